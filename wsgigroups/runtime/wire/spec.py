@@ -1,0 +1,112 @@
+"""The spec: what a slot's process should be, complete and resolved to numbers.
+
+Made by the manager, read by the daemon from its own channel after the fork; the spawner never sees one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose process it is, in numbers. Only sent by a manager that runs as root."""
+
+    uid: int
+    gid: int
+    groups: Tuple[int, ...]  # the complete list for setgroups(2); the primary group is part of it
+
+
+@dataclass(frozen=True)
+class Application:
+    """Where the WSGI callable comes from."""
+
+    kind: str  # "callable": target is package.module:attribute, or …:factory(); "script": target is a file's path
+    target: str
+    callable_object: str = "application"  # name looked up in a script
+    mount: str = "/"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the request path needs to know. Seconds and bytes; 0 turns a limit off."""
+
+    threads: int = 15
+    multiprocess: bool = False
+    run_once: bool = False
+    stack_size_bytes: int = 0
+    listen_backlog: int = 100
+    connect_timeout_s: float = 15.0
+    socket_timeout_s: float = 60.0
+    queue_timeout_s: float = 0.0
+    keep_alive_timeout_s: float = 5.0
+    response_socket_timeout_s: float = 0.0  # 0: socket_timeout_s
+    header_buffer_size_bytes: int = 32768
+    response_buffer_size_bytes: int = 65536
+    maximum_requests: int = 0  # already jittered by the manager; 0: never leave because of it
+    trusted_proxies: Tuple[str, ...] = ()  # CIDR networks, or "unix" for peers on UNIX sockets
+    access_log: str = "off"  # off, common, combined, json
+
+    def tuned(self, changes: Dict[str, Any]) -> "Serving":
+        """Return a copy with the known keys of `changes`; unknown keys are ignored (a newer manager)."""
+        known = {item.name for item in fields(self)}
+        kept = asdict(self)
+        kept.update({key: value for key, value in changes.items() if key in known})
+        kept["trusted_proxies"] = tuple(kept["trusted_proxies"])
+        return Serving(**kept)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One process, complete."""
+
+    group: str
+    slot: int
+    life: int
+    fingerprint: str
+    title: str  # what ps shows
+    applications: Tuple[Application, ...]
+    serving: Serving
+    environment: Dict[str, str]  # the whole environment, built from nothing
+    listen: Tuple[str, ...]  # addresses, in the order of the listener descriptors: "127.0.0.1:8000", "unix:/run/x.sock"
+    identity: Optional[Identity] = None  # None: the manager is not root and stays who it is
+    home: Optional[str] = None  # chdir here as the target user; None: stay
+    home_on_path: bool = False  # `home` was written in the configuration, so it is sys.path[0] too
+    umask: Optional[int] = None
+    chroot: Optional[str] = None
+    rlimits: Dict[str, Tuple[int, int]] = field(default_factory=dict)  # "NOFILE" → (soft, hard); -1 is unlimited
+    cpu_priority: int = 0
+    oom_score_adj: Optional[int] = None
+    python_home: Optional[str] = None  # environment to activate: a venv or a prefix
+    python_path: Tuple[str, ...] = ()
+    python_eggs: Optional[str] = None
+    lang: Optional[str] = None
+    locale: Optional[str] = None
+    switch_interval_s: float = 0.0
+    load: str = "eager"  # or "lazy": at the first request
+    script_reloading: bool = False
+    script_user: Optional[int] = None  # uid that must own script files
+    script_group: Optional[int] = None
+    shutdown_timeout_s: float = 5.0
+    graceful_timeout_s: float = 0.0
+    eviction_timeout_s: float = 0.0  # already defaulted to graceful_timeout_s by the manager
+
+    def to_wire(self) -> Dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+
+def from_wire(data: Dict[str, Any]) -> Spec:
+    """Build a Spec from JSON data; unknown keys are ignored, missing ones raise TypeError or KeyError."""
+    known = {item.name for item in fields(Spec)}
+    kept = {key: value for key, value in data.items() if key in known}
+    kept["applications"] = tuple(Application(**item) for item in kept["applications"])
+    kept["serving"] = Serving().tuned(kept["serving"])
+    kept["listen"] = tuple(kept["listen"])
+    kept["python_path"] = tuple(kept.get("python_path", ()))
+    kept["rlimits"] = {key: (pair[0], pair[1]) for key, pair in kept.get("rlimits", {}).items()}
+    identity = kept.get("identity")
+    if identity is not None:
+        kept["identity"] = Identity(identity["uid"], identity["gid"], tuple(identity["groups"]))
+    return Spec(**kept)
