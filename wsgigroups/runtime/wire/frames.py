@@ -52,13 +52,13 @@ class Receiver:
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._fds = []  # type: List[int]
+        self._fds: List[int] = []
 
     def feed(self, data: bytes, fds: Sequence[int] = ()) -> List[Frame]:
         """Take what one recvmsg returned; give the frames that are complete. Raises FrameError."""
         self._data += data
         self._fds += fds
-        frames = []  # type: List[Frame]
+        frames: List[Frame] = []
         while len(self._data) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._data)
             if length > MAXIMUM_FRAME_BYTES:
@@ -107,7 +107,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._receiver = Receiver()
-        self._ready = []  # type: List[Frame]
+        self._ready: List[Frame] = []
 
     def fileno(self) -> int:
         """Return the descriptor, for select."""

@@ -1,0 +1,5 @@
+"""`python -m wsgigroups` is the command line."""
+
+from wsgigroups.cli.main import main
+
+main()

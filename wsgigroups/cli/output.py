@@ -1,0 +1,53 @@
+"""What commands print: JSON and YAML for programs, rich for people. The only user of rich.
+
+Runs in the user's process. rich and ruamel.yaml are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OUTPUT_FORMATS = ("text", "json", "yaml")
+
+
+def console(color: str, *, err: bool = False) -> Console:
+    """Return a console that respects --color, NO_COLOR and TERM=dumb; widths adapt to the terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    forced = {"always": True, "never": False}.get(color)
+    if forced is None and os.environ.get("FORCE_COLOR"):
+        forced = True
+    no_color = forced is False or (forced is None and bool(os.environ.get("NO_COLOR")))
+    return Console(file=stream, force_terminal=forced or None, no_color=no_color, highlight=False, soft_wrap=False)
+
+
+def write_data(value: Any, output: str) -> None:
+    """Write plain data to stdout as json or yaml."""
+    if output == "json":
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        return
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[attr-defined]
+    buffer = StringIO()
+    yaml.dump(value, buffer)
+    click.echo(buffer.getvalue(), nl=False)
+
+
+def say(text: str, verbosity: int = 0) -> None:
+    """Write one line for people to stderr, unless -q was given."""
+    if verbosity >= 0:
+        click.echo(text, err=True)

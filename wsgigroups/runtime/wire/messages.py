@@ -1,0 +1,232 @@
+"""The messages: one frozen class each, a frame's "type" names the class.
+
+Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, keep, drop, fork,
+spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon, on the channel of one life: spec, drain,
+tune, dump-stacks, ready, failed, leaving. Every message about a process carries its life; the receiver drops what
+belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Dict, Type
+
+ABI = 1  # of both conversations; a spawner of another ABI is left to its daemons and never asked to fork
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all; fields are plain JSON data."""
+
+    def to_frame(self) -> Dict[str, Any]:
+        """Return the body of a frame."""
+        return dict(asdict(self), type=TYPE_OF[type(self)])
+
+
+@dataclass(frozen=True)
+class Hello(Message):
+    """Both ways, first on a connection. `key` is the spawner's, empty from a manager."""
+
+    abi: int
+    pid: int
+    key: str = ""
+    python: str = ""  # "3.11.2"
+    executable: str = ""
+
+
+@dataclass(frozen=True)
+class Keep(Message):
+    """Manager to spawner: hold these descriptors for the next manager. Same key again replaces.
+
+    kind "listener": key is the address, fds [socket]. kind "process": key is the life as text, fds
+    [pidfd, manager's end of the channel, board]; only sent for processes that this spawner did not fork.
+    """
+
+    kind: str
+    key: str
+    info: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Drop(Message):
+    """Manager to spawner: forget what was kept under this kind and key, closing its descriptors."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Kept(Message):
+    """Spawner to manager, after hello: one kept item with its descriptors (same order as in Keep).
+
+    A process forked here is reported as kind "process" with info of its Fork plus "pid"; one that has ended but was
+    never acknowledged follows as Exited.
+    """
+
+    kind: str
+    key: str
+    info: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InventoryEnded(Message):
+    """Spawner to manager: everything kept has been reported."""
+
+
+@dataclass(frozen=True)
+class Fork(Message):
+    """Manager to spawner. fds [daemon's end of the channel, manager's end, board].
+
+    The spawner closes the daemon's end after the fork and keeps the others. `info` is what a later manager needs to
+    recognise the process: at least group, slot and fingerprint; never secrets.
+    """
+
+    life: int
+    info: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spawned(Message):
+    """Spawner to manager: the fork succeeded. fds [pidfd]."""
+
+    life: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class Refused(Message):
+    """Spawner to manager: the fork failed; nothing exists."""
+
+    life: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Exited(Message):
+    """Spawner to manager: the process ended and was reaped; its process group was killed before."""
+
+    life: int
+    pid: int
+    exit_code: int = -1  # -1 when a signal ended it
+    signal: int = 0
+    user_s: float = 0.0
+    system_s: float = 0.0
+    maximum_rss_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Retire(Message):
+    """Manager to spawner: exit as soon as no process forked here is left."""
+
+
+@dataclass(frozen=True)
+class SpecMessage(Message):
+    """Manager to daemon, once. fds [log, listener, listener, …] in the order of Spec.listen."""
+
+    spec: Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Drain(Message):
+    """Manager to daemon: leave. First `window_s` still accepting, ended early when idle; then no new requests.
+
+    The manager, not the daemon, enforces the end with SIGKILL.
+    """
+
+    life: int
+    reason: str
+    window_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tune(Message):
+    """Manager to daemon: new values for fields of Serving that may change while it runs, or a new title."""
+
+    life: int
+    serving: Dict[str, Any] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class DumpStacks(Message):
+    """Manager to daemon: write the stacks of all threads to the log."""
+
+    life: int
+
+
+@dataclass(frozen=True)
+class Ready(Message):
+    """Daemon to manager: applications are loaded and every listener is accepting."""
+
+    life: int
+    pid: int
+    python: str = ""
+    protocol: str = ""  # "httptools" or "h11"
+
+
+@dataclass(frozen=True)
+class Failed(Message):
+    """Daemon to manager, just before it exits: what went wrong on the way up."""
+
+    life: int
+    step: str  # a key of exits.STEPS
+    message: str  # one sentence, "cannot …"
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Leaving(Message):
+    """Daemon to manager: it is going to leave by itself; a successor may start now."""
+
+    life: int
+    reason: str  # a key of board.REASON
+
+
+MESSAGES: Dict[str, Type[Message]]
+TYPE_OF = {kind: name for name, kind in MESSAGES.items()}
+
+
+class MessageError(Exception):
+    """A frame is no message of ours, or lacks what its message must have."""
+
+
+def decode(body: Dict[str, Any]) -> Message:
+    """Turn a frame's body into its message. Raises MessageError; unknown keys are ignored."""
+    kind = MESSAGES.get(body["type"])
+    if kind is None:
+        raise MessageError("unknown message type %r" % (body["type"],))
+    values = {}
+    for item in fields(kind):
+        if item.name not in body:
+            continue
+        value = body[item.name]
+        expected = _JSON_TYPE[str(item.type)]
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise MessageError("%s.%s is %s" % (body["type"], item.name, type(value).__name__))
+        values[item.name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise MessageError("%s: %s" % (body["type"], error)) from None
+
+
+_JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "Dict[str, Any]": dict}
+ = {
+    "hello": Hello,
+    "keep": Keep,
+    "drop": Drop,
+    "kept": Kept,
+    "inventory-ended": InventoryEnded,
+    "fork": Fork,
+    "spawned": Spawned,
+    "refused": Refused,
+    "exited": Exited,
+    "retire": Retire,
+    "spec": SpecMessage,
+    "drain": Drain,
+    "tune": Tune,
+    "dump-stacks": DumpStacks,
+    "ready": Ready,
+    "failed": Failed,
+    "leaving": Leaving,
+}
