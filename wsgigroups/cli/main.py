@@ -99,7 +99,7 @@ class CommandTable(click.Group):
 
             near = difflib.get_close_matches(args[0], COMMANDS, 1) if args else []
             if near:
-                error.message += f" Did you mean {near[0]!r}?"
+                raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
             raise
 
 
@@ -115,7 +115,7 @@ class CommandTable(click.Group):
 @click.option("-q", "--quiet", count=True, help="Say less.")
 @click.option("-v", "--verbose", count=True, help="Say more.")
 @click.pass_context
-def cli(  # noqa: PLR0913
+def cli(
     ctx: click.Context, run_dir: Path, state_dir: Path, log_dir: Path, color: str, quiet: int, verbose: int
 ) -> None:
     """Groups of WSGI daemon processes from one declarative file.

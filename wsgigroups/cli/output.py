@@ -41,7 +41,7 @@ def write_data(value: Any, output: str) -> None:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[attr-defined]
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     buffer = StringIO()
     yaml.dump(value, buffer)
     click.echo(buffer.getvalue(), nl=False)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-STEPS: Dict[str, int]
-STEP_OF = {code: step for step, code in STEPS.items()}
- = {
+STEPS: Dict[str, int] = {
     "spec": 200,  # the channel closed, or what came was no spec
     "session": 201,  # setsid
     "signals": 202,
@@ -30,3 +28,4 @@ STEP_OF = {code: step for step, code in STEPS.items()}
     "import": 216,  # the application raised, exited or is missing while it was loaded
     "serving": 217,  # threads or listeners could not be set up
 }
+STEP_OF = {code: step for step, code in STEPS.items()}

@@ -182,7 +182,25 @@ class Leaving(Message):
     reason: str  # a key of board.REASON
 
 
-MESSAGES: Dict[str, Type[Message]]
+MESSAGES: Dict[str, Type[Message]] = {
+    "hello": Hello,
+    "keep": Keep,
+    "drop": Drop,
+    "kept": Kept,
+    "inventory-ended": InventoryEnded,
+    "fork": Fork,
+    "spawned": Spawned,
+    "refused": Refused,
+    "exited": Exited,
+    "retire": Retire,
+    "spec": SpecMessage,
+    "drain": Drain,
+    "tune": Tune,
+    "dump-stacks": DumpStacks,
+    "ready": Ready,
+    "failed": Failed,
+    "leaving": Leaving,
+}
 TYPE_OF = {kind: name for name, kind in MESSAGES.items()}
 
 
@@ -211,22 +229,3 @@ def decode(body: Dict[str, Any]) -> Message:
 
 
 _JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "Dict[str, Any]": dict}
- = {
-    "hello": Hello,
-    "keep": Keep,
-    "drop": Drop,
-    "kept": Kept,
-    "inventory-ended": InventoryEnded,
-    "fork": Fork,
-    "spawned": Spawned,
-    "refused": Refused,
-    "exited": Exited,
-    "retire": Retire,
-    "spec": SpecMessage,
-    "drain": Drain,
-    "tune": Tune,
-    "dump-stacks": DumpStacks,
-    "ready": Ready,
-    "failed": Failed,
-    "leaving": Leaving,
-}
