@@ -1,0 +1,163 @@
+"""`step`: one event meets one record. Pure; the manager's core calls it for every event of every life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from wsgigroups.lifecycle import backoff
+from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action, EventKind, State, Timer, Transition
+
+SPAWN_S = 30.0  # from the request to the spawner's answer; it may have to start an interpreter first
+KILL_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """The durations of a life, from its group's options. Seconds; startup 0 is no limit."""
+
+    startup_s: float = 0.0
+    shutdown_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. exit_code -1: a signal did it; both unknown (-1, 0): nobody could reap it."""
+
+    exit_code: int
+    signal: int
+
+    def __str__(self) -> str:
+        if self.signal:
+            return f"killed by signal {self.signal}"
+        return f"exit code {self.exit_code}" if self.exit_code >= 0 else "ended, status unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the manager knows of one tenancy. Never mutated; `step` returns the next one."""
+
+    group: str
+    slot: int
+    life: int
+    fingerprint: str
+    state: State = State.ABSENT
+    timings: Timings = Timings()
+    deadline: float | None = None
+    pid: int | None = None
+    spawned_at: float | None = None
+    ready_at: float | None = None
+    failures: int = 0  # in a row, without 60 healthy seconds between
+    restarts: int = 0  # lives after the first
+    last_exit: Exit | None = None
+    window_s: float = 0.0  # of the drain under way: still accepting for that long
+    reason: str = ""  # why it drains or is killed
+
+    @property
+    def live(self) -> bool:
+        """Whether a process exists or may exist."""
+        return self.state in (
+            State.SPAWNING,
+            State.STARTING,
+            State.READY,
+            State.DRAINING,
+            State.KILLING,
+            State.ABORTING,
+        )
+
+    def __str__(self) -> str:
+        pid = "-" if self.pid is None else self.pid
+        return f"{self.group}/{self.slot} life={self.life} pid={pid} {self.state.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. Each kind uses only its own fields."""
+
+    kind: EventKind
+    pid: int | None = None  # SPAWNED
+    exit: Exit | None = None  # EXITED
+    new_life: int = 0  # WANT_UP, OVERDUE: the number for the next life, should one begin
+    reason: str = ""  # WANT_DOWN, STALLED
+    window_s: float = 0.0  # WANT_DOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to do about one life."""
+
+    action: Action
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible(Exception):  # noqa: N818  (a verdict on our own code, not an error of the world)
+    """An event that this state cannot meet; the record is unchanged."""
+
+    record: Record
+    event: Event
+
+    def __str__(self) -> str:
+        return f"{self.event.kind.name} is impossible for {self.record}"
+
+
+def step(record: Record, event: Event, now: float) -> tuple[Record, tuple[Command, ...]]:
+    """Return the record after the event, and what to do. Raises Impossible."""
+    cell = TABLE[record.state][event.kind]
+    if cell == IGNORE:
+        return record, ()
+    if cell == IMPOSSIBLE:
+        raise Impossible(record, event)
+    assert isinstance(cell, Transition)
+    after = _enter(_absorb(record, event, now), cell.state, event, now)
+    return after, (Command(cell.action, after),) if cell.action else ()
+
+
+def _absorb(record: Record, event: Event, now: float) -> Record:
+    """Take over the facts an event carries."""
+    match event.kind:
+        case EventKind.SPAWNED:
+            return replace(record, pid=event.pid)
+        case EventKind.BECAME_READY:
+            return replace(record, ready_at=now)
+        case EventKind.EXITED | EventKind.REFUSED:
+            healthy = record.ready_at is not None and now - record.ready_at >= backoff.HEALTHY_S
+            return replace(record, last_exit=event.exit, pid=None, failures=1 if healthy else record.failures + 1)
+        case EventKind.WANT_DOWN:
+            return replace(record, reason=event.reason, window_s=event.window_s)
+        case EventKind.STALLED:
+            return replace(record, reason=event.reason, window_s=0.0)
+        case EventKind.WANT_UP:
+            return replace(record, failures=0)
+        case _:
+            return record
+
+
+def _enter(record: Record, state: State, event: Event, now: float) -> Record:
+    """Set state and its one deadline."""
+    if state is State.SPAWNING:
+        record = replace(
+            record,
+            life=event.new_life,
+            spawned_at=now,
+            ready_at=None,
+            pid=None,
+            reason="",
+            window_s=0.0,
+            restarts=record.restarts + (record.last_exit is not None),
+        )
+    duration_s: float | None
+    match TIMER[state]:
+        case Timer.NONE:
+            duration_s = None
+        case Timer.SPAWN:
+            duration_s = SPAWN_S
+        case Timer.STARTUP:
+            duration_s = record.timings.startup_s or None
+        case Timer.DRAIN:
+            # the daemon ends its own window and shutdown; a second more is for its exit, not for requests
+            duration_s = record.window_s + record.timings.shutdown_s + (1.0 if record.window_s else 0.5)
+        case Timer.KILL:
+            duration_s = KILL_RETRY_S
+        case Timer.BACKOFF:
+            duration_s = backoff.delay_s(record.failures, record.life)
+    return replace(record, state=state, deadline=None if duration_s is None else now + duration_s)

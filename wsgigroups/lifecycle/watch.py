@@ -1,0 +1,95 @@
+"""The rules by which the manager judges a ready daemon from outside, reading its board and its age.
+
+Pure: numbers in, a verdict out. A process cannot judge itself when its GIL is held, so the daemon only publishes; see
+DESIGN in docs/architecture.md. Each rule cites the option it enforces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Verdict(Enum):
+    """What should follow."""
+
+    STALLED = "stalled"  # replace it, do not wait for it: drain at once with shutdown-timeout, then SIGKILL
+    RECYCLE = "recycle"  # replace it start-first, in its graceful window
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The options that are enforced here. Seconds and bytes; 0 turns a rule off."""
+
+    threads: int = 15
+    deadlock_timeout_s: float = 300.0
+    request_timeout_s: float = 0.0
+    request_timeout_mode: str = "average"
+    inactivity_timeout_s: float = 0.0
+    restart_interval_s: float = 0.0
+    memory_soft_limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One look at a daemon. Ages in seconds on the monotonic clock; everything a tenant wrote is untrusted."""
+
+    age_s: float  # since it became ready
+    heartbeat_age_s: float
+    busy_ages_s: Sequence[float]  # one per request under way
+    requests_started: int
+    requests_active: int
+    idle_s: float  # since a request last began or ended
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, the option behind it and the arithmetic for the log."""
+
+    verdict: Verdict
+    reason: str
+    detail: str
+
+
+def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
+    """Return what should happen to this daemon, or None. jitter is in [0, 1): it spreads restart-interval by 10 %."""
+    if 0 < rules.deadlock_timeout_s < vitals.heartbeat_age_s:
+        return Judgement(
+            Verdict.STALLED,
+            "deadlock-timeout",
+            f"no heartbeat for {vitals.heartbeat_age_s:.1f} s: something holds the GIL",
+        )
+    stuck = _request_timeout(rules, vitals.busy_ages_s)
+    if stuck:
+        return stuck
+    # spread downwards, so that the documented interval stays the longest life
+    interval_s = rules.restart_interval_s * (1 - 0.1 * jitter)
+    if 0 < interval_s <= vitals.age_s:
+        return Judgement(Verdict.RECYCLE, "restart-interval", f"ready for {vitals.age_s:.1f} s")
+    if 0 < rules.memory_soft_limit_bytes < vitals.rss_bytes:
+        return Judgement(Verdict.RECYCLE, "memory-soft-limit", f"{vitals.rss_bytes} bytes resident")
+    armed = rules.inactivity_timeout_s > 0 and vitals.requests_started > 0 and vitals.requests_active == 0
+    if armed and vitals.idle_s >= rules.inactivity_timeout_s:
+        return Judgement(Verdict.RECYCLE, "inactivity-timeout", f"no request for {vitals.idle_s:.1f} s")
+    return None
+
+
+def _request_timeout(rules: Rules, ages_s: Sequence[float]) -> Judgement | None:
+    """request-timeout as documented: one thread, the request's age; more, the sum of ages over all threads."""
+    if rules.request_timeout_s <= 0 or not ages_s:
+        return None
+    oldest_s = max(ages_s)
+    if rules.threads == 1 or rules.request_timeout_mode == "each":
+        if oldest_s > rules.request_timeout_s:
+            return Judgement(Verdict.STALLED, "request-timeout", f"a request runs for {oldest_s:.1f} s")
+        return None
+    average_s = sum(ages_s) / rules.threads
+    if average_s > rules.request_timeout_s:
+        detail = f"{len(ages_s)} requests, {sum(ages_s):.1f} s in all over {rules.threads} threads: {average_s:.1f} s"
+        return Judgement(Verdict.STALLED, "request-timeout", detail)
+    return None
