@@ -1,0 +1,41 @@
+"""What a change of an option costs: from the option models, plus the few values that only resolution knows. Pure."""
+
+from __future__ import annotations
+
+from wsgigroups.config import OPTIONS
+
+# Values that stand in a target's options without being options of the file.
+RESOLVED: dict[str, tuple[str, str]] = {
+    "python": ("replace", "the interpreter is chosen when a process starts"),
+    "application": ("replace", "applications are loaded when a process starts"),
+    "wsgi.multiprocess": ("replace", "part of the environ; follows from writing processes or not"),
+}
+# Lowering takes effect on running processes; raising needs a new one, because a hard limit can only go down.
+_DOWN_ONLY = frozenset({"memory-limit", "virtual-memory-limit"})
+
+
+def base_name(option: str) -> str:
+    """The option that an entry such as environment.NAME belongs to."""
+    return option.split(".", 1)[0] if option.startswith(("environment.", "environment-files.")) else option
+
+
+def effect_of(option: str, old: str | None = None, new: str | None = None) -> str:
+    """replace, rebind, live or none. Raises KeyError for a name that is neither an option nor resolved."""
+    if option in RESOLVED:
+        return RESOLVED[option][0]
+    if option in _DOWN_ONLY and old is not None and new is not None:
+        before, after = int(old), int(new)
+        return "live" if after and (after < before or not before) else "replace"
+    return OPTIONS[base_name(option)].effect.value
+
+
+def in_fingerprint(option: str) -> bool:
+    """Whether processes that differ in this option are different processes."""
+    return option not in _DOWN_ONLY and effect_of(option) == "replace"
+
+
+def why(option: str) -> str:
+    """The reason of the effect, for people."""
+    if option in RESOLVED:
+        return RESOLVED[option][1]
+    return OPTIONS[base_name(option)].effect_reason

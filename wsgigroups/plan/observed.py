@@ -1,0 +1,33 @@
+"""What runs, as processes and the manager's records report it. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedProcess:
+    """One live process."""
+
+    slot: int
+    life: int
+    fingerprint: str
+    ready: bool
+    start_s: float | None = None  # from the fork to ready
+    pss_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedGroup:
+    """One group that the manager keeps."""
+
+    options: Mapping[str, str]  # as of the target in force
+    fingerprint: str
+    processes: int  # in force, a temporary scale included
+    scaled: bool  # by `wsgigroups scale`
+    stopped: bool  # by `wsgigroups stop`
+    members: tuple[ObservedProcess, ...] = ()
+
+
+Observed = Mapping[str, ObservedGroup]

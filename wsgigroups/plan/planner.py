@@ -1,0 +1,177 @@
+"""`plan(desired, observed)`: the ordered steps from what runs to what is asked for, each with its reasons. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.plan.effects import effect_of, why
+from wsgigroups.plan.rollout import surge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.plan.desired import Desired, GroupTarget
+    from wsgigroups.plan.observed import Observed, ObservedGroup
+
+
+class StepKind(Enum):
+    """What a step does to its group; the value is what JSON says."""
+
+    REMOVE = "remove"
+    LIVE = "live"
+    SCALE = "scale"
+    REBIND = "rebind"
+    REPLACE = "replace"
+    ADD = "add"
+
+
+SIGN = {
+    StepKind.ADD: "+",
+    StepKind.REPLACE: "±",
+    StepKind.REBIND: "±",
+    StepKind.SCALE: "~",
+    StepKind.LIVE: "~",
+    StepKind.REMOVE: "-",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One option that differs. old is None for what is added, new for what is taken away."""
+
+    option: str
+    old: str | None
+    new: str | None
+    effect: str  # replace, rebind, live, scale, none
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the step costs. Seconds and bytes are estimates from what runs; None when nothing runs to learn from."""
+
+    processes_started: int = 0
+    processes_stopped: int = 0
+    processes_replaced: int = 0
+    surge_processes: int = 0
+    surge_bytes: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens to one group."""
+
+    group: str
+    kind: StepKind
+    reasons: tuple[Reason, ...]
+    cost: Cost = Cost()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered steps: removals free addresses first, additions come last."""
+
+    steps: tuple[Step, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data with a summary."""
+        steps = [{**asdict(step), "kind": step.kind.value, "sign": SIGN[step.kind]} for step in self.steps]
+        counts = {kind.value: sum(step.kind is kind for step in self.steps) for kind in StepKind}
+        return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
+
+
+_ORDER = list(StepKind)
+_STRONGEST = ("replace", "rebind", "scale", "live", "none")
+
+
+def plan(desired: Desired, observed: Observed) -> Plan:
+    """Return the plan. The same inputs in any order give the same plan; nothing is mutated."""
+    steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in desired]
+    for name in sorted(desired):
+        step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name])
+        if step:
+            steps.append(step)
+    steps.sort(key=lambda step: (_ORDER.index(step.kind), step.group))
+    notices = [f"{name}: {text}" for name in sorted(desired) for text in desired[name].notices]
+    notices += [
+        f"{name}: stopped by hand and stays so; `wsgigroups start {name}` starts it"
+        for name in sorted(desired)
+        if name in observed and observed[name].stopped
+    ]
+    return Plan(tuple(steps), tuple(notices))
+
+
+def needs_replacement(target: GroupTarget, options: Mapping[str, str], fingerprint: str) -> bool:
+    """Whether running processes cannot be made to match by live means."""
+    return target.fingerprint != fingerprint or any(
+        reason.effect == "replace" for reason in _differences(options, target.options)
+    )
+
+
+def _add(target: GroupTarget) -> Step:
+    reason = Reason("processes", None, str(target.processes), "scale", "new group")
+    return Step(target.name, StepKind.ADD, (reason,), Cost(processes_started=target.processes))
+
+
+def _remove(name: str, group: ObservedGroup) -> Step:
+    running = len(group.members)
+    reason = Reason("processes", str(running), None, "scale", "not in the configuration any more")
+    return Step(name, StepKind.REMOVE, (reason,), Cost(processes_stopped=running))
+
+
+def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Reason]:
+    reasons = []
+    for option in sorted({*old, *new}):
+        before, after = old.get(option), new.get(option)
+        if before != after:
+            reasons.append(Reason(option, before, after, effect_of(option, before, after), why(option)))
+    return reasons
+
+
+def _change(target: GroupTarget, group: ObservedGroup) -> Step | None:
+    reasons = [reason for reason in _differences(group.options, target.options) if reason.option != "processes"]
+    if target.processes != group.processes:
+        text = "scaled by hand" if group.scaled else ""
+        reasons.append(Reason("processes", str(group.processes), str(target.processes), "scale", text))
+    replaced = any(reason.effect == "replace" for reason in reasons)
+    if target.fingerprint != group.fingerprint and not any(r.effect in ("replace", "rebind") for r in reasons):
+        reasons.append(Reason("fingerprint", group.fingerprint[:12], target.fingerprint[:12], "replace", "resolution"))
+        replaced = True
+    if not reasons:
+        return None
+    strongest = min(reasons, key=lambda reason: _STRONGEST.index(reason.effect)).effect
+    kind = {"replace": StepKind.REPLACE, "rebind": StepKind.REBIND, "scale": StepKind.SCALE}.get(
+        strongest, StepKind.LIVE
+    )
+    replaced = replaced or target.fingerprint != group.fingerprint
+    return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
+
+
+def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:
+    started = max(0, target.processes - group.processes)
+    stopped = max(0, group.processes - target.processes)
+    if group.stopped:
+        return Cost()
+    if not replaced:
+        return Cost(processes_started=started, processes_stopped=stopped)
+    kept = min(target.processes, group.processes)
+    extra = min(kept, surge(target.processes))
+    pss = [member.pss_bytes for member in group.members if member.pss_bytes]
+    starts = [member.start_s for member in group.members if member.start_s is not None]
+    return Cost(
+        processes_started=started,
+        processes_stopped=stopped,
+        processes_replaced=kept,
+        surge_processes=extra,
+        surge_bytes=extra * (sum(pss) // len(pss)) if pss else None,
+        duration_s=round(-(-kept // max(extra, 1)) * (sum(starts) / len(starts)), 3) if starts else None,
+    )
