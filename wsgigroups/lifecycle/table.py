@@ -131,7 +131,7 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.WANT_DOWN: _DRAIN,
         _E.SPAWNED: IMPOSSIBLE,
         _E.REFUSED: IMPOSSIBLE,
-        _E.BECAME_READY: IMPOSSIBLE,
+        _E.BECAME_READY: IGNORE,  # an adopted process whose board said so before its message was read
         _E.STALLED: _DRAIN,
         _E.OVERDUE: IMPOSSIBLE,
         _E.EXITED: _COOL,

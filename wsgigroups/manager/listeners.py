@@ -1,0 +1,198 @@
+"""The manager owns every listening socket: binds it, hands it to daemons, keeps it over restarts, removes its file.
+
+Runs in the manager's only thread. Never sets SO_REUSEPORT (it loses queued connections); never unlinks a path that
+is not a socket of ours that nobody answers on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wsgigroups.config.addresses import Address, parse
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.plan.desired import ListenerTarget
+
+
+@dataclass(slots=True)
+class Listener:
+    """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed."""
+
+    target: ListenerTarget
+    sock: socket.socket
+    inode: tuple[int, int] | None = None
+
+
+class Listeners:
+    """All listening sockets by group and address."""
+
+    def __init__(self) -> None:
+        self._by_group: dict[str, dict[str, Listener]] = {}
+
+    def of(self, group: str) -> dict[str, Listener]:
+        """The group's listeners by address."""
+        return self._by_group.get(group, {})
+
+    def prepare(self, group: str, targets: Iterable[ListenerTarget]) -> dict[str, Listener]:
+        """Bind what is missing without changing anything in place. Raises WsgigroupsError; then nothing is left open."""
+        opened: dict[str, Listener] = {}
+        try:
+            for target in targets:
+                if target.address not in self.of(group):
+                    opened[target.address] = self._inherit(target) or self._bind(group, target)
+        except BaseException:
+            self.discard(opened)
+            raise
+        return opened
+
+    def commit(self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, Listener]) -> list[str]:
+        """Take the group's new set into use; return the addresses that are no longer wanted."""
+        current = self._by_group.setdefault(group, {})
+        current.update(opened)
+        wanted = {target.address: target for target in targets}
+        for address, target in wanted.items():
+            listener = current[address]
+            if listener.target != target or address in opened:
+                _tune(listener.sock, target)
+                listener.target = target
+        return [address for address in current if address not in wanted]
+
+    def discard(self, opened: dict[str, Listener]) -> None:
+        """Close what `prepare` opened and nobody committed."""
+        for listener in opened.values():
+            _close(listener, keep_file=self._shared(listener))
+
+    def release(self, group: str, addresses: Iterable[str]) -> None:
+        """Close and remove these listeners of a group."""
+        current = self._by_group.get(group, {})
+        for address in list(addresses):
+            listener = current.pop(address, None)
+            if listener:
+                _close(listener, keep_file=self._shared(listener))
+        if not current:
+            self._by_group.pop(group, None)
+
+    def adopt(self, group: str, target: ListenerTarget, fd: int) -> None:
+        """Take over a socket that a spawner kept."""
+        sock = socket.socket(fileno=fd)
+        sock.set_inheritable(False)
+        address = parse(target.address)
+        self._by_group.setdefault(group, {})[target.address] = Listener(target, sock, _inode(address.path))
+
+    def close_all(self) -> None:
+        """Close and remove everything."""
+        for group in list(self._by_group):
+            self.release(group, list(self._by_group[group]))
+
+    def _inherit(self, target: ListenerTarget) -> Listener | None:
+        """Share the socket of a group that gives this address up in the same apply (a rename): nothing is lost."""
+        for listeners in self._by_group.values():
+            listener = listeners.get(target.address)
+            if listener:
+                return Listener(target, listener.sock.dup(), listener.inode)
+        return None
+
+    def _shared(self, listener: Listener) -> bool:
+        address = listener.target.address
+        return any(address in listeners for listeners in self._by_group.values())
+
+    def _bind(self, group: str, target: ListenerTarget) -> Listener:
+        address = parse(target.address)
+        try:
+            sock = _bind_unix(address.path, target.owner_uid) if address.path else _bind_tcp(address)
+        except OSError as error:
+            raise WsgigroupsError(
+                f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
+                hint=_hint(error, target.address),
+            ) from None
+        listener = Listener(target, sock, _inode(address.path))
+        _tune(sock, target)
+        return listener
+
+
+def _hint(error: OSError, address: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"another process, or another group, listens on {address}"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 and foreign directories need root"
+    return "check the address"
+
+
+def _bind_tcp(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in (address.host or "") else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address.host, address.port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str, owner_uid: int | None) -> socket.socket:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # the mode of the socket's inode becomes the file's mode at bind: no umask change, no window (unix(7))
+        os.fchmod(sock.fileno(), 0o600)
+        sock.bind(path)
+        if owner_uid is not None and os.geteuid() == 0:
+            os.chown(path, owner_uid, -1, follow_symlinks=False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Unlink a socket file of ours that nobody answers on. Raises OSError(EADDRINUSE) for anything else there."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+        raise OSError(errno.EADDRINUSE, "not a socket of ours")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # a full backlog: somebody is there
+    raise OSError(errno.EADDRINUSE, "somebody answers there")
+
+
+def _tune(sock: socket.socket, target: ListenerTarget) -> None:
+    if target.receive_buffer_size_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, target.receive_buffer_size_bytes)
+    if target.send_buffer_size_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, target.send_buffer_size_bytes)
+    sock.listen(target.backlog)  # on a listening socket this only changes the backlog (listen(2))
+
+
+def _inode(path: str | None) -> tuple[int, int] | None:
+    if not path:
+        return None
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _close(listener: Listener, *, keep_file: bool = False) -> None:
+    path = parse(listener.target.address).path
+    if not keep_file and path and listener.inode and _inode(path) == listener.inode:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    listener.sock.close()

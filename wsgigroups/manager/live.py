@@ -1,0 +1,56 @@
+"""Live options on running processes: messages to the daemon, priorities and limits set from outside.
+
+Runs in the manager's only thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from wsgigroups.manager.processes import Process
+from wsgigroups.plan.desired import GroupTarget, ListenerTarget
+from wsgigroups.runtime.wire import messages
+
+_LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
+
+
+def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None]) -> None:
+    """Push what may change while the process runs. A limit that cannot be lowered is said, not fatal."""
+    serving = dict(target.spec["serving"])
+    for fixed in ("threads", "multiprocess", "run_once", "stack_size_bytes"):
+        serving.pop(fixed, None)
+    title = target.spec["title"] or f"wsgigroups: {target.name}/{process.info['slot']}"
+    process.send(messages.Tune(process.life, serving, title))
+    if process.pid <= 0:
+        return
+    try:
+        _set_priority(process.pid, int(target.spec["cpu_priority"]))
+        for name, number in _LIMIT.items():
+            pair = target.spec["rlimits"].get(name, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            _set_limit(process.pid, number, (int(pair[0]), int(pair[1])))
+    except (OSError, ValueError) as error:
+        log("warning", f"{target.name} life={process.life}: cannot change a running process: {error}")
+
+
+def _set_priority(pid: int, priority: int) -> None:
+    """Set the nice value of every thread: on Linux it belongs to the thread (setpriority(2))."""
+    if os.getpriority(os.PRIO_PROCESS, pid) == priority:
+        return
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, int(thread), priority)
+
+
+def _set_limit(pid: int, number: int, wanted: tuple[int, int]) -> None:
+    if resource.prlimit(pid, number) != wanted:
+        resource.prlimit(pid, number, wanted)
+
+
+def listener_to_json(target: ListenerTarget) -> dict[str, Any]:
+    """Return plain data for a spawner to keep."""
+    return asdict(target)

@@ -1,0 +1,336 @@
+"""The state, events and commands of the manager's core. Pure data; nothing here does anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.plan.rollout import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.lifecycle.step import Exit, Record
+    from wsgigroups.plan.desired import GroupTarget
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """Why a life of the group did not come up, or ended without being asked to."""
+
+    slot: int
+    life: int
+    message: str
+    traceback: str = ""
+    step: str = ""  # of runtime.wire.exits, where the daemon could still say it
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """One group: what it should be and what exists of it."""
+
+    target: GroupTarget
+    records: tuple[Record, ...] = ()
+    fallback: GroupTarget | None = None  # the target before the rollout under way; returned to when it fails
+    processes_override: int | None = None  # by scale
+    stopped: bool = False
+    removing: bool = False
+    restart_before: int = 0  # lives below this number were asked to be replaced
+    recycle: Mapping[int, str] = field(default_factory=dict)  # life → the option that wants it replaced
+    graceful_lives: frozenset[int] = frozenset()  # leave in their eviction window: `reload`
+    restarts: int = 0  # lives that followed one that was not asked to end
+    last_error: LastError | None = None
+
+    @property
+    def wanted(self) -> int:
+        """How many processes there should be now."""
+        if self.stopped or self.removing:
+            return 0
+        return self.target.processes if self.processes_override is None else self.processes_override
+
+    def outdated(self, record: Record) -> bool:
+        """Whether another process should take this record's slot."""
+        return (
+            record.fingerprint != self.target.fingerprint
+            or 0 < record.life < self.restart_before
+            or record.life in self.recycle
+        )
+
+    def members(self) -> tuple[Member, ...]:
+        """The records as the rollout sees them."""
+        return tuple(Member(r.slot, r.life, r.state, self.outdated(r)) for r in self.records)
+
+    def incumbent(self, record: Record) -> Record | None:
+        """The ready process that this record is to follow in its slot, if any."""
+        for other in self.records:
+            if other.slot == record.slot and other is not record and other.state is Tenancy.READY:
+                return other
+        return None
+
+    def with_record(self, before: Record, after: Record | None) -> GroupState:
+        """Return the group with one record replaced, or dropped."""
+        kept = [after if record is before else record for record in self.records]
+        return replace(self, records=tuple(record for record in kept if record is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How one group's part of a change went: pending, done, failed, rolled-back."""
+
+    state: str = "pending"
+    goal: str = "settled"  # or "gone": no process left
+    error: LastError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A plan being carried out, with an id to wait for."""
+
+    id: int
+    kind: str
+    groups: Mapping[str, Progress]
+    revision: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether no group's part is pending."""
+        return all(progress.state != "pending" for progress in self.groups.values())
+
+    @property
+    def outcome(self) -> str:
+        """pending, done, failed or rolled-back; failed wins over rolled-back."""
+        states = {progress.state for progress in self.groups.values()}
+        for outcome in ("pending", "failed", "rolled-back"):
+            if outcome in states:
+                return outcome
+        return "done"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the core knows."""
+
+    groups: Mapping[str, GroupState] = field(default_factory=dict)
+    changes: Mapping[int, Change] = field(default_factory=dict)
+    next_life: int = 1
+    next_change: int = 1
+    revision: int = 0
+    stopping: bool = False
+
+    def find(self, life: int) -> tuple[GroupState, Record] | None:
+        """The group and record of a life, while it lasts."""
+        for group in self.groups.values():
+            for record in group.records:
+                if record.life == life:
+                    return group, record
+        return None
+
+
+# Events: what the shell tells the core. Past tense for what happened, imperative for what people ask.
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A new desired state; groups that are not in it are removed."""
+
+    targets: Mapping[str, GroupTarget]
+    revision: int
+    kind: str = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Replace these groups' processes, successor first."""
+
+    groups: tuple[str, ...]
+    kind: str = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The graceful signal: recycle in the eviction window."""
+
+    groups: tuple[str, ...]
+    kind: str = "reload"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Drain these groups and keep them stopped."""
+
+    groups: tuple[str, ...]
+    kind: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start stopped groups; ends a backoff at once."""
+
+    groups: tuple[str, ...]
+    kind: str = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Another number of processes until the next apply."""
+
+    processes: Mapping[str, int]
+    kind: str = "scale"
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Drain everything; now skips the windows and the waiting."""
+
+    now: bool = False
+    kind: str = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class LifeSpawned:
+    """The spawner forked."""
+
+    life: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class LifeRefused:
+    """No process came to be. permanent: no attempt can succeed until somebody changes something."""
+
+    life: int
+    reason: str
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LifeBecameReady:
+    """The daemon said so."""
+
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class LifeFailed:
+    """The daemon's last words; its exit follows."""
+
+    life: int
+    step: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class LifeExited:
+    """The process is gone."""
+
+    life: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class LifeStalled:
+    """Judged from outside; it is drained at once and killed at shutdown-timeout."""
+
+    life: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeWorn:
+    """It should be followed by a fresh one: maximum-requests, restart-interval, memory-soft-limit …"""
+
+    life: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptChanged:
+    """A script file of the group is newer than the processes: roll the group."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; deadlines are looked at."""
+
+
+Event = (
+    Apply
+    | Restart
+    | Reload
+    | Stop
+    | Start
+    | Scale
+    | Shutdown
+    | LifeSpawned
+    | LifeRefused
+    | LifeBecameReady
+    | LifeFailed
+    | LifeExited
+    | LifeStalled
+    | LifeWorn
+    | ScriptChanged
+    | Tick
+)
+
+
+# Commands: what the core tells the shell.
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnLife:
+    """Fork a process for this record of this target."""
+
+    record: Record
+    target: GroupTarget
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLife:
+    """Ask the daemon to leave."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class KillLife:
+    """SIGKILL to the life's process group."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class TuneGroup:
+    """Push live options to the running processes of a group."""
+
+    target: GroupTarget
+    lives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseGroup:
+    """The group is gone: close its listeners, remove its sockets."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishChange:
+    """Somebody may wait for this change."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the manager's log."""
+
+    level: str  # info, warning, error
+    text: str
+
+
+Command = SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note

@@ -1,0 +1,157 @@
+"""The manager's handles on daemons: channel, board, pidfd. One `Process` per life; decides nothing.
+
+Runs in the manager's only thread. A death is seen by pidfd, whoever the parent is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wsgigroups.lifecycle.step import Exit
+from wsgigroups.manager.connection import FrameConnection
+from wsgigroups.runtime.wire import board, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the owner wants to hear of."""
+
+    on_message: Callable[[Process, messages.Message], None]
+    on_exit: Callable[[Process, Exit], None]
+
+
+class Process:
+    """One life. `forked_by` is the spawner's key while that spawner reaps it, None once it is ours."""
+
+    def __init__(self, life: int, info: dict[str, Any], channel: socket.socket, board_fd: int, hooks: Hooks) -> None:
+        self.life = life
+        self.info = info  # group, slot, fingerprint, threads, spawner
+        self.pid = 0
+        self.pidfd = -1
+        self.forked_by: str | None = info["spawner"]
+        self.board_fd = board_fd
+        self.exited = False
+        self._hooks = hooks
+        self._loop = asyncio.get_running_loop()
+        # the channel is dup'ed for the spawners that keep it, because a connection owns its socket
+        self.channel_fd = os.dup(channel.fileno())
+        self.channel = FrameConnection(channel, self._frame, lambda _reason: None)
+
+    def watch(self, pid: int, pidfd: int) -> None:
+        """Take the process's identity; from now on its end is seen."""
+        self.pid, self.pidfd = pid, pidfd
+        self._loop.add_reader(pidfd, self._ended)
+
+    def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
+        """Send one message on the channel; the caller keeps its descriptors."""
+        self.channel.send(message.to_frame(), fds)
+
+    def keep_fds(self) -> list[int]:
+        """The descriptors that a spawner keeps for the next manager, in the order of `Keep`."""
+        return [self.pidfd, self.channel_fd, self.board_fd]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to exactly this process."""
+        if self.pidfd >= 0 and not self.exited:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, number)
+
+    def dump_stacks(self) -> None:
+        """Have faulthandler write all stacks to the log: it runs in the signal handler, without the GIL."""
+        self.signal(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """SIGKILL to the process and its group; the pid cannot be another's while the pidfd is not readable."""
+        if self.pidfd < 0 or self.exited:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+
+    def snapshot(self) -> board.Snapshot | None:
+        """The board as it is now; None when the tenant overwrote it."""
+        try:
+            return board.read(self.board_fd, int(self.info["threads"]))
+        except (ValueError, OSError):
+            return None
+
+    def reported(self, status: Exit) -> None:
+        """The spawner reaped it."""
+        self._finish(status)
+
+    def adopt(self) -> None:
+        """Its spawner is gone: it is re-parented to this manager, or to nobody who would tell."""
+        self.forked_by = None
+        if self.pidfd < 0:
+            # the fork was asked for and never answered; without our end of the channel an unknown child ends
+            self._finish(Exit(-1, 0))
+
+    def close(self) -> None:
+        """Let go of every descriptor."""
+        if self.pidfd >= 0:
+            self._loop.remove_reader(self.pidfd)
+            os.close(self.pidfd)
+            self.pidfd = -1
+        if self.board_fd >= 0:
+            os.close(self.board_fd)
+            self.board_fd = -1
+        if self.channel_fd >= 0:
+            os.close(self.channel_fd)
+            self.channel_fd = -1
+        self.channel.close()
+
+    def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
+        for fd in fds:  # a daemon has no descriptor that we would want
+            os.close(fd)
+        try:
+            message = messages.decode(body)
+        except messages.MessageError:
+            self.channel.close("the daemon sent what is no message")
+            return
+        self._hooks.on_message(self, message)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self.pidfd)
+        if self.forked_by is None:
+            self._finish(self._reap())
+        else:
+            # the spawner reaps and tells how it ended; should it die just now, `adopt` finds the process ended
+            self._loop.call_later(2.0, self._spawner_was_silent)
+
+    def _spawner_was_silent(self) -> None:
+        if not self.exited:
+            self._finish(self._reap())
+
+    def _reap(self) -> Exit:
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)  # the zombie still pins the number
+            status = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
+            if status is not None:
+                if status.si_code == os.CLD_EXITED:
+                    return Exit(status.si_status, 0)
+                return Exit(-1, status.si_status)
+        return Exit(-1, 0)
+
+    def _finish(self, status: Exit) -> None:
+        if self.exited:
+            return
+        # what it said before it died is read first: its last words explain the exit
+        if self.channel.sock.fileno() >= 0:
+            self.channel.drain_input()
+        self.exited = True
+        self._hooks.on_exit(self, status)
+        self.close()
+
+
+def kept_processes(processes: Iterable[Process], key: str) -> list[Process]:
+    """The processes whose spawner had this key and who must be kept by another one now."""
+    return [process for process in processes if process.info["spawner"] == key and process.forked_by is None]

@@ -1,0 +1,152 @@
+"""Finding what a former manager left running: spawners, listeners, daemons; and what it stored about them.
+
+Runs in the manager's only thread, once, before anything is served. Start and recovery are one path: with nothing to
+find the state is empty. Replaces nothing that is current.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from dataclasses import replace
+from typing import Any
+
+from wsgigroups.lifecycle.step import Record, Timings
+from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.manager import model
+from wsgigroups.manager.processes import Process
+from wsgigroups.manager.shell import Shell
+from wsgigroups.manager.spawners import Inventory, Spawner
+from wsgigroups.manager.store import LIFE_STEP, Stored
+from wsgigroups.plan.desired import ListenerTarget, target_from_json
+from wsgigroups.runtime.wire import board
+
+
+def to_stored(state: model.State) -> Stored:
+    """What the store keeps of the state; lives up to the next step are considered used."""
+    groups: dict[str, dict[str, Any]] = {}
+    for name, group in state.groups.items():
+        if not group.removing:
+            groups[name] = {
+                "target": group.target.to_json(),
+                "stopped": group.stopped,
+                "processes_override": group.processes_override,
+                "restarts": group.restarts,
+            }
+    ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
+    return Stored(state.revision, ceiling, groups)
+
+
+async def recover(shell: Shell, stored: Stored) -> int:
+    """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
+    shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
+    found = await shell.pool.discover()
+    if not found:
+        return 0
+    groups = {
+        name: model.GroupState(
+            target_from_json(item["target"]),
+            stopped=item["stopped"],
+            processes_override=item["processes_override"],
+            restarts=item.get("restarts", 0),
+        )
+        for name, item in stored.groups.items()
+    }
+    shell.state = replace(shell.state, groups=groups)
+    adopted = 0
+    for spawner, inventory in found:
+        adopted += _adopt_all(shell, spawner, inventory)
+    missing = []
+    for name, group in shell.state.groups.items():
+        opened = shell.listeners.prepare(name, group.target.listeners)
+        shell.listeners.commit(name, group.target.listeners, opened)
+        missing += list(opened)
+    if missing:
+        shell.outside.log("warning", f"bound again, nobody had kept: {', '.join(missing)}")
+    return adopted
+
+
+def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
+    adopted = 0
+    for kept, fds in inventory.kept:
+        if kept.kind == "listener" and len(fds) == 1 and kept.info.get("group") in shell.state.groups:
+            group, target = kept.info["group"], ListenerTarget(**kept.info["target"])
+            if target.address in shell.listeners.of(group):
+                os.close(fds[0])
+            else:
+                shell.listeners.adopt(group, target, fds[0])
+        elif kept.kind == "process" and len(fds) == 3:
+            adopted += _adopt(shell, spawner, int(kept.key), kept.info, fds)
+        else:
+            for fd in fds:
+                os.close(fd)
+    for exited in inventory.exited:
+        shell.outside.log("warning", f"life {exited.life} (pid {exited.pid}) ended while nobody managed it")
+    return adopted
+
+
+def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
+    pidfd, channel_fd, board_fd = fds
+    pid = int(info["pid"])
+    process = Process(life, info, socket.socket(fileno=channel_fd), board_fd, shell.hooks)
+    process.forked_by = spawner.key if info.get("forked_here", True) else None
+    shell.processes[life] = process
+    process.watch(pid, pidfd)
+    group = shell.state.groups.get(str(info["group"]))
+    if group is None or _ended(pidfd):
+        if group is None:
+            shell.outside.log("warning", f"pid {pid} belongs to no group any more, it is ended")
+            process.kill()
+        return 0
+    now = time.monotonic()
+    snapshot = process.snapshot()
+    word = snapshot["state"] if snapshot else board.STATE["ready"]
+    tenancy = {
+        board.STATE["starting"]: Tenancy.STARTING,
+        board.STATE["ready"]: Tenancy.READY,
+    }.get(word, Tenancy.DRAINING)
+    timings = Timings(group.target.startup_timeout_s, float(group.target.spec["shutdown_timeout_s"]))
+    age_s = _age_s(pid)
+    deadline = None
+    if tenancy is Tenancy.DRAINING:
+        deadline = now + float(group.target.spec["eviction_timeout_s"]) + timings.shutdown_s + 1.0
+    elif tenancy is Tenancy.STARTING and timings.startup_s:
+        deadline = now + timings.startup_s
+    record = Record(
+        group=group.target.name,
+        slot=int(info["slot"]),
+        life=life,
+        fingerprint=str(info["fingerprint"]),
+        state=tenancy,
+        timings=timings,
+        deadline=deadline,
+        pid=pid,
+        spawned_at=now - age_s,
+        ready_at=now - age_s if tenancy is Tenancy.READY else None,
+    )
+    state = replace(group, records=(*group.records, record))
+    shell.state = replace(
+        shell.state,
+        groups={**shell.state.groups, group.target.name: state},
+        next_life=max(shell.state.next_life, life + 1),
+    )
+    return 1
+
+
+def _ended(pidfd: int) -> bool:
+    """Whether the process of a pidfd has ended (pidfd_open(2): it becomes readable)."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _age_s(pid: int) -> float:
+    """Seconds since a process began, on the clock that /proc counts by (proc(5): starttime, field 22)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))

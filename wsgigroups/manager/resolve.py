@@ -1,0 +1,278 @@
+"""From a configuration to targets: names become numbers, interpreters are found, environments are read.
+
+Runs in the manager (apply, plan) and in the command line (plan without a manager). Executes nothing of a tenant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsgigroups.config import Configuration, Group
+from wsgigroups.config.interpreters import Interpreter, can_execute, find_interpreter, untrusted_component
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.manager.environment import build_environment
+from wsgigroups.manager.identity import Person, own_person, resolve_gid, resolve_person, resolve_uid
+from wsgigroups.manager.options import option_texts
+from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget, SpawnerTarget
+from wsgigroups.plan.effects import in_fingerprint
+from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What resolution depends on besides the configuration."""
+
+    log_dir: Path
+    cwd: Path  # of the manager when it started: `home` where neither home nor user is set
+    locale: dict[str, str]  # the manager's own LANG and LC_ALL: inherited
+
+
+def surroundings(log_dir: Path) -> Surroundings:
+    """Those of this process."""
+    inherited = {name: os.environ[name] for name in ("LANG", "LC_ALL") if os.environ.get(name)}
+    return Surroundings(log_dir, Path.cwd(), inherited)
+
+
+def resolve(configuration: Configuration, around: Surroundings) -> Desired:
+    """Return the targets of all groups that have something to serve. Raises WsgigroupsError for the first that fails."""
+    owners = {name: site for site, model in configuration.sites.items() for name in model.groups}
+    targets = {}
+    for name, group in configuration.all_groups().items():
+        if group.app is None and group.script is None:
+            continue  # only reachable through a site's mounts
+        site = configuration.sites.get(owners.get(name, ""))
+        error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
+        log_path = str(error_log) if error_log else str(around.log_dir / f"{name}.log")
+        targets[name] = _target(name, group, configuration, around, log_path)
+    return targets
+
+
+def _target(
+    name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str
+) -> GroupTarget:
+    root = os.geteuid() == 0
+    named = resolve_person(
+        name,
+        group.user or configuration.server.user,
+        group.group or configuration.server.group,
+        group.supplementary_groups or (),
+    ) if root or group.user or group.group else own_person()
+    person = named if root else own_person()
+    notices = _identity_notices(group, configuration, person, root=root)
+    interpreter = _interpreter(name, group, person, root=root)
+    locale = dict(around.locale)
+    locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
+    home, home_notice = _home(group, person, around, root=root)
+    if home_notice:
+        notices.append(home_notice)
+    spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
+    spec_data = json.loads(json.dumps(spec.to_wire()))
+    version = ".".join(map(str, interpreter.version or ()))
+    options = option_texts(group, configuration, spec, person, version)
+    relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
+    relevant["listen"] = " ".join(spec.listen)
+    digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+    spec_data["fingerprint"] = digest
+    return GroupTarget(
+        name=name,
+        processes=group.processes,
+        fingerprint=digest,
+        options=options,
+        spec=spec_data,
+        listeners=_listeners(name, group, configuration, root=root),
+        spawner=_spawner(interpreter, locale, version),
+        rules=_rules(group),
+        startup_timeout_s=group.startup_timeout,
+        log_path=log_path,
+        user=person.user_name,
+        group=person.group_name,
+        notices=tuple(notices),
+    )
+
+
+def _identity_notices(group: Group, configuration: Configuration, person: Person, *, root: bool) -> list[str]:
+    if root:
+        if not (group.user or configuration.server.user):
+            return [f"no user is set anywhere, its processes run as {person.user_name}:{person.group_name}"]
+        return []
+    ignored = [
+        option
+        for option, value in (
+            ("user", group.user),
+            ("group", group.group),
+            ("supplementary-groups", group.supplementary_groups),
+            ("chroot", group.chroot),
+        )
+        if value
+    ]
+    if ignored:
+        return [f"{', '.join(ignored)} ignored: the manager is not root, processes run as {person.user_name}"]
+    return []
+
+
+def _interpreter(name: str, group: Group, person: Person, *, root: bool) -> Interpreter:
+    """The base interpreter. As root: nobody else may be able to change it, and the target user can execute it."""
+    python_home = Path(group.python_home) if group.python_home else None
+    if python_home is None and sys.prefix != sys.base_prefix:
+        python_home = Path(sys.prefix)  # the manager's own environment
+    interpreter = find_interpreter(python_home)
+    if not root:
+        return interpreter
+    foreign = untrusted_component(interpreter.executable)
+    if foreign:
+        raise WsgigroupsError(
+            f"cannot use the interpreter {interpreter.executable} of group {name!r}: "
+            f"{foreign} can be changed by another user, and root would execute it",
+            hint="give that path to root, or use an environment made with an interpreter of the system",
+        )
+    for path in (interpreter.executable, Path(os.__file__) if interpreter.kind == "manager" else None, python_home):
+        blocked = can_execute(path, person.uid, person.gid, person.groups) if path else True
+        if blocked is not True:
+            raise WsgigroupsError(
+                f"cannot run group {name!r} as {person.user_name} with {path}: "
+                f"that user cannot enter {blocked if isinstance(blocked, Path) else path}",
+                hint="set python-home to an environment that the user can read, for example one made by "
+                "/usr/bin/python3 -m venv below /srv",
+            )
+    return interpreter
+
+
+def _home(group: Group, person: Person, around: Surroundings, *, root: bool) -> tuple[str, str]:
+    """The working directory and, where the default had to give way, a notice."""
+    if group.home:
+        return str(group.home), ""
+    if root and group.user and person.home:
+        return person.home, ""
+    if root and can_execute(around.cwd, person.uid, person.gid, person.groups) is not True:
+        return "/", f"home is /: {person.user_name} cannot enter {around.cwd}, where the manager was started"
+    return str(around.cwd), ""
+
+
+def _spawner(interpreter: Interpreter, locale: dict[str, str], version: str) -> SpawnerTarget:
+    lang, lc_all = locale.get("LANG"), locale.get("LC_ALL")
+    material = "\0".join([str(interpreter.executable), lang or "", lc_all or ""])
+    key = f"{version or 'python'}-{hashlib.sha256(material.encode()).hexdigest()[:12]}"
+    return SpawnerTarget(key, str(interpreter.executable), lang, lc_all, version)
+
+
+def _listeners(name: str, group: Group, configuration: Configuration, *, root: bool) -> tuple[ListenerTarget, ...]:
+    owner = None
+    if root:
+        front = group.socket_user or configuration.gateway.user or configuration.server.user
+        owner = resolve_uid(name, "socket-user", front) if front else resolve_person(name, None, None, ()).uid
+    return tuple(
+        ListenerTarget(
+            str(address),
+            group.listen_backlog,
+            group.receive_buffer_size,
+            group.send_buffer_size,
+            owner if str(address).startswith("unix:") else None,
+        )
+        for address in group.listen
+    )
+
+
+def _rules(group: Group) -> dict[str, Any]:
+    rules = Rules(
+        threads=group.threads,
+        deadlock_timeout_s=group.deadlock_timeout,
+        request_timeout_s=group.request_timeout,
+        request_timeout_mode=group.request_timeout_mode,
+        inactivity_timeout_s=group.inactivity_timeout,
+        restart_interval_s=group.restart_interval,
+        memory_soft_limit_bytes=group.memory_soft_limit,
+    )
+    return {name: getattr(rules, name) for name in Rules.__dataclass_fields__}
+
+
+def _limits(group: Group) -> dict[str, tuple[int, int]]:
+    limits = {"CORE": (0, 0)}
+    if group.cpu_time_limit:
+        soft = int(group.cpu_time_limit)
+        behind = int(group.graceful_timeout + group.shutdown_timeout) * group.threads + 2
+        limits["CPU"] = (soft, soft + behind)
+    if group.memory_limit:
+        limits["DATA"] = (group.memory_limit, group.memory_limit)
+    if group.virtual_memory_limit:
+        limits["AS"] = (group.virtual_memory_limit, group.virtual_memory_limit)
+    return limits
+
+
+def _serving(group: Group, configuration: Configuration) -> Serving:
+    socket_timeout_s = group.socket_timeout if group.is_set("socket_timeout") else configuration.server.timeout
+    return Serving(
+        threads=group.threads,
+        multiprocess=group.is_set("processes"),
+        run_once=group.threads == 1 and group.maximum_requests == 1,
+        stack_size_bytes=group.stack_size,
+        listen_backlog=group.listen_backlog,
+        connect_timeout_s=group.connect_timeout,
+        socket_timeout_s=socket_timeout_s,
+        queue_timeout_s=group.queue_timeout,
+        keep_alive_timeout_s=group.keep_alive_timeout,
+        response_socket_timeout_s=group.response_socket_timeout or 0.0,
+        header_buffer_size_bytes=group.header_buffer_size or 32768,
+        response_buffer_size_bytes=group.response_buffer_size or 65536,
+        maximum_requests=group.maximum_requests,
+        trusted_proxies=tuple(str(item) for item in group.trusted_proxies),
+        access_log=group.access_log,
+    )
+
+
+def _spec(
+    name: str,
+    group: Group,
+    configuration: Configuration,
+    person: Person | None,
+    home: str,
+    interpreter: Interpreter,
+    locale: dict[str, str],
+) -> Spec:
+    if group.app is not None:
+        application = Application("callable", group.app)
+    else:
+        application = Application("script", str(group.script), group.callable_object)
+    python_home = str(interpreter.python_home) if interpreter.python_home else None
+    files = [str(path) for path in group.environment_files]
+    graceful_s = group.graceful_timeout
+    return Spec(
+        group=name,
+        slot=0,
+        life=0,
+        fingerprint="",
+        title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
+        applications=(application,),
+        serving=_serving(group, configuration),
+        environment=build_environment(
+            name, person or own_person(), group.environment, files, locale, python_home
+        ),
+        listen=tuple(str(address) for address in group.listen),
+        identity=Identity(person.uid, person.gid, person.groups) if person else None,
+        home=home,
+        home_on_path=group.home is not None,
+        umask=int(group.umask, 8) if group.umask is not None else None,
+        chroot=str(group.chroot) if group.chroot and person else None,
+        rlimits=_limits(group),
+        cpu_priority=group.cpu_priority,
+        oom_score_adj=0 if person else None,
+        python_home=python_home,
+        python_path=tuple(str(path) for path in group.python_path),
+        python_eggs=str(group.python_eggs) if group.python_eggs else None,
+        lang=group.lang,
+        locale=group.locale,
+        switch_interval_s=group.switch_interval or 0.0,
+        load=group.load,
+        script_reloading=group.script_reloading,
+        script_user=resolve_uid(name, "script-user", group.script_user) if group.script_user else None,
+        script_group=resolve_gid(name, "script-group", group.script_group) if group.script_group else None,
+        shutdown_timeout_s=group.shutdown_timeout,
+        graceful_timeout_s=graceful_s,
+        eviction_timeout_s=group.eviction_timeout if group.is_set("eviction_timeout") else graceful_s,
+    )

@@ -1,0 +1,258 @@
+"""The manager's shell: turns what happens into events for the core, and the core's commands into system calls.
+
+Runs in the manager's only thread, on its event loop. Decides nothing; never waits for a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle.step import Exit, Record
+from wsgigroups.manager import core, live, model
+from wsgigroups.manager.listeners import Listeners
+from wsgigroups.manager.processes import Hooks, Process, kept_processes
+from wsgigroups.manager.spawners import Spawner, SpawnerPool
+from wsgigroups.manager.specs import build_spec
+from wsgigroups.plan.desired import GroupTarget
+from wsgigroups.runtime.wire import board, messages
+
+RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
+
+
+@dataclass(slots=True)
+class Outside:
+    """The directories and sinks a manager works with."""
+
+    run_dir: Path
+    log_dir: Path
+    log_fd: int
+    log: Callable[[str, str], None]
+    save: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Shell:
+    """All that is not pure. `state` is only replaced by `dispatch`."""
+
+    outside: Outside
+    state: model.State = field(default_factory=model.State)
+    listeners: Listeners = field(default_factory=Listeners)
+    processes: dict[int, Process] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    pool: SpawnerPool = field(init=False)
+    _timer: asyncio.TimerHandle | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    hooks: Hooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pool = SpawnerPool(
+            self.outside.run_dir, self.outside.log_fd, self._spawner_message, self._spawner_lost
+        )
+        self.hooks = Hooks(self._daemon_message, self._daemon_exited)
+
+    def dispatch(self, event: model.Event) -> None:
+        """Let the core handle one event and carry out what it says."""
+        life_before = self.state.next_life
+        self.state, commands = core.handle(self.state, event, time.monotonic())
+        if self.state.next_life // 10_000 != life_before // 10_000:
+            self.outside.save()
+        for command in commands:
+            self._perform(command)
+        self._arm()
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def _arm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        deadline = core.next_deadline(self.state)
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self.dispatch, model.Tick())
+
+    def postpone(self, late_s: float) -> None:
+        """The manager itself was stopped for this long: nobody is killed for that."""
+        self.state = core.extend_deadlines(self.state, late_s)
+        self._arm()
+
+    def _perform(self, command: model.Command) -> None:
+        match command:
+            case model.SpawnLife(record, target):
+                task = asyncio.get_running_loop().create_task(self._spawn(record, target))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case model.DrainLife(record):
+                process = self.processes.get(record.life)
+                if process:
+                    process.send(messages.Drain(record.life, record.reason, record.window_s))
+            case model.KillLife(record):
+                process = self.processes.get(record.life)
+                if process:
+                    process.kill()
+            case model.TuneGroup(target, lives):
+                for life in lives:
+                    if life in self.processes:
+                        live.tune(self.processes[life], target, self.outside.log)
+            case model.ReleaseGroup(group):
+                self._forget_listeners(group, list(self.listeners.of(group)))
+            case model.FinishChange(change):
+                self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
+                for group in change.groups:
+                    self.release_unwanted(group)
+                self.outside.save()
+            case model.Note(level, text):
+                self.outside.log(level, text)
+
+    # Spawning
+
+    async def _spawn(self, record: Record, target: GroupTarget) -> None:
+        try:
+            spawner = await self.pool.get(target.spawner)
+            process = self._start(record, target, spawner)
+        except (WsgigroupsError, OSError) as error:
+            permanent = isinstance(error, WsgigroupsError)
+            text = error.message if isinstance(error, WsgigroupsError) else f"cannot spawn: {error.strerror}"
+            self.dispatch(model.LifeRefused(record.life, text, permanent))
+            return
+        found = self.state.find(record.life)
+        if found is None:
+            process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
+
+    def _start(self, record: Record, target: GroupTarget, spawner: Spawner) -> Process:
+        spec = build_spec(target, record)
+        log_fd = open_log(Path(target.log_path))
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            board_fd = board.create(spec.serving.threads, f"wsgigroups-{record.group}")
+        except OSError:
+            os.close(log_fd)
+            raise
+        info = {
+            "group": record.group,
+            "slot": record.slot,
+            "fingerprint": record.fingerprint,
+            "threads": spec.serving.threads,
+            "spawner": spawner.key,
+        }
+        process = Process(record.life, info, ours, board_fd, self.hooks)
+        self.processes[record.life] = process
+        spawner.send(messages.Fork(record.life, info), [theirs.fileno(), process.channel_fd, board_fd])
+        theirs.close()
+        held = self.listeners.of(record.group)
+        fds = [held[address].sock.fileno() for address in spec.listen]
+        process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds])
+        os.close(log_fd)
+        self._keep_listeners(record.group, spawner)
+        return process
+
+    def _keep_listeners(self, group: str, spawner: Spawner) -> None:
+        for address, listener in self.listeners.of(group).items():
+            info = {"group": group, "target": live.listener_to_json(listener.target)}
+            spawner.send(messages.Keep("listener", f"{group} {address}", info), [listener.sock.fileno()])
+
+    def release_unwanted(self, group: str) -> None:
+        """Close the listeners that the target in force does not name."""
+        state = self.state.groups.get(group)
+        wanted = {target.address for target in state.target.listeners} if state else set()
+        self._forget_listeners(group, [address for address in self.listeners.of(group) if address not in wanted])
+
+    def _forget_listeners(self, group: str, addresses: list[str]) -> None:
+        self.listeners.release(group, addresses)
+        for spawner in self.pool.all():
+            for address in addresses:
+                spawner.send(messages.Drop("listener", f"{group} {address}"))
+
+    # What spawners say
+
+    def _spawner_message(self, spawner: Spawner, message: messages.Message, fds: list[int]) -> None:
+        match message:
+            case messages.Spawned(life, pid) if len(fds) == 1 and life in self.processes:
+                self.processes[life].watch(pid, fds.pop())
+                self.dispatch(model.LifeSpawned(life, pid))
+            case messages.Refused(life, reason) if life in self.processes:
+                self.processes.pop(life).close()
+                self.dispatch(model.LifeRefused(life, reason))
+            case messages.Exited() if message.life in self.processes:
+                self.processes[message.life].reported(Exit(message.exit_code, message.signal))
+            case _:
+                self.outside.log("warning", f"spawner {spawner.key}: {message} concerns nothing here")
+        for fd in fds:
+            os.close(fd)
+
+    def _spawner_lost(self, spawner: Spawner) -> None:
+        if spawner.child:
+            spawner.child.poll()
+        if self.state.stopping:
+            return
+        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted")
+        for process in list(self.processes.values()):
+            if process.forked_by == spawner.key:
+                process.adopt()
+        targets = [g.target.spawner for g in self.state.groups.values() if g.target.spawner.key == spawner.key]
+        if targets:
+            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, targets[0].key)
+
+    def _respawn(self, key: str) -> None:
+        """Start a spawner anew, so that what the old one kept is kept again."""
+        for group in self.state.groups.values():
+            if group.target.spawner.key == key and not self.state.stopping:
+                task = asyncio.get_running_loop().create_task(self._hand_over(group.target))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                return
+
+    async def _hand_over(self, target: GroupTarget) -> None:
+        key = target.spawner.key
+        try:
+            spawner = await self.pool.get(target.spawner)
+        except WsgigroupsError as error:
+            self.outside.log("error", error.message)
+            return
+        for name, group in self.state.groups.items():
+            if group.target.spawner.key == key:
+                self._keep_listeners(name, spawner)
+        for process in kept_processes(self.processes.values(), key):
+            info = {**process.info, "pid": process.pid}
+            spawner.send(messages.Keep("process", str(process.life), info), process.keep_fds())
+
+    # What daemons say
+
+    def _daemon_message(self, process: Process, message: messages.Message) -> None:
+        life = process.life
+        match message:
+            case messages.Ready() if message.life == life:
+                self.dispatch(model.LifeBecameReady(life))
+            case messages.Failed() if message.life == life:
+                text = message.message[:4096]
+                self.outside.log("error", f"{self._name(process)}: {text}")
+                self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536]))
+            case messages.Leaving() if message.life == life and message.reason in board.REASON:
+                if message.reason == "script-reloading":
+                    self.dispatch(model.ScriptChanged(str(process.info["group"])))
+                else:
+                    self.dispatch(model.LifeWorn(life, message.reason))
+            case _:
+                self.outside.log("warning", f"{self._name(process)}: a message that is not its own was dropped")
+
+    def _daemon_exited(self, process: Process, status: Exit) -> None:
+        self.processes.pop(process.life, None)
+        for spawner in self.pool.all():
+            if process.forked_by is None and spawner.key == process.info["spawner"]:
+                spawner.send(messages.Drop("process", str(process.life)))
+        self.dispatch(model.LifeExited(process.life, status))
+
+    def _name(self, process: Process) -> str:
+        return f"{process.info['group']}/{process.info['slot']} life={process.life} pid={process.pid}"
+
+
+def open_log(path: Path) -> int:
+    """Open a group's log for appending, never through a symbolic link. Raises OSError."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.open(path, flags, 0o640)

@@ -1,0 +1,236 @@
+"""The manager's side of the spawners: starting one per interpreter and locale, finding those that live, asking them.
+
+Runs in the manager's only thread. A spawner outlives the manager; a lost one is replaced and given what it kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h11
+
+import wsgigroups.runtime
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.connection import FrameConnection
+from wsgigroups.plan.desired import SpawnerTarget
+from wsgigroups.runtime.wire import messages
+
+START_TIMEOUT_S = 20.0
+_BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
+# h11 is a dependency, so its directory is the site-packages that httptools and setproctitle lie in as well
+_LIBRARY_DIR = Path(h11.__file__).parent.parent
+
+OnMessage = Callable[["Spawner", messages.Message, list[int]], None]
+OnLost = Callable[["Spawner"], None]
+
+
+@dataclass(slots=True)
+class Inventory:
+    """What a spawner kept, as it reported after hello."""
+
+    kept: list[tuple[messages.Kept, list[int]]] = field(default_factory=list)
+    exited: list[messages.Exited] = field(default_factory=list)
+
+
+class Spawner:
+    """One connected spawner."""
+
+    def __init__(self, key: str, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
+        self.key = key
+        self.pid = 0
+        self.python = ""
+        self.child: subprocess.Popen[bytes] | None = None
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._inventory: Inventory | None = Inventory()
+        self.introduced: asyncio.Future[Inventory] = asyncio.get_running_loop().create_future()
+        self.connection = FrameConnection(sock, self._frame, self._closed)
+        self.send(messages.Hello(messages.ABI, os.getpid()))
+
+    def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
+        """Send one message; the caller keeps its descriptors."""
+        self.connection.send(message.to_frame(), fds)
+
+    def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
+        try:
+            message = messages.decode(body)
+        except messages.MessageError as error:
+            _close_all(fds)
+            self.connection.close(str(error))
+            return
+        if self._inventory is None:
+            self._on_message(self, message, fds)
+            return
+        match message:
+            case messages.Hello():
+                self.pid, self.python = message.pid, message.python
+                if message.abi != messages.ABI:
+                    self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
+            case messages.Kept():
+                self._inventory.kept.append((message, fds))
+            case messages.Exited():
+                self._inventory.exited.append(message)
+            case messages.InventoryEnded():
+                inventory, self._inventory = self._inventory, None
+                self.introduced.set_result(inventory)
+
+    def _closed(self, reason: str) -> None:
+        if not self.introduced.done():
+            self.introduced.set_exception(
+                WsgigroupsError(f"cannot use the spawner {self.key} (pid {self.pid}): {reason}")
+            )
+            self.introduced.exception()  # somebody may have stopped waiting
+        self._on_lost(self)
+
+
+class SpawnerPool:
+    """All spawners by key."""
+
+    def __init__(self, run_dir: Path, log_fd: int, on_message: OnMessage, on_lost: OnLost) -> None:
+        self.directory = run_dir / "spawners"
+        self._log_fd = log_fd
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._ready: dict[str, Spawner] = {}
+        self._coming: dict[str, asyncio.Task[Spawner]] = {}
+
+    def ready(self, key: str) -> Spawner | None:
+        """The connected spawner of this key, if there is one."""
+        return self._ready.get(key)
+
+    def all(self) -> list[Spawner]:
+        """Every connected spawner."""
+        return list(self._ready.values())
+
+    async def get(self, target: SpawnerTarget) -> Spawner:
+        """The spawner for this interpreter and locale, started when there is none. Raises WsgigroupsError."""
+        spawner = self._ready.get(target.key)
+        if spawner:
+            return spawner
+        task = self._coming.get(target.key)
+        if task is None:
+            task = asyncio.create_task(self._start(target))
+            self._coming[target.key] = task
+            task.add_done_callback(lambda _task: self._coming.pop(target.key, None))
+        return await asyncio.shield(task)
+
+    async def discover(self) -> list[tuple[Spawner, Inventory]]:
+        """Connect to every spawner whose socket lies in the run directory; remove the sockets of the dead."""
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        found = []
+        for path in sorted(self.directory.glob("*.sock")):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(str(path))
+            except OSError:
+                sock.close()
+                path.unlink(missing_ok=True)
+                continue
+            spawner = Spawner(path.stem, sock, self._on_message, self._lost)
+            try:
+                inventory = await asyncio.wait_for(spawner.introduced, START_TIMEOUT_S)
+            except (WsgigroupsError, asyncio.TimeoutError):
+                spawner.connection.close()
+                continue
+            self._ready[spawner.key] = spawner
+            found.append((spawner, inventory))
+        return found
+
+    def retire(self, spawner: Spawner) -> None:
+        """Let a spawner end once its last process has ended, and forget it."""
+        self._ready.pop(spawner.key, None)
+        spawner.send(messages.Retire())
+        (self.directory / f"{spawner.key}.sock").unlink(missing_ok=True)
+
+    async def _start(self, target: SpawnerTarget) -> Spawner:
+        path = self.directory / f"{target.key}.sock"
+        path.unlink(missing_ok=True)
+        read_end, write_end = os.pipe()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            os.fchmod(listener.fileno(), 0o600)
+            listener.bind(str(path))
+            listener.listen(4)
+            child = self._popen(target, listener.fileno(), write_end)
+            os.close(write_end)
+            write_end = -1
+            await _ready_line(read_end, target, child)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            listener.close()
+            os.close(read_end)
+            if write_end >= 0:
+                os.close(write_end)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(str(path))
+        spawner = Spawner(target.key, sock, self._on_message, self._lost)
+        spawner.child = child
+        await spawner.introduced
+        self._ready[target.key] = spawner
+        return spawner
+
+    def _popen(self, target: SpawnerTarget, listen_fd: int, ready_fd: int) -> subprocess.Popen[bytes]:
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+        if target.lang:
+            environment["LANG"] = target.lang
+        if target.locale:
+            environment["LC_ALL"] = target.locale
+        arguments = [target.executable, "-I", "-S", str(_BOOTSTRAP), "--listen-fd", str(listen_fd)]
+        arguments += ["--key", target.key, "--ready-fd", str(ready_fd), "--library-dir", str(_LIBRARY_DIR)]
+        try:
+            return subprocess.Popen(
+                arguments,
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=self._log_fd,
+                stderr=self._log_fd,
+                pass_fds=(listen_fd, ready_fd),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise WsgigroupsError(
+                f"cannot start the interpreter {target.executable}: {error.strerror}", hint="check python-home"
+            ) from None
+
+    def _lost(self, spawner: Spawner) -> None:
+        if self._ready.get(spawner.key) is spawner:
+            del self._ready[spawner.key]
+        self._on_lost(spawner)
+
+
+async def _ready_line(fd: int, target: SpawnerTarget, child: subprocess.Popen[bytes]) -> None:
+    """Wait until the spawner says that it is ready; end-of-file without the line means that it died."""
+    loop = asyncio.get_running_loop()
+    readable: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, lambda: readable.done() or readable.set_result(None))
+    try:
+        await asyncio.wait_for(readable, START_TIMEOUT_S)
+        line = os.read(fd, 64)
+    except asyncio.TimeoutError:
+        line = b""
+    finally:
+        loop.remove_reader(fd)
+    if not line.startswith(b"ready"):
+        child.kill()
+        status = child.wait()
+        raise WsgigroupsError(
+            f"cannot start a spawner with {target.executable}: it ended with status {status}",
+            hint="the manager's log has what it said; python-home needs CPython 3.8 or newer",
+        )
+
+
+def _close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)

@@ -1,0 +1,112 @@
+"""What outlives a manager: the accepted revisions, their outcomes, the targets in force. JSON by atomic rename.
+
+Runs in the manager's only thread. Files are 0600 in a directory 0700: a revision holds what its configuration holds,
+secrets included. A write that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from wsgigroups.errors import WsgigroupsError
+
+LIFE_STEP = 10_000  # lives handed out between two writes; a manager that died skips the rest of its step
+KEPT_REVISIONS = 50
+
+
+@dataclass
+class Stored:
+    """state.json: what a manager that follows needs besides what the spawners keep."""
+
+    revision: int = 0
+    next_life: int = 1
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # name → target, stopped, override, removing
+
+
+class Store:
+    """One state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.revisions = directory / "revisions"
+
+    def prepare(self) -> None:
+        """Make the directories. Raises WsgigroupsError."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.revisions.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise WsgigroupsError(
+                f"cannot use the state directory {self.directory}: {error.strerror}",
+                hint="choose another with --state-dir",
+            ) from None
+
+    def load(self) -> Stored:
+        """Read state.json; a missing one is an empty state. Raises WsgigroupsError for a damaged one."""
+        path = self.directory / "state.json"
+        try:
+            return Stored(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return Stored()
+        except (ValueError, TypeError) as error:
+            raise WsgigroupsError(
+                f"cannot read {path}: {error}", hint="move it away to start without what was stored"
+            ) from None
+
+    def save(self, stored: Stored) -> None:
+        """Replace state.json. Raises OSError; the old one then stands."""
+        self._write(self.directory / "state.json", vars(stored))
+
+    def save_revision(self, number: int, document: dict[str, Any], outcome: str, by: str) -> None:
+        """Keep one accepted configuration. Raises OSError."""
+        stamp = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+        body = {"revision": number, "accepted_at": stamp, "outcome": outcome, "by": by, "document": document}
+        self._write(self.revisions / f"{number:08d}.json", body)
+        for path in sorted(self.revisions.glob("*.json"))[:-KEPT_REVISIONS]:
+            path.unlink(missing_ok=True)
+
+    def set_outcome(self, number: int, outcome: str) -> None:
+        """Record how a revision's rollout ended. Raises OSError."""
+        path = self.revisions / f"{number:08d}.json"
+        body = json.loads(path.read_bytes())
+        self._write(path, {**body, "outcome": outcome})
+
+    def history(self) -> list[dict[str, Any]]:
+        """All kept revisions without their documents, newest first."""
+        found = []
+        for path in sorted(self.revisions.glob("*.json"), reverse=True):
+            body = json.loads(path.read_bytes())
+            body.pop("document", None)
+            found.append(body)
+        return found
+
+    def document(self, number: int) -> dict[str, Any]:
+        """The configuration of a revision. Raises WsgigroupsError."""
+        path = self.revisions / f"{number:08d}.json"
+        try:
+            document: dict[str, Any] = json.loads(path.read_bytes())["document"]
+        except FileNotFoundError:
+            raise WsgigroupsError(
+                f"cannot find revision {number}", hint="`wsgigroups history` lists what is kept"
+            ) from None
+        return document
+
+    def _write(self, path: Path, body: dict[str, Any]) -> None:
+        temporary = path.with_name(f".{path.name}.new")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(json.dumps(body, indent=1).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise

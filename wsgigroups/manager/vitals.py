@@ -1,0 +1,117 @@
+"""Looking at running daemons: boards and /proc in, events and status numbers out.
+
+Runs in the manager's only thread, once a second. Everything read from a board is a tenant's word about itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.watch import Rules, Verdict, Vitals, judge
+from wsgigroups.manager import model
+from wsgigroups.manager.processes import Process
+from wsgigroups.manager.shell import Shell
+from wsgigroups.manager.specs import spread
+from wsgigroups.runtime.wire import board, messages
+
+PERIOD_S = 1.0
+LATE_S = 2.0  # a turn that comes later than this means that the manager itself was stopped
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the kernel says of a process. Zeros when it is gone or not ours to look at."""
+
+    rss_bytes: int = 0
+    pss_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+def usage(pid: int, *, pss: bool) -> Usage:
+    """Read /proc (proc(5)): statm, stat, and smaps_rollup when pss is asked for (it costs about a millisecond)."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            rss_bytes = int(file.read().split()[1]) * _PAGE_BYTES
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            numbers = file.read().rpartition(b")")[2].split()
+        cpu_s = (int(numbers[11]) + int(numbers[12])) / _TICKS_PER_S
+    except (OSError, IndexError, ValueError):
+        return Usage()
+    return Usage(rss_bytes, _pss(pid) if pss else 0, cpu_s)
+
+
+def _pss(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            for line in file:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass  # ended just now, or a kernel that does not say
+    return 0
+
+
+class Watcher:
+    """Judges every ready daemon once a second."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._last = time.monotonic()
+        self._blind_until = 0.0
+
+    def look(self) -> None:
+        """One round."""
+        now = time.monotonic()
+        late_s = now - self._last - PERIOD_S
+        self._last = now
+        if late_s > LATE_S:
+            # stopped or suspended: daemons may have been too, so their heartbeats prove nothing yet
+            self._shell.postpone(late_s)
+            self._blind_until = now + 3 * PERIOD_S
+        if now < self._blind_until:
+            return
+        for group in list(self._shell.state.groups.values()):
+            rules = Rules(**group.target.rules)
+            for record in group.records:
+                process = self._shell.processes.get(record.life)
+                if record.state is Tenancy.READY and process and record.life not in group.recycle:
+                    self._judge(rules, process, now - (record.ready_at or now))
+
+    def _judge(self, rules: Rules, process: Process, age_s: float) -> None:
+        snapshot = process.snapshot()
+        if snapshot is None:
+            self._shell.outside.log("warning", f"life {process.life}: its board is damaged, it is not watched")
+            return
+        rss_bytes = usage(process.pid, pss=False).rss_bytes if rules.memory_soft_limit_bytes else 0
+        verdict = judge(rules, vitals(snapshot, age_s, rss_bytes), spread(process.life))
+        if verdict is None:
+            return
+        if verdict.verdict is Verdict.STALLED:
+            process.send(messages.DumpStacks(process.life))
+            process.dump_stacks()
+            self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail))
+        else:
+            self._shell.dispatch(model.LifeWorn(process.life, verdict.reason))
+
+
+def vitals(snapshot: board.Snapshot, age_s: float, rss_bytes: int) -> Vitals:
+    """Turn a board into ages. Times in the future, which only a lying tenant writes, count as now."""
+    now_ns = time.monotonic_ns()
+
+    def ago_s(then_ns: int) -> float:
+        return max(0, now_ns - then_ns) / 1e9
+
+    return Vitals(
+        age_s=age_s,
+        heartbeat_age_s=ago_s(snapshot["heartbeat_ns"]) if snapshot["heartbeat_ns"] else 0.0,
+        busy_ages_s=[ago_s(word) for word in snapshot.busy_since_ns],
+        requests_started=snapshot["started_total"],
+        requests_active=snapshot["requests_active"],
+        idle_s=ago_s(snapshot["last_activity_ns"]) if snapshot["last_activity_ns"] else 0.0,
+        rss_bytes=rss_bytes,
+    )
