@@ -1,0 +1,35 @@
+# What people and CI type. Everything is set up on the way; nothing but python3 (3.10 or newer) and a package index is
+# needed. PYTHON names another interpreter; PYTEST_ARGS goes to pytest.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help try try-stop test fast lint schemas bench clean
+
+help:                ## show this list
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
+
+try:                 ## run the quickstart: a Flask and a Django application, each on a loopback port
+	@$(PYTHON) -m tools.quickstart start
+
+try-stop:            ## stop the quickstart
+	@$(PYTHON) -m tools.quickstart stop
+
+test:                ## everything that CI runs: linters, types, layers, all tests (as root: as an ordinary user too)
+	@$(PYTHON) -m tools.check test $(PYTEST_ARGS)
+
+fast:                ## the tests that start no process
+	@$(PYTHON) -m tools.check fast $(PYTEST_ARGS)
+
+lint:                ## formatting, lint, types, import layers
+	@$(PYTHON) -m tools.check lint
+
+schemas:             ## write schemas/ and docs/options.md again
+	@$(PYTHON) -m tools.generate
+
+bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
+	@$(PYTHON) -m benchmarks.run $(BENCH_ARGS)
+
+clean: try-stop      ## stop the quickstart and remove what the other targets made
+	@$(PYTHON) -m tools.clean

@@ -1,0 +1,136 @@
+"""`make test`, `make lint` and `make fast`: everything that CI runs, from a clone and nothing else.
+
+As root the tests run twice: as an ordinary account (all but those marked `root`), then as root. Where that account
+cannot read the clone, both use a copy that it can read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import environment, facts
+from tools.choose import SetUpError, choose_place
+from tools.environment import CLONE, Recipe, say
+
+INSTALLS = (
+    ("--upgrade", "pip>=25.1"),  # the first that knows --group
+    ("--editable", ".[fast]", "--group", "apps", "--group", "lint", "--group", "tests"),
+)
+LINTS = (
+    ("ruff", "format", "--check", "."),
+    ("ruff", "check", "."),
+    ("mypy",),
+    ("lint-imports",),
+)
+FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
+NOT_COPIED = (".build", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", "node_modules")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the work is done: a tree that everybody concerned can read, and its environment."""
+
+    tree: Path
+    binaries: Path
+    account: facts.Account  # whose tests run as an ordinary user
+
+    def environ(self) -> dict[str, str]:
+        """Return the caller's environment with the environment's programs first and none of our own settings."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("WSGIGROUPS_")}
+        return {**kept, "PATH": f"{self.binaries}{os.pathsep}{kept.get('PATH', os.defpath)}"}
+
+    def run(self, *command: str) -> bool:
+        """Run a program of the environment in the tree; tell whether it succeeded."""
+        say(f"\n$ {' '.join(command)}")
+        program = str(self.binaries / command[0])
+        return subprocess.run([program, *command[1:]], check=False, cwd=self.tree, env=self.environ()).returncode == 0
+
+    def run_as_account(self, *command: str) -> bool:
+        """Run a program as the ordinary account, with a home and temporary files of its own and no privileges."""
+        say(f"\n$ {' '.join(command)}    # as {self.account.name}")
+        home = tempfile.mkdtemp(prefix="wsgigroups-tests-", dir="/tmp")
+        try:
+            os.chown(home, self.account.uid, self.account.gid)
+            kept = {key: value for key, value in self.environ().items() if key in {"CI", "PATH", "LANG", "LC_ALL"}}
+            done = subprocess.run(
+                [str(self.binaries / command[0]), *command[1:]],
+                check=False,
+                cwd=self.tree,
+                env={**kept, "HOME": home, "TMPDIR": home, "PYTHONDONTWRITEBYTECODE": "1"},
+                **self.account.popen_arguments(),
+            )
+            return done.returncode == 0
+        finally:
+            shutil.rmtree(home)
+
+
+def prepare() -> Bench:
+    """Choose account, tree and place, and make the environment; raise SetUpError with a message."""
+    account = facts.daemon_account(names=("nobody", "www-data"))
+    place = Path(choose_place(facts.places(CLONE, account), account.name).path)
+    interpreter = environment.find_interpreter(account)
+    tree = CLONE
+    names = ("pyproject.toml", "wsgigroups", "tests", "tools", "sample-configs")
+    if not facts.can_read_tree(account, CLONE, names):
+        tree = place / "clone"
+        say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
+        environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
+    installs = (INSTALLS[0], tuple(f"{tree}[fast]" if word == ".[fast]" else word for word in INSTALLS[1]))
+    python = environment.make_environment(place / "venv", Recipe(interpreter, installs, depends_on=("pyproject.toml",)))
+    return Bench(tree, python.parent, account)
+
+
+def lint(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Run the linters; return the names of those that found something."""
+    return [command[0] for command in LINTS if not bench.run(*command)]
+
+
+def fast(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Run the tests that start no process of ours."""
+    present = [path for path in FAST_TESTS if (bench.tree / path).is_dir()]
+    return [] if bench.run("pytest", "-m", "not slow", *present, *extra) else ["pytest"]
+
+
+def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Run what CI runs; return the names of what failed."""
+    failed = lint(bench, extra)
+    if not bench.account.is_caller() and not bench.run_as_account("pytest", *extra):
+        failed.append(f"pytest as {bench.account.name}")
+    if not bench.run("pytest", *extra):
+        failed.append("pytest")
+    return failed
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the make targets; further arguments go to pytest."""
+    tasks: dict[str, Callable[[Bench, Sequence[str]], list[str]]] = {
+        "test": everything,
+        "lint": lint,
+        "fast": fast,
+        "prepare": lambda _bench, _extra: [],
+    }
+    parser = argparse.ArgumentParser(prog="tools.check", description=__doc__)
+    parser.add_argument("what", choices=sorted(tasks))
+    chosen, extra = parser.parse_known_args(arguments)
+    os.umask(0o022)
+    began = time.monotonic()
+    try:
+        failed = tasks[chosen.what](prepare(), extra)
+    except SetUpError as problem:
+        sys.exit(f"error: {problem}")
+    if failed:
+        sys.exit(f"\nfailed: {', '.join(failed)}")
+    say(f"\n{chosen.what}: all good after {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
