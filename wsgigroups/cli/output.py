@@ -30,6 +30,13 @@ def console(color: str, *, err: bool = False) -> Console:
     return Console(file=stream, force_terminal=forced or None, no_color=no_color, highlight=False, soft_wrap=False)
 
 
+def plain_console(color: str) -> Console:
+    """Return a console that never wraps or folds: for lines that people copy and tests read."""
+    out = console(color)
+    out.soft_wrap = True
+    return out
+
+
 def write_data(value: Any, output: str) -> None:
     """Write plain data to stdout as json or yaml."""
     if output == "json":

@@ -11,10 +11,12 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.runtime.wire import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 MAXIMUM_QUEUED_BYTES = 64 * 1024 * 1024
 

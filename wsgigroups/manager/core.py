@@ -141,6 +141,8 @@ def _dispatch(turn: _Turn, event: model.Event) -> tuple[str, ...]:
             return _shutdown(turn, event)
         case model.ScriptChanged():
             return _script_changed(turn, event.group)
+        case model.Recovered():
+            return tuple(sorted(turn.state.groups))
         case model.LifeFailed() | model.LifeWorn():
             return _told(turn, event)
         case _:

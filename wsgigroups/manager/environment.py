@@ -9,14 +9,18 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
 from wsgigroups.config.interpreters import untrusted_component
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.identity import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wsgigroups.manager.identity import Person
 
 MAXIMUM_FILE_BYTES = 1024 * 1024
 PATH = "/usr/local/bin:/usr/bin:/bin"

@@ -8,10 +8,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FALLBACK_USERS = ("www-data", "nobody")
 

@@ -11,12 +11,16 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.plan.desired import ListenerTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wsgigroups.plan.desired import ListenerTarget
 
 
 @dataclass(slots=True)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wsgigroups.manager.processes import Process
-from wsgigroups.plan.desired import GroupTarget, ListenerTarget
 from wsgigroups.runtime.wire import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsgigroups.manager.processes import Process
+    from wsgigroups.plan.desired import GroupTarget, ListenerTarget
 
 _LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
 

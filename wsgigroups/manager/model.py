@@ -254,6 +254,11 @@ class ScriptChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovered:
+    """The state was put together from what lives; look at every group once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed; deadlines are looked at."""
 
@@ -274,6 +279,7 @@ Event = (
     | LifeStalled
     | LifeWorn
     | ScriptChanged
+    | Recovered
     | Tick
 )
 

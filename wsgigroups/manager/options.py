@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wsgigroups.config import OPTIONS, Configuration, Group
-from wsgigroups.manager.identity import Person
-from wsgigroups.runtime.wire.spec import Spec
+from wsgigroups.config import OPTIONS, Group
+
+if TYPE_CHECKING:
+    from wsgigroups.manager.identity import Person
+    from wsgigroups.runtime.wire.spec import Spec
 
 # compared through resolved values, or one by one
 _ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
 
 
-def option_texts(
-    group: Group, configuration: Configuration, spec: Spec, person: Person, python_version: str
-) -> dict[str, str]:
+def option_texts(group: Group, spec: Spec, person: Person, python_version: str) -> dict[str, str]:
     """Return option name → effective value, defaults included, resolved values under their own names."""
     texts = {}
     for name, option in OPTIONS.items():

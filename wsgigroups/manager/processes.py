@@ -9,14 +9,16 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.connection import FrameConnection
 from wsgigroups.runtime.wire import board, messages
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,19 @@ import select
 import socket
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import Record, Timings
 from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.processes import Process
-from wsgigroups.manager.shell import Shell
-from wsgigroups.manager.spawners import Inventory, Spawner
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board
+
+if TYPE_CHECKING:
+    from wsgigroups.manager.shell import Shell
+    from wsgigroups.manager.spawners import Inventory, Spawner
 
 
 def to_stored(state: model.State) -> Stored:

@@ -11,9 +11,8 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wsgigroups.config import Configuration, Group
 from wsgigroups.config.interpreters import Interpreter, can_execute, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.watch import Rules
@@ -23,6 +22,9 @@ from wsgigroups.manager.options import option_texts
 from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
+
+if TYPE_CHECKING:
+    from wsgigroups.config import Configuration, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def surroundings(log_dir: Path) -> Surroundings:
 
 
 def resolve(configuration: Configuration, around: Surroundings) -> Desired:
-    """Return the targets of all groups that have something to serve. Raises WsgigroupsError for the first that fails."""
+    """Return the targets of all groups that have an application. Raises WsgigroupsError for the first that fails."""
     owners = {name: site for site, model in configuration.sites.items() for name in model.groups}
     targets = {}
     for name, group in configuration.all_groups().items():
@@ -54,16 +56,18 @@ def resolve(configuration: Configuration, around: Surroundings) -> Desired:
     return targets
 
 
-def _target(
-    name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str
-) -> GroupTarget:
+def _target(name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str) -> GroupTarget:
     root = os.geteuid() == 0
-    named = resolve_person(
-        name,
-        group.user or configuration.server.user,
-        group.group or configuration.server.group,
-        group.supplementary_groups or (),
-    ) if root or group.user or group.group else own_person()
+    named = (
+        resolve_person(
+            name,
+            group.user or configuration.server.user,
+            group.group or configuration.server.group,
+            group.supplementary_groups or (),
+        )
+        if root or group.user or group.group
+        else own_person()
+    )
     person = named if root else own_person()
     notices = _identity_notices(group, configuration, person, root=root)
     interpreter = _interpreter(name, group, person, root=root)
@@ -75,7 +79,7 @@ def _target(
     spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
     spec_data = json.loads(json.dumps(spec.to_wire()))
     version = ".".join(map(str, interpreter.version or ()))
-    options = option_texts(group, configuration, spec, person, version)
+    options = option_texts(group, spec, person, version)
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
@@ -250,9 +254,7 @@ def _spec(
         title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
         applications=(application,),
         serving=_serving(group, configuration),
-        environment=build_environment(
-            name, person or own_person(), group.environment, files, locale, python_home
-        ),
+        environment=build_environment(name, person or own_person(), group.environment, files, locale, python_home),
         listen=tuple(str(address) for address in group.listen),
         identity=Identity(person.uid, person.gid, person.groups) if person else None,
         home=home,

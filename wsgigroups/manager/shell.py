@@ -9,9 +9,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
@@ -20,8 +20,13 @@ from wsgigroups.manager.listeners import Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes
 from wsgigroups.manager.spawners import Spawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
-from wsgigroups.plan.desired import GroupTarget
+from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.runtime.wire import board, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsgigroups.plan.desired import GroupTarget
 
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
 
@@ -34,7 +39,8 @@ class Outside:
     log_dir: Path
     log_fd: int
     log: Callable[[str, str], None]
-    save: Callable[[], None]
+    save: Callable[[], None] = lambda: None
+    finished: Callable[[model.Change], None] = lambda _change: None
 
 
 @dataclass(slots=True)
@@ -52,16 +58,14 @@ class Shell:
     hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pool = SpawnerPool(
-            self.outside.run_dir, self.outside.log_fd, self._spawner_message, self._spawner_lost
-        )
+        self.pool = SpawnerPool(self.outside.run_dir, self.outside.log_fd, self._spawner_message, self._spawner_lost)
         self.hooks = Hooks(self._daemon_message, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         life_before = self.state.next_life
         self.state, commands = core.handle(self.state, event, time.monotonic())
-        if self.state.next_life // 10_000 != life_before // 10_000:
+        if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
         for command in commands:
             self._perform(command)
@@ -107,6 +111,7 @@ class Shell:
                 for group in change.groups:
                     self.release_unwanted(group)
                 self.outside.save()
+                self.outside.finished(change)
             case model.Note(level, text):
                 self.outside.log(level, text)
 
@@ -187,8 +192,7 @@ class Shell:
             os.close(fd)
 
     def _spawner_lost(self, spawner: Spawner) -> None:
-        if spawner.child:
-            spawner.child.poll()
+        self.pool.child_pids()
         if self.state.stopping:
             return
         self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted")

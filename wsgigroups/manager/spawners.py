@@ -13,15 +13,17 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h11
 
 import wsgigroups.runtime
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.connection import FrameConnection
-from wsgigroups.plan.desired import SpawnerTarget
 from wsgigroups.runtime.wire import messages
+
+if TYPE_CHECKING:
+    from wsgigroups.plan.desired import SpawnerTarget
 
 START_TIMEOUT_S = 20.0
 _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
@@ -47,7 +49,6 @@ class Spawner:
         self.key = key
         self.pid = 0
         self.python = ""
-        self.child: subprocess.Popen[bytes] | None = None
         self._on_message = on_message
         self._on_lost = on_lost
         self._inventory: Inventory | None = Inventory()
@@ -101,6 +102,7 @@ class SpawnerPool:
         self._on_lost = on_lost
         self._ready: dict[str, Spawner] = {}
         self._coming: dict[str, asyncio.Task[Spawner]] = {}
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def ready(self, key: str) -> Spawner | None:
         """The connected spawner of this key, if there is one."""
@@ -109,6 +111,11 @@ class SpawnerPool:
     def all(self) -> list[Spawner]:
         """Every connected spawner."""
         return list(self._ready.values())
+
+    def child_pids(self) -> set[int]:
+        """Spawners that this manager started and that have not ended; reaps those that have."""
+        self._children = [child for child in self._children if child.poll() is None]
+        return {child.pid for child in self._children}
 
     async def get(self, target: SpawnerTarget) -> Spawner:
         """The spawner for this interpreter and locale, started when there is none. Raises WsgigroupsError."""
@@ -160,6 +167,7 @@ class SpawnerPool:
             listener.bind(str(path))
             listener.listen(4)
             child = self._popen(target, listener.fileno(), write_end)
+            self._children.append(child)
             os.close(write_end)
             write_end = -1
             await _ready_line(read_end, target, child)
@@ -174,7 +182,6 @@ class SpawnerPool:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.connect(str(path))
         spawner = Spawner(target.key, sock, self._on_message, self._lost)
-        spawner.child = child
         await spawner.introduced
         self._ready[target.key] = spawner
         return spawner
@@ -213,7 +220,12 @@ async def _ready_line(fd: int, target: SpawnerTarget, child: subprocess.Popen[by
     """Wait until the spawner says that it is ready; end-of-file without the line means that it died."""
     loop = asyncio.get_running_loop()
     readable: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: readable.done() or readable.set_result(None))
+
+    def came() -> None:
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(fd, came)
     try:
         await asyncio.wait_for(readable, START_TIMEOUT_S)
         line = os.read(fd, 64)

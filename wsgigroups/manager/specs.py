@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.step import Record
-from wsgigroups.plan.desired import GroupTarget
 from wsgigroups.runtime.wire.spec import Spec, from_wire
+
+if TYPE_CHECKING:
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.plan.desired import GroupTarget
 
 
 def spread(life: int) -> float:

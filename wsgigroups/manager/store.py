@@ -11,10 +11,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIFE_STEP = 10_000  # lives handed out between two writes; a manager that died skips the rest of its step
 KEPT_REVISIONS = 50

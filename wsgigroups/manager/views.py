@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wsgigroups
 from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
-from wsgigroups.lifecycle.step import Record
 from wsgigroups.lifecycle.table import State as Tenancy
-from wsgigroups.manager.model import Change, GroupState, LastError
-from wsgigroups.manager.shell import Shell
 from wsgigroups.manager.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.model import Change, GroupState, LastError
+    from wsgigroups.manager.shell import Shell
 
 
 def status(shell: Shell, started_at: float) -> dict[str, Any]:
@@ -40,7 +43,9 @@ def group_view(shell: Shell, group: GroupState) -> dict[str, Any]:
     """One group of the status document."""
     target = group.target
     processes = [
-        view for record in sorted(group.records, key=lambda r: (r.slot, r.life)) if (view := process_view(shell, record))
+        view
+        for record in sorted(group.records, key=lambda r: (r.slot, r.life))
+        if (view := process_view(shell, record))
     ]
     ready = sum(record.state is Tenancy.READY for record in group.records)
     return {

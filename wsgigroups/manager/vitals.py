@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.lifecycle.watch import Rules, Verdict, Vitals, judge
 from wsgigroups.manager import model
-from wsgigroups.manager.processes import Process
-from wsgigroups.manager.shell import Shell
 from wsgigroups.manager.specs import spread
 from wsgigroups.runtime.wire import board, messages
+
+if TYPE_CHECKING:
+    from wsgigroups.manager.processes import Process
+    from wsgigroups.manager.shell import Shell
 
 PERIOD_S = 1.0
 LATE_S = 2.0  # a turn that comes later than this means that the manager itself was stopped

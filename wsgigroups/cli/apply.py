@@ -1,0 +1,79 @@
+"""`wsgigroups apply`: make the running processes match the files, and wait until they are ready."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wsgigroups.cli.loading import FILES, PROFILE
+from wsgigroups.cli.waiting import follow, with_wait
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsgigroups.cli.main import Globals
+
+
+@click.command("apply")
+@FILES
+@PROFILE
+@click.option("--yes", is_flag=True, help="Do not ask before groups are removed.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@with_wait
+@click.pass_obj
+def command(
+    options: Globals,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    no_wait: bool,
+    timeout: float | None,
+) -> int:
+    """Make the running processes match the configuration, and wait until they are ready.
+
+    Starts a manager in the background if none runs. A second identical apply prints "No changes."
+    """
+    from wsgigroups.cli.background import ensure_manager
+    from wsgigroups.cli.plan import make_plan
+    from wsgigroups.cli.planning import show_plan
+    from wsgigroups.client import Client
+
+    started = False if dry_run else ensure_manager(options, check=lambda: make_plan(options, files, profiles))
+    plan, document = make_plan(options, files, profiles)
+    if plan["empty"]:
+        click.echo("No changes.")
+        return int(ExitCode.DONE)
+    if options.verbosity >= 0 or dry_run:
+        show_plan(plan, options.color)
+    if dry_run:
+        return int(ExitCode.DONE)
+    _confirm(plan["counts"]["remove"], yes)
+    client = Client(options.run_dir)
+    try:
+        answer = client.post("/v1/apply", {"configuration": document})
+    except WsgigroupsError:
+        if started and not client.status()["groups"]:
+            client.post("/v1/shutdown", {})  # a manager that was started for nothing
+        raise
+    code = follow(options, answer, no_wait, timeout)
+    if not no_wait and options.verbosity >= 0:
+        from wsgigroups.cli.table import show_status
+
+        show_status(client.status(), options.color)
+    return code
+
+
+def _confirm(removals: int, yes: bool) -> None:
+    if not removals or yes:
+        return
+    if not sys.stdin.isatty():
+        raise WsgigroupsError(
+            f"cannot remove {removals} group(s) without being told",
+            hint="--yes confirms it",
+            exit_code=ExitCode.USAGE,
+        )
+    click.confirm(f"Remove {removals} group(s)?", abort=True, err=True)

@@ -1,0 +1,63 @@
+"""Starting a manager in the background for `apply`. Runs in the user's process."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from wsgigroups.client import Client
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsgigroups.cli.main import Globals
+
+START_TIMEOUT_S = 30.0
+
+
+def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
+    """Start a manager unless one runs; return whether it was started. check runs first: a bad file starts nothing."""
+    if Client(options.run_dir).running():
+        return False
+    check()
+    try:
+        options.log_dir.mkdir(parents=True, exist_ok=True)
+        log = os.open(
+            options.log_dir / "manager.log",
+            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            0o640,
+        )
+    except OSError as error:
+        raise WsgigroupsError(
+            f"cannot write the manager's log in {options.log_dir}: {error.strerror}", hint="choose another --log-dir"
+        ) from None
+    read_end, write_end = os.pipe()
+    directories = ["--run-dir", options.run_dir, "--state-dir", options.state_dir, "--log-dir", options.log_dir]
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-m", "wsgigroups", *map(str, directories), "run", "--ready-fd", str(write_end)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(write_end,),
+            start_new_session=True,
+        )
+    finally:
+        os.close(write_end)
+        os.close(log)
+    with os.fdopen(read_end, "rb") as ready:
+        came, _, _ = select.select([ready], [], [], START_TIMEOUT_S)
+        if not came or not ready.readline().startswith(b"ready"):
+            child.kill()
+            child.wait()
+            raise WsgigroupsError(
+                "cannot start a manager in the background",
+                hint=f"its last words are in {options.log_dir / 'manager.log'}",
+                exit_code=ExitCode.FAILED,
+            )
+    child.returncode = 0  # it outlives this command on purpose; nobody waits for it here
+    return True

@@ -1,0 +1,109 @@
+"""`wsgigroups logs`: the last lines of groups' logs, and what is added to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from wsgigroups.cli.actions import complete_groups
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from wsgigroups.cli.main import Globals
+
+POLL_S = 0.2  # how often a followed file is looked at; logs may lie on any file system, so no inotify
+_TAIL_BYTES = 1024 * 1024
+
+
+@click.command("logs")
+@click.argument("groups", metavar="[GROUP]…", nargs=-1, shell_complete=complete_groups)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
+@click.option("-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with.")
+@click.option("--manager", is_flag=True, help="The manager's own log.")
+@click.pass_obj
+def command(options: Globals, groups: tuple[str, ...], follow: bool, lines: int, manager: bool) -> None:
+    """Show or follow the logs of groups; without a name, of all."""
+    files = [_Followed("manager", str(options.log_dir / "manager.log"))] if manager else _files(options, groups)
+    several = len(files) > 1
+    for file in files:
+        for line in file.tail(lines):
+            _write(file, line, several)
+    while follow:
+        wrote = False
+        for file in files:
+            for line in file.added():
+                _write(file, line, several)
+                wrote = True
+        if not wrote:
+            time.sleep(POLL_S)
+
+
+def _files(options: Globals, groups: tuple[str, ...]) -> list[_Followed]:
+    from wsgigroups.cli.status import select
+    from wsgigroups.client import Client
+
+    status: dict[str, Any] = select(Client(options.run_dir).status(), groups)
+    return [_Followed(group["name"], group["log"]) for group in status["groups"]]
+
+
+def _write(file: _Followed, line: bytes, several: bool) -> None:
+    text = line.decode(errors="replace").rstrip("\n")
+    if sys.stdout.isatty():
+        # an application's log may hold anything; a terminal must not obey it
+        text = "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+    click.echo(f"{file.name} | {text}" if several else text)
+
+
+@dataclass
+class _Followed:
+    """One log file; opened again when it was replaced."""
+
+    name: str
+    path: str
+    _file: BinaryIO | None = None
+
+    def tail(self, lines: int) -> list[bytes]:
+        file = self._open()
+        if file is None:
+            return []
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - _TAIL_BYTES))
+        return list(deque(file, maxlen=lines))
+
+    def added(self) -> list[bytes]:
+        if self._file is None:
+            self._open()
+        file = self._file
+        if file is None:
+            return []
+        found = file.readlines()
+        if not found and self._replaced(file):
+            file.close()
+            self._file = None
+        return found
+
+    def _open(self) -> BinaryIO | None:
+        try:
+            self._file = open(self.path, "rb")  # noqa: SIM115  (kept open while it is followed)
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            raise WsgigroupsError(
+                f"cannot read {self.path}: permission denied",
+                hint="run the command as the user who started the manager",
+                exit_code=ExitCode.NOT_PERMITTED,
+            ) from None
+        return self._file
+
+    def _replaced(self, file: BinaryIO) -> bool:
+        try:
+            now = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()

@@ -1,0 +1,91 @@
+"""How a plan reads: a sign and a sentence per group, a line per reason, the cost, a summary.
+
+Runs in the user's process; given plain data only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsgigroups.cli.output import plain_console
+from wsgigroups.config.units import format_bytes
+
+_VERB = {
+    "add": "will be started",
+    "replace": "will be replaced, successor first",
+    "rebind": "will listen elsewhere; its processes are replaced, successor first",
+    "scale": "will be scaled, no running process is replaced",
+    "live": "will be changed while it runs, no process is touched",
+    "remove": "will be drained and removed",
+}
+_STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
+_BYTE_OPTIONS = ("size", "limit")
+
+
+def show_plan(plan: dict[str, Any], color: str) -> None:
+    """Print the plan to stdout."""
+    out = plain_console(color)
+    for notice in plan["notices"]:
+        out.print(f"note: {notice}", style="dim")
+    if plan["empty"]:
+        out.print("No changes.")
+        return
+    for step in plan["steps"]:
+        _show_step(out, step)
+    out.print()
+    out.print(summary(plan))
+
+
+def summary(plan: dict[str, Any]) -> str:
+    """The last line: how many groups, how many processes, what it takes."""
+    counts = plan["counts"]
+    parts = [
+        f"{counts['add']} to add",
+        f"{counts['replace'] + counts['rebind']} to replace",
+        f"{counts['live'] + counts['scale']} live",
+        f"{counts['remove']} to remove",
+    ]
+    costs = [step["cost"] for step in plan["steps"]]
+    replaced = sum(cost["processes_replaced"] for cost in costs)
+    started = sum(cost["processes_started"] for cost in costs)
+    stopped = sum(cost["processes_stopped"] for cost in costs)
+    work = [
+        f"{n} processes {what}" for n, what in ((started, "started"), (replaced, "replaced"), (stopped, "stopped")) if n
+    ]
+    duration_s = sum(cost["duration_s"] or 0.0 for cost in costs)
+    surge_bytes = sum(cost["surge_bytes"] or 0 for cost in costs)
+    if duration_s:
+        work.append(f"about {duration_s:.2g} s of starting")
+    if surge_bytes:
+        work.append(f"up to {format_bytes(surge_bytes)} more memory meanwhile")
+    return f"Plan: {', '.join(parts)}" + (f"; {', '.join(work)}." if work else ".")
+
+
+def _show_step(out: Any, step: dict[str, Any]) -> None:
+    sign = step["sign"]
+    out.print(f"{sign} {step['group']} {_VERB[step['kind']]}", style=_STYLE[sign])
+    if step["kind"] == "add":
+        out.print(f"    processes: {step['cost']['processes_started']}")
+        return
+    for reason in step["reasons"]:
+        out.print(f"    {_reason(reason)}")
+
+
+def _reason(reason: dict[str, Any]) -> str:
+    option, old, new = reason["option"], reason["old"], reason["new"]
+    if option.startswith("environment."):
+        old, new = ("(hidden)" if value is not None else None for value in (old, new))
+        what = "set" if old is None else "unset" if new is None else "changed"
+        text = f"{option}: {what}"
+    elif old is None or new is None:
+        text = f"{option}: {old or new}"
+    else:
+        text = f"{option}: {_readable(option, old)} -> {_readable(option, new)}"
+    why = f": {reason['why']}" if reason["why"] else ""
+    return f"{text}   ({reason['effect']}{why})"
+
+
+def _readable(option: str, value: str) -> str:
+    if value.isdigit() and int(value) >= 1024 and option.endswith(_BYTE_OPTIONS) and option != "cpu-time-limit":
+        return format_bytes(int(value))
+    return value

@@ -1,0 +1,9 @@
+"""`wsgigroups restart GROUP…`."""
+
+from __future__ import annotations
+
+from wsgigroups.cli.actions import group_action
+
+command = group_action(
+    "restart", "Replace the processes of groups one by one: the successor is ready before the old one drains."
+)

@@ -1,0 +1,30 @@
+"""`wsgigroups scale GROUP=N…`: another number of processes until the next apply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wsgigroups.cli.actions import complete_groups
+from wsgigroups.cli.waiting import follow, with_wait
+
+if TYPE_CHECKING:
+    from wsgigroups.cli.main import Globals
+
+
+@click.command("scale")
+@click.argument("counts", metavar="GROUP=N…", nargs=-1, required=True, shell_complete=complete_groups)
+@with_wait
+@click.pass_obj
+def command(options: Globals, counts: tuple[str, ...], no_wait: bool, timeout: float | None) -> int:
+    """Change the number of processes for a while; the next apply goes back to the file, plan shows it as drift."""
+    from wsgigroups.client import Client
+
+    processes = {}
+    for text in counts:
+        name, sign, number = text.rpartition("=")
+        if not sign or not name or not number.isascii() or not number.isdigit():
+            raise click.UsageError(f"cannot read {text!r}: write GROUP=N, for example blog=4")
+        processes[name] = int(number)
+    return follow(options, Client(options.run_dir).post("/v1/scale", {"processes": processes}), no_wait, timeout)

@@ -1,0 +1,128 @@
+"""Waiting for a change: progress as it happens, its outcome as an exit code.
+
+Runs in the user's process. Progress goes to stderr: a live display on a terminal, plain lines elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsgigroups.client import Client
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsgigroups.cli.main import Globals
+
+_OUTCOME = {"done": ExitCode.DONE, "failed": ExitCode.FAILED, "rolled-back": ExitCode.ROLLED_BACK}
+
+WAIT = (
+    click.option("--no-wait", is_flag=True, help="Do not wait; print the change's number."),
+    click.option("--timeout", type=float, default=None, metavar="S", help="Give up waiting after this many seconds."),
+)
+
+
+def with_wait(function: Any) -> Any:
+    """Add --no-wait and --timeout to a command."""
+    for option in reversed(WAIT):
+        function = option(function)
+    return function
+
+
+def follow(options: Globals, answer: dict[str, Any], no_wait: bool, timeout_s: float | None) -> int:
+    """Wait for the change an answer names; return the exit code. Raises WsgigroupsError for what failed."""
+    number = answer.get("change")
+    if number is None:
+        click.echo("No changes.")
+        return int(ExitCode.DONE)
+    if no_wait:
+        click.echo(str(number))
+        return int(ExitCode.DONE)
+    change = wait(options, number, timeout_s)
+    for name, group in sorted(change["groups"].items()):
+        if group["state"] in ("failed", "rolled-back"):
+            explain_failure(name, group)
+    return int(_OUTCOME[change["outcome"]])
+
+
+def wait(options: Globals, number: int, timeout_s: float | None) -> dict[str, Any]:
+    """Follow one change to its end, showing its progress. Raises WsgigroupsError (7) when time is up."""
+    client = Client(options.run_dir)
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    show = _Lines() if options.verbosity >= 0 else None
+    seen = ""
+    while True:
+        left_s = 30.0 if until is None else min(30.0, until - time.monotonic())
+        if left_s <= 0:
+            raise WsgigroupsError(
+                f"cannot say how change {number} ends: {timeout_s:g} s are over",
+                hint="it goes on; `wsgigroups status` shows how far it is",
+                exit_code=ExitCode.TIMED_OUT,
+            )
+        change = client.wait(number, seen, left_s)
+        seen = change["seen"]
+        if show:
+            show.update(change)
+        if change["finished"]:
+            return change
+
+
+def explain_failure(name: str, group: dict[str, Any]) -> None:
+    """Say what went wrong in a group, with the traceback where there is one."""
+    error = group["error"] or {"message": "no reason is known", "traceback": None}
+    outcome = "the processes in place stay" if group["state"] == "rolled-back" else "it did not come up"
+    click.echo(f"error: group {name!r}: {outcome}", err=True)
+    if error["traceback"]:
+        click.echo(error["traceback"].rstrip(), err=True)
+    click.echo(f"cause: {error['message']}", err=True)
+
+
+class _Lines:
+    """One line per process and state; each is written once."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, int, str]] = set()
+        self._began = time.monotonic()
+
+    def update(self, change: dict[str, Any]) -> None:
+        for name, group in sorted(change["groups"].items()):
+            for process in group["processes"]:
+                key = (name, process["life"], process["state"])
+                if key not in self._said:
+                    self._said.add(key)
+                    pid = f" pid {process['pid']}" if process["pid"] else ""
+                    self._line(f"{name}/{process['slot']} life {process['life']}{pid}: {process['state']}")
+            if group["state"] != "pending" and (name, 0, group["state"]) not in self._said:
+                self._said.add((name, 0, group["state"]))
+                self._line(f"{name}: {group['state']}")
+
+    def _line(self, text: str) -> None:
+        print(f"{time.monotonic() - self._began:7.2f}s  {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:
+    """Wait until the manager of this run directory has let go of its lock. Raises WsgigroupsError (7)."""
+    import fcntl
+    import os
+
+    until = time.monotonic() + (10.0 if timeout_s is None else timeout_s)
+    try:
+        fd = os.open(run_dir / "manager.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.01)
+            else:
+                return
+    finally:
+        os.close(fd)
+    raise WsgigroupsError("cannot see the manager end in time", exit_code=ExitCode.TIMED_OUT)

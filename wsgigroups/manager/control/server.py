@@ -1,0 +1,106 @@
+"""Serves the routes with aiohttp on `control.sock`. Checks who calls, by SO_PEERCRED, before anything else.
+
+Runs in the manager's only thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.control.handlers import Call, Caller, Handlers
+from wsgigroups.manager.control.routes import ROUTES, Access, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
+_HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PERMITTED: 403}
+
+
+class ControlServer:
+    """The control socket. read_gid: members of this group may read."""
+
+    def __init__(self, path: Path, handlers: Handlers, read_gid: int | None, log: Callable[[str, str], None]) -> None:
+        self._path = path
+        self._handlers = handlers
+        self._read_gid = read_gid
+        self._log = log
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover."""
+        app = web.Application(client_max_size=MAXIMUM_BODY_BYTES)
+        for route in ROUTES:
+            app.router.add_route(route.method, route.path, self._serve(route))
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        self._path.unlink(missing_ok=True)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        os.fchmod(sock.fileno(), 0o660 if self._read_gid is not None else 0o600)
+        sock.bind(str(self._path))
+        if self._read_gid is not None:
+            os.chown(self._path, -1, self._read_gid, follow_symlinks=False)
+        await web.SockSite(self._runner, sock, backlog=64).start()
+
+    async def stop(self) -> None:
+        """Stop serving and remove the socket."""
+        if self._runner:
+            await self._runner.cleanup()
+        self._path.unlink(missing_ok=True)
+
+    def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        handler: Callable[[Call], Awaitable[dict[str, Any]]] = getattr(self._handlers, route.handler)
+
+        async def serve(request: web.Request) -> web.Response:
+            try:
+                caller = self._caller(request, route)
+                body = await _body(request) if route.body is not None else {}
+                answer = await handler(Call(caller, dict(request.match_info), dict(request.query), body))
+            except WsgigroupsError as error:
+                content = {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
+                return web.json_response(content, status=_HTTP_STATUS.get(error.exit_code, 409))
+            return web.json_response(answer)
+
+        return serve
+
+    def _caller(self, request: web.Request, route: Route) -> Caller:
+        sock = request.get_extra_info("socket")
+        pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        caller = Caller(uid, gid, pid)
+        if uid in (0, os.geteuid()):
+            return caller
+        if route.access is Access.READ and self._read_gid is not None and self._read_gid in _groups(sock, gid):
+            return caller
+        self._log("warning", f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
+        raise WsgigroupsError(
+            f"cannot {route.handler}: uid {uid} is neither root nor the manager's user",
+            hint="run the command as the user who started the manager",
+            exit_code=ExitCode.NOT_PERMITTED,
+        )
+
+
+def _groups(sock: socket.socket, gid: int) -> set[int]:
+    """All groups of the peer at the time it connected (SO_PEERGROUPS, 59 on Linux, socket(7))."""
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, 59, 65536 * 4)
+    except OSError:
+        return {gid}
+    return {gid, *struct.unpack(f"{len(raw) // 4}I", raw)}
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise WsgigroupsError(f"cannot read the request's body: {error}", exit_code=ExitCode.USAGE) from None
+    if not isinstance(body, dict):
+        raise WsgigroupsError("cannot use the request's body: it is no object", exit_code=ExitCode.USAGE)
+    return body

@@ -1,0 +1,226 @@
+"""`run_manager`: lock, recover, serve the control API, watch, and in the end leave nothing behind.
+
+This is the manager process's main and only thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import stat
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager import model
+from wsgigroups.manager.applying import Applying
+from wsgigroups.manager.control.handlers import Handlers
+from wsgigroups.manager.control.server import ControlServer
+from wsgigroups.manager.recovery import recover
+from wsgigroups.manager.resolve import surroundings
+from wsgigroups.manager.shell import Outside, Shell
+from wsgigroups.manager.store import Store
+from wsgigroups.manager.vitals import PERIOD_S, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wsgigroups.config import Configuration
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerOptions:
+    """How to run. reload reads the configuration anew on SIGHUP; ready_fd gets a line once the API answers."""
+
+    run_dir: Path
+    state_dir: Path
+    log_dir: Path
+    read_gid: int | None = None
+    configuration: Configuration | None = None
+    reload: Callable[[], Configuration] | None = None
+    ready_fd: int | None = None
+
+
+def run_manager(options: ManagerOptions) -> int:
+    """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
+    os.umask(0o022)
+    _prepare_run_dir(options.run_dir)
+    lock = _lock(options.run_dir / "manager.lock")
+    try:
+        return asyncio.run(_Manager(options).run())
+    finally:
+        os.close(lock)
+
+
+def _prepare_run_dir(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise WsgigroupsError(
+            f"cannot make the run directory {path}: {error.strerror}", hint="choose another with --run-dir"
+        ) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise WsgigroupsError(
+            f"cannot use {path} as the run directory: it is not a directory that only this user can write",
+            hint="choose another with --run-dir",
+        )
+
+
+def _lock(path: Path) -> int:
+    """Hold the lock by an open descriptor: it goes with the process, however that ends."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise WsgigroupsError(
+            f"cannot start a manager: another one holds {path}", hint="`wsgigroups status` asks the one that runs"
+        ) from None
+    os.truncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
+
+
+def log_line(level: str, text: str) -> None:
+    """One line to stderr; control characters of foreign text cannot forge another line."""
+    stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    with contextlib.suppress(OSError):  # a full disk or a reader that left must not stop the manager
+        os.write(2, f"{stamp} manager pid={os.getpid()} {level}: {escaped}\n".encode(errors="replace"))
+
+
+class _Manager:
+    """The parts of a running manager, put together."""
+
+    def __init__(self, options: ManagerOptions) -> None:
+        self._options = options
+        self._ending = asyncio.Event()
+        self._child_ended = asyncio.Event()
+        self._exit_code = int(ExitCode.DONE)
+
+    async def run(self) -> int:
+        options = self._options
+        started_at = time.monotonic()
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        store = Store(options.state_dir)
+        store.prepare()
+        options.log_dir.mkdir(parents=True, exist_ok=True)
+        outside = Outside(options.run_dir, options.log_dir, 2, log_line)
+        shell = Shell(outside)
+        applying = Applying(shell, store, surroundings(options.log_dir), log_line)
+        outside.save, outside.finished = applying.save, applying.finished
+        adopted = await recover(shell, store.load())
+        handlers = Handlers(applying, started_at, self._ending.set)
+        server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
+        await server.start()
+        self._signals(shell, applying)
+        log_line("info", f"manager started, {adopted} daemons adopted")
+        shell.dispatch(model.Recovered())
+        watching = asyncio.create_task(self._watch(shell))
+        try:
+            if options.configuration is not None:
+                await self._first_apply(applying, options.configuration)
+            if options.ready_fd is not None:
+                os.write(options.ready_fd, b"ready\n")
+                os.close(options.ready_fd)
+            await self._ending.wait()
+            await _all_gone(shell)
+        finally:
+            watching.cancel()
+            await server.stop()
+        for spawner in shell.pool.all():
+            shell.pool.retire(spawner)
+        await self._spawners_reaped(shell)
+        shell.listeners.close_all()
+        applying.save()
+        with contextlib.suppress(OSError):
+            shell.pool.directory.rmdir()
+        log_line("info", "manager ended")
+        return self._exit_code
+
+    async def _first_apply(self, applying: Applying, configuration: Configuration) -> None:
+        try:
+            await applying.apply(configuration, by="run")
+        except WsgigroupsError:
+            if not applying.shell.state.groups:
+                self._ending.set()
+                raise
+            log_line("error", "the configuration was refused, what runs stays")
+            raise
+
+    async def _spawners_reaped(self, shell: Shell) -> None:
+        """Give the spawners that are our children the moment they need to end."""
+        until = time.monotonic() + 5.0
+        while shell.pool.child_pids() and time.monotonic() < until:
+            self._child_ended.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._child_ended.wait(), max(0.0, until - time.monotonic()))
+
+    def _signals(self, shell: Shell, applying: Applying) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, shell)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, applying)
+        loop.add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
+
+    def _sigchld(self, shell: Shell) -> None:
+        _reap_strangers(shell)
+        self._child_ended.set()
+
+    def _end(self, shell: Shell) -> None:
+        if not shell.state.stopping:
+            log_line("info", "asked to end, draining everything")
+            shell.dispatch(model.Shutdown())
+            self._ending.set()
+
+    def _reload(self, applying: Applying) -> None:
+        if self._options.reload is None or applying.shell.state.stopping:
+            log_line("warning", "SIGHUP: there is no file to read again")
+            return
+        try:
+            configuration = self._options.reload()
+        except WsgigroupsError as error:
+            log_line("error", f"SIGHUP: {error.message}; what runs stays")
+            return
+        task = asyncio.get_running_loop().create_task(applying.apply(configuration, by="SIGHUP"))
+        task.add_done_callback(_report)
+
+    async def _watch(self, shell: Shell) -> None:
+        watcher = Watcher(shell)
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            watcher.look()
+
+
+def _report(task: asyncio.Task[model.Change | None]) -> None:
+    error = task.exception()
+    if isinstance(error, WsgigroupsError):
+        log_line("error", f"SIGHUP: {error.message}; what runs stays")
+    elif error is not None:
+        log_line("error", f"[BUG] SIGHUP: {error!r}")
+
+
+def _reap_strangers(shell: Shell) -> None:
+    """Reap orphans that were re-parented to this subreaper; never a daemon or a spawner, whose ends others report."""
+    ours = {process.pid for process in shell.processes.values()} | shell.pool.child_pids()
+    # one look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        children = {int(pid) for pid in file.read().split()}
+    for pid in children - ours:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+async def _all_gone(shell: Shell) -> None:
+    while shell.state.groups:
+        await shell.changed.wait()
