@@ -3,7 +3,6 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help try try-stop test fast lint schemas bench clean
 
@@ -11,25 +10,25 @@ help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
 
 try:                 ## run the quickstart: a Flask and a Django application, each on a loopback port
-	@$(PYTHON) -m tools.quickstart start
+	@$(PYTHON) -B -m tools.quickstart start
 
 try-stop:            ## stop the quickstart
-	@$(PYTHON) -m tools.quickstart stop
+	@$(PYTHON) -B -m tools.quickstart stop
 
 test:                ## everything that CI runs: linters, types, layers, all tests (as root: as an ordinary user too)
-	@$(PYTHON) -m tools.check test $(PYTEST_ARGS)
+	@$(PYTHON) -B -m tools.check test $(PYTEST_ARGS)
 
 fast:                ## the tests that start no process
-	@$(PYTHON) -m tools.check fast $(PYTEST_ARGS)
+	@$(PYTHON) -B -m tools.check fast $(PYTEST_ARGS)
 
 lint:                ## formatting, lint, types, import layers
-	@$(PYTHON) -m tools.check lint
+	@$(PYTHON) -B -m tools.check lint
 
 schemas:             ## write schemas/ and docs/options.md again
-	@$(PYTHON) -m tools.generate
+	@$(PYTHON) -B -m tools.generate
 
 bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
-	@$(PYTHON) -m benchmarks.run $(BENCH_ARGS)
+	@$(PYTHON) -B -m benchmarks.run $(BENCH_ARGS)
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made
-	@$(PYTHON) -m tools.clean
+	@$(PYTHON) -B -m tools.clean

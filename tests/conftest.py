@@ -1,7 +1,7 @@
 """What every test shares: root tests only where there is root, a skip in CI is a failure, hypothesis repeats itself.
 
 Runs in pytest's own process. Test files import the helpers of `tests/support` as `support.…` and the fixture
-applications as `apps.…` (pythonpath in pyproject.toml).
+applications of `tests/apps` by their own name, as a daemon with that python-path does (pythonpath in pyproject.toml).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ enter. What cannot be decided raises SetUpError with a sentence for people.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 OLDEST = (3, 10)
@@ -69,12 +69,15 @@ def lacks_only_packages(found: Sequence[Interpreter], path: str) -> bool:
     return known is None or (known.runs and bool(known.missing))
 
 
-def choose_place(candidates: Sequence[Place], account: str) -> Place:
-    """Return the first place that will do; raise SetUpError with the reason against each."""
+def choose_place(candidates: Iterable[Place], account: str) -> Place:
+    """Return the first place that will do and look no further; raise SetUpError with the reason against each."""
+    rejected = []
     for place in candidates:
-        if judge_place(place) is None:
+        reason = judge_place(place)
+        if reason is None:
             return place
-    seen = "\n".join(f"  {place.path}: {judge_place(place)}" for place in candidates)
+        rejected.append(f"  {place.path}: {reason}")
+    seen = "\n".join(rejected)
     raise SetUpError(
         f"cannot find a directory for the environment that user {account!r} can enter.\nSeen:\n{seen}\n"
         "Name one: make WSGIGROUPS_BUILD_DIR=/some/short/path …"

@@ -113,7 +113,6 @@ def run(command: Sequence[str]) -> None:
         command,
         check=False,
         cwd=CLONE,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

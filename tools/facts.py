@@ -118,19 +118,20 @@ def ask(path: str, account: Account) -> Interpreter:
     return Interpreter(path, runs=True, version=tuple(version), missing=tuple(missing))
 
 
-def places(clone: Path, account: Account) -> list[Place]:
-    """Make and judge the directories where a set-up may lie, best first: in the clone, else where the account can."""
+def places(clone: Path, account: Account) -> Iterator[Place]:
+    """Make and judge, one by one, the directories where a set-up may lie: in the clone, else where the account can."""
     own = f"wsgigroups-build-{hashlib.sha256(os.fsencode(clone)).hexdigest()[:8]}"
     named = os.environ.get("WSGIGROUPS_BUILD_DIR")
     if named:  # a directory below it, so that `make clean` removes nothing but ours
-        return [look_at(Path(named).absolute() / own, account)]
+        yield look_at(Path(named).absolute() / own, account)
+        return
     candidates = [clone / ".build"]
     if os.geteuid() == 0:
         candidates += [Path("/var/lib") / own, Path("/opt") / own]
     else:
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         candidates += [Path(cache) / own, Path("/var/tmp") / f"{own}-{account.uid}"]
-    return [look_at(path, account) for path in candidates]
+    yield from (look_at(path, account) for path in candidates)
 
 
 def look_at(path: Path, account: Account) -> Place:

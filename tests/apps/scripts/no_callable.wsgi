@@ -1,0 +1,3 @@
+"""A script file without a callable."""
+
+applicaton = "misspelt, and a text besides"
