@@ -94,7 +94,7 @@ def _status(status: dict[str, Any], width: int) -> Group:
 
 def _rows(table: Table, group: dict[str, Any], shown: list[str]) -> None:
     ready = f"{group['processes_ready']}/{group['processes_wanted']}"
-    values = {
+    values: dict[str, str | Text] = {
         "group": Text(group["name"], style="bold"),
         "state": Text(f"{group['state']} {ready}", style=_STYLE.get(group["state"], "")),
         "requests": str(group["requests_total"]),
@@ -108,7 +108,7 @@ def _rows(table: Table, group: dict[str, Any], shown: list[str]) -> None:
     for process in group["processes"]:
         retry = process["retry_in_s"]
         state = process["state"] + (f" {retry:.0f}s" if retry is not None else "")
-        row = {
+        row: dict[str, str | Text] = {
             "group": f"  {group['name']}/{process['slot']}",
             "state": Text(f"  {state}", style=_STYLE.get(process["state"], "")),
             "pid": str(process["pid"] or "-"),

@@ -43,7 +43,7 @@ class Listeners:
         return self._by_group.get(group, {})
 
     def prepare(self, group: str, targets: Iterable[ListenerTarget]) -> dict[str, Listener]:
-        """Bind what is missing without changing anything in place. Raises WsgigroupsError; then nothing is left open."""
+        """Bind what is missing, touching nothing in place. Raises WsgigroupsError; then nothing is left open."""
         opened: dict[str, Listener] = {}
         try:
             for target in targets:

@@ -72,7 +72,10 @@ def reconcile(wanted: int, members: Sequence[Member], extra: int) -> tuple[Inten
             due.append(slot)
         else:
             vacant.append(slot)
-    room = wanted + extra - sum(member.state in LIVE for member in members)
+    ended = {intent.life for intent in intents if isinstance(intent, End)}
+    # one that waits for its next life takes room as well: nobody asks again before it begins
+    held = sum(member.state in LIVE or member.life not in ended for member in members)
+    room = wanted + extra - held
     begin = vacant[: max(0, room)]
     begin += due[: max(0, min(room - len(begin), extra - succeeding))]
     return (*intents, *(Start(slot) for slot in begin))

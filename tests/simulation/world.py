@@ -1,0 +1,211 @@
+"""A world for the core: virtual time, fake spawners, daemons with moods. Driven by one seed.
+
+The world delivers what the core asks for late, wrongly or never, checks the invariants after every step, and at the
+end, with good daemons only, requires that everything asked for comes true and that commands then cease.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wsgigroups.lifecycle.step import Exit
+from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.manager import core, model
+from wsgigroups.manager.core import handle
+from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
+from wsgigroups.plan.rollout import LEAVING, LIVE, settled, surge
+
+MOODS = ("good", "good", "good", "slow", "never-ready", "fails", "deaf", "dies-later", "refused")
+
+
+def target(name: str, processes: int, version: int, *, shutdown_s: float = 5.0, startup_s: float = 0.0) -> GroupTarget:
+    """A small target whose fingerprint is its version."""
+    return GroupTarget(
+        name=name,
+        processes=processes,
+        fingerprint=f"{name}-{version}",
+        options={"threads": str(version), "shutdown-timeout": f"{shutdown_s:g}"},
+        spec={
+            "shutdown_timeout_s": shutdown_s,
+            "graceful_timeout_s": 2.0,
+            "eviction_timeout_s": 3.0,
+            "serving": {"threads": version},
+        },
+        listeners=(ListenerTarget("127.0.0.1:0"),),
+        spawner=SpawnerTarget("python", "/usr/bin/python3"),
+        startup_timeout_s=startup_s,
+    )
+
+
+@dataclass
+class FakeDaemon:
+    """One process of the world."""
+
+    life: int
+    group: str
+    mood: str
+    alive: bool = False
+    drained_at: float | None = None
+    window_s: float = 0.0
+    shutdown_s: float = 0.0
+
+
+@dataclass
+class World:
+    """Everything outside the core."""
+
+    seed: int
+    now: float = 1000.0
+    state: model.State = field(default_factory=model.State)
+    daemons: dict[int, FakeDaemon] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
+    released: set[str] = field(default_factory=set)
+    finished: set[int] = field(default_factory=set)
+    moods: tuple[str, ...] = MOODS
+    _queue: list[tuple[float, int, Callable[[], model.Event | None]]] = field(default_factory=list)
+    _ticket: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def tell(self, event: model.Event) -> None:
+        """Hand one event to the core, carry out its commands, check the invariants."""
+        self.steps.append(f"{self.now:9.3f} {type(event).__name__} {event}")
+        before = self.state
+        self.state, commands = handle(before, event, self.now)
+        for command in commands:
+            self.steps.append(f"{'':9} -> {command}"[:240])
+            self._carry_out(command)
+        self._check(commands, before)
+
+    def later(self, delay_s: float, make: Callable[[], model.Event | None]) -> None:
+        """Something will happen."""
+        self._ticket += 1
+        heapq.heappush(self._queue, (self.now + delay_s, self._ticket, make))
+
+    def run(self, until: float) -> None:
+        """Let time pass."""
+        while True:
+            deadline = core.next_deadline(self.state)
+            nexts = [t for t in (deadline, self._queue[0][0] if self._queue else None) if t is not None]
+            if not nexts or min(nexts) > until:
+                self.now = until
+                return
+            self.now = max(self.now, min(nexts))
+            if self._queue and self._queue[0][0] <= self.now:
+                event = heapq.heappop(self._queue)[2]()
+                if event:
+                    self.tell(event)
+            else:
+                self.tell(model.Tick())
+
+    # The world's side of the commands
+
+    def _carry_out(self, command: model.Command) -> None:
+        match command:
+            case model.SpawnLife(record, group_target):
+                mood = self.random.choice(self.moods)
+                daemon = FakeDaemon(record.life, record.group, mood, shutdown_s=group_target.spec["shutdown_timeout_s"])
+                self.daemons[record.life] = daemon
+                self.later(self.random.uniform(0.001, 0.05), lambda: self._forked(daemon))
+            case model.DrainLife(record):
+                daemon = self.daemons[record.life]
+                daemon.drained_at, daemon.window_s = self.now, record.window_s
+                daemon.shutdown_s = record.timings.shutdown_s
+                if daemon.mood != "deaf":
+                    self.later(self.random.uniform(0.0, record.window_s + 1.0), lambda: self._ended(daemon, Exit(0, 0)))
+            case model.KillLife(record):
+                if record.life in self.daemons:
+                    daemon = self.daemons[record.life]
+                    self._check_grace(daemon)
+                    self.later(0.01, lambda: self._ended(daemon, Exit(-1, 9)))
+            case model.ReleaseGroup(group):
+                self.released.add(group)
+            case model.FinishChange(change):
+                assert change.id not in self.finished, "a change ended twice"
+                self.finished.add(change.id)
+            case model.Note(level, text):
+                assert "[BUG]" not in text, text
+                assert level in ("info", "warning", "error")
+            case model.TuneGroup():
+                pass
+
+    def _forked(self, daemon: FakeDaemon) -> model.Event | None:
+        if daemon.mood == "refused":
+            return model.LifeRefused(daemon.life, "cannot fork", permanent=self.random.random() < 0.2)
+        daemon.alive = True
+        if daemon.mood in ("good", "deaf", "dies-later"):
+            self.later(self.random.uniform(0.01, 0.3), lambda: self._ready(daemon))
+        elif daemon.mood == "slow":
+            self.later(self.random.uniform(1.0, 8.0), lambda: self._ready(daemon))
+        elif daemon.mood == "fails":
+            self.later(0.02, lambda: self._failed(daemon))
+        return model.LifeSpawned(daemon.life, 10_000 + daemon.life)
+
+    def _ready(self, daemon: FakeDaemon) -> model.Event | None:
+        if not daemon.alive:
+            return None
+        if daemon.mood == "dies-later":
+            self.later(self.random.uniform(0.1, 90.0), lambda: self._ended(daemon, Exit(-1, 11)))
+        return model.LifeBecameReady(daemon.life)
+
+    def _failed(self, daemon: FakeDaemon) -> model.Event | None:
+        if not daemon.alive:
+            return None
+        self.later(0.001, lambda: self._ended(daemon, Exit(216, 0)))
+        return model.LifeFailed(daemon.life, "import", "cannot import", "Traceback …")
+
+    def _ended(self, daemon: FakeDaemon, status: Exit) -> model.Event | None:
+        if not daemon.alive:
+            return None
+        daemon.alive = False
+        return model.LifeExited(daemon.life, status)
+
+    def end(self, life: int) -> None:
+        """Somebody kills this process from outside."""
+        daemon = self.daemons[life]
+        self.later(0.0, lambda: self._ended(daemon, Exit(-1, 9)))
+
+    # Invariants
+
+    def _check_grace(self, daemon: FakeDaemon) -> None:
+        if daemon.drained_at is not None:
+            assert self.now >= daemon.drained_at + daemon.window_s + daemon.shutdown_s, (
+                "killed before its grace was over"
+            )
+
+    def _check(self, commands: tuple[model.Command, ...], before: model.State) -> None:
+        known = {record.life for group in self.state.groups.values() for record in group.records}
+        for daemon in self.daemons.values():
+            assert not daemon.alive or daemon.life in known, f"life {daemon.life} runs and nobody knows it"
+        for command in commands:
+            if isinstance(command, model.SpawnLife):
+                group = self.state.groups[command.record.group]
+                # a tenancy that goes on after a crash does not wait for those that a scaling down still drains
+                former = before.groups.get(command.record.group)
+                again = former is not None and any(
+                    r.slot == command.record.slot and r.state in (Tenancy.COOLING, Tenancy.FAILED)
+                    for r in former.records
+                )
+                counted = LIVE - LEAVING if again else LIVE
+                live = sum(record.state in counted for record in group.records)
+                assert live <= group.wanted + surge(group.wanted), "more than the surge"
+            if isinstance(command, model.DrainLife) and command.record.reason == "replaced":
+                group = self.state.groups[command.record.group]
+                serving = [r for r in group.records if r.slot == command.record.slot and r.state is Tenancy.READY]
+                assert serving, "a ready process left before its successor was ready"
+        assert len(self.state.changes) <= core.KEPT_CHANGES + 1
+
+    def settled(self) -> bool:
+        """Whether all is as asked."""
+        return all(
+            settled(group.wanted, group.members()) if group.wanted else not group.records
+            for group in self.state.groups.values()
+        ) and not any(d.alive for d in self.daemons.values() if d.group not in self.state.groups)
+
+    def calm(self) -> None:
+        """From now on every new daemon is good; the bad ones that live go on until they are replaced."""
+        self.moods = ("good",)

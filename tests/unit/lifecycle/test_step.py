@@ -1,0 +1,98 @@
+"""One event, one record: deadlines, backoff, counters."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsgigroups.lifecycle import backoff
+from wsgigroups.lifecycle.step import Event, Exit, Impossible, Record, Timings, step
+from wsgigroups.lifecycle.table import Action, EventKind, State
+
+CRASH = Event(EventKind.EXITED, exit=Exit(1, 0))
+
+
+def up(now: float = 0.0, **timings: float) -> Record:
+    record = Record("blog", 1, 0, "f", timings=Timings(**timings))
+    record, _ = step(record, Event(EventKind.WANT_UP, new_life=7), now)
+    record, _ = step(record, Event(EventKind.SPAWNED, pid=4711), now)
+    return record
+
+
+def ready(now: float = 0.0) -> Record:
+    return step(up(now), Event(EventKind.BECAME_READY), now)[0]
+
+
+def test_wanting_up_spawns_with_the_new_life() -> None:
+    record, commands = step(Record("blog", 1, 0, "f"), Event(EventKind.WANT_UP, new_life=7), 5.0)
+    assert (record.state, record.life, record.spawned_at) == (State.SPAWNING, 7, 5.0)
+    assert [command.action for command in commands] == [Action.SPAWN]
+    assert str(record) == "blog/1 life=7 pid=- SPAWNING"
+
+
+def test_startup_timeout_is_the_only_deadline_while_starting() -> None:
+    assert up(10.0, startup_s=3.0).deadline == 13.0
+    assert up(10.0).deadline is None
+
+
+def test_draining_gets_its_window_and_then_shutdown_timeout_once() -> None:
+    record, commands = step(ready(), Event(EventKind.WANT_DOWN, reason="stop", window_s=2.0), 100.0)
+    assert record.state is State.DRAINING
+    assert record.deadline == 100.0 + 2.0 + 5.0 + 1.0
+    assert [command.action for command in commands] == [Action.DRAIN]
+    again, commands = step(record, Event(EventKind.WANT_DOWN, reason="stop"), 104.0)
+    assert again.deadline == record.deadline
+    assert commands == ()
+
+
+def test_an_overdue_drain_is_killed_and_the_kill_repeated() -> None:
+    record, _ = step(ready(), Event(EventKind.WANT_DOWN), 0.0)
+    record, commands = step(record, Event(EventKind.OVERDUE), 6.0)
+    assert (record.state, [c.action for c in commands]) == (State.KILLING, [Action.KILL])
+    record, commands = step(record, Event(EventKind.OVERDUE), 7.0)
+    assert [c.action for c in commands] == [Action.KILL]
+    assert step(record, CRASH, 8.0)[0].state is State.ABSENT
+
+
+def test_a_hang_in_starting_is_aborted_and_backs_off() -> None:
+    record, commands = step(up(0.0, startup_s=3.0), Event(EventKind.OVERDUE), 3.0)
+    assert (record.state, commands[0].action) == (State.ABORTING, Action.KILL)
+    record, _ = step(record, Event(EventKind.EXITED, exit=Exit(-1, 9)), 3.1)
+    assert (record.state, record.failures) == (State.COOLING, 1)
+
+
+@pytest.mark.parametrize(("failures", "base"), list(enumerate(backoff.DELAYS_S, start=1)))
+def test_backoff_grows_and_stays_within_its_jitter(failures: int, base: float) -> None:
+    for life in range(1, 200):
+        assert base * 0.8 <= backoff.delay_s(failures, life) <= base * 1.2
+    assert backoff.delay_s(1000, 1) >= 24.0
+
+
+def test_long_health_forgives_what_came_before() -> None:
+    record = ready(0.0)
+    for _ in range(4):
+        record, _ = step(record, CRASH, 1.0)
+        record, _ = step(record, Event(EventKind.OVERDUE, new_life=record.life + 1), 10.0)
+        record, _ = step(record, Event(EventKind.SPAWNED, pid=1), 10.0)
+        record, _ = step(record, Event(EventKind.BECAME_READY), 10.0)
+    assert record.failures == 4
+    record, _ = step(record, CRASH, 10.0 + backoff.HEALTHY_S)
+    assert record.failures == 1
+    assert record.deadline == 10.0 + backoff.HEALTHY_S  # the first failure waits for nothing
+
+
+def test_wanting_up_skips_the_backoff() -> None:
+    record, _ = step(up(), CRASH, 1.0)
+    record, commands = step(record, Event(EventKind.WANT_UP, new_life=8), 1.0)
+    assert (record.state, record.failures, commands[0].action) == (State.SPAWNING, 0, Action.SPAWN)
+
+
+def test_what_cannot_happen_raises_and_names_the_record() -> None:
+    with pytest.raises(Impossible, match="SPAWNED is impossible for blog/1 life=7"):
+        step(ready(), Event(EventKind.SPAWNED, pid=2), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(Exit(3, 0), "exit code 3"), (Exit(-1, 9), "killed by signal 9"), (Exit(-1, 0), "unknown")]
+)
+def test_an_exit_says_how(status: Exit, text: str) -> None:
+    assert text in str(status)

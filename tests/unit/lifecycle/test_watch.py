@@ -1,0 +1,93 @@
+"""The stall and recycling rules, with the numbers of the documentation."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsgigroups.lifecycle.status import group_state
+from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.watch import Rules, Verdict, Vitals, judge
+
+
+def vitals(**changes: object) -> Vitals:
+    base: dict[str, object] = {
+        "age_s": 10.0,
+        "heartbeat_age_s": 0.5,
+        "busy_ages_s": [],
+        "requests_started": 5,
+        "requests_active": 0,
+        "idle_s": 1.0,
+        "rss_bytes": 1000,
+    }
+    return Vitals(**{**base, **changes})  # type: ignore[arg-type]
+
+
+def reason(rules: Rules, seen: Vitals, jitter: float = 0.0) -> str | None:
+    verdict = judge(rules, seen, jitter)
+    return verdict.reason if verdict else None
+
+
+def test_nothing_is_wrong_with_a_quiet_daemon() -> None:
+    assert judge(Rules(), vitals(), 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "age_s", "expected"), [(300, 299, None), (300, 301, "deadlock-timeout"), (0, 9e9, None)]
+)
+def test_deadlock_timeout(timeout_s: float, age_s: float, expected: str | None) -> None:
+    assert reason(Rules(deadlock_timeout_s=timeout_s), vitals(heartbeat_age_s=age_s)) == expected
+
+
+@pytest.mark.parametrize(("stuck", "fires_after_s"), [(1, 900), (2, 450), (3, 300), (5, 180), (10, 90), (15, 60)])
+def test_request_timeout_averages_over_all_threads(stuck: int, fires_after_s: float) -> None:
+    rules = Rules(threads=15, request_timeout_s=60)
+    assert reason(rules, vitals(busy_ages_s=[fires_after_s - 0.01] * stuck)) is None
+    verdict = judge(rules, vitals(busy_ages_s=[fires_after_s + 0.01] * stuck), 0.0)
+    assert verdict is not None
+    assert (verdict.verdict, verdict.reason) == (Verdict.STALLED, "request-timeout")
+
+
+def test_request_timeout_with_one_thread_is_the_age_of_the_request() -> None:
+    assert reason(Rules(threads=1, request_timeout_s=2), vitals(busy_ages_s=[2.1])) == "request-timeout"
+
+
+def test_request_timeout_each_looks_at_the_oldest() -> None:
+    rules = Rules(threads=15, request_timeout_s=2, request_timeout_mode="each")
+    assert reason(rules, vitals(busy_ages_s=[0.1, 2.1])) == "request-timeout"
+
+
+def test_restart_interval_is_spread_downwards_by_a_tenth() -> None:
+    rules = Rules(restart_interval_s=100)
+    assert reason(rules, vitals(age_s=99), 0.0) is None
+    assert reason(rules, vitals(age_s=100), 0.0) == "restart-interval"
+    assert reason(rules, vitals(age_s=91), 0.95) == "restart-interval"
+    assert reason(rules, vitals(age_s=89), 0.99) is None
+
+
+def test_inactivity_is_armed_by_the_first_request_and_waits_for_active_ones() -> None:
+    rules = Rules(inactivity_timeout_s=5)
+    assert reason(rules, vitals(idle_s=6)) == "inactivity-timeout"
+    assert reason(rules, vitals(idle_s=6, requests_started=0)) is None
+    assert reason(rules, vitals(idle_s=6, requests_active=1)) is None
+
+
+def test_memory_soft_limit() -> None:
+    assert reason(Rules(memory_soft_limit_bytes=999), vitals()) == "memory-soft-limit"
+    assert reason(Rules(memory_soft_limit_bytes=1000), vitals()) is None
+
+
+@pytest.mark.parametrize(
+    ("states", "wanted", "stopped", "expected"),
+    [
+        ([State.READY, State.READY], 2, False, "ready"),
+        ([State.READY, State.COOLING], 2, False, "degraded"),
+        ([State.COOLING], 1, False, "failed"),
+        ([State.FAILED], 1, False, "failed"),
+        ([State.SPAWNING], 1, False, "starting"),
+        ([], 1, False, "starting"),
+        ([], 0, True, "stopped"),
+        ([State.DRAINING], 1, True, "stopped"),
+    ],
+)
+def test_group_states(states: list[State], wanted: int, stopped: bool, expected: str) -> None:
+    assert group_state(states, wanted, stopped=stopped) == expected

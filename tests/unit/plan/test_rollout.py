@@ -1,0 +1,78 @@
+"""Which lives begin and end: vacancies first, successor first, never more than the surge."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsgigroups.lifecycle.table import State
+from wsgigroups.plan.rollout import End, Member, Start, reconcile, settled, surge
+
+READY, STARTING, COOLING, DRAINING = State.READY, State.STARTING, State.COOLING, State.DRAINING
+
+
+def old(slot: int, life: int, state: State = READY) -> Member:
+    return Member(slot, life, state, outdated=True)
+
+
+def test_an_empty_group_starts_all_its_slots() -> None:
+    assert reconcile(3, [], 1) == (Start(1), Start(2), Start(3))
+
+
+def test_nothing_to_do_when_settled() -> None:
+    members = [Member(1, 1, READY), Member(2, 2, READY)]
+    assert reconcile(2, members, 1) == ()
+    assert settled(2, members)
+
+
+def test_scaling_down_ends_the_highest_slots_only() -> None:
+    members = [Member(1, 1, READY), Member(2, 2, READY), Member(3, 3, COOLING)]
+    assert reconcile(1, members, 1) == (End(2, followed=False), End(3, followed=False))
+
+
+def test_a_successor_starts_before_the_old_one_ends() -> None:
+    assert reconcile(2, [old(1, 1), old(2, 2)], 1) == (Start(1),)
+    assert reconcile(2, [old(1, 1), old(2, 2), Member(1, 3, STARTING)], 1) == ()
+    assert reconcile(2, [old(1, 1), old(2, 2), Member(1, 3, READY)], 1) == (End(1, followed=True),)
+
+
+def test_the_next_successor_waits_until_the_old_process_has_gone() -> None:
+    members = [Member(1, 1, DRAINING, outdated=True), Member(1, 3, READY), old(2, 2)]
+    assert reconcile(2, members, 1) == ()
+    assert reconcile(2, members[1:], 1) == (Start(2),)
+
+
+def test_a_successor_that_cools_keeps_the_old_process() -> None:
+    assert reconcile(1, [old(1, 1), Member(1, 2, COOLING)], 1) == ()
+
+
+def test_an_outdated_process_that_never_served_is_not_waited_for() -> None:
+    assert reconcile(1, [old(1, 1, COOLING)], 1) == (End(1, followed=False), Start(1))
+    assert reconcile(1, [old(1, 1, STARTING)], 1) == (End(1, followed=False), Start(1))
+
+
+def test_a_vacant_slot_comes_before_a_successor() -> None:
+    assert reconcile(2, [old(1, 1)], 1) == (Start(2), Start(1))
+    assert reconcile(2, [old(1, 1), Member(2, 5, DRAINING)], 1) == (Start(2),)
+
+
+def test_two_current_holders_of_a_slot_become_one() -> None:
+    assert reconcile(1, [Member(1, 1, READY), Member(1, 2, READY)], 1) == (End(2, followed=True),)
+
+
+@pytest.mark.parametrize(("wanted", "extra"), [(1, 1), (4, 1), (5, 2), (16, 4)])
+def test_surge_is_a_quarter_and_at_least_one(wanted: int, extra: int) -> None:
+    assert surge(wanted) == extra
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [],
+        [Member(1, 1, STARTING)],
+        [old(1, 1)],
+        [Member(2, 1, READY)],
+        [Member(1, 1, READY), old(1, 2)],
+    ],
+)
+def test_not_settled(members: list[Member]) -> None:
+    assert not settled(1, members)
