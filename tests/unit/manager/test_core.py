@@ -1,0 +1,224 @@
+"""The manager's decisions, one story per test: apply, failure, rollback, restart, removal, shutdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.simulation.world import World, target
+from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.manager import core, model
+
+
+@pytest.fixture
+def world() -> World:
+    return World(seed=1, moods=("good",))
+
+
+def apply(world: World, *targets: object, moods: tuple[str, ...] = ("good",)) -> model.Change:
+    world.moods = moods
+    number = world.state.next_change
+    world.tell(model.Apply({t.name: t for t in targets}, world.state.revision + 1))  # type: ignore[attr-defined]
+    world.run(world.now + 30.0)
+    return world.state.changes[number]
+
+
+def lives(world: World, group: str) -> set[int]:
+    return {record.life for record in world.state.groups[group].records}
+
+
+def test_apply_from_nothing_is_done_when_all_are_ready(world: World) -> None:
+    change = apply(world, target("blog", 3, 1))
+    assert change.outcome == "done"
+    assert [r.state for r in world.state.groups["blog"].records] == [Tenancy.READY] * 3
+    assert sorted(r.slot for r in world.state.groups["blog"].records) == [1, 2, 3]
+
+
+def test_changing_one_group_leaves_the_others_alone(world: World) -> None:
+    apply(world, target("blog", 2, 1), target("shop", 2, 1))
+    before = lives(world, "shop")
+    change = apply(world, target("blog", 2, 2), target("shop", 2, 1))
+    assert set(change.groups) == {"blog"}
+    assert lives(world, "shop") == before
+    assert {r.fingerprint for r in world.state.groups["blog"].records} == {"blog-2"}
+
+
+def test_scaling_leaves_the_processes_alone_that_stay(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    before = lives(world, "blog")
+    world.tell(model.Scale({"blog": 4}))
+    world.run(world.now + 10)
+    assert before < lives(world, "blog")
+    world.tell(model.Scale({"blog": 2}))
+    world.run(world.now + 10)
+    assert lives(world, "blog") == before
+
+
+def test_a_first_start_that_fails_is_reported_and_goes_on_trying(world: World) -> None:
+    change = apply(world, target("blog", 1, 1), target("shop", 1, 1), moods=("good",))
+    assert change.outcome == "done"
+    change = apply(world, target("blog", 1, 1), target("shop", 1, 1), target("bad", 1, 1), moods=("fails",))
+    assert change.outcome == "failed"
+    assert change.groups["bad"].error is not None
+    assert change.groups["bad"].error.traceback == "Traceback …"
+    assert world.state.groups["bad"].records[0].state in (Tenancy.COOLING, Tenancy.STARTING, Tenancy.SPAWNING)
+    world.moods = ("good",)
+    world.run(world.now + 60)
+    assert world.settled()
+
+
+def test_a_rollout_that_fails_returns_to_what_served(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    before = lives(world, "blog")
+    change = apply(world, target("blog", 2, 2), moods=("fails",))
+    assert change.outcome == "rolled-back"
+    assert lives(world, "blog") == before
+    group = world.state.groups["blog"]
+    assert group.target.fingerprint == "blog-1"
+    assert group.last_error is not None
+    world.moods = ("good",)
+    assert apply(world, target("blog", 2, 2)).outcome == "done"
+
+
+def test_a_successor_that_dies_soon_after_ready_ends_the_rollout(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    number = world.state.next_change
+    world.tell(model.Apply({"blog": target("blog", 2, 2)}, 2))
+    while not any(r.fingerprint == "blog-2" and r.state is Tenancy.READY for r in world.state.groups["blog"].records):
+        world.run(world.now + 0.01)
+    newcomer = next(r for r in world.state.groups["blog"].records if r.fingerprint == "blog-2")
+    world.end(newcomer.life)
+    world.run(world.now + 60)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert world.settled()
+    assert {r.fingerprint for r in world.state.groups["blog"].records} == {"blog-1"}
+
+
+def test_a_restart_whose_successor_fails_keeps_the_old_processes(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    before = lives(world, "blog")
+    world.moods = ("fails",)
+    world.tell(model.Restart(("blog",)))
+    world.run(world.now + 30)
+    assert world.state.changes[2].outcome == "failed"
+    assert lives(world, "blog") == before
+
+
+def test_restart_replaces_every_life(world: World) -> None:
+    apply(world, target("blog", 3, 1))
+    before = lives(world, "blog")
+    world.tell(model.Restart(("blog",)))
+    world.run(world.now + 30)
+    assert not before & lives(world, "blog")
+    assert world.state.changes[2].outcome == "done"
+
+
+def test_a_crash_is_followed_and_counted(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    world.end(1)
+    world.run(world.now + 5)
+    group = world.state.groups["blog"]
+    assert (group.restarts, group.records[0].state) == (1, Tenancy.READY)
+    assert group.last_error is not None
+    assert "signal 9" in group.last_error.message
+
+
+def test_a_broken_group_does_not_touch_another(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    before = lives(world, "blog")
+    apply(world, target("blog", 2, 1), target("bad", 3, 1), moods=("fails",))
+    assert lives(world, "blog") == before
+
+
+def test_removal_drains_and_releases(world: World) -> None:
+    apply(world, target("blog", 2, 1), target("shop", 1, 1))
+    change = apply(world, target("shop", 1, 1))
+    assert change.outcome == "done"
+    assert "blog" not in world.state.groups
+    assert world.released == {"blog"}
+
+
+def test_stop_keeps_a_group_stopped_through_an_apply(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    world.tell(model.Stop(("blog",)))
+    world.run(world.now + 10)
+    assert world.state.changes[2].outcome == "done"
+    assert apply(world, target("blog", 2, 2)).outcome == "done"
+    assert world.state.groups["blog"].records == ()
+    world.tell(model.Start(("blog",)))
+    world.run(world.now + 10)
+    assert world.settled()
+
+
+def test_shutdown_now_kills_what_a_drain_would_wait_for() -> None:
+    world = World(seed=2, moods=("deaf",))
+    apply(world, target("blog", 2, 1, shutdown_s=1000.0), moods=("deaf",))
+    world._check_grace = lambda _daemon: None  # type: ignore[method-assign]  # now means now
+    world.tell(model.Shutdown(now=True))
+    world.run(world.now + 2.0)
+    assert not world.state.groups
+
+
+def test_a_worn_life_is_followed_before_it_leaves_in_its_window(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    world.tell(model.LifeWorn(1, "maximum-requests"))
+    states = {r.life: r.state for r in world.state.groups["blog"].records}
+    assert states == {1: Tenancy.READY, 2: Tenancy.SPAWNING}
+    while world.state.find(1) and world.state.find(1)[1].state is Tenancy.READY:  # type: ignore[index]
+        world.run(world.now + 0.01)
+    leaving = world.state.find(1)
+    assert leaving is None or (leaving[1].window_s, leaving[1].reason) == (2.0, "maximum-requests")
+    world.run(world.now + 30)
+    assert lives(world, "blog") == {2}
+
+
+def test_a_stalled_life_is_followed_at_once_and_killed_when_deaf() -> None:
+    world = World(seed=3)
+    apply(world, target("blog", 1, 1), moods=("deaf",))
+    world.moods = ("good",)
+    world.tell(model.LifeStalled(1, "deadlock-timeout", "no heartbeat"))
+    world.run(world.now + 1.0)
+    states = {r.life: r.state for r in world.state.groups["blog"].records}
+    assert states == {1: Tenancy.DRAINING, 2: Tenancy.READY}
+    world.run(world.now + 10.0)
+    assert lives(world, "blog") == {2}
+
+
+def test_a_message_of_a_life_that_is_over_changes_nothing(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    events: list[Callable[[], model.Event]] = [
+        lambda: model.LifeBecameReady(99),
+        lambda: model.LifeWorn(99, "restart-interval"),
+        lambda: model.LifeStalled(99, "deadlock-timeout"),
+        lambda: model.LifeFailed(99, "import", "cannot", ""),
+    ]
+    for make in events:
+        state, commands = core.handle(world.state, make(), world.now)
+        assert state == world.state
+        assert commands == ()
+
+
+def test_a_later_change_overtakes_a_pending_one(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    world.tell(model.Restart(("blog",)))
+    world.tell(model.Restart(("blog",)))
+    world.run(world.now + 30)
+    assert [world.state.changes[n].outcome for n in (2, 3)] == ["failed", "done"]
+
+
+def test_deadlines_move_by_the_time_the_manager_was_stopped(world: World) -> None:
+    apply(world, target("blog", 1, 1), moods=("deaf",))
+    world.tell(model.Stop(("blog",)))
+    before = core.next_deadline(world.state)
+    assert before is not None
+    assert core.next_deadline(core.extend_deadlines(world.state, 30.0)) == before + 30.0
+
+
+def test_an_unknown_group_is_named_with_the_ones_that_exist(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    with pytest.raises(WsgigroupsError, match="cannot find group 'blgo'") as caught:
+        core.check_groups(world.state, ["blgo"])
+    assert caught.value.exit_code is ExitCode.NO_SUCH_GROUP
+    assert caught.value.hint == "groups here: blog"
