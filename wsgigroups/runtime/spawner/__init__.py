@@ -1,0 +1,1 @@
+"""The process that forks daemons: one per interpreter, lang and locale; one thread; outlives the manager."""

@@ -49,7 +49,11 @@ class Keep(Message):
 
 @dataclass(frozen=True)
 class Drop(Message):
-    """Manager to spawner: forget what was kept under this kind and key, closing its descriptors."""
+    """Manager to spawner: forget what was kept under this kind and key, closing its descriptors.
+
+    Kind "process" with the life of an Exited acknowledges it: the spawner reports an exit on every new connection until
+    then.
+    """
 
     kind: str
     key: str
@@ -103,7 +107,10 @@ class Refused(Message):
 
 @dataclass(frozen=True)
 class Exited(Message):
-    """Spawner to manager: the process ended and was reaped; its process group was killed before."""
+    """Spawner to manager: the process ended and was reaped; what was left of its session was killed before.
+
+    `reason` is the reason word of its board at the end, an untrusted integer (board.REASON); `info` that of its Fork.
+    """
 
     life: int
     pid: int
@@ -112,6 +119,8 @@ class Exited(Message):
     user_s: float = 0.0
     system_s: float = 0.0
     maximum_rss_bytes: int = 0
+    reason: int = 0
+    info: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,11 +149,16 @@ class Drain(Message):
 
 @dataclass(frozen=True)
 class Tune(Message):
-    """Manager to daemon: new values for fields of Serving that may change while it runs, or a new title."""
+    """Manager to daemon: new values for fields of Serving that may change while it runs, or a new title.
+
+    `spec` has new values for fields of Spec itself: shutdown_timeout_s, graceful_timeout_s, eviction_timeout_s,
+    script_user, script_group. Unknown keys are ignored.
+    """
 
     life: int
     serving: Dict[str, Any] = field(default_factory=dict)
     title: str = ""
+    spec: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,174 @@
+"""From the spec's applications to the one callable that the server calls.
+
+Loading runs in the daemon's main thread or, with load = "lazy", in the request thread that comes first; calls run in
+request threads, many at once. A single application at "/" with nothing to check is passed through as it is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+
+from ..log import Log, escaped
+from ..wire import spec as wire
+from . import script
+from .failure import StepError
+from .script import ForbiddenError, Rules
+from .target import Application, load_callable
+
+Environ = Dict[str, Any]
+StartResponse = Callable[..., Any]
+_RELOAD_CHECK_NS = 1_000_000_000
+
+
+def build(spec: wire.Spec, rules: Rules, log: Log, changed: Callable[[str], None]) -> Application:
+    """Load (eager) or prepare (lazy) every application. Raises StepError("import").
+
+    `changed` is called with a script's path, in a request thread, once for each new version of it.
+    """
+    mounted = [(item.mount, _one(spec, item, rules, log, changed)) for item in spec.applications]
+    if not mounted:
+        raise StepError("import", "cannot serve group %s: it has no application" % spec.group)
+    if len(mounted) == 1 and mounted[0][0] in ("", "/"):
+        return mounted[0][1]
+    return Mounts(mounted)
+
+
+def _one(
+    spec: wire.Spec, item: wire.Application, rules: Rules, log: Log, changed: Callable[[str], None]
+) -> Application:
+    if item.kind == "callable":
+        if spec.load == "lazy":
+            return Lazy(item.target, lambda: load_callable(item.target), log)
+        return load_callable(item.target)
+    if item.kind != "script":
+        raise StepError("import", "cannot load an application of kind %r" % item.kind)
+    seen = script.version(item.target)
+
+    def load() -> Application:
+        return script.load_script(item.target, item.callable_object, rules)
+
+    application: Application = Lazy(item.target, load, log)
+    if spec.load != "lazy":
+        try:
+            application = load()
+        except ForbiddenError as error:  # nothing of the file has run; it is loaded when the test passes
+            log("error", "cannot load the script %s: %s" % (item.target, error))
+    application = Guarded(item.target, application, rules, log)
+    if spec.script_reloading:
+        application = Watched(item.target, seen, application, changed)
+    return application
+
+
+class Lazy:
+    """Loads at the first request, one thread at a time; a failure answers 500 and the next request tries again."""
+
+    def __init__(self, what: str, load: Callable[[], Application], log: Log) -> None:
+        self._what = what
+        self._load = load
+        self._log = log
+        self._lock = threading.Lock()
+        self._application: Optional[Application] = None
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with the application, loading it before if need be."""
+        application = self._application
+        if application is None:
+            try:
+                with self._lock:
+                    if self._application is None:
+                        self._application = self._load()
+                    application = self._application
+            except ForbiddenError as error:
+                return _forbidden(self._log, environ, error, start_response)
+            except StepError as failure:
+                self._log("error", "%s\n%s" % (failure, failure.trace))
+                return _answer(start_response, "500 Internal Server Error")
+        result: Iterable[bytes] = application(environ, start_response)
+        return result
+
+
+class Guarded:
+    """script-user and script-group, tested on the opened file at each request; 403 when the test fails."""
+
+    def __init__(self, path: str, application: Application, rules: Rules, log: Log) -> None:
+        self._path = path
+        self._application = application
+        self._rules = rules
+        self._log = log
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with the application or 403."""
+        if self._rules.exist:
+            try:
+                script.check(self._path, self._rules)
+            except (ForbiddenError, OSError) as error:
+                return _forbidden(self._log, environ, error, start_response)
+        result: Iterable[bytes] = self._application(environ, start_response)
+        return result
+
+
+class Watched:
+    """script-reloading: looks at the file at most once a second and tells when it has changed; serves on.
+
+    Two threads may look at once; both see the same change and `_seen` makes one of them report it. A look lost to
+    such a race is made up by the next request.
+    """
+
+    def __init__(
+        self, path: str, seen: Optional[script.Version], application: Application, changed: Callable[[str], None]
+    ) -> None:
+        self._path = path
+        self._seen = seen
+        self._application = application
+        self._changed = changed
+        self._next_look_ns = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with the application that is loaded."""
+        if time.monotonic_ns() >= self._next_look_ns and self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+        result: Iterable[bytes] = self._application(environ, start_response)
+        return result
+
+    def _look(self) -> None:
+        self._next_look_ns = time.monotonic_ns() + _RELOAD_CHECK_NS
+        found = script.version(self._path)
+        if found is not None and found != self._seen:  # a vanished file is being replaced: look again later
+            self._seen = found
+            self._changed(self._path)
+
+
+class Mounts:
+    """Several applications by URL prefix, longest first, at segment boundaries; SCRIPT_NAME and PATH_INFO follow."""
+
+    def __init__(self, mounted: List[Tuple[str, Application]]) -> None:
+        pairs = [(prefix.rstrip("/"), application) for prefix, application in mounted]
+        self._mounted = sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with the application of the longest matching mount, else 404."""
+        whole = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        for prefix, application in self._mounted:
+            if whole.startswith(prefix) and (len(whole) == len(prefix) or whole[len(prefix)] == "/"):
+                environ["SCRIPT_NAME"] = prefix
+                environ["PATH_INFO"] = whole[len(prefix) :]
+                result: Iterable[bytes] = application(environ, start_response)
+                return result
+        return _answer(start_response, "404 Not Found")
+
+
+def _forbidden(log: Log, environ: Environ, error: Exception, start_response: StartResponse) -> Iterable[bytes]:
+    log("error", "403 for %s: %s" % (escaped(str(environ.get("PATH_INFO", ""))), error))
+    return _answer(start_response, "403 Forbidden")
+
+
+def _answer(start_response: StartResponse, status: str) -> List[bytes]:
+    body = (status.partition(" ")[2] + "\n").encode("ascii")
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,50 @@
+"""Which descriptors a daemon has: 0, 1, 2, its listeners, its channel, its board and nothing else.
+
+Runs in the forked child before it loses its privileges and before chroot, because /dev/null and /proc are outside.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import BinaryIO, Iterable, cast
+
+from .. import kernel
+from .failure import step
+
+
+def redirect(log_fd: int) -> None:
+    """Make stdout and stderr the log and stdin /dev/null; `log_fd` is closed. Raises StepError("descriptors")."""
+    with step("descriptors", "open the log as standard output"):
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(null, 0)
+        os.dup2(log_fd, 1)
+        os.dup2(log_fd, 2)
+        for fd in (null, log_fd):
+            if fd > 2:
+                os.close(fd)
+
+
+def keep_only(kept: Iterable[int]) -> None:
+    """Close all but these and the standard ones. Raises StepError("descriptors")."""
+    with step("descriptors", "close inherited descriptors"):
+        kernel.close_all_except({0, 1, 2, *kept})
+
+
+def reopen_streams() -> None:
+    """Give sys.stdin, stdout and stderr the new files: text by line, nothing that cannot be encoded is lost.
+
+    The spawner's own objects were block buffered or may have been None; they are dropped without closing.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    for name, fd, mode, errors in (
+        ("stdin", 0, "r", "surrogateescape"),
+        ("stdout", 1, "w", "backslashreplace"),
+        ("stderr", 2, "w", "backslashreplace"),
+    ):
+        raw = io.FileIO(fd, mode, closefd=False)
+        buffered = io.BufferedReader(raw) if fd == 0 else io.BufferedWriter(raw)
+        stream = io.TextIOWrapper(cast("BinaryIO", buffered), encoding, errors, line_buffering=fd > 0)
+        setattr(sys, name, stream)
+        setattr(sys, "__%s__" % name, stream)

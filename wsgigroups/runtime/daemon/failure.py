@@ -1,0 +1,79 @@
+"""A step on the way up that failed: the one exception between the steps and the report of them.
+
+Pure. A step is a key of wire.exits.STEPS, which gives the exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import contextmanager
+from os.path import dirname
+from types import TracebackType
+from typing import Iterator, Optional
+
+from ..wire.exits import STEPS
+
+MAXIMUM_TRACEBACK_CHARACTERS = 65536  # it travels in one frame, is stored and shown; its end says most
+_OURS = dirname(dirname(__file__))
+
+
+class StepError(Exception):
+    """`step` failed; the message is one sentence that begins with "cannot"."""
+
+    def __init__(self, step: str, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.step = step
+        self.trace = trace
+
+    @property
+    def exit_code(self) -> int:
+        """Return the step's own exit code."""
+        return STEPS[self.step]
+
+
+@contextmanager
+def step(name: str, what: str) -> Iterator[None]:
+    """Turn any error of the block into StepError("cannot <what>: <error>")."""
+    try:
+        yield
+    except StepError:
+        raise
+    except OSError as error:
+        raise StepError(name, "cannot %s: %s" % (what, error)) from error
+    except Exception as error:
+        message = "cannot %s: %s" % (what, described(error))
+        raise StepError(name, message, traceback_of(error)) from error
+
+
+def described(error: BaseException) -> str:
+    """Return "ValueError: text", or the bare name when it has no text."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an application's exception class may be broken itself
+        text = "(its text cannot be shown)"
+    return "%s: %s" % (name, text) if text else name
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback as text without the frames that led from us to the application, its end if it is long."""
+    try:
+        lines = traceback.format_exception(type(error), error, _trimmed(error.__traceback__))
+    except Exception:  # noqa: BLE001 - as above
+        lines = [described(error)]
+    text = "".join(lines)
+    if len(text) > MAXIMUM_TRACEBACK_CHARACTERS:
+        text = "(cut)\n" + text[-MAXIMUM_TRACEBACK_CHARACTERS:]
+    return text
+
+
+def _trimmed(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return trace
+
+
+def _is_ours(filename: str) -> bool:
+    importing = sys.modules["importlib"].__file__
+    return filename.startswith((_OURS, "<frozen importlib")) or filename == importing

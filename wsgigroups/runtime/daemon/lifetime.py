@@ -1,0 +1,217 @@
+"""A daemon's main thread from ready to gone: it waits for its channel and for signals, and leaves in good order.
+
+One poll without timeout while it serves, so an idle daemon's main thread never wakes. Must not judge its own
+health: the manager does that from the board, and ends with SIGKILL what does not leave in time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, Dict, Optional
+
+from ..log import Log
+from ..serving.server import Server
+from ..wire import messages
+from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board
+from ..wire.spec import Spec
+from .ending import run_exit_functions
+from .reporter import Reporter
+from .script import Rules
+
+_IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
+_WAKE = b"\0"  # no signal has number 0: something was put down for the main thread to find
+_TIMES = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s")
+
+
+class Lifetime:
+    """Ready, draining, stopping, gone. Only the main thread changes its state; others leave a note and wake it."""
+
+    def __init__(self, spec: Spec, reporter: Reporter, board: Board, log: Log) -> None:
+        self._spec = spec
+        self._reporter = reporter
+        self._board = board
+        self._log = log
+        self._times: Dict[str, float] = {name: getattr(spec, name) for name in _TIMES}
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._pid = os.getpid()
+        self._channel_open = True
+        self._channel_forgotten = False
+        self._window_ends_s: Optional[float] = None  # set once; a later reason cannot extend it
+        self._stopping = False
+        self._reached_maximum = False  # written by a request thread before it wakes the main thread
+        self._changed_script: Optional[str] = None  # likewise
+        self._server: Server
+        self._rules: Rules
+        os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
+
+    def start(self, server: Server, rules: Rules) -> None:
+        """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises."""
+        self._server = server
+        self._rules = rules
+        server.on_maximum_requests = self._maximum_requests
+        # After the application was loaded, so that a handler it has installed does not take ours away.
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, _only_wake)
+        server.start()
+        self._board.words[WORD["state"]] = STATE["ready"]
+        self._reporter.send(
+            messages.Ready(
+                self._spec.life,
+                os.getpid(),
+                "%d.%d.%d" % sys.version_info[:3],
+                str(getattr(server, "protocol_name", "")),
+            )
+        )
+
+    def serve(self) -> int:
+        """Wait and obey until it is time to go; returns the exit code."""
+        while not self._wait():
+            pass
+        return 0
+
+    # Called in request threads
+
+    def script_changed(self, path: str) -> None:
+        """Note that a script was written anew."""
+        self._changed_script = path
+        self._wake()
+
+    def _maximum_requests(self) -> None:
+        self._reached_maximum = True
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
+            os.write(self._wake_write, _WAKE)
+
+    # Main thread
+
+    def _wait(self) -> bool:
+        """One turn; True when the process should end."""
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        if self._channel_open:
+            poller.register(self._reporter.fileno(), select.POLLIN)
+        looking = self._window_ends_s is not None
+        for fd, _events in poller.poll(_IDLE_LOOK_MS if looking else None):
+            if fd == self._wake_read:
+                self._wakened()
+            else:
+                self._hear()
+        ends_s = self._window_ends_s
+        if ends_s is not None and (time.monotonic() >= ends_s or self._server.is_idle()):
+            self._stop()
+        return self._stopping
+
+    def _wakened(self) -> None:
+        try:
+            numbers = os.read(self._wake_read, 4096)
+        except BlockingIOError:
+            return
+        for number in sorted(set(numbers)):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._leave("signal", 0.0)
+            elif number == signal.SIGUSR1:
+                self._leave("signal", self._times["eviction_timeout_s"])
+            elif number == signal.SIGXCPU:
+                self._leave("cpu-time-limit", self._times["graceful_timeout_s"])
+        if self._reached_maximum:
+            self._reached_maximum = False
+            self._announce("maximum-requests")
+        path, self._changed_script = self._changed_script, None
+        if path is not None:
+            self._log("notice", "the script %s has changed" % path)
+            self._announce("script-reloading")
+
+    def _hear(self) -> None:
+        try:
+            found = self._reporter.receive_ready()
+        except EOFError:
+            self._channel_open = False
+            self._leave("orphaned", self._times["eviction_timeout_s"])
+            return
+        for message in found:
+            if isinstance(message, messages.Drain):
+                self._drain(message.reason, message.window_s)
+            elif isinstance(message, messages.Tune):
+                self._tune(message)
+            elif isinstance(message, messages.DumpStacks):
+                self._log("notice", "stacks of all threads:")
+                faulthandler.dump_traceback(file=2, all_threads=True)
+
+    def _tune(self, message: messages.Tune) -> None:
+        from .main import set_title
+
+        if message.serving:
+            self._server.tune(message.serving)
+        if message.title:
+            set_title(message.title)
+        for name, value in message.spec.items():
+            if name in _TIMES and isinstance(value, (int, float)):
+                self._times[name] = float(value)
+            elif name in ("script_user", "script_group") and (value is None or isinstance(value, int)):
+                setattr(self._rules, name[len("script_") :], value)
+
+    def _announce(self, reason: str) -> None:
+        """Say that a successor is wanted; without a manager to hear it the daemon simply serves on."""
+        if self._board.words[WORD["reason"]] == REASON["none"]:
+            self._board.words[WORD["reason"]] = REASON[reason]
+        self._reporter.send(messages.Leaving(self._spec.life, reason))
+
+    def _leave(self, reason: str, window_s: float) -> None:
+        """Leave on our own account. Reminders, such as SIGXCPU each second, change nothing."""
+        if self._window_ends_s is None or reason != REASON_NAME.get(self._board.words[WORD["reason"]]):
+            self._announce(reason)
+        self._drain(reason, window_s)
+
+    def _drain(self, reason: str, window_s: float) -> None:
+        """Open the window. A second call may end it at once (window 0), never make it longer."""
+        now_s = time.monotonic()
+        if self._window_ends_s is None:
+            self._log("info", "leaving: %s, window %gs" % (reason, window_s))
+            self._window_ends_s = now_s + max(window_s, 0.0)
+            self._board.words[WORD["state"]] = STATE["draining"]
+        elif window_s <= 0:
+            self._window_ends_s = min(self._window_ends_s, now_s)
+
+    def _stop(self) -> None:
+        """Take nothing new, let what runs finish, run exit functions; all within shutdown-timeout."""
+        self._stopping = True
+        self._board.words[WORD["state"]] = STATE["stopping"]
+        limit_s = self._times["shutdown_timeout_s"]
+        until_s = time.monotonic() + limit_s if limit_s > 0 else None
+        self._server.stop_accepting()
+        while not self._server.is_idle():
+            left_s = 3600.0 if until_s is None else until_s - time.monotonic()
+            if left_s <= 0:
+                self._log("warning", "shutdown-timeout of %gs is over: running requests are cut off" % limit_s)
+                return
+            self._server.wait_idle(left_s)
+        self._server.close()
+        if not run_exit_functions(until_s):
+            self._log("warning", "shutdown-timeout of %gs is over: exit functions or threads are cut off" % limit_s)
+
+    def _forget_in_child(self) -> None:
+        """Run in processes that the application forks: they must neither answer nor wake for us."""
+        if self._channel_forgotten:
+            return
+        self._channel_forgotten = True
+        self._reporter.forget()
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is _only_wake:
+                signal.signal(number, signal.SIG_DFL)
+        for fd in (self._wake_read, self._wake_write):
+            os.close(fd)
+
+
+def _only_wake(_number: int, _frame: Any) -> None:
+    """The wake-up descriptor has the signal's number; the loop does the work."""

@@ -1,0 +1,149 @@
+"""A daemon's way up: every step in its order, each failure with its own exit code, then serving.
+
+Runs in the forked child's main thread. Before the proof of the dropped privileges nothing of an application is read;
+after it nothing here needs privileges. The order is argued in docs/architecture.md and checked step by step in tests.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+from typing import Any, Callable, List, Optional
+
+from .. import kernel
+from ..log import Log, escaped, to_descriptor
+from ..serving.server import Server
+from ..wire import messages
+from ..wire.board import STATE, WORD, Board
+from ..wire.exits import STEPS
+from ..wire.spec import Spec
+from . import applications, descriptors, interpreter, limits, privileges, surroundings
+from .failure import StepError, step
+from .lifetime import Lifetime
+from .reporter import Reporter, SpecError
+from .script import Rules
+
+STACKS_SIGNAL = signal.SIGQUIT  # all stacks to the log, written by C without the GIL; harmless to send at any time
+
+
+def run(channel_fd: int, board_fd: int) -> int:
+    """Become the daemon that the spec on the channel describes and serve until told to leave; the exit code."""
+    reporter = Reporter(channel_fd)
+    try:
+        board = Board(board_fd)
+        os.close(board_fd)
+        spec, fds = reporter.receive_spec()
+    except (SpecError, ValueError, OSError) as error:
+        sys.stderr.write("wsgigroups daemon pid=%d: %s\n" % (os.getpid(), escaped(str(error))))
+        sys.stderr.flush()
+        return STEPS["spec"]
+    log = to_descriptor(2, lambda: "%s/%d life=%d pid=%d" % (spec.group, spec.slot, spec.life, os.getpid()))
+    try:
+        lifetime = _start(spec, fds, reporter, board, log)
+    except StepError as failure:
+        log("error", "%s\n%s" % (failure, failure.trace) if failure.trace else str(failure))
+        reporter.send_failed(messages.Failed(spec.life, failure.step, str(failure), failure.trace))
+        return failure.exit_code
+    return lifetime.serve()
+
+
+def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Log) -> Lifetime:
+    board.words[WORD["state"]] = STATE["starting"]
+    log_fd, rest = fds[0], fds[1:]
+    access_fd = rest.pop() if spec.access_log else None
+    kept = [reporter.fileno(), *rest] + ([] if access_fd is None else [access_fd])
+    descriptors.redirect(log_fd)
+    _confine(spec, kept, log)
+    _furnish(spec, log)
+    lifetime = Lifetime(spec, reporter, board, log)
+    pid = os.getpid()
+    rules = Rules(spec.script_user, spec.script_group)
+    application = applications.build(spec, rules, log, lifetime.script_changed)
+    if os.getpid() != pid:
+        os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
+    server = _server(spec, rest, application, board, log, _access_log(spec, access_fd))
+    with step("serving", "start serving"):
+        lifetime.start(server, rules)
+    return lifetime
+
+
+def _confine(spec: Spec, kept: List[int], log: Log) -> None:
+    """Session, limits, descriptors, root directory, identity: everything that takes privileges."""
+    with step("session", "start a session"):
+        os.setsid()
+    if os.getsid(0) != os.getpid():
+        raise StepError("session", "cannot start a session: the process has none of its own")
+    privileges.refuse_root(spec.identity)
+    limits.set_limits(spec.rlimits)
+    limits.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
+    limits.set_oom_score(spec.oom_score_adj)
+    descriptors.keep_only(kept)
+    witness = privileges.Witness()
+    was = os.geteuid(), os.getegid()
+    if spec.chroot is not None:
+        privileges.enter_chroot(spec.chroot)
+    privileges.become(spec.identity)
+    with step("proof", "prove that the privileges are gone"):
+        privileges.prove(spec.identity, was, witness)
+    privileges.forbid_new_privileges(witness)
+    witness.close()
+
+
+def _furnish(spec: Spec, log: Log) -> None:
+    """What the application finds when it is imported."""
+    surroundings.set_umask(spec.umask)
+    surroundings.enter_home(spec.home)
+    surroundings.replace_environment(spec, log)
+    with step("descriptors", "open the standard streams"):
+        descriptors.reopen_streams()
+    faulthandler.enable(file=2, all_threads=True)
+    faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True, chain=False)
+    interpreter.prepare(spec)
+    set_title(spec.title)
+
+
+def set_title(title: str) -> None:
+    """Show the title in ps, where setproctitle could be loaded, and its beginning as the command's name."""
+    library: Optional[Any] = sys.modules.get("_wsgigroups_setproctitle")
+    if library is not None:
+        library.setproctitle(title)
+    kernel.set_name(title)
+
+
+def _server(
+    spec: Spec,
+    listener_fds: List[int],
+    application: Callable[..., Any],
+    board: Board,
+    log: Log,
+    access_log: Optional[Callable[[bytes], None]],
+) -> Server:
+    with step("serving", "use the listeners %s" % ", ".join(spec.listen)):
+        listeners = [socket.socket(fileno=fd) for fd in listener_fds]
+        return Server(
+            settings=spec.serving,
+            listeners=listeners,
+            addresses=list(spec.listen),
+            application=application,
+            board=board,
+            log=log,
+            access_log=access_log,
+            identity="%s/%d" % (spec.group, spec.slot),
+        )
+
+
+def _access_log(spec: Spec, fd: Optional[int]) -> Optional[Callable[[bytes], None]]:
+    if spec.serving.access_log == "off" and fd is None:
+        return None
+    target = 1 if fd is None else fd
+
+    def write(line: bytes) -> None:
+        try:
+            os.write(target, line)
+        except OSError:  # a full disk must not end a request
+            return
+
+    return write

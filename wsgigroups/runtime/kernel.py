@@ -1,0 +1,146 @@
+"""The few system calls that this project needs and older interpreters, or all of them, lack.
+
+Runs in spawners and daemons, in one thread, before any application code. Every function raises OSError as os would.
+Must not keep state beyond the C library's handle and never retry on its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import struct
+from typing import Iterable, List, Optional, Tuple
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.syscall.restype = ctypes.c_long
+
+# <linux/prctl.h>
+_PR_SET_NAME = 15
+_PR_CAPBSET_READ = 23
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_GET_NO_NEW_PRIVS = 39
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+# <linux/capability.h>: version 3 is two 32-bit halves of (effective, permitted, inheritable)
+_CAPABILITY_VERSION = 0x20080522
+_CAPABILITY_SETS = struct.Struct("=6I")
+CAPABILITIES = range(64)
+
+# The generic numbers are the same on every architecture since Linux 5.1; pidfd_send_signal is one of the first.
+_NR_PIDFD_SEND_SIGNAL = 424
+_NR_PIDFD_OPEN = 434
+
+
+def _checked(result: int, what: str) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, "%s: %s" % (what, os.strerror(number)))
+    return result
+
+
+def _prctl(what: str, option: int, *arguments: int) -> int:
+    unused = (0,) * (4 - len(arguments))  # the kernel wants them to be 0 for some of the options
+    return _checked(_LIBC.prctl(option, *[ctypes.c_ulong(value) for value in arguments + unused]), what)
+
+
+def pidfd_open(pid: int) -> int:
+    """Return a close-on-exec descriptor of a process (pidfd_open(2), Linux 5.3)."""
+    if hasattr(os, "pidfd_open"):
+        return os.pidfd_open(pid)
+    return _checked(_LIBC.syscall(ctypes.c_long(_NR_PIDFD_OPEN), pid, 0), "pidfd_open")
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    """Signal exactly the process behind the descriptor (pidfd_send_signal(2), Linux 5.1)."""
+    if hasattr(signal, "pidfd_send_signal"):
+        signal.pidfd_send_signal(pidfd, number)
+        return
+    _checked(_LIBC.syscall(ctypes.c_long(_NR_PIDFD_SEND_SIGNAL), pidfd, number, None, 0), "pidfd_send_signal")
+
+
+def close_all_except(kept: Iterable[int]) -> None:
+    """Close every descriptor that is not in `kept`. Needs /proc where os.closerange does not use close_range(2).
+
+    From Python 3.10 on os.closerange is close_range(2); before, it tries each number up to the limit, which may be a
+    million, so that the open ones are listed instead.
+    """
+    keep = sorted(set(kept))
+    listed = _open_descriptors()
+    if listed is not None:
+        for fd in listed:
+            if fd not in keep:
+                try:
+                    os.close(fd)
+                except OSError:  # the descriptor of the listing itself
+                    continue
+        return
+    first = 0
+    for fd in keep:
+        os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _open_descriptors() -> Optional[List[int]]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return None
+
+
+def set_name(name: str) -> None:
+    """Set /proc/PID/comm, cut to 15 bytes (PR_SET_NAME)."""
+    data = ctypes.create_string_buffer(name.encode("utf-8", "replace")[:15])
+    _prctl("prctl(PR_SET_NAME)", _PR_SET_NAME, ctypes.addressof(data))
+
+
+def bounding_set() -> List[int]:
+    """Return the capabilities in the bounding set."""
+    found = []
+    for capability in CAPABILITIES:
+        try:
+            if _prctl("prctl(PR_CAPBSET_READ)", _PR_CAPBSET_READ, capability) == 1:
+                found.append(capability)
+        except OSError:  # EINVAL: beyond the last capability of this kernel
+            break
+    return found
+
+
+def drop_from_bounding_set(capability: int) -> None:
+    """Remove one capability for good (PR_CAPBSET_DROP; needs CAP_SETPCAP)."""
+    _prctl("prctl(PR_CAPBSET_DROP, %d)" % capability, _PR_CAPBSET_DROP, capability)
+
+
+def clear_capabilities() -> None:
+    """Empty the effective, permitted, inheritable and ambient sets of this thread."""
+    _prctl("prctl(PR_CAP_AMBIENT_CLEAR_ALL)", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION, 0))
+    data = ctypes.create_string_buffer(bytes(_CAPABILITY_SETS.size))
+    _checked(_LIBC.capset(header, data), "capset")
+
+
+def capabilities() -> Tuple[int, int, int]:
+    """Return the effective, permitted and inheritable sets as bit masks (capget(2))."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION, 0))
+    data = ctypes.create_string_buffer(_CAPABILITY_SETS.size)
+    _checked(_LIBC.capget(header, data), "capget")
+    low = _CAPABILITY_SETS.unpack(data.raw[: _CAPABILITY_SETS.size])
+    return low[0] | low[3] << 32, low[1] | low[4] << 32, low[2] | low[5] << 32
+
+
+def set_no_new_privileges() -> None:
+    """No execve(2) of this process or its children grants privileges from here on."""
+    _prctl("prctl(PR_SET_NO_NEW_PRIVS)", _PR_SET_NO_NEW_PRIVS, 1)
+
+
+def has_no_new_privileges() -> bool:
+    """Tell what the kernel says about it."""
+    return _prctl("prctl(PR_GET_NO_NEW_PRIVS)", _PR_GET_NO_NEW_PRIVS) == 1
+
+
+def clear_environment() -> None:
+    """Empty the C library's environment, also of what os.environ never saw (clearenv(3))."""
+    if _LIBC.clearenv() != 0:
+        raise OSError("clearenv failed")

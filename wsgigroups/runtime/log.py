@@ -1,0 +1,68 @@
+"""One line of the log: when, who, which life, how bad, what. The same form in spawners and daemons.
+
+Runs in any thread. Must never raise because a disk is full or a reader is gone, and never let text forge a record:
+every control character is escaped, further lines are indented.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from typing import Callable
+
+Log = Callable[[str, str], None]  # level, text
+
+_ESCAPES = {code: "\\x%02x" % code for code in list(range(32)) + list(range(127, 160))}
+_ESCAPES.update({ord("\r"): "\\r", ord("\t"): "\t", 0x2028: "\\u2028", 0x2029: "\\u2029"})
+del _ESCAPES[ord("\t")]
+_ATOMIC_BYTES = 4096  # PIPE_BUF: a pipe that polls writable takes this much without blocking (pipe(7))
+
+
+def escaped(text: str) -> str:
+    """Return the text on one line, control characters written out."""
+    return text.replace("\n", "\\n").translate(_ESCAPES)
+
+
+def stamp() -> str:
+    """Return the time for people, UTC with milliseconds: 2026-11-23T12:00:00.000Z."""
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + ".%03dZ" % (now * 1000 % 1000)
+
+
+def record(who: str, level: str, text: str) -> bytes:
+    """Return one record; the lines of `text` after the first are indented by four spaces."""
+    first, *rest = text.rstrip("\n").split("\n")
+    lines = ["%s %s %s: %s" % (stamp(), who, level, first.translate(_ESCAPES))]
+    lines += ["    " + line.translate(_ESCAPES) for line in rest]
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def to_descriptor(fd: int, who: Callable[[], str]) -> Log:
+    """Return a log for a daemon: one write for each record, so that records of a shared file do not mix."""
+
+    def log(level: str, text: str) -> None:
+        try:
+            os.write(fd, record(who(), level, text))
+        except OSError:  # a full disk or a vanished reader must not end a request; the next record may succeed
+            return
+
+    return log
+
+
+def never_blocking(fd: int, who: Callable[[], str]) -> Log:
+    """Return a log for a spawner, which must not wait for anybody: what finds no room is dropped."""
+
+    def log(level: str, text: str) -> None:
+        data = record(who(), level, text)
+        if len(data) > _ATOMIC_BYTES:
+            data = data[: _ATOMIC_BYTES - 4] + b"...\n"
+        poller = select.poll()
+        poller.register(fd, select.POLLOUT)
+        try:
+            if any(events & select.POLLOUT for _fd, events in poller.poll(0)):
+                os.write(fd, data)
+        except OSError:  # as above
+            return
+
+    return log

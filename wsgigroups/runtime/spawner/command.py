@@ -1,0 +1,106 @@
+"""From a fresh interpreter to a running spawner, and from a forked child to a daemon.
+
+Runs in the spawner's main thread; `become` in the child, right after the fork. The child must never come back into
+the spawner's loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from typing import NoReturn, Sequence
+
+from .. import kernel
+from ..daemon.main import run as run_daemon
+from ..log import never_blocking
+from ..wire import exits
+from . import warm
+from .loop import Spawner
+from .options import Options, UsageError, parse
+
+_USAGE = 64  # EX_USAGE of sysexits.h
+_IGNORED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
+_KEPT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)  # as CPython sets them at its own start
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start and serve; returns the exit code."""
+    try:
+        options = parse(arguments)
+    except UsageError as error:
+        sys.stderr.write("wsgigroups spawner: %s\n" % error)
+        return _USAGE
+    log = never_blocking(2, lambda: "spawner %s pid=%d" % (options.key, os.getpid()))
+    for name in _IGNORED:  # a terminal's Ctrl-C or a stray kill must not take a whole interpreter's daemons away
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _raise_descriptor_limit(hard)
+    listener = socket.socket(fileno=options.listen_fd)
+    listener.set_inheritable(False)
+    warm.preload(options.library_directories, log)
+    warm.set_title("wsgigroups: spawner %s" % options.key)
+
+    def become(channel: int, board: int) -> NoReturn:
+        _become(channel, board, (soft, hard))
+
+    spawner = Spawner(options.key, listener, become, log)
+    gc.collect()
+    gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared
+    gc.enable()
+    _announce(options)
+    return spawner.run()
+
+
+def _raise_descriptor_limit(hard: int) -> None:
+    """Three descriptors are kept for each daemon, more than 1024 is quickly reached."""
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):  # a container may forbid it; then fewer daemons fit
+        return
+
+
+def _announce(options: Options) -> None:
+    if options.ready_fd < 0:
+        return
+    with contextlib.suppress(OSError):  # nobody waits any more; the socket is what counts
+        os.write(options.ready_fd, b"ready\n")
+    os.close(options.ready_fd)
+
+
+def _become(channel: int, board: int, limits: "tuple[int, int]") -> NoReturn:
+    """Forget the spawner and run a daemon on these two descriptors; ends the process whatever happens.
+
+    Objects of the spawner stay referenced by the frames below, so that none of their descriptors is closed a second
+    time by the garbage collector after its number has been used again.
+    """
+    code = exits.STEPS["signals"]
+    try:
+        _forget_signals()
+        code = exits.STEPS["descriptors"]
+        kernel.close_all_except({0, 1, 2, channel, board})
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        code = exits.STEPS["spec"]
+        code = run_daemon(channel, board)
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(code)
+
+
+def _forget_signals() -> None:
+    """Default dispositions, no wake-up descriptor, nothing blocked: what a fresh process has."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if number in (signal.SIGKILL, signal.SIGSTOP):
+            continue
+        wanted = signal.SIG_IGN if number in _KEPT_IGNORED else signal.SIG_DFL
+        if signal.getsignal(number) != wanted:
+            signal.signal(number, wanted)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,0 +1,297 @@
+"""The spawner's loop: accept managers, fork daemons, reap them, keep what the next manager will ask for.
+
+Runs in the spawner's only thread from start to end. Must never block, must have no second thread when it forks, never
+sees a spec, and lets nothing that a manager or a daemon does end it: only Retire and SIGKILL do.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+from typing import Callable, List, NoReturn, Optional
+
+from .. import kernel
+from ..log import Log
+from ..wire import messages
+from ..wire.board import WORD
+from ..wire.frames import Frame, FrameError
+from .children import Child, Item, Registry, close
+from .connection import Connection, ConnectionLostError, peer_uid
+from .sessions import kill_session
+
+MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
+_PAUSE_MS = 100  # before trying again what the kernel refused for want of descriptors
+_NO_REASON = 0
+
+Become = Callable[[int, int], NoReturn]  # channel, board: turns the forked child into a daemon
+
+
+class Spawner:
+    """State and loop. `become` is called in each forked child and must not return."""
+
+    def __init__(self, key: str, listener: socket.socket, become: Become, log: Log) -> None:
+        self._key = key
+        self._listener = listener
+        self._become = become
+        self._log = log
+        self._registry = Registry()
+        self._connections: List[Connection] = []
+        self._manager: Optional[Connection] = None
+        self._retiring = False
+        self._accept_paused = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        listener.setblocking(False)
+
+    def run(self) -> int:
+        """Serve until retired; returns the exit code."""
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _only_wake)
+        self._reap()
+        while not self._is_over():
+            for fd in self._wait():
+                self._serve(fd)
+        for connection in self._connections:
+            connection.close()
+        self._log("notice", "retired")
+        return 0
+
+    def _is_over(self) -> bool:
+        flushed = self._manager is None or self._manager.is_flushed
+        return self._retiring and not len(self._registry) and flushed
+
+    def _wait(self) -> List[int]:
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        paused = self._accept_paused
+        if not paused and len(self._connections) < MAXIMUM_CONNECTIONS:
+            poller.register(self._listener, select.POLLIN)
+        for connection in self._connections:
+            poller.register(connection, select.POLLIN | (select.POLLOUT if connection.wants_to_write else 0))
+            paused = paused or connection.starved
+        ready = poller.poll(_PAUSE_MS if paused else None)
+        if paused:
+            self._accept_paused = False
+            for connection in list(self._connections):
+                if connection.starved:
+                    self._guarded(connection, connection.flush)
+        return [fd for fd, _events in ready]
+
+    def _serve(self, fd: int) -> None:
+        if fd == self._wake_read:
+            self._drain_wake()
+            self._reap()
+        elif fd == self._listener.fileno():
+            self._accept()
+        else:
+            connection = next((item for item in self._connections if item.fileno() == fd), None)
+            if connection is not None:
+                self._guarded(connection, lambda: self._exchange(connection))
+
+    def _drain_wake(self) -> None:
+        try:
+            while os.read(self._wake_read, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    # Connections
+
+    def _accept(self) -> None:
+        try:
+            sock, _address = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._accept_paused = True
+            self._log("error", "cannot accept a manager's connection: %s" % error)
+            return
+        try:
+            uid = peer_uid(sock)
+        except OSError as error:
+            sock.close()
+            self._log("error", "cannot tell who connected: %s" % error)
+            return
+        if uid not in (0, os.geteuid()):
+            sock.close()
+            self._log("warning", "refused a connection from uid %d" % uid)
+            return
+        self._connections.append(Connection(sock))
+
+    def _exchange(self, connection: Connection) -> None:
+        connection.flush()
+        frames = connection.receive()
+        for body, fds in frames:
+            if connection in self._connections:
+                self._handle(connection, (body, fds))
+            else:  # an earlier frame of the same read ended it
+                close(fds)
+
+    def _guarded(self, connection: Connection, work: Callable[[], None]) -> None:
+        """Do the work; when it shows that the connection is lost, forget it."""
+        try:
+            work()
+        except (ConnectionLostError, FrameError) as error:
+            if str(error):
+                self._log("warning", "dropped a manager's connection: %s" % error)
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+        if connection is self._manager:
+            self._manager = None
+        connection.close()
+
+    def _tell(self, message: messages.Message, fds: "tuple[int, ...]" = ()) -> None:
+        """Send to the present manager; without one nothing is lost, the inventory has it all."""
+        manager = self._manager
+        if manager is not None:
+            self._guarded(manager, lambda: manager.send(message, fds))
+
+    # Messages
+
+    def _handle(self, connection: Connection, frame: Frame) -> None:
+        body, fds = frame
+        try:
+            message = messages.decode(body)
+        except messages.MessageError as error:
+            close(fds)
+            self._log("warning", "ignored a message: %s" % error)
+            return
+        if isinstance(message, messages.Hello):
+            close(fds)
+            self._greet(connection, message)
+        elif connection is not self._manager:
+            close(fds)
+            raise ConnectionLostError("it spoke before its hello, or after another manager's")
+        elif isinstance(message, messages.Fork):
+            self._fork(message, fds)
+        elif isinstance(message, messages.Keep):
+            self._registry.keep(message.kind, message.key, Item(message.info, fds))
+        else:
+            close(fds)
+            if isinstance(message, messages.Drop):
+                self._registry.drop(message.kind, message.key)
+            elif isinstance(message, messages.Retire):
+                self._retiring = True
+            else:
+                self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
+
+    def _greet(self, connection: Connection, hello: messages.Hello) -> None:
+        if self._manager is not None and self._manager is not connection:
+            self._log("notice", "a manager with pid %d took over" % hello.pid)
+            self._forget(self._manager)
+        connection.greeted = True
+        self._manager = connection
+        connection.send(
+            messages.Hello(messages.ABI, os.getpid(), self._key, sys.version.split()[0].rstrip("+"), sys.executable)
+        )
+        if hello.abi != messages.ABI:
+            self._log("warning", "the manager speaks ABI %d, this spawner %d" % (hello.abi, messages.ABI))
+        for kind, key, item in self._registry.items():
+            connection.send(messages.Kept(kind, key, item.info), item.descriptors)
+        for child in self._registry.children():
+            info = dict(child.info, pid=child.pid)
+            connection.send(messages.Kept("process", str(child.life), info), child.descriptors())
+        for exited in self._registry.exits():
+            connection.send(exited)
+        connection.send(messages.InventoryEnded())
+
+    # Processes
+
+    def _fork(self, request: messages.Fork, fds: List[int]) -> None:
+        reason = self._reason_to_refuse(request, fds)
+        if reason:
+            close(fds)
+            self._refuse(request, reason)
+            return
+        daemon_end, manager_end, board = fds
+        # With signals blocked none can arrive in the child while it still has the parent's handlers and wake-up pipe.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            close(fds)
+            self._refuse(request, "cannot fork: %s" % error)
+            return
+        if pid == 0:
+            self._become(daemon_end, board)
+        try:
+            pidfd = kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
+        except OSError as error:
+            os.kill(pid, signal.SIGKILL)
+            close(fds)
+            self._refuse(request, "cannot open a pidfd: %s" % error)
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+        os.close(daemon_end)
+        self._registry.add(Child(request.life, pid, request.info, pidfd, manager_end, board))
+        self._tell(messages.Spawned(request.life, pid), (pidfd,))
+
+    def _reason_to_refuse(self, request: messages.Fork, fds: List[int]) -> str:
+        if len(fds) != 3:
+            return "cannot fork with %d descriptors: channel, manager's end and board are needed" % len(fds)
+        if self._retiring:
+            return "cannot fork: this spawner is retiring"
+        if self._registry.has_life(request.life):
+            return "cannot fork: life %d is running" % request.life
+        if threading.active_count() != 1:
+            return "cannot fork: this spawner has %d threads" % threading.active_count()
+        return ""
+
+    def _refuse(self, request: messages.Fork, reason: str) -> None:
+        self._log("error", "life=%d %s" % (request.life, reason))
+        self._tell(messages.Refused(request.life, reason))
+
+    def _reap(self) -> None:
+        """Take every child that has ended. SIGCHLD coalesces (signal(7)), so look until there is none."""
+        while True:
+            try:
+                # WNOWAIT: the zombie stays and pins its pid until its session has been killed.
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            pid = found.si_pid
+            left = kill_session(pid)
+            _pid, status, usage = os.wait4(pid, 0)
+            child = self._registry.remove(pid)
+            if child is None:
+                continue
+            if left:
+                self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
+            exited = messages.Exited(
+                life=child.life,
+                pid=pid,
+                exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
+                signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+                user_s=usage.ru_utime,
+                system_s=usage.ru_stime,
+                maximum_rss_bytes=usage.ru_maxrss * 1024,
+                reason=_board_reason(child.board),
+                info=child.info,
+            )
+            close(child.descriptors())
+            self._registry.ended(exited)
+            self._tell(exited)
+
+
+def _board_reason(board: int) -> int:
+    """Return the reason word of a board, an untrusted integer (wire/board.py)."""
+    try:
+        raw = os.pread(board, 8, WORD["reason"] * 8)
+    except OSError:
+        return _NO_REASON
+    return struct.unpack("=Q", raw)[0] & 0xFFFF if len(raw) == 8 else _NO_REASON
+
+
+def _only_wake(_number: int, _frame: object) -> None:
+    """The wake-up descriptor has the signal's number; the loop does the work."""

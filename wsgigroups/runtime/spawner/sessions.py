@@ -1,0 +1,65 @@
+"""Ends what a dead daemon left behind: every process of its session.
+
+Runs in the spawner's only thread while the daemon is still a zombie: its pid is then also the number of its session
+and process group, and nobody else can get it (credentials(7)). Must not signal a process that it has not identified.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from .. import kernel
+
+_ROUNDS = 20  # a process may fork while it is looked for; it cannot win twenty times against SIGKILL of its parents
+
+
+def kill_session(leader: int) -> int:
+    """SIGKILL the process group and then all others of the session; return how many others there were."""
+    # It died before setsid, or only the zombie is left; or a set-id program that we may not signal as non-root.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    killed = 0
+    for _round in range(_ROUNDS):
+        found = sum(_kill_member(pid, leader) for pid in _processes() if pid != leader)
+        if not found:
+            break
+        killed += found
+    return killed
+
+
+def _processes() -> "list[int]":
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:  # no /proc: the process group is all that can be found
+        return []
+
+
+def _kill_member(pid: int, leader: int) -> bool:
+    """Kill the process if it lives and belongs to the session. The pidfd is opened first, so it is that process."""
+    if _session(pid) != leader:
+        return False
+    try:
+        pidfd = kernel.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if _session(pid) != leader:
+            return False
+        kernel.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except OSError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True
+
+
+def _session(pid: int) -> int:
+    """Return the session of a process that still runs, else -1 (proc_pid_stat(5): after the last parenthesis)."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            state, _parent, _group, session = file.read().rpartition(b")")[2].split()[:4]
+    except (OSError, ValueError):
+        return -1
+    return -1 if state in b"ZX" else int(session)
