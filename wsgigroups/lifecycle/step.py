@@ -9,6 +9,7 @@ from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action,
 
 SPAWN_S = 30.0  # from the request to the spawner's answer; it may have to start an interpreter first
 KILL_RETRY_S = 1.0
+STALLED_SHUTDOWN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,11 @@ def _enter(record: Record, state: State, event: Event, now: float) -> Record:
             duration_s = record.timings.startup_s or None
         case Timer.DRAIN:
             # the daemon ends its own window and shutdown; a second more is for its exit, not for requests
-            duration_s = record.window_s + record.timings.shutdown_s + (1.0 if record.window_s else 0.5)
+            shutdown_s = record.timings.shutdown_s
+            if event.kind is EventKind.STALLED:
+                # shutdown-timeout 0 waits for ever for what runs, but what is stuck never comes to an end
+                shutdown_s = shutdown_s or STALLED_SHUTDOWN_S
+            duration_s = record.window_s + shutdown_s + 1.0 if shutdown_s else None
         case Timer.KILL:
             duration_s = KILL_RETRY_S
         case Timer.BACKOFF:

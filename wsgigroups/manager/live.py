@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.processes import Process
     from wsgigroups.plan.desired import GroupTarget, ListenerTarget
 
+_LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
 _LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
 
 
@@ -28,7 +29,8 @@ def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None])
     for fixed in ("threads", "multiprocess", "run_once", "stack_size_bytes"):
         serving.pop(fixed, None)
     title = target.spec["title"] or f"wsgigroups: {target.name}/{process.info['slot']}"
-    process.send(messages.Tune(process.life, serving, title))
+    leaving = {name: target.spec[name] for name in _LEAVING}
+    process.send(messages.Tune(process.life, serving, title, leaving))
     if process.pid <= 0:
         return
     try:

@@ -13,13 +13,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.lifecycle.step import Record, Timings
+from wsgigroups.lifecycle.step import Exit, Record, Timings
 from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.processes import Process
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
-from wsgigroups.runtime.wire import board
+from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
     from wsgigroups.manager.shell import Shell
@@ -85,7 +85,9 @@ def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
             for fd in fds:
                 os.close(fd)
     for exited in inventory.exited:
-        shell.outside.log("warning", f"life {exited.life} (pid {exited.pid}) ended while nobody managed it")
+        name = f"{exited.info.get('group', '?')}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
+        shell.outside.log("warning", f"{name} ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}")
+        spawner.send(messages.Drop("process", str(exited.life)))
     return adopted
 
 

@@ -223,7 +223,7 @@ class Shell:
             if group.target.spawner.key == key:
                 self._keep_listeners(name, spawner)
         for process in kept_processes(self.processes.values(), key):
-            info = {**process.info, "pid": process.pid}
+            info = {**process.info, "pid": process.pid, "forked_here": False}
             spawner.send(messages.Keep("process", str(process.life), info), process.keep_fds())
 
     # What daemons say
@@ -247,9 +247,9 @@ class Shell:
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         self.processes.pop(process.life, None)
-        for spawner in self.pool.all():
-            if process.forked_by is None and spawner.key == process.info["spawner"]:
-                spawner.send(messages.Drop("process", str(process.life)))
+        spawner = self.pool.ready(str(process.info["spawner"]))
+        if spawner:  # acknowledges the exit; what it kept of an adopted process goes, too
+            spawner.send(messages.Drop("process", str(process.life)))
         self.dispatch(model.LifeExited(process.life, status))
 
     def _name(self, process: Process) -> str:

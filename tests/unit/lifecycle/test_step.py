@@ -46,6 +46,7 @@ def test_draining_gets_its_window_and_then_shutdown_timeout_once() -> None:
 
 def test_an_overdue_drain_is_killed_and_the_kill_repeated() -> None:
     record, _ = step(ready(), Event(EventKind.WANT_DOWN), 0.0)
+    assert record.deadline == 6.0
     record, commands = step(record, Event(EventKind.OVERDUE), 6.0)
     assert (record.state, [c.action for c in commands]) == (State.KILLING, [Action.KILL])
     record, commands = step(record, Event(EventKind.OVERDUE), 7.0)
@@ -96,3 +97,9 @@ def test_what_cannot_happen_raises_and_names_the_record() -> None:
 )
 def test_an_exit_says_how(status: Exit, text: str) -> None:
     assert text in str(status)
+
+
+def test_shutdown_timeout_zero_waits_without_limit_unless_it_is_stuck() -> None:
+    record = step(up(shutdown_s=0.0), Event(EventKind.BECAME_READY), 0.0)[0]
+    assert step(record, Event(EventKind.WANT_DOWN), 1.0)[0].deadline is None
+    assert step(record, Event(EventKind.STALLED, reason="deadlock-timeout"), 1.0)[0].deadline == 7.0

@@ -1,0 +1,238 @@
+"""What breaks stays where it is: broken applications, crashes, a killed spawner, a killed manager."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.gate import Gate
+from support.manager import APPS, ManagerUnderTest
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def group(name: str, app: str, port: int, extra: str = "") -> str:
+    return f'[groups.{name}]\napp = "{app}"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n{extra}\n'
+
+
+def spawner_pid(manager: ManagerUnderTest, pid: int) -> int:
+    return psutil.Process(pid).ppid()
+
+
+@pytest.mark.parametrize(
+    ("app", "cause"),
+    [
+        ("loading.raises:application", "made to fail"),
+        ("loading.no_such_module:application", "No module named"),
+        ("loading.exits:application", "exit"),
+        ("loading.segfaults:application", "signal 11"),
+        ("hello_app:no_such_name", "no_such_name"),
+    ],
+)
+def test_an_application_that_cannot_be_loaded_fails_the_apply_and_nothing_else(
+    manager: ManagerUnderTest, app: str, cause: str
+) -> None:
+    manager.expect_in_log(cause, "Traceback", "Fatal Python error")
+    good = group("good", "hello_app:application", manager.port(), "processes = 2")
+    manager.apply(good)
+    before = manager.pids("good")
+    done = manager.apply(good + group("bad", app, manager.port()), code=1)
+    assert cause in done.stderr
+    assert manager.pids("good") == before
+    bad = manager.wait_for("the group is seen as failed", lambda: (g := manager.group("bad"))["last_error"] and g)
+    assert cause in bad["last_error"]["message"] + (bad["last_error"]["traceback"] or "")
+    assert manager.cli("status", "--check", "good").returncode == 0
+
+
+def test_broken_code_leaves_the_old_processes_serving(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("made to fail")
+    port = manager.port()
+    manager.apply(group("a", "hello_app:application", port, "processes = 2"))
+    before = manager.pids("a")
+    with manager.clients(port, 2) as clients:
+        done = manager.apply(group("a", "loading.raises:application", port, "processes = 2"), code=8)
+        clients.wait_for_more(20)
+    assert "made to fail" in done.stderr
+    assert clients.failures == []
+    assert manager.pids("a") == before
+    manager.apply(group("a", "hello_app:application", port, "processes = 2\nthreads = 2"))
+    assert manager.group("a")["last_error"] is None
+
+
+def test_a_killed_daemon_is_replaced_and_only_its_own_requests_fail(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("a", "hello_app:application", port, "processes = 3"))
+    with manager.clients(port, 16) as clients:
+        clients.wait_for_more(100)
+        for slot in (1, 2, 3):
+            victim = manager.pids("a")[slot]
+            os.kill(victim, signal.SIGKILL)
+            manager.wait_for("it is replaced", lambda s=slot, v=victim: manager.pids("a").get(s) not in (None, v))
+            clients.wait_for_more(50)
+    # a connection belongs to one process, so at most the one request under way on each can be lost, per kill
+    assert len(clients.failures) <= 16 * 3
+    assert set(clients.failures) <= {"closed", "reset"}
+    assert "signal 9" in manager.group("a")["last_error"]["message"]
+    assert manager.group("a")["restarts"] == 3
+
+
+def test_crash_loops_back_off_and_are_visible(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("made to fail")
+    text = "".join(group(f"bad{n}", "loading.raises:application", manager.port()) for n in range(3))
+    good = group("good", "hello_app:application", manager.port())
+    manager.apply(good + text, code=1)
+    before = manager.pids("good")
+    manager.wait_for(
+        "all of them wait",
+        lambda: all(g["processes"][0]["state"] == "backoff" and g["processes"][0]["failures"] >= 3
+                    for g in manager.status()["groups"] if g["name"] != "good"),
+    )  # fmt: skip
+    assert manager.pids("good") == before
+    assert "failure" in manager.cli("why", "bad0").stdout
+
+
+def test_a_killed_spawner_costs_nothing(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("a", "hello_app:application", port, "processes = 2"))
+    before = manager.pids("a")
+    spawner = spawner_pid(manager, before[1])
+    with manager.clients(port, 2) as clients:
+        os.kill(spawner, signal.SIGKILL)
+        manager.wait_for("it is mourned", lambda: "is gone, its daemons are adopted" in manager.log("manager"))
+        clients.wait_for_more(20)
+        assert manager.pids("a") == before
+        os.kill(before[1], signal.SIGKILL)
+        manager.wait_for("it is replaced", lambda: manager.pids("a").get(1) not in (None, before[1]))
+    assert manager.pids("a")[2] == before[2]
+    assert [g for g in manager.status()["groups"] if g["last_error"] and "signal 9" in g["last_error"]["message"]]
+    assert manager.cli("restart", "a").returncode == 0
+    assert len(clients.failures) <= 2
+
+
+def test_a_killed_manager_is_no_outage(manager: ManagerUnderTest) -> None:
+    port, other = manager.port(), manager.port()
+    text = group("a", "hello_app:application", port, "processes = 2") + group("b", "hello_app:application", other)
+    manager.apply(text)
+    before = manager.pids("a") | {9: manager.pids("b")[1]}
+    with manager.clients(port, 4) as clients:
+        for _ in range(3):
+            pid = manager.manager_pid
+            os.kill(pid, signal.SIGKILL)
+            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+            clients.wait_for_more(20)
+            assert manager.cli("status").returncode == 6
+            assert manager.apply(text).stdout == "No changes.\n"
+            assert manager.pids("a") | {9: manager.pids("b")[1]} == before
+    assert clients.failures == []
+    assert "3 daemons adopted" in manager.log("manager")
+    assert manager.cli("restart", "a", "b").returncode == 0
+
+
+def test_a_daemon_that_dies_without_a_manager_is_followed_at_adoption(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    text = group("a", "hello_app:application", port, "processes = 2")
+    manager.apply(text)
+    before = manager.pids("a")
+    pid = manager.manager_pid
+    os.kill(pid, signal.SIGKILL)
+    os.kill(before[1], signal.SIGKILL)
+    manager.cli("apply", str(manager.base / "groups.toml"))
+    after = manager.wait_for("both are ready", lambda: len(p := manager.pids("a")) == 2 and p)
+    assert after[2] == before[2]
+    assert after[1] != before[1]
+
+
+def test_spawner_and_manager_killed_together(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    text = group("a", "hello_app:application", port)
+    manager.apply(text)
+    daemon = manager.pids("a")[1]
+    spawner, pid = spawner_pid(manager, daemon), manager.manager_pid
+    os.kill(pid, signal.SIGKILL)
+    os.kill(spawner, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(daemon)] if psutil.pid_exists(daemon) else [], timeout=20)
+    manager.apply(text)
+    assert manager.get(port)[0] == 200
+
+
+def test_a_stopped_manager_kills_nobody(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    with Gate(manager.base) as gate:
+        manager.apply(
+            group("a", "gated_app:application", port, f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}')
+        )
+        before = manager.pids("a")
+        pid = manager.manager_pid
+        os.kill(pid, signal.SIGSTOP)
+        with manager.clients(port, 1, path="/open") as clients:
+            clients.wait_for_more(50)
+        os.kill(pid, signal.SIGCONT)
+        assert manager.pids("a") == before
+        assert clients.failures == []
+        gate.close()
+
+
+def test_a_drain_lets_the_request_under_way_finish(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    with Gate(manager.base) as gate:
+        manager.apply(
+            group("a", "gated_app:application", port,
+                  f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nshutdown-timeout = "30s"')
+        )  # fmt: skip
+        with manager.background_get(port, "/held") as answer:
+            pid, _word = gate.wait_arrival()
+            change = manager.cli("restart", "a", "--no-wait").stdout.strip()
+            manager.wait_for("a successor is ready", lambda: manager.pids("a").get(1) not in (None, pid))
+            assert psutil.pid_exists(pid)
+            gate.release()
+            assert answer()[0] == 200
+        done = manager.client.wait(int(change), wait_s=30)
+        assert done["outcome"] == "done"
+        gate.close()
+
+
+def test_shutdown_timeout_ends_what_does_not_end(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    with Gate(manager.base) as gate:
+        manager.apply(
+            group("a", "gated_app:application", port,
+                  f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nshutdown-timeout = "300ms"')
+        )  # fmt: skip
+        with manager.background_get(port, "/held") as answer:
+            pid, _word = gate.wait_arrival()
+            assert manager.cli("stop", "a").returncode == 0
+            assert not psutil.pid_exists(pid)
+            assert answer() is None
+
+
+def test_sigterm_to_the_manager_ends_everything_well(manager: ManagerUnderTest) -> None:
+    manager.apply(group("a", "hello_app:application", manager.port(), "processes = 2"))
+    pids = [*manager.pids("a").values(), manager.manager_pid]
+    os.kill(manager.manager_pid, signal.SIGTERM)
+    _gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=20)
+    assert alive == []
+
+
+def test_sighup_reads_the_files_again_and_a_broken_one_changes_nothing(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    path = manager.write(group("a", "hello_app:application", port))
+    with manager.foreground(str(path)) as process:
+        manager.wait_for("it serves", lambda: manager.client.running() and manager.pids("a"))
+        before = manager.pids("a")
+        manager.write("[groups.a]\nthraeds = 1\n")
+        os.kill(process.pid, signal.SIGHUP)
+        manager.wait_for("it was refused", lambda: "what runs stays" in manager.foreground_log())
+        assert manager.pids("a") == before
+        manager.write(group("a", "hello_app:application", port, "threads = 2"))
+        os.kill(process.pid, signal.SIGHUP)
+        manager.wait_for("it was taken", lambda: manager.group("a")["threads"] == 2)
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0

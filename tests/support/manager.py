@@ -1,0 +1,238 @@
+"""A manager under test: its own directories, the real command line, and a check that nothing is left behind.
+
+Runs in pytest's process, which becomes a child subreaper: whatever the manager loses is found here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+from support.clients import BackgroundGet, Clients
+
+from wsgigroups.client import Client
+
+APPS = Path(__file__).parent.parent / "apps"
+HUNG_S = 40.0  # a wait this long only means that something hangs
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class ManagerUnderTest:
+    """A context manager. `apply`, `cli`, `status` … talk to it; leaving it shuts it down and looks for leftovers."""
+
+    def __init__(self, directory: Path) -> None:
+        # short and enterable by every account: socket paths end at 107 bytes, daemons may be another user
+        self.base = Path(tempfile.mkdtemp(prefix="wg-", dir="/tmp"))
+        self.base.chmod(0o755)
+        self.directory = directory
+        self.run_dir, self.state_dir, self.log_dir = (self.base / name for name in ("run", "state", "log"))
+        self.client = Client(self.run_dir)
+        self._ports: list[socket.socket] = []
+        self.expected_in_log: list[str] = []
+
+    def __enter__(self) -> ManagerUnderTest:  # noqa: PYI034 — Self is Python 3.11
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._fds = _open_fds()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self.client.running():
+                done = self.cli("shutdown", "--timeout", "30")
+                assert done.returncode == 0, done.stderr
+            if error is None:
+                self._check_leftovers()
+        finally:
+            _end_children()
+            if error is not None:
+                self._show()
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    # Talking to it
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line for this manager's directories."""
+        where = ["--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir), "--log-dir", str(self.log_dir)]
+        return [sys.executable, "-m", "wsgigroups", *where, *arguments]
+
+    def cli(self, *arguments: str, timeout_s: float = 90.0, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False, **more
+        )
+
+    def write(self, text: str, name: str = "groups.toml") -> Path:
+        """Write a configuration."""
+        path = self.base / name
+        path.write_text("version = 1\n" + text)
+        return path
+
+    def apply(self, text: str, *options: str, code: int = 0, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Write a configuration and apply it; the exit code must be as expected."""
+        done = self.cli("apply", "--yes", *options, str(self.write(text)), **more)
+        assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log('manager')}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """The status document."""
+        return self.client.status()
+
+    def group(self, name: str) -> dict[str, Any]:
+        """One group of it."""
+        found: dict[str, Any] = next(group for group in self.status()["groups"] if group["name"] == name)
+        return found
+
+    def pids(self, name: str) -> dict[int, int]:
+        """Slot → pid of a group's ready processes."""
+        return {p["slot"]: p["pid"] for p in self.group(name)["processes"] if p["state"] == "ready"}
+
+    def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
+        """Ask again until the answer is true; the status socket itself is what paces this."""
+        until = time.monotonic() + HUNG_S
+        while time.monotonic() < until:
+            answer = condition()
+            if answer:
+                return answer
+        raise AssertionError(f"never: {what}\n{json.dumps(self.status(), indent=1)}")
+
+    def log(self, name: str) -> str:
+        """A log's text."""
+        path = self.log_dir / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def manager_pid(self) -> int:
+        """The manager's pid."""
+        return int(self.status()["manager"]["pid"])
+
+    # Addresses
+
+    def port(self) -> int:
+        """A loopback port that nobody has; reserved by a bound socket until a group takes it."""
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            return int(sock.getsockname()[1])
+
+    def get(self, port: int, path: str = "/", timeout_s: float = 30.0) -> tuple[int, bytes]:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def identity(self, port: int, path: str = "/") -> dict[str, Any]:
+        """What `identity_app` says of itself."""
+        status, body = self.get(port, path)
+        assert status == 200, body
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def clients(self, port: int, count: int, path: str = "/") -> Clients:
+        """Keep-alive clients to use as a context."""
+        return Clients(port, count, path)
+
+    def background_get(self, port: int, path: str) -> BackgroundGet:
+        """One request that goes on while the test does something."""
+        return BackgroundGet(port, path)
+
+    # In the foreground
+
+    @contextlib.contextmanager
+    def foreground(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`wsgigroups run` with these arguments; ended when the context ends."""
+        self.log_dir.mkdir(exist_ok=True)
+        with open(self.log_dir / "foreground.log", "wb") as log:
+            process = subprocess.Popen(
+                self.command("run", *arguments), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(HUNG_S)
+
+    def foreground_log(self) -> str:
+        """What it said."""
+        return self.log("foreground")
+
+    # Leftovers
+
+    def expect_in_log(self, *texts: str) -> None:
+        """Announce a traceback: without this, one in any log fails the test."""
+        self.expected_in_log += texts
+
+    def _check_leftovers(self) -> None:
+        until = time.monotonic() + 10.0
+        while (left := _children()) and time.monotonic() < until:
+            _reap()
+        assert not left, f"processes left behind: {left}"
+        left_files = (
+            sorted(str(p.relative_to(self.run_dir)) for p in self.run_dir.rglob("*")) if self.run_dir.exists() else []
+        )
+        assert left_files in ([], ["manager.lock"]), left_files
+        assert _open_fds() == self._fds, (self._fds, _open_fds())
+        for path in self.log_dir.glob("*.log"):
+            text = path.read_text(errors="replace")
+            if any(expected in text for expected in self.expected_in_log):
+                continue
+            assert "Traceback" not in text, text
+            assert "[BUG]" not in text, text
+
+    def _show(self) -> None:
+        for path in sorted(self.log_dir.glob("*.log")):
+            print(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}")
+
+
+def _children() -> list[str]:
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            found.append(f"{process.pid} {process.status()} {process.name()} {' '.join(process.cmdline())[:100]}")
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def _reap() -> None:
+    """Collect orphans that were re-parented to this process."""
+    for process in psutil.Process().children():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(process.pid, os.WNOHANG)
+        except (psutil.NoSuchProcess, ChildProcessError):
+            continue
+
+
+def _end_children() -> None:
+    for process in psutil.Process().children(recursive=True):
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+    _reap()
+
+
+def _open_fds() -> int:
+    return len(os.listdir("/proc/self/fd"))
