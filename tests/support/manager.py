@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any
 
 import psutil
+from support.accounts import Accounts
 from support.clients import BackgroundGet, Clients
 
 from wsgigroups.client import Client
@@ -35,15 +36,15 @@ _PR_SET_CHILD_SUBREAPER = 36
 class ManagerUnderTest:
     """A context manager. `apply`, `cli`, `status` … talk to it; leaving it shuts it down and looks for leftovers."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, accounts: Accounts | None = None) -> None:
         # short and enterable by every account: socket paths end at 107 bytes, daemons may be another user
         self.base = Path(tempfile.mkdtemp(prefix="wg-", dir="/tmp"))
         self.base.chmod(0o755)
         self.directory = directory
         self.run_dir, self.state_dir, self.log_dir = (self.base / name for name in ("run", "state", "log"))
         self.client = Client(self.run_dir)
-        self._ports: list[socket.socket] = []
         self.expected_in_log: list[str] = []
+        self.accounts = accounts
 
     def __enter__(self) -> ManagerUnderTest:  # noqa: PYI034 — Self is Python 3.11
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -69,8 +70,9 @@ class ManagerUnderTest:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line for this manager's directories."""
+        prefix = self.accounts.command() if self.accounts else []
         where = ["--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir), "--log-dir", str(self.log_dir)]
-        return [sys.executable, "-m", "wsgigroups", *where, *arguments]
+        return [*prefix, sys.executable, "-m", "wsgigroups", *where, *arguments]
 
     def cli(self, *arguments: str, timeout_s: float = 90.0, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

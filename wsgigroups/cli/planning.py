@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from wsgigroups.cli.output import plain_console
 from wsgigroups.config.units import format_bytes
 
@@ -23,10 +25,10 @@ _BYTE_OPTIONS = ("size", "limit")
 
 
 def show_plan(plan: dict[str, Any], color: str) -> None:
-    """Print the plan to stdout."""
+    """Print the plan to stdout, its notices to stderr."""
     out = plain_console(color)
     for notice in plan["notices"]:
-        out.print(f"note: {notice}", style="dim")
+        click.echo(f"note: {notice}", err=True)
     if plan["empty"]:
         out.print("No changes.")
         return

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.waiting import follow, with_wait
+from wsgigroups.cli.waiting import follow, wait_until_ended, with_wait
+from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(options: Globals, now: bool, no_wait: bool, timeout: float | None) -> int:
     """Drain everything and end the manager."""
-    from wsgigroups.cli.waiting import wait_until_ended
     from wsgigroups.client import Client
 
-    client = Client(options.run_dir)
-    answer = client.post("/v1/shutdown", {"now": now})
-    code = follow(options, answer, no_wait, timeout)
-    if not no_wait:
-        wait_until_ended(options.run_dir, timeout)
-    return code
+    answer = Client(options.run_dir).post("/v1/shutdown", {"now": now})
+    if no_wait:
+        return follow(options, answer, no_wait, timeout)
+    try:
+        follow(options, answer, no_wait, timeout)
+    except WsgigroupsError as error:
+        if error.exit_code is not ExitCode.NO_MANAGER:  # it may end between two questions; that is what was asked for
+            raise
+    wait_until_ended(options.run_dir, timeout)
+    return int(ExitCode.DONE)

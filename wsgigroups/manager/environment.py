@@ -49,10 +49,10 @@ def build_environment(
 def _read_file(group: str, name: str, person: Person) -> dict[str, str]:
     text = _read_text(group, name, person)
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    missing = [key for key, value in values.items() if value is None]
-    if missing:
+    without = sum(value is None for value in values.values())
+    if without:  # the lines themselves may be secrets
         raise WsgigroupsError(
-            f"cannot use the environment file {name} of group {group!r}: {missing[0]!r} has no value",
+            f"cannot use the environment file {name} of group {group!r}: {without} line(s) have no value",
             hint="each line is NAME=VALUE",
         )
     return {key: value for key, value in values.items() if value is not None}

@@ -30,10 +30,10 @@ def spawner_pid(manager: ManagerUnderTest, pid: int) -> int:
 @pytest.mark.parametrize(
     ("app", "cause"),
     [
-        ("loading.raises:application", "made to fail"),
+        ("loading.raising:application", "the database of the fixture"),
         ("loading.no_such_module:application", "No module named"),
-        ("loading.exits:application", "exit"),
-        ("loading.segfaults:application", "signal 11"),
+        ("loading.exiting:application", "exit"),
+        ("loading.segfaulting:application", "signal 11"),
         ("hello_app:no_such_name", "no_such_name"),
     ],
 )
@@ -53,14 +53,14 @@ def test_an_application_that_cannot_be_loaded_fails_the_apply_and_nothing_else(
 
 
 def test_broken_code_leaves_the_old_processes_serving(manager: ManagerUnderTest) -> None:
-    manager.expect_in_log("made to fail")
+    manager.expect_in_log("the database of the fixture")
     port = manager.port()
     manager.apply(group("a", "hello_app:application", port, "processes = 2"))
     before = manager.pids("a")
     with manager.clients(port, 2) as clients:
-        done = manager.apply(group("a", "loading.raises:application", port, "processes = 2"), code=8)
+        done = manager.apply(group("a", "loading.raising:application", port, "processes = 2"), code=8)
         clients.wait_for_more(20)
-    assert "made to fail" in done.stderr
+    assert "the database of the fixture" in done.stderr
     assert clients.failures == []
     assert manager.pids("a") == before
     manager.apply(group("a", "hello_app:application", port, "processes = 2\nthreads = 2"))
@@ -85,8 +85,8 @@ def test_a_killed_daemon_is_replaced_and_only_its_own_requests_fail(manager: Man
 
 
 def test_crash_loops_back_off_and_are_visible(manager: ManagerUnderTest) -> None:
-    manager.expect_in_log("made to fail")
-    text = "".join(group(f"bad{n}", "loading.raises:application", manager.port()) for n in range(3))
+    manager.expect_in_log("the database of the fixture")
+    text = "".join(group(f"bad{n}", "loading.raising:application", manager.port()) for n in range(3))
     good = group("good", "hello_app:application", manager.port())
     manager.apply(good + text, code=1)
     before = manager.pids("good")

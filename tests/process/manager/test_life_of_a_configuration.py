@@ -30,7 +30,8 @@ def test_flask_and_django_are_served_and_everything_ends(manager: ManagerUnderTe
         "shop",
         "django_site.wsgi:application",
         django,
-        f'environment = {{ DJANGO_SETTINGS_MODULE = "django_site.settings", DATABASE_DIRECTORY = "{database}" }}',
+        'environment.DJANGO_SETTINGS_MODULE = "django_site.settings"\n'
+        f'environment.SITE_DATABASE = "{database}/site.db"',
     )
     done = manager.apply(text)
     assert "Plan: 2 to add" in done.stdout
@@ -231,10 +232,10 @@ def test_exit_codes(manager: ManagerUnderTest) -> None:
 
 
 def test_logs_show_what_the_application_wrote(manager: ManagerUnderTest) -> None:
-    manager.expect_in_log("made to fail")
+    manager.expect_in_log("Traceback")
     port = manager.port()
     manager.apply(group("a", "crashing_app:application", port))
-    assert manager.get(port, "/raise")[0] == 500
+    assert manager.get(port, "/odd")[0] == 500
     assert "Traceback" in manager.cli("logs", "-n", "100", "a").stdout
     manager.expect_in_log("Traceback")
 

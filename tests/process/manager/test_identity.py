@@ -1,0 +1,209 @@
+"""As root: a daemon is exactly who it should be, sees nothing of the manager or of another tenant, and cannot go back."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.accounts import ALICE_UID, BOB_UID, EXTRA_GID, STAFF_GID, Accounts
+from support.manager import APPS, ManagerUnderTest
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def accounts() -> Iterator[Accounts]:
+    with tempfile.TemporaryDirectory(prefix="wg-accounts-") as directory:
+        Path(directory).chmod(0o755)
+        yield Accounts(Path(directory))
+
+
+@pytest.fixture
+def manager(tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path, accounts) as under_test:
+        yield under_test
+
+
+def group(name: str, port: int, extra: str = "") -> str:
+    return (
+        f'[groups.{name}]\napp = "identity_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
+        f"{extra}\n"
+    )
+
+
+CANARIES = {f"CANARY_{number}": f"secret-{number}" for number in range(24)} | {
+    "LD_PRELOAD": "",
+    "PYTHONPATH": "/nowhere",
+    "PYTHONSTARTUP": "/nowhere",
+    "NOTIFY_SOCKET": "/nowhere",
+    "LISTEN_FDS": "3",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+
+
+def test_two_tenants_are_exactly_who_they_should_be(manager: ManagerUnderTest, accounts: Accounts) -> None:
+    alice, bob = manager.port(), manager.port()
+    text = group("a", alice, 'user = "alice"\numask = "0027"\nenvironment = { COLOUR = "red" }')
+    text += group("b", bob, 'user = "bob"\ngroup = "staffers"\nsupplementary-groups = ["extras"]')
+    environment = {**os.environ, **CANARIES}
+    # thirty secrets and a dozen descriptors lie around where the manager is started
+    extra = [os.open("/etc/shadow", os.O_RDONLY) for _ in range(12)]
+    for fd in extra:
+        os.set_inheritable(fd, True)
+    try:
+        manager.apply(text, env=environment, pass_fds=extra)
+    finally:
+        for fd in extra:
+            os.close(fd)
+    seen = manager.identity(alice, "/try")
+    assert seen["uids"] == [ALICE_UID] * 3
+    assert seen["gids"] == [ALICE_UID] * 3
+    assert seen["groups"] == [ALICE_UID]  # alice is a member of staffers; only what is configured counts
+    assert seen["status"]["Uid"] == [str(ALICE_UID)] * 4
+    assert seen["status"]["Gid"] == [str(ALICE_UID)] * 4
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert set(seen["status"][name]) == {"0000000000000000"}, name
+    assert seen["status"]["NoNewPrivs"] == ["1"]
+    assert seen["umask"] == 0o027
+    assert seen["cwd"] == str(accounts.homes["alice"])
+    assert seen["limits"]["CORE"] == [0, 0]
+    assert set(seen["attempts"].values()) == {"PermissionError"}, seen["attempts"]
+    expected = {"HOME", "USER", "LOGNAME", "PATH", "COLOUR", "WSGIGROUPS_GROUP"}
+    assert set(seen["environ"]) - {"LANG", "LC_ALL"} == expected
+    assert seen["environ"]["HOME"] == str(accounts.homes["alice"])
+    assert seen["environ"]["USER"] == seen["environ"]["LOGNAME"] == "alice"
+    assert not [value for value in seen["environ"].values() if "secret" in value]
+    other = manager.identity(bob)
+    assert (other["uids"], other["gids"]) == ([BOB_UID] * 3, [STAFF_GID] * 3)
+    assert other["groups"] == sorted([STAFF_GID, EXTRA_GID])
+    status = {g["name"]: (g["user"], g["group"]) for g in manager.status()["groups"]}
+    assert status == {"a": ("alice", "alice"), "b": ("bob", "staffers")}
+
+
+def test_a_daemon_has_its_own_descriptors_and_nothing_else(manager: ManagerUnderTest) -> None:
+    alice, bob = manager.port(), manager.port()
+    manager.apply(group("a", alice, 'user = "alice"') + group("b", bob, 'user = "bob"'))
+    seen = [manager.identity(port)["descriptors"] for port in (alice, bob)]
+    for descriptors in seen:
+        targets = list(descriptors.values())
+        assert descriptors["0"] == "/dev/null"
+        assert descriptors["1"] == descriptors["2"]
+        assert not [t for t in targets if "control" in t or "lock" in t or "state" in t or "shadow" in t], targets
+        kinds = sorted(t.split(":")[0] for t in targets)
+        # listener, connection, channel; epoll and wake-ups are the server's own
+        assert kinds.count("socket") <= 5, targets
+    sockets = [{t for t in descriptors.values() if t.startswith("socket:")} for descriptors in seen]
+    assert not sockets[0] & sockets[1]
+
+
+def test_application_modules_are_the_applications_own(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("a", port, 'user = "alice"'))
+    seen = manager.identity(port)
+    ours = [
+        name for name in seen["modules"] if name.split(".")[0] in ("wsgigroups", "pydantic", "aiohttp", "click", "rich")
+    ]
+    assert ours == []
+    assert str(APPS) in seen["sys_path"]
+    assert seen["prefix"] == sys.prefix
+
+
+@pytest.mark.parametrize("user", ["toor", "#0"])
+def test_root_is_refused_by_whatever_name(manager: ManagerUnderTest, user: str) -> None:
+    done = manager.apply(group("a", manager.port(), f'user = "{user}"'), code=2)
+    assert "root" in done.stderr
+    assert not manager.client.running()
+
+
+def test_an_unknown_user_is_named(manager: ManagerUnderTest) -> None:
+    done = manager.apply(group("a", manager.port(), 'user = "carol"'), code=2)
+    assert "carol" in done.stderr
+
+
+def test_no_user_at_all_means_www_data_or_nobody(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    done = manager.apply(group("a", port))
+    assert manager.group("a")["user"] in ("www-data", "nobody")
+    assert "no user is set" in done.stderr
+    assert manager.identity(port)["uids"][0] > 0
+
+
+def test_home_that_the_user_cannot_enter_fails_the_start_with_a_sentence(manager: ManagerUnderTest) -> None:
+    closed = manager.base / "closed"
+    closed.mkdir(mode=0o700)
+    done = manager.apply(group("a", manager.port(), f'user = "alice"\nhome = "{closed}"'), code=1)
+    assert "cannot" in done.stderr
+    assert str(closed) in done.stderr
+
+
+def test_another_user_may_not_use_the_control_socket(manager: ManagerUnderTest) -> None:
+    manager.apply(group("a", manager.port(), 'user = "alice"'))
+    before = manager.pids("a")
+    path = manager.run_dir / "control.sock"
+
+    def call(uid: int) -> subprocess.CompletedProcess[str]:
+        request = "POST /v1/shutdown HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\nContent-Length: 2\\r\\n\\r\\n{}"
+        program = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect('{path}'); s.sendall(b'{request}')\n"
+        program += "while data := s.recv(65536): print(data.decode(), end='')"
+        return subprocess.run(
+            [sys.executable, "-I", "-c", program], user=uid, group=uid, extra_groups=[], capture_output=True, text=True,
+            check=False, cwd="/",
+        )  # fmt: skip
+
+    assert "PermissionError" in call(BOB_UID).stderr
+    os.chmod(path, 0o777)
+    answer = call(BOB_UID).stdout
+    assert answer.startswith("HTTP/1.1 403")
+    assert json.loads(answer.split("\r\n\r\n")[1])["exit_code"] == 5
+    assert manager.pids("a") == before
+    assert f"uid {BOB_UID}" in manager.log("manager")
+
+
+def test_a_unix_socket_belongs_to_socket_user_alone(manager: ManagerUnderTest) -> None:
+    path = manager.base / "a.sock"
+    manager.apply(
+        f'[groups.a]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["unix:{path}"]\n'
+        'user = "alice"\nsocket-user = "bob"\n'
+    )
+    found = path.stat()
+    assert (found.st_uid, oct(found.st_mode & 0o777)) == (BOB_UID, "0o600")
+
+
+def test_environment_files_of_root_and_of_the_tenant(manager: ManagerUnderTest, accounts: Accounts) -> None:
+    mine, theirs = manager.base / "root.env", accounts.homes["alice"] / "app.env"
+    mine.write_text("FROM_ROOT=1\nBOTH=root\n")
+    mine.chmod(0o600)
+    theirs.write_text("BOTH=alice\n")
+    os.chown(accounts.homes["alice"], ALICE_UID, ALICE_UID)
+    port = manager.port()
+    manager.apply(group("a", port, f'user = "alice"\nenvironment-files = ["{mine}", "{theirs}"]'))
+    environ = manager.identity(port)["environ"]
+    assert (environ["FROM_ROOT"], environ["BOTH"]) == ("1", "alice")
+
+
+def test_root_does_not_read_for_a_tenant_what_the_tenant_cannot(manager: ManagerUnderTest, accounts: Accounts) -> None:
+    link = accounts.homes["alice"] / "app.env"
+    link.symlink_to("/etc/shadow")
+    os.chown(accounts.homes["alice"], ALICE_UID, ALICE_UID)
+    done = manager.apply(group("a", manager.port(), f'user = "alice"\nenvironment-files = ["{link}"]'), code=1)
+    assert "user alice cannot read it" in done.stderr
+
+
+def test_a_socket_file_of_somebody_else_is_left_alone(manager: ManagerUnderTest) -> None:
+    path = manager.base / "taken.sock"
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(str(path))
+        foreign.listen()
+        inode = path.stat().st_ino
+        done = manager.apply(
+            f'[groups.a]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["unix:{path}"]\n', code=1
+        )
+    assert "cannot listen on" in done.stderr
+    assert path.stat().st_ino == inode
