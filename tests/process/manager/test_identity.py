@@ -1,4 +1,4 @@
-"""As root: a daemon is exactly who it should be, sees nothing of the manager or of another tenant, and cannot go back."""
+"""As root: a daemon is who it should be, sees nothing of the manager or of another tenant, and cannot go back."""
 
 from __future__ import annotations
 
