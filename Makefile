@@ -28,7 +28,7 @@ schemas:             ## write schemas/ and docs/options.md again
 	@$(PYTHON) -B -m tools.generate
 
 bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
-	@$(PYTHON) -B -m benchmarks.run $(BENCH_ARGS)
+	@$(PYTHON) -B -m tools.check bench $(BENCH_ARGS)
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made
 	@$(PYTHON) -B -m tools.clean

@@ -23,7 +23,7 @@ from tools.environment import CLONE, Recipe, say
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
-    ("--editable", ".[fast]", "--group", "apps", "--group", "lint", "--group", "tests"),
+    ("--editable", ".[fast]", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
 )
 LINTS = (
     ("ruff", "format", "--check", "."),
@@ -100,6 +100,11 @@ def fast(bench: Bench, extra: Sequence[str]) -> list[str]:
     return [] if bench.run("pytest", "-m", "not slow", *present, *extra) else ["pytest"]
 
 
+def measure(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Run the benchmark, which makes an environment with the other servers."""
+    return [] if bench.run("python", "-m", "benchmarks.run", *extra) else ["benchmarks"]
+
+
 def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what CI runs; return the names of what failed."""
     failed = lint(bench, extra)
@@ -116,6 +121,7 @@ def main(arguments: list[str]) -> None:
         "test": everything,
         "lint": lint,
         "fast": fast,
+        "bench": measure,
         "prepare": lambda _bench, _extra: [],
     }
     parser = argparse.ArgumentParser(prog="tools.check", description=__doc__)

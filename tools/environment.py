@@ -107,6 +107,18 @@ def make_environment(directory: Path, recipe: Recipe) -> Path:
     return python
 
 
+def add_optional(directory: Path, names: Sequence[str]) -> list[str]:
+    """Install each of `names` into an environment; return those that could not be, with pip's last line said."""
+    failed = []
+    for name in names:
+        try:
+            run([str(directory / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet", name])
+        except SetUpError as problem:
+            say(f"Left out {name}: {str(problem).splitlines()[-1]}")
+            failed.append(name)
+    return failed
+
+
 def run(command: Sequence[str]) -> None:
     """Run a step of the set-up; raise SetUpError with the end of what it said."""
     done = subprocess.run(

@@ -1,0 +1,104 @@
+"""The measurement: rounds over layouts and peers, interleaved, so that whatever else the machine does hits everybody.
+
+Runs in the benchmark's process. Yields one Sample per load; what goes wrong with a peer is a sample with a reason, and
+the run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+from benchmarks import load
+from benchmarks.accounting import Cost, cost
+from benchmarks.cases import Case, Layout
+from benchmarks.load import LoadError
+from benchmarks.peers import Peer
+from benchmarks.serving import Ground, Running, serving
+
+WARM_UP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One load of one server. Rates per second, milliseconds, seconds, MiB; None where there was nothing to measure."""
+
+    layout: str
+    case: str
+    peer: str
+    round: int
+    rate: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    cpu_s_per_10k: float | None = None
+    newcomer_ms: float | None = None  # longest wait of a new connection during the load; None: not answered
+    pss_mib: float | None = None
+    errors: int = 0
+    failure: str | None = None
+
+    def as_data(self) -> dict[str, object]:
+        """Return it as plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What to measure, and how long."""
+
+    layouts: Sequence[Layout]
+    cases: Sequence[Case]
+    peers: Sequence[Peer]
+    rounds: int
+    seconds: float
+
+
+def measure(schedule: Schedule, ground: Ground) -> Iterator[Sample]:
+    """Measure everything; the order of peers turns by one each round, so that nobody always follows the same one."""
+    for number in range(schedule.rounds):
+        turned = [*schedule.peers[number % len(schedule.peers) :], *schedule.peers[: number % len(schedule.peers)]]
+        for layout in schedule.layouts:
+            for peer in turned:
+                if peer.fits(layout):
+                    yield from measure_peer(peer, layout, number + 1, schedule, ground)
+
+
+def measure_peer(peer: Peer, layout: Layout, number: int, schedule: Schedule, ground: Ground) -> Iterator[Sample]:
+    """Start the peer once per application and run the cases of that application."""
+    by_application = sorted(schedule.cases, key=lambda case: case.application)
+    for application, group in groupby(by_application, key=lambda case: case.application):
+        cases = list(group)
+        done = 0
+        try:
+            with serving(peer, application, layout, ground) as running:
+                for case in cases:
+                    yield measure_case(case, running, number, schedule.seconds)
+                    done += 1
+        except LoadError as failure:
+            for case in cases[done:]:
+                yield Sample(layout.name, case.name, peer.name, number, failure=str(failure))
+
+
+def measure_case(case: Case, running: Running, number: int, seconds: float) -> Sample:
+    """Warm up, then load the running server and account for it."""
+    port = running.job.port
+    identity = (running.job.layout.name, case.name, running.peer.name, number)
+    try:
+        load.run(case, port, min(WARM_UP_S, seconds))
+        before: Cost = cost(running.roots)
+        outcome = load.run(case, port, seconds)
+        after = cost(running.roots)
+    except (LoadError, OSError) as failure:
+        return Sample(*identity, failure=str(failure))
+    if not outcome.requests:
+        return Sample(*identity, errors=outcome.errors, failure="no request was answered")
+    return Sample(
+        *identity,
+        rate=outcome.rate,
+        p50_ms=outcome.p50_ms,
+        p99_ms=outcome.p99_ms,
+        newcomer_ms=outcome.newcomer_ms,
+        cpu_s_per_10k=(after.cpu_s - before.cpu_s) / outcome.requests * 10_000,
+        pss_mib=after.pss_bytes / 1048576,
+        errors=outcome.errors,
+    )

@@ -1,0 +1,39 @@
+"""Granian: HTTP in Rust, the application on blocking threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.peers import Job, Peer, distribution_version
+
+
+class Granian(Peer):
+    """Granian's WSGI interface."""
+
+    name = "granian"
+    title = "Granian"
+
+    def version(self, environment: Path) -> str:
+        return distribution_version(environment, "granian")
+
+    def commands(self, job: Job) -> list[list[str]]:
+        return [
+            [
+                "/usr/bin/env",
+                f"PYTHONPATH={job.applications}",
+                job.program("granian"),
+                "--interface=wsgi",
+                "--host=127.0.0.1",
+                f"--port={job.port}",
+                f"--workers={job.layout.processes}",
+                f"--blocking-threads={job.layout.threads}",
+                "--backlog=4096",
+                "--http=1",
+                "--no-ws",
+                "--log-level=error",
+                f"{job.application}:application",
+            ]
+        ]
+
+
+PEER = Granian()

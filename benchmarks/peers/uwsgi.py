@@ -1,0 +1,52 @@
+"""uWSGI (the pyuwsgi wheel) speaking HTTP itself: `http-socket`, its documented way, closes after each answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.peers import Job, Peer, distribution_version
+
+
+def common_options(job: Job) -> dict[str, object]:
+    """Return the options that both uses of uWSGI share."""
+    return {
+        "master": "true",
+        "die-on-term": "true",
+        "need-app": "true",
+        "disable-logging": "true",
+        "processes": job.layout.processes,
+        "threads": job.layout.threads,
+        "listen": 1024,
+        "thunder-lock": "true",
+        "pythonpath": job.applications,
+        "virtualenv": job.environment,
+        "module": f"{job.application}:application",
+    }
+
+
+def write_ini(job: Job, options: dict[str, object]) -> str:
+    """Write the file and return its path."""
+    path = job.directory / "uwsgi.ini"
+    path.write_text("[uwsgi]\n" + "".join(f"{key} = {value}\n" for key, value in options.items()))
+    return str(path)
+
+
+class Uwsgi(Peer):
+    """uWSGI's own HTTP socket."""
+
+    name = "uwsgi"
+    title = "uWSGI http-socket"
+    socket_option = "http-socket"
+
+    def missing(self, environment: Path) -> str | None:
+        return None if (environment / "bin" / "uwsgi").exists() else "uwsgi is not installed"
+
+    def version(self, environment: Path) -> str:
+        return distribution_version(environment, "pyuwsgi")
+
+    def commands(self, job: Job) -> list[list[str]]:
+        options = {**common_options(job), self.socket_option: f"127.0.0.1:{job.port}"}
+        return [[job.program("uwsgi"), "--ini", write_ini(job, options)]]
+
+
+PEER = Uwsgi()

@@ -1,0 +1,134 @@
+"""The benchmark's pure parts: reading wrk's line, medians and ratios, tables; and that each peer says what it needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import load, peers, report, summary
+from benchmarks.cases import CASES, LAYOUTS
+from benchmarks.plots import draw
+
+LINE = (
+    'Running 1s test\nRESULT {"duration_us": 2000000, "requests": 5000, "bytes": 1, "connect": 0, "read": 2, '
+    '"write": 0, "status": 1, "timeout": 0, "p50_us": 250, "p99_us": 1500}\n'
+)
+
+
+def sample(peer: str, rate: float | None, number: int = 1, **extra: Any) -> dict[str, Any]:
+    """Return a sample as results.json has it."""
+    return {
+        "layout": "1×15",
+        "case": "hello",
+        "peer": peer,
+        "round": number,
+        "rate": rate,
+        "p50_ms": 1.0,
+        "p99_ms": 2.0,
+        "newcomer_ms": 3.0,
+        "cpu_s_per_10k": 0.5,
+        "pss_mib": 20.0,
+        "errors": 0,
+        "failure": None if rate else "did not start",
+        **extra,
+    }
+
+
+RESULTS: dict[str, Any] = {
+    "machine": {"processor": "P", "cores": 2, "memory_gib": 4, "kernel": "6", "python": "3.11"},
+    "command": {"rounds": 3, "seconds": 1.0},
+    "versions": {"wsgigroups": "0.1.0", "granian": "2", "waitress": "3"},
+    "titles": {"wsgigroups": "wsgigroups", "granian": "Granian", "waitress": "waitress"},
+    "absent": {"bjoern": "not installed"},
+    "samples": [
+        sample("wsgigroups", 3000.0),
+        sample("wsgigroups", 4000.0, 2),
+        sample("wsgigroups", 9000.0, 3),
+        sample("granian", 2000.0, newcomer_ms=None),
+        sample("waitress", None),
+    ],
+    "supervision": {
+        "version": {"cpu_ms": 70.0, "elapsed_ms": 80.0},
+        "status": {"cpu_ms": 200.0, "elapsed_ms": 210.0},
+        "apply_again": {"cpu_ms": 300.0, "elapsed_ms": 310.0},
+        "apply": {"groups": 100, "elapsed_s": 3.0, "cpu_s": 2.0},
+        "memory": {
+            "daemons": 100.0,
+            "daemon_pss_mib": 2.0,
+            "daemons_pss_mib": 200.0,
+            "manager_and_spawners_pss_mib": 60.0,
+        },
+    },
+}
+
+
+def test_the_line_of_wrk_is_read() -> None:
+    outcome = load.parse(LINE)
+    assert (outcome.requests, outcome.errors, outcome.rate) == (5000, 3, 2500.0)
+    assert (outcome.p50_ms, outcome.p99_ms) == (0.25, 1.5)
+    with pytest.raises(load.LoadError, match="unable to connect"):
+        load.parse("unable to connect")
+
+
+def test_medians_ratios_and_order() -> None:
+    found = summary.rows(RESULTS["samples"], "1×15", "hello")
+    assert [row.peer for row in found] == ["wsgigroups", "granian", "waitress"]
+    assert found[0].figures["rate"] == summary.Spread(4000.0, 3000.0, 9000.0)
+    assert [row.ratio for row in found] == [1.0, 2.0, None]
+    assert (found[0].newcomer_ms, found[1].newcomer_ms) == (3.0, None)
+    assert found[2].failure == "did not start"
+    assert summary.rows(RESULTS["samples"], "2×8", "hello") == []
+
+
+def test_the_document_names_everything(tmp_path: Path) -> None:
+    report.write(RESULTS, tmp_path)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "| wsgigroups | 4,000 (3,000–9,000) | 1.00 |" in text
+    assert "| never |" in text
+    assert "failed: did not start" in text
+    assert "not measured: not installed" in text
+    assert "3.0 s" in text
+
+
+def test_the_readme_is_filled_between_its_marks() -> None:
+    readme = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    filled = report.fill_readme(readme, RESULTS)
+    assert filled.startswith("before\n")
+    assert filled.endswith("\nafter\n")
+    assert "old" not in filled
+    assert "| Granian 2 | 2,000 | – | – |" in filled
+    assert report.fill_readme(filled, RESULTS) == filled
+
+
+def test_nothing_measured_draws_nothing(tmp_path: Path) -> None:
+    assert draw({**RESULTS, "samples": []}, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", peers.NAMES)
+def test_peers_say_what_is_missing(name: str, tmp_path: Path) -> None:
+    peer = peers.load(name)
+    assert peer.name == name
+    assert peer.missing(tmp_path)
+    assert peer.fits(LAYOUTS[0])
+
+
+def test_cases_have_their_scripts() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+    for case in CASES:
+        assert (load.SCRIPTS / case.script).is_file()
+
+
+def test_committed_results_and_their_document_agree() -> None:
+    directory = Path(report.__file__).parent
+    results = directory / "results.json"
+    if not results.exists():  # not measured yet: nothing may claim to be
+        assert not (directory / "RESULTS.md").exists()
+        return
+    data = json.loads(results.read_text())
+    written = (directory / "RESULTS.md").read_text()
+    assert "\n".join(report.document(data)) in written
+    readme = (directory.parent / "README.md").read_text()
+    assert report.fill_readme(readme, data) == readme

@@ -1,0 +1,164 @@
+"""The set-up's decisions (`tools/`): which interpreter, which directory, what people are told when there is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import environment, facts, quickstart
+from tools.choose import Interpreter, Place, SetUpError, choose_interpreter, choose_place, lacks_only_packages
+
+GOOD = Interpreter("/usr/bin/python3", runs=True, version=(3, 11, 2))
+HIDDEN = Interpreter("/home/somebody/python3", runs=False, reason="Permission denied")
+OLD = Interpreter("/opt/old/bin/python3", runs=True, version=(3, 9, 1))
+BARE = Interpreter("/usr/bin/python3", runs=True, version=(3, 12, 0), missing=("ensurepip",))
+PLACE = Place("/srv/clone/.build", writable=True, enterable=True, trusted=True)
+
+
+def test_the_first_interpreter_that_will_do() -> None:
+    assert choose_interpreter([HIDDEN, OLD, GOOD], "www-data") is GOOD
+
+
+def test_each_rejected_interpreter_is_named_with_its_reason() -> None:
+    with pytest.raises(SetUpError) as told:
+        choose_interpreter([HIDDEN, OLD, BARE], "www-data")
+    text = str(told.value)
+    for words in ("'www-data'", "Permission denied", "3.9.1, older than 3.10", "lacks ensurepip", "python3-venv"):
+        assert words in text
+    with pytest.raises(SetUpError, match="none at all"):
+        choose_interpreter([], "www-data")
+
+
+def test_packages_are_installed_only_where_they_help() -> None:
+    assert lacks_only_packages([BARE], "/usr/bin/python3")
+    assert lacks_only_packages([HIDDEN], "/usr/bin/python3")
+    assert not lacks_only_packages([Interpreter("/usr/bin/python3", runs=False, reason="x")], "/usr/bin/python3")
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (Place("/srv/" + "x" * 60, writable=True, enterable=True, trusted=True), "longer than 60 bytes"),
+        (Place("/srv/a", writable=False, enterable=True, trusted=True), "cannot be written"),
+        (Place("/root/a", writable=True, enterable=False, trusted=True), "cannot enter"),
+        (Place("/home/joe/a", writable=True, enterable=True, trusted=False), "another user can change"),
+    ],
+)
+def test_a_place_that_will_not_do_is_passed_over(place: Place, reason: str) -> None:
+    assert choose_place([place, PLACE], "www-data") is PLACE
+    with pytest.raises(SetUpError, match=reason):
+        choose_place([place], "www-data")
+
+
+def test_no_place_is_made_beyond_the_first_good_one() -> None:
+    def candidates() -> object:
+        yield PLACE
+        raise AssertionError("looked further than needed")
+
+    assert choose_place(candidates(), "www-data") is PLACE  # type: ignore[arg-type]
+
+
+def test_this_interpreter_is_found_by_asking_it() -> None:
+    caller = facts.Account("me", os.geteuid(), os.getegid())
+    answer = facts.ask(sys.executable, caller)
+    assert answer.runs
+    assert answer.version == sys.version_info[:3]
+    assert not facts.ask("/bin/false", caller).runs
+    assert not facts.ask("/nowhere/python3", caller).runs
+    assert facts.ask("/bin/true", caller).reason == "its answer is not Python's"
+
+
+def test_a_shared_directory_is_not_trusted(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    inside = shared / "inside"
+    inside.mkdir(parents=True)
+    assert facts.is_trusted(inside)
+    shared.chmod(0o777)
+    assert not facts.is_trusted(inside)
+    shared.chmod(0o1777)
+    assert facts.is_trusted(inside)
+
+
+@pytest.mark.root
+def test_root_asks_as_the_account(tmp_path: Path) -> None:
+    nobody = facts.Account("nobody", 65534, 65534)
+    tmp_path.chmod(0o700)
+    place = facts.look_at(tmp_path / "below", nobody)
+    assert place.writable
+    assert not place.enterable
+    assert facts.holds_for(nobody, lambda: os.getresuid() == (65534,) * 3 and os.getgroups() == [])
+    assert not facts.holds_for(nobody, lambda: bool(1 / 0))
+    (tmp_path / "python3").write_bytes(b"")
+    (tmp_path / "python3").chmod(0o755)
+    assert facts.ask(str(tmp_path / "python3"), nobody).reason == "Permission denied"
+
+
+@pytest.mark.root
+def test_root_gets_another_account_for_daemons() -> None:
+    account = facts.daemon_account()
+    assert account.uid != 0
+    assert not account.is_caller()
+    with pytest.raises(SetUpError, match="root may not"):
+        facts.daemon_account(names=("no-such-user-here", "root"))
+
+
+def test_a_copy_can_be_read_by_everybody_and_leaves_things_out(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "inner").mkdir(parents=True)
+    (source / ".git").mkdir()
+    (source / "inner" / "program").write_text("x")
+    (source / "inner" / "program").chmod(0o700)
+    (source / "link").symlink_to("inner/program")
+    target = tmp_path / "target"
+    old = os.umask(0o077)
+    try:
+        environment.copy_tree(source, target, leave_out=[".git"])
+        environment.copy_tree(source, target, leave_out=[".git"])
+    finally:
+        os.umask(old)
+    assert sorted(path.name for path in target.rglob("*")) == ["inner", "link", "program"]
+    assert stat.S_IMODE((target / "inner" / "program").stat().st_mode) == 0o755
+
+
+def test_an_environment_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "venv").mkdir()
+    recipe = environment.Recipe(GOOD, installs=(), depends_on=("pyproject.toml",))
+    with pytest.raises(SetUpError, match="was not made by this set-up"):
+        environment.make_environment(tmp_path / "venv", recipe)
+    assert (tmp_path / "venv").exists()
+
+
+def test_a_step_that_fails_speaks_in_its_own_words() -> None:
+    with pytest.raises(SetUpError, match=r"exit code 3:\nout of luck"):
+        environment.run([sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"])
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SetUpError, match=rf"127\.0\.0\.1:{taken.getsockname()[1]}"):
+            quickstart.refuse_taken_ports([taken.getsockname()[1]])
+
+
+def test_the_ports_of_the_quickstart(tmp_path: Path) -> None:
+    trial = quickstart.Trial(tmp_path)
+    trial.configuration.parent.mkdir()
+    trial.configuration.write_bytes((environment.CLONE / "sample-configs" / "quickstart.toml").read_bytes())
+    assert trial.ports() == [18641, 18642]
+    assert not trial.is_running()
+
+
+def test_an_old_python_is_told_so() -> None:
+    code = "import sys; sys.version_info = (3, 8); import tools"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=environment.CLONE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "3.10 or newer is needed" in done.stderr
