@@ -7,6 +7,7 @@ Must not keep state beyond the C library's handle and never retry on its own.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import struct
@@ -103,8 +104,10 @@ def bounding_set() -> List[int]:
         try:
             if _prctl("prctl(PR_CAPBSET_READ)", _PR_CAPBSET_READ, capability) == 1:
                 found.append(capability)
-        except OSError:  # EINVAL: beyond the last capability of this kernel
-            break
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # beyond the last capability of this kernel
+                break
+            raise
     return found
 
 

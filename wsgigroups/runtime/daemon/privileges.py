@@ -14,6 +14,8 @@ from .. import kernel
 from ..wire.spec import Identity
 from .failure import StepError, step
 
+_UNCHANGED = 2**32 - 1  # (uid_t) -1 leaves an id as it is (setresuid(2)): root, that is
+
 
 class Witness:
     """/proc/self/status, opened while /proc is there and readable to the end: a second source for the proof."""
@@ -55,10 +57,11 @@ def refuse_root(identity: Optional[Identity]) -> None:
         if 0 in os.getresuid():
             raise StepError("user", "cannot run as root: no user was given for this process")
         return
-    if identity.uid <= 0:
+    if not 0 < identity.uid < _UNCHANGED:
         raise StepError("user", "cannot run as uid %d" % identity.uid)
-    if identity.gid <= 0 or any(group <= 0 for group in identity.groups):
-        raise StepError("group", "cannot run with group 0 among %s" % sorted({identity.gid, *identity.groups}))
+    for group in (identity.gid, *identity.groups):
+        if not 0 < group < _UNCHANGED:
+            raise StepError("group", "cannot run with gid %d" % group)
 
 
 def become(identity: Optional[Identity]) -> None:

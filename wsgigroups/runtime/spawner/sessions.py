@@ -20,13 +20,14 @@ def kill_session(leader: int) -> int:
     # It died before setsid, or only the zombie is left; or a set-id program that we may not signal as non-root.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    killed = 0
+    killed = {leader}
     for _round in range(_ROUNDS):
-        found = sum(_kill_member(pid, leader) for pid in _processes() if pid != leader)
+        # Those killed in an earlier round may still be on their way out.
+        found = {pid for pid in _processes() if pid not in killed and _kill_member(pid, leader)}
         if not found:
             break
-        killed += found
-    return killed
+        killed |= found
+    return len(killed) - 1
 
 
 def _processes() -> "list[int]":
