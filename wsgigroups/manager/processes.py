@@ -41,6 +41,8 @@ class Process:
         self.board_fd = board_fd
         self.exited = False
         self._hooks = hooks
+        # a quick daemon can be ready before the spawner's answer was read; what it said waits for that
+        self._held: list[messages.Message] = []
         self._loop = asyncio.get_running_loop()
         # the channel is dup'ed for the spawners that keep it, because a connection owns its socket
         self.channel_fd = os.dup(channel.fileno())
@@ -50,6 +52,12 @@ class Process:
         """Take the process's identity; from now on its end is seen."""
         self.pid, self.pidfd = pid, pidfd
         self._loop.add_reader(pidfd, self._ended)
+
+    def release_held(self) -> None:
+        """Deliver what it said before its pid was known."""
+        held, self._held = self._held, []
+        for message in held:
+            self._hooks.on_message(self, message)
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         """Send one message on the channel; the caller keeps its descriptors."""
@@ -117,7 +125,10 @@ class Process:
         except messages.MessageError:
             self.channel.close("the daemon sent what is no message")
             return
-        self._hooks.on_message(self, message)
+        if self.pid:
+            self._hooks.on_message(self, message)
+        else:
+            self._held.append(message)
 
     def _ended(self) -> None:
         self._loop.remove_reader(self.pidfd)

@@ -179,8 +179,10 @@ class Shell:
     def _spawner_message(self, spawner: Spawner, message: messages.Message, fds: list[int]) -> None:
         match message:
             case messages.Spawned(life, pid) if len(fds) == 1 and life in self.processes:
-                self.processes[life].watch(pid, fds.pop())
+                process = self.processes[life]
+                process.watch(pid, fds.pop())
                 self.dispatch(model.LifeSpawned(life, pid))
+                process.release_held()
             case messages.Refused(life, reason) if life in self.processes:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason))

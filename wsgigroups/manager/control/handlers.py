@@ -6,6 +6,7 @@ Runs in the manager's only thread.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,4 +158,4 @@ def _digest(view: dict[str, Any]) -> str:
     groups = sorted(view["groups"].items())
     parts = [f"{n}={g['state']}:{g['ready']}/{g['wanted']}-{g['leaving']}" for n, g in groups]
     states = [f"{p['life']}{p['state'][0]}" for _n, g in groups for p in g["processes"]]
-    return f"{view['outcome']};{','.join(parts)};{','.join(states)}"
+    return hashlib.sha256(f"{view['outcome']};{parts};{states}".encode()).hexdigest()[:16]
