@@ -46,7 +46,7 @@ def test_packages_are_installed_only_where_they_help() -> None:
     [
         (Place("/srv/" + "x" * 60, writable=True, enterable=True, trusted=True), "longer than 60 bytes"),
         (Place("/srv/a", writable=False, enterable=True, trusted=True), "cannot be written"),
-        (Place("/root/a", writable=True, enterable=False, trusted=True), "cannot enter"),
+        (Place("/private/a", writable=True, enterable=False, trusted=True), "cannot enter"),
         (Place("/home/joe/a", writable=True, enterable=True, trusted=False), "another user can change"),
     ],
 )

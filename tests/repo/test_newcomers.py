@@ -1,0 +1,94 @@
+"""What a newcomer reads is true: commands, files and codes that the documents name exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.tree import ROOT, files
+
+import wsgigroups
+from wsgigroups.cli.main import COMMANDS
+from wsgigroups.errors import ExitCode
+from wsgigroups.runtime.wire.exits import STEPS
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+DOCUMENTS = [path for path in files() if path.suffix == ".md"]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    return [body for name, body in FENCE.findall(text) if name == language]
+
+
+def test_the_two_commands_are_there() -> None:
+    commands = "\n".join(blocks(README, "sh"))
+    assert "make try" in commands
+    assert "make test" in commands
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_make_targets_exist(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    for body in blocks((ROOT / path).read_text(encoding="utf-8"), "sh"):
+        named = set(re.findall(r"^make ([a-z-]+)", body, re.MULTILINE))
+        assert named <= targets, f"{path} names {named - targets}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_commands_exist(path: Path) -> None:
+    for body in blocks((ROOT / path).read_text(encoding="utf-8"), "sh"):
+        for line in body.splitlines():
+            words = line.partition("#")[0].split()
+            if words and Path(words[0]).name == "wsgigroups":
+                command = next((word for word in words[1:] if not word.startswith("-")), None)
+                assert command is None or command in COMMANDS, f"{path}: {line}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for target in LINK.findall(text):
+        assert (ROOT / path.parent / target).exists(), f"{path} links to {target}"
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert script.read_text().rstrip().endswith("make test")
+
+
+def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    from wsgigroups.config import load_files
+
+    found = blocks(README, "toml")
+    assert found
+    for number, body in enumerate(found):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(body)
+        assert load_files([path]).configuration is not None
+
+
+def test_the_changelog_has_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "keepachangelog.com" in changelog
+    sections = re.findall(r"^## \[(.*?)\]", changelog, re.MULTILINE)
+    assert sections[0] == "Unreleased"
+    assert wsgigroups.__version__ in sections
+
+
+def test_exit_codes_are_documented() -> None:
+    text = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    for code in ExitCode:
+        assert re.search(rf"^\| {code.value} \| `{code.name}` \|", text, re.MULTILINE), code
+    for step, number in STEPS.items():
+        assert re.search(rf"^\| {number} \| `{step}` \|", text, re.MULTILINE), step
+
+
+def test_the_licence_is_the_one_that_is_declared() -> None:
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert 'license = { text = "MIT" }' in (ROOT / "pyproject.toml").read_text()
