@@ -1,4 +1,5 @@
-"""The one command: `python -m benchmarks.run`, or `make bench`. Measures, then writes results.json and RESULTS.md.
+"""The one command: `python -m benchmarks.run`, or `make bench`. Measures, then writes results.json and RESULTS.md, and the
+table of README.md.
 
 Runs in a process of its own on an otherwise quiet machine; ends everything that it starts.
 """
@@ -21,6 +22,7 @@ from tools.choose import SetUpError
 from tools.environment import say
 
 HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
 
 
 def names(text: str) -> list[str]:
@@ -64,7 +66,10 @@ def main(arguments: list[str]) -> None:
         if not chosen.report:
             chosen.output.mkdir(parents=True, exist_ok=True)
             results.write_text(json.dumps(run(chosen), indent=1, ensure_ascii=False) + "\n")
-        report.write(json.loads(results.read_text()), chosen.output)
+        measured = json.loads(results.read_text())
+        report.write(measured, chosen.output)
+        if chosen.output == HERE:
+            README.write_text(report.fill_readme(README.read_text(), measured))
     except (LoadError, SetUpError) as problem:
         sys.exit(f"error: {problem}")
     say(f"Written: {chosen.output / 'RESULTS.md'}")
