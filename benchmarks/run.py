@@ -1,4 +1,4 @@
-"""The one command: `python -m benchmarks.run`, or `make bench`. Measures, then writes results.json and RESULTS.md, and the
+"""The one command: `python -m benchmarks.run`, or `make bench`. Measures, then writes results.json, RESULTS.md and the
 table of README.md.
 
 Runs in a process of its own on an otherwise quiet machine; ends everything that it starts.
