@@ -7,6 +7,7 @@ applications of `tests/apps` by their own name, as a daemon with that python-pat
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 
 import pytest
@@ -24,6 +25,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("root")]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked `needs` where one of its programs is missing: a newcomer's machine need not have strace."""
+    for marker in item.iter_markers("needs"):
+        absent = [program for program in marker.args if shutil.which(program) is None]
+        if absent:
+            pytest.skip(f"{', '.join(absent)} is not installed")
 
 
 @pytest.hookimpl(wrapper=True)
