@@ -341,7 +341,8 @@ def _lived(
 
 def _exited(turn: _Turn, group: GroupState, record: Record, event: model.LifeExited) -> None:
     name = group.target.name
-    unasked = record.state in (Tenancy.READY, Tenancy.STARTING, Tenancy.SPAWNING, Tenancy.ABORTING)
+    worn = record.life in group.recycle  # it was to be followed anyway, and may leave before it is told to
+    unasked = not worn and record.state in (Tenancy.READY, Tenancy.STARTING, Tenancy.SPAWNING, Tenancy.ABORTING)
     if unasked:
         phase = "" if record.state is Tenancy.READY else " before it was ready"
         turn.note("warning", f"{record}: {event.exit}{phase}")
@@ -358,6 +359,10 @@ def _exited(turn: _Turn, group: GroupState, record: Record, event: model.LifeExi
         )
     )
     _step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
+    if worn:
+        for cooling in turn.state.groups[name].records:
+            if cooling.life == record.life and cooling.state is Tenancy.COOLING:
+                _step(turn, cooling, lifecycle.Event(EventKind.WANT_DOWN))
     newcomer = group.fallback is not None and record.fingerprint == group.target.fingerprint
     if unasked and (record.ready_at is None or newcomer):
         _did_not_come_up(turn, name, record)

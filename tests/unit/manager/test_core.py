@@ -174,6 +174,16 @@ def test_a_worn_life_is_followed_before_it_leaves_in_its_window(world: World) ->
     assert lives(world, "blog") == {2}
 
 
+def test_a_worn_life_that_leaves_by_itself_does_not_cost_its_successor_the_slot(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    world.tell(model.LifeWorn(1, "signal"))
+    world.end(1)
+    world.run(world.now + 10)
+    group = world.state.groups["blog"]
+    assert [(r.life, r.state) for r in group.records] == [(2, Tenancy.READY)]
+    assert (group.restarts, group.recycle, group.last_error) == (0, {}, None)
+
+
 def test_a_stalled_life_is_followed_at_once_and_killed_when_deaf() -> None:
     world = World(seed=3)
     apply(world, target("blog", 1, 1), moods=("deaf",))

@@ -1,0 +1,201 @@
+"""Recycling and timeouts with real processes: each ends the life it should, and a successor serves.
+
+One test per option with a small value. What the arithmetic is stands in tests/unit/lifecycle/test_watch.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.gate import Gate
+from support.manager import APPS, ManagerUnderTest
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def group(app: str, port: int, extra: str) -> str:
+    return f'[groups.a]\napp = "{app}:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n{extra}\n'
+
+
+def gated(manager: ManagerUnderTest, extra: str) -> tuple[int, str]:
+    port = manager.port()
+    return port, group("gated_app", port, f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\n{extra}')
+
+
+def replaced(manager: ManagerUnderTest, pid: int) -> int:
+    new: int = manager.wait_for(
+        "a successor is ready", lambda: (p := manager.pids("a").get(1)) not in (None, pid) and p
+    )
+    return new
+
+
+def test_maximum_requests(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("hello_app", port, "maximum-requests = 5"))
+    first = manager.pids("a")[1]
+    assert [manager.get(port)[0] for _ in range(5)] == [200] * 5
+    second = replaced(manager, first)
+    assert [manager.get(port)[0] for _ in range(5)] == [200] * 5
+    replaced(manager, second)
+    assert manager.group("a")["restarts"] == 0
+    assert "maximum-requests" in manager.log("manager")
+
+
+def test_restart_interval_takes_one_process_at_a_time(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("hello_app", port, 'restart-interval = "1500ms"\nprocesses = 2'))
+    before = manager.pids("a")
+    with manager.clients(port, 2) as clients:
+        manager.wait_for(
+            "both are followed", lambda: not before.items() & (p := manager.pids("a")).items() and len(p) == 2
+        )
+    assert clients.failures == []
+
+
+def test_inactivity_timeout_is_armed_by_the_first_request(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("hello_app", port, 'inactivity-timeout = "1s"'))
+    first = manager.pids("a")[1]
+    assert manager.get(port)[0] == 200
+    replaced(manager, first)
+    assert "inactivity-timeout" in manager.log("manager")
+
+
+def test_request_timeout_with_one_thread(manager: ManagerUnderTest) -> None:
+    with Gate(manager.base) as gate:
+        port, text = gated(manager, 'threads = 1\nrequest-timeout = "1s"\nshutdown-timeout = "200ms"')
+        manager.apply(text)
+        with manager.background_get(port, "/stuck") as answer:
+            pid, _word = gate.wait_arrival()
+            replaced(manager, pid)
+            assert answer() is None
+    assert "request-timeout" in manager.group("a")["last_error"]["message"]
+    assert "gated_app.py" in manager.log("a")  # the stacks say where it was stuck
+
+
+def test_request_timeout_averages_over_the_threads(manager: ManagerUnderTest) -> None:
+    with Gate(manager.base) as gate:
+        port, text = gated(manager, 'threads = 2\nrequest-timeout = "700ms"\nshutdown-timeout = "200ms"')
+        manager.apply(text)
+        with manager.background_get(port, "/stuck"):
+            pid, _word = gate.wait_arrival()
+            began = psutil.Process(pid).create_time()
+            assert began > 0
+            replaced(manager, pid)
+
+
+def test_deadlock_timeout_sees_a_held_gil(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("busy_app", port, 'deadlock-timeout = "2s"\nshutdown-timeout = "200ms"'))
+    first = manager.pids("a")[1]
+    manager.expect_in_log("busy_app.py", "deadlock-timeout")
+    with manager.background_get(port, "/hold") as answer:
+        replaced(manager, first)
+        assert answer() is None
+    assert not psutil.pid_exists(first)
+    assert "busy_app.py" in manager.log("a")
+
+
+def test_startup_timeout_ends_an_import_that_hangs(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    with Gate(manager.base) as gate:
+        extra = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nstartup-timeout = "500ms"'
+        done = manager.apply(group("loading.gated_import", port, extra), code=1)
+        assert "startup-timeout" in done.stderr
+        gate.close()
+    manager.wait_for("it comes up when nothing hangs", lambda: manager.group("a")["state"] == "ready")
+
+
+def test_memory_soft_limit(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("leaking_app", port, 'memory-soft-limit = "64M"'))
+    first = manager.pids("a")[1]
+    assert manager.get(port, "/memory/80")[0] == 200
+    second = replaced(manager, first)
+    assert psutil.Process(second).memory_info().rss < 64 * 1024 * 1024
+
+
+def test_memory_limit_is_a_memory_error_in_the_application(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("MemoryError")
+    port = manager.port()
+    manager.apply(group("leaking_app", port, 'memory-limit = "256M"'))
+    assert manager.get(port, "/memory/400")[0] == 500
+    assert manager.get(port, "/")[0] == 200
+
+
+def test_cpu_time_limit_recycles_without_an_error(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("busy_app", port, 'cpu-time-limit = 1\ngraceful-timeout = "5s"'))
+    first = manager.pids("a")[1]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        for _ in range(15):
+            connection.request("GET", "/100")
+            response = connection.getresponse()
+            assert response.status == 200
+            response.read()
+            if response.will_close:
+                connection.close()
+    replaced(manager, first)
+    assert "cpu-time-limit" in manager.log("manager")
+
+
+def test_reload_leaves_in_its_eviction_window(manager: ManagerUnderTest) -> None:
+    with Gate(manager.base) as gate:
+        port, text = gated(manager, 'eviction-timeout = "30s"')
+        manager.apply(text)
+        with manager.background_get(port, "/held") as answer:
+            pid, _word = gate.wait_arrival()
+            assert manager.cli("reload", "a", "--no-wait").returncode == 0
+            replaced(manager, pid)
+            gate.release()
+            status = answer()
+            assert status is not None
+            assert status[0] == 200
+        gate.close()
+
+
+def test_sigusr1_to_a_daemon_recycles_it(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("hello_app", port, ""))
+    first = manager.pids("a")[1]
+    psutil.Process(first).send_signal(signal.SIGUSR1)
+    replaced(manager, first)
+
+
+def test_a_changed_script_rolls_the_group_and_a_broken_one_does_not(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("SyntaxError")
+    script = manager.base / "hello.wsgi"
+
+    def write(body: str) -> None:
+        fresh = manager.base / "fresh.wsgi"
+        fresh.write_text(body)
+        fresh.chmod(0o644)
+        fresh.replace(script)
+
+    def answers(word: str) -> str:
+        return (
+            "def application(environ, start_response):\n"
+            "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+            f"    return [b'{word}']\n"
+        )
+
+    write(answers("first"))
+    port = manager.port()
+    manager.apply(f'[groups.a]\nscript = "{script}"\nlisten = ["127.0.0.1:{port}"]\nscript-reloading = true\n')
+    assert manager.get(port) == (200, b"first")
+    write(answers("second"))
+    manager.wait_for("the new one answers", lambda: manager.get(port) == (200, b"second"))
+    write("def application(:\n")
+    manager.wait_for("it was tried", lambda: manager.get(port) and "SyntaxError" in manager.log("a"))
+    assert manager.get(port) == (200, b"second")
