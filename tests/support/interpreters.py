@@ -78,7 +78,9 @@ class Accessible:
         copy = self._directory / version
         shutil.copytree(prefix, copy, symlinks=True, ignore=_LEFT_OUT)
         executable = copy / "bin" / original.name
+        _make_relocatable(executable.resolve(), prefix)
         if not _works_for_tenants(executable):
+            shutil.rmtree(copy)
             raise LookupError(f"a copy of {prefix} does not work for uid {ALICE}")
         return executable
 
@@ -86,6 +88,14 @@ class Accessible:
         """Remove the copies."""
         if self._directory is not None:
             shutil.rmtree(self._directory)
+
+
+def _make_relocatable(executable: Path, prefix: Path) -> None:
+    """Let a copy built with --enable-shared find its own libpython: its RUNPATH names the original, absolutely."""
+    before, after = f"{prefix}/lib\0".encode(), b"$ORIGIN/../lib\0"
+    data = executable.read_bytes()
+    if before in data and len(after) <= len(before):
+        executable.write_bytes(data.replace(before, after.ljust(len(before), b"\0")))
 
 
 def _works_for_tenants(executable: Path) -> bool:

@@ -39,9 +39,6 @@ def bootstrap() -> Iterator[Path]:
     directory.chmod(0o755)
     source = Path(wsgigroups.runtime.__file__).parent
     shutil.copytree(source, directory / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
-    if os.environ.get("INTERIM"):
-        shutil.copy("/tmp/rt/server.py", directory / "runtime/serving/server.py")
-        shutil.copy("/tmp/rt/libraries.py", directory / "runtime/protocol/libraries.py")
     yield directory / "runtime" / "spawner" / "__main__.py"
     shutil.rmtree(directory)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from support.processes import HUNG_S, Life, Manager, exchange
+
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import REASON, STATE
 from wsgigroups.runtime.wire.spec import Application
@@ -259,8 +259,8 @@ def start():
     pid = os.fork()
     if pid == 0:
         with open({str(workspace / "child")!r}, "w") as out:
-            out.write("%d %s" % (os.getpid(), sorted(os.readlink("/proc/self/fd/" + fd) for fd in os.listdir("/proc/self/fd")
-                                                     if os.path.lexists("/proc/self/fd/" + fd))))
+            names = ["/proc/self/fd/" + fd for fd in os.listdir("/proc/self/fd")]
+            out.write("%d %s" % (os.getpid(), [os.readlink(name) for name in names if os.path.lexists(name)]))
         signal.pause()
     os.waitpid(pid, 0)
 """

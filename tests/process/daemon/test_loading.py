@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from support.processes import HUNG_S, Manager
 from support.users import ALICE, BOB
+
 from wsgigroups.runtime.wire import exits, messages
 from wsgigroups.runtime.wire.board import REASON, STATE
 from wsgigroups.runtime.wire.spec import Application

@@ -6,8 +6,8 @@ spawner was started with -I -S, hence `site` and `sysconfig` have not looked at 
 
 from __future__ import annotations
 
-import importlib
 import os
+import site  # with -S importing it does nothing yet: main() is called after the drop
 import sys
 import types
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -27,7 +27,8 @@ _FLAGS_BEFORE_310 = (
 
 def prepare(spec: Spec) -> None:
     """Activate python-home, extend sys.path, and hide that this process was once a spawner. Raises StepError."""
-    importlib.invalidate_caches()  # after chroot the same paths are other directories
+    # After chroot the same paths are other directories. importlib.invalidate_caches would import importlib.metadata.
+    sys.path_importer_cache.clear()
     _forget_bootstrap()
     _require_readable_library()
     with step(_STEP, "use python-home %r" % spec.python_home):
@@ -56,6 +57,7 @@ def activate(home: Optional[str]) -> None:
         if sys.version_info >= (3, 14):
             # From 3.14 on site.venv() finds the prefix already set and warns otherwise (Lib/site.py).
             sys.prefix = sys.exec_prefix = home
+            site.PREFIXES[:] = [home, home]
         _run_site()
         _require_packages_of(home)
     elif home is None or os.path.realpath(home) in (os.path.realpath(sys.prefix), os.path.realpath(sys.exec_prefix)):
@@ -68,8 +70,6 @@ def activate(home: Optional[str]) -> None:
 
 def _run_site() -> None:
     # It reads sys.executable to find pyvenv.cfg, and sets sys.prefix before Python 3.14 (Lib/site.py, venv()).
-    import site
-
     site.main()
 
 
@@ -85,8 +85,6 @@ def _require_readable_library() -> None:
 
 
 def _require_packages_of(home: str) -> None:
-    import site
-
     candidates = site.getsitepackages([home])
     if not any(os.path.isdir(directory) for directory in candidates):
         raise StepError(
@@ -98,8 +96,6 @@ def _require_packages_of(home: str) -> None:
 
 def add_directories(directories: Sequence[str]) -> None:
     """site.addsitedir each, so that .pth files run; what that added goes to the front, in order."""
-    import site
-
     before = list(sys.path)
     for directory in directories:
         site.addsitedir(directory)

@@ -56,12 +56,15 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     access_fd = rest.pop() if spec.access_log else None
     kept = [reporter.fileno(), *rest] + ([] if access_fd is None else [access_fd])
     descriptors.redirect(log_fd)
-    _confine(spec, kept, log)
-    _furnish(spec, log)
+    with step("session", "confine the process"):
+        _confine(spec, kept, log)
+    with step("interpreter", "prepare the interpreter"):
+        _furnish(spec, log)
     lifetime = Lifetime(spec, reporter, board, log)
     pid = os.getpid()
     rules = Rules(spec.script_user, spec.script_group)
-    application = applications.build(spec, rules, log, lifetime.script_changed)
+    with step("import", "load the applications"):
+        application = applications.build(spec, rules, log, lifetime.script_changed)
     if os.getpid() != pid:
         os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
     server = _server(spec, rest, application, board, log, _access_log(spec, access_fd))

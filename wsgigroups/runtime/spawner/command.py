@@ -25,7 +25,10 @@ from .loop import Spawner
 from .options import Options, UsageError, parse
 
 _USAGE = 64  # EX_USAGE of sysexits.h
-_IGNORED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
+_IGNORED = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+)
 _KEPT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)  # as CPython sets them at its own start
 
 
@@ -37,8 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("wsgigroups spawner: %s\n" % error)
         return _USAGE
     log = never_blocking(2, lambda: "spawner %s pid=%d" % (options.key, os.getpid()))
-    for name in _IGNORED:  # a terminal's Ctrl-C or a stray kill must not take a whole interpreter's daemons away
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    _own_signals()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     _raise_descriptor_limit(hard)
     listener = socket.socket(fileno=options.listen_fd)
@@ -55,6 +57,17 @@ def main(arguments: Sequence[str]) -> int:
     gc.enable()
     _announce(options)
     return spawner.run()
+
+
+def _own_signals() -> None:
+    """Default dispositions, whatever the manager or its shell ignored, and then those of a spawner."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, *_KEPT_IGNORED}:
+        signal.signal(number, signal.SIG_DFL)
+    for number in _KEPT_IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    for number in _IGNORED:  # a terminal's Ctrl-C or a stray kill must not take a whole interpreter's daemons away
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _raise_descriptor_limit(hard: int) -> None:
@@ -95,12 +108,11 @@ def _become(channel: int, board: int, limits: "tuple[int, int]") -> NoReturn:
 
 
 def _forget_signals() -> None:
-    """Default dispositions, no wake-up descriptor, nothing blocked: what a fresh process has."""
+    """Default dispositions, no wake-up descriptor, nothing blocked: what a fresh process has.
+
+    Only what the spawner itself has changed: a look at all signals would cost each daemon a hundred pages.
+    """
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if number in (signal.SIGKILL, signal.SIGSTOP):
-            continue
-        wanted = signal.SIG_IGN if number in _KEPT_IGNORED else signal.SIG_DFL
-        if signal.getsignal(number) != wanted:
-            signal.signal(number, wanted)
+    for number in (*_IGNORED, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

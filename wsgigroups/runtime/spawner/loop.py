@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import threading
+import traceback
 from typing import Callable, List, NoReturn, Optional
 
 from .. import kernel
@@ -138,6 +139,9 @@ class Spawner:
         except (ConnectionLostError, FrameError) as error:
             if str(error):
                 self._log("warning", "dropped a manager's connection: %s" % error)
+            self._forget(connection)
+        except Exception:  # noqa: BLE001 - our own mistake in one conversation must not end the keeper of all daemons
+            self._log("error", "dropped a manager's connection:\n%s" % traceback.format_exc())
             self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:

@@ -12,8 +12,9 @@ from typing import Sequence
 
 from ..log import Log
 
-# Modules nearly every application imports anyway, measured: what costs little here is shared there.
+# Modules nearly every application imports anyway, and those of `site`: what costs little here is shared there.
 STANDARD = (
+    "_sitebuiltins",
     "collections.abc",
     "contextlib",
     "datetime",

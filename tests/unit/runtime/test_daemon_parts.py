@@ -1,0 +1,256 @@
+"""The daemon's parts without a process: targets, scripts and their rules, mounts, lazy loading, log records."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wsgigroups.runtime import log as logs
+from wsgigroups.runtime.daemon import applications, interpreter, script, target
+from wsgigroups.runtime.daemon.failure import MAXIMUM_TRACEBACK_CHARACTERS, StepError, step, traceback_of
+from wsgigroups.runtime.wire import exits
+from wsgigroups.runtime.wire.spec import Application, Serving, Spec
+
+
+def spec(*found: Application, **changes: Any) -> Spec:
+    return Spec("blog", 1, 7, "f", "t", found, Serving(), {}, (), **changes)
+
+
+def answering(text: str) -> target.Application:
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [f"{text} {environ['SCRIPT_NAME']} {environ['PATH_INFO']}".encode()]
+
+    return application
+
+
+def ask(application: target.Application, path: str) -> tuple[str, bytes]:
+    told: list[str] = []
+    body = b"".join(application({"SCRIPT_NAME": "", "PATH_INFO": path}, lambda status, _headers: told.append(status)))
+    return told[0], body
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "call", "arguments", "keywords"),
+    [
+        ("application", ["application"], False, [], {}),
+        ("site.app", ["site", "app"], False, [], {}),
+        ("create()", ["create"], True, [], {}),
+        ("a.create(1, 'x', key=[None, True])", ["a", "create"], True, [1, "x"], {"key": [None, True]}),
+    ],
+)
+def test_attribute(text: str, names: list[str], call: bool, arguments: list[Any], keywords: dict[str, Any]) -> None:
+    found = target.parse_attribute(text)
+    assert (found.names, found.call, found.arguments, found.keywords) == (names, call, arguments, keywords)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "a[0]", "a()()", "a(b)", "a(*[1])", "a(**{})", "a; b", "lambda: 1", "1", "a.", "(" * 5000, "\0"]
+)
+def test_attribute_that_is_neither_name_nor_plain_call(text: str) -> None:
+    with pytest.raises(StepError, match="cannot read") as raised:
+        target.parse_attribute(text)
+    assert raised.value.exit_code == exits.STEPS["import"]
+
+
+def test_missing_name_says_what_is_there_and_what_is_near() -> None:
+    module = types.ModuleType("m")
+    vars(module).update(app=print, other=print, _private=print)
+    with pytest.raises(StepError, match=r"cannot find 'ap' in m: it has app, other\. Did you mean 'app'\?"):
+        target.find(module, target.parse_attribute("ap"), "m")
+
+
+def test_step_passes_its_own_kind_and_describes_others() -> None:
+    with pytest.raises(StepError, match=r"^cannot do it: .*No such file") as raised, step("home", "do it"):
+        os.stat("/absent")
+    assert (raised.value.step, raised.value.trace) == ("home", "")
+    with pytest.raises(StepError, match=r"^cannot do it: KeyError: 'x'") as raised, step("home", "do it"):
+        {}["x"]
+    assert "KeyError" in raised.value.trace
+    with pytest.raises(StepError, match=r"^inner$"), step("home", "do it"):
+        raise StepError("user", "inner")
+
+
+def test_traceback_is_bounded() -> None:
+    error = ValueError("x" * MAXIMUM_TRACEBACK_CHARACTERS * 2)
+    assert len(traceback_of(error)) <= MAXIMUM_TRACEBACK_CHARACTERS + 10
+
+
+def test_every_step_of_the_code_has_an_exit_code() -> None:
+    directory = Path(interpreter.__file__).parent
+    text = "".join(path.read_text() for path in directory.glob("*.py"))
+    named = set(re.findall(r'(?:\bstep|StepError)\(\s*"([a-z-]+)"', text)) | set(re.findall(r'_STEP = "(.*)"', text))
+    assert named | {"spec", "signals"} == set(exits.STEPS)
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "path", "body"),
+    [
+        (["/", "/api"], "/", b"/ / /"),
+        (["/", "/api"], "/apix", b"/  /apix"),
+        (["/", "/api"], "/api", b"/api /api "),
+        (["/api", "/"], "/api/x", b"/api /api /x"),
+        (["/a", "/a/b", "/"], "/a/b/c", b"/a/b /a/b /c"),
+        (["/a", "/a/b/", "/"], "/a/bc", b"/a /a /bc"),
+    ],
+)
+def test_mounts(prefixes: list[str], path: str, body: bytes) -> None:
+    mounts = applications.Mounts([(prefix, answering(prefix)) for prefix in prefixes])
+    assert ask(mounts, path) == ("200 OK", body.replace(b"/ / /", b"/  /"))
+
+
+def test_mounts_without_a_match() -> None:
+    assert ask(applications.Mounts([("/a", answering("a"))]), "/b")[0] == "404 Not Found"
+
+
+def test_one_callable_at_the_root_is_passed_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("a_module_of_this_test")
+    module.application = answering("x")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    made = applications.build(
+        spec(Application("callable", module.__name__)), script.Rules(None, None), lambda *_: None, lambda _path: None
+    )
+    assert made is module.application
+
+
+def test_lazy_application_is_loaded_once_by_many_threads() -> None:
+    loading, release = threading.Event(), threading.Event()
+    loads = []
+
+    def load() -> target.Application:
+        loads.append(1)
+        loading.set()
+        assert release.wait(30)
+        return answering("lazy")
+
+    lazy = applications.Lazy("x", load, lambda *_: None)
+    answers: list[tuple[str, bytes]] = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(lazy, "/"))) for _each in range(4)]
+    for thread in threads:
+        thread.start()
+    assert loading.wait(30)
+    release.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(loads) == 1
+    assert answers == [("200 OK", b"lazy  /")] * 4
+
+
+def test_watched_tells_each_version_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app.wsgi"
+    path.write_text("one")
+    now_ns = [10**12]
+    monkeypatch.setattr(applications.time, "monotonic_ns", lambda: now_ns[0])
+    told: list[str] = []
+    watched = applications.Watched(str(path), script.version(str(path)), answering("w"), told.append)
+
+    def after(seconds: float) -> int:
+        now_ns[0] += int(seconds * 1e9)
+        ask(watched, "/")
+        return len(told)
+
+    assert after(0) == 0
+    path.write_text("other")
+    assert after(0.5) == 0  # at most one look a second
+    assert after(1.1) == 1
+    assert after(1.1) == 1
+    path.unlink()
+    assert after(1.1) == 1  # it is being replaced
+    path.write_text("third one")
+    assert after(1.1) == 2
+
+
+def test_script_is_a_module_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "app.wsgi"
+    path.write_text("import sys\nmodule = sys.modules[__name__]\ndef application(e, s): return [__file__.encode()]\n")
+    loaded = script.load_script(str(path), "application", script.Rules(None, None))
+    name = script.module_name(str(path))
+    try:
+        assert re.fullmatch("_wsgigroups_[0-9a-f]{16}", name)
+        assert sys.modules[name].module is sys.modules[name]
+        assert loaded({}, None) == [str(path).encode()]
+        assert script.module_name("/other") != name
+    finally:
+        del sys.modules[name]
+
+
+def test_script_that_fails_is_not_left_in_modules(tmp_path: Path) -> None:
+    path = tmp_path / "app.wsgi"
+    for source in ("1 / 0", "pass"):
+        path.write_text(source)
+        with pytest.raises(StepError):
+            script.load_script(str(path), "application", script.Rules(None, None))
+        assert script.module_name(str(path)) not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("mode", "by_user", "by_group"), [(0o644, True, True), (0o664, False, True), (0o646, False, False)]
+)
+def test_rules(tmp_path: Path, mode: int, by_user: bool, by_group: bool) -> None:
+    path = tmp_path / "app.wsgi"
+    path.touch()
+    path.chmod(mode)
+    found = path.stat()
+    for rules, allowed in (
+        (script.Rules(found.st_uid, None), by_user),
+        (script.Rules(None, found.st_gid), by_group),
+        (script.Rules(found.st_uid + 1, None), False),
+        (script.Rules(None, found.st_gid + 1), False),
+        (script.Rules(None, None), True),
+    ):
+        try:
+            rules.test("the file", found)
+        except script.ForbiddenError:
+            assert not allowed
+        else:
+            assert allowed
+
+
+def test_record_cannot_be_forged() -> None:
+    text = "a\r\nb \x1b[31m\x00\x85\u2028 ä\tz\n\n"
+    data = logs.record("blog/1 life=7 pid=1", "error", text)
+    stamp, rest = data.decode().split(" ", 1)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", stamp)
+    assert rest == "blog/1 life=7 pid=1 error: a\\r\n    b \\x1b[31m\\x00\\x85\\u2028 ä\tz\n"
+    assert logs.escaped("a\nb\x07") == "a\\nb\\x07"
+
+
+def test_log_of_a_spawner_never_waits() -> None:
+    read, write = os.pipe()
+    try:
+        os.set_blocking(write, False)
+        try:
+            while True:
+                os.write(write, b"x" * 65536)
+        except BlockingIOError:
+            os.set_blocking(write, True)
+        logs.never_blocking(write, lambda: "spawner")("error", "y" * 10_000)  # returns although nobody reads
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def test_log_survives_a_reader_that_left() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        logs.to_descriptor(write, lambda: "x")("error", "text")
+        logs.never_blocking(write, lambda: "x")("error", "text")
+    finally:
+        os.close(write)
+
+
+def test_flags_look_like_a_plain_start() -> None:
+    flags = interpreter._flags_of_a_plain_start()
+    assert flags.isolated == flags.no_site == flags.ignore_environment == flags[6] == flags[12] == 0
+    assert len(flags) == len(sys.flags)
+    assert flags.hash_randomization == sys.flags.hash_randomization
+    assert flags.utf8_mode == sys.flags.utf8_mode
+    assert repr(flags).startswith("sys.flags(")
