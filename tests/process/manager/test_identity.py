@@ -161,7 +161,7 @@ def test_another_user_may_not_use_the_control_socket(manager: ManagerUnderTest) 
     os.chmod(path, 0o777)
     answer = call(BOB_UID).stdout
     assert answer.startswith("HTTP/1.1 403")
-    assert json.loads(answer.split("\r\n\r\n")[1])["exit_code"] == 5
+    assert json.loads(answer.split("\n\n")[1])["exit_code"] == 5
     assert manager.pids("a") == before
     assert f"uid {BOB_UID}" in manager.log("manager")
 

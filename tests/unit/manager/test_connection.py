@@ -1,0 +1,106 @@
+"""Frames on a non-blocking socket: descriptors travel, nothing blocks, a broken peer is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from wsgigroups.manager.connection import MAXIMUM_QUEUED_BYTES, FrameConnection
+from wsgigroups.runtime.wire import frames
+
+
+class End:
+    """One side, with what it heard."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.frames: list[tuple[dict[str, Any], list[int]]] = []
+        self.closed: list[str] = []
+        self.heard = asyncio.Event()
+        self.connection = FrameConnection(sock, self._frame, self._close)
+
+    def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
+        self.frames.append((body, fds))
+        self.heard.set()
+
+    def _close(self, reason: str) -> None:
+        self.closed.append(reason)
+        self.heard.set()
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.heard.clear()
+            await asyncio.wait_for(self.heard.wait(), 30)
+
+
+def run(story: Callable[[End, End], Coroutine[Any, Any, None]]) -> None:
+    async def play() -> None:
+        first, second = socket.socketpair()
+        one, two = End(first), End(second)
+        try:
+            await story(one, two)
+        finally:
+            one.connection.close()
+            two.connection.close()
+
+    asyncio.run(play())
+
+
+def test_frames_arrive_in_order_with_their_descriptors() -> None:
+    async def story(one: End, two: End) -> None:
+        read_end, write_end = os.pipe()
+        one.connection.send({"type": "a"})
+        one.connection.send({"type": "b"}, [write_end])
+        os.close(write_end)
+        await two.wait(lambda: len(two.frames) == 2)
+        assert [body["type"] for body, _fds in two.frames] == ["a", "b"]
+        (passenger,) = two.frames[1][1]
+        os.write(passenger, b"x")
+        assert os.read(read_end, 1) == b"x"
+        os.close(passenger)
+        os.close(read_end)
+
+    run(story)
+
+
+def test_a_frame_larger_than_the_socket_takes_waits_for_the_reader() -> None:
+    async def story(one: End, two: End) -> None:
+        one.connection.send({"type": "big", "data": "x" * 3_000_000})
+        one.connection.send({"type": "after"})
+        await two.wait(lambda: len(two.frames) == 2)
+        assert len(two.frames[0][0]["data"]) == 3_000_000
+
+    run(story)
+
+
+def test_a_peer_that_does_not_read_is_cut_off() -> None:
+    async def story(one: End, two: End) -> None:
+        asyncio.get_running_loop().remove_reader(two.connection.sock.fileno())
+        frame = {"type": "big", "data": "x" * (frames.MAXIMUM_FRAME_BYTES // 2)}
+        for _ in range(MAXIMUM_QUEUED_BYTES // (frames.MAXIMUM_FRAME_BYTES // 2) + 2):
+            one.connection.send(frame)
+        assert one.closed == ["the peer does not read"]
+
+    run(story)
+
+
+def test_what_is_no_frame_ends_the_connection() -> None:
+    async def story(one: End, two: End) -> None:
+        one.connection.sock.send((5).to_bytes(4, "big") + b"hello")
+        await two.wait(lambda: bool(two.closed))
+        assert "not JSON" in two.closed[0]
+
+    run(story)
+
+
+def test_the_end_of_the_peer_is_told_once() -> None:
+    async def story(one: End, two: End) -> None:
+        one.connection.close()
+        await two.wait(lambda: bool(two.closed))
+        two.connection.close()
+        assert two.closed == ["the peer closed the connection"]
+        two.connection.send({"type": "late"})
+
+    run(story)

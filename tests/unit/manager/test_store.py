@@ -1,0 +1,80 @@
+"""The store: whole or not at all, private, bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager import store as module
+from wsgigroups.manager.store import KEPT_REVISIONS, Store, Stored
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "state")
+    made.prepare()
+    return made
+
+
+def test_an_empty_directory_is_an_empty_state(store: Store) -> None:
+    assert store.load() == Stored()
+
+
+def test_what_is_saved_is_loaded_and_private(store: Store) -> None:
+    saved = Stored(3, 20_000, {"blog": {"stopped": False}})
+    store.save(saved)
+    assert store.load() == saved
+    path = store.directory / "state.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert store.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_write_that_fails_leaves_the_old_state(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(Stored(revision=1))
+
+    def no_space(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        store.save(Stored(revision=2))
+    assert store.load().revision == 1
+    assert [path.name for path in store.directory.iterdir() if path.is_file()] == ["state.json"]
+
+
+def test_a_symbolic_link_in_the_way_is_not_followed(store: Store, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (store.directory / ".state.json.new").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic"):
+        store.save(Stored(revision=2))
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"unknown": 1}'])
+def test_a_damaged_state_is_said_with_the_way_out(store: Store, text: str) -> None:
+    (store.directory / "state.json").write_text(text)
+    with pytest.raises(WsgigroupsError, match="cannot read") as caught:
+        store.load()
+    assert caught.value.hint
+    assert "move it away" in caught.value.hint
+
+
+def test_revisions_are_kept_with_their_outcome_newest_first_and_bounded(store: Store) -> None:
+    for number in range(1, KEPT_REVISIONS + 6):
+        store.save_revision(number, {"version": 1, "n": number}, "pending", "uid 0")
+    store.set_outcome(KEPT_REVISIONS + 5, "done")
+    history = store.history()
+    assert len(history) == KEPT_REVISIONS
+    assert (history[0]["revision"], history[0]["outcome"]) == (KEPT_REVISIONS + 5, "done")
+    assert "document" not in history[0]
+    assert store.document(KEPT_REVISIONS)["n"] == KEPT_REVISIONS
+    with pytest.raises(WsgigroupsError, match="cannot find revision 1"):
+        store.document(1)
+    for path in store.revisions.iterdir():
+        assert json.loads(path.read_text())
+        assert os.stat(path).st_mode & 0o777 == 0o600
