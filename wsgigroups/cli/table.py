@@ -27,22 +27,25 @@ _STYLE = {
     "failed": "red",
     "stopped": "dim",
 }
-# header, right-aligned, least width of the terminal at which it is shown
-_COLUMNS = (
-    ("group", False, 0),
-    ("state", False, 0),
-    ("pid", True, 0),
-    ("life", True, 90),
-    ("up", True, 60),
-    ("requests", True, 50),
-    ("active", True, 70),
-    ("queued", True, 100),
-    ("rss", True, 80),
-    ("cpu", True, 110),
-    ("user", False, 95),
-    ("python", False, 105),
-    ("listen", False, 75),
-)
+# In the order in which they stand; the number says which goes first when the terminal is narrow: the highest.
+_COLUMNS = {
+    "group": 0,
+    "state": 1,
+    "pid": 2,
+    "life": 8,
+    "up": 4,
+    "requests": 3,
+    "active": 7,
+    "queued": 10,
+    "rss": 6,
+    "cpu": 12,
+    "user": 9,
+    "python": 11,
+    "listen": 5,
+}
+_LEFT = ("group", "state", "user", "python", "listen")
+Cell = str | Text
+Row = dict[str, Cell]
 
 
 def show_status(status: dict[str, Any], color: str) -> None:
@@ -79,22 +82,33 @@ def _status(status: dict[str, Any], width: int) -> Group:
     )
     if not status["groups"]:
         return Group(head, Text("No groups. `wsgigroups apply FILE` starts some."))
-    columns = [column for column in _COLUMNS if width >= column[2]]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header, right, _least in columns:
-        table.add_column(header, justify="right" if right else "left", no_wrap=header != "listen", overflow="fold")
-    shown = [column[0] for column in columns]
+    rows: list[Row] = []
     problems = []
     for group in status["groups"]:
-        _rows(table, group, shown)
+        rows += _rows(group)
         if group["last_error"]:
             problems.append(_problem(group))
+    shown = _fitting(rows, width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in shown:
+        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*[row.get(name, "") for name in shown])
     return Group(head, table, *problems)
 
 
-def _rows(table: Table, group: dict[str, Any], shown: list[str]) -> None:
+def _fitting(rows: list[Row], width: int) -> list[str]:
+    """The columns that fit side by side, in their order; group and state always stay."""
+    widths = {name: max(len(name), *(len(row.get(name, "")) for row in rows)) for name in _COLUMNS}
+    chosen = sorted(_COLUMNS, key=lambda name: _COLUMNS[name])
+    while len(chosen) > 2 and sum(widths[name] + 2 for name in chosen) - 2 > width:
+        chosen.pop()
+    return [name for name in _COLUMNS if name in chosen]
+
+
+def _rows(group: dict[str, Any]) -> list[Row]:
     ready = f"{group['processes_ready']}/{group['processes_wanted']}"
-    values: dict[str, str | Text] = {
+    first: Row = {
         "group": Text(group["name"], style="bold"),
         "state": Text(f"{group['state']} {ready}", style=_STYLE.get(group["state"], "")),
         "requests": str(group["requests_total"]),
@@ -104,11 +118,11 @@ def _rows(table: Table, group: dict[str, Any], shown: list[str]) -> None:
         "python": group["python"],
         "listen": " ".join(group["listen"]),
     }
-    table.add_row(*[values.get(name, "") for name in shown])
+    rows = [first]
     for process in group["processes"]:
         retry = process["retry_in_s"]
         state = process["state"] + (f" {retry:.0f}s" if retry is not None else "")
-        row: dict[str, str | Text] = {
+        row: Row = {
             "group": f"  {group['name']}/{process['slot']}",
             "state": Text(f"  {state}", style=_STYLE.get(process["state"], "")),
             "pid": str(process["pid"] or "-"),
@@ -120,7 +134,8 @@ def _rows(table: Table, group: dict[str, Any], shown: list[str]) -> None:
             "rss": f"{process['rss_bytes'] / 1048576:.1f}M" if process["rss_bytes"] else "-",
             "cpu": f"{process['cpu_s']:.1f}s",
         }
-        table.add_row(*[row.get(name, "") for name in shown])
+        rows.append(row)
+    return rows
 
 
 def _problem(group: dict[str, Any]) -> Text:
