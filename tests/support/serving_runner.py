@@ -1,0 +1,66 @@
+"""Runs a Server in a process of its own: `python -m support.serving_runner '<json>'`, or `main` in a child.
+
+It binds nothing: listening sockets come as descriptors. JSON: fds, addresses, application ("module:name"), settings
+(fields of Serving), ready_fd (a line with the protocol's name is written there), engine (optional), path (optional
+additions to sys.path), board_fd (optional). SIGTERM stops accepting, waits until idle and ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+
+
+def main(text: str) -> int:
+    """Serve until SIGTERM; exit code 0 when everything was answered."""
+    options = json.loads(text)
+    sys.path[:0] = options.get("path", [])
+    from wsgigroups.runtime.protocol import engines, libraries
+    from wsgigroups.runtime.serving.server import Server
+    from wsgigroups.runtime.wire.board import Board, private
+    from wsgigroups.runtime.wire.spec import Serving
+
+    module, _, name = options["application"].partition(":")
+    application = getattr(importlib.import_module(module), name or "application")
+    settings = Serving().tuned(options.get("settings", {}))
+    engine = {
+        "httptools": lambda: engines.Httptools(libraries.httptools_module()),
+        "h11": lambda: engines.H11(libraries.h11_module()),
+        "split": lambda: engines.split,
+    }.get(options.get("engine", ""), lambda: None)()
+
+    def log(level: str, text: str) -> None:
+        os.write(2, f"{level}: {text}\n".encode("utf-8", "backslashreplace"))
+
+    board_fd = options.get("board_fd")
+    access_fd = options.get("access_fd")
+    server = Server(
+        settings=settings,
+        listeners=[socket.socket(fileno=fd) for fd in options["fds"]],
+        addresses=options["addresses"],
+        application=application,
+        board=private(settings.threads) if board_fd is None else Board(board_fd),
+        log=log,
+        access_log=None if access_fd is None else lambda line: os.write(access_fd, line) and None,
+        identity="test/1",
+        engine=engine,
+    )
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    server.start()
+    os.write(options["ready_fd"], server.protocol_name.encode() + b"\n")
+    os.read(wake_read, 1)
+    server.stop_accepting()
+    idle = server.wait_idle(10.0)
+    server.close()
+    return 0 if idle else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,12 @@
+"""What the protocol code raises: a message that must be refused, and the status that says why."""
+
+from __future__ import annotations
+
+
+class ProtocolError(Exception):
+    """The peer broke the protocol or a limit: answer `status`, if an answer is still possible, and close."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason

@@ -1,0 +1,89 @@
+"""The libraries that the runtime can use and never requires: httptools, h11, setproctitle.
+
+`preload` runs in a spawner's only thread before it forks; the look-ups run in a daemon's main thread. An application
+must never see what is loaded here: everything goes under a private name in sys.modules, and sys.path, the importer
+caches and the finders are left as they were, so that the application's own copies are found and used by it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Dict, List, Optional, Sequence
+
+PRIVATE_PREFIX = "_wsgigroups_"
+NAMES = ("httptools", "h11", "setproctitle")
+
+
+def preload(library_directories: Sequence[str]) -> None:
+    """Import what these directories have for this interpreter and move it to private names.
+
+    A library that is missing, or was built for another version of Python, is left out.
+    """
+    for name in NAMES:
+        if PRIVATE_PREFIX + name not in sys.modules:
+            _load_privately(name, library_directories)
+
+
+def _load_privately(name: str, directories: Sequence[str]) -> None:
+    """Import under the real name, since h11 imports its own modules by it, then rename."""
+    aside = _take(name)  # somebody's own copy, if one was imported already
+    path, caches = sys.path[:], dict(sys.path_importer_cache)
+    finders, before = sys.meta_path[:], set(sys.modules)
+    # The standard library comes first, so that nothing in the directories can stand in for a part of it.
+    sys.path[:] = [entry for entry in path if not entry.endswith("-packages")] + list(directories)
+    try:
+        module = importlib.import_module(name)
+        if not _lies_in(module, directories):
+            _take(name)
+    except Exception:  # noqa: BLE001 — a C extension of another version fails in many ways; all mean "not here"
+        _take(name)
+    finally:
+        sys.path[:] = path
+        sys.meta_path[:] = finders
+        sys.path_importer_cache.clear()
+        sys.path_importer_cache.update(caches)
+        for key, value in _take(name).items():
+            sys.modules[PRIVATE_PREFIX + key] = value
+        for key in [key for key in sys.modules if key not in before and not key.startswith(PRIVATE_PREFIX)]:
+            if _from(sys.modules[key], directories):
+                del sys.modules[key]  # a module of these directories that a library pulled in
+        sys.modules.update(aside)
+
+
+def _take(name: str) -> Dict[str, Any]:
+    """Remove a package with all its modules from sys.modules and return them."""
+    keys = [key for key in sys.modules if key == name or key.startswith(name + ".")]
+    return {key: sys.modules.pop(key) for key in keys}
+
+
+def _from(module: Any, directories: Sequence[str]) -> bool:
+    origin = getattr(module, "__file__", None) or ""
+    return any(origin.startswith(directory.rstrip("/") + "/") for directory in directories)
+
+
+def _lies_in(module: Any, directories: Sequence[str]) -> bool:
+    paths: List[str] = list(getattr(module, "__path__", ()))
+    return _from(module, directories) or any(
+        path.startswith(directory.rstrip("/") + "/") for path in paths for directory in directories
+    )
+
+
+def _find(name: str, environment: bool) -> Optional[Any]:
+    module = sys.modules.get(PRIVATE_PREFIX + name)
+    if module is not None or not environment:
+        return module
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def httptools_module() -> Optional[Any]:
+    """Return httptools: the preloaded one, else the application's own, else None."""
+    return _find("httptools", environment=True)
+
+
+def h11_module() -> Optional[Any]:
+    """Return h11 as preloaded, else the application's own, else None."""
+    return _find("h11", environment=True)

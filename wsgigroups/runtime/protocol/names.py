@@ -1,0 +1,86 @@
+"""From the name of a header field to the key of the environ, or to nothing where it must not arrive.
+
+Pure tables for protocol code of any thread. A field is dropped when its name could be mistaken for another one in the
+environ ("X_Foo" and "X-Foo", RFC 3875 section 4.1.18), when it can steer code that trusts it blindly ("Proxy", known
+as httpoxy, CVE-2016-5388), and, unless the peer is a trusted proxy, when it claims what only a gateway may say.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict
+
+from .errors import ProtocolError
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+_PLAIN = re.compile(rb"[A-Za-z0-9-]+")
+_REMEMBERED = 512  # names kept in a table; what a client invents beyond is computed each time
+
+# What gateways say about the client, the original request or an authenticated user.
+FORWARDING = frozenset(
+    (
+        "HTTP_CF_CONNECTING_IP",
+        "HTTP_CLIENT_IP",
+        "HTTP_FORWARDED",
+        "HTTP_FRONT_END_HTTPS",
+        "HTTP_FASTLY_CLIENT_IP",
+        "HTTP_HTTPS",
+        "HTTP_REMOTE_ADDR",
+        "HTTP_REMOTE_USER",
+        "HTTP_SCRIPT_NAME",
+        "HTTP_TRUE_CLIENT_IP",
+        "HTTP_WSGIGROUPS_QUEUE_START",
+        "HTTP_X_CLIENT_IP",
+        "HTTP_X_CLUSTER_CLIENT_IP",
+        "HTTP_X_HTTPS",
+        "HTTP_X_ORIGINAL_URL",
+        "HTTP_X_QUEUE_START",
+        "HTTP_X_REAL_IP",
+        "HTTP_X_REMOTE_ADDR",
+        "HTTP_X_REMOTE_USER",
+        "HTTP_X_REQUEST_START",
+        "HTTP_X_REWRITE_URL",
+        "HTTP_X_SCHEME",
+        "HTTP_X_SCRIPT_NAME",
+        "HTTP_X_URL_SCHEME",
+    )
+)
+_FORWARDING_PREFIXES = ("HTTP_X_FORWARDED_", "HTTP_X_ORIGINAL_", "HTTP_X_SSL_", "HTTP_SSL_")
+_NEVER = frozenset(("HTTP_PROXY",))
+_UNPREFIXED = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": "CONTENT_LENGTH"}
+
+
+def is_forwarding(key: str) -> bool:
+    """Tell whether only a trusted proxy may set this key of the environ."""
+    return key in FORWARDING or key.startswith(_FORWARDING_PREFIXES) or key == "HTTP_X_FORWARDED"
+
+
+class Keys(Dict[bytes, str]):
+    """Name of a field, as sent → key of the environ, "" for a field that is dropped. Raises ProtocolError(400).
+
+    Filled as names come. Two threads may compute the same entry; they store the same value.
+    """
+
+    def __init__(self, trusted: bool) -> None:
+        super().__init__()
+        self.trusted = trusted
+
+    def __missing__(self, name: bytes) -> str:
+        if _TOKEN.fullmatch(name) is None:
+            raise ProtocolError(400, "a field name is no token")
+        key = self._key(name)
+        if len(self) < _REMEMBERED and len(name) <= 64:
+            self[name] = key
+        return key
+
+    def _key(self, name: bytes) -> str:
+        if _PLAIN.fullmatch(name) is None:
+            return ""
+        key = "HTTP_" + name.decode("ascii").upper().replace("-", "_")
+        if key in _NEVER or (not self.trusted and is_forwarding(key)):
+            return ""
+        return _UNPREFIXED.get(key, key)
+
+
+UNTRUSTED = Keys(trusted=False)
+TRUSTED = Keys(trusted=True)

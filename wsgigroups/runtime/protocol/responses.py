@@ -1,0 +1,200 @@
+"""The head of a response: what an application may say, and how its body is framed.
+
+Sans-I/O; called in request threads. `prepare` refuses at once what PEP 3333 ("The start_response() Callable") and
+RFC 9110 forbid, so that the error is raised inside the application's call. `compose` decides the framing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+_CONTROLS = bytes([*range(32), 127])
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_STATUS = re.compile(r"([2-9][0-9][0-9]) [\t -~\x80-\xff]*")
+_REMEMBERED = 512
+_ORDINARY, _LENGTH, _HOP_BY_HOP, _DATE, _SERVER = range(5)
+_KINDS = {
+    "connection": _HOP_BY_HOP,
+    "content-length": _LENGTH,
+    "date": _DATE,
+    "keep-alive": _HOP_BY_HOP,
+    "proxy-authenticate": _HOP_BY_HOP,  # the list of wsgiref.util.is_hop_by_hop (RFC 2616 section 13.5.1)
+    "proxy-authorization": _HOP_BY_HOP,
+    "proxy-connection": _HOP_BY_HOP,
+    "server": _SERVER,
+    "te": _HOP_BY_HOP,
+    "trailer": _HOP_BY_HOP,
+    "trailers": _HOP_BY_HOP,
+    "transfer-encoding": _HOP_BY_HOP,
+    "upgrade": _HOP_BY_HOP,
+}
+_kinds: Dict[str, int] = {}  # names as applications write them
+_statuses: Dict[str, Tuple[int, bytes]] = {}
+
+NO_BODY, WITH_LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+}
+
+
+class FieldTooLargeError(Exception):
+    """A header line of the response is longer than header-buffer-size."""
+
+
+class Prepared:
+    """A response's status and fields, checked and encoded."""
+
+    __slots__ = ("code", "dated", "fields", "length", "named", "status_line")
+
+    def __init__(self, code: int, status_line: bytes) -> None:
+        self.code = code
+        self.status_line = status_line
+        self.fields = b""  # lines, each with its CRLF
+        self.length: Optional[int] = None  # Content-Length
+        self.dated = False  # the application sent its own Date
+        self.named = False  # … its own Server
+
+
+def prepare(status: Any, headers: Any, line_limit: int) -> Prepared:
+    """Check and encode. Raises TypeError, ValueError, FieldTooLargeError (line_limit in bytes, 0: none)."""
+    known = _statuses.get(status) if type(status) is str else None
+    code, status_line = known if known is not None else _check_status(status)
+    if not isinstance(headers, list):
+        raise TypeError("headers must be a list, not %s" % type(headers).__name__)
+    result = Prepared(code, status_line)
+    lines: List[str] = []
+    for name, value in headers:
+        kind = _kinds.get(name)
+        if kind is None:
+            kind = _classify(name)
+        if kind and not _special(result, kind, name, value):
+            continue
+        lines.append(name + ": " + value + "\r\n")
+    try:
+        fields = "".join(lines).encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ValueError("a header is not Latin-1: %s" % error) from None
+    if len(fields) - len(fields.translate(None, _CONTROLS)) != 2 * len(lines):
+        raise ValueError("a header value has a control character")
+    if line_limit and len(fields) > line_limit:
+        for line in lines:
+            if len(line) - 2 > line_limit:
+                raise FieldTooLargeError(
+                    "the response header %s is %d bytes long: header-buffer-size allows %d"
+                    % (line.partition(":")[0], len(line) - 2, line_limit)
+                )
+    result.fields = fields
+    return result
+
+
+def _check_status(status: Any) -> Tuple[int, bytes]:
+    if type(status) is not str:
+        raise TypeError("status must be a str, not %s" % type(status).__name__)
+    match = _STATUS.fullmatch(status)
+    if match is None:
+        raise ValueError("status must be a final code, a space and a reason without control characters: %r" % status)
+    found = int(match.group(1)), b"HTTP/1.1 " + status.encode("latin-1") + b"\r\n"
+    if len(_statuses) < _REMEMBERED and len(status) <= 64:
+        _statuses[status] = found
+    return found
+
+
+def _classify(name: Any) -> int:
+    if type(name) is not str:
+        raise TypeError("header names must be str, not %s" % type(name).__name__)
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError("header name %r is no token" % name)
+    kind = _KINDS.get(name.lower(), _ORDINARY)
+    if len(_kinds) < _REMEMBERED and len(name) <= 64:
+        _kinds[name] = kind
+    return kind
+
+
+def _special(result: Prepared, kind: int, name: str, value: Any) -> bool:
+    """Take note of a field that concerns the server; False when it is not to be sent."""
+    if kind == _HOP_BY_HOP:
+        raise ValueError("%s is a hop-by-hop header: it belongs to the server (PEP 3333)" % name)
+    if kind == _DATE:
+        result.dated = True
+    elif kind == _SERVER:
+        result.named = True
+    elif kind == _LENGTH:
+        if type(value) is not str or not value.isdecimal() or not value.isascii():
+            raise ValueError("Content-Length is no number: %r" % (value,))
+        if result.length is not None:
+            raise ValueError("there is more than one Content-Length")
+        result.length = int(value)
+        return result.code != 204  # RFC 9110 section 8.6
+    return True
+
+
+def compose(
+    prepared: Prepared,
+    is_http_1_1: bool,
+    keep_alive: bool,
+    is_head: bool,
+    known: Optional[int],
+    own: bytes,
+    date: bytes,
+) -> Tuple[bytes, int, bool]:
+    """Return the head with its empty line, the framing and whether the connection may be kept.
+
+    known: length of the body if nothing more will follow what is known already; own: our Server and Date lines; date:
+    our Date line alone. Content-Length is added when `known` says it, else HTTP/1.1 clients get chunks (RFC 9112
+    section 6).
+    """
+    framing = WITH_LENGTH
+    extra = b""
+    if prepared.code in (204, 304):
+        framing = NO_BODY
+    elif is_head:
+        framing = NO_BODY
+        if prepared.length is None and known:
+            extra = b"Content-Length: %d\r\n" % known
+    elif prepared.length is None:
+        if known is not None:
+            extra = b"Content-Length: %d\r\n" % known
+        elif is_http_1_1:
+            framing = CHUNKED
+            extra = b"Transfer-Encoding: chunked\r\n"
+        else:
+            framing = UNTIL_CLOSE
+            keep_alive = False
+    if not keep_alive:
+        extra += b"Connection: close\r\n"
+    elif not is_http_1_1:
+        extra += b"Connection: keep-alive\r\n"
+    if prepared.dated or prepared.named:
+        own = b"" if prepared.dated else date
+        if not prepared.named:
+            own += SERVER_LINE
+    return prepared.status_line + own + prepared.fields + extra + b"\r\n", framing, keep_alive
+
+
+SERVER_LINE = b"Server: wsgigroups\r\n"
+
+
+def refusal(status: int, own: bytes, keep_alive: bool = False, is_head: bool = False) -> bytes:
+    """Return a whole response of the server's own, with a word of text as its body."""
+    reason = REASONS.get(status, "Error")
+    body = b"" if is_head else reason.encode("ascii") + b"\n"
+    return (
+        b"HTTP/1.1 %d %s\r\n" % (status, reason.encode("ascii"))
+        + own
+        + b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % (len(reason) + 1)
+        + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n")
+        + body
+    )

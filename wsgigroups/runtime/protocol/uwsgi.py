@@ -1,0 +1,155 @@
+"""The uwsgi protocol: one packet of variables in front of the body (uWSGI documentation, "The uwsgi Protocol").
+
+Sans-I/O; used by the thread that owns the connection. Only modifiers 0/0 (a WSGI request) exist here; the others make
+uWSGI evaluate code or reach into its internals. No variable has an effect beyond the environ: UWSGI_* ones, which load
+code or change the process there, are dropped. The result is the same Head as from HTTP, by the same rules.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Tuple
+
+from . import heads, limits
+from .errors import ProtocolError
+from .names import is_forwarding
+from .targets import decode_path, split_target
+
+FIRST_BYTE = 0  # of a packet with modifier 0; no HTTP request begins with it
+HEADER_BYTES = 4
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(r"[!-~]+")
+_VALUE = re.compile("[\t -~\x80-\xff]*")
+# Taken from any peer: they say what was asked, as a request line does.
+_REQUEST = frozenset(("REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "PATH_INFO", "SERVER_PROTOCOL"))
+_BODY = frozenset(("CONTENT_LENGTH", "CONTENT_TYPE"))
+# Taken from a trusted gateway only: who asked, how they were authenticated, what name was asked.
+_GATEWAY = frozenset(
+    (
+        "AUTH_TYPE",
+        "DOCUMENT_ROOT",
+        "HTTPS",
+        "REMOTE_ADDR",
+        "REMOTE_HOST",
+        "REMOTE_PORT",
+        "REMOTE_USER",
+        "REQUEST_ID",
+        "REQUEST_SCHEME",
+        "SCRIPT_NAME",
+        "SERVER_ADDR",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "WSGIGROUPS_QUEUE_START",
+    )
+)
+_GATEWAY_PREFIXES = ("SSL_", "WSGIGROUPS_")
+
+
+def size_of(data: bytes) -> int:
+    """Return the whole length of the packet that begins with these bytes, 0 while it cannot be told.
+
+    Raises ProtocolError(400) for any modifier but 0/0.
+    """
+    if data[:1] != b"\0":
+        raise ProtocolError(400, "the uwsgi packet has modifier1 %d" % data[0])
+    if len(data) < HEADER_BYTES:
+        return 0
+    if data[3]:
+        raise ProtocolError(400, "the uwsgi packet has modifier2 %d" % data[3])
+    size = HEADER_BYTES + data[1] + (data[2] << 8)
+    if size == HEADER_BYTES:
+        raise ProtocolError(400, "the uwsgi packet is empty")
+    return size
+
+
+def variables(packet: bytes) -> List[Tuple[str, str]]:
+    """Return the pairs of a whole packet, values decoded as Latin-1. Raises ProtocolError(400)."""
+    found = []
+    position, end = HEADER_BYTES, len(packet)
+    while position < end:
+        texts = []
+        for what in ("name", "value"):
+            if position + 2 > end:
+                raise ProtocolError(400, "a %s of the uwsgi packet has no size" % what)
+            size = packet[position] + (packet[position + 1] << 8)
+            position += 2
+            if position + size > end:
+                raise ProtocolError(400, "a %s of the uwsgi packet goes beyond its end" % what)
+            texts.append(packet[position : position + size].decode("latin-1"))
+            position += size
+        found.append((texts[0], texts[1]))
+    return found
+
+
+def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
+    """Turn a whole packet into a Head. Raises ProtocolError. base: as for `heads.parse`."""
+    given: Dict[str, str] = {}
+    fields = 0
+    for name, value in variables(packet):
+        if name in given:
+            raise ProtocolError(400, "a variable of the uwsgi packet came twice")
+        if _VALUE.fullmatch(value) is None:
+            raise ProtocolError(400, "a variable of the uwsgi packet has a control character")
+        given[name] = value
+        if name.startswith("HTTP_"):
+            fields += 1
+            if len(value) > limits.FIELD_BYTES:
+                raise ProtocolError(431, "a header field is longer than %d bytes" % limits.FIELD_BYTES)
+    if fields > limits.FIELDS:
+        raise ProtocolError(431, "there are more than %d header fields" % limits.FIELDS)
+    environ = base.copy()
+    head = _request(given, environ)
+    for name, value in given.items():
+        if _NAME.fullmatch(name) is not None and _wanted(name, trusted):
+            environ[name] = value
+    if trusted:
+        _scheme(given, environ)
+    if not environ.get("CONTENT_LENGTH"):
+        environ.pop("CONTENT_LENGTH", None)  # gateways send it empty when there is none
+    if not environ.get("CONTENT_TYPE"):
+        environ.pop("CONTENT_TYPE", None)
+    environ.pop("HTTP_CONTENT_LENGTH", None)
+    environ.pop("HTTP_CONTENT_TYPE", None)
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # undone by the gateway: what follows is CONTENT_LENGTH bytes
+    heads.frame(head, "")
+    head.keep_alive = False
+    head.expects = False  # the gateway has the body or waits for nothing
+    return head
+
+
+def _wanted(name: str, trusted: bool) -> bool:
+    if name.startswith("HTTP_"):
+        return name != "HTTP_PROXY" and (trusted or not is_forwarding(name))
+    if name in _BODY:
+        return True
+    return trusted and (name in _GATEWAY or name.startswith(_GATEWAY_PREFIXES))
+
+
+def _request(given: Dict[str, str], environ: Dict[str, Any]) -> heads.Head:
+    """The part of the environ that HTTP has in its request line. Raises ProtocolError."""
+    method = given.get("REQUEST_METHOD", "")
+    if _METHOD.fullmatch(method) is None:
+        raise ProtocolError(400, "REQUEST_METHOD is no token")
+    if method.encode("ascii") not in heads.METHODS:
+        raise ProtocolError(501, "the method is unknown")
+    target = given.get("REQUEST_URI", "")
+    if len(target) > limits.REQUEST_LINE_BYTES:
+        raise ProtocolError(414, "REQUEST_URI is longer than %d bytes" % limits.REQUEST_LINE_BYTES)
+    if _TARGET.fullmatch(target) is None:
+        raise ProtocolError(400, "REQUEST_URI is missing or malformed")
+    path, query, _authority = split_target(method, target)
+    environ["REQUEST_METHOD"] = method
+    environ["REQUEST_URI"] = target
+    environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
+    # A gateway that mounts applications has taken SCRIPT_NAME away; without it the path is what was asked.
+    environ["PATH_INFO"] = given["PATH_INFO"] if "PATH_INFO" in given else decode_path(path)
+    protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
+    environ["SERVER_PROTOCOL"] = protocol if protocol.startswith("HTTP/") else "HTTP/1.1"
+    return heads.Head(method, environ, is_http_1_1=False)
+
+
+def _scheme(given: Dict[str, str], environ: Dict[str, Any]) -> None:
+    secure = given.get("HTTPS", "").lower() in ("on", "1") or given.get("REQUEST_SCHEME", "") == "https"
+    environ["wsgi.url_scheme"] = "https" if secure else "http"
+    environ.pop("HTTPS", None)

@@ -1,0 +1,88 @@
+"""One client connection: what is known of it between two events.
+
+Owned by exactly one thread at a time: by the leader, or, while `owned` is true, by the request thread that answers.
+Only the owner touches its fields, with one exception: the leader adds to `signalled` under the poller's lock when an
+event arrives for a connection that a request thread owns; that thread looks at it under the same lock before it gives
+the connection back.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Dict, Optional
+
+from ..protocol.chunked import ChunkedDecoder
+from ..protocol.heads import Head
+from ..protocol.names import Keys
+from ..protocol.scanner import Scanner
+from .output import Output
+
+# What a connection is doing, seen from the poller.
+IDLE, HEAD, BODY, QUEUED, RUNNING, FLUSHING, LINGERING, CLOSED = range(8)
+
+
+class Connection:
+    """A socket, the bytes received and not yet understood, and the request they make."""
+
+    __slots__ = (
+        "accepted_ns",
+        "arrived_ns",
+        "base",
+        "body",
+        "data",
+        "deadline_ns",
+        "decoder",
+        "empty_lines",
+        "fd",
+        "gone",
+        "head",
+        "is_uwsgi",
+        "keep",
+        "keys",
+        "more",
+        "offered_ns",
+        "output",
+        "owned",
+        "peer",
+        "received_bytes",
+        "requests",
+        "scanner",
+        "signalled",
+        "since_ns",
+        "sock",
+        "state",
+        "trusted",
+        "unix",
+        "watched",
+    )
+
+    def __init__(self, sock: socket.socket, base: Dict[str, Any], keys: Keys, peer: str, unix: bool) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.base = base  # the environ's constant part
+        self.keys = keys
+        self.trusted = keys.trusted
+        self.peer = peer  # for log lines
+        self.unix = unix
+        self.watched = False  # registered with epoll
+        self.state = IDLE
+        self.owned = False
+        self.signalled = 0  # events that arrived while a request thread owned it
+        self.data = b""  # received, not yet parsed
+        self.more = False  # the last read may not have emptied the socket (it is watched edge-triggered)
+        self.gone = False  # the peer has closed its sending side
+        self.scanner: Optional[Scanner] = None  # of an unfinished head
+        self.empty_lines = 0
+        self.is_uwsgi = False
+        self.head: Optional[Head] = None  # of the request being received or answered
+        self.body = b""  # of that request, as far as the poller has received it
+        self.decoder: Optional[ChunkedDecoder] = None
+        self.received_bytes = 0  # of that request's body, for the minimum rate
+        self.since_ns = 0  # when that body began
+        self.arrived_ns = 0  # when that request began to wait for a thread
+        self.offered_ns = 0  # when it was put into the queue
+        self.deadline_ns = 0  # when the poller must do something about it; 0: never
+        self.output: Optional[Output] = None  # bytes that the socket has not taken yet
+        self.keep = False  # another request may follow the answer being sent
+        self.requests = 0
+        self.accepted_ns = 0

@@ -1,0 +1,421 @@
+"""The threads of a daemon: request threads that lead in turn, and the monitor that watches the leader.
+
+Leadership is a baton: `_lead` is locked while somebody drives the poller, and the lock passes from thread to thread
+without being released. A leader that calls the application *inline* releases it for that time: on return it takes it
+back and goes on polling, at the cost of two uncontended lock operations and of no hand-off at all. If the call takes
+longer than a tick, the monitor has taken the lock in the meantime and given it to another thread, and the returning
+one goes on as an ordinary request thread. After that the crew is *eager*: leaders hand over before they call, until
+QUICK_ROW calls in a row were quick. When every request thread is in the application, the monitor leads: it receives,
+keeps time and queues requests, and never calls the application.
+
+What is shared, and why that needs no GIL: `_turn` is written by the leader alone, before it releases `_lead`, and read
+by the monitor after it has acquired it; idle threads, the queue, `_detached` and the board's counters are guarded by
+`poller.lock`; `_eager` and `_quick_row` may lose an update, which moves a switch of modes by a few requests.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from typing import Callable, List, Optional
+
+from ..protocol import forwarding
+from ..wire.board import BUSY_WORD, WORD, Board
+from ..wire.spec import Serving
+from .connection import CLOSED, IDLE, RUNNING, Connection
+from .gateway import Gateway, Tally
+from .poller import Poller
+from .queue import Queue
+
+TICK_S = 0.005  # a call that outlasts one to two ticks costs the caller its leadership
+QUICK_NS = 3_000_000
+QUICK_ROW = 200
+_QUIET_TICKS = 10  # ticks without a new request after which the monitor sleeps until the next one
+HEARTBEAT_S = 1.0
+_REQUESTS_TOTAL, _STARTED, _ACTIVE = WORD["requests_total"], WORD["started_total"], WORD["requests_active"]
+_RECEIVED, _SENT = WORD["received_bytes"], WORD["sent_bytes"]
+_QUEUE_NS, _APPLICATION_NS = WORD["queue_time_ns"], WORD["application_time_ns"]
+_ABORTED, _LAST, _QUEUED = WORD["aborted"], WORD["last_activity_ns"], WORD["requests_queued"]
+_STATUS_1XX, _HEARTBEAT = WORD["status_1xx"], WORD["heartbeat_ns"]
+
+
+class RequestThread:
+    """One thread that may call the application."""
+
+    __slots__ = ("busy_word", "tally", "thread", "wake")
+
+    def __init__(self, index: int) -> None:
+        self.busy_word = BUSY_WORD + index
+        self.tally = Tally()
+        self.wake = threading.Lock()  # released to give it the baton, or to end it
+        self.wake.acquire()
+        self.thread: Optional[threading.Thread] = None
+
+
+class Crew:
+    """Starts, promotes and ends the threads."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        gateway: Gateway,
+        queue: Queue,
+        settings: Serving,
+        board: Board,
+        log: Callable[[str, str], None],
+    ) -> None:
+        self._poller = poller
+        self._gateway = gateway
+        self._queue = queue
+        self._lock = poller.lock
+        self._words = board.words
+        self._most = min(settings.threads, board.threads)
+        self._stack_size_bytes = settings.stack_size_bytes
+        self.maximum_requests = settings.maximum_requests
+        self.on_maximum_requests: Optional[Callable[[], None]] = None
+        self._log = log
+        self._threads: List[RequestThread] = []
+        self._idle: List[RequestThread] = []  # last in, first out: few threads stay warm
+        self._detached = 0  # request threads in the application that are not the inline leader
+        self._lead = threading.Lock()
+        self._lead.acquire()
+        self._turn = 0
+        self._inline: Optional[RequestThread] = None  # who leads inline; read by the monitor when it holds `_lead`
+        self._first: Optional[Connection] = None  # handed over with the baton: a complete request
+        self._eager = False
+        self._quick_row = 0
+        self._closing = False
+        self._monitor_wake = threading.Lock()
+        self._monitor_wake.acquire()
+        self._monitor_sleeps = False
+        self._monitor_leads = False
+        self._monitor: Optional[threading.Thread] = None
+
+    # Other threads
+
+    def start(self) -> None:
+        """Start the monitor and the first leader. Raises RuntimeError when threads cannot be started."""
+        self._words[_HEARTBEAT] = time.monotonic_ns()
+        with self._lock:
+            if not self._promote_request_thread():
+                raise RuntimeError("cannot start a request thread")
+        self._monitor = threading.Thread(target=self._watch, name="wsgigroups-monitor", daemon=True)
+        self._monitor.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is in the application or waiting for a thread."""
+        with self._lock:
+            return bool(len(self._queue)) or any(self._words[thread.busy_word] for thread in self._threads)
+
+    def close(self, timeout_s: float) -> None:
+        """End the threads that are not in the application; those that are end when they come back."""
+        self._closing = True
+        self._poller.wake()
+        self._wake_monitor()
+        until_s = time.monotonic() + timeout_s
+        if self._monitor is not None:
+            self._monitor.join(max(0.0, until_s - time.monotonic()))
+        with self._lock:
+            idle, self._idle = self._idle, []
+            for thread in idle:
+                thread.wake.release()
+        for thread in list(self._threads):
+            if thread.thread is not None and not self._words[thread.busy_word]:
+                thread.thread.join(max(0.0, until_s - time.monotonic()))
+
+    # Leadership; the caller of these has the baton and `_lock`
+
+    def _promote(self) -> None:
+        """Give the baton to an idle request thread, to a new one, or to the monitor."""
+        if not self._promote_request_thread():
+            self._poller.listening.saturated = True
+            self._monitor_leads = True
+            self._wake_monitor()
+
+    def _promote_request_thread(self) -> bool:
+        if self._idle:
+            self._idle.pop().wake.release()
+            return True
+        if len(self._threads) >= self._most:
+            return False
+        thread = RequestThread(len(self._threads))
+        thread.wake.release()
+        try:
+            self._start_thread(thread)
+        except RuntimeError as error:  # a limit on processes or memory: serve with those that exist
+            self._log("error", "cannot start request thread %d of %d: %s" % (len(self._threads) + 1, self._most, error))
+            self._most = max(1, len(self._threads))
+            return False
+        self._threads.append(thread)
+        return True
+
+    def _start_thread(self, thread: RequestThread) -> None:
+        before = threading.stack_size(self._stack_size_bytes) if self._stack_size_bytes else None
+        try:
+            name = "wsgigroups-request-%d" % len(self._threads)
+            thread.thread = threading.Thread(target=self._work, args=(thread,), name=name, daemon=True)
+            thread.thread.start()
+        finally:
+            if before is not None:
+                threading.stack_size(before)
+
+    def _wake_monitor(self) -> None:
+        """Cut its sleep short; a second wake-up before it has slept changes nothing."""
+        self._monitor_sleeps = False
+        try:
+            self._monitor_wake.release()
+        except RuntimeError:  # released already
+            return
+
+    # A request thread
+
+    def _work(self, me: RequestThread) -> None:
+        while True:
+            me.wake.acquire()
+            if self._closing:
+                return
+            self._drive(me)
+
+    def _drive(self, me: RequestThread) -> None:
+        """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
+        poller, ready, lead = self._poller, self._poller.ready, self._lead
+        first, self._first = self._first, None
+        while True:
+            if not ready and first is None:
+                if me.tally.requests:
+                    with self._lock:
+                        self._publish(me.tally)
+                if self._closing:
+                    return
+                poller.wait()
+                continue
+            connection = poller.step() if first is None else first
+            first = None
+            if connection is None or (connection.trusted and self._too_late(connection)):
+                continue
+            if self._eager or self._closing:
+                with self._lock:
+                    self._detached += 1
+                    self._words[_ACTIVE] = self._detached
+                    self._words[_STARTED] += 1
+                    self._promote()
+                self._answer(me, connection)
+                self._follow(me, connection)
+                return
+            self._inline = me
+            self._turn = turn = self._turn + 1
+            lead.release()
+            if self._monitor_sleeps:
+                self._wake_monitor()
+            self._answer(me, connection)
+            if not lead.acquire(False):
+                self._follow(me, connection)  # the monitor has counted us as detached
+                return
+            if self._turn != turn:
+                # Somebody else leads inline just now and finds the baton gone, as if the monitor had taken it: it
+                # takes the place among the detached that the monitor gave us.
+                self._release(connection)
+                continue
+            if connection.owned:
+                connection.owned = False
+                if (connection.data or connection.more) and connection.state == IDLE:
+                    ready.append((connection.fd, 0))
+
+    def _answer(self, me: RequestThread, connection: Connection) -> None:
+        """Run one request with its time on the board."""
+        words, word, tally = self._words, me.busy_word, me.tally
+        start_ns = time.monotonic_ns()
+        words[word] = start_ns
+        tally.queue_ns += start_ns - (connection.arrived_ns or start_ns)
+        connection.arrived_ns = 0
+        end_ns = self._gateway.answer(connection, start_ns, tally)
+        words[word] = 0
+        if end_ns - start_ns < QUICK_NS:
+            self._quick_row = row = self._quick_row + 1
+            if row == QUICK_ROW:
+                self._eager = False
+        else:
+            self._quick_row = 0
+
+    def _follow(self, me: RequestThread, connection: Connection) -> None:
+        """Give the connection back, then take what is queued, until nothing is; then be idle."""
+        again: Optional[Connection] = connection
+        while again is not None:
+            following = self._continue(again)
+            call = False
+            with self._lock:
+                if following is not None and len(self._queue):
+                    following.arrived_ns = now_ns = time.monotonic_ns()
+                    self._queue.offer(following, now_ns)  # those who came before it come first
+                    following = None
+                again = following or self._queue.take()
+                self._words[_QUEUED] = len(self._queue)
+                if again is None:
+                    self._detached -= 1
+                    self._words[_ACTIVE] = self._detached
+                    self._idle.append(me)
+                    if self._closing:
+                        me.wake.release()
+                    call = self._poller.listening.saturated  # the monitor leads: a thread could do so again
+                    self._poller.listening.saturated = False
+                self._publish(me.tally)
+            if again is None:
+                if call:
+                    self._poller.wake()
+                return
+            again.state = RUNNING
+            self._answer(me, again)
+
+    def _continue(self, connection: Connection) -> Optional[Connection]:
+        """Look for the next request of a connection that we own; None: it is the leader's again, or closed."""
+        while True:
+            with self._lock:
+                flags, connection.signalled = connection.signalled, 0
+                waiting = connection.state == IDLE and (flags or connection.more or connection.data)
+                if not waiting:
+                    connection.owned = False
+            if not waiting:
+                if flags and connection.state != CLOSED:
+                    self._poller.ready.append((connection.fd, flags))
+                    self._poller.wake()
+                return None
+            if flags & ~(select.EPOLLIN | select.EPOLLOUT):
+                connection.gone = True
+            if flags:
+                connection.more = True
+            if self._poller.resume(connection):
+                return connection
+
+    def _release(self, connection: Connection) -> None:
+        """Give a connection back while leading."""
+        with self._lock:
+            flags, connection.signalled = connection.signalled, 0
+            connection.owned = False
+        if connection.state != CLOSED and (flags or connection.more or connection.data):
+            connection.more = connection.more or bool(flags)
+            self._poller.ready.append((connection.fd, flags))
+
+    def _publish(self, tally: Tally) -> None:
+        """Add a thread's tally to the board. The caller holds `_lock`."""
+        if not tally.requests:
+            return
+        words = self._words
+        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + tally.requests
+        words[_STARTED] = total + self._detached
+        for index in range(1, 6):
+            count = tally.statuses[index]
+            if count:
+                words[_STATUS_1XX - 1 + index] += count
+        words[_RECEIVED] += tally.received_bytes
+        words[_SENT] += tally.sent_bytes
+        words[_QUEUE_NS] += tally.queue_ns
+        words[_APPLICATION_NS] += tally.application_ns
+        words[_ABORTED] += tally.aborted
+        words[_LAST] = time.monotonic_ns()
+        tally.clear()
+        if self.maximum_requests and total >= self.maximum_requests:
+            self.maximum_requests = 0
+            if self.on_maximum_requests is not None:
+                self.on_maximum_requests()
+
+    def _too_late(self, connection: Connection) -> bool:
+        """Refuse a request that a trusted gateway has kept waiting for longer than queue-timeout."""
+        head = connection.head
+        if head is None:
+            return False
+        started_s = forwarding.queue_start_s(head.environ)
+        if started_s is None:
+            return False
+        waited_ns = int(min(max(0.0, time.time() - started_s), 86400.0) * 1e9)
+        connection.arrived_ns = time.monotonic_ns() - waited_ns
+        if not 0 < self._queue.queue_timeout_ns <= waited_ns:
+            return False
+        connection.owned = False
+        self._words[WORD["queue_timeouts"]] += 1
+        self._poller.refuse(connection, 504, "it waited for longer than queue-timeout before it came here")
+        return True
+
+    # The monitor
+
+    def _hand_over(self) -> None:
+        """Give the baton to an idle request thread. The caller, the monitor, holds `_lock`."""
+        self._monitor_leads = False
+        self._poller.listening.saturated = False
+        self._promote_request_thread()
+
+    def _watch(self) -> None:
+        beat_s = time.monotonic()
+        quiet = turn = 0
+        access = self._gateway.access
+        while not self._closing:
+            if self._monitor_leads:
+                self._lead_without_threads()
+                beat_s = time.monotonic()
+                continue
+            if quiet >= _QUIET_TICKS:
+                if access is not None:
+                    access.flush()
+                self._monitor_sleeps = True
+                if turn == self._turn and not self._take_over(turn) and not self._monitor_leads:
+                    self._monitor_wake.acquire(timeout=max(0.0, beat_s + HEARTBEAT_S - time.monotonic()))
+                self._monitor_sleeps = False
+            else:
+                self._monitor_wake.acquire(timeout=TICK_S)
+            if self._monitor_leads or self._closing:
+                continue
+            now_s = time.monotonic()
+            if now_s - beat_s >= HEARTBEAT_S:
+                beat_s = now_s
+                self._words[_HEARTBEAT] = time.monotonic_ns()
+            if turn == self._turn:
+                quiet += 1
+                self._take_over(turn)
+            else:
+                turn = self._turn
+                quiet = 0
+            if access is not None:
+                access.flush()
+
+    def _take_over(self, turn: int) -> bool:
+        """Take the baton from a leader that has been in the application for a tick, and give it on."""
+        if not self._lead.acquire(False):
+            return False  # the leader polls
+        # Nobody can begin a turn now; a turn that began since we looked loses the baton early, which does no harm.
+        self._eager = True
+        self._quick_row = 0
+        with self._lock:
+            self._detached += 1
+            self._words[_ACTIVE] = self._detached
+            self._words[_STARTED] += 1
+            self._promote()
+        return True
+
+    def _lead_without_threads(self) -> None:
+        """Lead while every request thread is in the application."""
+        poller, words, queue = self._poller, self._words, self._queue
+        access = self._gateway.access
+        while not self._closing:
+            with self._lock:
+                if self._idle:
+                    self._hand_over()
+                    return
+            words[_HEARTBEAT] = time.monotonic_ns()
+            if not poller.ready:
+                if access is not None:
+                    access.flush()
+                poller.wait()  # at most LONGEST_WAIT_S, since connections are open
+                continue
+            connection = poller.step()
+            if connection is None or self._too_late(connection):
+                continue
+            now_ns = time.monotonic_ns()
+            with self._lock:
+                connection.arrived_ns = connection.arrived_ns or now_ns
+                if self._idle:  # one has become idle since we looked: it begins with this one
+                    self._first = connection
+                    self._hand_over()
+                    return
+                queue.offer(connection, now_ns)
+                words[_QUEUED] = len(queue)

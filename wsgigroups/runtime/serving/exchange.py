@@ -1,0 +1,236 @@
+"""One request and its answer: start_response, write, and every block of the body on its way to the client.
+
+Made for one request, used by one request thread. Must never let an answer that was cut short look whole: a body that
+ends before its Content-Length, or an exception after the head has left, makes `finish` or the gateway abort.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+
+from ..protocol import responses
+from ..protocol.heads import Head
+from .bodies import ArrivingBody
+from .connection import Connection
+from .output import DONT_WAIT, Output
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
+
+_UNSENT = -1
+_JOINED_BYTES = 65536  # a block up to this size is copied behind the head, so that one send takes both
+_SENDFILE_BYTES = 1 << 30
+
+
+class ClientGoneError(OSError):
+    """The client has closed the connection, or has taken nothing for response-socket-timeout."""
+
+
+class Exchange:
+    """`start_response` is given to the application; the gateway calls the rest."""
+
+    __slots__ = (
+        "_gateway",
+        "body",
+        "connection",
+        "ended",
+        "framing",
+        "gone",
+        "head",
+        "keep",
+        "left",
+        "prepared",
+        "sent_bytes",
+    )
+
+    def __init__(self, gateway: "Gateway", connection: Connection, head: Head, body: Optional[ArrivingBody]) -> None:
+        self._gateway = gateway
+        self.connection = connection
+        self.head = head
+        self.body = body  # None: all of it had arrived before
+        self.prepared: Optional[responses.Prepared] = None
+        self.framing = _UNSENT
+        self.left = -1  # bytes still due by Content-Length; -1: no such promise
+        self.keep = head.keep_alive
+        self.sent_bytes = 0
+        self.gone = False
+        self.ended = False
+
+    # For the application
+
+    def start_response(self, status: str, headers: List[Tuple[str, str]], exc_info: Any = None) -> Callable[..., None]:
+        """PEP 3333, "The start_response() Callable". Raises TypeError, ValueError, RuntimeError, FieldTooLargeError."""
+        if self.ended:
+            raise RuntimeError("start_response was called after the request had ended")
+        if exc_info is not None:
+            if self.framing != _UNSENT:
+                try:
+                    raise exc_info[1].with_traceback(exc_info[2])
+                finally:
+                    exc_info = None  # break the cycle through this frame
+        elif self.prepared is not None:
+            raise RuntimeError("start_response was called again without exc_info")
+        self.prepared = responses.prepare(status, headers, self._gateway.settings.header_buffer_size_bytes)
+        return self.write
+
+    def write(self, block: bytes) -> None:
+        """PEP 3333, "The write() Callable". Raises TypeError, RuntimeError, ClientGoneError."""
+        if type(block) is not bytes:
+            raise TypeError("write() takes bytes, not %s" % type(block).__name__)
+        if self.ended:
+            raise RuntimeError("write() was called after the request had ended")
+        if block:
+            self.send_block(block)
+
+    # For the gateway
+
+    def compose(self, known: Optional[int]) -> bytes:
+        """Decide the framing and return the head. Raises RuntimeError when start_response was not called."""
+        prepared = self.prepared
+        if prepared is None:
+            raise RuntimeError("the application did not call start_response")
+        gateway = self._gateway
+        if gateway.poller.stopping or (self.body is not None and not self.body.complete):
+            self.keep = False  # what is left of an unread body must not be taken for a request
+        dates = gateway.dates
+        data, self.framing, self.keep = responses.compose(
+            prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, dates.own(), dates.date()
+        )
+        if self.framing == responses.WITH_LENGTH:
+            length = prepared.length if prepared.length is not None else known
+            self.left = -1 if length is None else length
+        return data
+
+    def send_whole(self, block: bytes) -> None:
+        """Send head and body of an answer that has one block."""
+        if type(block) is not bytes:
+            raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
+        head = self.compose(len(block))
+        if self.framing == responses.NO_BODY:
+            block = b""
+        elif self.left != len(block):
+            block = self._within_length(block)
+        else:
+            self.left = 0
+        self._send_with_head(head, block)
+
+    def send_block(self, block: bytes) -> None:
+        """Send a block of the body, and the head before the first one."""
+        head = self.compose(None) if self.framing == _UNSENT else b""
+        if self.framing == responses.CHUNKED:
+            if len(block) <= _JOINED_BYTES:
+                block = b"%x\r\n%b\r\n" % (len(block), block)
+            else:
+                self.send(head + b"%x\r\n" % len(block))
+                self.send(block)
+                head, block = b"", b"\r\n"
+        elif self.framing == responses.NO_BODY:
+            block = b""
+        elif self.left >= 0:
+            block = self._within_length(block)
+        self._send_with_head(head, block)
+
+    def send_file(self, fd: int, offset: int, length: int) -> None:
+        """Send a region of a file without reading it; the head has not left yet. Raises OSError of the file."""
+        head = self.compose(length)
+        if self.framing == responses.NO_BODY:
+            self.send(head)
+            return
+        self.send(head)
+        count = min(length, self.left) if self.left >= 0 else length
+        connection, gateway = self.connection, self._gateway
+        sock_fd = connection.fd
+        os.set_blocking(sock_fd, False)  # sendfile(2) has no flag for it
+        while count:
+            if connection.output is not None:
+                gateway.drain_output(self, 0)
+            try:
+                sent = os.sendfile(sock_fd, fd, offset, min(count, _SENDFILE_BYTES))
+            except BlockingIOError:
+                gateway.wait_writable(self)
+                continue
+            except (BrokenPipeError, ConnectionError) as error:
+                raise self.lost(error) from None
+            if not sent:
+                break  # the file has become shorter: `finish` sees what is missing
+            offset += sent
+            count -= sent
+            self.sent_bytes += sent
+            if self.left >= 0:
+                self.left -= sent
+
+    def finish(self) -> bool:
+        """Everything was produced: send what completes the answer; False when it cannot be made complete."""
+        if self.framing == _UNSENT:
+            self.send(self.compose(0))
+        elif self.framing == responses.CHUNKED:
+            self.send(b"0\r\n\r\n")
+        return self.left <= 0
+
+    def _within_length(self, block: bytes) -> bytes:
+        if len(block) > self.left:
+            self._gateway.log_request(
+                self, "warning", "the body is longer than its Content-Length: what is beyond it was dropped"
+            )
+            block = block[: self.left]
+        self.left -= len(block)
+        return block
+
+    def _send_with_head(self, head: bytes, block: bytes) -> None:
+        if not head:
+            if block:
+                self.send(block)
+        elif len(block) <= _JOINED_BYTES:
+            self.send(head + block if block else head)
+        else:
+            self.send(head)
+            self.send(block)
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to the client: to the socket, else to the poller, which has room for a little; else wait."""
+        connection = self.connection
+        if self.gone:
+            raise ClientGoneError("the client is gone")
+        sent = 0
+        if connection.output is None:
+            try:
+                sent = connection.sock.send(data, DONT_WAIT)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                raise self.lost(error) from None
+        self.sent_bytes += len(data)
+        if sent < len(data):
+            self._buffer(memoryview(data)[sent:])
+
+    def _buffer(self, rest: memoryview) -> None:
+        connection, gateway = self.connection, self._gateway
+        output = connection.output
+        if output is None:
+            output = Output()
+            output.append(rest)
+            connection.output = output
+            try:
+                gateway.poller.watch_output(connection)
+            except OSError as error:
+                raise self.lost(error) from None
+        else:
+            with output.lock:
+                output.append(rest)
+        limit = gateway.settings.response_buffer_size_bytes
+        if limit and output.size > limit:
+            gateway.drain_output(self, limit)
+
+    def lost(self, error: Optional[OSError], reason: str = "") -> ClientGoneError:
+        """Note that nobody takes the rest; returns what to raise."""
+        self.gone = True
+        return ClientGoneError("the client is gone: %s" % (error if error is not None else reason))
+
+
+def writable(fd: int, timeout_s: float) -> bool:
+    """Wait until the socket takes something; False when it did not in time (0: no limit)."""
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return bool(poller.poll(timeout_s * 1000 if timeout_s else None))

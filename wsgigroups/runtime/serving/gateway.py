@@ -1,0 +1,269 @@
+"""The WSGI gateway: calls the application for one request and sees the answer through (PEP 3333).
+
+Runs in a request thread that owns the connection. Whatever the application does, raising SystemExit included, ends
+here: with a whole answer, with a 500 while nothing has been sent, or with a connection that is visibly broken.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import traceback
+from typing import Any, Callable, Dict, Iterable, Optional
+
+from ..protocol import forwarding, responses
+from ..wire.spec import Serving
+from .access import AccessLog
+from .bodies import EMPTY_BODY, ArrivingBody
+from .connection import FLUSHING, Connection
+from .dates import Dates
+from .errors_stream import ErrorsStream
+from .exchange import ClientGoneError, Exchange, writable
+from .files import FileWrapper
+from .poller import Poller
+
+Application = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_UNSENT = -1
+
+
+class Tally:
+    """What one request thread has done since it last added it to the board."""
+
+    __slots__ = ("aborted", "application_ns", "queue_ns", "received_bytes", "requests", "sent_bytes", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses = [0] * 10
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin again."""
+        self.requests = self.aborted = 0
+        self.queue_ns = self.application_ns = self.received_bytes = self.sent_bytes = 0
+        for index in range(10):
+            self.statuses[index] = 0
+
+
+class Gateway:
+    """`answer` is called with a complete request; afterwards the connection is kept, flushing, lingering or closed."""
+
+    def __init__(
+        self,
+        application: Application,
+        poller: Poller,
+        settings: Serving,
+        dates: Dates,
+        log: Callable[[str, str], None],
+        access: Optional[AccessLog],
+        errors: ErrorsStream,
+    ) -> None:
+        self._application = application
+        self.poller = poller
+        self.settings = settings
+        self.dates = dates
+        self._log = log
+        self.access = access
+        self._errors = errors
+
+    def answer(self, connection: Connection, start_ns: int, tally: Tally) -> int:
+        """Run one request to its end; returns the monotonic time of it. Raises nothing."""
+        head = connection.head
+        assert head is not None
+        environ = head.environ
+        if connection.trusted and not connection.is_uwsgi:
+            forwarding.apply(environ, self.poller.trust)
+        if connection.unix:
+            _name_server(environ)
+        body: Optional[ArrivingBody] = None
+        if connection.decoder is None and (head.chunked or len(connection.body) == head.length):
+            environ["wsgi.input"] = io.BytesIO(connection.body) if connection.body else EMPTY_BODY
+            received = len(connection.body)
+        else:
+            body = ArrivingBody(connection, self.settings.socket_timeout_s, head.expects)
+            environ["wsgi.input"] = body
+            received = 0
+        exchange = Exchange(self, connection, head, body)
+        result: Any = None
+        try:
+            result = self._application(environ, exchange.start_response)
+            if type(result) is list and len(result) == 1 and exchange.framing == _UNSENT and body is None:
+                exchange.send_whole(result[0])
+                whole = exchange.left <= 0
+            else:
+                whole = self._send(exchange, result)
+            if not whole:
+                self.log_request(
+                    exchange,
+                    "error",
+                    "the body is %d bytes shorter than its Content-Length: the connection was closed" % exchange.left,
+                )
+        except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
+            whole = self._failed(exchange, error)
+        if type(result) is not list and result is not None:
+            self._close(exchange, result)
+        exchange.ended = True
+        if self._errors.dirty:
+            self._errors.flush()
+        end_ns = time.monotonic_ns()
+        prepared = exchange.prepared
+        code = prepared.code if prepared is not None else 500
+        tally.requests += 1
+        tally.statuses[code // 100] += 1
+        tally.received_bytes += received if body is None else body.received_bytes
+        tally.sent_bytes += exchange.sent_bytes
+        tally.application_ns += end_ns - start_ns
+        if not whole:
+            tally.aborted += 1
+        if self.access is not None:
+            self.access.record(connection, head, code, exchange.sent_bytes, end_ns - start_ns)
+        self._leave(connection, exchange, whole, end_ns)
+        return end_ns
+
+    def _send(self, exchange: Exchange, result: Any) -> bool:
+        """Send whatever the application returned. Raises anything."""
+        if type(result) is FileWrapper and exchange.framing == _UNSENT and exchange.prepared is not None:
+            region = result.region()
+            if region is not None:
+                self._complete_body(exchange)
+                exchange.send_file(*region)
+                return exchange.left <= 0
+        if exchange.framing == _UNSENT and type(result) in (list, tuple) and len(result) <= 1:
+            if result:
+                self._complete_body(exchange)
+                exchange.send_whole(result[0])
+                return exchange.left <= 0
+        else:
+            if isinstance(result, (bytes, str)):
+                raise TypeError(
+                    "the application returned %s: it must return an iterable of bytes" % type(result).__name__
+                )
+            for block in result:
+                if type(block) is not bytes:
+                    raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
+                if block:
+                    self._complete_body(exchange)
+                    exchange.send_block(block)
+        self._complete_body(exchange)
+        return exchange.finish()
+
+    @staticmethod
+    def _complete_body(exchange: Exchange) -> None:
+        """Raise if the application has gone on after its input broke: its answer rests on half a request."""
+        if exchange.body is not None and exchange.body.error is not None:
+            raise exchange.body.error
+
+    def _failed(self, exchange: Exchange, error: BaseException) -> bool:
+        """Answer for the application, if that is possible still; True when the client gets a whole answer."""
+        exchange.keep = exchange.keep and exchange.body is None
+        if exchange.gone or isinstance(error, ClientGoneError):
+            exchange.gone = True
+            self.log_request(
+                exchange, "info", "%s" % (error if isinstance(error, ClientGoneError) else "the client is gone")
+            )
+            return False
+        status = 500
+        if exchange.body is not None and exchange.body.error is not None:
+            status = exchange.body.error.status
+            self.log_request(exchange, "info", "the request's body broke off: %s" % exchange.body.error.reason)
+        else:
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self.log_request(exchange, "error", "the application failed\n" + text)
+        if exchange.framing != _UNSENT or not status:
+            return False
+        exchange.keep = exchange.keep and exchange.head.keep_alive and not self.poller.stopping and status == 500
+        exchange.prepared = responses.Prepared(status, b"")
+        try:
+            exchange.send(
+                responses.refusal(
+                    status,
+                    self.dates.own(),
+                    exchange.keep and exchange.head.is_http_1_1,
+                    exchange.head.method == "HEAD",
+                )
+            )
+        except ClientGoneError:
+            return False
+        exchange.keep = exchange.keep and exchange.head.is_http_1_1
+        return True
+
+    def _close(self, exchange: Exchange, result: Any) -> None:
+        """Call close() of the iterable, which PEP 3333 promises in every case."""
+        try:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:  # noqa: BLE001 — as in `answer`
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self.log_request(exchange, "error", "close() of the answer's iterable failed\n" + text)
+
+    def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int) -> None:
+        """Give the connection its next state; it is still this thread's."""
+        poller = self.poller
+        connection.requests += 1
+        if not whole:
+            # Where only the end of the stream ends the body, nothing but a reset tells that this is not the end.
+            if exchange.framing == responses.UNTIL_CLOSE:
+                poller.abort(connection)
+            else:
+                poller.close(connection)
+            return
+        output = connection.output
+        if output is not None:
+            with output.lock:
+                if output.size:
+                    connection.keep = exchange.keep
+                    connection.state = FLUSHING
+            if connection.state == FLUSHING:
+                poller.arm_write_timeout(connection)
+                return
+            poller.flushed_early(connection)
+        if exchange.keep:
+            poller.kept(connection, end_ns)
+        elif exchange.head.keep_alive or connection.data or exchange.body is not None:
+            poller.linger(connection)
+        else:
+            poller.close(connection)
+
+    # What an exchange asks for
+
+    def drain_output(self, exchange: Exchange, limit: int) -> None:
+        """Wait until no more than `limit` bytes are waiting for the client. Raises ClientGoneError."""
+        connection = exchange.connection
+        output = connection.output
+        while output is not None:
+            before = output.size
+            try:
+                with output.lock:
+                    output.flush(connection.sock)
+            except OSError as error:
+                raise exchange.lost(error) from None
+            if output.size <= limit:
+                break
+            if not writable(connection.fd, self.poller.write_timeout_s) and output.size >= before:
+                raise self._stalled(exchange)
+        if not limit and output is not None:
+            self.poller.flushed_early(connection)
+
+    def wait_writable(self, exchange: Exchange) -> None:
+        """Wait until the socket takes something. Raises ClientGoneError."""
+        if not writable(exchange.connection.fd, self.poller.write_timeout_s):
+            raise self._stalled(exchange)
+
+    def _stalled(self, exchange: Exchange) -> ClientGoneError:
+        reason = "it has taken nothing for %gs (response-socket-timeout): connection aborted"
+        return exchange.lost(None, reason % self.poller.write_timeout_s)
+
+    def log_request(self, exchange: Exchange, level: str, text: str) -> None:
+        """Log with what was asked, and by whom."""
+        head, connection = exchange.head, exchange.connection
+        self._log(level, "%s %s from %s: %s" % (head.method, head.environ["REQUEST_URI"], connection.peer, text))
+
+
+def _name_server(environ: Dict[str, Any]) -> None:
+    """A UNIX socket has no name and port: take those that the client asked for."""
+    host = environ.get("HTTP_HOST", "")
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdecimal():
+        name, port = host.rstrip(":"), "443" if environ.get("wsgi.url_scheme") == "https" else "80"
+    if name and environ["SERVER_NAME"] == "localhost":
+        environ["SERVER_NAME"] = name
+        environ["SERVER_PORT"] = port

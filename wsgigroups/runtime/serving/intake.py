@@ -1,0 +1,107 @@
+"""From received bytes to a complete request, without a system call.
+
+Runs in the thread that owns the connection. A request is complete when a request thread may have it: its head is
+whole, and its body too if that is short; a long body, or one whose sender waits for 100 (Continue), is read by the
+request thread as the application asks for it.
+"""
+
+from __future__ import annotations
+
+from ..protocol import heads, limits, uwsgi
+from ..protocol.chunked import ChunkedDecoder
+from ..protocol.engines import Engine
+from ..protocol.errors import ProtocolError
+from ..protocol.scanner import Scanner
+from .connection import BODY, RUNNING, Connection
+
+
+class Intake:
+    """`advance` takes from a connection's data what makes the next request."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def advance(self, connection: Connection) -> bool:
+        """Tell whether the next request is complete now. Raises ProtocolError."""
+        if connection.state == BODY:
+            return self._body(connection)
+        data = connection.data
+        if connection.scanner is None:
+            if not data:
+                return False
+            if data[0] == uwsgi.FIRST_BYTE and not connection.requests:
+                return self._packet(connection)
+            if data[0] == 13:
+                data = self._skip_empty_lines(connection)
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
+                connection.scanner = Scanner()
+        if connection.scanner is not None:
+            end = connection.scanner.feed(data)
+            if not end:
+                return False
+            connection.scanner = None
+        if end == len(data):
+            connection.data = b""
+            head = heads.parse(data, connection.base, connection.keys, self._engine)
+        else:
+            connection.data = data[end:]
+            head = heads.parse(data[:end], connection.base, connection.keys, self._engine)
+        return self._begin(connection, head)
+
+    @staticmethod
+    def _skip_empty_lines(connection: Connection) -> bytes:
+        data = connection.data
+        while data.startswith(b"\r\n"):
+            data = data[2:]
+            connection.empty_lines += 1
+            if connection.empty_lines > limits.EMPTY_LINES:
+                raise ProtocolError(400, "there are empty lines instead of a request line")
+        connection.data = data
+        return data
+
+    def _packet(self, connection: Connection) -> bool:
+        data = connection.data
+        size = uwsgi.size_of(data)
+        if not size or len(data) < size:
+            return False
+        connection.is_uwsgi = True
+        connection.data = data[size:]
+        return self._begin(connection, uwsgi.parse(data[:size], connection.base, connection.trusted))
+
+    def _begin(self, connection: Connection, head: heads.Head) -> bool:
+        connection.head = head
+        connection.empty_lines = 0
+        if not head.length and not head.chunked:
+            connection.body = b""
+            connection.state = RUNNING
+            return True
+        connection.received_bytes = 0
+        connection.body = b""
+        connection.decoder = ChunkedDecoder() if head.chunked else None
+        connection.state = BODY
+        return self._body(connection)
+
+    @staticmethod
+    def _body(connection: Connection) -> bool:
+        head, decoder, data = connection.head, connection.decoder, connection.data
+        assert head is not None
+        if decoder is not None:
+            connection.received_bytes += len(data)
+            connection.data = b""
+            connection.body += decoder.feed(data)
+            if decoder.complete:
+                connection.data = decoder.rest
+                head.environ["CONTENT_LENGTH"] = str(len(connection.body))  # as a buffering gateway would pass it on
+                del head.environ["HTTP_TRANSFER_ENCODING"]
+                connection.decoder = None
+            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects:
+                return False
+        elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
+            connection.received_bytes = len(data)
+            return False
+        else:
+            connection.body = data[: head.length]
+            connection.data = data[head.length :]
+        connection.state = RUNNING
+        return True

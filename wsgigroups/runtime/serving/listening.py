@@ -1,0 +1,130 @@
+"""The listening sockets, shared with every process of the group: when to watch them, and accepting.
+
+Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
+process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
+does not watch: its siblings take what comes. If a connection is seen waiting for a while nevertheless, nobody is free,
+and it is taken in, so that queue-timeout and connect-timeout hold for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+from ..protocol.forwarding import Trust
+from ..protocol.names import TRUSTED, UNTRUSTED
+from .connection import Connection
+
+PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
+_PROBES = 8  # so many looks in a row must find one: 0.2 s in which no sibling was free
+PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Listener:
+    """One listening socket and what its connections have in common."""
+
+    def __init__(self, sock: socket.socket, base: Dict[str, Any]) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.unix = sock.family == socket.AF_UNIX
+        self.base = dict(base)
+        self._wildcard = False
+        if self.unix:
+            # No port and no name: what the Host field says is completed by the gateway code.
+            self.base.update(SERVER_NAME="localhost", SERVER_PORT="80", REMOTE_ADDR="", REMOTE_PORT="")
+        else:
+            address = sock.getsockname()
+            self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
+            self.base.update(SERVER_NAME=address[0], SERVER_PORT=str(address[1]))
+
+    def accept(self, trust: Trust) -> Connection:
+        """Take one connection. Raises BlockingIOError when there is none, OSError."""
+        sock, address = self.sock.accept()
+        if sock.gettimeout() is not None:  # the application has called socket.setdefaulttimeout
+            sock.setblocking(False)
+        base = self.base.copy()
+        if self.unix:
+            return Connection(sock, base, TRUSTED if trust.unix else UNTRUSTED, "unix peer", True)
+        base["REMOTE_ADDR"] = host = address[0]
+        base["REMOTE_PORT"] = str(address[1])
+        if self._wildcard:
+            base["SERVER_NAME"] = sock.getsockname()[0]
+        trusted = trust.covers(host) if trust else False
+        return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)
+
+
+class Listening:
+    """All listeners of this process, and whether epoll watches them now."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        epoll: select.epoll,
+        clock: Callable[[], int],
+        log: Callable[[str, str], None],
+        has_siblings: bool,
+    ) -> None:
+        self._by_fd = {listener.fd: listener for listener in listeners}
+        self._epoll = epoll
+        self._clock = clock
+        self._log = log
+        self._has_siblings = has_siblings
+        self.watching = False
+        self.stopped = False
+        self.paused_until_ns = 0
+        self.saturated = False
+        self._seen_waiting = 0
+        self._waiting = select.poll()
+        for fd in self._by_fd:
+            self._waiting.register(fd, select.POLLIN)
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._by_fd
+
+    def adjust(self, full: bool) -> None:
+        """Watch or do not, as the state of the process wants; cheap when nothing changed."""
+        wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and self._has_siblings))
+        if wanted == self.watching:
+            return
+        self.watching = wanted
+        self._seen_waiting = 0
+        for fd in self._by_fd:
+            if wanted:
+                self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+            else:
+                self._epoll.unregister(fd)
+
+    def probing(self) -> bool:
+        """Tell whether `probe` should be called every PROBE_S."""
+        return self.saturated and self._has_siblings and not (self.stopped or self.paused_until_ns)
+
+    def probe(self) -> List[int]:
+        """Look once; the listeners that nobody else serves, when that is certain."""
+        ready = [fd for fd, _events in self._waiting.poll(0)]
+        self._seen_waiting = self._seen_waiting + 1 if ready else 0
+        if self._seen_waiting < _PROBES:
+            return []
+        self._seen_waiting = 0
+        return ready
+
+    def accept(self, fd: int, trust: Trust, most: int) -> Tuple[List[Connection], bool]:
+        """Accept up to `most` connections; the flag tells whether more may be waiting."""
+        found: List[Connection] = []
+        listener = self._by_fd[fd]
+        while len(found) < most:
+            try:
+                found.append(listener.accept(trust))
+            except BlockingIOError:
+                return found, False
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._log("error", "cannot accept connections for the next second: %s" % error)
+                    self.paused_until_ns = self._clock() + PAUSE_NS
+                    return found, False
+                if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+                    raise
+                # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
+        return found, True

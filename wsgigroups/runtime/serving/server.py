@@ -1,0 +1,188 @@
+"""The server of one daemon: what the daemon's main thread sees of the request path.
+
+Every method may be called from any thread. The threads are the crew's; the main thread only starts, tunes and ends.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence
+
+from ..protocol import engines, libraries
+from ..protocol.engines import Engine
+from ..protocol.forwarding import Trust
+from ..wire.board import WORD, Board
+from ..wire.spec import Serving
+from .access import AccessLog
+from .connection import Connection
+from .crew import Crew
+from .dates import Dates
+from .errors_stream import ErrorsStream
+from .files import FileWrapper
+from .gateway import Gateway
+from .intake import Intake
+from .listening import Listener, Listening
+from .poller import SECOND_NS, Poller
+from .queue import Queue
+
+_LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out
+
+
+class Server:
+    """Serves an application on listening sockets until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        settings: Serving,
+        listeners: Sequence[socket.socket],
+        addresses: Sequence[str],
+        application: Callable[..., Iterable[bytes]],
+        board: Board,
+        log: Callable[[str, str], None],
+        access_log: Optional[Callable[[bytes], None]] = None,
+        identity: str = "",
+        environ: Optional[Dict[str, Any]] = None,
+        engine: Optional[Engine] = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Set up everything but threads. Raises OSError, ValueError.
+
+        listeners: listening, shared with siblings; addresses: their names as configured. application: a WSGI callable.
+        environ: keys that every environ gets beside the standard ones; identity: "group/slot",
+        which gives wsgigroups.group and wsgigroups.slot. access_log takes bytes of whole lines; without it there is none.
+        engine: another parser of head fields (tests); clock: monotonic nanoseconds (tests).
+        """
+        self._settings = settings
+        self._words = board.words
+        self._board = board
+        self._addresses = list(addresses)
+        self.on_maximum_requests: Optional[Callable[[], None]] = None
+        self.protocol_name = "custom"
+        if engine is None:
+            self.protocol_name, engine = engines.choose(libraries.httptools_module(), libraries.h11_module())
+        dates = Dates()
+        errors = ErrorsStream(log)
+        base = self._base(settings, errors, identity)
+        base.update(environ or {})
+        epoll = select.epoll()
+        self._listening = Listening(
+            [_listener(item, base) for item in listeners], epoll, clock, log, settings.multiprocess
+        )
+        self._queue = Queue(*_queue_limits(settings))
+        self._poller = Poller(
+            epoll,
+            self._listening,
+            Intake(engine),
+            self._queue,
+            self._words,
+            settings,
+            Trust(settings.trusted_proxies),
+            clock,
+            dates,
+            log,
+        )
+        self._poller.refused = self._refused
+        access = None
+        if access_log is not None and settings.access_log != "off":
+            access = AccessLog(settings.access_log, access_log)
+        self._gateway = Gateway(application, self._poller, settings, dates, log, access, errors)
+        self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, log)
+        self._crew.on_maximum_requests = self._maximum_requests
+
+    @staticmethod
+    def _base(settings: Serving, errors: ErrorsStream, identity: str) -> Dict[str, Any]:
+        """What is the same in the environ of every request (PEP 3333, "environ Variables")."""
+        group, _slash, slot = identity.rpartition("/")
+        return {
+            "SCRIPT_NAME": "",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "SERVER_SOFTWARE": "wsgigroups",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": errors,
+            "wsgi.multithread": settings.threads != 1,
+            "wsgi.multiprocess": settings.multiprocess,
+            "wsgi.run_once": settings.run_once,
+            "wsgi.input_terminated": True,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgigroups.group": group,
+            "wsgigroups.slot": slot,
+        }
+
+    def start(self) -> None:
+        """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
+        self._listening.adjust(False)
+        self._crew.start()
+
+    def stop_accepting(self) -> None:
+        """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones."""
+        self._poller.stopping = True
+        self._poller.wake()
+
+    def is_idle(self) -> bool:
+        """Whether no request is active or queued; after `stop_accepting`, also whether every connection is closed."""
+        if self._crew.busy:
+            return False
+        return not self._poller.stopping or (self._listening.stopped and not self._poller.connections)
+
+    def wait_idle(self, timeout_s: Optional[float]) -> bool:
+        """Wait until `is_idle`, at most `timeout_s`; returns it."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self.is_idle():
+            if until_s is not None and time.monotonic() >= until_s:
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
+    def tune(self, changes: Dict[str, Any]) -> None:
+        """Take over new values of Serving's fields that may change while it runs; others are ignored."""
+        settings = self._settings.tuned(changes)
+        self._settings = self._poller.settings = self._gateway.settings = settings
+        self._poller.trust = Trust(settings.trusted_proxies)
+        with self._poller.lock:
+            queue = self._queue
+            queue.places, queue.queue_timeout_ns, queue.connect_timeout_ns = _queue_limits(settings)
+            queue.expire(0)  # nothing is that old: only computes the next expiry
+        if "maximum_requests" in changes:
+            self._crew.maximum_requests = settings.maximum_requests
+        self._poller.wake()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """End the threads that are not in the application, and every connection."""
+        self._poller.stopping = True
+        self._crew.close(timeout_s)
+        self._poller.shut()
+        if self._gateway.access is not None:
+            self._gateway.access.flush()
+
+    def _maximum_requests(self) -> None:
+        if self.on_maximum_requests is not None:
+            self.on_maximum_requests()
+
+    def _refused(self, connection: Connection, status: int, size: int) -> None:
+        """Count an answer of the server's own, and write it to the access log."""
+        with self._poller.lock:
+            self._words[WORD["status_1xx"] + status // 100 - 1] += 1
+            self._words[WORD["sent_bytes"]] += size
+        access = self._gateway.access
+        if access is not None:
+            access.record(connection, connection.head, status, size, 0)
+
+
+def _queue_limits(settings: Serving) -> "tuple[int, int, int]":
+    return (
+        max(1, settings.listen_backlog),
+        int(settings.queue_timeout_s * SECOND_NS),
+        int(settings.connect_timeout_s * SECOND_NS),
+    )
+
+
+def _listener(sock: socket.socket, base: Dict[str, Any]) -> Listener:
+    sock.setblocking(False)  # of the open file, so for all siblings: whoever comes too late gets EAGAIN
+    if sock.family != socket.AF_UNIX:
+        # Accepted sockets inherit it: a response in several blocks must not wait for acknowledgements.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Listener(sock, base)
