@@ -132,6 +132,14 @@ class ManagerUnderTest:
             sock.bind(("127.0.0.1", 0))
             return int(sock.getsockname()[1])
 
+    def listening(self, port: int) -> bool:
+        """Whether anybody accepts connections there."""
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
     def get(self, port: int, path: str = "/", timeout_s: float = 30.0) -> tuple[int, bytes]:
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
