@@ -1,0 +1,1 @@
+"""Checks beyond single values: bounds, references, arithmetic, and those against a host."""

@@ -1,0 +1,196 @@
+"""Names that refer to each other: groups, applications, mounts, addresses. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsgigroups.config import addresses
+from wsgigroups.config.diagnostics import Finding, did_you_mean, path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wsgigroups.config.models.group import Group
+    from wsgigroups.config.models.site import Mount, Site
+    from wsgigroups.config.source import Path
+
+
+def check_references(
+    groups: Mapping[str, Group], sites: Mapping[str, Site], dropped: Mapping[Path, set[str]], findings: list[Finding]
+) -> None:
+    """Add what does not fit together. dropped: keys of tables whose values were refused, so nothing is said of them."""
+    named: dict[str, list[Path]] = {}
+    for path, _group in _walk(groups, sites):
+        named.setdefault(str(path[-1]), []).append(path)
+    for name, paths in named.items():
+        for path in paths[1:]:
+            related = ((paths[0], "first defined here"),)
+            message = f'there is another group "{name}"; names are unique over all files and sites'
+            findings.append(Finding("WG0408", path, message, "rename one of the two", related, at_key=True))
+    reached = _check_mounts(groups, sites, findings)
+    for path, group in _walk(groups, sites):
+        _check_application(path, group, reached, dropped.get(path, set()), findings)
+    _check_addresses(groups, sites, findings)
+    _check_sites(sites, findings)
+
+
+def server_name(name: str, site: Site) -> str:
+    """The host name of a site: its own key, or that of its table."""
+    return site.server_name or name.lower()
+
+
+def _walk(groups: Mapping[str, Group], sites: Mapping[str, Site]) -> Iterator[tuple[Path, Group]]:
+    for name, group in groups.items():
+        yield ("groups", name), group
+    for site_name, site in sites.items():
+        for name, group in site.groups.items():
+            yield ("sites", site_name, "groups", name), group
+
+
+def _check_mounts(
+    groups: Mapping[str, Group], sites: Mapping[str, Site], findings: list[Finding]
+) -> dict[str, list[tuple[Path, Mount]]]:
+    """Return group → mounts that lead to it."""
+    owners = {name: server_name(key, site) for key, site in sites.items() for name in site.groups}
+    reached: dict[str, list[tuple[Path, Mount]]] = {}
+    for key, site in sites.items():
+        usable = {*groups, *(name for name, owner in owners.items() if owner == server_name(key, site))}
+        if site.process_group is not None:
+            where: Path = ("sites", key, "process-group")
+            _check_name(site.process_group, where, key, usable, owners, findings)
+        for i, mount in enumerate(site.mounts):
+            path: Path = ("sites", key, "mounts", i)
+            name = mount.process_group or site.process_group
+            if name is None:
+                hint = "set process-group here or in the site; there is no embedded mode"
+                near = f': for example "{min(usable)}"' if usable else ""
+                findings.append(Finding("WG0406", path, f"the mount {mount.path} has no process group", hint + near))
+                continue
+            if mount.process_group is not None:
+                _check_name(name, (*path, "process-group"), key, usable, owners, findings)
+            reached.setdefault(name, []).append((path, mount))
+    return reached
+
+
+def _check_name(
+    name: str,
+    path: Path,
+    site: str,
+    usable: set[str],
+    owners: Mapping[str, str],
+    findings: list[Finding],
+) -> None:
+    if name in usable:
+        return
+    if name in owners:
+        message = f'group "{name}" belongs to the site {owners[name]}, {site} cannot use it'
+        hint = "define the group at the top level, where every site may use it"
+        findings.append(Finding("WG0405", path, message, hint))
+        return
+    near = did_you_mean(name, usable)
+    known = f"groups here: {', '.join(sorted(usable)[:8])}" if usable else "there are no groups that it could use"
+    findings.append(Finding("WG0404", path, f'there is no group "{name}"', near or known))
+
+
+def _check_application(
+    path: Path,
+    group: Group,
+    reached: Mapping[str, list[tuple[Path, Mount]]],
+    dropped: set[str],
+    findings: list[Finding],
+) -> None:
+    mounts = reached.get(str(path[-1]), [])
+    own = group.app is not None or group.script is not None
+    if group.app is not None and group.script is not None:
+        related = (((*path, "app"), "app is set here"),)
+        findings.append(Finding("WG0402", (*path, "script"), "a group has app or script, not both", None, related))
+    if group.is_set("callable_object") and group.script is None and not mounts:
+        hint = "with app the callable is named behind the colon: package.module:callable"
+        findings.append(Finding("WG0403", (*path, "callable-object"), "callable-object belongs to script", hint))
+    if group.script_user is not None and group.script_group is not None:
+        related = (((*path, "script-user"), "script-user is set here"),)
+        message = "script-user and script-group exclude each other"
+        findings.append(Finding("WG0410", (*path, "script-group"), message, "keep one of the two", related))
+    checked = "script-user" if group.script_user is not None else "script-group"
+    scripts = group.script is not None or any(mount.script for _path, mount in mounts)
+    if (group.script_user or group.script_group) is not None and (own or mounts) and not scripts:
+        message = f"{checked} checks script files, and this group has none"
+        findings.append(Finding("WG0411", (*path, checked), message, "name the application with script"))
+    without = [mount_path for mount_path, mount in mounts if mount.app is None and mount.script is None]
+    if not own and (without or not mounts) and not dropped & {"app", "script"}:
+        name = path_text(path)
+        hint = 'set app = "package.module:callable" or script = "file.wsgi"'
+        findings.append(Finding("WG0401", path, f"{name} has no application", hint, at_key=True))
+    if own and not group.listen and not mounts and "listen" not in dropped:
+        hint = 'add listen = ["127.0.0.1:8000"], or a mount of a site'
+        findings.append(Finding("WG0412", path, f"nothing leads to {path_text(path)}", hint, at_key=True))
+
+
+def _check_addresses(groups: Mapping[str, Group], sites: Mapping[str, Site], findings: list[Finding]) -> None:
+    """Two groups cannot share an address, nor a group and a site; sites can."""
+    exact: dict[str, Path] = {}
+    ports: dict[int, list[tuple[addresses.Address, Path, bool]]] = {}
+    entries = [(path, group.listen, False) for path, group in _walk(groups, sites)]
+    entries += [(("sites", name), site.listen, True) for name, site in sites.items()]
+    for path, listen, shared in entries:
+        for i, text in enumerate(listen):
+            here: Path = (*path, "listen", i)
+            address = addresses.parse(text)
+            if address.kind == "unix":
+                if text in exact:
+                    _address_twice(text, text, here, exact[text], findings)
+                exact.setdefault(text, here)
+                continue
+            for other, there, other_shared in ports.setdefault(address.port or 0, []):
+                if not (shared and other_shared) and address.overlaps(other):
+                    _address_twice(text, str(other), here, there, findings)
+                    break
+            ports[address.port or 0].append((address, here, shared))
+
+
+def _address_twice(text: str, other: str, here: Path, there: Path, findings: list[Finding]) -> None:
+    related = ((there, "first used here"),)
+    if text == other:
+        findings.append(Finding("WG0409", here, f"{text} is listened on twice", "use another port", related))
+    else:
+        message = f"{text} and {other} cannot both be listened on: one of them takes every address of that port"
+        findings.append(Finding("WG0409", here, message, "use another port, or specific addresses only", related))
+
+
+def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for key, site in sites.items():
+        path: Path = ("sites", key)
+        message = "sites are checked, but this version does not serve them: nothing listens on their addresses"
+        findings.append(Finding("WG0414", path, message, "give the group a listen address of its own", at_key=True))
+        prefixes: dict[str, Path] = {}
+        for i, mount in enumerate(site.mounts):
+            _check_prefix(mount.path, (*path, "mounts", i), prefixes, findings)
+            _check_mount(mount, (*path, "mounts", i), findings)
+        for i, static in enumerate(site.static):
+            _check_prefix(static.path, (*path, "static", i), prefixes, findings)
+        for first, second in (("certificate", "certificate-key"), ("certificate-key", "certificate")):
+            if site.is_set(first) and not site.is_set(second):
+                findings.append(Finding("WG0413", (*path, first), f"{first} needs {second}", f"set {second} too"))
+        for name in (server_name(key, site), *site.aliases):
+            for address in site.listen:
+                other = seen.setdefault((name, address), key)
+                if other != key:
+                    related = ((("sites", other), "first named here"),)
+                    text = f"{name} on {address} belongs to two sites, the first one answers"
+                    findings.append(Finding("WG0415", path, text, None, related, at_key=True))
+
+
+def _check_prefix(prefix: str, path: Path, prefixes: dict[str, Path], findings: list[Finding]) -> None:
+    if prefix in prefixes:
+        related = (((*prefixes[prefix], "path"), "first mounted here"),)
+        findings.append(Finding("WG0407", (*path, "path"), f"{prefix} is mounted twice", "change one of them", related))
+    prefixes.setdefault(prefix, path)
+
+
+def _check_mount(mount: Mount, path: Path, findings: list[Finding]) -> None:
+    if mount.app is not None and mount.script is not None:
+        related = (((*path, "app"), "app is set here"),)
+        findings.append(Finding("WG0402", (*path, "script"), "a mount has app or script, not both", None, related))
+    if mount.is_set("callable_object") and mount.script is None:
+        findings.append(Finding("WG0403", (*path, "callable-object"), "callable-object belongs to script"))

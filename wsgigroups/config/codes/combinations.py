@@ -1,0 +1,126 @@
+"""WG05: values that do not work together."""
+
+from __future__ import annotations
+
+from wsgigroups.config.codes.entry import note, warning
+
+_BLOG = '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["127.0.0.1:8000"]\n'
+
+COMBINATIONS = (
+    warning(
+        "WG0501",
+        "Very many threads",
+        "Threads of one process take turns at running Python code. The documentation of WSGIDaemonProcess advises 3 to "
+        "5 threads per process for work on the processor, and more only where requests wait.",
+        "Use more processes. Above 64 threads a process is rarely faster.",
+        _BLOG + "threads = 200\n",
+    ),
+    warning(
+        "WG0502",
+        "chroot is deprecated",
+        "The documentation of WSGIDaemonProcess deprecates it: a working jail is hard to set up and keeps less apart "
+        "than a container.",
+        "Run the whole manager in a container, or use the sandboxing of a systemd unit.",
+        _BLOG + 'chroot = "/srv/jail"\n',
+    ),
+    warning(
+        "WG0503",
+        "No time to shut down",
+        "With shutdown-timeout 0 a process is killed the moment it has to go: on every stop, and when deadlock-timeout "
+        "ends it. Running requests are cut off and exit handlers do not run.",
+        "Give it the time of a usual request.",
+        _BLOG + "shutdown-timeout = 0\n",
+    ),
+    warning(
+        "WG0504",
+        "queue-timeout above socket-timeout",
+        "A gateway that waits for an answer gives up after socket-timeout. A request that may wait longer than that in "
+        "the queue is never discarded in time.",
+        "Set queue-timeout below socket-timeout.",
+        _BLOG + 'queue-timeout = "90s"\nsocket-timeout = "60s"\n',
+    ),
+    warning(
+        "WG0505",
+        "request-timeout comes too late",
+        "With several threads request-timeout is compared with the average age over all threads. Even if all of them "
+        "are stuck, it comes after whoever waits has given up at socket-timeout; if one is stuck, it takes threads "
+        "times as long.",
+        'Set a shorter request-timeout, or request-timeout-mode = "each". wsgigroups explain request-timeout --threads '
+        "N shows the numbers.",
+        _BLOG + 'request-timeout = "5m"\n',
+    ),
+    warning(
+        "WG0506",
+        "Belongs to request-timeout",
+        "interrupt-timeout and request-timeout-mode say what happens at request-timeout, which is not set.",
+        "Set request-timeout, or leave the other out.",
+        _BLOG + 'interrupt-timeout = "5s"\n',
+    ),
+    note(
+        "WG0507",
+        "A window that nothing opens",
+        "graceful-timeout applies when maximum-requests, restart-interval, cpu-time-limit, memory-soft-limit or "
+        "request-timeout end a process; none of them is set. It still is the default of eviction-timeout.",
+        "Set eviction-timeout if that is what is meant.",
+        _BLOG + 'graceful-timeout = "15s"\n',
+    ),
+    warning(
+        "WG0508",
+        "Restarting all the time",
+        "The next restart is due before the last one can be over.",
+        "Choose a longer restart-interval; hours are usual.",
+        _BLOG + 'restart-interval = "10s"\ngraceful-timeout = "15s"\n',
+    ),
+    warning(
+        "WG0509",
+        "maximum-requests below threads",
+        "A process takes as many requests at once as it has threads; it would be over its maximum at once.",
+        "Thousands are usual.",
+        _BLOG + "maximum-requests = 10\nthreads = 15\n",
+    ),
+    warning(
+        "WG0512",
+        "A variable that comes too late",
+        "Python and the C library read these variables when the interpreter starts. The environment of the group is "
+        "set after that, because one interpreter starts the processes of several groups.",
+        "Use the option that the message names.",
+        _BLOG + 'environment = { PYTHONPATH = "/srv/blog" }\n',
+    ),
+    warning(
+        "WG0513",
+        "The soft limit is not below the hard one",
+        "Allocations fail at memory-limit, before memory-soft-limit replaces the process.",
+        "Set the soft limit to about three quarters of the hard one.",
+        _BLOG + 'memory-limit = "256M"\nmemory-soft-limit = "256M"\n',
+    ),
+    warning(
+        "WG0514",
+        "No room for the stacks",
+        "Each thread's stack takes address space: 8 MiB where stack-size is not set. All of them together reach the "
+        "virtual-memory-limit, so threads cannot start.",
+        "Set stack-size, raise the limit, or use fewer threads.",
+        _BLOG + 'virtual-memory-limit = "100M"\n',
+    ),
+    note(
+        "WG0516",
+        "Accepted without effect",
+        "The option exists in mod_wsgi 6 and is read so that configurations can be carried over; here it changes "
+        "nothing.",
+        "Leave it out.",
+        _BLOG + "server-metrics = true\n",
+    ),
+    warning(
+        "WG0517",
+        "connect-timeout above queue-timeout",
+        "A connection waits longer for a place in the queue than a request may then stay in it.",
+        "Set connect-timeout to queue-timeout or less.",
+        _BLOG + 'queue-timeout = "5s"\nconnect-timeout = "15s"\n',
+    ),
+    warning(
+        "WG0518",
+        "response-socket-timeout above socket-timeout",
+        "socket-timeout limits every single write, so the longer response-socket-timeout is never reached.",
+        "Raise socket-timeout, or leave response-socket-timeout out.",
+        _BLOG + 'response-socket-timeout = "2m"\n',
+    ),
+)

@@ -1,0 +1,154 @@
+"""WG06: the host. Not checked with --offline; with --facts against a recorded host."""
+
+from __future__ import annotations
+
+from wsgigroups.config.codes.entry import error, note, warning
+
+HOST = (
+    error(
+        "WG0601",
+        "There is no such user",
+        "The user database of the host does not have that name.",
+        "Create the user, take the suggestion, or use #number, which needs no entry.",
+    ),
+    error(
+        "WG0602",
+        "There is no such group",
+        "The group database of the host does not have that name.",
+        "Create the group, take the suggestion, or use #number.",
+    ),
+    error(
+        "WG0603",
+        "Root under another name",
+        "The name stands for user or group 0 on this host. Applications never run as root, whatever it is called.",
+        "Name an ordinary user and group.",
+    ),
+    error(
+        "WG0604",
+        "python-home cannot be used",
+        "The directory is missing, is no environment, or the Python that it was made with is gone.",
+        "Make the environment anew: python3 -m venv DIRECTORY.",
+    ),
+    error(
+        "WG0605",
+        "Python is too old",
+        "Daemons need CPython 3.8 or newer.",
+        "Make the environment with a newer Python.",
+    ),
+    error(
+        "WG0606",
+        "The user cannot use the interpreter",
+        "The processes of the group run as its user, who cannot enter a directory on the way to the interpreter or its "
+        "environment, or cannot execute it. Home directories are often closed like that.",
+        "Make the environment below /srv or /opt, with an interpreter of the system.",
+    ),
+    error(
+        "WG0607",
+        "Another user could change the interpreter",
+        "The manager runs as root and starts this interpreter; but the file, or a directory on the way to it, belongs "
+        "to another user or can be written by one. Whoever can change it becomes root.",
+        "Use an interpreter of the system: a venv of it works, only its own files count.",
+    ),
+    error("WG0608", "The script is missing", "There is no such file on this host.", "Check the path."),
+    error(
+        "WG0609",
+        "The user cannot read the script",
+        "The processes of the group run as its user, who cannot enter a directory on the way to the script, or cannot "
+        "read it.",
+        "Open the directories for that user (chmod o+x), or use another user.",
+    ),
+    error(
+        "WG0610",
+        "The script does not compile",
+        "The interpreter of the group was asked to compile the file, as the group's user. Nothing of it was executed.",
+        "Correct the syntax error; a script written for a newer Python does not compile on an older one.",
+    ),
+    warning(
+        "WG0611",
+        "The application was not found",
+        "The module, or the callable in it, was not found in python-path, home and the environment of the group. "
+        "Modules are looked for and read, not imported, so an unusual one may be there all the same.",
+        "Check the spelling and python-path.",
+    ),
+    error(
+        "WG0612",
+        "A directory of python-path is missing",
+        "A missing directory would be passed over silently by Python, and the import would fail later.",
+        "Check the path, or create the directory.",
+    ),
+    error("WG0613", "A directory is missing", "The option names a directory that is not there.", "Check the path."),
+    warning(
+        "WG0614",
+        "listen-backlog above the system's limit",
+        "The system cuts the queue of a listening socket to net.core.somaxconn without a word.",
+        "Raise the limit (sysctl net.core.somaxconn), or lower listen-backlog.",
+    ),
+    warning(
+        "WG0615",
+        "More threads than the user may have",
+        "RLIMIT_NPROC limits the threads of all processes of a user together. This configuration needs more of them.",
+        "Raise the limit (LimitNPROC of the systemd unit), or use fewer threads.",
+    ),
+    warning(
+        "WG0616",
+        "More memory than the host has",
+        "All memory limits together are larger than the memory of the host: they do not keep it from running out.",
+        "Lower memory-limit or the number of processes.",
+    ),
+    warning(
+        "WG0617",
+        "The locale is not known",
+        "The host has no such locale, and programs fall back to C, where file names are ASCII or UTF-8 depending on "
+        "the Python version.",
+        "Generate it (locale-gen), or use C.UTF-8.",
+    ),
+    error(
+        "WG0618",
+        "An environment file cannot be read",
+        "environment-files are read when the configuration is applied; this one is missing or closed.",
+        "Check the path and its permissions.",
+    ),
+    warning(
+        "WG0619",
+        "The address is not on this host",
+        "No interface of the host has the address, so listening on it fails.",
+        "Use an address of the host, 0.0.0.0 or 127.0.0.1.",
+    ),
+    warning(
+        "WG0620",
+        "A port that needs root",
+        "Ports below net.ipv4.ip_unprivileged_port_start are opened by root only, and this is not root.",
+        "Run the manager as root, or use a higher port.",
+    ),
+    note(
+        "WG0621",
+        "Without effect for an ordinary user",
+        "user, group, supplementary-groups, chroot and socket-user need a manager that runs as root; otherwise all "
+        "processes run as the manager's user, as WSGIDaemonProcess documents.",
+        "Nothing has to be done if that is what is meant.",
+    ),
+    error(
+        "WG0622",
+        "Too many groups",
+        "The system limits how many groups a process can have (NGROUPS_MAX).",
+        "List fewer supplementary-groups.",
+    ),
+    warning(
+        "WG0623",
+        "A directory that the user cannot use",
+        "The user of the group cannot enter the directory, or cannot write to it where that is what it is for.",
+        "Open it for that user, or use another directory.",
+    ),
+    error(
+        "WG0624",
+        "Something needs root",
+        "A negative cpu-priority can only be set by a manager that runs as root.",
+        "Use 0 or more, or run the manager as root.",
+    ),
+    note(
+        "WG0625",
+        "Not checked",
+        "A check against the host could not be made; the message says why.",
+        "Run validate where it can be: on the host itself, or with facts recorded there.",
+    ),
+)

@@ -1,0 +1,87 @@
+"""The configuration as the rest of the program sees it. Pure: no file is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wsgigroups.config.build import Parts, build
+from wsgigroups.config.codes import severity_of
+from wsgigroups.config.diagnostics import Finding, Severity, path_text
+from wsgigroups.config.models.group import Group
+from wsgigroups.config.models.site import Gateway, Server, Site
+from wsgigroups.config.normalise import Normaliser
+from wsgigroups.config.shape import DOCUMENT
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+
+class Configuration(BaseModel):
+    """One valid configuration: composed, with absolute paths and without profiles, defaults or includes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    server: Server = Field(default_factory=Server)
+    gateway: Gateway = Field(default_factory=Gateway)
+    groups: dict[str, Group] = Field(default_factory=dict)
+    sites: dict[str, Site] = Field(default_factory=dict)
+
+    def all_groups(self) -> Mapping[str, Group]:
+        """Every group, those of sites too, by name in order."""
+        found = dict(self.groups)
+        for site in self.sites.values():
+            found.update(site.groups)
+        return dict(sorted(found.items()))
+
+    def to_document(self) -> dict[str, Any]:
+        """Return plain JSON data of what was written: kebab-case keys, seconds, bytes, absolute paths."""
+        document: dict[str, Any] = {"version": self.version}
+        for name in ("server", "gateway"):
+            table = _written(getattr(self, name))
+            if table:
+                document[name] = table
+        if self.groups:
+            document["groups"] = {name: _written(group) for name, group in self.groups.items()}
+        if self.sites:
+            document["sites"] = {name: _written(site) for name, site in self.sites.items()}
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Configuration:
+        """Build from `to_document`'s data. Raises WsgigroupsError (usage) naming the first key that is wrong."""
+        if not isinstance(document, Mapping):
+            raise WsgigroupsError("cannot use this configuration: it is not a table", exit_code=ExitCode.USAGE)
+        normaliser = Normaliser()
+        parts = build(normaliser.document(document, DOCUMENT))
+        for finding in [*normaliser.findings, *parts.findings]:
+            if severity_of(finding.code) is Severity.ERROR:
+                raise _refusal(finding)
+        return cls.of_parts(parts)
+
+    @classmethod
+    def of_parts(cls, parts: Parts) -> Configuration:
+        """Put together what was validated piece by piece."""
+        # construct: every piece is a validated model already, and they are not validated again
+        return cls.model_construct(
+            {"version", "server", "gateway", "groups", "sites"},
+            version=1,
+            server=parts.server,
+            gateway=parts.gateway,
+            groups=parts.groups,
+            sites=parts.sites,
+        )
+
+
+def _written(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _refusal(finding: Finding) -> WsgigroupsError:
+    where = f"{path_text(finding.path)}: " if finding.path else ""
+    return WsgigroupsError(
+        f"cannot use this configuration: {where}{finding.message} ({finding.code})",
+        hint=finding.hint,
+        exit_code=ExitCode.USAGE,
+    )

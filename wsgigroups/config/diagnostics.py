@@ -1,0 +1,124 @@
+"""Diagnostics: what is wrong, where, and the way out. Pure; shared by all outputs."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Severity(str, Enum):
+    """How bad it is. Only errors keep a configuration from being used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A piece of a file: lines and columns from 1, in characters; the end column is the first behind it."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that belongs to it: "first defined here"."""
+
+    message: str
+    file: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. file is the name as people gave it; span is None where the whole file, or no file, is meant."""
+
+    code: str
+    severity: Severity
+    message: str
+    file: str | None = None
+    span: Span | None = None
+    hint: str | None = None
+    related: tuple[Related, ...] = ()
+    option: str | None = None  # where it is in the configuration: groups.blog.threads
+    strict_only: bool = False  # shown, as an error, only with --strict
+
+    def strict(self) -> Diagnostic:
+        """The same with warnings turned into errors."""
+        if self.severity is Severity.WARNING:
+            return replace(self, severity=Severity.ERROR)
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `validate -o json`."""
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "message": self.message,
+            "file": self.file,
+            "span": _span_to_json(self.span),
+            "option": self.option,
+            "hint": self.hint,
+            "related": [
+                {"message": item.message, "file": item.file, "span": _span_to_json(item.span)} for item in self.related
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A finding of a check, still by its path in the configuration; the loader turns it into a diagnostic."""
+
+    code: str
+    path: tuple[str | int, ...]
+    message: str
+    hint: str | None = None
+    related: tuple[tuple[tuple[str | int, ...], str], ...] = ()
+    at_key: bool = False  # the key is what is wrong, not its value
+
+
+def path_text(path: Iterable[str | int]) -> str:
+    """A path as people write it: groups.blog.listen[0]; names with dots in quotes."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            plain = part.replace("-", "").replace("_", "").isalnum() and part.isascii()
+            text += ("." if text else "") + (part if plain else f'"{part}"')
+    return text
+
+
+def suggestion(name: str, known: Iterable[str]) -> str | None:
+    """The known name that looks most like this one, if any does. Deterministic."""
+    near = difflib.get_close_matches(name[:80], sorted(known), 1, 0.6)
+    return near[0] if near else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The same as a hint."""
+    near = suggestion(name, known)
+    return f'did you mean "{near}"?' if near else None
+
+
+def sort_key(order: dict[str | None, int], diagnostic: Diagnostic) -> tuple[Any, ...]:
+    """Files in the order they were read, then places, then codes: the same every time."""
+    span = diagnostic.span
+    place = (span.line, span.column) if span else (0, 0)
+    position = order.get(diagnostic.file, len(order))
+    return (position, diagnostic.file or "", place, diagnostic.code, diagnostic.message)
+
+
+def _span_to_json(span: Span | None) -> dict[str, int] | None:
+    if span is None:
+        return None
+    return {"line": span.line, "column": span.column, "end_line": span.end_line, "end_column": span.end_column}

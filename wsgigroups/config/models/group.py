@@ -1,0 +1,25 @@
+"""A group: everything that one `WSGIDaemonProcess` line says, and what mod_wsgi keeps elsewhere. Pure."""
+
+from __future__ import annotations
+
+from wsgigroups.config.models.identity import IdentityOptions
+from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
+from wsgigroups.config.models.traffic import ConnectionOptions, LimitOptions, ObservationOptions, QueueOptions
+from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, PythonOptions
+
+
+# pydantic takes fields from the last base to the first; this order is that of the documentation
+class Group(
+    ObservationOptions,
+    LimitOptions,
+    ConnectionOptions,
+    QueueOptions,
+    EndingOptions,
+    StuckOptions,
+    RecyclingOptions,
+    PythonOptions,
+    IdentityOptions,
+    ProcessOptions,
+    ApplicationOptions,
+):
+    """One group. Attributes are the options in snake_case; durations in seconds, sizes in bytes."""

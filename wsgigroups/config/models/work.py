@@ -1,0 +1,215 @@
+"""Options of a group that say what it runs and how much of it. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from wsgigroups.config.effects import Effect
+from wsgigroups.config.kinds import (
+    Addresses,
+    AnyPath,
+    Boolean,
+    Callable,
+    Duration,
+    Environment,
+    Identifier,
+    Integer,
+    Kind,
+    Locale,
+    Paths,
+    Text,
+)
+from wsgigroups.config.models.base import OptionModel, option
+
+_STARTS = "read when a process starts"
+_LOADS = "applications are loaded when a process starts"
+
+
+class ApplicationOptions(OptionModel):
+    """What runs."""
+
+    app: Callable | None = option(
+        None,
+        "The WSGI application as package.module:callable. With () behind it, it is a factory: called once in each "
+        "process, without arguments, and what it returns is the application.",
+        default_text="none; a group has app or script, or applications come from the mounts of a site",
+        effect=Effect.REPLACE,
+        reason=_LOADS,
+        example="blog.wsgi:application",
+        related=("script", "callable-object", "python-path", "load"),
+        extension=True,
+    )
+    script: AnyPath | None = option(
+        None,
+        "A WSGI script file. It is loaded once per process, whatever its suffix; its callable is callable-object.",
+        default_text="none",
+        effect=Effect.REPLACE,
+        reason=_LOADS,
+        example="/srv/blog/blog.wsgi",
+        related=("app", "callable-object", "script-reloading", "script-user"),
+        extension=True,
+    )
+    callable_object: Identifier = option(
+        "application",
+        "The name of the WSGI callable in the script file.",
+        effect=Effect.REPLACE,
+        reason=_LOADS,
+        example="app",
+        related=("script",),
+        extension=True,
+    )
+    load: Annotated[Literal["eager", "lazy"], Kind("choice")] = option(
+        "eager",
+        "eager: the application is loaded before the process is called ready, so that a broken one never takes over. "
+        "lazy: at the first request, as mod_wsgi does without WSGIImportScript.",
+        effect=Effect.REPLACE,
+        reason=_LOADS,
+        example="lazy",
+        choices=("eager", "lazy"),
+        related=("startup-timeout",),
+        extension=True,
+    )
+    script_reloading: Boolean = option(
+        False,
+        "Watch the script file: when it changes, the processes of the group are replaced one by one, successor first. "
+        "If the new file does not load, the processes in place go on serving.",
+        effect=Effect.REPLACE,
+        reason=_STARTS,
+        example=True,
+        related=("script",),
+        extension=True,
+    )
+    listen: Addresses = option(
+        (),
+        "Addresses on which the daemons of this group answer HTTP themselves: HOST:PORT, [IPv6]:PORT or unix:/path. "
+        "Without any, the group is reached through the mounts of sites only.",
+        default_text="none",
+        effect=Effect.REBIND,
+        reason="listening sockets are handed to a process when it starts",
+        example=["127.0.0.1:8000"],
+        related=("listen-backlog", "socket-user", "trusted-proxies"),
+        extension=True,
+    )
+    environment: Environment = option(
+        None,
+        "Environment variables of the daemons. Their environment is built from nothing: HOME, USER, LOGNAME, PATH and "
+        "the locale, then environment-files, then these. Nothing of the manager's own environment arrives.",
+        default_text="none",
+        effect=Effect.REPLACE,
+        reason="a process gets its environment when it starts",
+        example={"DJANGO_SETTINGS_MODULE": "blog.settings"},
+        related=("environment-files", "lang", "locale"),
+        factory=dict,
+        extension=True,
+    )
+    environment_files: Paths = option(
+        (),
+        "Files of NAME=VALUE lines, read when the configuration is applied; later files win, environment wins over "
+        "all of them. A place for secrets that do not belong into this file.",
+        default_text="none",
+        effect=Effect.REPLACE,
+        reason="a process gets its environment when it starts",
+        example=["/etc/blog.env"],
+        related=("environment",),
+        extension=True,
+    )
+
+
+class ProcessOptions(OptionModel):
+    """How many processes and threads, and what they are called."""
+
+    processes: Integer = option(
+        1,
+        "Number of daemon processes. Written, even as 1, it makes wsgi.multiprocess true; left out there is one "
+        "process and wsgi.multiprocess is false, as interactive debuggers need it.",
+        default_text="1, and wsgi.multiprocess false",
+        effect=Effect.LIVE,
+        reason="processes are added or drained",
+        example=2,
+        minimum=1,
+        maximum=4096,
+        related=("threads",),
+    )
+    threads: Integer = option(
+        15,
+        "Requests that one process runs at the same time, each in a thread of its own. With 1, wsgi.multithread is "
+        "false. More threads help when requests wait (databases, other services); for work on the processor take 3 to "
+        "5 and more processes.",
+        effect=Effect.REPLACE,
+        reason=_STARTS,
+        example=25,
+        minimum=1,
+        maximum=1024,
+        related=("processes", "request-timeout", "stack-size"),
+    )
+    display_name: Text | None = option(
+        None,
+        "What ps shows for the daemons. Exactly %{GROUP} becomes (wsgi:NAME); any other text is shown as it is.",
+        default_text="wsgigroups: NAME/SLOT",
+        effect=Effect.LIVE,
+        reason="the title of a running process is set anew",
+        example="%{GROUP}",
+    )
+
+
+class PythonOptions(OptionModel):
+    """Which Python, and what it finds."""
+
+    python_home: AnyPath | None = option(
+        None,
+        "The Python environment: the directory that sys.prefix names there. A venv, a conda environment or a prefix "
+        "with bin/python3, of any CPython from 3.8 on; groups may use different versions.",
+        default_text="the interpreter and environment that wsgigroups itself runs in",
+        effect=Effect.REPLACE,
+        reason="the interpreter is chosen when a process starts",
+        example="/srv/blog/.venv",
+        related=("python-path",),
+    )
+    python_path: Paths = option(
+        (),
+        "Directories for sys.path, each added with site.addsitedir (so that .pth files in them work) and then moved to "
+        "the front in this order. A list, or text with colons. A directory that is not there is an error.",
+        default_text="none",
+        effect=Effect.REPLACE,
+        reason="sys.path is set when a process starts",
+        example=["/srv/blog"],
+        related=("python-home", "home"),
+    )
+    python_eggs: AnyPath | None = option(
+        None,
+        "Directory for extracted eggs (PYTHON_EGG_CACHE). It must exist and the group's user must be able to write "
+        "to it.",
+        default_text="none",
+        effect=Effect.REPLACE,
+        reason="a process gets its environment when it starts",
+        example="/var/cache/blog-eggs",
+    )
+    lang: Locale | None = option(
+        None,
+        "The LANG environment variable of the daemons, decided before their interpreter starts.",
+        default_text="inherited from the manager",
+        effect=Effect.REPLACE,
+        reason="an interpreter reads it when it starts",
+        example="en_US.UTF-8",
+        related=("locale",),
+    )
+    locale: Locale | None = option(
+        None,
+        "The locale of the daemons: LC_ALL, and setlocale is called. It decides the encoding of file names before "
+        "the interpreter starts.",
+        default_text="inherited from the manager",
+        effect=Effect.REPLACE,
+        reason="an interpreter reads it when it starts",
+        example="C.UTF-8",
+        related=("lang",),
+    )
+    switch_interval: Duration = option(
+        0.0,
+        "How long a thread keeps the interpreter before another may have it (sys.setswitchinterval). 0 leaves "
+        "Python's own 5 ms.",
+        default_text="Python's own: 5ms",
+        effect=Effect.REPLACE,
+        reason=_STARTS,
+        example="1ms",
+        extension=True,
+    )

@@ -1,0 +1,131 @@
+"""Reading files: once, bounded, regular files only. The only module here that opens configuration files.
+
+Runs in the command line, and in a manager that rereads its files. Never blocks on a FIFO, never reads what is too
+large, and notices when a file changes while it is read.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wsgigroups.config.interpreters import untrusted_component
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAXIMUM_FILE_BYTES = 2 * 1024 * 1024  # several thousand groups
+MAXIMUM_TOTAL_BYTES = 8 * 1024 * 1024
+SUFFIXES = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
+
+_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass
+class Problem(Exception):  # noqa: N818  (not an error of ours: a finding on its way to the loader)
+    """Why a file cannot be used; the loader makes a diagnostic of it."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    offset: int | None = None  # in characters
+    text: str = ""
+
+
+def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES) -> str:
+    """Return the text of a file. Raises Problem."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        hint = "check the name" if isinstance(error, FileNotFoundError) else None
+        raise Problem("WG0101", f"cannot open {path}: {(error.strerror or 'no reason given').lower()}", hint) from None
+    except ValueError:
+        raise Problem("WG0101", "cannot open a file whose name holds a NUL character") from None
+    try:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            what = "a directory" if stat.S_ISDIR(before.st_mode) else "a FIFO, socket or device"
+            raise Problem("WG0102", f"cannot read {path}: it is {what}, not a regular file")
+        _check_size(before.st_size, left_bytes)
+        data = _read_all(fd, min(MAXIMUM_FILE_BYTES, left_bytes))
+        after = os.fstat(fd)
+        if _state(before) != _state(after) or len(data) != after.st_size:
+            raise Problem(
+                "WG0120",
+                f"{path} changed while it was read",
+                "write a new file beside it and rename that over it, so that readers see the old or the new one",
+            )
+    except OSError as error:
+        raise Problem("WG0101", f"cannot read {path}: {(error.strerror or 'no reason given').lower()}") from None
+    finally:
+        os.close(fd)
+    return decode(data)
+
+
+def read_stdin() -> str:
+    """Return the text on standard input. Raises Problem."""
+    data = sys.stdin.buffer.read(MAXIMUM_FILE_BYTES + 1)
+    _check_size(len(data), MAXIMUM_TOTAL_BYTES)
+    return decode(data)
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 without a byte order mark. Raises Problem."""
+    if data.startswith(_BOMS):
+        raise Problem("WG0105", "the file begins with a byte order mark", "save it as UTF-8 without one", 0, "\ufeff")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        raise Problem(
+            "WG0104",
+            f"byte 0x{data[error.start]:02x} is not UTF-8",
+            "save the file as UTF-8",
+            len(before),
+            data[: error.start + 200].decode("utf-8", "replace"),
+        ) from None
+    if not text.strip():
+        raise Problem("WG0112", "the file is empty", "the least is: version = 1 and one [groups.NAME]", 0, text)
+    return text
+
+
+def untrusted(path: Path) -> Path | None:
+    """As root: the first component of the file's path that another user could change. Everybody else: None.
+
+    The owner that sudo names is trusted: it is that user who makes root read the file.
+    """
+    if os.geteuid() != 0:
+        return None
+    sudo = os.environ.get("SUDO_UID", "")
+    return untrusted_component(path, int(sudo) if sudo.isascii() and sudo.isdigit() and len(sudo) < 11 else 0)
+
+
+def _check_size(size: int, left_bytes: int) -> None:
+    if size > MAXIMUM_FILE_BYTES:
+        raise Problem(
+            "WG0103",
+            f"the file has {size} bytes, at most {MAXIMUM_FILE_BYTES} are read",
+            "spread it over several files with include",
+        )
+    if size > left_bytes:
+        raise Problem("WG0103", f"all files together have more than {MAXIMUM_TOTAL_BYTES} bytes")
+
+
+def _read_all(fd: int, limit: int) -> bytes:
+    chunks = []
+    size = 0
+    while size <= limit:
+        chunk = os.read(fd, min(1 << 16, limit + 1 - size))
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
+
+
+def _state(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,0 +1,181 @@
+"""The JSON Schema (2020-12) of a configuration file, made from the options. Pure.
+
+Made by hand rather than by pydantic, so that editors show units, defaults and effects, and complete both spellings of a
+value (`60` and `"60s"`). `schemas/groups.schema.json` and the copy in the package are written by `make schemas`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.config.shape import FILE, Named, Repeated, Table
+from wsgigroups.config.units import BYTES_PATTERN, DURATION_PATTERN, format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from wsgigroups.config.models.base import Option
+
+_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
+_USER = {"type": "string", "pattern": "^(?:[A-Za-z_][A-Za-z0-9_.-]*[$]?|#[0-9]{1,10})$"}
+_HOST = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:[.][A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_ADDRESS = (
+    "^(?:unix:.+|localhost:[0-9]{1,5}|[0-9]{1,3}(?:[.][0-9]{1,3}){3}:[0-9]{1,5}|\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5})$"
+)
+
+
+def _list(item: str, separator: str = "") -> dict[str, Any]:
+    array: dict[str, Any] = {"type": "array", "items": {"$ref": f"#/$defs/{item}"}, "uniqueItems": True}
+    return {"anyOf": [array, {"type": "string", "minLength": 1}]} if separator else array
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "text": {"type": "string", "minLength": 1},
+    "duration": {
+        "description": "Seconds, or text with units from large to small: 90s, 5m, 1h30m, 250ms.",
+        "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "minLength": 1, "pattern": DURATION_PATTERN}],
+    },
+    "bytes": {
+        "description": "Bytes, or text with a unit: 512K, 256M, 1GiB. Powers of 1024.",
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "pattern": BYTES_PATTERN}],
+    },
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "path": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
+    "paths": _list("path", ":"),
+    "user": _USER,
+    "ordinary-user": {**_USER, "not": {"pattern": "^(?:root|#?0+)$"}},
+    "group-names": _list("ordinary-user", ","),
+    "umask": {"type": "string", "pattern": "^[0-7]{1,4}$"},
+    "locale": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.@-]{0,63}$"},
+    "callable": {
+        "type": "string",
+        "pattern": f"^{_IDENTIFIER}(?:[.]{_IDENTIFIER})*:{_IDENTIFIER}(?:[.]{_IDENTIFIER})*(?:[(][)])?$",
+    },
+    "identifier": {"type": "string", "pattern": f"^{_IDENTIFIER}$"},
+    "address": {"type": "string", "pattern": _ADDRESS},
+    "addresses": _list("address"),
+    "network": {"type": "string", "pattern": "^(?:unix|[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?)$"},
+    "networks": _list("network"),
+    "environment": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": {"type": "string"},
+    },
+    "host-name": {"type": "string", "pattern": f"^{_HOST}$"},
+    "host-pattern": {"type": "string", "pattern": f"^(?:[*][.])?{_HOST}$"},
+    "host-names": _list("host-pattern"),
+    "url-path": {"type": "string", "pattern": "^/"},
+}
+_EXCLUSIVE = {"a group": (("app", "script"), ("script-user", "script-group")), "a mount": (("app", "script"),)}
+
+
+def make_schema() -> dict[str, Any]:
+    """Return the schema of a file."""
+    definitions: dict[str, Any] = dict(KINDS)
+    root = _table(FILE, definitions)
+    root["properties"] = {
+        "version": {"description": "The format of this file.", "const": 1},
+        "include": {
+            "description": "Further files, as names or patterns relative to this file.",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "examples": [["conf.d/*.toml"]],
+        },
+        **root["properties"],
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wsgigroups configuration",
+        "description": "Groups of WSGI daemon processes: the options of WSGIDaemonProcess in one declarative file.",
+        **root,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+_TEXTS = {
+    "defaults": "Options that every group inherits unless it sets them itself.",
+    "server": "What Apache's server configuration gave its daemons.",
+    "gateway": "The front where sites are served.",
+    "groups": "Groups of daemon processes by name, each what one WSGIDaemonProcess line says.",
+    "sites": "Virtual hosts by server name.",
+    "profiles": "Overlays by name, used with --profile.",
+    "mounts": "URL prefixes and the applications that answer below them.",
+    "static": "Directories of files that the gateway answers by itself.",
+}
+
+
+def _table(table: Table, definitions: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {name: option_schema(option) for name, option in table.options.items()}
+    for name, inner in table.tables.items():
+        properties[name] = {"description": _TEXTS[name], **_inner(inner, definitions)}
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    required = [name for name, option in table.options.items() if option.required]
+    if required:
+        schema["required"] = required
+    if table.what in _EXCLUSIVE:
+        schema["allOf"] = [{"not": {"required": list(pair)}} for pair in _EXCLUSIVE[table.what]]
+    return schema
+
+
+def _inner(inner: Table | Named | Repeated, definitions: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(inner, Repeated):
+        return {"type": "array", "items": _reference(inner.of, definitions)}
+    if isinstance(inner, Named):
+        schema: dict[str, Any] = {"type": "object", "additionalProperties": _reference(inner.of, definitions)}
+        if inner.what == "groups":
+            schema["propertyNames"] = {"pattern": _NAME}
+        return schema
+    return _reference(inner, definitions)
+
+
+def _reference(table: Table, definitions: dict[str, Any]) -> dict[str, Any]:
+    name = table.what.strip("[]").removeprefix("a ").replace(" ", "-")
+    if name not in definitions:
+        definitions[name] = {}
+        definitions[name] = _table(table, definitions)
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def option_schema(option: Option) -> dict[str, Any]:
+    """The schema of one option: its kind, and what an editor shows."""
+    default = default_text(option)
+    description = f"{option.doc}\n\nDefault: {default}. Effect of a change: {option.effect.value}."
+    schema: dict[str, Any] = {"description": description}
+    if option.kind == "choice":
+        schema["enum"] = list(option.choices)
+    else:
+        schema["$ref"] = f"#/$defs/{option.kind}"
+    if option.kind == "integer":
+        schema |= {key: value for key, value in _bounds(option).items() if value is not None}
+    value = default_value(option)
+    if value is not None:
+        schema["default"] = value
+    schema["examples"] = [option.example]
+    schema["x-effect"] = option.effect.value
+    if option.unit:
+        schema["x-unit"] = option.unit
+    return schema
+
+
+def _bounds(option: Option) -> dict[str, int | None]:
+    return {"minimum": option.minimum, "maximum": option.maximum}
+
+
+def default_value(option: Option) -> Any:
+    """The default as it could be written; None where there is none."""
+    if option.default is None or option.default in ((), {}):
+        return None
+    if option.kind == "duration":
+        return format_duration(option.default)
+    if option.kind == "bytes":
+        return format_bytes(option.default) if option.default else 0
+    return option.default
+
+
+def default_text(option: Option) -> str:
+    """The default for people."""
+    if option.default_text:
+        return option.default_text
+    if option.required:
+        return "none, the key is needed"
+    value = default_value(option)
+    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,85 @@
+"""One file as it was read: its name, its text, its data, and where each key and value stands in it. Pure."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.config.diagnostics import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Offsets of a key and of its value; -1 where there is no key (an item of a list)."""
+
+    key_start: int
+    key_end: int
+    value_start: int
+    value_end: int
+
+
+@dataclass(slots=True)
+class Source:
+    """A parsed file. directory is what relative paths in it start at."""
+
+    name: str
+    directory: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+    places: Callable[[str], dict[Path, Place]] = field(default=lambda _text: {})
+    _index: dict[Path, Place] | None = None
+    _lines: list[int] | None = None
+
+    def locate(self, path: Path, *, key: bool = False) -> Span | None:
+        """The span of the value (or key) at this path, of the nearest table above it that is known otherwise."""
+        if self._index is None:
+            self._index = self.places(self.text)
+        shortened = path
+        while shortened:
+            place = self._index.get(shortened)
+            if place is not None:
+                at_key = (key or shortened != path) and place.key_start >= 0
+                start, end = (place.key_start, place.key_end) if at_key else (place.value_start, place.value_end)
+                return self.span(start, end)
+            shortened = shortened[:-1]
+        return None
+
+    def span(self, start: int, end: int) -> Span:
+        """Offsets to lines and columns."""
+        line, column = self.position(start)
+        end_line, end_column = self.position(max(start, end))
+        return Span(line, column, end_line, end_column)
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """An offset as line and column, from 1."""
+        if self._lines is None:
+            self._lines = line_starts(self.text)
+        offset = max(0, min(offset, len(self.text)))
+        line = bisect.bisect_right(self._lines, offset)
+        return line, offset - self._lines[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line, without its end."""
+        if self._lines is None:
+            self._lines = line_starts(self.text)
+        if not 1 <= number <= len(self._lines):
+            return ""
+        start = self._lines[number - 1]
+        end = self._lines[number] if number < len(self._lines) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+
+def line_starts(text: str) -> list[int]:
+    """Offsets at which lines begin; a line ends with a newline character, as in TOML and YAML."""
+    starts = [0]
+    at = text.find("\n")
+    while at >= 0:
+        starts.append(at + 1)
+        at = text.find("\n", at + 1)
+    return starts

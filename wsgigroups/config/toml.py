@@ -1,0 +1,134 @@
+"""TOML text to a Source. Pure."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
+from wsgigroups.config.source import Source
+from wsgigroups.config.toml_places import Locator, find_places
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAXIMUM_DEPTH = 32
+
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_PART = r"(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*"
+# tomllib's work grows with the square of a key's parts: refuse such keys before it sees them
+_LONG_KEY = re.compile(rf"(?<![\w\"'.-])(?:{_PART}\.[ \t]*){{{MAXIMUM_DEPTH},}}")
+_OPENINGS = re.compile(rf"(?:[\[{{]\s*){{{MAXIMUM_DEPTH},}}")
+
+
+def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic]]:
+    """Return the source; its data stays empty when there is an error."""
+    source = Source(name, directory, text, places=find_places)
+    for pattern in (_LONG_KEY, _OPENINGS):
+        found = pattern.search(text)
+        if found:
+            return source, [too_deep(source, found.start(), found.start() + 1)]
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return source, [_syntax_error(source, str(error))]
+    except RecursionError:
+        found = re.search(rf"(?:[\[{{][^\]}}]*){{{MAXIMUM_DEPTH}}}", text)
+        start = found.start() if found else 0
+        return source, [too_deep(source, start, start + 1)]
+    except ValueError as error:  # a number with more digits than Python reads
+        return source, [Diagnostic("WG0106", Severity.ERROR, f"cannot read a value: {error}", name, source.span(0, 0))]
+    deep = too_deep_path(data)
+    if deep:
+        span = source.locate(deep)
+        return source, [_too_deep_at(source, span)]
+    source.data = data
+    return source, []
+
+
+def too_deep_path(data: Any) -> tuple[str | int, ...] | None:
+    """The path of the first value below MAXIMUM_DEPTH levels, without recursion."""
+    level: list[tuple[tuple[str | int, ...], Any]] = [((), data)]
+    for _depth in range(MAXIMUM_DEPTH):
+        following: list[tuple[tuple[str | int, ...], Any]] = []
+        for path, value in level:
+            if isinstance(value, dict):
+                following.extend(((*path, key), item) for key, item in value.items() if isinstance(item, (dict, list)))
+            elif isinstance(value, list):
+                following.extend(((*path, i), item) for i, item in enumerate(value) if isinstance(item, (dict, list)))
+        if not following:
+            return None
+        level = following
+    return level[0][0]
+
+
+def too_deep(source: Source, start: int, end: int) -> Diagnostic:
+    """The diagnostic for a place in the text."""
+    return _too_deep_at(source, source.span(start, end))
+
+
+def _too_deep_at(source: Source, span: Any) -> Diagnostic:
+    return Diagnostic(
+        "WG0109",
+        Severity.ERROR,
+        f"tables and lists are nested more than {MAXIMUM_DEPTH} levels deep",
+        source.name,
+        span,
+        "a configuration has six levels at most",
+    )
+
+
+def _syntax_error(source: Source, message: str) -> Diagnostic:
+    found = _PLACE.search(message)
+    what = message[: found.start()] if found else message
+    if found and found[1]:
+        starts = [0, *(match.end() for match in re.finditer("\n", source.text))]
+        offset = starts[int(found[1]) - 1] + int(found[2]) - 1
+    else:
+        offset = len(source.text.rstrip())
+    if what.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate inline table key")):
+        duplicate = _duplicate(source, offset)
+        if duplicate:
+            return duplicate
+    return Diagnostic(
+        "WG0106",
+        Severity.ERROR,
+        f"this is not TOML: {what[:1].lower()}{what[1:]}",
+        source.name,
+        source.span(offset, offset + 1),
+        _hint(what, source.text, offset),
+    )
+
+
+def _duplicate(source: Source, offset: int) -> Diagnostic | None:
+    # the reader stops behind the second definition, or at its start in newer versions: take the rest of that line too
+    end = source.text.find("\n", offset)
+    locator = Locator(source.text[: end if end >= 0 else len(source.text)])
+    if not locator.duplicates:
+        return None
+    path, first, second = locator.duplicates[-1]
+    return Diagnostic(
+        "WG0108",
+        Severity.ERROR,
+        f"{path_text(path)} is set twice",
+        source.name,
+        source.span(second.key_start, second.key_end),
+        "keep one of the two",
+        (Related("first set here", source.name, source.span(first.key_start, first.key_end)),),
+        path_text(path),
+    )
+
+
+def _hint(what: str, text: str, offset: int) -> str | None:
+    line_start = text.rfind("\n", 0, offset) + 1
+    line = text[line_start : text.find("\n", offset) if "\n" in text[offset:] else len(text)]
+    if what.startswith("Invalid value") and re.search(r"=\s*(?!true|false|inf|nan)[A-Za-z/~]", line):
+        return "text stands in quotes"
+    if "Expected '=' after a key" in what and re.match(r"\s*[\w-]+\s*:", line):
+        return "TOML writes key = value; a file in YAML is named .yaml"
+    if "Unescaped '\\'" in what:
+        return "write the text in single quotes, or each \\ twice"
+    return None
