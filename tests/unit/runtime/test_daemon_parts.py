@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from wsgigroups.runtime import log as logs
-from wsgigroups.runtime.daemon import applications, interpreter, script, target
+from wsgigroups.runtime.daemon import applications, interpreter, privileges, script, target
 from wsgigroups.runtime.daemon.failure import MAXIMUM_TRACEBACK_CHARACTERS, StepError, step, traceback_of
 from wsgigroups.runtime.wire import exits
 from wsgigroups.runtime.wire.spec import Application, Serving, Spec
@@ -254,3 +254,22 @@ def test_flags_look_like_a_plain_start() -> None:
     assert flags.hash_randomization == sys.flags.hash_randomization
     assert flags.utf8_mode == sys.flags.utf8_mode
     assert repr(flags).startswith("sys.flags(")
+
+
+@pytest.mark.parametrize("name", ["setuid", "seteuid", "setgid", "setegid", "setgroups"])
+def test_a_way_back_to_root_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The last line of defence, which no kernel lets a test reach: the ids look right and yet one call works."""
+
+    def forbidden(_number: object) -> None:
+        raise PermissionError
+
+    for other in ("setuid", "seteuid", "setgid", "setegid", "setgroups"):
+        monkeypatch.setattr(privileges.os, other, forbidden)
+    monkeypatch.setattr(privileges.os, "getuid", lambda: 61001)
+    monkeypatch.setattr(privileges.os, "getgid", lambda: 61001)
+    privileges._try_to_come_back((0, 0))
+    monkeypatch.setattr(privileges.os, name, lambda _number: None)
+    with pytest.raises(StepError, match=r"setuid|seteuid|setgid|setegid|setgroups") as raised:
+        privileges._try_to_come_back((0, 0))
+    assert name in str(raised.value)
+    assert raised.value.exit_code == exits.STEPS["proof"]

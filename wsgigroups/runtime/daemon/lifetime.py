@@ -24,6 +24,7 @@ from .ending import run_exit_functions
 from .reporter import Reporter
 from .script import Rules
 
+_CLOSE_S = 2.0  # for threads of the server that have nothing to do any more; the rest is for exit functions
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
 _WAKE = b"\0"  # no signal has number 0: something was put down for the main thread to find
@@ -195,7 +196,8 @@ class Lifetime:
                 self._log("warning", "shutdown-timeout of %gs is over: running requests are cut off" % limit_s)
                 return
             self._server.wait_idle(left_s)
-        self._server.close()
+        left_s = _CLOSE_S if until_s is None else (until_s - time.monotonic()) / 4
+        self._server.close(max(min(left_s, _CLOSE_S), 0.0))
         if not run_exit_functions(until_s):
             self._log("warning", "shutdown-timeout of %gs is over: exit functions or threads are cut off" % limit_s)
 
