@@ -1,8 +1,9 @@
 """The field lines of a head by httptools (llhttp) or by h11, one interface: whole head in, (name, value) pairs out.
 
-Runs in whichever thread parses. White space around a value is the caller's to remove. A head that comes here is complete and has passed `heads.check`, so both engines see
-the same well-formed lines; what one of them refuses nevertheless is refused with 400 (`heads.parse`). The engines
-never see a body: framing is decided once, in `heads`, for both.
+Runs in whichever thread parses. A head that comes here is complete and has passed `heads.check`, so every engine sees
+the same well-formed lines; what one of them refuses nevertheless is refused with 400 (`heads.parse`). Names in any
+case; white space around a value is the caller's to remove. The engines never see a body: framing is decided once, in
+`heads`, for all.
 """
 
 from __future__ import annotations
@@ -34,14 +35,16 @@ class _Collector:
 
     def __init__(self, httptools: Any) -> None:
         self.fields: Fields = []
-        self.complete = False
+        self.reusable = False
         self.parser = httptools.HttpRequestParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.fields.append((name, value))
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        # Only here: afterwards llhttp has forgotten the message, and would say yes to every one. After a body or
+        # "Connection: close" a parser does not start over.
+        self.reusable = self.parser.should_keep_alive()
 
 
 class Httptools:
@@ -61,15 +64,14 @@ class Httptools:
             collector = _Collector(self._httptools)
         fields: Fields = []
         collector.fields = fields
-        collector.complete = False
+        collector.reusable = False
         try:
             collector.parser.feed_data(head)
         except self._upgrade:  # CONNECT or an upgrade: the head is parsed, this parser has done its work
             return fields
         except self._error as error:
             raise ProtocolError(400, "llhttp: %s" % error) from None
-        # After a body or "Connection: close" a parser would not start over.
-        if collector.complete and collector.parser.should_keep_alive():
+        if collector.reusable:
             self._idle.append(collector)
         return fields
 
@@ -81,7 +83,11 @@ class H11:
         self._h11 = h11
 
     def __call__(self, head: bytes) -> Fields:
-        """Return the fields; h11 gives names in lower case. Raises ProtocolError."""
+        """Return the fields. Raises ProtocolError.
+
+        h11 only judges: what it returns is mended already ("Content-Length: 3, 3" has become one 3), and what was sent
+        has to be judged as it was sent.
+        """
         connection = self._h11.Connection(self._h11.SERVER, max_incomplete_event_size=len(head) + 1)
         try:
             connection.receive_data(head)
@@ -90,7 +96,7 @@ class H11:
             raise ProtocolError(400, "h11: %s" % error) from None
         if not isinstance(event, self._h11.Request):
             raise ProtocolError(400, "h11: no request")
-        return list(event.headers)
+        return split(head)
 
 
 def choose(httptools: Optional[Any], h11: Optional[Any]) -> Tuple[str, Engine]:
