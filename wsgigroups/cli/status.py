@@ -56,14 +56,12 @@ def select(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
             wanted[group] = None
         elif known is not None:
             known.add(int(slot))
-    groups = []
-    for group in status["groups"]:
-        if group["name"] in wanted:
-            slots = wanted.pop(group["name"])
-            if slots is not None:
-                kept = [process for process in group["processes"] if process["slot"] in slots]
-                group = {**group, "processes": kept}  # noqa: PLW2901  (a narrower view of the same group)
-            groups.append(group)
+    groups: list[dict[str, Any]] = []
+    for found in status["groups"]:
+        if found["name"] in wanted:
+            slots = wanted.pop(found["name"])
+            kept = [process for process in found["processes"] if slots is None or process["slot"] in slots]
+            groups.append({**found, "processes": kept})
     if wanted:
         known_names = ", ".join(group["name"] for group in status["groups"]) or "none"
         raise WsgigroupsError(
