@@ -25,21 +25,22 @@ def prepare() -> Ground:
     account = facts.daemon_account()
     place = Path(choose_place(facts.places(CLONE, account), account.name).path) / "bench"
     place.mkdir(exist_ok=True)
-    interpreter = environment.find_interpreter(account)
-    recipe = Recipe(
-        interpreter,
-        installs=(("--upgrade", "pip>=25.1"), (f"{CLONE}[fast]", "django>=4.2", *PEERS)),
-        depends_on=environment.PACKAGED,
-    )
-    fresh = not environment.is_current(place / "venv", recipe)
-    environment.make_environment(place / "venv", recipe)
-    if fresh:
-        environment.add_optional(place / "venv", BUILT_PEERS)
-    applications = place / "applications"
-    environment.copy_tree(CLONE / "benchmarks" / "applications", applications)
-    environment.copy_tree(CLONE / "tests" / "apps" / "django_site", applications / "django_site")
-    if not account.is_caller():  # the copy is ours and new: its top directory is where SQLite keeps its files
-        os.chown(applications, account.uid, account.gid)
+    with environment.alone_in(place.parent):
+        interpreter = environment.find_interpreter(account)
+        recipe = Recipe(
+            interpreter,
+            installs=(("--upgrade", "pip>=25.1"), (f"{CLONE}[fast]", "django>=4.2", *PEERS)),
+            depends_on=environment.PACKAGED,
+        )
+        fresh = not environment.is_current(place / "venv", recipe)
+        environment.make_environment(place / "venv", recipe)
+        if fresh:
+            environment.add_optional(place / "venv", BUILT_PEERS)
+        applications = place / "applications"
+        environment.copy_tree(CLONE / "benchmarks" / "applications", applications)
+        environment.copy_tree(CLONE / "tests" / "apps" / "django_site", applications / "django_site")
+        if not account.is_caller():  # the copy is ours and new: its top directory is where SQLite keeps its files
+            os.chown(applications, account.uid, account.gid)
     allow_many_files()
     return Ground(place / "venv", applications, account)
 

@@ -77,15 +77,17 @@ def prepare() -> Bench:
     """Choose account, tree and place, and make the environment; raise SetUpError with a message."""
     account = facts.daemon_account(names=("nobody", "www-data"))
     place = Path(choose_place(facts.places(CLONE, account), account.name).path)
-    interpreter = environment.find_interpreter(account)
-    tree = CLONE
-    names = ("pyproject.toml", "wsgigroups", "tests", "tools", "sample-configs")
-    if not facts.can_read_tree(account, CLONE, names):
-        tree = place / "clone"
-        say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
-        environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
-    installs = (INSTALLS[0], tuple(f"{tree}[fast]" if word == ".[fast]" else word for word in INSTALLS[1]))
-    python = environment.make_environment(place / "venv", Recipe(interpreter, installs, depends_on=("pyproject.toml",)))
+    with environment.alone_in(place):
+        interpreter = environment.find_interpreter(account)
+        tree = CLONE
+        names = ("pyproject.toml", "wsgigroups", "tests", "tools", "sample-configs")
+        if not facts.can_read_tree(account, CLONE, names):
+            tree = place / "clone"
+            say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
+            environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
+        installs = (INSTALLS[0], tuple(f"{tree}[fast]" if word == ".[fast]" else word for word in INSTALLS[1]))
+        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml",))
+        python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)
 
 

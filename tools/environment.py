@@ -7,12 +7,13 @@ that it has not made itself.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,18 @@ PACKAGED = ("LICENSE", "README.md", "pyproject.toml", "wsgigroups")  # what a bu
 def say(text: str) -> None:
     """Tell what happens, on standard error: standard output is for results."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def alone_in(place: Path) -> Iterator[None]:
+    """Keep other set-ups out of the directory while the block runs; waits for one that is there already."""
+    with open(place / ".lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Waiting for another set-up that works in {place} …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def find_interpreter(account: Account) -> Interpreter:

@@ -22,7 +22,6 @@ from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, say
 
 ADDRESS = re.compile(r'^\s*listen\s*=\s*\["127\.0\.0\.1:(\d+)"\]', re.MULTILINE)
-NO_MANAGER = 6  # docs/exit-codes.md
 
 
 class Trial:
@@ -50,7 +49,7 @@ class Trial:
             check=False,
             env={**os.environ, **self.settings},
         )
-        return done.returncode != NO_MANAGER
+        return done.returncode == 0
 
     def ports(self) -> list[int]:
         """Return the loopback ports that the configuration names."""
@@ -69,9 +68,8 @@ def find_trial() -> tuple[Trial, facts.Account]:
     return Trial(Path(place.path) / "try"), account
 
 
-def start() -> None:
+def start(trial: Trial, account: facts.Account) -> None:
     """Make what is needed, apply the quickstart, ask both applications, show the status."""
-    trial, account = find_trial()
     if account.is_caller():
         say(f"Applications will run as {account.name!r}, as this user.")
     else:
@@ -86,7 +84,7 @@ def start() -> None:
     )
     if trial.is_running() and not environment.is_current(trial.place / "venv", recipe):
         say("The clone has changed since the quickstart was started: stopping the old one first.")
-        stop()
+        stop(trial)
     environment.make_environment(trial.place / "venv", recipe)
     environment.copy_tree(CLONE / "sample-configs" / "quickstart", trial.place / "config" / "quickstart")
     trial.configuration.write_bytes((CLONE / "sample-configs" / "quickstart.toml").read_bytes())
@@ -104,9 +102,8 @@ def start() -> None:
     print(f"\nIt goes on running. Look at it:  {trial.shown('status')}\nStop it:                         make try-stop")
 
 
-def stop() -> None:
+def stop(trial: Trial) -> None:
     """End the manager and its daemons; success where nothing runs."""
-    trial, _account = find_trial()
     if not trial.is_running():
         print("Nothing runs: there is no manager in", trial.settings["WSGIGROUPS_RUN_DIR"])
         return
@@ -154,7 +151,9 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     os.umask(0o022)  # the daemons' account must be able to enter what is made here
     try:
-        {"start": start, "stop": stop}[chosen.what]()
+        trial, account = find_trial()
+        with environment.alone_in(trial.place.parent):
+            start(trial, account) if chosen.what == "start" else stop(trial)
     except SetUpError as problem:
         sys.exit(f"error: {problem}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,14 +65,14 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 
 def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
-    from wsgigroups.config import load_files
-
     found = blocks(README, "toml")
     assert found
     for number, body in enumerate(found):
         path = tmp_path / f"{number}.toml"
         path.write_text(body)
-        assert load_files([path]).configuration is not None
+        command = [sys.executable, "-m", "wsgigroups", "validate", str(path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_changelog_has_this_version() -> None:
