@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that `python benchmarks/run.py` works too
 
 from benchmarks import ground as grounds
-from benchmarks import load, machine, peers, report, supervision
+from benchmarks import faults, load, machine, peers, report, supervision
 from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.load import LoadError
 from benchmarks.measuring import Schedule, measure
@@ -107,7 +107,7 @@ def run(chosen: argparse.Namespace) -> dict[str, object]:
         "titles": {peer.name: peer.title for peer in here},
         "absent": absent,
         "samples": [sample.as_data() for sample in samples],
-        "supervision": None if chosen.no_supervision else supervision.measure(ground),
+        "supervision": None if chosen.no_supervision else {**supervision.measure(ground), **faults.measure(ground)},
     }
 
 
