@@ -70,7 +70,8 @@ def _storm(ground: Ground) -> dict[str, float]:
     directory.chmod(0o755)
     (directory / "broken.py").write_text("raise RuntimeError('broken on purpose')\n")
     text = "".join(
-        f'[groups.b{n}]\napp = "broken:application"\npython-path = ["{directory}"]\nlisten = ["127.0.0.1:{_free_port()}"]\n'
+        f'[groups.b{n}]\napp = "broken:application"\npython-path = ["{directory}"]\n'
+        f'listen = ["127.0.0.1:{_free_port()}"]\n'
         for n in range(BROKEN)
     )
     try:

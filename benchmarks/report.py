@@ -125,12 +125,12 @@ def supervision_section(figures: dict[str, Any]) -> Iterable[str]:
     yield f"| memory of manager and spawners (PSS) | {memory['manager_and_spawners_pss_mib']:.0f} MiB |"
     gap, storm = figures["replacement"], figures["storm"]
     yield (
-        f"| `kill -9` of a daemon while {gap['clients']} keep-alive clients run, {gap['kills']} times: until its successor "
-        f"is ready | median {gap['median_ms']:.0f} ms, at most {gap['maximum_ms']:.0f} ms |"
+        f"| `kill -9` of a daemon while {gap['clients']} keep-alive clients run, {gap['kills']} times: until its "
+        f"successor is ready | median {gap['median_ms']:.0f} ms, at most {gap['maximum_ms']:.0f} ms |"
     )
     yield f"| requests failed in all of those, of {gap['answers']} | {gap['failures']} |"
     yield (
-        f"| {storm['groups']} applications that cannot be imported, after 10 s of trying: manager, spawners and attempts "
+        f"| {storm['groups']} applications that cannot be imported, after 10 s: manager, spawners and attempts "
         f"| {storm['percent_of_a_core']:.1f} % of a core |"
     )
 

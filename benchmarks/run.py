@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that `python benchmarks/run.py` works too
 
-from benchmarks import ground as grounds
 from benchmarks import faults, load, machine, peers, report, supervision
+from benchmarks import ground as grounds
 from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.load import LoadError
 from benchmarks.measuring import Schedule, measure

@@ -64,6 +64,7 @@ class ManagerUnderTest:
             _end_children()
             if error is not None:
                 self._show()
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
             shutil.rmtree(self.base, ignore_errors=True)
 
     # Talking to it

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import stat
 import time
@@ -59,6 +60,14 @@ def run_manager(options: ManagerOptions) -> int:
         return asyncio.run(_Manager(options).run())
     finally:
         os.close(lock)
+
+
+def _raise_descriptor_limit() -> int:
+    """Let the manager have as many descriptors as it may (five for each daemon); return what daemons shall have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(soft, 0)
 
 
 def _prepare_run_dir(path: Path) -> None:
@@ -115,7 +124,7 @@ class _Manager:
         store = Store(options.state_dir)
         store.prepare()
         options.log_dir.mkdir(parents=True, exist_ok=True)
-        outside = Outside(options.run_dir, options.log_dir, 2, log_line)
+        outside = Outside(options.run_dir, options.log_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir), log_line)
         outside.save, outside.finished = applying.save, applying.finished

@@ -39,6 +39,7 @@ class Outside:
     log_dir: Path
     log_fd: int
     log: Callable[[str, str], None]
+    descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
     save: Callable[[], None] = lambda: None
     finished: Callable[[model.Change], None] = lambda _change: None
 
@@ -58,7 +59,10 @@ class Shell:
     hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pool = SpawnerPool(self.outside.run_dir, self.outside.log_fd, self._spawner_message, self._spawner_lost)
+        out = self.outside
+        self.pool = SpawnerPool(
+            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
+        )
         self.hooks = Hooks(self._daemon_message, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:

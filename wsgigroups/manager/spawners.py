@@ -95,7 +95,10 @@ class Spawner:
 class SpawnerPool:
     """All spawners by key."""
 
-    def __init__(self, run_dir: Path, log_fd: int, on_message: OnMessage, on_lost: OnLost) -> None:
+    def __init__(
+        self, run_dir: Path, log_fd: int, on_message: OnMessage, on_lost: OnLost, descriptor_limit: int = 0
+    ) -> None:
+        self._descriptor_limit = descriptor_limit
         self.directory = run_dir / "spawners"
         self._log_fd = log_fd
         self._on_message = on_message
@@ -194,6 +197,7 @@ class SpawnerPool:
             environment["LC_ALL"] = target.locale
         arguments = [target.executable, "-I", "-S", str(_BOOTSTRAP), "--listen-fd", str(listen_fd)]
         arguments += ["--key", target.key, "--ready-fd", str(ready_fd), "--library-dir", str(_LIBRARY_DIR)]
+        arguments += ["--descriptor-limit", str(self._descriptor_limit)]
         try:
             return subprocess.Popen(
                 arguments,

@@ -324,7 +324,7 @@ def test_usage_errors(manager: Manager) -> None:
     command = [str(manager.interpreter), "-I", "-S", str(manager.bootstrap)]
     for arguments, text in (
         ([], "without --listen-fd"),
-        (["--listen-fd", "x"], "must be the number"),
+        (["--listen-fd", "x"], "must be a number"),
         (["--listen-fd"], "needs a value"),
         (["--color", "red"], "there is no such option"),
         (["--listen-fd", "0"], "without --key"),

@@ -42,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     log = never_blocking(2, lambda: "spawner %s pid=%d" % (options.key, os.getpid()))
     _own_signals()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if options.descriptor_limit:
+        soft = options.descriptor_limit if hard == resource.RLIM_INFINITY else min(options.descriptor_limit, hard)
     _raise_descriptor_limit(hard)
     listener = socket.socket(fileno=options.listen_fd)
     listener.set_inheritable(False)

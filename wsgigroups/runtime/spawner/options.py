@@ -21,11 +21,13 @@ class Options:
     key: str  # names the spawner in the run directory, its title and its log lines
     library_directories: Tuple[str, ...] = ()  # where httptools, h11 and setproctitle may be found
     ready_fd: int = -1  # gets "ready\n" and is closed; -1: nobody waits
+    descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons; 0: what the spawner was started with
 
 
 def parse(arguments: Sequence[str]) -> Options:
     """Read `--name value` pairs. Raises UsageError."""
     listen_fd = ready_fd = -1
+    descriptor_limit = 0
     key = ""
     directories: List[str] = []
     rest = list(arguments)
@@ -35,9 +37,11 @@ def parse(arguments: Sequence[str]) -> Options:
             raise UsageError("cannot read %s: it needs a value" % name)
         value = rest.pop(0)
         if name == "--listen-fd":
-            listen_fd = _descriptor(name, value)
+            listen_fd = _number(name, value)
         elif name == "--ready-fd":
-            ready_fd = _descriptor(name, value)
+            ready_fd = _number(name, value)
+        elif name == "--descriptor-limit":
+            descriptor_limit = _number(name, value)
         elif name == "--key":
             key = value
         elif name == "--library-dir":
@@ -48,10 +52,10 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UsageError("cannot start without --listen-fd")
     if not key:
         raise UsageError("cannot start without --key")
-    return Options(listen_fd, key, tuple(directories), ready_fd)
+    return Options(listen_fd, key, tuple(directories), ready_fd, descriptor_limit)
 
 
-def _descriptor(name: str, value: str) -> int:
+def _number(name: str, value: str) -> int:
     if not value.isdigit():
-        raise UsageError("cannot read %s %r: it must be the number of a descriptor" % (name, value))
+        raise UsageError("cannot read %s %r: it must be a number" % (name, value))
     return int(value)
