@@ -17,6 +17,7 @@ from wsgigroups.errors import ExitCode
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
     from wsgigroups.config import Loaded
+    from wsgigroups.config.host.interface import Host
 
 FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -26,6 +27,8 @@ FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True, type
 @click.option("-o", "--output", type=click.Choice(FORMATS), default="text", help="Format of the report, on stdout.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Overlay to use; repeatable.")
+@click.option("--offline", is_flag=True, help="Leave out what depends on the host: users, paths, interpreters.")
+@click.option("--facts", type=click.Path(path_type=Path), metavar="FILE", help="Check against this recorded host.")
 @click.pass_obj
 def command(
     options: Globals,
@@ -33,16 +36,34 @@ def command(
     output: str,
     strict: bool,
     profiles: tuple[str, ...],
+    offline: bool,
+    facts: Path | None,
 ) -> int:
     """Report every mistake of the configuration, with its place and the way out.
 
-    FILE may be a directory, or - for standard input. Exit code: 0 without errors, 2 with.
+    FILE may be a directory, or - for standard input. Checked against this host, unless --offline is given, or --facts
+    with what `wsgigroups facts` wrote on another one. Exit code: 0 without errors, 2 with.
     """
     from wsgigroups.config.loader import load
 
-    result = load(list(files), profiles=profiles, strict=strict, trust=False)
+    if offline and facts is not None:
+        raise click.UsageError("--offline and --facts exclude each other")
+    result = load(list(files), profiles=profiles, strict=strict, trust=False, host=choose_host(offline, facts))
     write_report(result, output, options)
     return int(ExitCode.USAGE) if result.errors else int(ExitCode.DONE)
+
+
+def choose_host(offline: bool, facts: Path | None) -> Host | None:
+    """The host to check against. Raises WsgigroupsError for facts that cannot be read."""
+    if offline:
+        return None
+    if facts is not None:
+        from wsgigroups.config.host.recorded import read_facts
+
+        return read_facts(facts)
+    from wsgigroups.config.host.real import RealHost
+
+    return RealHost()
 
 
 def write_report(result: Loaded, output: str, options: Globals) -> None:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from wsgigroups.config.build import Parts
     from wsgigroups.config.compose import Composed, Layer
     from wsgigroups.config.configuration import Configuration
+    from wsgigroups.config.host.interface import Host
     from wsgigroups.config.source import Source
 
 
@@ -30,6 +32,7 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
     sources: tuple[Source, ...] = ()
     composed: Composed | None = None
+    parts: Parts | None = None
 
     @property
     def errors(self) -> int:
@@ -72,11 +75,13 @@ def load(
     strict: bool = False,
     variables: Mapping[str, str] | None = None,
     trust: bool = True,
+    host: Host | None = None,
 ) -> Loaded:
     """Read files (directories, `-` for standard input) and everything they include, and validate it all.
 
     variables: what `${NAME}` stands for, the process environment by default. strict: warnings are errors. trust: as
     root, a file that another user could change is an error; False makes it a warning, for checks that apply nothing.
+    host: what to check against as well.
     """
     loading = _Loading(strict)
     collector = Collector(trust)
@@ -105,13 +110,19 @@ def load(
     for layer in layers:
         loading.diagnostics += _check_unused(layer, validate_partial)
     parts = build(composed.document)
+    if host is not None:
+        from wsgigroups.config.checks.host import check_host
+
+        parts.findings += check_host(parts, host)
     if collector.broken:
         # what a broken file would have defined is not missing
         parts.findings = [item for item in parts.findings if item.code not in _NEEDS_ALL_FILES]
     first = collector.sources[0]
     loading.diagnostics += [_located(composed, finding, first) for finding in parts.findings]
     configuration = None if collector.broken else Configuration.of_parts(parts)
-    return loading.finish(configuration, sources, composed)
+    loaded = loading.finish(configuration, sources, composed)
+    loaded.parts = parts
+    return loaded
 
 
 _NEEDS_ALL_FILES = frozenset({"WG0202", "WG0401", "WG0404", "WG0405", "WG0406", "WG0412"})

@@ -16,6 +16,7 @@ else:
     import tomli as tomllib
 
 MAXIMUM_DEPTH = 32
+MAXIMUM_VALUES = 60_000
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _PART = r"(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*"
@@ -27,6 +28,8 @@ _OPENINGS = re.compile(rf"(?:[\[{{]\s*){{{MAXIMUM_DEPTH},}}")
 def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic]]:
     """Return the source; its data stays empty when there is an error."""
     source = Source(name, directory, text, places=find_places)
+    if text.count("=") > MAXIMUM_VALUES:
+        return source, [too_many(source)]
     for pattern in (_LONG_KEY, _OPENINGS):
         found = pattern.search(text)
         if found:
@@ -36,8 +39,7 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
     except tomllib.TOMLDecodeError as error:
         return source, [_syntax_error(source, str(error))]
     except RecursionError:
-        found = re.search(rf"(?:[\[{{][^\]}}]*){{{MAXIMUM_DEPTH}}}", text)
-        start = found.start() if found else 0
+        start = _deep_opening(text)
         return source, [too_deep(source, start, start + 1)]
     except ValueError as error:  # a number with more digits than Python reads
         return source, [Diagnostic("WG0106", Severity.ERROR, f"cannot read a value: {error}", name, source.span(0, 0))]
@@ -47,6 +49,16 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
         return source, [_too_deep_at(source, span)]
     source.data = data
     return source, []
+
+
+def _deep_opening(text: str) -> int:
+    """Where brackets first lie too deep in each other, strings not told apart: near enough for a place to look at."""
+    depth = 0
+    for found in re.finditer(r"[\[{\]}]", text):
+        depth += 1 if found[0] in "[{" else -1
+        if depth > MAXIMUM_DEPTH:
+            return found.start()
+    return 0
 
 
 def too_deep_path(data: Any) -> tuple[str | int, ...] | None:
@@ -63,6 +75,13 @@ def too_deep_path(data: Any) -> tuple[str | int, ...] | None:
             return None
         level = following
     return level[0][0]
+
+
+def too_many(source: Source) -> Diagnostic:
+    """The diagnostic for a file with too many values."""
+    message = f"the file has more than {MAXIMUM_VALUES} values"
+    hint = "spread it over several files with include"
+    return Diagnostic("WG0103", Severity.ERROR, message, source.name, source.span(0, 0), hint)
 
 
 def too_deep(source: Source, start: int, end: int) -> Diagnostic:

@@ -26,7 +26,7 @@ from ruamel.yaml.reader import ReaderError
 
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
 from wsgigroups.config.source import Path, Place, Source
-from wsgigroups.config.toml import MAXIMUM_DEPTH, too_deep
+from wsgigroups.config.toml import MAXIMUM_DEPTH, MAXIMUM_VALUES, too_deep, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,7 @@ class _Composer:
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
         self._aliased = 0
+        self._values = 0
         reader = YAML(typ="safe", pure=True)
         self._events: Iterator[Event] = reader.parse(source.text)
 
@@ -110,6 +111,9 @@ class _Composer:
             raise _Refused(too_deep(self._source, start, start + 1))
         if isinstance(event, AliasEvent):
             return self._alias(event)
+        self._values += 1
+        if self._values > MAXIMUM_VALUES:
+            raise _Refused(too_many(self._source))
         anchor = event.anchor if isinstance(event, NodeEvent) else None
         if anchor:
             self._open.add(anchor)
