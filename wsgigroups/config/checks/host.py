@@ -36,6 +36,7 @@ class Member:
     user_name: str = ""
     home: str | None = None
     resolved: bool = True
+    runnable: bool = True  # False once its interpreter was refused
 
 
 @dataclass(slots=True)
@@ -71,7 +72,14 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
         checking.attempt(lambda member=member: check_interpreter(checking, member))  # type: ignore[misc]
         check_paths(checking, member)
         checking.attempt(lambda member=member: check_listen(checking, member))  # type: ignore[misc]
-    asking.prepare([application for member in members for _path, application in applications_of(checking, member)])
+    asking.prepare(
+        [
+            application
+            for member in members
+            if member.runnable
+            for _path, application in applications_of(checking, member)
+        ]
+    )
     for member in members:
         check_applications(checking, member)
     checking.attempt(lambda: check_limits(checking, members))

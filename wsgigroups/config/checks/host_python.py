@@ -21,6 +21,7 @@ def check_interpreter(checking: Checking, member: Member) -> None:
     path: Path = (*member.path, "python-home") if home else member.path
     found = checking.host.interpreter(home or "")
     if "error" in found:
+        member.runnable = False
         checking.add("WG0604", path, str(found["error"]), found["hint"])
         return
     version = tuple(int(part) for part in (found["version"] or "").split(".") if part)
@@ -41,6 +42,7 @@ def check_interpreter(checking: Checking, member: Member) -> None:
             message = f"{member.user_name} cannot enter {blocked}, and so not use {needed}"
             hint = "make the environment where that user can read it: /usr/bin/python3 -m venv /srv/NAME/venv"
             checking.add("WG0606", path, message, hint)
+            member.runnable = False
             return
 
 
@@ -88,7 +90,8 @@ def _check(checking: Checking, member: Member, path: Path, application: Applicat
             what = "read it" if blocked == application.target else f"enter {blocked}"
             checking.add("WG0609", path, f"{who} cannot read {application.target}: cannot {what}", None)
             return
-    _report(checking, path, application, checking.host.application(application))
+    if member.runnable:
+        _report(checking, path, application, checking.host.application(application))
 
 
 def _report(checking: Checking, path: Path, application: Application, answer: dict[str, Any]) -> None:

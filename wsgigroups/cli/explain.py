@@ -1,0 +1,77 @@
+"""`wsgigroups explain KEY|CODE`: the documentation of an option or a diagnostic, offline.
+
+Runs in the user's process. Reads generated files: neither models nor rich are imported.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+
+import click
+
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+
+@click.command("explain")
+@click.argument("key", metavar="[KEY|CODE]", required=False)
+@click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Show the arithmetic for N threads.")
+@click.option("--value", metavar="VALUE", help="Show the arithmetic for this value of the option.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def command(key: str | None, threads: int | None, value: str | None, output: str) -> None:
+    """Explain an option or a diagnostic.
+
+    \b
+        wsgigroups explain request-timeout --threads 25
+        wsgigroups explain WG0201
+        wsgigroups explain                                    all options, a line each
+    """
+    if key is not None and re.fullmatch(r"(?i)WG\d+", key):
+        _explain_code(key.upper(), output)
+        return
+    from wsgigroups.config.explain import find_option, list_lines, option_lines
+    from wsgigroups.config.generated import read_json
+
+    tables = read_json("options.json")
+    if key is None:
+        click.echo(
+            json.dumps(tables, indent=2, ensure_ascii=False) if output == "json" else "\n".join(list_lines(tables))
+        )
+        return
+    table, name, facts = find_option(key, tables)
+    if output == "json":
+        click.echo(json.dumps({"table": table, "name": name, **facts}, indent=2, ensure_ascii=False))
+        return
+    click.echo("\n".join(option_lines(table, name, facts, threads, value)))
+
+
+def _explain_code(code: str, output: str) -> None:
+    from wsgigroups.config.codes import CODES
+    from wsgigroups.config.codes.page import example_document
+
+    entry = CODES.get(code)
+    if entry is None:
+        hint = f"codes go from {min(CODES)} to {max(CODES)}; docs/diagnostics lists them"
+        raise WsgigroupsError(f"cannot explain {code}: there is no such code", hint=hint, exit_code=ExitCode.USAGE)
+    example = example_document(entry) if entry.example else None
+    if output == "json":
+        data = {
+            "code": code,
+            "severity": entry.severity.value,
+            "title": entry.title,
+            "text": entry.text,
+            "way_out": entry.way_out,
+            "example": example,
+        }
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        return
+    click.echo(
+        f"{code}: {entry.title}   ({entry.severity.value}{', only with --strict' if entry.strict_only else ''})\n"
+    )
+    click.echo("\n".join(textwrap.wrap(entry.text, 100)))
+    click.echo()
+    click.echo("\n".join(textwrap.wrap(f"What to do: {entry.way_out}", 100)))
+    if example:
+        click.echo("\nFor example:\n")
+        click.echo(textwrap.indent(example, "    "), nl=False)

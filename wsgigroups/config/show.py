@@ -1,0 +1,215 @@
+"""The effective configuration, every value with its origin; written as TOML or plain data. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.config.schema import default_text, default_value
+from wsgigroups.config.shape import (
+    GATEWAY_OPTIONS,
+    MOUNT_OPTIONS,
+    OPTIONS,
+    SERVER_OPTIONS,
+    SITE_OPTIONS,
+    STATIC_OPTIONS,
+)
+from wsgigroups.config.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from wsgigroups.config.compose import Composed
+    from wsgigroups.config.configuration import Configuration
+    from wsgigroups.config.models.base import Option, OptionModel
+    from wsgigroups.config.source import Path
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One option as it is in effect. written False: the default; value None then where it is only a sentence."""
+
+    path: Path
+    name: str
+    value: Any
+    written: bool
+    origin: str  # "groups.toml:5", "groups.toml:2 [defaults]", "prod.toml:9 (profile production)", "default"
+    note: str = ""  # a default that is no value, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One table."""
+
+    path: Path
+    repeated: bool
+    values: tuple[Value, ...]
+
+
+def blocks(configuration: Configuration, composed: Composed | None, *, defaults: bool) -> Iterator[Block]:
+    """Every table with its values; with defaults, those that nobody wrote too."""
+    yield Block(
+        (), False, (Value(("version",), "version", configuration.version, True, _origin(composed, ("version",))),)
+    )
+    plain: list[tuple[Path, OptionModel, Mapping[str, Option], bool]] = [
+        (("server",), configuration.server, SERVER_OPTIONS, False),
+        (("gateway",), configuration.gateway, GATEWAY_OPTIONS, False),
+    ]
+    plain += [(("groups", name), group, OPTIONS, False) for name, group in configuration.groups.items()]
+    for name, site in configuration.sites.items():
+        here: Path = ("sites", name)
+        plain.append((here, site, SITE_OPTIONS, False))
+        plain += [((*here, "mounts", i), mount, MOUNT_OPTIONS, True) for i, mount in enumerate(site.mounts)]
+        plain += [((*here, "static", i), static, STATIC_OPTIONS, True) for i, static in enumerate(site.static)]
+        plain += [((*here, "groups", group), model, OPTIONS, False) for group, model in site.groups.items()]
+    for path, model, options, repeated in plain:
+        values = tuple(_values(path, model, options, composed, defaults=defaults))
+        if values or path[0] in ("groups", "sites"):
+            yield Block(path, repeated, values)
+
+
+def _values(
+    path: Path, model: OptionModel, options: Mapping[str, Option], composed: Composed | None, *, defaults: bool
+) -> Iterator[Value]:
+    for name, option in options.items():
+        here = (*path, name)
+        if model.is_set(name):
+            value = readable(option, getattr(model, option.attribute))
+            yield Value(here, name, value, True, _origin(composed, here))
+        elif defaults:
+            value = default_value(option)
+            yield Value(here, name, value, False, "default", "" if value is not None else default_text(option))
+
+
+def readable(option: Option, value: Any) -> Any:
+    """A value as people write it: durations and sizes with units."""
+    if option.kind == "duration":
+        return format_duration(value)
+    if option.kind == "bytes":
+        return format_bytes(value) if value else 0
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _origin(composed: Composed | None, path: Path) -> str:
+    origin = composed.origin(path) if composed else None
+    if origin is None:
+        return "default"
+    span = origin.span(key=True)
+    text = f"{origin.source.name}:{span.line}" if span else origin.source.name
+    if origin.inherited:
+        text += " [defaults]"
+    return f"{text} (profile {origin.profile})" if origin.profile else text
+
+
+def as_text(found: list[Block], paint: Any) -> str:
+    """TOML with the origin of each line behind it. paint(text, style) adds colours."""
+    lines: list[str] = []
+    for block in found:
+        if block.path:
+            lines += ["", paint(header(block), "1")]
+        width = max((len(_line(value)) for value in block.values), default=0)
+        for value in block.values:
+            text = _line(value)
+            comment = f"# {value.origin}" if value.written or value.value is not None else "# default"
+            text = f"{text:<{min(width, 70)}}  "
+            lines.append(paint(text, "" if value.written else "2") + paint(comment, "2"))
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _line(value: Value) -> str:
+    if value.value is None:
+        return f"# {value.name}: {value.note}"
+    return f"{value.name} = {toml_value(value.value)}"
+
+
+def as_toml(found: list[Block]) -> str:
+    """TOML that loads as the same configuration. Defaults stand there as comments."""
+    lines: list[str] = []
+    for block in found:
+        if block.path:
+            lines += ["", header(block)]
+        for value in block.values:
+            if value.written:
+                lines.append(f"{value.name} = {toml_value(_escaped(value))}")
+            elif value.value is not None:
+                lines.append(f"# {value.name} = {toml_value(value.value)}")
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def as_data(found: list[Block], *, escape: bool) -> dict[str, Any]:
+    """Nested plain data that loads as the same configuration (escape: with `${` written as `$${`)."""
+    document: dict[str, Any] = {}
+    for block in found:
+        target: Any = document
+        for part, following in itertools.pairwise((*block.path, "")):
+            if isinstance(part, int):
+                while len(target) <= part:
+                    target.append({})
+                target = target[part]
+            else:
+                target = target.setdefault(part, [] if isinstance(following, int) else {})
+        for value in block.values:
+            if value.written or value.value is not None:
+                target[value.name] = _escaped(value) if escape else value.value
+    return document
+
+
+def origins(found: list[Block]) -> dict[str, str]:
+    """Option → origin, for programs."""
+    from wsgigroups.config.diagnostics import path_text
+
+    return {path_text(value.path): value.origin for block in found for value in block.values}
+
+
+_ESCAPED = {**OPTIONS, **SERVER_OPTIONS, **SITE_OPTIONS, **MOUNT_OPTIONS, **STATIC_OPTIONS}
+
+
+def _escaped(value: Value) -> Any:
+    option = _ESCAPED.get(value.name)
+    return _escape(value.value) if option is not None and option.interpolated else value.value
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"\$\{(?=[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})", "$${", value)
+    if isinstance(value, list):
+        return [_escape(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _escape(item) for key, item in value.items()}
+    return value
+
+
+def header(block: Block) -> str:
+    """The line above a table."""
+    names = [
+        part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+        for part in block.path
+        if isinstance(part, str)
+    ]
+    return f"[[{'.'.join(names)}]]" if block.repeated else f"[{'.'.join(names)}]"
+
+
+def toml_value(value: Any) -> str:
+    """A value in TOML."""
+    if isinstance(value, str):
+        return toml_text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        items = (
+            f"{key if _BARE.fullmatch(key) else toml_text(key)} = {toml_value(item)}" for key, item in value.items()
+        )
+        inner = ", ".join(items)
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    return str(value)
+
+
+def toml_text(text: str) -> str:
+    """A basic string (TOML 1.0, section String): JSON's escapes, and DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
