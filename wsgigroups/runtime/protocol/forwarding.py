@@ -46,7 +46,7 @@ class Trust:
 
 
 def apply(environ: Dict[str, Any], trust: Trust) -> None:
-    """Set REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST and SERVER_NAME/PORT from the X-Forwarded fields of a trusted peer."""
+    """Set REMOTE_ADDR, wsgi.url_scheme and HTTP_HOST from the X-Forwarded fields of a trusted peer."""
     chain = environ.get("HTTP_X_FORWARDED_FOR")
     if chain is not None:
         client = client_of(chain, trust)

@@ -20,14 +20,12 @@ from .targets import AUTHORITY, decode_path, split_target
 Environ = Dict[str, Any]
 
 # What llhttp knows of the IANA registry; any other method is 501, so that both engines agree.
-METHODS = {
-    name.encode("ascii"): name
-    for name in (
-        "ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY"
-        " OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK"
-        " UNSUBSCRIBE"
-    ).split()
-}
+_METHODS = """
+    ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY
+    OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK
+    UNSUBSCRIBE
+"""
+METHODS = {name.encode("ascii"): name for name in _METHODS.split()}
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n")
 _FAST_BYTES = min(limits.REQUEST_LINE_BYTES, limits.FIELD_BYTES, limits.HEAD_BYTES)  # no line can be too long below it
 _SINGLE = frozenset(  # a second one is an attack or an error, never to be merged (RFC 9110 section 5.3)

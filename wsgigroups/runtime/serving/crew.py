@@ -110,7 +110,7 @@ class Crew:
             return bool(len(self._queue)) or any(self._words[thread.busy_word] for thread in self._threads)
 
     def close(self, timeout_s: float) -> None:
-        """End the threads that are not in the application; those that are end when they come back."""
+        """End the threads; one that is still in the application by then ends when it comes back."""
         self._closing = True
         self._poller.wake()
         self._wake_monitor()
@@ -122,7 +122,7 @@ class Crew:
             for thread in idle:
                 thread.wake.release()
         for thread in list(self._threads):
-            if thread.thread is not None and not self._words[thread.busy_word]:
+            if thread.thread is not None:
                 thread.thread.join(max(0.0, until_s - time.monotonic()))
 
     # Leadership; the caller of these has the baton and `_lock`
@@ -177,6 +177,8 @@ class Crew:
             if self._closing:
                 return
             self._drive(me)
+            if self._closing:  # a leader that was told so is in nobody's list: no one would wake it again
+                return
 
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
@@ -255,9 +257,10 @@ class Crew:
                 if again is None:
                     self._detached -= 1
                     self._words[_ACTIVE] = self._detached
-                    self._idle.append(me)
                     if self._closing:
                         me.wake.release()
+                    else:
+                        self._idle.append(me)
                     call = self._poller.listening.saturated  # the monitor leads: a thread could do so again
                     self._poller.listening.saturated = False
                 self._publish(me.tally)
@@ -352,36 +355,35 @@ class Crew:
         while not self._closing:
             if self._monitor_leads:
                 self._lead_without_threads()
-                beat_s = time.monotonic()
-                continue
-            if quiet >= _QUIET_TICKS:
-                if access is not None:
-                    access.flush()
-                self._monitor_sleeps = True
-                if turn == self._turn and not self._take_over(turn) and not self._monitor_leads:
-                    self._monitor_wake.acquire(timeout=max(0.0, beat_s + HEARTBEAT_S - time.monotonic()))
-                self._monitor_sleeps = False
-            else:
+            elif quiet < _QUIET_TICKS:
                 self._monitor_wake.acquire(timeout=TICK_S)
-            if self._monitor_leads or self._closing:
-                continue
+            else:
+                self._sleep_until(beat_s + HEARTBEAT_S, turn)
             now_s = time.monotonic()
             if now_s - beat_s >= HEARTBEAT_S:
                 beat_s = now_s
                 self._words[_HEARTBEAT] = time.monotonic_ns()
-            if turn == self._turn:
-                quiet += 1
-                self._take_over(turn)
-            else:
+            if turn != self._turn:
                 turn = self._turn
                 quiet = 0
+            else:
+                quiet += 1
+                self._take_over()
             if access is not None:
                 access.flush()
 
-    def _take_over(self, turn: int) -> bool:
+    def _sleep_until(self, when_s: float, turn: int) -> None:
+        """Sleep until then, or until a leader begins a turn or hands over."""
+        self._monitor_sleeps = True
+        # A leader that began a turn before it could see the flag will not wake us.
+        if turn == self._turn and not self._monitor_leads:
+            self._monitor_wake.acquire(timeout=max(0.0, when_s - time.monotonic()))
+        self._monitor_sleeps = False
+
+    def _take_over(self) -> None:
         """Take the baton from a leader that has been in the application for a tick, and give it on."""
-        if not self._lead.acquire(False):
-            return False  # the leader polls
+        if self._monitor_leads or not self._lead.acquire(False):
+            return  # it polls, or is us
         # Nobody can begin a turn now; a turn that began since we looked loses the baton early, which does no harm.
         self._eager = True
         self._quick_row = 0
@@ -390,7 +392,6 @@ class Crew:
             self._words[_ACTIVE] = self._detached
             self._words[_STARTED] += 1
             self._promote()
-        return True
 
     def _lead_without_threads(self) -> None:
         """Lead while every request thread is in the application."""

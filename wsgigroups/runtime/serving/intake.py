@@ -33,6 +33,8 @@ class Intake:
                 return self._packet(connection)
             if data[0] == 13:
                 data = self._skip_empty_lines(connection)
+                if data in (b"", b"\r"):
+                    return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
                 connection.scanner = Scanner()

@@ -83,6 +83,7 @@ class Poller:
         self._next_deadline_ns = 0  # no deadline is earlier; 0: there is none
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._closed = False
+        self._published = 0  # connections, as the board has them
         epoll.register(self._wake_read, select.EPOLLIN)
 
     # Any thread
@@ -97,14 +98,16 @@ class Poller:
     def wait(self) -> None:
         """Wait for events, put them into `ready`; accept and act on deadlines at once."""
         listening = self.listening
-        full = len(self.connections) >= self.most_connections
+        open_now = len(self.connections)
+        if open_now != self._published:
+            self._published = self._words[WORD["connections"]] = open_now
+        full = open_now >= self.most_connections
         if listening.watching != (not full) or listening.saturated or listening.paused_until_ns or listening.stopped:
             listening.adjust(full)
         try:
             events = self.epoll.poll(self._timeout_s(), _EVENTS)
         except InterruptedError:
             events = []
-        connections = self._words[WORD["connections"]]
         for event in events:
             fd = event[0]
             if fd in listening:
@@ -118,8 +121,6 @@ class Poller:
                 self._accept(fd, 64)
         if self._next_deadline_ns or self.queue.next_expiry_ns or listening.paused_until_ns:
             self._keep_time(self._clock())
-        if connections != len(self.connections):
-            self._words[WORD["connections"]] = len(self.connections)
 
     def step(self) -> Optional[Connection]:
         """Act on the oldest event in `ready`; a connection whose request is complete becomes the caller's."""

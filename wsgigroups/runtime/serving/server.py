@@ -52,7 +52,7 @@ class Server:
 
         listeners: listening, shared with siblings; addresses: their names as configured. application: a WSGI callable.
         environ: keys that every environ gets beside the standard ones; identity: "group/slot",
-        which gives wsgigroups.group and wsgigroups.slot. access_log takes bytes of whole lines; without it there is none.
+        which gives wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log.
         engine: another parser of head fields (tests); clock: monotonic nanoseconds (tests).
         """
         self._settings = settings

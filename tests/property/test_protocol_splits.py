@@ -1,0 +1,86 @@
+"""Any bytes, in any pieces: the verdict depends on the bytes alone, and no engine sees anything else than the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.serving import ENGINES
+from unit.protocol import corpus
+from unit.protocol.test_verdicts import feed
+from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
+from wsgigroups.runtime.protocol.errors import ProtocolError
+
+SEEDS = [case[1] for case in corpus.CASES if len(case[1]) < 2000]
+PARTS = st.sampled_from(
+    [b"\r\n", b"\n", b"\r", b" ", b":", b"\0", b"\t", b"0", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"]
+)
+
+
+@st.composite
+def nearly_requests(draw: Any) -> bytes:
+    """A case of the corpus with some bytes replaced, removed, inserted or repeated."""
+    data = draw(st.sampled_from(SEEDS))
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 6)))
+        data = data[:start] + draw(st.one_of(PARTS, st.binary(max_size=4))) + data[end:]
+    return bytes(data)
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    """Cut at these offsets."""
+    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+@settings(max_examples=1500)
+@given(nearly_requests(), st.lists(st.integers(0, 10_000), max_size=8))
+def test_splits_change_nothing(data: bytes, cuts: list[int]) -> None:
+    whole = feed([data], "split")
+    assert feed(pieces(data, cuts), "split") == whole
+    assert feed([data[index : index + 1] for index in range(len(data))], "split") == whole
+
+
+@settings(max_examples=1500)
+@given(nearly_requests())
+def test_engines_agree(data: bytes) -> None:
+    found = {name: feed([data], name) for name in ENGINES}
+    assert found["h11"] == found["split"]
+    assert found["httptools"] == found["split"]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20), st.lists(st.integers(0, 10_000), max_size=8))
+def test_chunks_decode_to_what_was_encoded(blocks: list[bytes], cuts: list[int]) -> None:
+    encoded = b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks if block) + b"0\r\n\r\nrest"
+    decoder = ChunkedDecoder()
+    body, rest = b"", b""
+    for piece in pieces(encoded, cuts):
+        if decoder.complete:
+            rest += piece
+        else:
+            body += decoder.feed(piece)
+            rest = decoder.rest
+    assert decoder.complete
+    assert body == b"".join(blocks)
+    assert rest == b"rest"
+
+
+@settings(max_examples=500)
+@given(st.one_of(st.binary(max_size=200), st.text("0123456789abcdefABCDEFxX+-_;=\" \t\r\n", max_size=80)))
+def test_no_bytes_upset_the_decoder(data: bytes | str) -> None:
+    raw = data.encode() if isinstance(data, str) else data
+    found = []
+    for parts in ([raw], [raw[index : index + 1] for index in range(len(raw))]):
+        decoder = ChunkedDecoder()
+        try:
+            out = b""
+            for part in parts:
+                if decoder.complete:
+                    break
+                out += decoder.feed(part)
+            found.append(("ok", out, decoder.complete))
+        except ProtocolError as error:
+            found.append(("refused", b"", bool(error.status)))
+    assert found[0] == found[1]

@@ -1,0 +1,123 @@
+"""Every case of the corpus, whole and in every kind of pieces, by every engine: one verdict, one environ."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.serving import ENGINES
+from unit.protocol import corpus
+from wsgigroups.runtime.protocol.errors import ProtocolError
+from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
+from wsgigroups.runtime.serving.connection import Connection
+from wsgigroups.runtime.serving.intake import Intake
+
+
+class NoSocket:
+    """What a connection needs of its socket when no byte is read from it."""
+
+    def fileno(self) -> int:
+        """Return what is never used."""
+        return -1
+
+
+def feed(pieces: list[bytes], engine: str, trusted: bool = False) -> Any:
+    """Return the status of the refusal, or environ with "body" and "rest"; None: the request is not complete."""
+    base = {"wsgi.url_scheme": "http", "SCRIPT_NAME": "", "REMOTE_ADDR": "9.9.9.9"}
+    connection = Connection(NoSocket(), base, TRUSTED if trusted else UNTRUSTED, "peer", False)  # type: ignore[arg-type]
+    intake = Intake(ENGINES[engine]())
+    complete = False
+    for piece in pieces:
+        connection.data += piece
+        if complete:
+            continue
+        try:
+            complete = intake.advance(connection)
+        except ProtocolError as error:
+            return error.status
+    if not complete:
+        return None
+    assert connection.head is not None
+    return {**connection.head.environ, "body": connection.body, "rest": connection.data}
+
+
+def splittings(data: bytes) -> Iterator[list[bytes]]:
+    """Whole, line by line, byte by byte, and five at random."""
+    yield [data]
+    yield data.splitlines(keepends=True)
+    if len(data) < 20_000:
+        yield [data[index : index + 1] for index in range(len(data))]
+    chance = random.Random(len(data))
+    for _ in range(5):
+        cuts = sorted(chance.sample(range(len(data) + 1), min(len(data), chance.randint(1, 6))))
+        yield [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("name", "data", "verdict"), corpus.CASES, ids=[case[0] for case in corpus.CASES])
+def test_one_verdict(name: str, data: bytes, verdict: Any, engine: str) -> None:
+    whole = feed([data], engine)
+    if isinstance(verdict, dict):
+        assert isinstance(whole, dict), f"refused with {whole}"
+        found = {key: whole.get(key) for key in verdict}
+        assert found == verdict
+    else:
+        assert whole == verdict
+    for pieces in splittings(data):
+        assert feed(pieces, engine) == whole
+
+
+@pytest.mark.parametrize(("name", "data", "verdict"), corpus.CASES, ids=[case[0] for case in corpus.CASES])
+def test_same_environ_from_every_engine(name: str, data: bytes, verdict: Any) -> None:
+    found = [feed([data], engine) for engine in ENGINES]
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "verdict"), corpus.ACCEPTED, ids=[case[0] for case in corpus.ACCEPTED]
+)
+def test_what_follows_is_left_alone(name: str, data: bytes, verdict: Any) -> None:
+    following = corpus.get(line=b"GET /next HTTP/1.1")
+    found = feed([data + following], "httptools")
+    assert found["rest"] == following
+    del found["rest"]
+    alone = feed([data], "httptools")
+    del alone["rest"]
+    assert found == alone
+
+
+def test_an_unfinished_head_has_no_verdict_yet() -> None:
+    data = corpus.get()
+    for end in range(1, len(data)):
+        assert feed([data[:end]], "httptools") is None
+
+
+@pytest.mark.parametrize("modifier", range(1, 256))
+def test_a_first_byte_of_another_modifier_is_no_request(modifier: int) -> None:
+    packet = corpus.uwsgi_packet(*corpus.BASIC, modifiers=(modifier, 0))
+    assert feed([packet, b"\r\n\r\n"], "httptools") in (400, 501, 505)
+
+
+@pytest.mark.parametrize("size", range(1, 21))
+def test_a_truncated_packet_is_never_a_request(size: int) -> None:
+    packet = corpus.uwsgi()
+    assert feed([packet[: len(packet) - size * 5]], "httptools") is None
+
+
+def test_a_trusted_gateway_says_who_asked() -> None:
+    packet = corpus.uwsgi(("REMOTE_ADDR", "1.2.3.4"), ("HTTPS", "on"), ("REMOTE_USER", "joe"), ("SCRIPT_NAME", "/m"))
+    found = feed([packet], "httptools", trusted=True)
+    assert found["REMOTE_ADDR"] == "1.2.3.4"
+    assert found["wsgi.url_scheme"] == "https"
+    assert found["REMOTE_USER"] == "joe"
+    assert found["SCRIPT_NAME"] == "/m"
+    assert feed([packet], "httptools")["REMOTE_ADDR"] == "9.9.9.9"
+
+
+def test_uwsgi_and_http_give_the_same_environ() -> None:
+    """Written list of differences: SERVER_PROTOCOL is the gateway's word, CONTENT_TYPE is absent in both."""
+    http = feed([corpus.get(corpus.HOST + b"X-A: b\r\nCookie: c=d\r\n", b"GET /u?v HTTP/1.1")], "httptools")
+    packet = feed([corpus.uwsgi(("HTTP_X_A", "b"), ("HTTP_COOKIE", "c=d"))], "httptools")
+    assert packet == http
