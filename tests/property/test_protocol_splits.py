@@ -1,7 +1,8 @@
-"""Any bytes, in any pieces: the verdict depends on the bytes alone, and no engine sees anything else than the others."""
+"""Any bytes, in any pieces: the verdict depends on the bytes alone, and every engine sees the same."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from support.serving import ENGINES
 from unit.protocol import corpus
 from unit.protocol.test_verdicts import feed
+
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError
 
@@ -32,7 +34,7 @@ def nearly_requests(draw: Any) -> bytes:
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     """Cut at these offsets."""
     bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 @settings(max_examples=1500)
@@ -68,7 +70,7 @@ def test_chunks_decode_to_what_was_encoded(blocks: list[bytes], cuts: list[int])
 
 
 @settings(max_examples=500)
-@given(st.one_of(st.binary(max_size=200), st.text("0123456789abcdefABCDEFxX+-_;=\" \t\r\n", max_size=80)))
+@given(st.one_of(st.binary(max_size=200), st.text('0123456789abcdefABCDEFxX+-_;=" \t\r\n', max_size=80)))
 def test_no_bytes_upset_the_decoder(data: bytes | str) -> None:
     raw = data.encode() if isinstance(data, str) else data
     found = []

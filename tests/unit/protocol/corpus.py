@@ -41,8 +41,16 @@ ACCEPTED: list[Case] = [
     ("escaped path", get(line=b"GET /a%20b%2Fc%C3%A9 HTTP/1.1"), {"PATH_INFO": "/a b/c\xc3\xa9"}),
     ("broken escape stays", get(line=b"GET /100% HTTP/1.1"), {"PATH_INFO": "/100%", "REQUEST_URI": "/100%"}),
     ("double slash stays", get(line=b"GET //a//b HTTP/1.1"), {"PATH_INFO": "//a//b"}),
-    ("absolute form", get(line=b"GET http://b.example:81/x?y HTTP/1.1"), {"HTTP_HOST": "b.example:81", "PATH_INFO": "/x"}),
-    ("absolute form without path", get(line=b"GET http://b.example?y HTTP/1.1"), {"PATH_INFO": "/", "QUERY_STRING": "y"}),
+    (
+        "absolute form",
+        get(line=b"GET http://b.example:81/x?y HTTP/1.1"),
+        {"HTTP_HOST": "b.example:81", "PATH_INFO": "/x"},
+    ),
+    (
+        "absolute form without path",
+        get(line=b"GET http://b.example?y HTTP/1.1"),
+        {"PATH_INFO": "/", "QUERY_STRING": "y"},
+    ),
     ("host with port", get(b"Host: a.example:8080\r\n"), {"HTTP_HOST": "a.example:8080"}),
     ("host IPv6", get(b"Host: [::1]:80\r\n"), {"HTTP_HOST": "[::1]:80"}),
     ("empty host", get(b"Host:\r\n"), {"HTTP_HOST": ""}),

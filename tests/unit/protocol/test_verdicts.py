@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.serving import ENGINES
 from unit.protocol import corpus
+
 from wsgigroups.runtime.protocol.errors import ProtocolError
 from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
 from wsgigroups.runtime.serving.connection import Connection
@@ -75,9 +76,7 @@ def test_same_environ_from_every_engine(name: str, data: bytes, verdict: Any) ->
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "verdict"), corpus.ACCEPTED, ids=[case[0] for case in corpus.ACCEPTED]
-)
+@pytest.mark.parametrize(("name", "data", "verdict"), corpus.ACCEPTED, ids=[case[0] for case in corpus.ACCEPTED])
 def test_what_follows_is_left_alone(name: str, data: bytes, verdict: Any) -> None:
     following = corpus.get(line=b"GET /next HTTP/1.1")
     found = feed([data + following], "httptools")

@@ -252,7 +252,7 @@ def test_pipelined_requests_are_answered_in_order_and_nothing_after_a_bad_one(un
     assert called == [f"/{number}" for number in range(1, 50)]
     assert answer.count(b"HTTP/1.1 200 OK") == 49
     assert answer.count(b"HTTP/1.1 400 ") == 1
-    bodies = [part[:part.index(b"HTTP/1.1")] for part in answer.split(b"\r\n\r\n")[1:-1]]
+    bodies = [part[: part.index(b"HTTP/1.1")] for part in answer.split(b"\r\n\r\n")[1:-1]]
     assert bodies == [b"/%d" % number for number in range(1, 50)]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from typing import Callable, Iterator, List, Optional
 
 from ..protocol.chunked import ChunkedDecoder
@@ -47,9 +46,7 @@ class EmptyBody:
 class ArrivingBody:
     """A body read from the socket as the application asks for it. Raises BodyError."""
 
-    def __init__(
-        self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int] = time.monotonic_ns
-    ) -> None:
+    def __init__(self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int]) -> None:
         head = connection.head
         assert head is not None
         self._connection = connection

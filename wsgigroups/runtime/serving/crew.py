@@ -63,8 +63,10 @@ class Crew:
         queue: Queue,
         settings: Serving,
         board: Board,
+        clock: Callable[[], int],
         log: Callable[[str, str], None],
     ) -> None:
+        self._clock = clock
         self._poller = poller
         self._gateway = gateway
         self._queue = queue
@@ -96,7 +98,7 @@ class Crew:
 
     def start(self) -> None:
         """Start the monitor and the first leader. Raises RuntimeError when threads cannot be started."""
-        self._words[_HEARTBEAT] = time.monotonic_ns()
+        self._words[_HEARTBEAT] = self._clock()
         with self._lock:
             if not self._promote_request_thread():
                 raise RuntimeError("cannot start a request thread")
@@ -172,13 +174,13 @@ class Crew:
     # A request thread
 
     def _work(self, me: RequestThread) -> None:
-        while True:
+        while not self._ending():
             me.wake.acquire()
-            if self._closing:
-                return
-            self._drive(me)
-            if self._closing:  # a leader that was told so is in nobody's list: no one would wake it again
-                return
+            if not self._ending():  # else it was woken without the baton, to end
+                self._drive(me)
+
+    def _ending(self) -> bool:
+        return self._closing
 
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
@@ -228,7 +230,7 @@ class Crew:
     def _answer(self, me: RequestThread, connection: Connection) -> None:
         """Run one request with its time on the board."""
         words, word, tally = self._words, me.busy_word, me.tally
-        start_ns = time.monotonic_ns()
+        start_ns = self._clock()
         words[word] = start_ns
         tally.queue_ns += start_ns - (connection.arrived_ns or start_ns)
         connection.arrived_ns = 0
@@ -249,10 +251,10 @@ class Crew:
             call = False
             with self._lock:
                 if following is not None and len(self._queue):
-                    following.arrived_ns = now_ns = time.monotonic_ns()
+                    following.arrived_ns = now_ns = self._clock()
                     self._queue.offer(following, now_ns)  # those who came before it come first
                     following = None
-                again = following or self._queue.take()
+                again = following or self._take()
                 self._words[_QUEUED] = len(self._queue)
                 if again is None:
                     self._detached -= 1
@@ -270,6 +272,15 @@ class Crew:
                 return
             again.state = RUNNING
             self._answer(me, again)
+
+    def _take(self) -> Optional[Connection]:
+        """Return the request that has waited longest and whose client is still there. The caller holds `_lock`."""
+        while True:
+            connection = self._queue.take()
+            if connection is None or not connection.signalled & (select.EPOLLHUP | select.EPOLLERR):
+                return connection
+            self._words[_ABORTED] += 1
+            self._poller.close(connection)
 
     def _continue(self, connection: Connection) -> Optional[Connection]:
         """Look for the next request of a connection that we own; None: it is the leader's again, or closed."""
@@ -316,7 +327,7 @@ class Crew:
         words[_QUEUE_NS] += tally.queue_ns
         words[_APPLICATION_NS] += tally.application_ns
         words[_ABORTED] += tally.aborted
-        words[_LAST] = time.monotonic_ns()
+        words[_LAST] = self._clock()
         tally.clear()
         if self.maximum_requests and total >= self.maximum_requests:
             self.maximum_requests = 0
@@ -332,7 +343,7 @@ class Crew:
         if started_s is None:
             return False
         waited_ns = int(min(max(0.0, time.time() - started_s), 86400.0) * 1e9)
-        connection.arrived_ns = time.monotonic_ns() - waited_ns
+        connection.arrived_ns = self._clock() - waited_ns
         if not 0 < self._queue.queue_timeout_ns <= waited_ns:
             return False
         connection.owned = False
@@ -362,7 +373,7 @@ class Crew:
             now_s = time.monotonic()
             if now_s - beat_s >= HEARTBEAT_S:
                 beat_s = now_s
-                self._words[_HEARTBEAT] = time.monotonic_ns()
+                self._words[_HEARTBEAT] = self._clock()
             if turn != self._turn:
                 turn = self._turn
                 quiet = 0
@@ -402,7 +413,7 @@ class Crew:
                 if self._idle:
                     self._hand_over()
                     return
-            words[_HEARTBEAT] = time.monotonic_ns()
+            words[_HEARTBEAT] = self._clock()
             if not poller.ready:
                 if access is not None:
                     access.flush()
@@ -411,12 +422,13 @@ class Crew:
             connection = poller.step()
             if connection is None or self._too_late(connection):
                 continue
-            now_ns = time.monotonic_ns()
+            now_ns = self._clock()
             with self._lock:
                 connection.arrived_ns = connection.arrived_ns or now_ns
                 if self._idle:  # one has become idle since we looked: it begins with this one
                     self._first = connection
                     self._hand_over()
                     return
+                poller.watch(connection)  # to hear of it if the client leaves
                 queue.offer(connection, now_ns)
                 words[_QUEUED] = len(queue)

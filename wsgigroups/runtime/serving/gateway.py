@@ -7,7 +7,6 @@ here: with a whole answer, with a 500 while nothing has been sent, or with a con
 from __future__ import annotations
 
 import io
-import time
 import traceback
 from typing import Any, Callable, Dict, Iterable, Optional
 
@@ -52,11 +51,13 @@ class Gateway:
         poller: Poller,
         settings: Serving,
         dates: Dates,
+        clock: Callable[[], int],
         log: Callable[[str, str], None],
         access: Optional[AccessLog],
         errors: ErrorsStream,
     ) -> None:
         self._application = application
+        self._clock = clock
         self.poller = poller
         self.settings = settings
         self.dates = dates
@@ -78,7 +79,7 @@ class Gateway:
             environ["wsgi.input"] = io.BytesIO(connection.body) if connection.body else EMPTY_BODY
             received = len(connection.body)
         else:
-            body = ArrivingBody(connection, self.settings.socket_timeout_s, head.expects)
+            body = ArrivingBody(connection, self.settings.socket_timeout_s, head.expects, self._clock)
             environ["wsgi.input"] = body
             received = 0
         exchange = Exchange(self, connection, head, body)
@@ -103,7 +104,7 @@ class Gateway:
         exchange.ended = True
         if self._errors.dirty:
             self._errors.flush()
-        end_ns = time.monotonic_ns()
+        end_ns = self._clock()
         prepared = exchange.prepared
         code = prepared.code if prepared is not None else 500
         tally.requests += 1

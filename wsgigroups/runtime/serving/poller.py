@@ -45,6 +45,11 @@ _READ_WRITE = _READ | select.EPOLLOUT
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with 0 seconds: close() sends RST
 
+_EXPIRED = {
+    504: ("queue_timeouts", "no request thread within queue-timeout"),
+    503: ("refused", "no place in the queue within connect-timeout"),
+}
+
 Log = Callable[[str, str], None]
 
 
@@ -193,18 +198,12 @@ class Poller:
         if 0 < self.queue.next_expiry_ns <= now_ns:
             with self.lock:
                 expired = self.queue.expire(now_ns)
+                self._words[WORD["requests_queued"]] = len(self.queue)
             for connection, status in expired:
                 connection.owned = False
-                word = "queue_timeouts" if status == 504 else "refused"
+                word, reason = _EXPIRED[status]
                 self._words[WORD[word]] += 1
-                self.refuse(
-                    connection,
-                    status,
-                    "no request thread within queue-timeout"
-                    if status == 504
-                    else "no place in the queue within connect-timeout",
-                )
-            self._words[WORD["requests_queued"]] = len(self.queue)
+                self.refuse(connection, status, reason)
         if not 0 < self._next_deadline_ns <= now_ns:
             return
         self._next_deadline_ns = 0
@@ -252,7 +251,7 @@ class Poller:
                 data = connection.sock.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 connection.more = False
-                self._watch(connection)
+                self.watch(connection)
                 return False
             except OSError:
                 self._lost(connection)
@@ -297,10 +296,11 @@ class Poller:
         elif connection.state != HEAD and connection.data:
             connection.state = HEAD
             self.set_deadline(connection, now_ns + HEAD_TIMEOUT_NS)
-        self._watch(connection)
+        self.watch(connection)
         return False
 
-    def _watch(self, connection: Connection) -> None:
+    def watch(self, connection: Connection) -> None:
+        """Have epoll watch it from now on; what has come already is reported, too."""
         if not connection.watched:
             connection.watched = True
             self.epoll.register(connection.fd, _READ)
@@ -323,7 +323,7 @@ class Poller:
         if not self._next_deadline_ns or deadline_ns < self._next_deadline_ns:
             self._next_deadline_ns = deadline_ns
         if not connection.watched:
-            self._watch(connection)
+            self.watch(connection)
 
     def refuse(self, connection: Connection, status: int, reason: str) -> None:
         """Answer in the server's own name, and close: what follows in this stream cannot be trusted."""
@@ -352,7 +352,7 @@ class Poller:
         self.set_deadline(connection, self._clock() + LINGER_NS)
         self._discard(connection)
         if connection.state == LINGERING:
-            self._watch(connection)
+            self.watch(connection)
 
     def _discard(self, connection: Connection) -> None:
         try:

@@ -88,8 +88,8 @@ class Server:
         access = None
         if access_log is not None and settings.access_log != "off":
             access = AccessLog(settings.access_log, access_log)
-        self._gateway = Gateway(application, self._poller, settings, dates, log, access, errors)
-        self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, log)
+        self._gateway = Gateway(application, self._poller, settings, dates, clock, log, access, errors)
+        self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
 
     @staticmethod
