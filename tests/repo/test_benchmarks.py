@@ -61,6 +61,15 @@ RESULTS: dict[str, Any] = {
             "daemons_pss_mib": 200.0,
             "manager_and_spawners_pss_mib": 60.0,
         },
+        "replacement": {
+            "kills": 20,
+            "clients": 16,
+            "median_ms": 30.0,
+            "maximum_ms": 90.0,
+            "answers": 10000,
+            "failures": 12,
+        },
+        "storm": {"groups": 10, "percent_of_a_core": 1.5},
     },
 }
 

@@ -17,6 +17,7 @@ PLACES = [
     r"docs/.*\.(md|svg)",
     r"sample-configs/.*",
     r"schemas/[a-z.-]+\.json",
+    r"wsgigroups/config/generated/[a-z.]+\.json",
     r"tests/.*",
     r"tools/[a-z_]+\.py",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",

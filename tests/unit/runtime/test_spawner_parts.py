@@ -24,7 +24,7 @@ def test_options() -> None:
     ("arguments", "message"),
     [
         (["--listen-fd"], "needs a value"),
-        (["--listen-fd", "-1"], "must be the number of a descriptor"),
+        (["--listen-fd", "-1"], "must be a number"),
         (["--unknown", "x"], "there is no such option"),
         ([], "without --listen-fd"),
         (["--listen-fd", "0"], "without --key"),
