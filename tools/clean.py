@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from tools import facts
@@ -20,10 +21,20 @@ def main() -> None:
         place = Path(choose_place(facts.places(CLONE, account), account.name).path)
     except SetUpError as problem:
         sys.exit(f"error: {problem}")
+    notes = Path(tempfile.gettempdir(), f"wsgigroups-notes-{account.uid}")
+    if notes.is_dir():  # what the quickstart's Django application kept; removed as the account that it belongs to
+        say(f"Removing {notes}")
+        facts.holds_for(account, lambda: removed(notes))
     for path in (place, *(CLONE / name for name in IN_CLONE)):
         if path.is_dir():
             say(f"Removing {path}")
             shutil.rmtree(path)
+
+
+def removed(path: Path) -> bool:
+    """Remove a directory; tell whether it is gone."""
+    shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ TELLS_THE_TIME = {
     Path("wsgigroups/manager/store.py"),
     Path("wsgigroups/manager/views.py"),
     Path("wsgigroups/runtime/log.py"),
-    Path("wsgigroups/runtime/serving/crew.py"),  # the Date field and access log of answers
+    Path("wsgigroups/runtime/serving/access.py"),
+    Path("wsgigroups/runtime/serving/dates.py"),
+    Path("wsgigroups/runtime/serving/crew.py"),  # X-Request-Start of a gateway is wall-clock time
 }
 
 
