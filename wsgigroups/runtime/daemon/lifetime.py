@@ -23,6 +23,7 @@ from ..wire.spec import Spec
 from .ending import run_exit_functions
 from .reporter import Reporter
 from .script import Rules
+from .title import set_title
 
 _CLOSE_S = 2.0  # for threads of the server that have nothing to do any more; the rest is for exit functions
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
@@ -149,8 +150,6 @@ class Lifetime:
                 faulthandler.dump_traceback(file=2, all_threads=True)
 
     def _tune(self, message: messages.Tune) -> None:
-        from .main import set_title
-
         if message.serving:
             self._server.tune(message.serving)
         if message.title:

@@ -13,7 +13,6 @@ import socket
 import sys
 from typing import Any, Callable, List, Optional
 
-from .. import kernel
 from ..log import Log, escaped, to_descriptor
 from ..serving.server import Server
 from ..wire import messages
@@ -25,6 +24,7 @@ from .failure import StepError, step
 from .lifetime import Lifetime
 from .reporter import Reporter, SpecError
 from .script import Rules
+from .title import set_title
 
 STACKS_SIGNAL = signal.SIGQUIT  # all stacks to the log, written by C without the GIL; harmless to send at any time
 
@@ -106,14 +106,6 @@ def _furnish(spec: Spec, log: Log) -> None:
     faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True, chain=False)
     interpreter.prepare(spec)
     set_title(spec.title)
-
-
-def set_title(title: str) -> None:
-    """Show the title in ps, where setproctitle could be loaded, and its beginning as the command's name."""
-    library: Optional[Any] = sys.modules.get("_wsgigroups_setproctitle")
-    if library is not None:
-        library.setproctitle(title)
-    kernel.set_name(title)
 
 
 def _server(
