@@ -73,6 +73,8 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
     interpreter = _interpreter(name, group, person, root=root)
     locale = dict(around.locale)
     locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
+    if group.interrupt_timeout:
+        notices.append("interrupt-timeout has no effect in this version: request-timeout acts as without it")
     home, home_notice = _home(group, person, around, root=root)
     if home_notice:
         notices.append(home_notice)

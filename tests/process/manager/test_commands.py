@@ -1,0 +1,122 @@
+"""Commands that need nothing, or only a running manager: plan from nothing, logs, completion, honest notes."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.gate import Gate
+from support.manager import APPS, HUNG_S, ManagerUnderTest
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def group(name: str, app: str, port: int, extra: str = "") -> str:
+    return f'[groups.{name}]\napp = "{app}"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n{extra}\n'
+
+
+def test_plan_from_nothing_starts_nothing(manager: ManagerUnderTest) -> None:
+    path = manager.write(group("a", "hello_app:application", manager.port(), "processes = 2"))
+    plan = manager.cli("plan", "--detailed-exitcode", "-o", "json", str(path))
+    assert plan.returncode == 2
+    document = json.loads(plan.stdout)
+    assert (document["schema_version"], document["empty"]) == (1, False)
+    (step,) = document["steps"]
+    assert (step["group"], step["kind"], step["sign"], step["cost"]["processes_started"]) == ("a", "add", "+", 2)
+    dry = manager.cli("apply", "--dry-run", str(path))
+    assert dry.returncode == 0
+    assert "Plan: 1 to add" in dry.stdout
+    assert not manager.client.running()
+
+
+def test_plan_names_the_option_its_effect_and_the_cost(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("a", "hello_app:application", port, 'environment = { SECRET = "hunter2" }'))
+    text = group("a", "hello_app:application", port, 'threads = 3\nenvironment = { SECRET = "hunter3" }')
+    text += group("b", "hello_app:application", manager.port())
+    plan = manager.cli("plan", str(manager.write(text)))
+    for words in ("± a will be replaced", "threads: 15 -> 3", "(replace", "environment.SECRET: changed", "+ b will be"):
+        assert words in plan.stdout, plan.stdout
+    assert "hunter" not in plan.stdout + plan.stderr
+    assert "hunter" not in manager.cli("plan", "-o", "json", str(manager.base / "groups.toml")).stdout
+
+
+def test_an_option_without_effect_is_said(manager: ManagerUnderTest) -> None:
+    extra = 'request-timeout = "9s"\ninterrupt-timeout = "2s"'
+    plan = manager.cli("plan", str(manager.write(group("a", "hello_app:application", manager.port(), extra))))
+    assert "interrupt-timeout has no effect in this version" in plan.stderr
+
+
+def test_no_wait_prints_the_change_and_timeout_gives_up(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    done = manager.apply(group("a", "hello_app:application", port), "--no-wait")
+    number = int(done.stdout.split()[-1])
+    change = manager.wait_for("it is done", lambda: (c := manager.client.wait(number))["finished"] and c)
+    assert change["outcome"] == "done"
+    with Gate(manager.base):
+        extra = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}'
+        path = manager.write(group("a", "loading.gated_import:application", port, extra))
+        late = manager.cli("apply", "--timeout", "1", str(path))
+        assert late.returncode == 7
+        assert "it goes on" in late.stderr
+        assert manager.get(port)[0] == 200  # the old process serves while its successor hangs
+
+
+def test_logs_are_followed(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("a", "misbehaving_app:application", port))
+    manager.expect_in_log("Traceback")
+    follower = subprocess.Popen(manager.command("logs", "-f", "-n", "0", "a"), stdout=subprocess.PIPE, bufsize=0)
+    assert follower.stdout is not None
+    try:
+        seen, until = b"", time.monotonic() + HUNG_S
+        while b"on purpose" not in seen:  # what was written before the follower came does not count
+            assert time.monotonic() < until, seen
+            manager.get(port, "/raises-before-start")
+            if select.select([follower.stdout], [], [], 0.2)[0]:
+                seen += os.read(follower.stdout.fileno(), 65536)
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_running_groups(manager: ManagerUnderTest, shell: str) -> None:
+    script = manager.cli("completion", shell)
+    assert script.returncode == 0
+    assert "_WSGIGROUPS_COMPLETE" in script.stdout
+
+
+def test_group_names_are_completed(manager: ManagerUnderTest) -> None:
+    manager.apply(group("blog", "hello_app:application", manager.port()))
+    words = " ".join(["wsgigroups", "--run-dir", str(manager.run_dir), "restart", "bl"])
+    environment = {**os.environ, "_WSGIGROUPS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    done = subprocess.run(
+        [manager.command()[0], "-c", "from wsgigroups.cli.main import cli; cli(prog_name='wsgigroups')"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "blog" in done.stdout
+
+
+def test_every_option_is_an_environment_variable_too(manager: ManagerUnderTest) -> None:
+    manager.apply(group("a", "hello_app:application", manager.port()))
+    environment = {**os.environ, "WSGIGROUPS_RUN_DIR": str(manager.run_dir), "WSGIGROUPS_STATUS_OUTPUT": "json"}
+    done = subprocess.run(
+        [manager.command()[0], "-m", "wsgigroups", "status"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["groups"][0]["name"] == "a"
