@@ -12,7 +12,7 @@ from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.errors import ProtocolError
 from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
-from wsgigroups.runtime.serving.connection import Connection
+from wsgigroups.runtime.serving.connection import IDLE, Connection
 from wsgigroups.runtime.serving.intake import Intake
 
 
@@ -120,3 +120,52 @@ def test_uwsgi_and_http_give_the_same_environ() -> None:
     http = feed([corpus.get(corpus.HOST + b"X-A: b\r\nCookie: c=d\r\n", b"GET /u?v HTTP/1.1")], "httptools")
     packet = feed([corpus.uwsgi(("HTTP_X_A", "b"), ("HTTP_COOKIE", "c=d"))], "httptools")
     assert packet == http
+
+
+def sequence(requests: list[bytes], fresh: bool) -> list[Any]:
+    """Return what becomes of requests sent one after the other, on one connection or on one each."""
+    found = []
+    intake = Intake(ENGINES["httptools"]())
+    connection: Connection | None = None
+    for data in requests:
+        if fresh or connection is None:
+            connection = Connection(NoSocket(), {"SCRIPT_NAME": ""}, UNTRUSTED, "peer", False)  # type: ignore[arg-type]
+        connection.data = data
+        connection.state = IDLE
+        try:
+            assert intake.advance(connection)
+        except ProtocolError as error:
+            found.append(error.status)
+            connection.scanner = None
+            continue
+        head = connection.head
+        assert head is not None
+        found.append((head.method, head.length, head.chunked, head.keep_alive, head.is_http_1_1, head.environ))
+        found.append(connection.body)
+    return found
+
+
+def test_what_a_connection_remembers_changes_nothing() -> None:
+    chance = random.Random(7)
+    fields = [corpus.HOST, corpus.HOST + b"X-A: 1\r\n", corpus.HOST + b"Connection: close\r\n", b"", corpus.HOST * 2]
+    bodies = [
+        (b"", b""),
+        (b"Content-Length: 2\r\n", b"ab"),
+        (b"Transfer-Encoding: chunked\r\n", b"1\r\na\r\n0\r\n\r\n"),
+    ]
+    lines = [
+        b"GET /a HTTP/1.1",
+        b"GET /b?c HTTP/1.1",
+        b"PUT /%41 HTTP/1.0",
+        b"GET http://h/x HTTP/1.1",
+        b"GET /#f HTTP/1.1",
+    ]
+    lines += [b"GET / HTTP/1.2", b"CONNECT a:1 HTTP/1.1", b"OPTIONS * HTTP/1.1", b"BREW / HTTP/1.1", b"HEAD / HTTP/1.1"]
+    for _ in range(400):
+        requests = []
+        for _ in range(12):
+            extra, body = chance.choice(bodies) if chance.random() < 0.2 else bodies[0]
+            requests.append(corpus.get(chance.choice(fields[:2]) + extra, chance.choice(lines)) + body)
+            if chance.random() < 0.2:
+                requests.append(corpus.get(chance.choice(fields), chance.choice(lines)))
+        assert sequence(requests, fresh=False) == sequence(requests, fresh=True)

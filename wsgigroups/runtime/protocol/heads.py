@@ -8,7 +8,7 @@ engine only takes the field lines apart. Refused is whatever two readers of one 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Match, Optional, Tuple
 
 from . import limits
 from .engines import Engine, split
@@ -39,6 +39,7 @@ _SINGLE = frozenset(  # a second one is an attack or an error, never to be merge
     )
 )
 _REMEMBERED = 256
+_REMEMBERED_BYTES = 4096  # of one block of fields, kept with a connection
 _hosts: Dict[str, bool] = {}  # Host values found well-formed
 _connections: Dict[str, Tuple[bool, bool]] = {}  # Connection value → has "close", has "keep-alive"
 
@@ -69,13 +70,67 @@ def check(head: bytes) -> None:
         raise ProtocolError(400, "a header field is folded over two lines")
 
 
-def parse(head: bytes, base: Environ, keys: Keys, engine: Engine) -> Head:
+class Memory:
+    """The field lines that a connection sent last, and what came of them.
+
+    Clients of a kept connection mostly repeat their fields and change the request line alone. What the fields mean is
+    a function of their bytes, so equal bytes need not be parsed again. Only for requests without a body.
+    """
+
+    __slots__ = ("block", "environ", "keep_alive", "minor")
+
+    def __init__(self) -> None:
+        self.block = b""  # of the last request
+        self.environ: Optional[Environ] = None  # base and fields, once a block has come twice
+        self.keep_alive = True
+        self.minor = b"1"  # of the version
+
+
+def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Optional[Memory] = None) -> Head:
     """Turn a head, up to and with its empty line, into a Head whose environ is `base` and what the head adds.
 
-    Raises ProtocolError with the status to answer. base: everything that does not change within a connection.
+    Raises ProtocolError with the status to answer. base: everything that does not change within a connection; memory:
+    that connection's.
     """
-    check(head)
     match = _REQUEST_LINE.match(head)
+    if memory is None or match is None:
+        return _parse(head, match, base, keys, engine)
+    method_bytes, target_bytes, _major, minor = match.groups()
+    block = head[match.end() :]
+    method = METHODS.get(method_bytes)
+    if block != memory.block or len(head) > _FAST_BYTES:
+        memory.block = block if len(block) <= _REMEMBERED_BYTES else b""
+        memory.environ = None
+        return _parse(head, match, base, keys, engine)
+    if (
+        memory.environ is None
+        or method is None
+        or target_bytes[0] != 47  # "/"
+        or b"#" in target_bytes
+        or method == "CONNECT"
+        or match.group(3) != b"1"
+        or minor != memory.minor
+    ):
+        result = _parse(head, match, base, keys, engine)
+        if memory.environ is None and not (result.length or result.chunked or target_bytes[0] != 47):
+            environ = result.environ.copy()
+            memory.minor, memory.keep_alive = minor, result.keep_alive
+            memory.environ = environ
+        return result
+    environ = memory.environ.copy()
+    result = Head(method, environ, minor == b"1")
+    result.keep_alive = memory.keep_alive
+    target = target_bytes.decode("ascii")
+    path, _, query = target.partition("?")
+    environ["REQUEST_METHOD"] = method
+    environ["REQUEST_URI"] = target
+    environ["PATH_INFO"] = decode_path(path) if "%" in path else path
+    environ["QUERY_STRING"] = query
+    return result
+
+
+def _parse(head: bytes, match: Optional[Match[bytes]], base: Environ, keys: Keys, engine: Engine) -> Head:
+    check(head)
     if match is None:
         raise ProtocolError(400, "the request line is malformed")
     method_bytes, target_bytes, major, minor = match.groups()

@@ -12,7 +12,7 @@ import socket
 from typing import Any, Dict, Optional
 
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.heads import Head
+from ..protocol.heads import Head, Memory
 from ..protocol.names import Keys
 from ..protocol.scanner import Scanner
 from .output import Output
@@ -39,6 +39,7 @@ class Connection:
         "is_uwsgi",
         "keep",
         "keys",
+        "memory",
         "more",
         "offered_ns",
         "output",
@@ -85,4 +86,5 @@ class Connection:
         self.output: Optional[Output] = None  # bytes that the socket has not taken yet
         self.keep = False  # another request may follow the answer being sent
         self.requests = 0
+        self.memory = Memory()
         self.accepted_ns = 0

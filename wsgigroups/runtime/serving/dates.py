@@ -1,48 +1,42 @@
-"""The Date line of responses (RFC 9110 section 6.6.1), made once a second.
+"""The Server and Date lines of responses (RFC 9110 section 6.6.1), made once a second.
 
-Any thread; two threads may both make the same second's line, which is the same bytes.
+`refresh` is called by whoever polls, before it looks at events, so an answer's date is at most one wait old; the lines
+are read by every request thread. One store of a tuple: readers see the old or the new one.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Tuple
 
 from ..protocol.responses import SERVER_LINE
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
 class Dates:
-    """The wall clock is for people only: nothing is decided by it."""
+    """The wall clock is for people only: nothing is decided by it. `lines`: Server and Date, Date alone."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_second", "lines")
 
     def __init__(self) -> None:
-        self._lines: Tuple[int, bytes, bytes] = (-1, b"", b"")
+        self._second = -1
+        self.refresh()
 
-    def _current(self) -> Tuple[int, bytes, bytes]:
+    def refresh(self) -> None:
+        """Make new lines if another second has begun."""
         now = int(time.time())
-        lines = self._lines
-        if lines[0] != now:
-            day = time.gmtime(now)
-            date = b"Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n" % (
-                _DAYS[day.tm_wday].encode(),
-                day.tm_mday,
-                _MONTHS[day.tm_mon - 1].encode(),
-                day.tm_year,
-                day.tm_hour,
-                day.tm_min,
-                day.tm_sec,
-            )
-            self._lines = lines = (now, SERVER_LINE + date, date)  # one store: readers see the old or the new triple
-        return lines
-
-    def own(self) -> bytes:
-        """Return our Server and Date lines."""
-        return self._current()[1]
-
-    def date(self) -> bytes:
-        """Return the Date line alone."""
-        return self._current()[2]
+        if now == self._second:
+            return
+        day = time.gmtime(now)
+        date = b"Date: %b, %02d %b %04d %02d:%02d:%02d GMT\r\n" % (
+            _DAYS[day.tm_wday],
+            day.tm_mday,
+            _MONTHS[day.tm_mon - 1],
+            day.tm_year,
+            day.tm_hour,
+            day.tm_min,
+            day.tm_sec,
+        )
+        self.lines = (SERVER_LINE + date, date)
+        self._second = now

@@ -94,9 +94,9 @@ class Exchange:
         gateway = self._gateway
         if gateway.poller.stopping or (self.body is not None and not self.body.complete):
             self.keep = False  # what is left of an unread body must not be taken for a request
-        dates = gateway.dates
+        own, date = gateway.dates.lines
         data, self.framing, self.keep = responses.compose(
-            prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, dates.own(), dates.date()
+            prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, own, date
         )
         if self.framing == responses.WITH_LENGTH:
             length = prepared.length if prepared.length is not None else known

@@ -176,7 +176,7 @@ class Gateway:
             exchange.send(
                 responses.refusal(
                     status,
-                    self.dates.own(),
+                    self.dates.lines[0],
                     exchange.keep and exchange.head.is_http_1_1,
                     exchange.head.method == "HEAD",
                 )

@@ -45,10 +45,10 @@ class Intake:
             connection.scanner = None
         if end == len(data):
             connection.data = b""
-            head = heads.parse(data, connection.base, connection.keys, self._engine)
+            head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
         else:
             connection.data = data[end:]
-            head = heads.parse(data[:end], connection.base, connection.keys, self._engine)
+            head = heads.parse(data[:end], connection.base, connection.keys, self._engine, connection.memory)
         return self._begin(connection, head)
 
     @staticmethod

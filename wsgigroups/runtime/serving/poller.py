@@ -113,6 +113,7 @@ class Poller:
             events = self.epoll.poll(self._timeout_s(), _EVENTS)
         except InterruptedError:
             events = []
+        self._dates.refresh()
         for event in events:
             fd = event[0]
             if fd in listening:
@@ -328,7 +329,7 @@ class Poller:
     def refuse(self, connection: Connection, status: int, reason: str) -> None:
         """Answer in the server's own name, and close: what follows in this stream cannot be trusted."""
         head = connection.head
-        data = responses.refusal(status, self._dates.own(), is_head=head is not None and head.method == "HEAD")
+        data = responses.refusal(status, self._dates.lines[0], is_head=head is not None and head.method == "HEAD")
         self._log("info", "%s: %d: %s" % (connection.peer, status, reason))
         self.refused(connection, status, len(data))
         try:
