@@ -24,8 +24,8 @@ fast:                ## the tests that start no process
 lint:                ## formatting, lint, types, import layers
 	@$(PYTHON) -B -m tools.check lint
 
-schemas:             ## write schemas/ and docs/options.md again
-	@$(PYTHON) -B -m tools.generate
+schemas:             ## write schemas/ and the generated documents again
+	@$(PYTHON) -B -m tools.check schemas
 
 bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
 	@$(PYTHON) -B -m tools.check bench $(BENCH_ARGS)
