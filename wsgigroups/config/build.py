@@ -59,7 +59,10 @@ def build(document: Mapping[str, Any]) -> Parts:
         parts.sites[name] = _site(name, data, parts)
     check_references(parts.groups, parts.sites, parts.dropped, parts.findings)
     for path, group in _all_groups(parts):
-        check_arithmetic(path, group, parts.server, parts.findings)
+        dropped = parts.dropped.get(path, set())
+        found: list[Finding] = []
+        check_arithmetic(path, group, parts.server, found)
+        parts.findings += [item for item in found if str(item.path[len(path)]) not in dropped]
     return parts
 
 

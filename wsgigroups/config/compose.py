@@ -159,8 +159,9 @@ def _check_profile(composed: Composed, name: str, profile: Mapping[str, Any]) ->
     """A profile changes groups and sites that there are: a misspelt name must not make a new one."""
     for section in ("groups", "sites"):
         known = composed.document.get(section, {})
-        for item in profile.get(section, {}):
+        for item in list(profile.get(section, {})):
             if item not in known:
+                del profile[section][item]
                 origin = composed.origin(("profiles", name, section, item))
                 composed.diagnostics.append(
                     Diagnostic(

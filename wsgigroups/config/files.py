@@ -36,7 +36,9 @@ class Collector:
         if not paths:
             self._report(Problem("WG0101", "no file was named"), None, None)
         for path in paths:
-            if str(path) == "-":
+            if "\0" in str(path):
+                self._report(Problem("WG0101", "cannot open a file whose name holds a NUL character"), None, None)
+            elif str(path) == "-":
                 self._stdin()
             elif path.is_dir():
                 self._directory(path)

@@ -213,8 +213,9 @@ def read_url_path(value: Any) -> str:
 
 def read_address(value: Any) -> str:
     """An address in canonical form."""
+    text = _text(value, "an address")
     try:
-        return str(addresses.parse(_text(value, "an address")))
+        return str(addresses.parse(text))
     except ValueError as error:
         code = "WG0315" if "socket path has" in str(error) else "WG0306"
         hint = 'for example "127.0.0.1:8000", "[::1]:8000" or "unix:/run/blog.sock"'

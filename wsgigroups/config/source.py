@@ -44,7 +44,8 @@ class Source:
         while shortened:
             place = self._index.get(shortened)
             if place is not None:
-                at_key = (key or shortened != path) and place.key_start >= 0
+                above = shortened != path and isinstance(path[len(shortened)], str)
+                at_key = (key or above) and place.key_start >= 0
                 start, end = (place.key_start, place.key_end) if at_key else (place.value_start, place.value_end)
                 return self.span(start, end)
             shortened = shortened[:-1]

@@ -73,6 +73,8 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
         message = "the file is empty" if data is None else "the file holds no table of keys and values"
         code = "WG0112" if data is None else "WG0204"
         hint = "the least is: version: 1 and one group below groups:"
+        if isinstance(data, str) and "=" in data:
+            hint = "this looks like TOML: name the file .toml"
         return source, [Diagnostic(code, Severity.ERROR, message, name, source.span(0, 0), hint)]
     source.data = data
     return source, []
@@ -175,9 +177,10 @@ class _Composer:
             if key in table:
                 self._duplicate(key_path, key_start, key_end)
                 continue
-            if start == value_event.end_mark.index and isinstance(value_event, ScalarEvent):
-                start = key_start  # nothing is written: point at the key
-            place = Place(key_start, key_end, start, self._end_of(value_event, start))
+            end = self._end_of(value_event, start)
+            if isinstance(value_event, ScalarEvent) and start == value_event.end_mark.index:
+                start, end = key_start, key_end  # nothing is written: point at the key
+            place = Place(key_start, key_end, start, end)
             self.places[key_path] = place
             table[key] = value
             total += size

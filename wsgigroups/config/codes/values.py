@@ -134,7 +134,7 @@ VALUES = (
         "Variables are replaced in environment, in paths and in socket paths, and nowhere else: a limit or a user that "
         "depends on who reads the file cannot be checked.",
         "Use a profile for what differs between environments.",
-        _BLOG + 'user = "${DEPLOY_USER}"\n',
+        _BLOG + 'display-name = "blog of ${DEPLOY_USER}"\n',
     ),
     error(
         "WG0318",

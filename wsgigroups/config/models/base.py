@@ -55,6 +55,14 @@ class OptionModel(BaseModel):
         validate_default=False,
     )
 
+    def __eq__(self, other: object) -> bool:
+        """Same values, and the same of them written: one written process is not the same as none."""
+        if not isinstance(other, OptionModel):
+            return NotImplemented
+        return super().__eq__(other) and self.model_fields_set == other.model_fields_set
+
+    __hash__ = None  # type: ignore[assignment]  # environment is a table
+
     def is_set(self, name: str) -> bool:
         """Whether the option was written, in the table itself or in `[defaults]`. Takes both spellings."""
         return name.replace("-", "_") in self.model_fields_set

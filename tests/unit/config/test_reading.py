@@ -1,0 +1,244 @@
+"""Files that are no configuration: each refused with its own code, fast and in little memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.configurations import codes, messages
+
+from wsgigroups.config import load
+from wsgigroups.config.reading import MAXIMUM_FILE_BYTES
+
+MIB = 1024 * 1024
+
+
+def _bomb() -> str:
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
+    return "\n".join(lines)
+
+
+BROKEN: list[tuple[str, str, Callable[[], str | bytes], str]] = [
+    ("syntax.toml", "WG0106", lambda: "version = 1\n[groups.blog\n", "2:13"),
+    ("value.toml", "WG0106", lambda: "version = 1\nx = joe\n", "2:5"),
+    ("number.toml", "WG0106", lambda: "a = " + "9" * 5000, "1:1"),
+    ("quotes.toml", "WG0106", lambda: '"' * MIB, "1:3"),
+    ("duplicate.toml", "WG0108", lambda: "[groups.a]\nthreads = 1\nthreads = 2\n", "3:1"),
+    ("table.toml", "WG0108", lambda: "[groups.a]\n[groups.b]\n[groups.a]\n", "3:9"),
+    ("inline.toml", "WG0108", lambda: "x = { a = 1, a = 2 }", "1:14"),
+    ("dotted.toml", "WG0109", lambda: ".".join(["a"] * 10000) + " = 1", "1:1"),
+    ("brackets.toml", "WG0109", lambda: "a = " + "[" * 10000 + "]" * 10000, "1:5"),
+    ("spread.toml", "WG0109", lambda: "a = " + "[1," * 10000 + "]" * 10000, "1:101"),
+    ("depth.toml", "WG0109", lambda: "[" + ".".join("abcdefghijklmnopqrstuvwxyzabcdefg") + "]\nx = [1]\n", ""),
+    ("values.toml", "WG0103", lambda: "\n".join(f"k{i}.a.b = 1" for i in range(70000)), "1:1"),
+    ("empty.toml", "WG0112", lambda: "", "1:1"),
+    ("bom.toml", "WG0105", lambda: b"\xef\xbb\xbfversion = 1", "1:1"),
+    ("utf16.toml", "WG0105", lambda: "version = 1".encode("utf-16"), "1:1"),
+    ("latin1.toml", "WG0104", lambda: b"version = 1\n# caf\xe9\n", "2:6"),
+    ("binary.toml", "WG0104", lambda: b"\x7fELF\x80\x81", "1:5"),
+    ("large.toml", "WG0103", lambda: "#" * 10 * MIB, ""),
+    ("syntax.yaml", "WG0107", lambda: "a: [1\nb: 2\n", ""),
+    ("tab.yaml", "WG0107", lambda: "version: 1\ngroups:\n\tblog:\n", "3:1"),
+    ("toml.yaml", "WG0204", lambda: 'version = 1\n[groups.blog]\napp = "a:b"\nlisten = ["x"]\n', ""),
+    ("control.yaml", "WG0107", lambda: "a: \x07\n", "1:4"),
+    ("duplicate.yaml", "WG0108", lambda: "groups:\n  a:\n    threads: 1\n    threads: 2\n", "4:5"),
+    ("brackets.yaml", "WG0109", lambda: "a: " + "[" * 10000 + "]" * 10000, "1:36"),
+    ("indent.yaml", "WG0109", lambda: "\n".join(" " * i + "a:" for i in range(1000)), ""),
+    ("bomb.yaml", "WG0110", _bomb, "5:10"),
+    ("loop.yaml", "WG0110", lambda: "a: &a [*a]\n", "1:8"),
+    ("alias.yaml", "WG0107", lambda: "a: *b\n", "1:4"),
+    ("tag.yaml", "WG0111", lambda: "a: !!python/object/apply:os.system [id]\n", "1:4"),
+    ("scalar-tag.yaml", "WG0111", lambda: "a: !secret x\n", "1:4"),
+    ("documents.yaml", "WG0111", lambda: "a: 1\n---\nb: 2\n", "2:1"),
+    ("key.yaml", "WG0111", lambda: "? [a, b]\n: 1\n", "1:3"),
+    ("empty.yaml", "WG0112", lambda: "# nothing\n", "1:1"),
+    ("list.yaml", "WG0204", lambda: "- 1\n- 2\n", "1:1"),
+    ("text.yaml", "WG0204", lambda: "hello\n", "1:1"),
+    ("large.yaml", "WG0103", lambda: "#" * 10 * MIB, ""),
+    ("name.conf", "WG0113", lambda: "version = 1", ""),
+    ("name", "WG0113", lambda: "version = 1", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "code", "content", "place"), BROKEN, ids=[item[0] for item in BROKEN])
+def test_each_is_refused_at_its_place(
+    tmp_path: Path, name: str, code: str, content: Callable[[], str | bytes], place: str
+) -> None:
+    data = content()
+    path = tmp_path / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    loaded = load([path])
+    assert loaded.configuration is None
+    assert codes(loaded) == [code], messages(loaded)
+    found = loaded.diagnostics[0]
+    assert found.file == str(path)
+    if place:
+        assert found.span
+        assert f"{found.span.line}:{found.span.column}" == place
+
+
+def test_both_places_of_a_duplicate_are_named(tmp_path: Path) -> None:
+    for name in ("a.toml", "a.yaml"):
+        text = "[groups.a]\nthreads = 1\nthreads = 2\n" if name == "a.toml" else "groups:\n  a: {t: 1,\n   t: 2}\n"
+        (tmp_path / name).write_text(text)
+        found = load([tmp_path / name]).diagnostics[0]
+        assert found.related[0].message == "first set here"
+        assert found.related[0].span
+        assert found.related[0].span.line == 2
+
+
+def test_places_that_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.toml")
+    (tmp_path / "directory.toml").mkdir()
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    (tmp_path / "gone.toml").symlink_to("nothing")
+    expected = {
+        "fifo.toml": "WG0102",
+        "directory.toml": "WG0117",
+        "loop.toml": "WG0101",
+        "gone.toml": "WG0101",
+        "missing.toml": "WG0101",
+        "missing": "WG0101",
+    }
+    for name, code in expected.items():
+        assert codes(load([tmp_path / name])) == [code], name
+    assert codes(load([Path("/dev/null")])) == ["WG0102"]
+    assert codes(load([])) == ["WG0101"]
+    assert codes(load([Path("a\0b.toml")])) == ["WG0101"]
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text("version = 1")
+
+    def refused(*_arguments: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("wsgigroups.config.reading.os.open", refused)
+    loaded = load([path])
+    assert codes(loaded) == ["WG0101"]
+    assert "permission denied" in loaded.diagnostics[0].message
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that truncates and writes on must never give half of both."""
+    path = tmp_path / "groups.toml"
+    path.write_text('version = 1\n[groups.a]\napp = "a:a"\nlisten = ["127.0.0.1:1"]\n')
+    read = os.read
+    written = []
+
+    def interrupted(fd: int, size: int) -> bytes:
+        data = read(fd, size)
+        if data and not written:
+            written.append(path.write_text("version = 1\n"))
+        return data
+
+    monkeypatch.setattr("wsgigroups.config.reading.os.read", interrupted)
+    loaded = load([path])
+    assert codes(loaded) == ["WG0120"]
+    assert loaded.configuration is None
+
+
+def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text('version = 1\n[groups.a]\napp = "a:a"\nlisten = ["127.0.0.1:1"]\nthreadz = 1\n')
+    opened = []
+    real = os.open
+
+    def counting(name: str, *arguments: int) -> int:
+        opened.append(str(name))
+        return real(name, *arguments)
+
+    monkeypatch.setattr("wsgigroups.config.reading.os.open", counting)
+    load([path])
+    assert opened == [str(path)]
+
+
+def test_the_largest_file_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text("version = 1\n" + "#" * (MAXIMUM_FILE_BYTES - 12))
+    assert codes(load([path])) == []
+    path.write_text("version = 1\n" + "#" * (MAXIMUM_FILE_BYTES - 11))
+    assert codes(load([path])) == ["WG0103"]
+
+
+@pytest.mark.root
+def test_root_refuses_files_that_others_could_change(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text("version = 1\n")
+    assert codes(load([path])) == []
+    for change in (lambda: os.chown(path, 12345, -1), lambda: os.chmod(path, 0o666), lambda: os.chmod(tmp_path, 0o777)):
+        os.chown(path, 0, -1)
+        os.chmod(path, 0o644)
+        change()
+        loaded = load([path])
+        assert (codes(loaded), loaded.configuration) == (["WG0114"], None)
+        loaded = load([path], trust=False)
+        assert codes(loaded) == ["WG0114"]
+        assert loaded.configuration, "a check only warns"
+
+
+@pytest.mark.root
+def test_root_believes_who_called_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text("version = 1\n")
+    os.chown(path, 12345, -1)
+    monkeypatch.setenv("SUDO_UID", "12345")
+    assert codes(load([path])) == []
+    monkeypatch.setenv("SUDO_UID", "12346")
+    assert codes(load([path])) == ["WG0114"]
+
+
+MEASURED = (
+    "spread.toml",
+    "dotted.toml",
+    "values.toml",
+    "quotes.toml",
+    "large.toml",
+    "brackets.yaml",
+    "bomb.yaml",
+    "tab.yaml",
+)
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "fifo.toml"])
+def test_the_worst_take_little_time_and_memory(tmp_path: Path, name: str) -> None:
+    """Measured on the whole command: at most a second of processor time and 50 MiB."""
+    path = tmp_path / name
+    if name == "fifo.toml":
+        os.mkfifo(path)
+    else:
+        content = next(item for item in BROKEN if item[0] == name)[2]()
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    program = (
+        "import re, resource, sys\n"
+        "from wsgigroups.cli.main import cli\n"
+        "status = cli.main(['validate', '--offline', sys.argv[1]], standalone_mode=False)\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        # ru_maxrss would count what the process was before exec
+        "peak = re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read())[1]\n"
+        "print('used', status, used.ru_utime + used.ru_stime, peak)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    status, cpu_s, rss_kib = done.stdout.rpartition("used ")[2].split()
+    assert status == "2"
+    assert float(cpu_s) < 1.0
+    assert int(rss_kib) < 50 * 1024
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.toml")
+    (tmp_path / "a.toml").write_text("version = 1")
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("fifo.toml", "a.toml", "missing.toml"):
+        load([tmp_path / name])
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)

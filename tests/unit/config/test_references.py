@@ -1,0 +1,186 @@
+"""Names that refer to each other, and numbers that do not work together: the example of every code, and the edges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.configurations import codes, messages, places
+
+from wsgigroups.config.codes import CODES
+from wsgigroups.config.codes.page import FAMILIES, example_document, make_index, make_page
+from wsgigroups.config.loader import Loaded
+
+WITH_EXAMPLE = [entry for entry in CODES.values() if entry.example]
+
+
+@pytest.mark.parametrize("entry", WITH_EXAMPLE, ids=[entry.code for entry in WITH_EXAMPLE])
+def test_the_documented_example_leads_to_its_code(check: Any, entry: Any) -> None:
+    loaded: Loaded = check(example_document(entry), strict=entry.strict_only)
+    assert entry.code in codes(loaded), messages(loaded)
+    found = next(item for item in loaded.diagnostics if item.code == entry.code)
+    assert entry.strict_only or found.severity is entry.severity
+    assert found.span or entry.code == "WG0101"
+    others = {item.code for item in loaded.diagnostics} - {entry.code, "WG0414"}
+    assert not others, "the example shows one thing"
+
+
+def test_every_code_has_a_family_and_a_page() -> None:
+    index = make_index()
+    for code, entry in CODES.items():
+        assert code == entry.code
+        assert code[:4] in FAMILIES
+        assert f"[{code}]({code}.md)" in index
+        page = make_page(entry)
+        assert entry.title in page
+        assert entry.text in page
+        assert entry.way_out in page
+
+
+def test_what_host_codes_lack_is_only_what_takes_a_host_or_a_file() -> None:
+    without = {code for code, entry in CODES.items() if not entry.example}
+    assert all(code.startswith(("WG01", "WG06")) or code in ("WG0209", "WG0210") for code in without)
+
+
+SITE = """\
+version = 1
+[groups.top]
+app = "top:app"
+listen = ["127.0.0.1:1"]
+[sites."a.example.org"]
+listen = ["0.0.0.0:80"]
+process-group = "top"
+[sites."a.example.org".groups.own]
+app = "own:app"
+listen = ["127.0.0.1:2"]
+[sites.tls]
+server-name = "a.example.org"
+listen = ["0.0.0.0:443"]
+process-group = "own"
+certificate = "/c.pem"
+certificate-key = "/k.pem"
+[sites."b.example.org"]
+listen = ["0.0.0.0:80"]
+process-group = "{0}"
+"""
+
+
+def test_groups_of_a_site_belong_to_its_server_name(check: Any) -> None:
+    loaded: Loaded = check(SITE.format("top"))
+    assert loaded.configuration, messages(loaded)
+    assert set(codes(loaded)) == {"WG0414"}
+    assert list(loaded.configuration.all_groups()) == ["own", "top"]
+    loaded = check(SITE.format("own"))
+    assert places(loaded)[-1] == ("WG0405", 19, 17)
+    loaded = check(SITE.format("tops"))
+    assert loaded.diagnostics[-1].hint == 'did you mean "top"?'
+
+
+def test_a_group_gets_its_application_from_mounts(check: Any) -> None:
+    text = """\
+version = 1
+[groups.a]
+threads = 5
+[sites."www.example.org"]
+listen = ["0.0.0.0:80"]
+process-group = "a"
+[[sites."www.example.org".mounts]]
+path = "/"
+{0}
+"""
+    assert "WG0401" in codes(check(text.format("")))
+    assert codes(check(text.format('app = "a:b"'))) == ["WG0414"]
+    assert codes(check(text.format('script = "/a"\ncallable-object = "x"'))) == ["WG0414"]
+    assert "WG0403" in codes(check(text.format('app = "a:b"\ncallable-object = "x"')))
+    assert "WG0402" in codes(check(text.format('app = "a:b"\nscript = "/x"')))
+
+
+def test_sites_share_addresses_and_groups_do_not(check: Any) -> None:
+    loaded: Loaded = check(SITE.format("top").replace("127.0.0.1:1", "127.0.0.1:80"))
+    assert "WG0409" in codes(loaded)
+    assert codes(check(SITE.format("top"))).count("WG0409") == 0
+
+
+def test_references_to_a_group_with_mistakes_are_right(check: Any) -> None:
+    loaded: Loaded = check(SITE.format("top").replace('app = "top:app"', 'app = "top"'))
+    assert [code for code in codes(loaded) if code != "WG0414"] == ["WG0311"]
+
+
+def test_checks_go_on_around_mistakes(check: Any) -> None:
+    text = (
+        "version = 1\n[groups.a]\napp = 'a:a'\nlisten = ['127.0.0.1:1']\nthreads = 'x'\nshutdown-timeout = 0\n"
+        "[groups.b]\napp = 'b:b'\nlisten = ['127.0.0.1:1']\n"
+    )
+    assert codes(check(text)) == ["WG0301", "WG0503", "WG0409"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ('request-timeout = "60s"', []),
+        ('request-timeout = "61s"', ["WG0505"]),
+        ('request-timeout = "61s"\nthreads = 1', []),
+        ('request-timeout = "61s"\nrequest-timeout-mode = "each"', []),
+        ('request-timeout = "61s"\nsocket-timeout = "61s"', []),
+        ('queue-timeout = "60s"', []),
+        ('queue-timeout = "61s"', ["WG0504"]),
+        ("shutdown-timeout = 0\ndeadlock-timeout = 0", []),
+        ('threads = 64\nvirtual-memory-limit = "4G"', []),
+        ("threads = 65", ["WG0501"]),
+        ('threads = 10\nvirtual-memory-limit = "80M"', ["WG0514"]),
+        ('threads = 10\nvirtual-memory-limit = "80M"\nstack-size = "1M"', []),
+        ('restart-interval = "1h"\ngraceful-timeout = "1m"', []),
+        ('graceful-timeout = "1m"\neviction-timeout = "1m"', []),
+        ('memory-limit = "2M"\nmemory-soft-limit = "1M"', []),
+        ('environment = { LANG = "C", OTHER = "x" }', ["WG0512"]),
+    ],
+)
+def test_arithmetic(blog: Any, options: str, expected: list[str]) -> None:
+    assert codes(blog(options)) == expected
+
+
+def test_the_numbers_are_shown(blog: Any) -> None:
+    text = messages(blog('request-timeout = "2m"\nthreads = 25'))
+    assert "25 × 2m = 50m" in text
+    assert "after socket-timeout, 1m" in text
+
+
+def test_the_servers_timeout_counts(check: Any) -> None:
+    text = 'version = 1\n[server]\ntimeout = "5m"\n[groups.a]\napp = "a:a"\n'
+    text += 'listen = ["127.0.0.1:1"]\nqueue-timeout = "2m"\n'
+    assert codes(check(text)) == []
+    assert codes(check(text.replace('"5m"', '"1m"'))) == ["WG0504"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "/x",
+        "a/b",
+        ".",
+        "..",
+        "",
+        "a\\n",
+        "a\\u0000",
+        "-x",
+        "%s",
+        "${X}",
+        ".x",
+        "ｗｉｄｅ",
+        "a" * 65,
+        "a b",
+        "é",
+        "manager",
+    ],
+)
+def test_names_of_groups_that_would_reach_files(check: Any, name: str) -> None:
+    loaded: Loaded = check(f'version = 1\n[groups."{name}"]\napp = "a:a"\nlisten = ["127.0.0.1:1"]\n')
+    assert codes(loaded) == ["WG0206"], messages(loaded)
+    assert loaded.diagnostics[0].span
+    assert loaded.diagnostics[0].span.line == 2
+
+
+@pytest.mark.parametrize("name", ["a", "A1", "www.example.org", "a_b-c.d", "9" * 64])
+def test_names_of_groups(check: Any, name: str) -> None:
+    assert check(f'version = 1\n[groups."{name}"]\napp = "a:a"\nlisten = ["127.0.0.1:1"]\n').configuration
