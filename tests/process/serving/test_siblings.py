@@ -1,0 +1,90 @@
+"""Several processes on one listening socket: a blocked one leaves new connections to the others; draining loses none."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from support.clients import Clients
+from support.gate import Gate
+from support.serving import receive_response
+from support.serving_processes import processes
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_no_request_waits_for_a_blocked_process(unix: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gate(tmp_path) as gate:
+        for name, value in gate.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = {"threads": 1, "multiprocess": True}
+        with processes("gated_app:application", 4, unix=unix, settings=settings) as servers:
+            with servers.connect() as stuck:
+                stuck.sendall(GET % b"/wait")
+                blocked_pid, _word = gate.wait_arrival()
+                for _ in range(200):
+                    with servers.connect() as sock:
+                        sock.sendall(GET % b"/open")
+                        assert receive_response(sock)[0] == 200
+                gate.release()
+                assert receive_response(stuck)[0] == 200
+            counts = {process.pid: servers.word(process, "requests_total") for process in servers.processes}
+            assert counts.pop(blocked_pid) <= 1
+            assert sum(counts.values()) == 200
+
+
+def test_when_all_are_blocked_connections_are_taken_in_and_get_504(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gate(tmp_path) as gate:
+        for name, value in gate.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = {"threads": 1, "multiprocess": True, "queue_timeout_s": 0.3}
+        with processes("gated_app:application", 2, settings=settings) as servers:
+            with servers.connect() as first, servers.connect_later() as later:
+                first.sendall(GET % b"/wait")
+                pids = {gate.wait_arrival()[0]}
+                second = later()  # not earlier: the process that is now blocked might have taken it
+                second.sendall(GET % b"/wait")
+                pids.add(gate.wait_arrival()[0])
+                assert len(pids) == 2
+                late = later()
+                late.sendall(GET % b"/late")
+                assert receive_response(late)[0] == 504
+                gate.release(2)
+                assert receive_response(first)[0] == receive_response(second)[0] == 200
+
+
+def test_replacing_processes_under_keep_alive_clients_loses_nothing() -> None:
+    settings = {"multiprocess": True, "threads": 4}
+    with processes("hello_app:application", 2, settings=settings) as servers:
+        with Clients(servers.address[1], 8) as clients:
+            for _ in range(6):
+                clients.wait_for_more(200)
+                old = servers.processes[-2]
+                servers.start()
+                assert servers.stop(old) == 0
+            clients.wait_for_more(200)
+        assert clients.failures == []
+        assert "Traceback" not in servers.logged()
+
+
+def test_draining_waits_for_what_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gate(tmp_path) as gate:
+        for name, value in gate.environment.items():
+            monkeypatch.setenv(name, value)
+        with processes("gated_app:application") as servers, servers.connect() as sock:
+            sock.sendall(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+            gate.wait_arrival()
+            codes: list[int] = []
+            stopping = threading.Thread(target=lambda: codes.append(servers.stop(servers.processes[0])))
+            stopping.start()
+            gate.release()
+            status, fields, _body = receive_response(sock)
+            sock.close()
+            stopping.join(30)
+            assert status == 200
+            assert codes == [0]
+            assert fields.get("connection", "close") == "close"
