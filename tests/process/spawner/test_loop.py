@@ -67,7 +67,9 @@ def test_daemons_do_not_inherit_the_ignored_signals(manager: Manager, script: Sc
     life.ready()
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{life.pid}/status").read_text().splitlines())
     ignored = int(status["SigIgn"], 16)
-    assert {number for number in range(1, 64) if ignored >> number - 1 & 1} == {signal.SIGPIPE, signal.SIGXFSZ}
+    # 32 and 33 are the C library's own; whoever started the tests may have left them ignored (nptl(7))
+    found = {number for number in signal.valid_signals() if ignored >> number - 1 & 1}
+    assert found == {signal.SIGPIPE, signal.SIGXFSZ}
     assert int(status["SigBlk"], 16) == 0
 
 

@@ -79,7 +79,7 @@ def test_only_the_inode_that_was_made_is_removed(listeners: Listeners, path: Pat
 
 
 def test_a_failing_address_leaves_nothing_bound(listeners: Listeners, path: Path) -> None:
-    targets = [ListenerTarget(f"unix:{path}"), ListenerTarget(f"unix:{path.parent}/no/such/directory.sock")]
+    targets = [ListenerTarget(f"unix:{path}"), ListenerTarget(f"unix:{path.parent}/no/a.sock")]
     with pytest.raises(WsgigroupsError):
         listeners.prepare("a", targets)
     assert not path.exists()
