@@ -34,17 +34,18 @@ def record(files: Sequence[Path], profiles: Sequence[str]) -> dict[str, Any]:
         loaded = load(list(files), profiles=profiles, trust=False)
         if loaded.parts is not None:
             check_host(loaded.parts, host)
-    for question in ("user", "group", "names"):
+    asked = host.answers.pop("user", {})
+    for question in ("group", "names"):
         host.answers.pop(question, None)
-    numbers = {f"#{entry.pw_uid}": _user(entry) for entry in pwd.getpwall()}
+    numbers = {f'["#{entry.pw_uid}"]': _user(entry) for entry in pwd.getpwall()}
     return {
         "schema_version": SCHEMA_VERSION,
         "wsgigroups": wsgigroups.__version__,
         "system": f"{platform.system()} {platform.release()}",
         "cpus": os.cpu_count(),
-        "users": {**{entry.pw_name: _user(entry) for entry in pwd.getpwall()}},
+        "users": {entry.pw_name: _user(entry) for entry in pwd.getpwall()},
         "groups": {entry.gr_name: entry.gr_gid for entry in grp.getgrall()},
-        "answers": {**host.answers, "user": {f'["{key}"]': value for key, value in numbers.items()}},
+        "answers": {**host.answers, "user": {**numbers, **asked}},
     }
 
 

@@ -17,7 +17,7 @@ MAXIMUM_SOURCE_BYTES = 4 * 1024 * 1024
 
 
 def site_directories(prefix: str) -> Tuple[List[str], bool]:
-    """The directories of an environment, those in its .pth files too; whether a .pth file does more than name them."""
+    """The directories of an environment, those in its .pth files too; whether one has a finder of its own."""
     version = "python{}.{}".format(*sys.version_info[:2])
     found: List[str] = []
     active = False
@@ -50,7 +50,7 @@ def sees_system(prefix: str) -> bool:
 
 
 def read_pth(directory: str, name: str) -> Tuple[List[str], bool]:
-    """Directories that a .pth file names; whether it also runs code."""
+    """Directories that a .pth file names; whether it also installs a finder."""
     found: List[str] = []
     runs = False
     try:
@@ -60,7 +60,7 @@ def read_pth(directory: str, name: str) -> Tuple[List[str], bool]:
         return found, runs
     for line in lines:
         if line.startswith(("import ", "import\t")):
-            runs = True
+            runs = runs or "editable" in line  # the finders of editable installations; others add no packages
         elif line.strip() and not line.startswith("#"):
             found.append(os.path.join(directory, line.strip()))
     return found, runs

@@ -1,0 +1,177 @@
+"""docs/ci.md, the pre-commit hook and the action do what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+GOOD = 'version = 1\n[groups.blog]\napp = "blog:app"\nlisten = ["127.0.0.1:8000"]\n'
+BAD = GOOD + "proceses = 2\nthreads = 100\n"
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of the page in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def validate(directory: Path, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wsgigroups", "validate", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory, **more)
+
+
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in blocks("sh")
+    for line in block.splitlines()
+    if line.startswith("wsgigroups validate") and "--facts" not in line
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_on_the_page_work(tmp_path: Path, command: str) -> None:
+    (tmp_path / "groups.toml").write_text(GOOD)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "x.toml").write_text(GOOD)
+    (tmp_path / "more.yaml").write_text("groups: {x: {app: 'a:b', listen: ['127.0.0.1:1']}}\n")
+    shell = command.replace("wsgigroups", f"{shlex.quote(sys.executable)} -m wsgigroups", 1)
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "groups.toml").write_text(BAD)
+    (tmp_path / "more.yaml").write_text("version: 2\n")
+    assert subprocess.run(shell, shell=True, capture_output=True, check=False, cwd=tmp_path).returncode == 2
+
+
+def test_the_json_on_the_page_is_what_comes_out(tmp_path: Path) -> None:
+    (tmp_path / "groups.toml").write_text(GOOD)
+    done = validate(tmp_path, "--offline", "--output", "json", "groups.toml")
+    assert json.loads(done.stdout) == json.loads(blocks("json")[0])
+
+
+def test_facts_as_on_the_page(tmp_path: Path) -> None:
+    (tmp_path / "groups.toml").write_text(GOOD)
+    facts = [sys.executable, "-m", "wsgigroups", "facts", "-o", "json", "groups.toml"]
+    done = subprocess.run(facts, capture_output=True, text=True, check=True, cwd=tmp_path)
+    (tmp_path / "prod.json").write_text(done.stdout)
+    done = validate(tmp_path, "--facts", "prod.json", "groups.toml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_data_and_chatter_are_apart(tmp_path: Path) -> None:
+    (tmp_path / "groups.toml").write_text(BAD)
+    done = validate(tmp_path, "--offline", "groups.toml")
+    assert "error[WG0201]" in done.stdout
+    assert done.stderr.strip() == "1 error and 1 warning in 1 file"
+    for output in ("json", "github", "gitlab", "sarif", "junit"):
+        done = validate(tmp_path, "--offline", "--output", output, "groups.toml")
+        assert (done.returncode, done.stderr) == (2, "")
+        assert "WG0201" in done.stdout
+    assert "\x1b" not in validate(tmp_path, "--offline", "groups.toml").stdout
+    environ = {**os.environ, "FORCE_COLOR": "1"}
+    assert "\x1b" in validate(tmp_path, "--offline", "groups.toml", env=environ).stdout
+    environ["NO_COLOR"] = "1"
+    assert "\x1b" not in validate(tmp_path, "--offline", "groups.toml", env=environ).stdout
+
+
+def test_the_hook_is_the_one_on_the_page(tmp_path: Path) -> None:
+    (hook,) = YAML(typ="safe", pure=True).load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    pages = [YAML(typ="safe", pure=True).load(block) for block in blocks("yaml")]
+    used = next(page for page in pages if page and "repos" in page)
+    assert used["repos"][0]["hooks"] == [{"id": hook["id"]}]
+    assert all(re.search(hook["files"], name) for name in ("groups.toml", "deploy/groups.yaml", "groups.yml"))
+    assert not any(re.search(hook["files"], name) for name in ("mygroups.toml", "groups.json", "groups.toml.j2"))
+    (tmp_path / "groups.toml").write_text(BAD)
+    program, *arguments = shlex.split(hook["entry"])
+    assert program == "wsgigroups"
+    done = subprocess.run(
+        [sys.executable, "-m", program, *arguments, "groups.toml"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+
+
+def test_other_files_on_the_page_are_well_formed(tmp_path: Path) -> None:
+    """By the schemas that check-jsonschema brings for them."""
+    (tmp_path / ".github").mkdir()
+    kinds = {"jobs": "vendor.github-workflows", "configuration": "vendor.gitlab-ci"}
+    checked = []
+    for block in blocks("yaml"):
+        page = YAML(typ="safe", pure=True).load(block) or {}
+        for key, schema in kinds.items():
+            if key in page:
+                path = tmp_path / f"{key}.yml"
+                path.write_text(block)
+                checked.append(key)
+                done = subprocess.run(
+                    [BIN / "check-jsonschema", "--builtin-schema", schema, path],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, done.stdout
+    assert sorted(checked) == ["configuration", "jobs"]
+
+
+ACTION = YAML(typ="safe", pure=True).load((ROOT / "action.yml").read_text())
+
+
+def test_the_action_is_well_formed() -> None:
+    done = subprocess.run(
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-actions", ROOT / "action.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    script = ACTION["runs"]["steps"][1]["run"]
+    assert "${{" not in script, "values of inputs never become text of the script"
+    assert {name.upper() for name in ACTION["inputs"]} == set(ACTION["runs"]["steps"][1]["env"])
+
+
+def run_action(directory: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run the action's second step as the runner does, with a program that is installed already."""
+    program = directory / "runner" / "wsgigroups" / "bin" / "wsgigroups"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m wsgigroups "$@"\n')
+    program.chmod(0o755)
+    values = {name.upper(): inputs.get(name, str(item["default"])) for name, item in ACTION["inputs"].items()}
+    script = ACTION["runs"]["steps"][1]["run"]
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=directory,
+        env={**os.environ, **values, "RUNNER_TEMP": str(directory / "runner"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_action_annotates_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "groups.toml").write_text(BAD)
+    done = run_action(tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.startswith("::error file=groups.toml,line=5,")
+    assert "::warning file=groups.toml,line=6," in done.stdout
+    done = run_action(tmp_path, strict="true", sarif="out.sarif")
+    assert "::warning" not in done.stdout
+    assert json.loads((tmp_path / "out.sarif").read_text())["version"] == "2.1.0"
+
+
+def test_the_action_passes(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(GOOD + "[profiles.p.groups.blog]\nthreads = 3\n")
+    (tmp_path / "b.toml").write_text("[server]\ntimeout = 3\n")
+    done = run_action(tmp_path, files="a.toml b.toml", profile="p")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = run_action(tmp_path, files="$(touch broken) a.toml")
+    assert not (tmp_path / "broken").exists()
+    assert done.returncode == 2

@@ -1,0 +1,92 @@
+"""Every sample says what it shows, names its schema, is valid in every profile, and can be planned."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.configurations import messages
+
+from wsgigroups.config import Configuration, load
+from wsgigroups.config.interpreters import Interpreter
+from wsgigroups.manager import resolve as resolving
+from wsgigroups.manager.identity import Person
+from wsgigroups.manager.resolve import Surroundings, resolve
+from wsgigroups.plan.planner import plan
+
+SAMPLES = Path(__file__).parents[2] / "sample-configs"
+FILES = [
+    *sorted(path for path in SAMPLES.iterdir() if path.suffix in (".toml", ".yaml")),
+    SAMPLES / "many-files/main.toml",
+]
+PARTS = sorted(path for path in (SAMPLES / "many-files" / "groups").iterdir())
+EVERY = [*FILES, *PARTS]
+
+
+def profiles_of(path: Path) -> list[list[str]]:
+    """No profile, and each one that the file defines."""
+    loaded = load([path], variables={})
+    assert loaded.composed
+    return [[], *([name] for name in loaded.composed.profiles)]
+
+
+CASES = [(path, profiles) for path in FILES for profiles in profiles_of(path)]
+NAMES = [f"{path.stem}{'-' + profiles[0] if profiles else ''}" for path, profiles in CASES]
+
+
+def test_there_are_samples_for_many_situations() -> None:
+    assert len(FILES) >= 11
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+def test_it_opens_with_its_schema_and_what_it_shows(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    match = re.fullmatch(r"#:schema (\S+)|# yaml-language-server: \$schema=(\S+)", lines[0])
+    assert match
+    assert (path.parent / (match[1] or match[2])).resolve().name == "groups.schema.json"
+    assert (path.parent / (match[1] or match[2])).resolve().is_file()
+    assert lines[1].startswith("# ")
+    assert len(lines[1]) > 40
+    hosts = re.findall(r"[\w.-]+\.(?:com|org|net|de|io)\b", path.read_text())
+    assert all(re.search(r"(^|\.)example\.(org|net|com)$", host) for host in hosts), hosts
+
+
+@pytest.mark.parametrize(("path", "profiles"), CASES, ids=NAMES)
+def test_it_is_valid_without_a_warning(path: Path, profiles: list[str]) -> None:
+    loaded = load([path], profiles=profiles, strict=True, variables={})
+    assert loaded.configuration, messages(loaded)
+    assert {item.code for item in loaded.diagnostics} <= {"WG0414"}, messages(loaded)
+    assert Configuration.from_document(loaded.configuration.to_document()) == loaded.configuration
+
+
+@pytest.mark.parametrize(("path", "profiles"), CASES, ids=NAMES)
+def test_it_can_be_planned(path: Path, profiles: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Against a host that has its users, interpreters and files."""
+
+    def person(_group: str, user: str | None, primary: str | None, supplementary: Any) -> Person:
+        groups = (1000, *range(2000, 2000 + len(supplementary)))
+        return Person(1000, 1000, groups, user or "www-data", primary or "www-data", "/home/x")
+
+    def interpreter(_name: str, group: Any, _person: Any, *, root: bool) -> Interpreter:
+        del root
+        home = Path(group.python_home) if group.python_home else None
+        return Interpreter(Path("/usr/bin/python3"), home, (3, 11, 2), "venv" if home else "manager")
+
+    monkeypatch.setattr(resolving, "resolve_person", person)
+    monkeypatch.setattr(resolving, "_interpreter", interpreter)
+    monkeypatch.setattr(resolving, "resolve_uid", lambda *_: 1000)
+    monkeypatch.setattr(resolving, "resolve_gid", lambda *_: 1000)
+    monkeypatch.setattr("wsgigroups.manager.environment._read_file", lambda *_: {})
+    loaded = load([path], profiles=profiles, variables={})
+    assert loaded.configuration
+    targets = resolve(loaded.configuration, Surroundings(tmp_path, tmp_path, {}))
+    planned = plan(targets, {}).to_json()
+    expected = {
+        name
+        for name, group in loaded.configuration.all_groups().items()
+        if group.app is not None or group.script is not None
+    }
+    assert {step["group"] for step in planned["steps"]} == expected
+    assert {step["kind"] for step in planned["steps"]} <= {"add"}

@@ -1,0 +1,108 @@
+"""Hypothesis strategies for configurations that are right, made from the options themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from wsgigroups.config import OPTIONS, Option
+from wsgigroups.config.units import format_bytes, format_duration
+
+NAMES = st.from_regex(r"[a-z][a-z0-9._-]{0,12}", fullmatch=True).filter(lambda name: name not in ("manager", "gateway"))
+USERS = st.one_of(st.from_regex(r"u[a-z0-9_-]{0,8}", fullmatch=True), st.integers(1, 65535).map(lambda n: f"#{n}"))
+TEXTS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=20)
+# no `${`: variables have tests of their own
+PLAIN = TEXTS.filter(lambda text: "${" not in text)
+PATHS = PLAIN.map(lambda text: "/" + text.replace("\0", ""))
+PATHS_IN_LISTS = PATHS.filter(lambda path: path == path.strip())
+IDENTIFIERS = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
+VARIABLES = st.dictionaries(
+    st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\r\x85\u2028\u2029\ufeff"), max_size=30).filter(
+        lambda text: "${" not in text and all(sign.isprintable() or sign in "\n\t" for sign in text)
+    ),
+    max_size=4,
+)
+
+
+def durations(option: Option) -> Any:
+    """Numbers and texts with units."""
+    seconds = st.one_of(st.integers(1, 10**6).map(float), st.floats(1.0, 1e6).map(lambda value: round(value, 3)))
+    return st.one_of(seconds, seconds.map(format_duration))
+
+
+def sizes(option: Option) -> Any:
+    """Numbers and texts with units, within the bounds."""
+    low, high = option.minimum or 0, option.maximum or 2**40
+    number = st.integers(low, high)
+    return st.one_of(number, number.map(format_bytes))
+
+
+def value_of(option: Option) -> Any:
+    """Values that an option accepts."""
+    made: dict[str, Any] = {
+        "text": PLAIN,
+        "boolean": st.booleans(),
+        "path": PATHS,
+        "paths": st.lists(PATHS_IN_LISTS, max_size=3, unique=True),
+        "user": USERS,
+        "ordinary-user": USERS,
+        "group-names": st.lists(USERS, max_size=3, unique=True),
+        "umask": st.from_regex(r"0[0-7]{3}", fullmatch=True),
+        "locale": st.sampled_from(["C", "C.UTF-8", "de_DE.UTF-8@euro"]),
+        "callable": st.builds("{}.{}:{}{}".format, IDENTIFIERS, IDENTIFIERS, IDENTIFIERS, st.sampled_from(["", "()"])),
+        "identifier": IDENTIFIERS,
+        "networks": st.lists(st.sampled_from(["unix", "10.0.0.0/8", "::1/128"]), max_size=3, unique=True),
+        "environment": VARIABLES,
+    }
+    if option.kind == "choice":
+        return st.sampled_from(option.choices)
+    if option.kind == "duration":
+        return durations(option)
+    if option.kind == "bytes":
+        return sizes(option)
+    if option.kind == "integer":
+        return st.integers(option.minimum or 0, min(option.maximum or 1000, 1000))
+    return made[option.kind]
+
+
+_SINGLE = [
+    name
+    for name in OPTIONS
+    if name not in ("app", "script", "callable-object", "script-user", "script-group", "listen")
+]
+
+
+@st.composite
+def groups(draw: Any, port: int) -> dict[str, Any]:
+    """One group with any of its options."""
+    group: dict[str, Any] = {"listen": [f"127.0.0.1:{port}"]}
+    if draw(st.booleans()):
+        group["app"] = draw(value_of(OPTIONS["app"]))
+    else:
+        group["script"] = draw(PATHS)
+        group["callable-object"] = draw(IDENTIFIERS)
+    for name in draw(st.lists(st.sampled_from(_SINGLE), max_size=12, unique=True)):
+        group[name] = draw(value_of(OPTIONS[name]))
+    return group
+
+
+@st.composite
+def documents(draw: Any) -> dict[str, Any]:
+    """A whole configuration as plain data."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    document: dict[str, Any] = {"version": 1}
+    if draw(st.booleans()):
+        document["server"] = {"user": draw(USERS), "timeout": draw(durations(OPTIONS["socket-timeout"]))}
+    document["groups"] = {name: draw(groups(port=10000 + i)) for i, name in enumerate(names)}
+    if draw(st.booleans()):
+        document["sites"] = {
+            "www.example.org": {
+                "listen": ["0.0.0.0:80"],
+                "process-group": names[0],
+                "mounts": [{"path": "/" + draw(IDENTIFIERS), "app": draw(value_of(OPTIONS["app"]))}],
+                "groups": {"own.group": draw(groups(port=20000))},
+            }
+        }
+    return document

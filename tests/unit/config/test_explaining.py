@@ -1,0 +1,249 @@
+"""explain, config show and init: what people read, and that it can be loaded again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from support.configurations import codes
+
+from wsgigroups.cli.main import cli
+from wsgigroups.config import OPTIONS, load
+from wsgigroups.config.codes import CODES
+from wsgigroups.config.discovery import discover, project_name
+from wsgigroups.config.explain import arithmetic
+from wsgigroups.config.reading import SUFFIXES
+from wsgigroups.errors import WsgigroupsError
+
+
+def run(*arguments: str, stdin: str | None = None) -> Any:
+    """Run a command in this process."""
+    return CliRunner().invoke(cli, list(arguments), input=stdin)
+
+
+@pytest.mark.parametrize(
+    "name", [*OPTIONS, "timeout", "engine", "server.user", "groups.blog.threads", "request_timeout"]
+)
+def test_every_option_is_explained(name: str) -> None:
+    done = run("explain", name)
+    assert done.exit_code == 0
+    assert "default" in done.output
+    assert "effect of a change" in done.output
+
+
+@pytest.mark.parametrize("code", list(CODES))
+def test_every_code_is_explained(code: str) -> None:
+    done = run("explain", code.lower())
+    assert done.exit_code == 0
+    assert CODES[code].title in done.output
+    assert "What to do" in done.output
+    assert json.loads(run("explain", code, "-o", "json").output)["code"] == code
+
+
+def test_all_options_are_listed() -> None:
+    done = run("explain")
+    assert all(name in done.output for name in OPTIONS)
+    assert set(json.loads(run("explain", "-o", "json").output)["groups.NAME"]) == set(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("request-timout", "request-timeout"), ("WG9999", "WG0"), ("nonsense", "lists all options")]
+)
+def test_what_cannot_be_explained(key: str, hint: str) -> None:
+    done = run("explain", key)
+    assert isinstance(done.exception, WsgigroupsError)
+    assert hint in (done.exception.hint or "")
+
+
+def test_the_arithmetic_of_request_timeout() -> None:
+    """The documentation's own example: 15 threads and 60 s, one stuck after 900 s, all after 60 s."""
+    text = "\n".join(arithmetic("request-timeout", 15, "60s"))
+    assert "1   15m       = 1m × 15 ÷ 1" in text
+    assert "15   1m        = 1m × 15 ÷ 15" in text
+    assert "60s" not in "\n".join(arithmetic("request-timeout", 1, "2m"))
+    assert run("explain", "request-timeout", "--threads", "25").output.count("÷") == 4
+    with pytest.raises(WsgigroupsError, match="cannot use --value"):
+        arithmetic("request-timeout", 15, "soon")
+
+
+def test_explaining_imports_no_models() -> None:
+    program = (
+        "import sys\nfrom wsgigroups.cli.main import cli\n"
+        "cli.main(sys.argv[1:], standalone_mode=False)\n"
+        "found = {'pydantic', 'rich', 'ruamel', 'aiohttp', 'asyncio'} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)\n"
+    )
+    for arguments in (["explain", "threads"], ["explain", "WG0201"], ["schema"], ["explain"]):
+        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+SHOWN = """\
+version = 1
+[server]
+timeout = "30s"
+[defaults]
+threads = 5
+environment = { A = "$${HOME}", "B" = "x\\ny\\"\\u007f" }
+[groups."www.example.org"]
+app = "blog:app"
+listen = ["127.0.0.1:8000", "unix:run.sock"]
+request-timeout = 25.5
+memory-limit = "1.5G"
+trusted-proxies = ["10.0.0.0/8"]
+script-reloading = true
+[sites."www.example.org"]
+listen = ["0.0.0.0:80"]
+process-group = "own"
+[[sites."www.example.org".mounts]]
+path = "/"
+app = "x:y"
+[[sites."www.example.org".static]]
+path = "/s"
+directory = "s"
+[sites."www.example.org".groups.own]
+threads = 2
+[profiles.big.groups."www.example.org"]
+processes = 8
+"""
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Path:
+    path = tmp_path / "groups.toml"
+    path.write_text(SHOWN)
+    return path
+
+
+def test_show_names_every_origin(shown: Path) -> None:
+    text = run("config", "show", str(shown), "--profile", "big", "--no-defaults").output
+    lines = {line.split(" =")[0]: line.split("  # ")[-1] for line in text.splitlines() if " = " in line}
+    assert lines["processes"] == f"{shown}:26 (profile big)"
+    assert lines["request-timeout"] == f"{shown}:10"
+    assert f"# {shown}:5 [defaults]" in text
+    assert 'request-timeout = "25s500ms"' in text
+    assert "umask" not in text
+    text = run("config", "show", str(shown)).output
+    assert "# umask: inherited from the manager" in text
+    assert 'deadlock-timeout = "5m"' in text
+
+
+@pytest.mark.parametrize("output", ["toml", "yaml"])
+@pytest.mark.parametrize("profiles", [[], ["big"]])
+def test_what_is_shown_loads_as_the_same(shown: Path, tmp_path: Path, output: str, profiles: list[str]) -> None:
+    arguments = [item for name in profiles for item in ("--profile", name)]
+    done = run("config", "show", str(shown), "-o", output, *arguments)
+    assert done.exit_code == 0
+    again = tmp_path / "elsewhere" / f"again.{output}"
+    again.parent.mkdir()
+    again.write_text(done.output)
+    first, second = load([shown], profiles=profiles), load([again])
+    assert first.configuration
+    assert second.configuration == first.configuration
+    assert codes(second) == codes(first)
+
+
+def test_show_as_json_has_values_and_origins(shown: Path) -> None:
+    data = json.loads(run("config", "show", str(shown), "-o", "json").output)
+    assert data["configuration"]["groups"]["www.example.org"]["threads"] == 5
+    assert data["origins"]['groups."www.example.org".threads'] == f"{shown}:5 [defaults]"
+    assert data["origins"]['groups."www.example.org".umask'] == "default"
+
+
+def test_show_refuses_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "groups.toml").write_text("version = 2\n")
+    done = run("config", "show", str(tmp_path / "groups.toml"))
+    assert isinstance(done.exception, WsgigroupsError)
+    assert "WG0203" in done.stderr
+
+
+PROJECTS: dict[str, tuple[dict[str, str], str]] = {
+    "django": (
+        {
+            "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site.settings.dev")\nfrom django import x\n',
+            "site/__init__.py": "",
+            "site/wsgi.py": "application = get_wsgi_application()\n",
+        },
+        "site.wsgi:application",
+    ),
+    "django below": (
+        {
+            "backend/manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")  # django\n',
+            "backend/core/wsgi.py": "application = 1\n",
+        },
+        "core.wsgi:application",
+    ),
+    "flask": ({"app.py": "from flask import Flask\nserver = Flask(__name__)\n"}, "app:server"),
+    "flask package": ({"shop/__init__.py": "import flask\nweb: x = 1\nweb = flask.Flask('x')\n"}, "shop:web"),
+    "factory": (
+        {"src/shop/__init__.py": "def create_app(config=None, *, debug=False):\n    return 1\n"},
+        "shop:create_app()",
+    ),
+    "wsgi": ({"wsgi.py": "def application(environ, start_response):\n    pass\n"}, "wsgi:application"),
+    "script": ({"deploy/site.wsgi": "application = 1\n"}, "deploy/site.wsgi"),
+}
+
+
+@pytest.mark.parametrize(("files", "application"), PROJECTS.values(), ids=PROJECTS.keys())
+def test_init_writes_a_file_that_is_right(tmp_path: Path, files: dict[str, str], application: str) -> None:
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert run("init", str(tmp_path)).exit_code == 0
+    target = tmp_path / "groups.toml"
+    loaded = load([target], strict=True)
+    assert codes(loaded) == []
+    assert loaded.configuration
+    (group,) = loaded.configuration.groups.values()
+    assert (group.app or group.script or "").endswith(application)
+    assert target.read_text().startswith("# ")
+    before = target.read_text()
+    refused = run("init", str(tmp_path))
+    assert isinstance(refused.exception, WsgigroupsError)
+    assert "--force" in (refused.exception.hint or "")
+    target.write_text("mine")
+    assert run("init", str(tmp_path), "--force").exit_code == 0
+    assert target.read_text() == before
+    assert run("init", str(tmp_path), "--stdout").output == before
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.suffix in SUFFIXES) == [".toml"]
+
+
+def test_init_finds_the_environment_and_the_name(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (tmp_path / "pyproject.toml").write_text('[build-system]\nname = "no"\n[project]\nname = "My Shop"\n')
+    (found, *_rest) = discover(tmp_path)
+    assert (found.app, found.python_home, found.name) == ("app:app", ".venv", "my-shop")
+    assert project_name(tmp_path / "..") != ""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"app.py": "def broken(:\n"},
+        {"app.py": "def create_app(config):\n    pass\n"},
+        {"notes.py": "application = 1\n"},
+        {"manage.py": "print(1)\n"},
+    ],
+)
+def test_init_says_when_there_is_nothing(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    done = run("init", str(tmp_path))
+    assert isinstance(done.exception, WsgigroupsError)
+    assert "cannot find a WSGI application" in done.exception.message
+    assert not (tmp_path / "groups.toml").exists()
+
+
+def test_init_imports_nothing(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import sys\nsys.exit('imported')\nfrom flask import Flask\napp = Flask('x')\n")
+    assert run("init", str(tmp_path)).exit_code == 0
+    assert run("init", str(tmp_path / "nowhere")).exit_code == 1

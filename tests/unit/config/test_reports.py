@@ -1,0 +1,172 @@
+"""What diagnostics look like in each format: for people, and for the programs that collect findings."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from sarif_pydantic import Sarif
+
+from wsgigroups.config import Diagnostic, Loaded, Severity
+from wsgigroups.config.reports import FORMATS, renderer
+from wsgigroups.config.reports.text import printable, render, summary
+
+TEXT = """\
+version = 1
+[groups.blog]
+app = "blog.wsgi:application"
+listen = ["127.0.0.1:8000"]
+proceses = 2
+[groups.shop]
+app = "shop:app"
+listen = ["127.0.0.1:8000"]
+server-metrics = true
+threads = 100
+"""
+
+
+@pytest.fixture
+def loaded(check: Any) -> Loaded:
+    result: Loaded = check(TEXT)
+    return result
+
+
+def test_text_shows_line_caret_hint_and_related_places(loaded: Loaded) -> None:
+    name = loaded.diagnostics[0].file
+    text = render(loaded.diagnostics[:2], loaded.source, color=False)
+    assert text == (
+        f'error[WG0201]: unknown key "proceses" in a group\n --> {name}:5:1\n  |\n5 | proceses = 2\n  | ^^^^^^^^\n'
+        f'  = hint: did you mean "processes"?\n\n'
+        f"error[WG0409]: 127.0.0.1:8000 is listened on twice\n --> {name}:8:11\n  |\n"
+        f'8 | listen = ["127.0.0.1:8000"]\n  |           ^^^^^^^^^^^^^^^^\n  = first used here:\n'
+        f" ::: {name}:4:11\n  |\n"
+        f'4 | listen = ["127.0.0.1:8000"]\n  |           ----------------\n  = hint: use another port\n'
+    )
+
+
+def test_colours_are_added_and_nothing_else(loaded: Loaded) -> None:
+    import re
+
+    colored = render(loaded.diagnostics, loaded.source, color=True)
+    assert "\x1b[31;1m" in colored
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == render(loaded.diagnostics, loaded.source, color=False)
+
+
+def test_a_file_cannot_move_the_cursor(check: Any) -> None:
+    loaded: Loaded = check('version = 1\n"\u009b\\u001b]0;x\\u0007" = 1\n')
+    text = render(loaded.diagnostics, loaded.source, color=False)
+    assert not any(ord(sign) < 32 and sign != "\n" for sign in text)
+    assert "\x9b" not in text
+    assert printable("a\x1bb\tc\u202e") == "a\ufffdb c\ufffd"
+
+
+def test_wide_characters_and_long_lines_keep_the_caret_in_place(check: Any) -> None:
+    loaded: Loaded = check("version = 1\n'日本' = 1\n")
+    lines = render(loaded.diagnostics, loaded.source, color=False).split("\n")
+    assert lines[4] == "  | ^^^^^^", "two columns for each wide character, one for each quote"
+    loaded = check("version = 1\nx = [" + "1, " * 200 + "]\n[groups.a]\n" + " " * 150 + "bogus = 1\n")
+    shown = render(loaded.diagnostics, loaded.source, color=False).split("\n")
+    row = next(i for i, line in enumerate(shown) if "bogus = 1" in line)
+    assert len(shown[row]) < 125
+    assert shown[row].index("bogus") == shown[row + 1].index("^")
+
+
+def test_the_summary_counts() -> None:
+    def made(severity: Severity) -> Diagnostic:
+        return Diagnostic("WG0101", severity, "x")
+
+    error, warning, note = (made(severity) for severity in Severity)
+    assert summary([], 1) == "1 file checked, nothing to complain about"
+    assert summary([error, error, warning], 2) == "2 errors and 1 warning in 2 files"
+    assert summary([error, warning, note], 1) == "1 error, 1 warning and 1 note in 1 file"
+
+
+def test_json(loaded: Loaded) -> None:
+    name = loaded.diagnostics[0].file
+    document = json.loads(renderer("json")(loaded.diagnostics, [str(name)]))
+    assert document["valid"] is False
+    assert document["counts"] == {"error": 2, "warning": 1, "note": 1}
+    assert document["diagnostics"][0] == {
+        "code": "WG0201",
+        "severity": "error",
+        "message": 'unknown key "proceses" in a group',
+        "file": name,
+        "span": {"line": 5, "column": 1, "end_line": 5, "end_column": 9},
+        "option": "groups.blog.proceses",
+        "hint": 'did you mean "processes"?',
+        "related": [],
+    }
+    assert document["diagnostics"][1]["related"][0]["span"]["line"] == 4
+
+
+def test_github_annotations() -> None:
+    item = Diagnostic("WG0101", Severity.NOTE, "100% of\nit", "a,b:c.toml", hint="x")
+    assert renderer("github")([item], []) == ("::notice file=a%2Cb%3Ac.toml,title=WG0101::100%25 of%0Ait%0Ahint: x\n")
+    assert renderer("github")([], []) == ""
+
+
+def test_github_annotations_have_places(loaded: Loaded) -> None:
+    first = renderer("github")(loaded.diagnostics, []).splitlines()[0]
+    name = str(loaded.diagnostics[0].file).replace(":", "%3A").replace(",", "%2C")
+    assert first.startswith(f"::error file={name},line=5,col=1,endLine=5,endColumn=9,title=WG0201::unknown key")
+
+
+def test_gitlab_code_quality(loaded: Loaded) -> None:
+    """The fields that GitLab documents: description, check_name, fingerprint, severity, location."""
+    report = json.loads(renderer("gitlab")(loaded.diagnostics, []))
+    assert [set(item) for item in report] == [{"description", "check_name", "fingerprint", "severity", "location"}] * 4
+    assert {item["severity"] for item in report} <= {"info", "minor", "major", "critical", "blocker"}
+    assert len({item["fingerprint"] for item in report}) == 4
+    assert report[0]["location"]["lines"] == {"begin": 5}
+    moved = json.loads(renderer("gitlab")([*loaded.diagnostics[1:]], []))
+    assert moved[0]["fingerprint"] == report[1]["fingerprint"], "a finding keeps its identity when others go"
+
+
+def test_sarif_is_what_the_standard_says(loaded: Loaded) -> None:
+    """Read by models made after SARIF 2.1.0 by others; the values are ours."""
+    text = renderer("sarif")(loaded.diagnostics, [str(loaded.diagnostics[0].file)])
+    log = Sarif.model_validate_json(text)
+    assert log.version == "2.1.0"
+    run = json.loads(text)["runs"][0]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == sorted({d.code for d in loaded.diagnostics})
+    for result, item in zip(run["results"], loaded.diagnostics, strict=True):
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == item.code
+        assert result["level"] == item.severity.value
+        region = result["locations"][0]["physicalLocation"]["region"]
+        assert item.span
+        assert (region["startLine"], region["startColumn"]) == (item.span.line, item.span.column)
+    assert run["results"][1]["relatedLocations"][0]["message"]["text"] == "first used here"
+
+
+def test_junit_has_a_case_for_every_file(loaded: Loaded) -> None:
+    name = str(loaded.diagnostics[0].file)
+    tree = ET.fromstring(renderer("junit")(loaded.diagnostics, [name, "good.toml"]))
+    suite = tree.find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
+    cases = {case.get("name"): case for case in suite.findall("testcase")}
+    assert set(cases) == {name, "good.toml"}
+    assert len(cases["good.toml"]) == 0
+    failure = cases[name].find("failure")
+    assert failure is not None
+    assert "WG0201" in (failure.text or "")
+    assert "WG0516" in (cases[name].findtext("system-out") or "")
+
+
+@pytest.mark.parametrize("output", [name for name in FORMATS if name != "text"])
+def test_odd_names_and_missing_places_do_no_harm(output: str) -> None:
+    items = [
+        Diagnostic("WG0101", Severity.ERROR, 'a"<&>\x1b', 'od"d <&> name\n.toml'),
+        Diagnostic("WG0209", Severity.WARNING, "no file"),
+        Diagnostic("WG0112", Severity.NOTE, "x", "<stdin>"),
+    ]
+    text = renderer(output)(items, ["a b.toml"])
+    if output == "junit":
+        ET.fromstring(text)
+    elif output == "sarif":
+        Sarif.model_validate_json(text)
+    elif output != "github":
+        json.loads(text)
+    assert renderer(output)([], []) is not None
