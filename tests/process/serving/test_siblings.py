@@ -1,4 +1,4 @@
-"""Several processes on one listening socket: a blocked one leaves new connections to the others; draining loses none."""
+"""Processes on one listening socket: a blocked one leaves connections to the others, draining loses none."""
 
 from __future__ import annotations
 
@@ -42,19 +42,22 @@ def test_when_all_are_blocked_connections_are_taken_in_and_get_504(
         for name, value in gate.environment.items():
             monkeypatch.setenv(name, value)
         settings = {"threads": 1, "multiprocess": True, "queue_timeout_s": 0.3}
-        with processes("gated_app:application", 2, settings=settings) as servers:
-            with servers.connect() as first, servers.connect_later() as later:
-                first.sendall(GET % b"/wait")
-                pids = {gate.wait_arrival()[0]}
-                second = later()  # not earlier: the process that is now blocked might have taken it
-                second.sendall(GET % b"/wait")
-                pids.add(gate.wait_arrival()[0])
-                assert len(pids) == 2
-                late = later()
-                late.sendall(GET % b"/late")
-                assert receive_response(late)[0] == 504
-                gate.release(2)
-                assert receive_response(first)[0] == receive_response(second)[0] == 200
+        with (
+            processes("gated_app:application", 2, settings=settings) as servers,
+            servers.connect() as first,
+            servers.connect_later() as later,
+        ):
+            first.sendall(GET % b"/wait")
+            pids = {gate.wait_arrival()[0]}
+            second = later()  # not earlier: the process that is now blocked might have taken it
+            second.sendall(GET % b"/wait")
+            pids.add(gate.wait_arrival()[0])
+            assert len(pids) == 2
+            late = later()
+            late.sendall(GET % b"/late")
+            assert receive_response(late)[0] == 504
+            gate.release(2)
+            assert receive_response(first)[0] == receive_response(second)[0] == 200
 
 
 def test_replacing_processes_under_keep_alive_clients_loses_nothing() -> None:

@@ -1,0 +1,98 @@
+"""Other projects' collections of good and bad requests: at least as strict as they are, on TCP and UNIX sockets.
+
+Every difference is in a list below, with its reason. What a corpus refuses may never be answered by the application.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from process.serving.test_sockets import answer
+from support import corpora
+from support.serving_processes import processes
+
+# Refused there, served here.
+OWN_LIMITS = {  # refused because the case comes with a smaller limit of its own than the one that is in force here
+    "006": "a request line of more than 4094 bytes: ours may have 8190",
+    "008": "more fields than the two its settings allow",
+    "011": "a field longer than its settings allow",
+    "012": "a field longer than its settings allow",
+    "limit_header_default_01": "a field of exactly 8190 bytes, which is the limit here, too, and not beyond it",
+    "040": "names with underscores: dropped here, as nginx and Apache do",
+}
+
+
+def runs(data: bytes) -> int:
+    """Return how many times an application said 200 in these bytes."""
+    return data.count(b"HTTP/1.1 200 OK\r\n") - data.count(b"\r\n\r\nOK\n")
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_what_gunicorn_refuses_is_refused(unix: bool) -> None:
+    served = {}
+    cases = corpora.gunicorn("invalid")
+    assert len(cases) > 70
+    with processes("reporting_app:application", unix=unix) as servers:
+        for name, data in cases:
+            for pieces in ([data], [data[:1], data[1:]], data.splitlines(keepends=True)):
+                found = answer(servers, pieces)
+                if runs(found) and name not in OWN_LIMITS:
+                    served[name] = (data[:200], found[:100])
+        assert "Traceback" not in servers.logged()
+    assert served == {}
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_what_gunicorn_takes_is_taken_or_refused_for_a_reason(unix: bool) -> None:
+    unexplained: dict[str, Any] = {}
+    cases = corpora.gunicorn("valid")
+    assert len(cases) > 50
+    with processes("reporting_app:application", unix=unix) as servers:
+        for name, data in cases:
+            found = answer(servers, [data])
+            if not runs(found) and reason(data) is None:
+                unexplained[name] = (data[:200], found[:100])
+        assert "Traceback" not in servers.logged()
+    assert unexplained == {}
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_what_llhttp_refuses_is_refused(unix: bool) -> None:
+    served = {}
+    cases = corpora.llhttp()
+    assert len(cases) > 100
+    with processes("reporting_app:application", unix=unix) as servers:
+        for name, data, valid in cases:
+            found = answer(servers, [data])
+            # At an upgrade llhttp hands the stream over and calls that an error; here Upgrade is a field like others.
+            if valid or b"pgrade" in data or b"CONNECT" in data:
+                continue
+            if runs(found) >= max(1, data.count(b" HTTP/1.")):  # in a pipeline, what comes before the bad one is good
+                served[name] = (data[:300], found[:100])
+        assert "Traceback" not in servers.logged()
+    assert served == {}
+
+
+def reason(data: bytes) -> str | None:
+    """Return why a request that others take is refused here, None if there is no reason known."""
+    head, _, _body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    line, _, fields = head.partition(b"\r\n")
+    lower = b"\r\n" + fields.lower()
+    target = line.split(b" ")[1] if line.count(b" ") else b""
+    reasons = {
+        "HTTP/1.1 without Host": line.endswith(b"HTTP/1.1") and b"\r\nhost:" not in lower,
+        "a preamble of the PROXY protocol": line.startswith(b"PROXY ") or b"QUIT" in data[:40],
+        "a fragment in the target": b"#" in target,
+        "userinfo in the target": b"@" in target,
+        "CONNECT": line.startswith(b"CONNECT "),
+        "OPTIONS * is answered by the server": target == b"*",
+        "an unknown method": not line[:1].isalpha(),
+        "a transfer coding besides chunked": b"transfer-encoding: gzip" in lower or b"identity" in lower,
+        "space before the colon": b" :" in lower,
+        "a folded field": b"\r\n " in b"\r\n" + fields,
+        "a line above 8190 bytes": max(map(len, head.split(b"\r\n"))) > 8190,
+        "more than 100 fields": head.count(b"\r\n") > 100,
+        "a body that is not all there": data.startswith(b"POST /test-form"),
+    }
+    return next((text for text, holds in reasons.items() if holds), None)

@@ -1,0 +1,72 @@
+"""Public corpora of HTTP requests, taken at test time from source distributions on the package index.
+
+Nothing of them is kept in this repository. gunicorn (MIT): tests/requests/{valid,invalid}/*.http. llhttp (MIT): the
+Markdown of test/request, which aiohttp's source distribution carries with its copy of llhttp.
+
+Downloads go to .build/corpora, once for each version. Raises RuntimeError when the index cannot be reached.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[2] / ".build" / "corpora"
+GUNICORN = "gunicorn", "27.0.1"
+AIOHTTP = "aiohttp", "3.14.5"
+_BLOCK = re.compile(r"<!-- meta=(\{.*?\}) -->\n```http\n(.*?)\n?```\n+```log\n(.*?)```", re.DOTALL)
+_ESCAPE = re.compile(r"\\(r|n|t|f|0|x[0-9a-fA-F]{2}|\\)")
+_ESCAPED = {"r": "\r", "n": "\n", "t": "\t", "f": "\f", "0": "\0", "\\": "\\"}
+
+
+def archive(name: str, version: str) -> Path:
+    """Return the source distribution, downloaded if it is not there yet."""
+    path = CACHE / f"{name}-{version}.tar.gz"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--no-binary", name, "--dest", str(CACHE), f"{name}=={version}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if not path.exists():
+            raise RuntimeError(f"cannot download {name} {version}: {done.stderr[-2000:]}")
+    return path
+
+
+def members(name: str, version: str, pattern: str) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of the files whose path matches."""
+    with tarfile.open(archive(name, version)) as tar:
+        for member in tar:
+            if member.isfile() and re.search(pattern, member.name):
+                file = tar.extractfile(member)
+                assert file is not None
+                yield member.name, file.read()
+
+
+def unescape(text: str) -> str:
+    """Undo the escapes that both corpora write into their files."""
+    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1]) or chr(int(match[1][1:], 16)), text)
+
+
+def gunicorn(kind: str) -> list[tuple[str, bytes]]:
+    """Return (name, request) of the "valid" or "invalid" ones. Line ends are written out; real ones mean nothing."""
+    found = []
+    for path, content in members(*GUNICORN, rf"/tests/requests/{kind}/[^/]+\.http$"):
+        text = content.decode("latin-1").replace("\n", "")
+        found.append((Path(path).stem, unescape(text).encode("latin-1")))
+    return sorted(found)
+
+
+def llhttp() -> list[tuple[str, bytes, bool]]:
+    """Return (name, request, whether llhttp in its strict mode takes it)."""
+    found = []
+    for path, content in members(*AIOHTTP, r"/vendor/llhttp/test/request/[^/]+\.md$"):
+        for number, (meta, block, log) in enumerate(_BLOCK.findall(content.decode())):
+            if '"request"' not in meta:  # the others are for its lenient modes
+                continue
+            raw = unescape(block.replace("\r\n", "\n").replace("\n", "\r\n")).encode()
+            found.append((f"{Path(path).stem}-{number}", raw, "error code" not in log))
+    return found
