@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from support.configurations import messages
+
+from wsgigroups.config import files, load, reading, toml, yaml
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
@@ -51,6 +54,33 @@ def test_commands_on_the_page_work(tmp_path: Path, command: str) -> None:
     (tmp_path / "groups.toml").write_text(BAD)
     (tmp_path / "more.yaml").write_text("version: 2\n")
     assert subprocess.run(shell, shell=True, capture_output=True, check=False, cwd=tmp_path).returncode == 2
+
+
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+EXAMPLES = [
+    (language, text)
+    for page in (CONFIGURATION, (ROOT / "README.md").read_text(encoding="utf-8"))
+    for language, text in re.findall(r"```(toml|yaml)\n(version.*?)```", page, re.DOTALL)
+]
+
+
+@pytest.mark.parametrize(("language", "text"), EXAMPLES)
+def test_documented_configurations_are_right(tmp_path: Path, language: str, text: str) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "x.toml").write_text(GOOD)
+    path = tmp_path / f"groups.{language}"
+    path.write_text(text)
+    loaded = load([path], variables={}, trust=False)
+    assert not loaded.diagnostics, messages(loaded)
+
+
+def test_limits_are_the_documented_ones() -> None:
+    limits = re.sub(r"\s+", " ", CONFIGURATION.rpartition("## Limits")[2])
+    assert f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB and {toml.MAXIMUM_VALUES} values" in limits
+    assert f"together {reading.MAXIMUM_TOTAL_BYTES // 2**20} MiB" in limits
+    assert f"{files.MAXIMUM_FILES} in number" in limits
+    assert f"{toml.MAXIMUM_DEPTH} levels" in limits
+    assert f"{yaml.MAXIMUM_ALIASED} values" in limits
 
 
 def test_the_json_on_the_page_is_what_comes_out(tmp_path: Path) -> None:

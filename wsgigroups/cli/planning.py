@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from wsgigroups.cli.output import plain_console
-from wsgigroups.config.units import format_bytes
+from wsgigroups.config.units import approximate_bytes, format_bytes
 
 _VERB = {
     "add": "will be started",
@@ -59,7 +59,7 @@ def summary(plan: dict[str, Any]) -> str:
     if duration_s:
         work.append(f"about {duration_s:.2g} s of starting")
     if surge_bytes:
-        work.append(f"up to {format_bytes(surge_bytes)} more memory meanwhile")
+        work.append(f"up to {approximate_bytes(surge_bytes)} more memory meanwhile")
     return f"Plan: {', '.join(parts)}" + (f"; {', '.join(work)}." if work else ".")
 
 

@@ -119,9 +119,13 @@ def _can_use(path: Path, uid: int, gid: int, groups: Sequence[int], *, read_last
         if last is not None and not _allowed(last[1], uid, gid, groups, stat.S_IXOTH):
             return last[0]
         last = (component, found)
-    if last is None or not os.path.exists(path):
+    if last is None:
         return False
     found = last[1]
+    if not os.path.exists(path):
+        # nothing is there, or it lies behind a directory that we cannot enter ourselves
+        enters = _allowed(found, uid, gid, groups, stat.S_IXOTH)
+        return False if enters or not stat.S_ISDIR(found.st_mode) else last[0]
     wanted = stat.S_IROTH if read_last else 0
     if stat.S_ISDIR(found.st_mode):
         wanted |= stat.S_IXOTH
