@@ -41,7 +41,10 @@ def feed(pieces: list[bytes], engine: str, trusted: bool = False) -> Any:
     if not complete:
         return None
     assert connection.head is not None
-    return {**connection.head.environ, "body": connection.body, "rest": connection.data}
+    head = connection.head
+    if connection.decoder is not None or (not head.chunked and len(connection.body) < head.length):
+        return {**head.environ, "body": "arriving"}  # how much is here already says nothing about the request
+    return {**head.environ, "body": connection.body, "rest": connection.data}
 
 
 def splittings(data: bytes) -> Iterator[list[bytes]]:

@@ -20,6 +20,7 @@ HEADER_BYTES = 4
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"[!-~]+")
+_PROTOCOL = re.compile(r"HTTP/[0-9](?:\.[0-9])?")
 _VALUE = re.compile("[\t -~\x80-\xff]*")
 # Taken from any peer: they say what was asked, as a request line does.
 _REQUEST = frozenset(("REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "PATH_INFO", "SERVER_PROTOCOL"))
@@ -147,7 +148,7 @@ def _request(given: Dict[str, str], environ: Dict[str, Any]) -> heads.Head:
     # A gateway that mounts applications has taken SCRIPT_NAME away; without it the path is what was asked.
     environ["PATH_INFO"] = given["PATH_INFO"] if "PATH_INFO" in given else decode_path(path)
     protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
-    environ["SERVER_PROTOCOL"] = protocol if protocol.startswith("HTTP/") else "HTTP/1.1"
+    environ["SERVER_PROTOCOL"] = protocol if _PROTOCOL.fullmatch(protocol) else "HTTP/1.1"
     return heads.Head(method, environ, is_http_1_1=False)
 
 

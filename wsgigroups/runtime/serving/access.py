@@ -93,21 +93,26 @@ class AccessLog:
     def _json(
         environ: Dict[str, Any], method: str, status: int, sent_bytes: int, duration_ns: int, now: float, iso: str
     ) -> str:
-        return json.dumps(
-            {
-                "time": "%s.%03dZ" % (iso, now % 1 * 1000),
-                "remote_addr": environ["REMOTE_ADDR"],
-                "remote_user": environ.get("REMOTE_USER"),
-                "method": method,
-                "target": environ["REQUEST_URI"],
-                "protocol": environ["SERVER_PROTOCOL"],
-                "host": environ.get("HTTP_HOST"),
-                "status": status,
-                "sent_bytes": sent_bytes,
-                "duration_s": round(duration_ns / 1e9, 6),
-                "referer": environ.get("HTTP_REFERER"),
-                "user_agent": environ.get("HTTP_USER_AGENT"),
-            },
+        text = json.encoder.encode_basestring_ascii  # a whole json.dumps costs four times as much
+        user, host = environ.get("REMOTE_USER"), environ.get("HTTP_HOST")
+        referer, agent = environ.get("HTTP_REFERER"), environ.get("HTTP_USER_AGENT")
+        return (
+            '{"time": "%s.%03dZ", "remote_addr": %s, "remote_user": %s, "method": "%s", "target": %s, "protocol": "%s",'
+            ' "host": %s, "status": %d, "sent_bytes": %d, "duration_s": %.6f, "referer": %s, "user_agent": %s}'
+        ) % (
+            iso,
+            now % 1 * 1000,
+            text(environ["REMOTE_ADDR"]),
+            "null" if user is None else text(user),
+            method,  # from our own table
+            text(environ["REQUEST_URI"]),
+            environ["SERVER_PROTOCOL"] if method != "-" else "-",
+            "null" if host is None else text(host),
+            status,
+            sent_bytes,
+            duration_ns / 1e9,
+            "null" if referer is None else text(referer),
+            "null" if agent is None else text(agent),
         )
 
 

@@ -189,7 +189,7 @@ class Poller:
             self.listening.stopped = True
             self.listening.adjust(False)
             limit_ns = self._clock() + DRAIN_IDLE_NS
-            for connection in list(self.connections.values()):
+            for connection in self.connections.copy().values():
                 if connection.state == IDLE and not connection.owned:
                     self.set_deadline(connection, min(connection.deadline_ns or limit_ns, limit_ns))
 
@@ -208,7 +208,7 @@ class Poller:
         if not 0 < self._next_deadline_ns <= now_ns:
             return
         self._next_deadline_ns = 0
-        for connection in list(self.connections.values()):
+        for connection in self.connections.copy().values():
             deadline_ns = connection.deadline_ns
             if 0 < deadline_ns <= now_ns:
                 if not connection.owned:
@@ -439,7 +439,7 @@ class Poller:
         if self._closed:
             return
         self._closed = True
-        for connection in list(self.connections.values()):
+        for connection in self.connections.copy().values():
             self.close(connection)
         self.epoll.close()
         os.close(self._wake_read)
