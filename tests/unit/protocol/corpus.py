@@ -260,6 +260,7 @@ UWSGI_REFUSED: list[Case] = [
         (f"uwsgi modifier {first}/{second}", uwsgi_packet(*BASIC, modifiers=(first, second)), 400)
         for first, second in ((0, 1), (0, 255))
     ),
+    ("uwsgi after an empty line", b"\r\n" + uwsgi(), 400),
     ("uwsgi empty", b"\0\0\0\0", 400),
     ("uwsgi name beyond the end", b"\0\x04\0\0\xff\0ab", 400),
     ("uwsgi value beyond the end", b"\0\x05\0\0\x01\0a\xff\xff", 400),

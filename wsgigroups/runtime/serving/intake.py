@@ -29,7 +29,7 @@ class Intake:
         if connection.scanner is None:
             if not data:
                 return False
-            if data[0] == uwsgi.FIRST_BYTE and not connection.requests:
+            if data[0] == uwsgi.FIRST_BYTE and not connection.requests and not connection.empty_lines:
                 return self._packet(connection)
             if data[0] == 13:
                 data = self._skip_empty_lines(connection)
