@@ -32,7 +32,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         absent = [program for program in marker.args if shutil.which(program) is None]
         if absent:
-            pytest.skip(f"{', '.join(absent)} is not installed")
+            pytest.skip(f"{', '.join(absent)} not installed")
 
 
 @pytest.hookimpl(wrapper=True)

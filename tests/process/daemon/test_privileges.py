@@ -15,7 +15,7 @@ from support.users import ALICE
 from wsgigroups.runtime.wire import exits
 from wsgigroups.runtime.wire.spec import Application, Identity
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.needs("strace", "setpriv")]
 Script = Callable[..., Application]
 
 

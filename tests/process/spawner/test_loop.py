@@ -247,6 +247,7 @@ def test_refuses_what_it_cannot_fork(manager: Manager, script: Script) -> None:
     assert "life 1 is running" in refused.reason  # type: ignore[attr-defined]
 
 
+@pytest.mark.needs("strace")
 def test_fork_that_fails_is_refused_and_the_spawner_lives(managers: Callable[..., Manager], script: Script) -> None:
     manager = managers()
     manager.start(prefix=("strace", "-qq", "-o", "/dev/null", "-e", "inject=clone,fork,vfork:error=EAGAIN:when=1"))
