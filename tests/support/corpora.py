@@ -3,19 +3,21 @@
 Nothing of them is kept in this repository. gunicorn (MIT): tests/requests/{valid,invalid}/*.http. llhttp (MIT): the
 Markdown of test/request, which aiohttp's source distribution carries with its copy of llhttp.
 
-Downloads go to .build/corpora, once for each version. Raises RuntimeError when the index cannot be reached.
+Downloads are kept in .build/corpora, once for each version. Raises RuntimeError when the index cannot be reached.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parents[2] / ".build" / "corpora"
+_BUILD = Path(__file__).resolve().parents[2] / ".build"
 GUNICORN = "gunicorn", "27.0.1"
 AIOHTTP = "aiohttp", "3.14.5"
 _BLOCK = re.compile(r"<!-- meta=(\{.*?\}) -->\n```http\n(.*?)\n?```\n+```log\n(.*?)```", re.DOTALL)
@@ -25,15 +27,27 @@ _ESCAPED = {"r": "\r", "n": "\n", "t": "\t", "f": "\f", "0": "\0", "\\": "\\"}
 
 def archive(name: str, version: str) -> Path:
     """Return the source distribution, downloaded if it is not there yet."""
-    path = CACHE / f"{name}-{version}.tar.gz"
+    path = _cache() / f"{name}-{version}.tar.gz"
     if not path.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--no-binary", name, "--dest", str(CACHE), f"{name}=={version}"]
+        command += ["--no-binary", name, "--dest", str(path.parent), f"{name}=={version}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if not path.exists():
             raise RuntimeError(f"cannot download {name} {version}: {done.stderr[-2000:]}")
     return path
+
+
+def _cache() -> Path:
+    """Return .build/corpora, or a directory of this user's own where the repository is somebody else's."""
+    shared = _BUILD / "corpora"
+    if os.access(shared if shared.exists() else _BUILD if _BUILD.exists() else _BUILD.parent, os.W_OK):
+        shared.mkdir(parents=True, exist_ok=True)
+        return shared
+    own = Path(tempfile.gettempdir(), f"wsgigroups-corpora-{os.getuid()}")
+    own.mkdir(mode=0o700, exist_ok=True)
+    if own.stat().st_uid != os.getuid():
+        raise RuntimeError(f"cannot use {own}: it belongs to somebody else")
+    return own
 
 
 def members(name: str, version: str, pattern: str) -> Iterator[tuple[str, bytes]]:
