@@ -41,6 +41,25 @@ def test_packages_are_installed_only_where_they_help() -> None:
     assert not lacks_only_packages([Interpreter("/usr/bin/python3", runs=False, reason="x")], "/usr/bin/python3")
 
 
+def test_root_installs_what_the_distribution_splits_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = facts.Account("me", os.geteuid(), os.getegid())
+    answers = iter([[HIDDEN, BARE], [HIDDEN, GOOD]])
+    installed: list[str] = []
+    monkeypatch.setattr(facts, "interpreters", lambda _account: next(answers))
+    monkeypatch.setattr(facts, "has_apt", lambda: True)
+    monkeypatch.setattr(environment, "install_packages", installed.extend)
+    assert environment.find_interpreter(caller) is GOOD
+    assert installed == ["python3", "python3-venv"]
+
+
+def test_others_are_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = facts.Account("me", os.geteuid(), os.getegid())
+    monkeypatch.setattr(facts, "interpreters", lambda _account: [BARE])
+    monkeypatch.setattr(facts, "has_apt", lambda: False)
+    with pytest.raises(SetUpError, match="apt-get install python3 python3-venv"):
+        environment.find_interpreter(caller)
+
+
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
