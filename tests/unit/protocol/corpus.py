@@ -251,6 +251,11 @@ UWSGI_ACCEPTED: list[Case] = [
     ("uwsgi code is dropped", uwsgi(("UWSGI_FILE", "/tmp/x"), ("UWSGI_SETENV", "A=B")), {"UWSGI_FILE": None}),
     ("uwsgi forwarding is dropped", uwsgi(("HTTP_X_FORWARDED_FOR", "1.2.3.4")), {"HTTP_X_FORWARDED_FOR": None}),
     ("uwsgi user is dropped", uwsgi(("REMOTE_USER", "root"), ("HTTPS", "on")), {"REMOTE_USER": None}),
+    (
+        "uwsgi path is the target's",
+        uwsgi(PATH_INFO="x/../y", QUERY_STRING="z"),
+        {"PATH_INFO": "/u", "QUERY_STRING": "v"},
+    ),
     ("uwsgi protocol is one", uwsgi(SERVER_PROTOCOL='HTTP/1.1" 200 "x'), {"SERVER_PROTOCOL": "HTTP/1.1"}),
     ("uwsgi wsgi keys are dropped", uwsgi(("wsgi.url_scheme", "https")), {"wsgi.url_scheme": "http"}),
 ]

@@ -118,6 +118,19 @@ def test_a_trusted_gateway_says_who_asked() -> None:
     assert feed([packet], "httptools")["REMOTE_ADDR"] == "9.9.9.9"
 
 
+@pytest.mark.parametrize("name", ["PATH_INFO", "SCRIPT_NAME"])
+def test_a_gateway_cannot_send_half_a_path(name: str) -> None:
+    more = () if name == "PATH_INFO" else (("SCRIPT_NAME", "m"),)
+    packet = corpus.uwsgi(*more, **({"PATH_INFO": "u"} if name == "PATH_INFO" else {}))
+    assert feed([packet], "httptools", trusted=True) == 400
+
+
+def test_a_gateway_says_what_is_left_of_a_mounted_path() -> None:
+    found = feed([corpus.uwsgi(("SCRIPT_NAME", "/m"), PATH_INFO="")], "httptools", trusted=True)
+    assert (found["SCRIPT_NAME"], found["PATH_INFO"]) == ("/m", "")
+    assert feed([corpus.uwsgi(PATH_INFO="")], "httptools", trusted=True)["PATH_INFO"] == "/"
+
+
 def test_uwsgi_and_http_give_the_same_environ() -> None:
     """Written list of differences: SERVER_PROTOCOL is the gateway's word, CONTENT_TYPE is absent in both."""
     http = feed([corpus.get(corpus.HOST + b"X-A: b\r\nCookie: c=d\r\n", b"GET /u?v HTTP/1.1")], "httptools")

@@ -22,8 +22,6 @@ _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"[!-~]+")
 _PROTOCOL = re.compile(r"HTTP/[0-9](?:\.[0-9])?")
 _VALUE = re.compile("[\t -~\x80-\xff]*")
-# Taken from any peer: they say what was asked, as a request line does.
-_REQUEST = frozenset(("REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "PATH_INFO", "SERVER_PROTOCOL"))
 _BODY = frozenset(("CONTENT_LENGTH", "CONTENT_TYPE"))
 # Taken from a trusted gateway only: who asked, how they were authenticated, what name was asked.
 _GATEWAY = frozenset(
@@ -100,7 +98,7 @@ def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
     if fields > limits.FIELDS:
         raise ProtocolError(431, "there are more than %d header fields" % limits.FIELDS)
     environ = base.copy()
-    head = _request(given, environ)
+    head = _request(given, environ, trusted)
     for name, value in given.items():
         if _NAME.fullmatch(name) is not None and _wanted(name, trusted):
             environ[name] = value
@@ -129,7 +127,7 @@ def _wanted(name: str, trusted: bool) -> bool:
     return trusted and (name in _GATEWAY or name.startswith(_GATEWAY_PREFIXES))
 
 
-def _request(given: Dict[str, str], environ: Dict[str, Any]) -> heads.Head:
+def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool) -> heads.Head:
     """The part of the environ that HTTP has in its request line. Raises ProtocolError."""
     method = given.get("REQUEST_METHOD", "")
     if _METHOD.fullmatch(method) is None:
@@ -144,9 +142,16 @@ def _request(given: Dict[str, str], environ: Dict[str, Any]) -> heads.Head:
     path, query, _authority = split_target(method, target)
     environ["REQUEST_METHOD"] = method
     environ["REQUEST_URI"] = target
-    environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
-    # A gateway that mounts applications has taken SCRIPT_NAME away; without it the path is what was asked.
-    environ["PATH_INFO"] = given["PATH_INFO"] if "PATH_INFO" in given else decode_path(path)
+    environ["QUERY_STRING"] = query
+    environ["PATH_INFO"] = decode_path(path)
+    if trusted:  # it may have taken a mount's prefix away, or rewritten what was asked
+        environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
+        environ["PATH_INFO"] = given.get("PATH_INFO", environ["PATH_INFO"])
+        if not environ["PATH_INFO"] and not given.get("SCRIPT_NAME"):
+            environ["PATH_INFO"] = "/"
+        for name in ("PATH_INFO", "SCRIPT_NAME"):
+            if given.get(name, "/")[:1] not in ("", "/"):
+                raise ProtocolError(400, "%s does not begin with a slash" % name)
     protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
     environ["SERVER_PROTOCOL"] = protocol if _PROTOCOL.fullmatch(protocol) else "HTTP/1.1"
     return heads.Head(method, environ, is_http_1_1=False)
