@@ -26,7 +26,7 @@ def load_files(files: Sequence[Path], profiles: Sequence[str], color: str) -> Co
     from wsgigroups.cli.diagnostics import show_diagnostics
     from wsgigroups.config import load
 
-    result = load(list(files), profiles=tuple(profiles))
+    result = load(list(files), profiles=tuple(profiles), settle=True)
     show_diagnostics(result, color)
     if result.configuration is None:
         raise WsgigroupsError("cannot use this configuration", hint="nothing was changed", exit_code=ExitCode.USAGE)

@@ -24,6 +24,7 @@ class Collector:
     """Reads files in order: each one, then what it includes."""
 
     trust: bool
+    settle: bool = False
     sources: list[Source] = field(default_factory=list)
     broken: list[Source] = field(default_factory=list)  # read, but not understood
     names: list[str] = field(default_factory=list)
@@ -81,7 +82,7 @@ class Collector:
         try:
             if kind is None:
                 _check_suffix(path)
-            text = reading.read_text(path, self._left_bytes)
+            text = reading.read_text(path, self._left_bytes, settle=self.settle)
         except Problem as problem:
             self._report(problem, name, None)
             return

@@ -75,16 +75,18 @@ def load(
     strict: bool = False,
     variables: Mapping[str, str] | None = None,
     trust: bool = True,
+    settle: bool = False,
     host: Host | None = None,
 ) -> Loaded:
     """Read files (directories, `-` for standard input) and everything they include, and validate it all.
 
     variables: what `${NAME}` stands for, the process environment by default. strict: warnings are errors. trust: as
     root, a file that another user could change is an error; False makes it a warning, for checks that apply nothing.
-    host: what to check against as well.
+    settle: a file written this very moment is waited for, so that half of it is never applied. host: what to check
+    against as well.
     """
     loading = _Loading(strict)
-    collector = Collector(trust)
+    collector = Collector(trust, settle)
     collector.collect(paths)
     loading.diagnostics += collector.diagnostics
     loading.order = {name: number for number, name in enumerate(collector.names)}

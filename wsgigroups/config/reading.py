@@ -10,6 +10,7 @@ import codecs
 import os
 import stat
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 MAXIMUM_FILE_BYTES = 2 * 1024 * 1024  # several thousand groups
 MAXIMUM_TOTAL_BYTES = 8 * 1024 * 1024
+_WHOLE = "write a new file beside it and rename that over it, so that readers see the old or the new one"
+
+SETTLE_S = 0.02
+SETTLE_ATTEMPTS = 5
 SUFFIXES = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -36,8 +41,8 @@ class Problem(Exception):  # noqa: N818  (not an error of ours: a finding on its
     text: str = ""
 
 
-def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES) -> str:
-    """Return the text of a file. Raises Problem."""
+def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES, *, settle: bool = False) -> str:
+    """Return the text of a file. settle: wait until nobody has written to it for a moment. Raises Problem."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
@@ -46,18 +51,22 @@ def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES) -> str:
     except ValueError:
         raise Problem("WG0101", "cannot open a file whose name holds a NUL character") from None
     try:
-        before = os.fstat(fd)
+        before = _settled(fd) if settle else os.fstat(fd)
         if not stat.S_ISREG(before.st_mode):
             what = "a directory" if stat.S_ISDIR(before.st_mode) else "a FIFO, socket or device"
             raise Problem("WG0102", f"cannot read {path}: it is {what}, not a regular file")
         _check_size(before.st_size, left_bytes)
-        data = _read_all(fd, min(MAXIMUM_FILE_BYTES, left_bytes))
+        limit = min(MAXIMUM_FILE_BYTES, left_bytes)
+        data = _read_all(fd, limit)
+        os.lseek(fd, 0, os.SEEK_SET)
+        # read twice: the clock of file times is too coarse to show every write
+        same = _read_all(fd, limit) == data
         after = os.fstat(fd)
-        if _state(before) != _state(after) or len(data) != after.st_size:
+        if not same or _state(before) != _state(after) or len(data) != after.st_size:
             raise Problem(
                 "WG0120",
                 f"{path} changed while it was read",
-                "write a new file beside it and rename that over it, so that readers see the old or the new one",
+                _WHOLE,
             )
     except OSError as error:
         raise Problem("WG0101", f"cannot read {path}: {(error.strerror or 'no reason given').lower()}") from None
@@ -102,6 +111,16 @@ def untrusted(path: Path) -> Path | None:
         return None
     sudo = os.environ.get("SUDO_UID", "")
     return untrusted_component(path, int(sudo) if sudo.isascii() and sudo.isdigit() and len(sudo) < 11 else 0)
+
+
+def _settled(fd: int) -> os.stat_result:
+    """Wait, for a short time, until the last write is not just now: half a file must not pass for a whole one. Raises Problem."""
+    for _attempt in range(SETTLE_ATTEMPTS):
+        found = os.fstat(fd)
+        if not 0 <= time.time() - found.st_mtime < SETTLE_S:
+            return found
+        time.sleep(SETTLE_S)
+    raise Problem("WG0120", "the file is written to all the time", _WHOLE)
 
 
 def _check_size(size: int, left_bytes: int) -> None:

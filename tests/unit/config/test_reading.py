@@ -145,6 +145,60 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytes
     assert loaded.configuration is None
 
 
+def test_a_change_that_leaves_size_and_times_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text("version = 1\n# a\n")
+    found = os.stat(path)
+    read = os.read
+    written = []
+
+    def interrupted(fd: int, size: int) -> bytes:
+        data = read(fd, size)
+        if data and not written:
+            written.append(path.write_text("version = 1\n# b\n"))
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+        return data
+
+    monkeypatch.setattr("wsgigroups.config.reading.os.read", interrupted)
+    monkeypatch.setattr("wsgigroups.config.reading._state", lambda found: found.st_size)
+    assert codes(load([path])) == ["WG0120"]
+
+
+def test_apply_never_takes_half_a_file(tmp_path: Path) -> None:
+    """A writer that truncates and writes in pieces, all the time: a whole version, or a refusal."""
+    whole = [
+        f"version = 1\n# {i}\n"
+        + "".join(f'[groups.g{n}]\napp = "a:v{i}"\nlisten = ["127.0.0.1:{n + 1}"]\n' for n in range(9))
+        for i in range(2)
+    ]
+    path = tmp_path / "groups.toml"
+    path.write_text(whole[0])
+    program = (
+        "import sys\npath, *whole = sys.argv[1:]\nprint('writing', flush=True)\n"
+        "while True:\n"
+        "    for text in whole:\n"
+        "        with open(path, 'w') as file:\n"
+        "            for start in range(0, len(text), len(text) // 3 + 1):\n"
+        "                file.write(text[start : start + len(text) // 3 + 1])\n"
+        "                file.flush()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(path), *whole], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        try:
+            for _ in range(8):
+                loaded = load([path], settle=True)
+                if loaded.configuration is not None:
+                    apps = {group.app for group in loaded.configuration.groups.values()}
+                    assert (len(loaded.configuration.groups), len(apps)) == (9, 1)
+                else:
+                    assert codes(loaded)
+        finally:
+            writer.kill()
+    path.write_text(whole[1])
+    assert load([path], settle=True).configuration, "one that was just written is waited for"
+
+
 def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "groups.toml"
     path.write_text('version = 1\n[groups.a]\napp = "a:a"\nlisten = ["127.0.0.1:1"]\nthreadz = 1\n')

@@ -32,7 +32,7 @@ REFERENCES = (
     ),
     error(
         "WG0404",
-        "There is no such group",
+        "There is no such process group",
         "A site or mount names a process group that no file defines.",
         "Take the suggestion, or define the group.",
         _SITE + 'process-group = "blogg"\n',
