@@ -167,6 +167,33 @@ def test_a_slow_reader_within_the_buffer_costs_no_thread() -> None:
         running.wait(lambda: any("has not taken its response" in text for _level, text in running.logged))
 
 
+def test_a_block_goes_out_while_the_next_one_is_computed() -> None:
+    gate = threading.Event()
+
+    def answer(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "60001")])
+        yield b"x" * 60_000
+        assert gate.wait(20)
+        yield b"y"
+
+    with small_send_buffer(answer) as running, small(running) as sock:
+        sock.sendall(GET)
+        data = b""
+        while data.count(b"x") < 60_000:
+            data += sock.recv(65536)
+        assert b"y" not in data.partition(b"\r\n\r\n")[2]
+        gate.set()
+        assert receive_all_of(sock, 1) == b"y"
+
+
+def receive_all_of(sock: socket.socket, size: int) -> bytes:
+    """Read exactly so much."""
+    data = b""
+    while len(data) < size:
+        data += sock.recv(size - len(data))
+    return data
+
+
 def test_a_stalled_reader_beyond_the_buffer_frees_the_thread() -> None:
     closed = threading.Event()
 

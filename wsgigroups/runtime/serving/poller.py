@@ -136,9 +136,16 @@ class Poller:
             return None
         if connection.owned:
             with self.lock:
-                if connection.owned:
+                owned = connection.owned
+                if owned:
                     connection.signalled |= flags or select.EPOLLIN
-                    return None
+            if owned:
+                output = connection.output
+                if output is not None and flags & select.EPOLLOUT:
+                    # PEP 3333, "Buffering and Streaming": a block goes on its way while the next one is computed.
+                    with output.lock, contextlib.suppress(OSError):  # the owner meets the error at its next write
+                        output.flush(connection.sock)
+                return None
         if flags & _ENDED:
             connection.gone = True
         state = connection.state
