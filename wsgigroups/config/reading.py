@@ -114,7 +114,7 @@ def untrusted(path: Path) -> Path | None:
 
 
 def _settled(fd: int) -> os.stat_result:
-    """Wait, for a short time, until the last write is not just now: half a file must not pass for a whole one. Raises Problem."""
+    """Wait a little until the last write is not just now: half a file must not pass for a whole one. Raises Problem."""
     for _attempt in range(SETTLE_ATTEMPTS):
         found = os.fstat(fd)
         if not 0 <= time.time() - found.st_mtime < SETTLE_S:

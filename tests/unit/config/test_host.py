@@ -104,7 +104,7 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     ('socket-user = "nothing"', {}, ["WG0601"]),
     ('python-home = "/x"', {"interpreter": {"error": "it is gone", "hint": "make it"}}, ["WG0604"]),
     ("", {"interpreter": {**MadeUpHost().interpreter, "version": "3.7.9"}}, ["WG0605"]),
-    ("", {"blocked": {"/usr/bin/python3.11": "/root"}}, ["WG0606"]),
+    ("", {"blocked": {"/usr/bin/python3.11": "/closed"}}, ["WG0606"]),
     ("", {"foreign": {"/usr/bin/python3.11": "/usr/bin"}}, ["WG0607"]),
     ("", {"privileged": False, "foreign": {"/usr/bin/python3.11": "/usr/bin"}}, []),
     ('script = "/srv/blog/gone.wsgi"', {}, ["WG0608"]),
@@ -170,6 +170,13 @@ def test_all_applications_are_looked_at_together_with_their_users_eyes(check: An
     ]
     assert {item.identity for item in host.asked} == {Identity(1000, 33, (33, 1000)).key()}
     assert host.asked[0].directories == ("/srv/blog",)
+
+
+def test_static_directories_have_to_be_there(check: Any) -> None:
+    text = BLOG + 'app = "a:b"\n[sites."www.example.org"]\nprocess-group = "blog"\n'
+    for directory, expected in (("/srv/blog", ["WG0414"]), ("/gone", ["WG0414", "WG0613"])):
+        static = f'[[sites."www.example.org".static]]\npath = "/s"\ndirectory = "{directory}"\n'
+        assert codes(check(text + static, host=MadeUpHost())) == expected
 
 
 SOURCES = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.checks.host_limits import check_limits, check_listen
-from wsgigroups.config.checks.host_paths import check_paths
+from wsgigroups.config.checks.host_paths import check_paths, check_static
 from wsgigroups.config.checks.host_python import applications_of, check_applications, check_interpreter
 from wsgigroups.config.diagnostics import Finding, did_you_mean
 from wsgigroups.config.host.interface import Asking, Host, Identity, UnknownError
@@ -82,6 +82,7 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
     )
     for member in members:
         check_applications(checking, member)
+    check_static(checking)
     checking.attempt(lambda: check_limits(checking, members))
     _check_ignored(checking, members)
     if checking.unanswered:

@@ -31,6 +31,19 @@ def check_paths(checking: Checking, member: Member) -> None:
             checking.attempt(lambda option=option, value=value: _locale(checking, member, option, value))  # type: ignore[misc]
 
 
+def check_static(checking: Checking) -> None:
+    """Directories that the gateway would answer from."""
+    for name, site in checking.parts.sites.items():
+        for i, static in enumerate(site.static):
+            path: Path = ("sites", name, "static", i, "directory")
+
+            def check(directory: str = static.directory, path: Path = path) -> None:
+                if checking.host.path(directory) != "directory":
+                    checking.add("WG0613", path, f"there is no directory {directory}", None)
+
+            checking.attempt(check)
+
+
 def _directory(checking: Checking, member: Member, path: Path, directory: str, code: str, purpose: str) -> None:
     def check() -> None:
         kind = checking.host.path(directory)
