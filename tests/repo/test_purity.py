@@ -25,6 +25,7 @@ TELLS_THE_TIME = {
     Path(
         "wsgigroups/runtime/serving/access.py"
     ),  # the time of a request, for people  # to people, as a stamp; durations are monotonic everywhere
+    Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
     Path("wsgigroups/manager/main.py"),
     Path("wsgigroups/manager/store.py"),
     Path("wsgigroups/manager/views.py"),
