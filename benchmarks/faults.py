@@ -40,13 +40,13 @@ def _replacement(ground: Ground) -> dict[str, float]:
     port = _free_port()
     text = (
         f'[groups.plain]\napp = "plain:application"\npython-path = ["{ground.applications}"]\n'
-        f'listen = ["127.0.0.1:{port}"]\nprocesses = 4\n'
+        f'listen = ["127.0.0.1:{port}"]\nprocesses = {KILLS}\nthreads = 4\n'
     )
     with _Running(ground, text) as trial:
         clients = _Clients(port)
         gaps_s = []
         for kill in range(KILLS):
-            slot = kill % 4 + 1
+            slot = kill + 1  # each slot once: a second death within a minute waits for its backoff
             before = _ready(trial)[slot]
             os.kill(before, signal.SIGKILL)
             began = time.monotonic()
