@@ -43,6 +43,18 @@ def document(results: dict[str, Any]) -> Iterable[str]:
         yield from supervision_section(results["supervision"])
 
 
+def repeated(results: dict[str, Any]) -> str:
+    """Return the arguments that measure the same again."""
+    samples, command = results["samples"], results["command"]
+    cases = ",".join(case.name for case in CASES if any(sample["case"] == case.name for sample in samples))
+    layouts = ",".join(sorted({sample["layout"].replace("×", "x") for sample in samples}))
+    peers = ",".join(results["versions"])
+    return (
+        f"--cases {cases} --layouts {layouts} --peers {peers} "
+        f"--rounds {command['rounds']} --seconds {command['seconds']:g}"
+    )
+
+
 def how_it_was_measured(results: dict[str, Any], machine: dict[str, Any], command: dict[str, Any]) -> Iterable[str]:
     """Yield the words that a reader needs to judge the figures, and to repeat them."""
     yield (
@@ -50,7 +62,7 @@ def how_it_was_measured(results: dict[str, Any], machine: dict[str, Any], comman
         f"{machine['kernel']}, Python {machine['python']} for every server. Client and server share the cores."
     )
     yield ""
-    yield "    make bench          # or: python -m benchmarks.run --help"
+    yield f"    python -m benchmarks.run {repeated(results)}"
     yield ""
     yield (
         f"Medians of {command['rounds']} rounds with the lowest and highest in brackets. In each round every server is "
@@ -60,7 +72,8 @@ def how_it_was_measured(results: dict[str, Any], machine: dict[str, Any], comman
         "of the server's processes; *newcomer* is the longest that a new connection beside the load waited for its "
         "first answer, “never” when it got none before the load ended: a server that ties a thread to each keep-alive "
         "connection answers those it has, and their latencies say nothing of the others. PSS is their proportional "
-        "memory after the load. No server writes an access log. "
+        "memory after the load. No server writes an access log. wrk sends the same header fields with every request, "
+        "and wsgigroups remembers the last fields of a connection: clients that change theirs cost it more. "
         "uWSGI's http-socket closes after each answer without saying so, which wrk counts as an error each time."
     )
     yield ""
@@ -144,8 +157,12 @@ def pictures(names: Sequence[str]) -> Iterable[str]:
 
 def readme_table(results: dict[str, Any]) -> list[str]:
     """Return the lines between the marks of README.md: requests per second of three cases, 1 × 15 threads."""
-    cases = [case for case in CASES if case.name in README_CASES]
-    found = {case.name: summary.rows(results["samples"], LAYOUTS[0].name, case.name) for case in cases}
+    found = {
+        case.name: rows
+        for case in CASES
+        if case.name in README_CASES and (rows := summary.rows(results["samples"], LAYOUTS[0].name, case.name))
+    }
+    cases = [case for case in CASES if case.name in found]
     order = [row.peer for row in found["hello"] if row.figures]
     lines = [
         "| one process, 15 threads, requests/s | " + " | ".join(case.title for case in cases) + " |",

@@ -108,7 +108,7 @@ def test_the_readme_is_filled_between_its_marks() -> None:
     assert filled.startswith("before\n")
     assert filled.endswith("\nafter\n")
     assert "old" not in filled
-    assert "| Granian 2 | 2,000 | – | – |" in filled
+    assert "| Granian 2 | 2,000 |" in filled  # a case that was not measured has no column
     assert report.fill_readme(filled, RESULTS) == filled
 
 
