@@ -76,6 +76,9 @@ def how_it_was_measured(results: dict[str, Any], machine: dict[str, Any], comman
         "and wsgigroups remembers the last fields of a connection: clients that change theirs cost it more. "
         "uWSGI's http-socket closes after each answer without saying so, which wrk counts as an error each time."
     )
+    if results.get("remark"):
+        yield ""
+        yield f"**{results['remark']}**"
     yield ""
     yield "| server | version |"
     yield "|---|---|"
