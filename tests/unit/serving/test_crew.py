@@ -276,6 +276,30 @@ def test_draining(threads: int) -> None:
                 late.recv(1)
 
 
+def test_a_connection_that_comes_while_draining_begins_is_answered() -> None:
+    with contextlib.ExitStack() as stack, serving(Gated()) as running:
+        listening = running.server._listening
+        unwatch = listening.unwatch
+        found: list[tuple[socket.socket, bool]] = []
+
+        def unwatch_late() -> None:
+            unwatch()
+            if not found:
+                found.append((stack.enter_context(running.connect()), running.server.is_idle()))
+
+        listening.unwatch = unwatch_late  # type: ignore[method-assign]
+        running.server.stop_accepting()
+        running.wait(lambda: listening.stopped)
+        client, idle = found[0]
+        assert not idle  # the main thread would have ended the server
+        assert not running.server.is_idle()
+        client.sendall(GET % b"/x")
+        status, fields, _body = receive_response(client)
+        assert (status, fields["connection"]) == (200, "close")
+        client.close()
+        assert running.server.wait_idle(20)
+
+
 def test_draining_closes_idle_connections_in_time() -> None:
     clock = Clock()
     with serving(Gated(), clock=clock, keep_alive_timeout_s=100.0) as running, running.connect() as kept:

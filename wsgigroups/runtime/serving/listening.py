@@ -89,13 +89,27 @@ class Listening:
         wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and self._has_siblings))
         if wanted == self.watching:
             return
-        self.watching = wanted
+        if not wanted:
+            self.unwatch()
+            return
+        self.watching = True
         self._seen_waiting = 0
         for fd in self._by_fd:
-            if wanted:
-                self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-            else:
-                self._epoll.unregister(fd)
+            self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+
+    def unwatch(self) -> None:
+        """Have epoll wake others for new connections."""
+        if not self.watching:
+            return
+        self.watching = False
+        self._seen_waiting = 0
+        for fd in self._by_fd:
+            self._epoll.unregister(fd)
+
+    @property
+    def descriptors(self) -> List[int]:
+        """Of all listeners."""
+        return list(self._by_fd)
 
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""

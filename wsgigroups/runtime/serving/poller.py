@@ -125,6 +125,8 @@ class Poller:
         if listening.probing():
             for fd in listening.probe():
                 self._accept(fd, 64)
+        if self.stopping and not listening.stopped:
+            self._stop_listening()
         if self._next_deadline_ns or self.queue.next_expiry_ns or listening.paused_until_ns:
             self._keep_time(self._clock())
 
@@ -192,13 +194,22 @@ class Poller:
         with contextlib.suppress(BlockingIOError):
             while len(os.read(self._wake_read, 4096)) == 4096:
                 pass
-        if self.stopping and not self.listening.stopped:
-            self.listening.stopped = True
-            self.listening.adjust(False)
-            limit_ns = self._clock() + DRAIN_IDLE_NS
-            for connection in self.connections.copy().values():
-                if connection.state == IDLE and not connection.owned:
-                    self.set_deadline(connection, min(connection.deadline_ns or limit_ns, limit_ns))
+
+    def _stop_listening(self) -> None:
+        """Leave new connections to siblings, and kept ones a while for a request that may be on its way.
+
+        What has come until now is ours: its wake-up may have been spent on us, and nobody else hears of it. `stopped`
+        is set last, because the main thread takes "stopped, and no connections" for the end.
+        """
+        listening = self.listening
+        listening.unwatch()
+        for fd in listening.descriptors:
+            self._accept(fd, 64)
+        limit_ns = self._clock() + DRAIN_IDLE_NS
+        for connection in self.connections.copy().values():
+            if connection.state == IDLE and not connection.owned:
+                self.set_deadline(connection, min(connection.deadline_ns or limit_ns, limit_ns))
+        listening.stopped = True
 
     def _keep_time(self, now_ns: int) -> None:
         if 0 < self.listening.paused_until_ns <= now_ns:
