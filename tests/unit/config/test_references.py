@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from support.configurations import codes, messages, places
 
+from wsgigroups.config import OPTIONS
+from wsgigroups.config.checks import times
 from wsgigroups.config.codes import CODES
 from wsgigroups.config.codes.page import FAMILIES, example_document, make_index, make_page
 from wsgigroups.config.loader import Loaded
+from wsgigroups.lifecycle import step
 
 WITH_EXAMPLE = [entry for entry in CODES.values() if entry.example]
 
@@ -23,6 +27,9 @@ def test_the_documented_example_leads_to_its_code(check: Any, entry: Any) -> Non
     assert found.span or entry.code == "WG0101"
     others = {item.code for item in loaded.diagnostics} - {entry.code, "WG0414"}
     assert not others, "the example shows one thing"
+    # ${NAME} is what people may write; any other brace is a text of ours that was never filled in
+    said = re.sub(r"\$+\{[A-Z_]+(?::-[^}]*)?\}", "", f"{found.message} {found.hint}")
+    assert not set("{}") & set(said), said
 
 
 def test_every_code_has_a_family_and_a_page() -> None:
@@ -139,10 +146,77 @@ def test_arithmetic(blog: Any, options: str, expected: list[str]) -> None:
     assert codes(blog(options)) == expected
 
 
-def test_the_numbers_are_shown(blog: Any) -> None:
-    text = messages(blog('request-timeout = "2m"\nthreads = 25'))
-    assert "25 × 2m = 50m" in text
-    assert "after socket-timeout, 1m" in text
+# what times that cannot work together have to say: every number that was written, and what follows from them
+ARITHMETIC = [
+    (
+        "WG0503",
+        "shutdown-timeout = 0",
+        (
+            "shutdown-timeout 0 is no limit",
+            "as long as its longest request",
+            "deadlock-timeout (5m)",
+            "5m + 5s + 1s = 5m6s",
+        ),
+    ),
+    ("WG0504", 'queue-timeout = "90s"', ("1m30s in the queue", "socket-timeout, 1m", "1m30s − 1m = 30s")),
+    (
+        "WG0505",
+        'request-timeout = "2m"\nthreads = 25',
+        ("with all 25 stuck after 2m", "with one after 25 × 2m = 50m", "after socket-timeout, 1m"),
+    ),
+    ("WG0506", 'interrupt-timeout = "5s"', ("5s after request-timeout", "request-timeout is 0, off")),
+    ("WG0506", 'request-timeout-mode = "each"', ('"each"', "request-timeout is 0, off")),
+    ("WG0507", 'graceful-timeout = "15s"', ("a window of 15s", "are all 0")),
+    (
+        "WG0508",
+        'restart-interval = "10s"\ngraceful-timeout = "15s"\neviction-timeout = "1h"',
+        ("15s + 5s = 20s", "due after 10s"),
+    ),
+    (
+        "WG0508",
+        'restart-interval = "10s"\ngraceful-timeout = "15s"\nshutdown-timeout = 0\ndeadlock-timeout = 0',
+        ("15s + no limit", "due after 10s"),
+    ),
+    ("WG0509", "maximum-requests = 10", ("15 threads", "the 10 a process may serve", "15 − 10 = 5")),
+    (
+        "WG0517",
+        'queue-timeout = "5s"',
+        ("queue-timeout is over after 5s", "15s − 5s = 10s before connect-timeout, 15s"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "options", "words"), ARITHMETIC, ids=[f"{a}-{b[:24]}" for a, b, _c in ARITHMETIC])
+def test_times_that_cannot_work_together_show_their_arithmetic(
+    blog: Any, code: str, options: str, words: tuple[str, ...]
+) -> None:
+    loaded: Loaded = blog(options)
+    (found,) = [item for item in loaded.diagnostics if item.code == code]
+    missing = [word for word in words if word not in found.message]
+    assert not missing, found.message
+    assert found.hint
+
+
+def test_what_arithmetic_takes_for_granted_is_so() -> None:
+    """The manager gives a stuck process this long where shutdown-timeout is 0."""
+    assert times.STUCK_SHUTDOWN_S == step.STALLED_SHUTDOWN_S
+
+
+def test_shutdown_timeout_0_is_described_as_what_it_does() -> None:
+    """No limit: processes wait for their requests; it never meant to kill at once."""
+    page = make_page(CODES["WG0503"])
+    assert "no limit" in page
+    assert "kill" not in CODES["WG0503"].title
+    assert "0 sets no limit" in OPTIONS["shutdown-timeout"].doc
+
+
+def test_a_write_may_wait_longer_than_a_read(blog: Any) -> None:
+    """response-socket-timeout alone holds for writes: one above socket-timeout is no contradiction."""
+    assert codes(blog('response-socket-timeout = "2m"')) == []
+
+
+def test_only_the_window_of_a_restart_counts_for_restart_interval(blog: Any) -> None:
+    assert codes(blog('restart-interval = "1m"\neviction-timeout = "1h"')) == []
 
 
 def test_the_servers_timeout_counts(check: Any) -> None:

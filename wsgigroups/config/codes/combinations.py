@@ -25,17 +25,19 @@ COMBINATIONS = (
     ),
     warning(
         "WG0503",
-        "No time to shut down",
-        "With shutdown-timeout 0 a process is killed the moment it has to go: on every stop, and when deadlock-timeout "
-        "ends it. Running requests are cut off and exit handlers do not run.",
+        "No limit to shutting down",
+        "shutdown-timeout 0 is no limit, as 0 is everywhere: a process that has to leave waits for its longest request "
+        "and for exit handlers, however long they take, and a stop, a replacement or a reload takes as long. What "
+        "deadlock-timeout or request-timeout finds stuck would never end that way; it is given 5 s in place of the 0, "
+        "and 1 s for the exit itself, before it is killed: at deadlock-timeout + 5 s + 1 s.",
         "Give it the time of a usual request.",
         _BLOG + "shutdown-timeout = 0\n",
     ),
     warning(
         "WG0504",
         "queue-timeout above socket-timeout",
-        "A gateway that waits for an answer gives up after socket-timeout. A request that may wait longer than that in "
-        "the queue is never discarded in time.",
+        "A gateway that waits for an answer gives up after socket-timeout. A request that waits longer than that in "
+        "the queue, by queue-timeout − socket-timeout, is run for nobody.",
         "Set queue-timeout below socket-timeout.",
         _BLOG + 'queue-timeout = "90s"\nsocket-timeout = "60s"\n',
     ),
@@ -43,8 +45,8 @@ COMBINATIONS = (
         "WG0505",
         "request-timeout comes too late",
         "With several threads request-timeout is compared with the average age over all threads. Even if all of them "
-        "are stuck, it comes after whoever waits has given up at socket-timeout; if one is stuck, it takes threads "
-        "times as long.",
+        "are stuck, it comes after a gateway has given up at socket-timeout; if one is stuck, it takes request-timeout "
+        "× threads.",
         'Set a shorter request-timeout, or request-timeout-mode = "each". wsgigroups explain request-timeout --threads '
         "N shows the numbers.",
         _BLOG + 'request-timeout = "5m"\n',
@@ -67,7 +69,8 @@ COMBINATIONS = (
     warning(
         "WG0508",
         "Restarting all the time",
-        "The next restart is due before the last one can be over.",
+        "A process may take graceful-timeout + shutdown-timeout to leave, and the next restart is due before that is "
+        "over.",
         "Choose a longer restart-interval; hours are usual.",
         _BLOG + 'restart-interval = "10s"\ngraceful-timeout = "15s"\n',
     ),
@@ -112,15 +115,9 @@ COMBINATIONS = (
     warning(
         "WG0517",
         "connect-timeout above queue-timeout",
-        "A connection waits longer for a place in the queue than a request may then stay in it.",
+        "Both times begin when a request is complete. The shorter one ends the wait, so a connect-timeout above "
+        "queue-timeout never decides.",
         "Set connect-timeout to queue-timeout or less.",
         _BLOG + 'queue-timeout = "5s"\nconnect-timeout = "15s"\n',
-    ),
-    warning(
-        "WG0518",
-        "response-socket-timeout above socket-timeout",
-        "socket-timeout limits every single write, so the longer response-socket-timeout is never reached.",
-        "Raise socket-timeout, or leave response-socket-timeout out.",
-        _BLOG + 'response-socket-timeout = "2m"\n',
     ),
 )

@@ -145,7 +145,9 @@ class EndingOptions(OptionModel):
     shutdown_timeout: Duration = option(
         5.0,
         "After any window: how long running requests and exit handlers may take, with no new requests. Then the "
-        "process is killed. It holds for a stop of the manager too.",
+        "process is killed. It holds for a stop of the manager too. 0 sets no limit: the process leaves when its last "
+        "request is over, whenever that is; one that deadlock-timeout or request-timeout found stuck is killed after "
+        "5 s all the same.",
         default_text="5s",
         effect=Effect.LIVE,
         reason="told to running processes",
