@@ -1,4 +1,4 @@
-"""Keep-alive clients that go on in threads while a test does something to the servers, and count what fails.
+"""Keep-alive clients that go on in threads while a test does something to the servers, and tell what failed where.
 
 Runs in pytest's process. Bounded: every client stops when the context ends.
 """
@@ -6,27 +6,49 @@ Runs in pytest's process. Bounded: every client stops when the context ends.
 from __future__ import annotations
 
 import http.client
+import select
+import socket
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 
 HUNG_S = 40.0
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A connection that ended otherwise than announced.
+
+    how: "closed" (end of stream), "reset", or "status N" / "body" for a wrong answer. served_by: what the answers on
+    that connection said before, the pid where the application answers with it (`crashing_app`, `gated_app`); None when
+    there was none yet. connection: its number among all of these clients. outstanding: a request was under way on it;
+    False when the client found it closed before it sent the next one, so that no request was lost.
+    """
+
+    how: str
+    served_by: str | None
+    connection: int
+    outstanding: bool
+
+
 class Clients:
     """A context manager with `count` threads, each on a connection of its own until the server closes it.
 
-    failures: "closed" (end of stream instead of an answer), "reset", or "status N" / "body" for a wrong answer. A
-    connection that the server announced it would close is opened anew without a failure (RFC 9112, 9.6).
+    A connection that the server announced it would close is opened anew without a failure (RFC 9112, 9.6).
     """
 
     def __init__(self, port: int, count: int, path: str = "/") -> None:
         self._port, self._path = port, path
         self._stop = threading.Event()
-        self._answered = threading.Condition()
-        self._answers = 0
-        self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._go_on) for _ in range(count)]
+        self._moved = threading.Condition()
+        self._answers = [0] * count
+        self._served_by: list[str | None] = [None] * count  # by client: who answered last on its present connection
+        self._connections = 0
+        self.failures: list[Failure] = []
+        self._threads = [threading.Thread(target=self._go_on, args=(client,)) for client in range(count)]
 
     def __enter__(self) -> Clients:  # noqa: PYI034 — Self is Python 3.11
         for thread in self._threads:
@@ -40,45 +62,88 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
+    def served_by(self) -> Counter[str]:
+        """How many of the open connections each answer came from, for those that have been answered."""
+        with self._moved:
+            return Counter(word for word in self._served_by if word is not None)
+
     def wait_for_more(self, answers: int) -> None:
         """Wait until that many more requests were answered. Raises TimeoutError."""
-        until = time.monotonic() + HUNG_S
-        with self._answered:
-            goal = self._answers + answers
-            while self._answers < goal:
-                if not self._answered.wait(max(0.0, until - time.monotonic())):
-                    raise TimeoutError(f"{goal - self._answers} of {answers} answers are missing: {self.failures[-5:]}")
+        goal = sum(self._answers) + answers
+        self._wait(lambda: sum(self._answers) >= goal, f"{answers} more answers")
 
-    def _go_on(self) -> None:
+    def wait_for_each(self) -> None:
+        """Wait until each client has been answered once more, on the connection that it has then."""
+        before = list(self._answers)
+        self._wait(
+            lambda: all(
+                now > then and word is not None
+                for now, then, word in zip(self._answers, before, self._served_by, strict=True)
+            ),
+            "an answer for each client",
+        )
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        with self._moved:
+            if not self._moved.wait_for(condition, HUNG_S):
+                raise TimeoutError(f"never: {what}; {self._answers}, {self.failures[-5:]}")
+
+    def _go_on(self, client: int) -> None:
         connection: http.client.HTTPConnection | None = None
+        number = 0
         while not self._stop.is_set():
+            if connection is not None and _closed_by_server(connection):
+                self._failed("closed", client, number, outstanding=False)
+                connection.close()
+                connection = None
+            if connection is None:
+                connection, number = self._connect(client)
             try:
-                if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HUNG_S)
                 connection.request("GET", self._path)
                 response = connection.getresponse()
                 body = response.read()
             except (http.client.RemoteDisconnected, http.client.IncompleteRead):
-                self._failed("closed")
+                self._failed("closed", client, number)
             except ConnectionError:
-                self._failed("reset")
+                self._failed("reset", client, number)
             else:
                 if response.status != http.client.OK or not body:
-                    self._failed(f"status {response.status}" if body else "body")
-                with self._answered:
-                    self._answers += 1
-                    self._answered.notify_all()
+                    self._failed(f"status {response.status}" if body else "body", client, number)
+                self._answered(client, body)
                 if not response.will_close:
                     continue
-            if connection is not None:
-                connection.close()
+            connection.close()
             connection = None
         if connection is not None:
             connection.close()
 
-    def _failed(self, how: str) -> None:
-        with self._answered:
-            self.failures.append(how)
+    def _connect(self, client: int) -> tuple[http.client.HTTPConnection, int]:
+        with self._moved:
+            self._connections += 1
+            self._served_by[client] = None
+            number = self._connections
+        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=HUNG_S), number
+
+    def _answered(self, client: int, body: bytes) -> None:
+        with self._moved:
+            self._answers[client] += 1
+            self._served_by[client] = body.decode("latin-1")
+            self._moved.notify_all()
+
+    def _failed(self, how: str, client: int, connection: int, *, outstanding: bool = True) -> None:
+        with self._moved:
+            self.failures.append(Failure(how, self._served_by[client], connection, outstanding))
+            self._served_by[client] = None
+
+
+def _closed_by_server(connection: http.client.HTTPConnection) -> bool:
+    """Tell whether the end of the stream has come already: whoever sends on it then asks nobody."""
+    if connection.sock is None or not select.select([connection.sock], [], [], 0)[0]:
+        return False
+    try:
+        return not connection.sock.recv(1, socket.MSG_PEEK)
+    except ConnectionError:
+        return True
 
 
 class BackgroundGet:
