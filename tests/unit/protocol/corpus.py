@@ -34,6 +34,17 @@ def chunked(body: bytes) -> bytes:
     return post(b"Transfer-Encoding: chunked\r\n", body)
 
 
+def chunks(size: int, each: int = 1000) -> bytes:
+    """Return a chunked body of `size` bytes."""
+    blocks = [b"x" * min(each, size - start) for start in range(0, size, each)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks) + b"0\r\n\r\n"
+
+
+# A chunked body is given a CONTENT_LENGTH if it is short and nobody waits for a word; bytes alone decide that.
+_COUNTED = {"CONTENT_LENGTH": str(limits.BUFFERED_BODY_BYTES), "HTTP_TRANSFER_ENCODING": None}
+_ARRIVING = {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}
+_EXPECT = b"Expect: 100-continue\r\n"
+
 ACCEPTED: list[Case] = [
     ("plain", get(), {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "", "HTTP_HOST": "a.example"}),
     ("http 1.0 without host", get(b"", b"GET /x HTTP/1.0"), {"SERVER_PROTOCOL": "HTTP/1.0", "PATH_INFO": "/x"}),
@@ -81,6 +92,18 @@ ACCEPTED: list[Case] = [
     ("get with a body", get(HOST + b"Content-Length: 1\r\n") + b"x", {"REQUEST_METHOD": "GET", "body": b"x"}),
     ("chunks", chunked(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), {"body": b"abcde", "CONTENT_LENGTH": "5"}),
     ("no chunks", chunked(b"0\r\n\r\n"), {"body": b"", "CONTENT_LENGTH": "0", "HTTP_TRANSFER_ENCODING": None}),
+    ("longest buffered body in chunks", chunked(chunks(65_536)), {**_COUNTED, "body": b"x" * 65_536}),
+    ("one byte more in chunks", chunked(chunks(65_537)), {**_ARRIVING, "body": b"x" * 65_537}),
+    ("long body in chunks", chunked(chunks(70_000)), {**_ARRIVING, "body": b"x" * 70_000}),
+    ("long body in one chunk", chunked(chunks(70_000, 70_000)), {**_ARRIVING, "body": b"x" * 70_000}),
+    ("long body", post(b"Content-Length: 70000\r\n", b"x" * 70_000), {"body": b"x" * 70_000}),
+    (
+        "chunks that wait for a word",
+        post(b"Transfer-Encoding: chunked\r\n" + _EXPECT, chunks(3)),
+        {**_ARRIVING, "HTTP_EXPECT": "100-continue", "body": b"xxx"},
+    ),
+    ("no chunks that wait for a word", post(b"Transfer-Encoding: chunked\r\n" + _EXPECT, chunks(0)), _ARRIVING),
+    ("body that waits for a word", post(b"Content-Length: 3\r\n" + _EXPECT, b"abc"), {"body": b"abc"}),
     ("upper-case coding", post(b"Transfer-Encoding: CHUNKED\r\n", b"0\r\n\r\n"), {"body": b""}),
     ("chunk with zeroes", chunked(b"0003\r\nabc\r\n000\r\n\r\n"), {"body": b"abc"}),
     ("hexadecimal chunk", chunked(b"a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n"), {"body": b"0123456789" * 2}),
@@ -191,6 +214,7 @@ REFUSED: list[Case] = [
     ("chunk with LF in the extension", chunked(b"3;a\nb\r\nabc\r\n0\r\n\r\n"), 400),
     ("chunk with bare CR", chunked(b"3\rabc\r\n0\r\n\r\n"), 400),
     ("chunk with a long extension", chunked(b"3;" + b"a" * 65536 + b"\r\nabc\r\n0\r\n\r\n"), 400),
+    ("bad chunk after a long body", chunked(chunks(70_000)[:-5] + b"x\r\n"), 400),
     ("chunk too long for its size", chunked(b"3\r\nabcd\r\n0\r\n\r\n"), 400),
     ("chunk ends with LF", chunked(b"3\r\nabc\n0\r\n\r\n"), 400),
     ("chunk ends with two other bytes", chunked(b"3\r\nabcXY0\r\n\r\n"), 400),

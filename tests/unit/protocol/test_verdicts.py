@@ -25,26 +25,43 @@ class NoSocket:
 
 
 def feed(pieces: list[bytes], engine: str, trusted: bool = False) -> Any:
-    """Return the status of the refusal, or environ with "body" and "rest"; None: the request is not complete."""
+    """Return the status of the refusal, or environ with "body" and "rest"; None: the request is not complete.
+
+    What of a long body comes after the request has been handed over is read to its end, as an application would; a
+    body that has no end here is None, however much of it has come.
+    """
     base = {"wsgi.url_scheme": "http", "SCRIPT_NAME": "", "REMOTE_ADDR": "9.9.9.9"}
     connection = Connection(NoSocket(), base, TRUSTED if trusted else UNTRUSTED, "peer", False)  # type: ignore[arg-type]
     intake = Intake(ENGINES[engine]())
-    complete = False
-    for piece in pieces:
-        connection.data += piece
-        if complete:
-            continue
-        try:
+    left = list(pieces)
+    try:
+        complete = False
+        while left and not complete:
+            connection.data += left.pop(0)
             complete = intake.advance(connection)
-        except ProtocolError as error:
-            return error.status
-    if not complete:
-        return None
-    assert connection.head is not None
+        if not complete:
+            return None
+        return taken_in(connection, b"".join(left))
+    except ProtocolError as error:
+        return error.status
+
+
+def taken_in(connection: Connection, more: bytes) -> dict[str, Any]:
+    """Return what the application gets to see when `more` is what the socket still has."""
     head = connection.head
-    if connection.decoder is not None or (not head.chunked and len(connection.body) < head.length):
-        return {**head.environ, "body": "arriving"}  # how much is here already says nothing about the request
-    return {**head.environ, "body": connection.body, "rest": connection.data}
+    assert head is not None
+    body: bytes | None = connection.body
+    assert body is not None
+    rest = connection.data + more
+    if connection.decoder is not None:
+        body += connection.decoder.feed(rest)
+        rest = connection.decoder.rest
+        if not connection.decoder.complete:
+            body = None
+    elif not head.chunked and len(body) < head.length:
+        cut = head.length - len(body)
+        body, rest = (body + rest[:cut] if len(rest) >= cut else None), rest[cut:]
+    return {**head.environ, "body": body, "rest": rest}
 
 
 def splittings(data: bytes) -> Iterator[list[bytes]]:
@@ -88,6 +105,19 @@ def test_what_follows_is_left_alone(name: str, data: bytes, verdict: Any) -> Non
     alone = feed([data], "httptools")
     del alone["rest"]
     assert found == alone
+
+
+def test_a_long_chunked_body_leaves_no_decoder_behind() -> None:
+    """A request after it has to go the way of every other one."""
+    connection = Connection(NoSocket(), {"SCRIPT_NAME": ""}, UNTRUSTED, "peer", False)  # type: ignore[arg-type]
+    intake = Intake(ENGINES["split"]())
+    connection.data = corpus.chunked(b"%x\r\n%b" % (100_000, b"x" * 70_000))
+    assert intake.advance(connection)
+    assert connection.decoder is not None
+    for following in (corpus.get(), corpus.post(b"Content-Length: 1\r\n", b"x")):
+        connection.state, connection.data = IDLE, following  # as after an answer
+        assert intake.advance(connection)
+        assert connection.decoder is None
 
 
 def test_an_unfinished_head_has_no_verdict_yet() -> None:

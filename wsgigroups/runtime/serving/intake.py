@@ -73,6 +73,7 @@ class Intake:
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
         connection.head = head
+        connection.decoder = None
         connection.empty_lines = 0
         if not head.length and not head.chunked:
             connection.body = b""
@@ -80,7 +81,8 @@ class Intake:
             return True
         connection.received_bytes = 0
         connection.body = b""
-        connection.decoder = ChunkedDecoder() if head.chunked else None
+        if head.chunked:
+            connection.decoder = ChunkedDecoder()
         connection.state = BODY
         return self._body(connection)
 
@@ -92,12 +94,14 @@ class Intake:
             connection.received_bytes += len(data)
             connection.data = b""
             connection.body += decoder.feed(data)
+            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects
             if decoder.complete:
                 connection.data = decoder.rest
-                head.environ["CONTENT_LENGTH"] = str(len(connection.body))  # as a buffering gateway would pass it on
-                del head.environ["HTTP_TRANSFER_ENCODING"]
                 connection.decoder = None
-            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects:
+                if short:  # as a buffering gateway would pass it on; not decided by whether it came in one packet
+                    head.environ["CONTENT_LENGTH"] = str(len(connection.body))
+                    del head.environ["HTTP_TRANSFER_ENCODING"]
+            elif short:
                 return False
         elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
             connection.received_bytes = len(data)
