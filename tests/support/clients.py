@@ -9,7 +9,6 @@ import http.client
 import select
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
