@@ -164,5 +164,6 @@ def _enter(record: Record, state: State, event: Event, now: float) -> Record:
         case Timer.KILL:
             duration_s = KILL_RETRY_S
         case Timer.BACKOFF:
-            duration_s = backoff.delay_s(record.failures, record.life)
+            healthy_s = now - record.ready_at if record.ready_at is not None else 0.0
+            duration_s = backoff.delay_s(record.failures, record.life, healthy_s)
     return replace(record, state=state, deadline=None if duration_s is None else now + duration_s)

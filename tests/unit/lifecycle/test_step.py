@@ -81,6 +81,48 @@ def test_long_health_forgives_what_came_before() -> None:
     assert record.deadline == 10.0 + backoff.HEALTHY_S  # the first failure waits for nothing
 
 
+def crashed_after(healthy_s: float, times: int) -> Record:
+    """A record whose lives were ready for that long each, and that has died this often."""
+    record = ready(0.0)
+    now = healthy_s
+    for _ in range(times - 1):
+        record, _ = step(record, CRASH, now)
+        assert record.deadline is not None
+        now = record.deadline
+        record, _ = step(record, Event(EventKind.OVERDUE, new_life=record.life + 1), now)
+        record, _ = step(record, Event(EventKind.SPAWNED, pid=1), now)
+        record, _ = step(record, Event(EventKind.BECAME_READY), now)
+        now += healthy_s
+    return step(record, CRASH, now)[0]
+
+
+@pytest.mark.parametrize(
+    ("healthy_s", "times", "low_s", "high_s"),
+    [
+        (0.0, 5, 1.6, 2.4),  # dies as soon as it is ready: waits in full
+        (1.0, 5, 0.6, 1.4),  # what it served is taken off
+        (2.4, 5, 0.0, 0.0),  # it has served for as long as it would wait
+        (20.0, 5, 0.0, 0.0),
+        (20.0, 50, 4.0, 16.0),  # but 30 s between the starts of what dies again and again
+        (60.0, 50, 0.0, 0.0),
+    ],
+)
+def test_time_in_health_counts_as_waiting(healthy_s: float, times: int, low_s: float, high_s: float) -> None:
+    record = crashed_after(healthy_s, times)
+    assert record.deadline is not None
+    wait_s = record.deadline - (record.ready_at or 0.0) - healthy_s
+    assert low_s - 1e-9 <= wait_s <= high_s + 1e-9
+
+
+def test_a_start_that_takes_long_is_no_health() -> None:
+    record, _ = step(up(0.0), CRASH, 100.0)
+    record, _ = step(record, Event(EventKind.OVERDUE, new_life=8), 100.0)
+    record, _ = step(record, Event(EventKind.SPAWNED, pid=1), 100.0)
+    record, _ = step(record, CRASH, 110.0)
+    assert record.deadline is not None
+    assert 0.2 <= record.deadline - 110.0 <= 0.3
+
+
 def test_wanting_up_skips_the_backoff() -> None:
     record, _ = step(up(), CRASH, 1.0)
     record, commands = step(record, Event(EventKind.WANT_UP, new_life=8), 1.0)
