@@ -5,9 +5,12 @@ PEP 3333, "Optional Platform-Specific File Handling". Used in request threads.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from typing import Any, Iterator, Optional, Tuple
+
+_UNBACKED_BYTES = 4096  # up to this size a file that occupies no blocks may be a kernel's, whose size says nothing
 
 
 class FileWrapper:
@@ -27,13 +30,27 @@ class FileWrapper:
             yield block
 
     def region(self) -> Optional[Tuple[int, int, int]]:
-        """Return (descriptor, offset, length) of what is left of a regular file; None: read it as any iterable."""
+        """Return (descriptor, offset, length) of what is left of a regular file; None: read it as any iterable.
+
+        Only where `read` would give the very bytes behind the descriptor. That a thing has a descriptor says nothing:
+        gzip's reader has that of the compressed file.
+        """
+        file = self.filelike
+        if type(file).__module__ == "tempfile":
+            file = getattr(file, "file", file)  # NamedTemporaryFile adds the deletion, nothing else
+        raw = file.raw if type(file) in (io.BufferedReader, io.BufferedRandom) else file
+        if type(raw) is not io.FileIO:
+            return None
         try:
-            fd = self.filelike.fileno()
-            found = os.fstat(fd)
-            offset = self.filelike.tell()
-        except (AttributeError, OSError, ValueError):  # io.UnsupportedOperation is both of the latter
+            if not raw.readable():
+                return None  # reading raises what the application has to know
+            if type(file) is io.BufferedRandom:
+                file.flush()
+            found = os.fstat(raw.fileno())
+            offset = file.tell()
+        except (OSError, ValueError):  # closed, or cannot seek
             return None
-        if not isinstance(fd, int) or not isinstance(offset, int) or not stat.S_ISREG(found.st_mode):
-            return None
-        return fd, offset, max(0, found.st_size - offset)
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode) or not size or (not found.st_blocks and size <= _UNBACKED_BYTES):
+            return None  # files of /proc have no size, those of /sys one page
+        return raw.fileno(), offset, max(0, size - offset)
