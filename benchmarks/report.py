@@ -145,10 +145,16 @@ def supervision_section(figures: dict[str, Any]) -> Iterable[str]:
         f"successor is ready | median {gap['median_ms']:.0f} ms, at most {gap['maximum_ms']:.0f} ms |"
     )
     yield f"| requests failed in all of those, of {gap['answers']} | {gap['failures']} |"
-    yield (
-        f"| {storm['groups']} applications that cannot be imported, after 10 s: manager, spawners and attempts "
-        f"| {storm['percent_of_a_core']:.1f} % of a core |"
-    )
+    if "failures_elsewhere" in gap:
+        yield f"| of these on connections to other processes | {gap['failures_elsewhere']} |"
+    killed = storm.get("killed_groups", 0)
+    broken = f"{storm['groups']} applications that cannot be imported"
+    if killed:
+        broken = (
+            f"{storm['groups'] - killed} applications that cannot be imported and {killed} killed with `kill -9` "
+            "whenever they are ready"
+        )
+    yield f"| {broken}, after 10 s: manager, spawners and attempts | {storm['percent_of_a_core']:.1f} % of a core |"
 
 
 def pictures(names: Sequence[str]) -> Iterable[str]:

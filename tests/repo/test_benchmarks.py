@@ -66,10 +66,12 @@ RESULTS: dict[str, Any] = {
             "clients": 16,
             "median_ms": 30.0,
             "maximum_ms": 90.0,
+            "limit_ms": 1000.0,
             "answers": 10000,
             "failures": 12,
+            "failures_elsewhere": 0,
         },
-        "storm": {"groups": 10, "percent_of_a_core": 1.5},
+        "storm": {"groups": 10, "killed_groups": 5, "kills": 30, "percent_of_a_core": 1.5, "limit_percent": 5.0},
     },
 }
 
@@ -100,6 +102,8 @@ def test_the_document_names_everything(tmp_path: Path) -> None:
     assert "failed: did not start" in text
     assert "not measured: not installed" in text
     assert "3.0 s" in text
+    assert "| of these on connections to other processes | 0 |" in text
+    assert "| 5 applications that cannot be imported and 5 killed" in text
 
 
 def test_the_readme_is_filled_between_its_marks() -> None:
