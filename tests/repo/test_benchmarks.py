@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import operator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,46 @@ def test_committed_results_and_their_document_agree() -> None:
     assert "\n".join(report.document(data)) in written
     readme = (directory.parent / "README.md").read_text()
     assert report.fill_readme(readme, data) == readme
+
+
+def broken_promises(results: dict[str, Any]) -> list[str]:
+    """Return what a measurement says against the promises of the project; nothing that was not measured is judged."""
+    ratios = {row.peer: row.ratio for row in summary.rows(results["samples"], "1×15", "hello")}
+    limits = [
+        (f"hello, times {peer}", ratios[peer] or 0.0, ">=", least)
+        for peer, least in (("gunicorn", 5.0), ("waitress", 3.0))
+        if peer in ratios
+    ]
+    figures = results["supervision"]
+    if figures:
+        limits += [
+            ("CPU of --version, ms", figures["version"]["cpu_ms"], "<", 100.0),
+            ("CPU of status, ms", figures["status"]["cpu_ms"], "<", 300.0),
+            ("groups of that status", figures["apply"]["groups"], ">=", 100),
+            ("kill to ready, ms", figures["replacement"]["maximum_ms"], "<=", 1000.0),
+            ("requests lost elsewhere", figures["replacement"].get("failures_elsewhere", 0), "<=", 0),
+            ("storm, % of a core", figures["storm"]["percent_of_a_core"], "<", 5.0),
+        ]
+    compare: dict[str, Callable[[Any, Any], bool]] = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
+    return [f"{what}: {value:g}, not {sign} {limit:g}" for what, value, sign, limit in limits
+            if not compare[sign](value, limit)]  # fmt: skip
+
+
+def test_the_committed_results_keep_the_promises() -> None:
+    results = json.loads((Path(report.__file__).parent / "results.json").read_text())
+    assert {"wsgigroups", "gunicorn", "waitress"} <= set(results["versions"])
+    assert results["supervision"], "measure with supervision: the command line's cost is promised too"
+    assert broken_promises(results) == []
+
+
+def test_a_broken_promise_is_named() -> None:
+    poor = json.loads(json.dumps(RESULTS))
+    poor["samples"] = [sample("wsgigroups", 4999.0), sample("gunicorn", 1000.0), sample("waitress", 1667.0)]
+    poor["supervision"]["version"]["cpu_ms"] = 100.0
+    poor["supervision"]["status"]["cpu_ms"] = 300.0
+    poor["supervision"]["apply"]["groups"] = 99
+    poor["supervision"]["replacement"] |= {"maximum_ms": 1000.1, "failures_elsewhere": 1}
+    poor["supervision"]["storm"]["percent_of_a_core"] = 5.0
+    assert len(broken_promises(poor)) == 8
+    assert broken_promises({**poor, "samples": [], "supervision": None}) == []
+    assert broken_promises({**RESULTS, "samples": []}) == []
