@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("status")
 @click.argument("names", metavar="[GROUP[/SLOT]]…", nargs=-1, shell_complete=complete_groups)
-@click.option("--check", is_flag=True, help="Exit 3 unless every group shown is ready.")
+@click.option("--check", is_flag=True, help="Exit 3 unless every group or process named is ready.")
 @click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
 @click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
 @click.pass_obj
@@ -38,33 +39,67 @@ def command(options: Globals, names: tuple[str, ...], check: bool, watch: bool, 
         show_status(status, options.color)
     else:
         write_data(status, output)
-    healthy = all(group["state"] == "ready" for group in status["groups"])
-    return int(ExitCode.NOT_RUNNING) if check and not healthy else int(ExitCode.DONE)
+    return int(ExitCode.NOT_RUNNING) if check and not healthy(status, names) else int(ExitCode.DONE)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What the arguments name of one group."""
+
+    whole: bool = False
+    slots: set[int] = field(default_factory=set)
 
 
 def select(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Keep only the named groups and slots. Raises WsgigroupsError (exit code 4) for a name that is not there."""
     if not names:
         return status
-    wanted: dict[str, set[int] | None] = {}
-    for name in names:
-        group, slash, slot = name.partition("/")
-        if slash and not slot.isdigit():
-            raise click.UsageError(f"cannot read {name!r}: write GROUP or GROUP/SLOT")
-        known = wanted.setdefault(group, set())
-        if not slash:
-            wanted[group] = None
-        elif known is not None:
-            known.add(int(slot))
-    groups: list[dict[str, Any]] = []
-    for found in status["groups"]:
-        if found["name"] in wanted:
-            slots = wanted.pop(found["name"])
-            kept = [process for process in found["processes"] if slots is None or process["slot"] in slots]
-            groups.append({**found, "processes": kept})
-    if wanted:
-        known_names = ", ".join(group["name"] for group in status["groups"]) or "none"
-        raise WsgigroupsError(
-            f"cannot find group {min(wanted)!r}", hint=f"groups here: {known_names}", exit_code=ExitCode.NO_SUCH_GROUP
-        )
-    return {**status, "groups": groups}
+    wanted = _read(names)
+    groups = {group["name"]: group for group in status["groups"]}
+    selected = []
+    for name, part in wanted.items():
+        group = groups.get(name)
+        if group is None:
+            known = ", ".join(groups) or "none"
+            raise _not_found(f"group {name!r}", f"groups here: {known}")
+        for slot in sorted(part.slots - _slots(group)):
+            known = ", ".join(f"{name}/{number}" for number in sorted(_slots(group))) or "none"
+            raise _not_found(f"process '{name}/{slot}'", f"processes of {name}: {known}")
+        kept = [process for process in group["processes"] if part.whole or process["slot"] in part.slots]
+        selected.append({**group, "processes": kept})
+    selected.sort(key=lambda group: list(groups).index(group["name"]))
+    return {**status, "groups": selected}
+
+
+def healthy(status: dict[str, Any], names: tuple[str, ...]) -> bool:
+    """Whether all that is named is ready: a group with all of its processes, a slot with the process that holds it."""
+    wanted = _read(names)
+    for group in status["groups"]:
+        part = wanted.get(group["name"], _Wanted(whole=True))
+        ready = {process["slot"] for process in group["processes"] if process["state"] == "ready"}
+        if (part.whole and group["state"] != "ready") or not part.slots <= ready:
+            return False
+    return True
+
+
+def _read(names: tuple[str, ...]) -> dict[str, _Wanted]:
+    wanted: dict[str, _Wanted] = {}
+    for text in names:
+        name, slash, slot = text.partition("/")
+        if slash and not (slot.isascii() and slot.isdigit()):
+            raise click.UsageError(f"cannot read {text!r}: write GROUP or GROUP/SLOT")
+        part = wanted.setdefault(name, _Wanted())
+        if slash:
+            part.slots.add(int(slot))
+        else:
+            part.whole = True
+    return wanted
+
+
+def _slots(group: dict[str, Any]) -> set[int]:
+    """The slots that are there: those that somebody holds, and those that somebody should."""
+    return {process["slot"] for process in group["processes"]} | set(range(1, group["processes_wanted"] + 1))
+
+
+def _not_found(what: str, hint: str) -> WsgigroupsError:
+    return WsgigroupsError(f"cannot find {what}", hint=hint, exit_code=ExitCode.NO_SUCH_GROUP)

@@ -225,6 +225,11 @@ def test_exit_codes(manager: ManagerUnderTest) -> None:
     manager.apply(group("a", "hello_app:application", manager.port()))
     assert manager.cli("restart", "b").returncode == 4
     assert manager.cli("status", "b").returncode == 4
+    for command in (["status"], ["status", "--check"], ["why"]):
+        assert manager.cli(*command, "a/1").returncode == 0
+        missing = manager.cli(*command, "a/9")
+        assert (missing.returncode, missing.stdout) == (4, "")
+        assert "cannot find process 'a/9'" in missing.stderr
     assert manager.cli("scale", "a").returncode == 2
     assert manager.cli("frobnicate").returncode == 2
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import pytest
 
-from wsgigroups.cli.status import select
+from wsgigroups.cli.status import healthy, select
 from wsgigroups.cli.table import duration, show_status
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -85,6 +86,48 @@ def test_select_by_group_and_slot() -> None:
     with pytest.raises(WsgigroupsError, match="cannot find group 'blgo'") as caught:
         select(everything, ("blgo",))
     assert caught.value.exit_code is ExitCode.NO_SUCH_GROUP
+
+
+def test_a_slot_that_is_not_there_is_not_found() -> None:
+    everything = status(group("blog"), group("shop"))
+    for names in (("blog/9",), ("blog/0",), ("blog", "blog/9"), ("shop", "blog/9")):
+        with pytest.raises(WsgigroupsError, match=r"cannot find process 'blog/[09]'") as caught:
+            select(everything, names)
+        assert caught.value.exit_code is ExitCode.NO_SUCH_GROUP
+        assert caught.value.hint == "processes of blog: blog/1, blog/2"
+    with pytest.raises(click.UsageError):
+        select(everything, ("blog/²",))
+    # a slot that should be held is there although nobody holds it; so is one above what is wanted that still drains
+    vacant = status(group("blog", processes=[process(1), process(3, state="draining")]))
+    assert select(vacant, ("blog/2",))["groups"][0]["processes"] == []
+    assert [p["slot"] for p in select(vacant, ("blog/3", "blog/1"))["groups"][0]["processes"]] == [1, 3]
+    stopped = status(group("blog", state="stopped", processes_wanted=0, processes=[]))
+    with pytest.raises(WsgigroupsError, match="cannot find process 'blog/1'") as caught:
+        select(stopped, ("blog/1",))
+    assert caught.value.hint == "processes of blog: none"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ((), False),
+        (("shop",), True),
+        (("blog",), False),
+        (("blog/1",), True),
+        (("blog/2",), False),
+        (("blog/1", "shop"), True),
+        (("blog/1", "blog/2"), False),
+        (("blog", "blog/1"), False),
+        (("blog/3",), True),  # its successor is still starting, and the one in place serves
+        (("blog/4",), False),  # nobody holds it just now
+    ],
+)
+def test_health_is_that_of_what_is_named(names: tuple[str, ...], expected: bool) -> None:
+    processes = [process(1), process(2, state="backoff"), process(3), process(3, state="starting")]
+    everything = status(
+        group("blog", state="degraded", processes_wanted=4, processes_ready=2, processes=processes), group("shop")
+    )
+    assert healthy(select(everything, names), names) is expected
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(4.23, "4.2s"), (192, "3m12s"), (18420, "5h07m"), (1_051_200, "12d04h")])
