@@ -10,12 +10,15 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import wsgigroups
 from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # command → (module, one line of help). The help stands here so that --help imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -66,7 +69,11 @@ def default_state_dir() -> Path:
     """`/var/lib/wsgigroups` as root, else below `$XDG_STATE_HOME` (`~/.local/state`)."""
     if os.geteuid() == 0:
         return Path("/var/lib/wsgigroups")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "wsgigroups"
+    state = os.environ.get("XDG_STATE_HOME")
+    if not state:
+        home = os.path.expanduser("~")  # "~" itself for a user without an entry, as in containers
+        state = os.path.join(home, ".local", "state") if os.path.isabs(home) else f"/tmp/wsgigroups-{os.geteuid()}"  # noqa: S108
+    return Path(state) / "wsgigroups"
 
 
 def default_log_dir() -> Path:
@@ -126,29 +133,44 @@ def cli(
     wsgigroups apply groups.toml        make it so, without dropping a request
     wsgigroups status                   what runs
     """
-    ctx.obj = Globals(run_dir.absolute(), state_dir.absolute(), log_dir.absolute(), color, verbose - quiet)
+    if isinstance(ctx.obj, dict):
+        ctx.obj["verbosity"] = verbose - quiet
+    ctx.obj = Globals(_absolute(run_dir), _absolute(state_dir), _absolute(log_dir), color, verbose - quiet)
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError:
+        hint = "change to a directory that exists, or give its whole path"
+        raise WsgigroupsError(f"cannot find {path}: the working directory was removed", hint=hint) from None
 
 
 def main() -> None:
-    """Entry point: run a command, turn its failure into one sentence and an exit code."""
+    """Entry point: run a command, turn whatever happens into one sentence and an exit code."""
+    from wsgigroups.cli import failures
+
+    failures.prepare_streams()
+    status = _run(failures.explain)
+    failures.release_streams()
+    sys.exit(status)
+
+
+def _run(explain: Callable[[Exception, int], int]) -> int:
+    given: dict[str, int] = {}  # filled by `cli`: the verbosity is wanted after its context is gone
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False, obj=given)
+        sys.stdout.flush()
     except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        return leaving.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(141)
-    except WsgigroupsError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    sys.exit(status if isinstance(status, int) else ExitCode.DONE)
+        return 130
+    except Exception as error:  # noqa: BLE001  (the last resort: no traceback is ever what people get)
+        return explain(error, given.get("verbosity", 0))
+    return int(status) if isinstance(status, int) else int(ExitCode.DONE)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Runs in the user's process. rich and ruamel.yaml are imported when they are need
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -55,6 +56,7 @@ def write_data(value: Any, output: str) -> None:
 
 
 def say(text: str, verbosity: int = 0) -> None:
-    """Write one line for people to stderr, unless -q was given."""
+    """Write one line for people to stderr, unless -q was given. Where that is full, the command still does its work."""
     if verbosity >= 0:
-        click.echo(text, err=True)
+        with contextlib.suppress(OSError):
+            click.echo(text, err=True)

@@ -72,13 +72,14 @@ def write_report(result: Loaded, output: str, options: Globals) -> None:
     if output != "text":
         from wsgigroups.config.reports import renderer
 
-        click.echo(renderer(output)(result.diagnostics, names), nl=False)
+        # bytes: these formats are UTF-8 in every locale
+        click.echo(renderer(output)(result.diagnostics, names).encode(), nl=False)
         return
     from wsgigroups.cli.diagnostics import use_color
+    from wsgigroups.cli.output import say
     from wsgigroups.config.reports.text import render, summary
 
     colored = use_color(options.color, sys.stdout)
     if result.diagnostics:
         click.echo(render(result.diagnostics, result.source, color=colored), color=colored)
-    if options.verbosity >= 0:
-        click.echo(summary(result.diagnostics, len(names)), err=True)
+    say(summary(result.diagnostics, len(names)), options.verbosity)

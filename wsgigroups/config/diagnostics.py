@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,21 @@ class Diagnostic:
             return replace(self, severity=Severity.ERROR)
         return self
 
+    def legible(self, *, names: bool = True) -> Diagnostic:
+        """The same in characters that every encoding of Unicode has. names False: names of files stay as they are."""
+        related = tuple(
+            replace(item, message=legible(item.message), file=legible(item.file) if names else item.file)
+            for item in self.related
+        )
+        return replace(
+            self,
+            message=legible(self.message),
+            file=legible(self.file) if names and self.file is not None else self.file,
+            hint=legible(self.hint) if self.hint is not None else None,
+            related=related,
+            option=legible(self.option) if self.option is not None else None,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for `validate -o json`."""
         return {
@@ -84,6 +100,16 @@ class Finding:
     hint: str | None = None
     related: tuple[tuple[tuple[str | int, ...], str], ...] = ()
     at_key: bool = False  # the key is what is wrong, not its value
+
+
+_HALF = re.compile("[\ud800-\udfff]")  # what stands for a byte that is not UTF-8, in names and variables (PEP 383)
+
+
+def legible(text: str) -> str:
+    """Write bytes that are not UTF-8 as people would: `b\\xff.toml`. No format that reports come in can hold them."""
+    if text.isascii():
+        return text
+    return _HALF.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}" if found[0] >= "\udc80" else "\ufffd", text)
 
 
 def path_text(path: Iterable[str | int]) -> str:

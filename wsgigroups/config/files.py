@@ -41,23 +41,43 @@ class Collector:
                 self._report(Problem("WG0101", "cannot open a file whose name holds a NUL character"), None, None)
             elif str(path) == "-":
                 self._stdin()
-            elif path.is_dir():
+            elif self._is_lost(path):
+                continue
+            elif os.path.isdir(path):
                 self._directory(path)
             else:
                 self._file(path, None, None)
+
+    def _is_lost(self, path: Path) -> bool:
+        """Whether a relative name starts at a working directory that was removed; it is reported then."""
+        if path.is_absolute():
+            return False
+        try:
+            reading.working_directory()
+        except Problem as problem:
+            self._report(problem, str(path), None)
+            return True
+        return False
 
     def _stdin(self) -> None:
         name = "<stdin>"
         self.names.append(name)
         try:
             text = reading.read_stdin()
+            directory = reading.working_directory()
         except Problem as problem:
             self._report(problem, name, None)
             return
-        self._parse(name, os.getcwd(), text, "toml" if _looks_like_toml(text) else "yaml")
+        self._parse(name, directory, text, "toml" if _looks_like_toml(text) else "yaml")
 
     def _directory(self, path: Path) -> None:
-        names = sorted(x for x in os.listdir(path) if not x.startswith(".") and os.path.splitext(x)[1] in SUFFIXES)
+        try:
+            entries = os.listdir(path)
+        except OSError as error:
+            problem = Problem("WG0101", f"cannot list the directory {path}: {reading.reason(error)}")
+            self._report(problem, str(path), None)
+            return
+        names = sorted(x for x in entries if not x.startswith(".") and os.path.splitext(x)[1] in SUFFIXES)
         if not names:
             hint = "files end in .toml, .yaml or .yml"
             self._report(Problem("WG0117", f"the directory {path} holds no configuration file", hint), str(path), None)
@@ -137,6 +157,10 @@ class Collector:
                 else source.locate(("include",))
             )
             whole = os.path.join(source.directory, pattern)
+            if "\0" in pattern:
+                problem = Problem("WG0101", "cannot open a file whose name holds a NUL character")
+                self._report(problem, source.name, span)
+                continue
             if glob.has_magic(pattern):
                 found = sorted(x for x in glob.glob(whole) if os.path.splitext(x)[1].lower() in SUFFIXES)
                 if not found:
@@ -187,5 +211,8 @@ def _looks_like_toml(text: str) -> bool:
 
 def _short(path: str) -> str:
     """The path as people would write it: relative where it lies below the working directory."""
-    here = os.getcwd()
+    try:
+        here = reading.working_directory()
+    except Problem:
+        return path
     return os.path.relpath(path, here) if os.path.isabs(path) and path.startswith(here + os.sep) else path

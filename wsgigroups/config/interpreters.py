@@ -147,7 +147,8 @@ def _allowed(found: os.stat_result, uid: int, gid: int, groups: Sequence[int], w
 
 def _walk(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield every directory, link and file that resolving the path passes, `..` resolved as the kernel does."""
-    absolute = Path(os.path.abspath(os.curdir)) / path
+    # not asked for an absolute path: the working directory may have been removed
+    absolute = path if path.is_absolute() else Path(os.getcwd()) / path
     waiting = list(reversed(absolute.parts[1:]))
     current = Path("/")
     yield current, os.lstat(current)

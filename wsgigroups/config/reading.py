@@ -47,7 +47,7 @@ def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES, *, settle: bool
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         hint = "check the name" if isinstance(error, FileNotFoundError) else None
-        raise Problem("WG0101", f"cannot open {path}: {(error.strerror or 'no reason given').lower()}", hint) from None
+        raise Problem("WG0101", f"cannot open {path}: {reason(error)}", hint) from None
     except ValueError:
         raise Problem("WG0101", "cannot open a file whose name holds a NUL character") from None
     try:
@@ -69,7 +69,7 @@ def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES, *, settle: bool
                 _WHOLE,
             )
     except OSError as error:
-        raise Problem("WG0101", f"cannot read {path}: {(error.strerror or 'no reason given').lower()}") from None
+        raise Problem("WG0101", f"cannot read {path}: {reason(error)}") from None
     finally:
         os.close(fd)
     return decode(data)
@@ -77,7 +77,12 @@ def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES, *, settle: bool
 
 def read_stdin() -> str:
     """Return the text on standard input. Raises Problem."""
-    data = sys.stdin.buffer.read(MAXIMUM_FILE_BYTES + 1)
+    if sys.stdin is None:  # the process was started with descriptor 0 closed
+        raise Problem("WG0101", "cannot read standard input: it is closed", "pipe the configuration into the command")
+    try:
+        data = sys.stdin.buffer.read(MAXIMUM_FILE_BYTES + 1)
+    except OSError as error:  # a directory, or open for writing only
+        raise Problem("WG0101", f"cannot read standard input: {reason(error)}") from None
     _check_size(len(data), MAXIMUM_TOTAL_BYTES)
     return decode(data)
 
@@ -100,6 +105,23 @@ def decode(data: bytes) -> str:
     if not text.strip():
         raise Problem("WG0112", "the file is empty", "the least is: version = 1 and one [groups.NAME]", 0, text)
     return text
+
+
+def working_directory() -> str:
+    """Return the directory that relative names start at. Raises Problem where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise Problem(
+            "WG0101",
+            f"cannot tell the working directory: {reason(error)}",
+            "change to a directory that exists, or name files by their whole paths",
+        ) from None
+
+
+def reason(error: OSError) -> str:
+    """What the system says, as the end of a sentence."""
+    return (error.strerror or "no reason given").lower()
 
 
 def untrusted(path: Path) -> Path | None:

@@ -38,6 +38,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,40}")
 _BASED = re.compile(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
+_HALF = re.compile("[\ud800-\udfff]")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -168,6 +169,7 @@ class _Composer:
         while not isinstance(event := next(self._events), CollectionEndEvent):
             if not isinstance(event, ScalarEvent):
                 self._refuse(event, "WG0111", "a key is not plain text", "write the key as text")
+            self._check_characters(event)
             key: str = event.value
             key_start, key_end = event.start_mark.index, event.end_mark.index
             key_path = (*path, key)
@@ -215,6 +217,7 @@ class _Composer:
 
     def _scalar(self, event: ScalarEvent) -> Any:
         text: str = event.value
+        self._check_characters(event)
         tag = _tag(event)
         plain = not event.style
         if tag is None:
@@ -224,6 +227,13 @@ class _Composer:
         if tag not in {_CORE + kind for kind in ("int", "float", "bool", "null")}:
             self._refuse(event, "WG0111", f"the tag {_short(tag)} is not read", "leave the tag out")
         return _resolve(text)
+
+    def _check_characters(self, event: ScalarEvent) -> None:
+        """An escape can name half of a surrogate pair, which no text file or environment can hold."""
+        if not event.value.isascii() and _HALF.search(event.value):
+            self._refuse(
+                event, "WG0107", "this is not YAML: an escape that is no character", "write the character itself"
+            )
 
     def _check_tag(self, event: Any, kind: str) -> None:
         tag = _tag(event)

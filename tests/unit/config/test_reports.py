@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import xml.etree.ElementTree as ET
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from sarif_pydantic import Sarif
 
 from wsgigroups.config import Diagnostic, Loaded, Severity
+from wsgigroups.config.diagnostics import Related
 from wsgigroups.config.reports import FORMATS, renderer
 from wsgigroups.config.reports.text import printable, render, summary
 
@@ -170,3 +173,34 @@ def test_odd_names_and_missing_places_do_no_harm(output: str) -> None:
     elif output != "github":
         json.loads(text)
     assert renderer(output)([], []) is not None
+
+
+@pytest.mark.parametrize("output", FORMATS[1:])
+def test_names_are_bytes_and_reports_are_text(output: str) -> None:
+    name = os.fsdecode(b"d:1/b\xff \xc3\xa4.toml")
+    items = [
+        Diagnostic(
+            "WG0101",
+            Severity.ERROR,
+            f"cannot open {name}",
+            name,
+            hint=f"not {name}",
+            related=(Related(f"first in {name}", name),),
+            option=name,
+        )
+    ]
+    text = renderer(output)(items, [name])
+    text.encode("utf-8")
+    if output == "sarif":
+        run = json.loads(text)["runs"][0]
+        (result,) = run["results"]
+        found = [*run["artifacts"], result["locations"][0]["physicalLocation"]]
+        found.append(result["relatedLocations"][0]["physicalLocation"])
+        uris = [(item.get("location") or item["artifactLocation"])["uri"] for item in found]
+        assert uris == ["d%3A1/b%FF%20%C3%A4.toml"] * 3
+        assert os.fsdecode(unquote_to_bytes(uris[0])) == name
+        assert result["message"]["text"].startswith(r"cannot open d:1/b\xff ä.toml")
+    elif output in ("json", "gitlab"):
+        assert r"d:1/b\\xff ä.toml" in text
+    else:
+        assert r"/b\xff ä.toml" in text

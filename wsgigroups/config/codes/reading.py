@@ -8,8 +8,9 @@ READING = (
     error(
         "WG0101",
         "A file cannot be opened or read",
-        "The file is not there, or its permissions keep the user who runs the command from reading it. The message has "
-        "the system's reason.",
+        "The file is not there, or its permissions keep the user who runs the command from reading it; or standard "
+        "input is closed, or the working directory, at which a relative name starts, was removed. The message has the "
+        "system's reason.",
         "Check the name and the permissions. Names in include are relative to the file they stand in; names on the "
         "command line to the working directory.",
         'version = 1\ninclude = ["missing.toml"]\n',

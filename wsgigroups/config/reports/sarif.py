@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -78,6 +79,9 @@ def _location(file: str, span: Span | None) -> dict[str, Any]:
 
 
 def _uri(name: str) -> str:
+    """RFC 3986: the bytes of the name, percent-encoded where they are no plain characters."""
+    if name == "<stdin>":
+        return "stdin"
     if name.startswith("/"):
-        return "file://" + quote(name)
-    return quote("stdin" if name == "<stdin>" else PurePath(name).as_posix())
+        return "file://" + quote(os.fsencode(name))
+    return quote(os.fsencode(PurePath(name).as_posix()))

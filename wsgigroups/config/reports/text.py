@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, Span
+from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, Span, legible
 from wsgigroups.config.source import Source
 
 WIDTH = 110  # of a shown line; longer ones are cut around the span
@@ -39,9 +39,11 @@ def summary(diagnostics: Sequence[Diagnostic], files: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace what is not printable, and tabs by one space."""
+    """Replace what is not printable, tabs by one space, bytes of names that are not UTF-8 by their numbers."""
+    if text.isprintable():
+        return text
     return "".join(
-        sign if sign.isprintable() else " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in text
+        sign if sign.isprintable() else " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in legible(text)
     )
 
 
