@@ -66,11 +66,9 @@ def summary(plan: dict[str, Any]) -> str:
 def _show_step(out: Any, step: dict[str, Any]) -> None:
     sign = step["sign"]
     out.print(f"{sign} {step['group']} {_VERB[step['kind']]}", style=_STYLE[sign])
-    if step["kind"] == "add":
-        out.print(f"    processes: {step['cost']['processes_started']}")
-        return
     for reason in step["reasons"]:
-        out.print(f"    {_reason(reason)}")
+        # nothing of a new group changes: what counts is what its names and defaults came to
+        out.print(f"    {reason['option']}: {reason['new']}" if step["kind"] == "add" else f"    {_reason(reason)}")
 
 
 def _reason(reason: dict[str, Any]) -> str:

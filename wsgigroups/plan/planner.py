@@ -89,6 +89,7 @@ class Plan:
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
 
 
+RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python")
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")
 
@@ -118,8 +119,14 @@ def needs_replacement(target: GroupTarget, options: Mapping[str, str], fingerpri
 
 
 def _add(target: GroupTarget) -> Step:
-    reason = Reason("processes", None, str(target.processes), "scale", "new group")
-    return Step(target.name, StepKind.ADD, (reason,), Cost(processes_started=target.processes))
+    """A new group, with what its names and defaults came to: whose processes, which interpreter, where they listen."""
+    reasons = [Reason("processes", None, str(target.processes), "scale", "new group")]
+    reasons += [
+        Reason(option, None, target.options[option], effect_of(option), "new group")
+        for option in RESOLVED_OF_A_NEW_GROUP
+        if option in target.options
+    ]
+    return Step(target.name, StepKind.ADD, tuple(reasons), Cost(processes_started=target.processes))
 
 
 def _remove(name: str, group: ObservedGroup) -> Step:

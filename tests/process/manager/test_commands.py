@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import platform
+import pwd
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,16 +30,27 @@ def group(name: str, app: str, port: int, extra: str = "") -> str:
 
 
 def test_plan_from_nothing_starts_nothing(manager: ManagerUnderTest) -> None:
-    path = manager.write(group("a", "hello_app:application", manager.port(), "processes = 2"))
+    port = manager.port()
+    path = manager.write(group("a", "hello_app:application", port, "processes = 2"))
     plan = manager.cli("plan", "--detailed-exitcode", "-o", "json", str(path))
     assert plan.returncode == 2
     document = json.loads(plan.stdout)
     assert (document["schema_version"], document["empty"]) == (1, False)
     (step,) = document["steps"]
     assert (step["group"], step["kind"], step["sign"], step["cost"]["processes_started"]) == ("a", "add", "+", 2)
+    resolved = {reason["option"]: reason["new"] for reason in step["reasons"]}
+    user, gid = pwd.getpwuid(os.geteuid() or pwd.getpwnam("www-data").pw_uid), os.getegid()
+    primary = grp.getgrgid(gid or user.pw_gid)
+    assert resolved == {
+        "processes": "2", "application": "hello_app:application", "listen": f"127.0.0.1:{port}",
+        "user": f"{user.pw_name} ({user.pw_uid})", "group": f"{primary.gr_name} ({primary.gr_gid})",
+        "python": f"{platform.python_version()} {sys.prefix}",
+    }  # fmt: skip
     dry = manager.cli("apply", "--dry-run", str(path))
     assert dry.returncode == 0
     assert "Plan: 1 to add" in dry.stdout
+    for option, value in resolved.items():
+        assert f"\n    {option}: {value}\n" in dry.stdout
     assert not manager.client.running()
 
 

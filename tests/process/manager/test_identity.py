@@ -87,6 +87,23 @@ def test_two_tenants_are_exactly_who_they_should_be(manager: ManagerUnderTest, a
     assert status == {"a": ("alice", "alice"), "b": ("bob", "staffers")}
 
 
+def test_plan_shows_the_pair_that_names_came_to(manager: ManagerUnderTest) -> None:
+    text = '[server]\nuser = "bob"\ngroup = "extras"\n'
+    text += group("a", manager.port(), 'user = "alice"\ngroup = "staffers"')
+    text += group("b", manager.port(), "")
+    path = str(manager.write(text))
+    steps = json.loads(manager.cli("plan", "-o", "json", path).stdout)["steps"]
+    resolved = {step["group"]: {reason["option"]: reason["new"] for reason in step["reasons"]} for step in steps}
+    pairs = {name: (options["user"], options["group"]) for name, options in resolved.items()}
+    assert pairs == {
+        "a": (f"alice ({ALICE_UID})", f"staffers ({STAFF_GID})"),
+        "b": (f"bob ({BOB_UID})", f"extras ({EXTRA_GID})"),
+    }
+    shown = manager.cli("plan", path).stdout
+    for name, (user, primary) in pairs.items():
+        assert f"    user: {user}\n    group: {primary}\n" in shown.partition(f"+ {name} ")[2]
+
+
 def test_a_daemon_has_its_own_descriptors_and_nothing_else(manager: ManagerUnderTest) -> None:
     alice, bob = manager.port(), manager.port()
     manager.apply(group("a", alice, 'user = "alice"') + group("b", bob, 'user = "bob"'))
