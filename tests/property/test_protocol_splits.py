@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.feeding import feed
 from support.serving import ENGINES
 from unit.protocol import corpus
-from unit.protocol.test_verdicts import feed
 
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError

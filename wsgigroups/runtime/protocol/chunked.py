@@ -100,10 +100,12 @@ class ChunkedDecoder:
 
     def _line(self, data: bytes, position: int) -> int:
         """Read a chunk's size; the offset after the line, or `position` while it is not whole."""
+        if data.find(b"\n", position) < 0:  # the grammar is looked at once, not again for each byte that comes
+            self._check_unfinished(data[position:])
+            return position
         match = _LINE.match(data, position)
         if match is None:
-            self._refuse_line(data, position)
-            return position
+            raise ProtocolError(400, "a chunk's line is malformed")
         if match.end() - position - 2 > limits.CHUNK_LINE_BYTES:
             raise ProtocolError(400, "a chunk's line is longer than %d bytes" % limits.CHUNK_LINE_BYTES)
         self._left = int(match.group(1), 16)
@@ -111,12 +113,8 @@ class ChunkedDecoder:
         return match.end()
 
     @staticmethod
-    def _refuse_line(data: bytes, position: int) -> None:
+    def _check_unfinished(line: bytes) -> None:
         """Raise unless the line may still become a good one."""
-        end = data.find(b"\n", position)
-        if end >= 0:
-            raise ProtocolError(400, "a chunk's line is malformed")
-        line = data[position:]
         if len(line) > limits.CHUNK_LINE_BYTES + 1:
             raise ProtocolError(400, "a chunk's line is longer than %d bytes" % limits.CHUNK_LINE_BYTES)
         digits = _DIGITS.match(line)

@@ -1,0 +1,112 @@
+"""Bytes given to the intake as a socket would give them, and what becomes of them: no socket, no thread, no clock.
+
+Runs in pytest's process and under the fuzzer. Outcomes can be compared: a status for what is refused, the environ with
+"body" for what an application gets, None for what is not complete.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from support.serving import ENGINES
+
+from wsgigroups.runtime.protocol.errors import ProtocolError
+from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
+from wsgigroups.runtime.serving.connection import IDLE, Connection
+from wsgigroups.runtime.serving.intake import Intake
+
+PEER = "9.9.9.9"
+
+
+class NoSocket:
+    """What a connection needs of its socket when no byte is read from it."""
+
+    def fileno(self) -> int:
+        """Return what is never used."""
+        return -1
+
+
+def new_connection(trusted: bool = False) -> Connection:
+    """Return a connection that nothing has been sent on."""
+    base = {"wsgi.url_scheme": "http", "SCRIPT_NAME": "", "REMOTE_ADDR": PEER}
+    return Connection(NoSocket(), base, TRUSTED if trusted else UNTRUSTED, "peer", False)  # type: ignore[arg-type]
+
+
+def converse(
+    pieces: Sequence[bytes], engine: str = "httptools", trusted: bool = False, connection: Connection | None = None
+) -> list[Any]:
+    """Return the outcome of every request in this stream: the last is None, unless one was refused or closes.
+
+    A body that the application would read from the socket is read to its end.
+    """
+    connection = connection or new_connection(trusted)
+    intake = Intake(ENGINES[engine]())
+    left = list(pieces)
+    found: list[Any] = []
+    while True:
+        try:
+            outcome = _next(connection, intake, left)
+        except ProtocolError as error:
+            return [*found, error.status]
+        found.append(outcome)
+        if outcome is None:
+            return found
+        assert connection.head is not None
+        if not connection.head.keep_alive:
+            return found
+        connection.state, connection.head, connection.body = IDLE, None, b""  # as after an answer
+
+
+def feed(pieces: Sequence[bytes], engine: str, trusted: bool = False) -> Any:
+    """Return the outcome of the first request; an environ also has "rest", the bytes that follow the request."""
+    connection = new_connection(trusted)
+    left = list(pieces)
+    try:
+        outcome = _next(connection, Intake(ENGINES[engine]()), left)
+    except ProtocolError as error:
+        return error.status
+    if outcome is not None:
+        outcome["rest"] = connection.data + b"".join(left)
+    return outcome
+
+
+def _next(connection: Connection, intake: Intake, left: list[bytes]) -> dict[str, Any] | None:
+    """Take pieces off `left` until a request is complete with its body. Raises ProtocolError."""
+    complete = bool(connection.data) and intake.advance(connection)
+    while left and not complete:
+        connection.data += left.pop(0)
+        complete = intake.advance(connection)
+    if not complete:
+        return None
+    head, body = connection.head, connection.body
+    assert head is not None
+    if connection.decoder is not None:
+        decoder = connection.decoder
+        assert not connection.data
+        while left and not decoder.complete:
+            body += decoder.feed(left.pop(0))
+        if not decoder.complete:
+            return None
+        connection.data = decoder.rest
+    elif not head.chunked:
+        while len(body) < head.length:
+            if not left:
+                return None
+            body += left.pop(0)
+        connection.data = body[head.length :] + connection.data
+        body = body[: head.length]
+    return {**head.environ, "body": body}
+
+
+def splittings(data: bytes, thorough: bool = False) -> Iterator[list[bytes]]:
+    """Whole, line by line, byte by byte (`thorough`: if it is long, too), and five at random."""
+    yield [data]
+    yield data.splitlines(keepends=True)
+    if thorough or len(data) < 20_000:
+        yield [data[index : index + 1] for index in range(len(data))]
+    chance = random.Random(len(data))
+    for _ in range(5):
+        cuts = sorted(chance.sample(range(len(data) + 1), min(len(data), chance.randint(1, 6))))
+        yield [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
