@@ -187,6 +187,8 @@ def _inherit(composed: Composed, path: Path, group: dict[str, Any]) -> None:
                 continue
             group[key] = dict(value) if isinstance(value, dict) else value
             _inherit_origin(composed, (*path, key), ("defaults", key))
+            for name in value if isinstance(value, dict) else ():
+                _inherit_origin(composed, (*path, key, name), ("defaults", key, name))
         elif not isinstance(value, dict) or not isinstance(group[key], dict):
             continue
         else:

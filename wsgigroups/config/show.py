@@ -31,7 +31,10 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One option as it is in effect. written False: the default; value None then where it is only a sentence."""
+    """One option as it is in effect. written False: the default; value None then where it is only a sentence.
+
+    Tables are merged from layers, so each of their entries is a value of its own, with its own origin.
+    """
 
     path: Path
     name: str
@@ -39,6 +42,12 @@ class Value:
     written: bool
     origin: str  # "groups.toml:5", "groups.toml:2 [defaults]", "prod.toml:9 (profile production)", "default"
     note: str = ""  # a default that is no value, in words
+    entry: str | None = None  # of a table
+
+    @property
+    def key(self) -> str:
+        """As TOML writes it."""
+        return self.name if self.entry is None else f"{self.name}.{self.entry}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,12 @@ def _values(
         here = (*path, name)
         if model.is_set(name):
             value = readable(option, getattr(model, option.attribute))
-            yield Value(here, name, value, True, _origin(composed, here))
+            if isinstance(value, dict) and value:
+                for entry, item in value.items():
+                    there = (*here, entry)
+                    yield Value(there, name, item, True, _origin(composed, there), entry=entry)
+            else:
+                yield Value(here, name, value, True, _origin(composed, here))
         elif defaults:
             value = default_value(option)
             yield Value(here, name, value, False, "default", "" if value is not None else default_text(option))
@@ -123,7 +137,7 @@ def as_text(found: list[Block], paint: Any) -> str:
 def _line(value: Value) -> str:
     if value.value is None:
         return f"# {value.name}: {value.note}"
-    return f"{value.name} = {toml_value(value.value)}"
+    return f"{value.key} = {toml_value(value.value)}"
 
 
 def as_toml(found: list[Block]) -> str:
@@ -134,7 +148,7 @@ def as_toml(found: list[Block]) -> str:
             lines += ["", header(block)]
         for value in block.values:
             if value.written:
-                lines.append(f"{value.name} = {toml_value(_escaped(value))}")
+                lines.append(f"{value.key} = {toml_value(_escaped(value))}")
             elif value.value is not None:
                 lines.append(f"# {value.name} = {toml_value(value.value)}")
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -153,8 +167,13 @@ def as_data(found: list[Block], *, escape: bool) -> dict[str, Any]:
             else:
                 target = target.setdefault(part, [] if isinstance(following, int) else {})
         for value in block.values:
-            if value.written or value.value is not None:
-                target[value.name] = _escaped(value) if escape else value.value
+            if not value.written and value.value is None:
+                continue
+            plain = _escaped(value) if escape else value.value
+            if value.entry is None:
+                target[value.name] = plain
+            else:
+                target.setdefault(value.name, {})[value.entry] = plain
     return document
 
 

@@ -177,19 +177,61 @@ def test_profiles_that_are_wrong(check: Any) -> None:
     assert codes(loaded) == ["WG0301", "WG0201"], "unused profiles are checked as well"
 
 
+def origins_of(loaded: Loaded, group: str, *keys: tuple[str, ...]) -> dict[str, tuple[int, str | None, bool]]:
+    """Line, profile and whether it is inherited, of each key of a group."""
+    assert loaded.composed, messages(loaded)
+    found = {}
+    for key in keys:
+        origin = loaded.composed.origin(("groups", group, *key))
+        assert origin, key
+        span = origin.span(key=True)
+        assert span, key
+        found[".".join(key)] = (span.line, origin.profile, origin.inherited)
+    return found
+
+
 def test_origins_name_file_line_and_layer(check: Any) -> None:
     loaded: Loaded = check(PROFILES, profiles=["production"])
-    assert loaded.composed
-    origins = {
-        key: loaded.composed.origin(("groups", "a", key)) for key in ("app", "threads", "processes", "environment")
-    }
-    found = {key: (item.span().line, item.profile, item.inherited) for key, item in origins.items() if item}  # type: ignore[union-attr]
-    assert found == {
+    keys = [("app",), ("threads",), ("processes",), ("environment", "MODE"), ("environment", "KEEP")]
+    assert origins_of(loaded, "a", *keys) == {
         "app": (5, None, False),
         "threads": (10, "production", True),
         "processes": (12, "production", False),
-        "environment": (7, None, False),
+        "environment.MODE": (13, "production", False),
+        "environment.KEEP": (7, None, False),
     }
+
+
+VARIABLES_OF_LAYERS = """\
+version = 1
+[defaults.environment]
+SHARED = "1"
+OVERLAID = "1"
+OWN = "1"
+[groups.a]
+app = "a:a"
+listen = ["127.0.0.1:1"]
+environment = { OWN = "2" }
+[groups.b]
+app = "b:b"
+listen = ["127.0.0.1:2"]
+[profiles.p.defaults.environment]
+OVERLAID = "3"
+ADDED = "3"
+"""
+
+
+def test_every_variable_keeps_its_own_origin(check: Any) -> None:
+    """Whether the table was merged from layers or inherited as it is."""
+    loaded: Loaded = check(VARIABLES_OF_LAYERS, profiles=["p"])
+    names = [("environment", name) for name in ("SHARED", "OVERLAID", "OWN", "ADDED")]
+    shared = {
+        "environment.SHARED": (3, None, True),
+        "environment.OVERLAID": (14, "p", True),
+        "environment.ADDED": (15, "p", True),
+    }
+    assert origins_of(loaded, "a", *names) == {**shared, "environment.OWN": (9, None, False)}
+    assert origins_of(loaded, "b", *names) == {**shared, "environment.OWN": (5, None, True)}
 
 
 def test_relative_paths_start_at_the_file(check: Any, tmp_path: Path) -> None:

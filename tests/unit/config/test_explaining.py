@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,58 @@ def test_show_as_json_has_values_and_origins(shown: Path) -> None:
     assert data["configuration"]["groups"]["www.example.org"]["threads"] == 5
     assert data["origins"]['groups."www.example.org".threads'] == f"{shown}:5 [defaults]"
     assert data["origins"]['groups."www.example.org".umask'] == "default"
+
+
+LAYERED = """\
+version = 1
+[defaults]
+environment = { SHARED = "1", MODE = "none" }
+[groups.a]
+app = "a:a"
+listen = ["127.0.0.1:1"]
+environment = { MODE = "development", KEEP = "x" }
+[groups.b]
+app = "b:b"
+listen = ["127.0.0.1:2"]
+environment = {}
+[profiles.production.groups.a]
+environment = { MODE = "production" }
+"""
+
+
+def test_show_has_an_origin_for_every_variable(tmp_path: Path) -> None:
+    """A profile, [defaults] and the group itself may each set some of them."""
+    path = tmp_path / "groups.toml"
+    path.write_text(LAYERED)
+    arguments = ("config", "show", str(path), "--profile", "production", "--no-defaults")
+    text = run(*arguments).output
+    shown = [re.split(r" +# ", line) for line in text.splitlines() if line.startswith("environment")]
+    inherited = ['environment.SHARED = "1"', f"{path}:3 [defaults]"]
+    assert shown == [
+        ['environment.MODE = "production"', f"{path}:13 (profile production)"],
+        ['environment.KEEP = "x"', f"{path}:7"],
+        inherited,
+        inherited,
+        ['environment.MODE = "none"', f"{path}:3 [defaults]"],
+    ]
+    data = json.loads(run(*arguments, "-o", "json").output)
+    found = {key: origin for key, origin in data["origins"].items() if "a.environment" in key}
+    assert found == {
+        "groups.a.environment.MODE": f"{path}:13 (profile production)",
+        "groups.a.environment.KEEP": f"{path}:7",
+        "groups.a.environment.SHARED": f"{path}:3 [defaults]",
+    }
+    assert data["configuration"]["groups"]["a"]["environment"] == {"MODE": "production", "KEEP": "x", "SHARED": "1"}
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    assert load([again]).configuration == load([path], profiles=["production"]).configuration
+
+
+def test_show_has_an_origin_for_a_table_without_variables(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text(LAYERED.replace('environment = { SHARED = "1", MODE = "none" }', ""))
+    data = json.loads(run("config", "show", str(path), "--no-defaults", "-o", "json").output)
+    assert data["origins"]["groups.b.environment"] == f"{path}:11"
 
 
 def test_show_refuses_what_is_wrong(tmp_path: Path) -> None:
