@@ -33,17 +33,18 @@ class Person:
 
 def resolve_person(group: str, user: str | None, primary: str | None, supplementary: Sequence[str]) -> Person:
     """Resolve names and `#number`s. user None: `www-data`, else `nobody`. Raises WsgigroupsError."""
-    entry = _user(group, user) if user else _fallback(group)
-    gid = _gid(group, "group", primary) if primary else entry.pw_gid
-    _refuse_zero(group, "user", user or entry.pw_name, entry.pw_uid)
-    _refuse_zero(group, "group", primary or f"primary group of {entry.pw_name}", gid)
-    extra = [_gid(group, "supplementary-groups", name) for name in supplementary]
+    entry = _user(of_group("user", group), user) if user else _fallback(group)
+    gid = _gid(of_group("group", group), primary) if primary else entry.pw_gid
+    refuse_root(of_group("user", group), user or entry.pw_name, entry.pw_uid)
+    refuse_root(of_group("group", group), primary or f"primary group of {entry.pw_name}", gid)
+    place = of_group("supplementary-groups", group)
+    extra = [_gid(place, name) for name in supplementary]
     for name, number in zip(supplementary, extra, strict=True):
-        _refuse_zero(group, "supplementary-groups", name, number)
+        refuse_root(place, name, number)
     groups = tuple(dict.fromkeys([gid, *extra]))
     limit = os.sysconf("SC_NGROUPS_MAX")
     if len(groups) > limit:
-        raise _invalid(group, "supplementary-groups", f"{len(groups)} groups are more than the system's {limit}")
+        raise _invalid(place, f"{len(groups)} groups are more than the system's {limit}")
     return Person(entry.pw_uid, gid, groups, entry.pw_name, group_name(gid), entry.pw_dir or None)
 
 
@@ -58,14 +59,25 @@ def own_person() -> Person:
     return Person(uid, gid, tuple(os.getgroups()), name, group_name(gid), home)
 
 
-def resolve_uid(group: str, option: str, name: str) -> int:
-    """Resolve a user for a check or a socket's owner. Raises WsgigroupsError."""
-    return _user(group, name, option).pw_uid
+def of_group(option: str, group: str) -> str:
+    """How a message names an option of a group."""
+    return f"{option} of group {group!r}"
 
 
-def resolve_gid(group: str, option: str, name: str) -> int:
-    """Resolve a group for a check. Raises WsgigroupsError."""
-    return _gid(group, option, name)
+def resolve_uid(place: str, name: str) -> int:
+    """Resolve a user for a check, a socket's owner or a default. Raises WsgigroupsError naming the place."""
+    return _user(place, name).pw_uid
+
+
+def resolve_gid(place: str, name: str) -> int:
+    """Resolve a group likewise."""
+    return _gid(place, name)
+
+
+def refuse_root(place: str, name: str, number: int) -> None:
+    """Raise WsgigroupsError for uid 0 and gid 0."""
+    if number == 0:
+        raise _invalid(place, f"{name!r} is root's; applications never run as root")
 
 
 def group_name(gid: int) -> str:
@@ -76,23 +88,23 @@ def group_name(gid: int) -> str:
         return f"#{gid}"
 
 
-def _invalid(group: str, option: str, what: str) -> WsgigroupsError:
-    return WsgigroupsError(f"cannot use {option} of group {group!r}: {what}", exit_code=ExitCode.USAGE)
+def _invalid(place: str, what: str) -> WsgigroupsError:
+    return WsgigroupsError(f"cannot use {place}: {what}", exit_code=ExitCode.USAGE)
 
 
 def _number(text: str) -> int:
     return int(text[1:]) if text[1:].isascii() and text[1:].isdigit() else -1
 
 
-def _user(group: str, name: str, option: str = "user") -> pwd.struct_passwd:
+def _user(place: str, name: str) -> pwd.struct_passwd:
     if not name.startswith("#"):
         try:
             return pwd.getpwnam(name)
         except KeyError:
-            raise _invalid(group, option, f"there is no user {name!r} on this host") from None
+            raise _invalid(place, f"there is no user {name!r} on this host") from None
     uid = _number(name)
     if uid < 0:
-        raise _invalid(group, option, f"{name!r} is no number")
+        raise _invalid(place, f"{name!r} is no number")
     try:
         return pwd.getpwuid(uid)
     except KeyError:
@@ -100,15 +112,15 @@ def _user(group: str, name: str, option: str = "user") -> pwd.struct_passwd:
         return pwd.struct_passwd((name, "x", uid, uid, "", "", ""))
 
 
-def _gid(group: str, option: str, name: str) -> int:
+def _gid(place: str, name: str) -> int:
     if not name.startswith("#"):
         try:
             return grp.getgrnam(name).gr_gid
         except KeyError:
-            raise _invalid(group, option, f"there is no group {name!r} on this host") from None
+            raise _invalid(place, f"there is no group {name!r} on this host") from None
     gid = _number(name)
     if gid < 0:
-        raise _invalid(group, option, f"{name!r} is no number")
+        raise _invalid(place, f"{name!r} is no number")
     return gid
 
 
@@ -118,9 +130,5 @@ def _fallback(group: str) -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise _invalid(group, "user", f"none is set and neither {' nor '.join(FALLBACK_USERS)} exists on this host")
-
-
-def _refuse_zero(group: str, option: str, name: str, number: int) -> None:
-    if number == 0:
-        raise _invalid(group, option, f"{name!r} is root's; applications never run as root")
+    what = f"none is set and neither {' nor '.join(FALLBACK_USERS)} exists on this host"
+    raise _invalid(of_group("user", group), what)

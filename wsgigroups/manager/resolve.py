@@ -17,7 +17,15 @@ from wsgigroups.config.interpreters import Interpreter, can_execute, find_interp
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager.environment import build_environment
-from wsgigroups.manager.identity import Person, own_person, resolve_gid, resolve_person, resolve_uid
+from wsgigroups.manager.identity import (
+    Person,
+    of_group,
+    own_person,
+    refuse_root,
+    resolve_gid,
+    resolve_person,
+    resolve_uid,
+)
 from wsgigroups.manager.options import option_texts
 from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
@@ -44,6 +52,7 @@ def surroundings(log_dir: Path) -> Surroundings:
 
 def resolve(configuration: Configuration, around: Surroundings) -> Desired:
     """Return the targets of all groups that have an application. Raises WsgigroupsError for the first that fails."""
+    _check_shared_names(configuration)
     owners = {name: site for site, model in configuration.sites.items() for name in model.groups}
     targets = {}
     for name, group in configuration.all_groups().items():
@@ -58,17 +67,7 @@ def resolve(configuration: Configuration, around: Surroundings) -> Desired:
 
 def _target(name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str) -> GroupTarget:
     root = os.geteuid() == 0
-    named = (
-        resolve_person(
-            name,
-            group.user or configuration.server.user,
-            group.group or configuration.server.group,
-            group.supplementary_groups or (),
-        )
-        if root or group.user or group.group
-        else own_person()
-    )
-    person = named if root else own_person()
+    person = _person(name, group, configuration, root=root)
     notices = _identity_notices(group, configuration, person, root=root)
     interpreter = _interpreter(name, group, person, root=root)
     locale = dict(around.locale)
@@ -103,18 +102,49 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
     )
 
 
-def _identity_notices(group: Group, configuration: Configuration, person: Person, *, root: bool) -> list[str]:
+def _check_shared_names(configuration: Configuration) -> None:
+    """Resolve what groups inherit before any group, so that a mistake is blamed on the line that has it.
+
+    Whether or not anybody uses it: a manager that is not root ignores names, but not names that mean nothing.
+    """
+    for section, model in (("server", configuration.server), ("gateway", configuration.gateway)):
+        for option, name, number_of in (("user", model.user, resolve_uid), ("group", model.group, resolve_gid)):
+            if name:
+                place = f"[{section}] {option}"
+                refuse_root(place, name, number_of(place, name))
+
+
+def _person(name: str, group: Group, configuration: Configuration, *, root: bool) -> Person:
+    """Who the group's processes are. A manager that is not root has one answer, and still wants names that exist."""
+    user, primary = group.user or configuration.server.user, group.group or configuration.server.group
     if root:
-        if not (group.user or configuration.server.user):
+        return resolve_person(name, user, primary, group.supplementary_groups or ())
+    if user:
+        resolve_person(name, user, primary, group.supplementary_groups or ())
+    else:
+        named = [("group", primary)] if primary else []
+        for option, text in (*named, *(("supplementary-groups", text) for text in group.supplementary_groups or ())):
+            place = of_group(option, name)
+            refuse_root(place, text, resolve_gid(place, text))
+    return own_person()
+
+
+def _identity_notices(group: Group, configuration: Configuration, person: Person, *, root: bool) -> list[str]:
+    server = configuration.server
+    if root:
+        if not (group.user or server.user):
             return [f"no user is set anywhere, its processes run as {person.user_name}:{person.group_name}"]
         return []
     ignored = [
         option
         for option, value in (
             ("user", group.user),
+            ("[server] user", None if group.user else server.user),
             ("group", group.group),
+            ("[server] group", None if group.group else server.group),
             ("supplementary-groups", group.supplementary_groups),
             ("chroot", group.chroot),
+            ("socket-user", group.socket_user),
         )
         if value
     ]
@@ -169,10 +199,12 @@ def _spawner(interpreter: Interpreter, locale: dict[str, str], version: str) -> 
 
 
 def _listeners(name: str, group: Group, configuration: Configuration, *, root: bool) -> tuple[ListenerTarget, ...]:
-    owner = None
-    if root:
-        front = group.socket_user or configuration.gateway.user or configuration.server.user
-        owner = resolve_uid(name, "socket-user", front) if front else resolve_person(name, None, None, ()).uid
+    owner = resolve_uid(of_group("socket-user", name), group.socket_user) if group.socket_user else None
+    if not root:
+        owner = None
+    elif owner is None:
+        front = configuration.gateway.user or configuration.server.user  # resolved already, so that it names no group
+        owner = resolve_uid("the gateway's user", front) if front else resolve_person(name, None, None, ()).uid
     return tuple(
         ListenerTarget(
             str(address),
@@ -274,8 +306,8 @@ def _spec(
         switch_interval_s=group.switch_interval or 0.0,
         load=group.load,
         script_reloading=group.script_reloading,
-        script_user=resolve_uid(name, "script-user", group.script_user) if group.script_user else None,
-        script_group=resolve_gid(name, "script-group", group.script_group) if group.script_group else None,
+        script_user=resolve_uid(of_group("script-user", name), group.script_user) if group.script_user else None,
+        script_group=resolve_gid(of_group("script-group", name), group.script_group) if group.script_group else None,
         shutdown_timeout_s=group.shutdown_timeout,
         graceful_timeout_s=graceful_s,
         eviction_timeout_s=group.eviction_timeout if group.is_set("eviction_timeout") else graceful_s,

@@ -90,6 +90,7 @@ class Plan:
 
 
 RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python")
+LISTED_NAMES = 3
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")
 
@@ -102,13 +103,28 @@ def plan(desired: Desired, observed: Observed) -> Plan:
         if step:
             steps.append(step)
     steps.sort(key=lambda step: (_ORDER.index(step.kind), step.group))
-    notices = [f"{name}: {text}" for name in sorted(desired) for text in desired[name].notices]
+    notices = _notices(desired)
     notices += [
         f"{name}: stopped by hand and stays so; `wsgigroups start {name}` starts it"
         for name in sorted(desired)
         if name in observed and observed[name].stopped
     ]
     return Plan(tuple(steps), tuple(notices))
+
+
+def _notices(desired: Desired) -> list[str]:
+    """Each text once, with the groups that it is about: what is inherited is said a single time."""
+    about: dict[str, list[str]] = {}
+    for name in sorted(desired):
+        for text in desired[name].notices:
+            about.setdefault(text, []).append(name)
+    return [f"{_listed(names)}: {text}" for text, names in about.items()]
+
+
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= LISTED_NAMES + 1 else names[:LISTED_NAMES]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more groups" if more else "")
 
 
 def needs_replacement(target: GroupTarget, options: Mapping[str, str], fingerprint: str) -> bool:

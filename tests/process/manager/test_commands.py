@@ -54,6 +54,14 @@ def test_plan_from_nothing_starts_nothing(manager: ManagerUnderTest) -> None:
     assert not manager.client.running()
 
 
+def test_plan_refuses_a_server_user_that_does_not_exist(manager: ManagerUnderTest) -> None:
+    """Whoever runs it: as an ordinary user the name would be ignored, and is a mistake all the same."""
+    text = '[server]\nuser = "nosuchserveruser"\n' + group("a", "hello_app:application", manager.port())
+    plan = manager.cli("plan", str(manager.write(text)))
+    assert (plan.returncode, plan.stdout) == (2, "")
+    assert "cannot use [server] user: there is no user 'nosuchserveruser' on this host" in plan.stderr
+
+
 def test_plan_names_the_option_its_effect_and_the_cost(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("a", "hello_app:application", port, 'environment = { SECRET = "hunter2" }'))
