@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.runtime.wire import pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Listener:
-    """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed."""
+    """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed.
+
+    pulse: descriptor of the page on which its processes note that they accept (runtime/wire/pulse.py).
+    """
 
     target: ListenerTarget
     sock: socket.socket
+    pulse: int
     inode: tuple[int, int] | None = None
 
 
@@ -81,12 +86,12 @@ class Listeners:
         if not current:
             self._by_group.pop(group, None)
 
-    def adopt(self, group: str, target: ListenerTarget, fd: int) -> None:
-        """Take over a socket that a spawner kept."""
+    def adopt(self, group: str, target: ListenerTarget, fd: int, pulse: int) -> None:
+        """Take over a socket and its pulse that a spawner kept."""
         sock = socket.socket(fileno=fd)
         sock.set_inheritable(False)
         address = parse(target.address)
-        self._by_group.setdefault(group, {})[target.address] = Listener(target, sock, _inode(address.path))
+        self._by_group.setdefault(group, {})[target.address] = Listener(target, sock, pulse, _inode(address.path))
 
     def close_all(self) -> None:
         """Close and remove everything."""
@@ -98,7 +103,7 @@ class Listeners:
         for listeners in self._by_group.values():
             listener = listeners.get(target.address)
             if listener:
-                return Listener(target, listener.sock.dup(), listener.inode)
+                return Listener(target, listener.sock.dup(), os.dup(listener.pulse), listener.inode)
         return None
 
     def _shared(self, listener: Listener) -> bool:
@@ -114,7 +119,7 @@ class Listeners:
                 f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
                 hint=_hint(error, target.address),
             ) from None
-        listener = Listener(target, sock, _inode(address.path))
+        listener = Listener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path))
         _tune(sock, target)
         return listener
 
@@ -200,3 +205,4 @@ def _close(listener: Listener, *, keep_file: bool = False) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
     listener.sock.close()
+    os.close(listener.pulse)

@@ -73,12 +73,13 @@ async def recover(shell: Shell, stored: Stored) -> int:
 def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
     adopted = 0
     for kept, fds in inventory.kept:
-        if kept.kind == "listener" and len(fds) == 1 and kept.info.get("group") in shell.state.groups:
+        if kept.kind == "listener" and len(fds) == 2 and kept.info.get("group") in shell.state.groups:
             group, target = kept.info["group"], ListenerTarget(**kept.info["target"])
             if target.address in shell.listeners.of(group):
-                os.close(fds[0])
+                for fd in fds:
+                    os.close(fd)
             else:
-                shell.listeners.adopt(group, target, fds[0])
+                shell.listeners.adopt(group, target, *fds)
         elif kept.kind == "process" and len(fds) == 3:
             adopted += _adopt(shell, spawner, int(kept.key), kept.info, fds)
         else:

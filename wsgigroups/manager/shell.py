@@ -156,7 +156,8 @@ class Shell:
         theirs.close()
         held = self.listeners.of(record.group)
         fds = [held[address].sock.fileno() for address in spec.listen]
-        process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds])
+        pulses = [held[address].pulse for address in spec.listen]
+        process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
         os.close(log_fd)
         self._keep_listeners(record.group, spawner)
         return process
@@ -164,7 +165,9 @@ class Shell:
     def _keep_listeners(self, group: str, spawner: Spawner) -> None:
         for address, listener in self.listeners.of(group).items():
             info = {"group": group, "target": live.listener_to_json(listener.target)}
-            spawner.send(messages.Keep("listener", f"{group} {address}", info), [listener.sock.fileno()])
+            spawner.send(
+                messages.Keep("listener", f"{group} {address}", info), [listener.sock.fileno(), listener.pulse]
+            )
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name."""

@@ -33,4 +33,5 @@ def build_spec(target: GroupTarget, record: Record) -> Spec:
         fingerprint=record.fingerprint,
         title=title,
         serving=serving,
+        pulses=True,
     )

@@ -118,9 +118,9 @@ def test_buffers_and_backlog_change_on_the_same_socket(listeners: Listeners, pat
 def test_a_kept_socket_is_adopted(listeners: Listeners, path: Path) -> None:
     first = Listeners()
     bind(first, "a", ListenerTarget(f"unix:{path}"))
-    kept = os.dup(first.of("a")[f"unix:{path}"].sock.fileno())
+    kept, pulse = os.dup(first.of("a")[f"unix:{path}"].sock.fileno()), first.of("a")[f"unix:{path}"].pulse
     first.of("a")[f"unix:{path}"].sock.close()
-    listeners.adopt("a", ListenerTarget(f"unix:{path}"), kept)
+    listeners.adopt("a", ListenerTarget(f"unix:{path}"), kept, pulse)
     assert answers(path)
     listeners.release("a", [f"unix:{path}"])
     assert not path.exists()

@@ -18,6 +18,7 @@ from ..serving.server import Server
 from ..wire import messages
 from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
+from ..wire.pulse import Pulse
 from ..wire.spec import Spec
 from . import applications, descriptors, interpreter, limits, privileges, surroundings
 from .failure import StepError, step
@@ -55,6 +56,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     log_fd, rest = fds[0], fds[1:]
     access_fd = rest.pop() if spec.access_log else None
     kept = [reporter.fileno(), *rest] + ([] if access_fd is None else [access_fd])
+    listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
     descriptors.redirect(log_fd)
     with step("session", "confine the process"):
         _confine(spec, kept, log)
@@ -67,7 +69,8 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
         application = applications.build(spec, rules, log, lifetime.script_changed)
     if os.getpid() != pid:
         os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
-    server = _server(spec, rest, application, board, log, _access_log(spec, access_fd))
+    pulses = _pulses(pulse_fds)
+    server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
     with step("serving", "start serving"):
         lifetime.start(server, rules)
     return lifetime
@@ -111,16 +114,18 @@ def _furnish(spec: Spec, log: Log) -> None:
 def _server(
     spec: Spec,
     listener_fds: List[int],
+    pulses: List[Pulse],
     application: Callable[..., Any],
     board: Board,
     log: Log,
-    access_log: Optional[Callable[[bytes], None]],
+    access_log: Callable[[bytes], None],
 ) -> Server:
     with step("serving", "use the listeners %s" % ", ".join(spec.listen)):
         listeners = [socket.socket(fileno=fd) for fd in listener_fds]
         return Server(
             settings=spec.serving,
             listeners=listeners,
+            pulses=pulses,
             addresses=list(spec.listen),
             application=application,
             board=board,
@@ -130,9 +135,16 @@ def _server(
         )
 
 
-def _access_log(spec: Spec, fd: Optional[int]) -> Optional[Callable[[bytes], None]]:
-    if spec.serving.access_log == "off" and fd is None:
-        return None
+def _pulses(fds: List[int]) -> List[Pulse]:
+    """Map the pulses of the listeners; their descriptors are not needed any more."""
+    with step("serving", "map the pulses of the listeners"):
+        pulses = [Pulse(fd) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    return pulses
+
+
+def _access_log(fd: Optional[int]) -> Callable[[bytes], None]:
     target = 1 if fd is None else fd
 
     def write(line: bytes) -> None:

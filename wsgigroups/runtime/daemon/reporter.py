@@ -45,7 +45,7 @@ class Reporter:
             raise SpecError("cannot receive the spec: %s" % error) from error
         except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
             raise SpecError("cannot read the spec: %s: %s" % (type(error).__name__, error)) from error
-        wanted = 1 + len(spec.listen) + (1 if spec.access_log else 0)
+        wanted = 1 + len(spec.listen) * (2 if spec.pulses else 1) + (1 if spec.access_log else 0)
         if len(fds) != wanted:
             raise SpecError("cannot start: %d descriptors came with the spec, %d were announced" % (len(fds), wanted))
         self.life = spec.life

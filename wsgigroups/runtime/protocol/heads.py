@@ -47,11 +47,12 @@ _connections: Dict[str, Tuple[bool, bool]] = {}  # Connection value → has "clo
 class Head:
     """One request as far as its head tells. `length` is the body's, 0 for none and for a chunked one."""
 
-    __slots__ = ("chunked", "environ", "expects", "is_http_1_1", "keep_alive", "length", "method")
+    __slots__ = ("chunked", "environ", "expects", "is_http_1_1", "keep_alive", "length", "method", "target")
 
-    def __init__(self, method: str, environ: Environ, is_http_1_1: bool) -> None:
+    def __init__(self, method: str, target: str, environ: Environ, is_http_1_1: bool) -> None:
         self.method = method
-        self.environ = environ
+        self.target = target
+        self.environ = environ  # the application's from the call on: it may change what it likes
         self.is_http_1_1 = is_http_1_1
         self.length = 0
         self.chunked = False
@@ -71,19 +72,21 @@ def check(head: bytes) -> None:
 
 
 class Memory:
-    """The field lines that a connection sent last, and what came of them.
+    """The head that a connection sent last, and what came of it.
 
-    Clients of a kept connection mostly repeat their fields and change the request line alone. What the fields mean is
-    a function of their bytes, so equal bytes need not be parsed again. Only for requests without a body.
+    Clients of a kept connection mostly repeat their fields and change the request line alone, or not even that. What
+    bytes mean is a function of the bytes, so equal ones need not be parsed again. Only for requests without a body.
     """
 
-    __slots__ = ("block", "environ", "keep_alive", "minor")
+    __slots__ = ("block", "environ", "head", "keep_alive", "method", "minor", "target")
 
     def __init__(self) -> None:
-        self.block = b""  # of the last request
-        self.environ: Optional[Environ] = None  # base and fields, once a block has come twice
+        self.head = b""  # the whole head whose environ this is
+        self.block = b""  # the fields of the last request
+        self.environ: Optional[Environ] = None  # of `head`, once a block has come twice
         self.keep_alive = True
         self.minor = b"1"  # of the version
+        self.method = self.target = ""
 
 
 def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Optional[Memory] = None) -> Head:
@@ -92,9 +95,15 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     Raises ProtocolError with the status to answer. base: everything that does not change within a connection; memory:
     that connection's.
     """
+    if memory is None:
+        return _parse(head, _REQUEST_LINE.match(head), base, keys, engine)
+    if head == memory.head and memory.environ is not None:
+        result = Head(memory.method, memory.target, memory.environ.copy(), memory.minor == b"1")
+        result.keep_alive = memory.keep_alive
+        return result
     match = _REQUEST_LINE.match(head)
-    if memory is None or match is None:
-        return _parse(head, match, base, keys, engine)
+    if match is None:
+        return _parse(head, None, base, keys, engine)
     method_bytes, target_bytes, _major, minor = match.groups()
     block = head[match.end() :]
     method = METHODS.get(method_bytes)
@@ -113,19 +122,20 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     ):
         result = _parse(head, match, base, keys, engine)
         if memory.environ is None and not (result.length or result.chunked or target_bytes[0] != 47):
-            environ = result.environ.copy()
             memory.minor, memory.keep_alive = minor, result.keep_alive
-            memory.environ = environ
+            memory.head, memory.method, memory.target = head, result.method, result.target
+            memory.environ = result.environ.copy()
         return result
-    environ = memory.environ.copy()
-    result = Head(method, environ, minor == b"1")
-    result.keep_alive = memory.keep_alive
+    environ = memory.environ
     target = target_bytes.decode("ascii")
     path, _, query = target.partition("?")
+    memory.head, memory.method, memory.target = head, method, target
     environ["REQUEST_METHOD"] = method
     environ["REQUEST_URI"] = target
     environ["PATH_INFO"] = decode_path(path) if "%" in path else path
     environ["QUERY_STRING"] = query
+    result = Head(method, target, environ.copy(), minor == b"1")
+    result.keep_alive = memory.keep_alive
     return result
 
 
@@ -140,8 +150,8 @@ def _parse(head: bytes, match: Optional[Match[bytes]], base: Environ, keys: Keys
     if method is None:
         raise ProtocolError(501, "the method is unknown")
     environ = base.copy()
-    result = Head(method, environ, minor == b"1")
     target = target_bytes.decode("ascii")
+    result = Head(method, target, environ, minor == b"1")
     authority = ""
     if target[0] == "/" and "#" not in target and method != "CONNECT":
         path, _, query = target.partition("?")

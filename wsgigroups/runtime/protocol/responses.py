@@ -29,7 +29,8 @@ _KINDS = {
     "transfer-encoding": _HOP_BY_HOP,
     "upgrade": _HOP_BY_HOP,
 }
-_kinds: Dict[str, int] = {}  # names as applications write them
+_LINE_BYTES = 256  # longer ones are not remembered
+_lines: Dict[Tuple[str, str], Tuple[bytes, int, int]] = {}  # (name, value) → line, kind, length: checked before
 _statuses: Dict[str, Tuple[int, bytes]] = {}
 
 NO_BODY, WITH_LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
@@ -75,28 +76,30 @@ def prepare(status: Any, headers: Any, line_limit: int) -> Prepared:
     if not isinstance(headers, list):
         raise TypeError("headers must be a list, not %s" % type(headers).__name__)
     result = Prepared(code, status_line)
-    lines: List[str] = []
-    for name, value in headers:
-        kind = _kinds.get(name)
-        if kind is None:
-            kind = _classify(name)
-        if kind and not _special(result, kind, name, value):
-            continue
-        lines.append(name + ": " + value + "\r\n")
-    try:
-        fields = "".join(lines).encode("latin-1")
-    except UnicodeEncodeError as error:
-        raise ValueError("a header is not Latin-1: %s" % error) from None
-    if len(fields) - len(fields.translate(None, _CONTROLS)) != 2 * len(lines):
-        raise ValueError("a header value has a control character")
+    lines: List[bytes] = []
+    for field in headers:
+        found = _lines.get(field) if type(field) is tuple else None
+        line, kind, length = found if found is not None else _encode(field)
+        if not kind:
+            lines.append(line)
+        elif kind == _LENGTH:
+            if result.length is not None:
+                raise ValueError("there is more than one Content-Length")
+            result.length = length
+            if code != 204:  # RFC 9110 section 8.6
+                lines.append(line)
+        else:
+            result.dated = result.dated or kind == _DATE
+            result.named = result.named or kind == _SERVER
+            lines.append(line)
+    result.fields = fields = b"".join(lines)
     if line_limit and len(fields) > line_limit:
         for line in lines:
             if len(line) - 2 > line_limit:
                 raise FieldTooLargeError(
                     "the response header %s is %d bytes long: header-buffer-size allows %d"
-                    % (line.partition(":")[0], len(line) - 2, line_limit)
+                    % (line.partition(b":")[0].decode("ascii"), len(line) - 2, line_limit)
                 )
-    result.fields = fields
     return result
 
 
@@ -112,33 +115,35 @@ def _check_status(status: Any) -> Tuple[int, bytes]:
     return found
 
 
-def _classify(name: Any) -> int:
+def _encode(field: Any) -> Tuple[bytes, int, int]:
+    """Check one field; its line, what kind it is, and the number if it is Content-Length."""
+    name, value = field
     if type(name) is not str:
         raise TypeError("header names must be str, not %s" % type(name).__name__)
+    if not isinstance(value, str):
+        raise TypeError("header values must be str, not %s" % type(value).__name__)
     if _TOKEN.fullmatch(name) is None:
         raise ValueError("header name %r is no token" % name)
     kind = _KINDS.get(name.lower(), _ORDINARY)
-    if len(_kinds) < _REMEMBERED and len(name) <= 64:
-        _kinds[name] = kind
-    return kind
-
-
-def _special(result: Prepared, kind: int, name: str, value: Any) -> bool:
-    """Take note of a field that concerns the server; False when it is not to be sent."""
     if kind == _HOP_BY_HOP:
         raise ValueError("%s is a hop-by-hop header: it belongs to the server (PEP 3333)" % name)
-    if kind == _DATE:
-        result.dated = True
-    elif kind == _SERVER:
-        result.named = True
-    elif kind == _LENGTH:
-        if type(value) is not str or not value.isdecimal() or not value.isascii():
+    length = 0
+    if kind == _LENGTH:
+        if not value.isdecimal() or not value.isascii():
             raise ValueError("Content-Length is no number: %r" % (value,))
-        if result.length is not None:
-            raise ValueError("there is more than one Content-Length")
-        result.length = int(value)
-        return result.code != 204  # RFC 9110 section 8.6
-    return True
+        length = int(value)
+    try:
+        line = (name + ": " + value + "\r\n").encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ValueError("a header is not Latin-1: %s" % error) from None
+    if len(line) - len(line.translate(None, _CONTROLS)) != len(b"\r\n"):
+        raise ValueError("a header value has a control character")
+    found = line, kind, length
+    if len(line) <= _LINE_BYTES and type(value) is str:
+        if len(_lines) >= _REMEMBERED:
+            _lines.clear()  # most values come once: what comes often is soon here again
+        _lines[name, value] = found
+    return found
 
 
 def compose(

@@ -154,7 +154,7 @@ def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool) -> h
                 raise ProtocolError(400, "%s does not begin with a slash" % name)
     protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
     environ["SERVER_PROTOCOL"] = protocol if _PROTOCOL.fullmatch(protocol) else "HTTP/1.1"
-    return heads.Head(method, environ, is_http_1_1=False)
+    return heads.Head(method, target, environ, is_http_1_1=False)
 
 
 def _scheme(given: Dict[str, str], environ: Dict[str, Any]) -> None:

@@ -17,17 +17,17 @@ from ..protocol.names import Keys
 from ..protocol.scanner import Scanner
 from .output import Output
 
-# What a connection is doing, seen from the poller.
-IDLE, HEAD, BODY, QUEUED, RUNNING, FLUSHING, LINGERING, CLOSED = range(8)
+# What a connection is doing, seen from the poller. POSTED: as IDLE, but its last answer is in the outbox still.
+IDLE, POSTED, HEAD, BODY, QUEUED, RUNNING, FLUSHING, LINGERING, CLOSED = range(9)
 
 
 class Connection:
     """A socket, the bytes received and not yet understood, and the request they make."""
 
     __slots__ = (
-        "accepted_ns",
         "arrived_ns",
         "base",
+        "begun_ns",
         "body",
         "data",
         "deadline_ns",
@@ -80,6 +80,7 @@ class Connection:
         self.decoder: Optional[ChunkedDecoder] = None
         self.received_bytes = 0  # of that request's body, for the minimum rate
         self.since_ns = 0  # when that body began
+        self.begun_ns = 0  # when an unfinished head began
         self.arrived_ns = 0  # when that request began to wait for a thread
         self.offered_ns = 0  # when it was put into the queue
         self.deadline_ns = 0  # when the poller must do something about it; 0: never
@@ -87,4 +88,3 @@ class Connection:
         self.keep = False  # another request may follow the answer being sent
         self.requests = 0
         self.memory = Memory()
-        self.accepted_ns = 0

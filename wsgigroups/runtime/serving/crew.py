@@ -23,34 +23,42 @@ from typing import Callable, List, Optional
 from ..protocol import forwarding
 from ..wire.board import BUSY_WORD, WORD, Board
 from ..wire.spec import Serving
-from .connection import CLOSED, IDLE, RUNNING, Connection
-from .gateway import Gateway, Tally
+from .connection import CLOSED, IDLE, POSTED, RUNNING, Connection
+from .gateway import Gateway
 from .poller import Poller
 from .queue import Queue
+from .tally import Tally
 
 TICK_S = 0.005  # a call that outlasts one to two ticks costs the caller its leadership
 QUICK_NS = 3_000_000
 QUICK_ROW = 200
+BRIEF_NS = 300_000  # after BRIEF_ROW calls in a row that took less, answers of one round leave together
+BRIEF_ROW = 100
+OUTBOX_NS = 1_000_000  # no answer waits for longer than that, and one call, for those that leave with it
 _QUIET_TICKS = 10  # ticks without a new request after which the monitor sleeps until the next one
 HEARTBEAT_S = 1.0
-_REQUESTS_TOTAL, _STARTED, _ACTIVE = WORD["requests_total"], WORD["started_total"], WORD["requests_active"]
-_RECEIVED, _SENT = WORD["received_bytes"], WORD["sent_bytes"]
-_QUEUE_NS, _APPLICATION_NS = WORD["queue_time_ns"], WORD["application_time_ns"]
-_ABORTED, _LAST, _QUEUED = WORD["aborted"], WORD["last_activity_ns"], WORD["requests_queued"]
-_STATUS_1XX, _HEARTBEAT = WORD["status_1xx"], WORD["heartbeat_ns"]
+_STARTED, _ACTIVE, _QUEUED = WORD["started_total"], WORD["requests_active"], WORD["requests_queued"]
+_ABORTED, _LAST, _HEARTBEAT = WORD["aborted"], WORD["last_activity_ns"], WORD["heartbeat_ns"]
 
 
 class RequestThread:
     """One thread that may call the application."""
 
-    __slots__ = ("busy_word", "tally", "thread", "wake")
+    __slots__ = ("_lead", "busy_word", "leads", "tally", "thread", "wake")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, lead: "threading.Lock") -> None:
+        self._lead = lead
+        self.leads = False  # whether it has taken the baton back before its answer was given away
         self.busy_word = BUSY_WORD + index
         self.tally = Tally()
         self.wake = threading.Lock()  # released to give it the baton, or to end it
         self.wake.acquire()
         self.thread: Optional[threading.Thread] = None
+
+    def regain(self) -> bool:
+        """Take the baton back after an inline call; False when the monitor has given it to another thread."""
+        self.leads = leads = self._lead.acquire(False)
+        return leads
 
 
 class Crew:
@@ -76,17 +84,20 @@ class Crew:
         self._stack_size_bytes = settings.stack_size_bytes
         self.maximum_requests = settings.maximum_requests
         self.on_maximum_requests: Optional[Callable[[], None]] = None
+        self.on_failure: Callable[[], None] = lambda: None
         self._log = log
         self._threads: List[RequestThread] = []
         self._idle: List[RequestThread] = []  # last in, first out: few threads stay warm
         self._detached = 0  # request threads in the application that are not the inline leader
+        if settings.multiprocess:
+            poller.places = self._places
         self._lead = threading.Lock()
         self._lead.acquire()
         self._turn = 0
-        self._inline: Optional[RequestThread] = None  # who leads inline; read by the monitor when it holds `_lead`
         self._first: Optional[Connection] = None  # handed over with the baton: a complete request
         self._eager = False
-        self._quick_row = 0
+        self._quick_row = 0  # calls in a row that took less than QUICK_NS, counted while eager
+        self._brief_row = 0  # … less than BRIEF_NS, counted while inline
         self._closing = False
         self._monitor_wake = threading.Lock()
         self._monitor_wake.acquire()
@@ -127,6 +138,10 @@ class Crew:
             if thread.thread is not None:
                 thread.thread.join(max(0.0, until_s - time.monotonic()))
 
+    def _places(self) -> int:
+        """How many more connections this process has threads for; the rest is for siblings. At least one."""
+        return max(1, self._most - self._detached - len(self._poller.ready))
+
     # Leadership; the caller of these has the baton and `_lock`
 
     def _promote(self) -> None:
@@ -142,7 +157,7 @@ class Crew:
             return True
         if len(self._threads) >= self._most:
             return False
-        thread = RequestThread(len(self._threads))
+        thread = RequestThread(len(self._threads), self._lead)
         thread.wake.release()
         try:
             self._start_thread(thread)
@@ -174,17 +189,20 @@ class Crew:
     # A request thread
 
     def _work(self, me: RequestThread) -> None:
-        while not self._ending():
-            me.wake.acquire()
-            if not self._ending():  # else it was woken without the baton, to end
-                self._drive(me)
+        try:
+            while not self._ending():
+                me.wake.acquire()
+                if not self._ending():  # else it was woken without the baton, to end
+                    self._drive(me)
+        except BaseException as error:  # noqa: BLE001 — whatever it is, it must not end in silence
+            self._fail(error)
 
     def _ending(self) -> bool:
         return self._closing
 
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
-        poller, ready, lead = self._poller, self._poller.ready, self._lead
+        poller, ready, lead, clock = self._poller, self._poller.ready, self._lead, self._clock
         first, self._first = self._first, None
         while True:
             if not ready and first is None:
@@ -192,6 +210,7 @@ class Crew:
                     with self._lock:
                         self._publish(me.tally)
                 if self._closing:
+                    poller.send_outbox()
                     return
                 poller.wait()
                 continue
@@ -200,21 +219,25 @@ class Crew:
             if connection is None or (connection.trusted and self._too_late(connection)):
                 continue
             if self._eager or self._closing:
+                poller.send_outbox()
                 with self._lock:
                     self._detached += 1
                     self._words[_ACTIVE] = self._detached
                     self._words[_STARTED] += 1
                     self._promote()
-                self._answer(me, connection)
+                self._answer(me, connection, clock())
                 self._follow(me, connection)
                 return
-            self._inline = me
+            start_ns = clock()
+            if poller.outbox and start_ns - poller.outbox_since_ns > OUTBOX_NS:
+                poller.send_outbox()
             self._turn = turn = self._turn + 1
+            me.leads = False
             lead.release()
             if self._monitor_sleeps:
                 self._wake_monitor()
-            self._answer(me, connection)
-            if not lead.acquire(False):
+            self._answer_inline(me, connection, start_ns)
+            if not me.leads and not lead.acquire(False):
                 self._follow(me, connection)  # the monitor has counted us as detached
                 return
             if self._turn != turn:
@@ -224,17 +247,36 @@ class Crew:
                 continue
             if connection.owned:
                 connection.owned = False
-                if (connection.data or connection.more) and connection.state == IDLE:
+                if (connection.data or connection.more) and connection.state <= POSTED:
                     ready.append((connection.fd, 0))
 
-    def _answer(self, me: RequestThread, connection: Connection) -> None:
-        """Run one request with its time on the board."""
-        words, word, tally = self._words, me.busy_word, me.tally
-        start_ns = self._clock()
+    def _answer_inline(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
+        """Run one request as the leader that may come back to its baton, with its time on the board."""
+        words, word = self._words, me.busy_word
         words[word] = start_ns
-        tally.queue_ns += start_ns - (connection.arrived_ns or start_ns)
-        connection.arrived_ns = 0
-        end_ns = self._gateway.answer(connection, start_ns, tally)
+        if connection.arrived_ns:
+            self._waited(me, connection, start_ns)
+        regain = me.regain if self._brief_row >= BRIEF_ROW else None
+        try:
+            end_ns = self._gateway.answer(connection, start_ns, me.tally, regain)
+        except BaseException as error:  # noqa: BLE001 — ours, not the application's: this request only
+            end_ns = self._lose(connection, error)
+        words[word] = 0
+        if end_ns - start_ns < BRIEF_NS:
+            self._brief_row += 1
+        else:
+            self._brief_row = 0
+
+    def _answer(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
+        """Run one request while somebody else leads, with its time on the board."""
+        words, word = self._words, me.busy_word
+        words[word] = start_ns
+        if connection.arrived_ns:
+            self._waited(me, connection, start_ns)
+        try:
+            end_ns = self._gateway.answer(connection, start_ns, me.tally)
+        except BaseException as error:  # noqa: BLE001 — as above
+            end_ns = self._lose(connection, error)
         words[word] = 0
         if end_ns - start_ns < QUICK_NS:
             self._quick_row = row = self._quick_row + 1
@@ -243,11 +285,31 @@ class Crew:
         else:
             self._quick_row = 0
 
+    def _lose(self, connection: Connection, error: BaseException) -> int:
+        """An error of ours, or no memory, in the middle of a request: end its connection and serve on."""
+        self._poller.report("cannot go on with a request of %s" % connection.peer, error)
+        self._poller.abort(connection)
+        with self._lock:
+            self._words[_ABORTED] += 1
+        return self._clock()
+
+    def _fail(self, error: BaseException) -> None:
+        """Nobody may lead any more: a process that looks alive and answers nothing is the worst that can happen."""
+        self._poller.report("the request path has failed", error)
+        self.on_failure()
+
+    @staticmethod
+    def _waited(me: RequestThread, connection: Connection, start_ns: int) -> None:
+        me.tally.queue_ns += start_ns - connection.arrived_ns
+        connection.arrived_ns = 0
+
     def _follow(self, me: RequestThread, connection: Connection) -> None:
         """Give the connection back, then take what is queued, until nothing is; then be idle."""
         again: Optional[Connection] = connection
         while again is not None:
             following = self._continue(again)
+            if following is not None and following.trusted and self._too_late(following):
+                following = None
             call = False
             with self._lock:
                 if following is not None and len(self._queue):
@@ -271,7 +333,7 @@ class Crew:
                     self._poller.wake()
                 return
             again.state = RUNNING
-            self._answer(me, again)
+            self._answer(me, again, self._clock())
 
     def _take(self) -> Optional[Connection]:
         """Return the request that has waited longest and whose client is still there. The caller holds `_lock`."""
@@ -315,20 +377,9 @@ class Crew:
         """Add a thread's tally to the board. The caller holds `_lock`."""
         if not tally.requests:
             return
-        words = self._words
-        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + tally.requests
-        words[_STARTED] = total + self._detached
-        for index in range(1, 6):
-            count = tally.statuses[index]
-            if count:
-                words[_STATUS_1XX - 1 + index] += count
-        words[_RECEIVED] += tally.received_bytes
-        words[_SENT] += tally.sent_bytes
-        words[_QUEUE_NS] += tally.queue_ns
-        words[_APPLICATION_NS] += tally.application_ns
-        words[_ABORTED] += tally.aborted
-        words[_LAST] = self._clock()
-        tally.clear()
+        total = tally.publish(self._words)
+        self._words[_STARTED] = total + self._detached
+        self._words[_LAST] = self._clock()
         if self.maximum_requests and total >= self.maximum_requests:
             self.maximum_requests = 0
             if self.on_maximum_requests is not None:
@@ -347,7 +398,8 @@ class Crew:
         if not 0 < self._queue.queue_timeout_ns <= waited_ns:
             return False
         connection.owned = False
-        self._words[WORD["queue_timeouts"]] += 1
+        with self._lock:
+            self._words[WORD["queue_timeouts"]] += 1
         self._poller.refuse(connection, 504, "it waited for longer than queue-timeout before it came here")
         return True
 
@@ -360,6 +412,12 @@ class Crew:
         self._promote_request_thread()
 
     def _watch(self) -> None:
+        try:
+            self._keep_watch()
+        except BaseException as error:  # noqa: BLE001 — as for a request thread
+            self._fail(error)
+
+    def _keep_watch(self) -> None:
         beat_s = time.monotonic()
         quiet = turn = 0
         access = self._gateway.access
@@ -397,7 +455,8 @@ class Crew:
             return  # it polls, or is us
         # Nobody can begin a turn now; a turn that began since we looked loses the baton early, which does no harm.
         self._eager = True
-        self._quick_row = 0
+        self._quick_row = self._brief_row = 0
+        self._poller.send_outbox()
         with self._lock:
             self._detached += 1
             self._words[_ACTIVE] = self._detached
@@ -423,12 +482,12 @@ class Crew:
             if connection is None or self._too_late(connection):
                 continue
             now_ns = self._clock()
+            poller.watch(connection)  # to hear of it if the client leaves
             with self._lock:
                 connection.arrived_ns = connection.arrived_ns or now_ns
                 if self._idle:  # one has become idle since we looked: it begins with this one
                     self._first = connection
                     self._hand_over()
                     return
-                poller.watch(connection)  # to hear of it if the client leaves
                 queue.offer(connection, now_ns)
                 words[_QUEUED] = len(queue)

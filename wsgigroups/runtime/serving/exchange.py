@@ -6,6 +6,7 @@ ends before its Content-Length, or an exception after the head has left, makes `
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _UNSENT = -1
 _JOINED_BYTES = 65536  # a block up to this size is copied behind the head, so that one send takes both
 _SENDFILE_BYTES = 1 << 30
+_OF_THE_FILE = frozenset((errno.EBADF, errno.EINVAL, errno.EIO, errno.EOVERFLOW, errno.ENOMEM))  # sendfile(2), "ERRORS"
 
 
 class ClientGoneError(OSError):
@@ -92,7 +94,7 @@ class Exchange:
         if prepared is None:
             raise RuntimeError("the application did not call start_response")
         gateway = self._gateway
-        if gateway.poller.stopping or (self.body is not None and not self.body.complete):
+        if not gateway.poller.keeps or (self.body is not None and not self.body.complete):
             self.keep = False  # what is left of an unread body must not be taken for a request
         own, date = gateway.dates.lines
         data, self.framing, self.keep = responses.compose(
@@ -103,8 +105,8 @@ class Exchange:
             self.left = -1 if length is None else length
         return data
 
-    def send_whole(self, block: bytes) -> None:
-        """Send head and body of an answer that has one block."""
+    def whole(self, block: bytes) -> Tuple[bytes, bytes]:
+        """Return head and body of an answer that has one block."""
         if type(block) is not bytes:
             raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
         head = self.compose(len(block))
@@ -114,7 +116,7 @@ class Exchange:
             block = self._within_length(block)
         else:
             self.left = 0
-        self._send_with_head(head, block)
+        return head, block
 
     def send_block(self, block: bytes) -> None:
         """Send a block of the body, and the head before the first one."""
@@ -130,7 +132,7 @@ class Exchange:
             block = b""
         elif self.left >= 0:
             block = self._within_length(block)
-        self._send_with_head(head, block)
+        self.send_with_head(head, block)
 
     def send_file(self, fd: int, offset: int, length: int) -> None:
         """Send a region of a file without reading it; the head has not left yet. Raises OSError of the file."""
@@ -151,7 +153,9 @@ class Exchange:
             except BlockingIOError:
                 gateway.wait_writable(self)
                 continue
-            except (BrokenPipeError, ConnectionError) as error:
+            except OSError as error:
+                if error.errno in _OF_THE_FILE:
+                    raise
                 raise self.lost(error) from None
             if not sent:
                 break  # the file has become shorter: `finish` sees what is missing
@@ -178,7 +182,8 @@ class Exchange:
         self.left -= len(block)
         return block
 
-    def _send_with_head(self, head: bytes, block: bytes) -> None:
+    def send_with_head(self, head: bytes, block: bytes) -> None:
+        """Send a block, behind the head if that has not left yet."""
         if not head:
             if block:
                 self.send(block)
@@ -219,6 +224,11 @@ class Exchange:
         else:
             with output.lock:
                 output.append(rest)
+                # Not only at the next event: the socket may have taken all before, and then there is none.
+                try:
+                    output.flush(connection.sock)
+                except OSError as error:
+                    raise self.lost(error) from None
         limit = gateway.settings.response_buffer_size_bytes
         if limit and output.size > limit:
             gateway.drain_output(self, limit)

@@ -11,6 +11,7 @@ import traceback
 from typing import Any, Callable, Dict, Iterable, Optional
 
 from ..protocol import forwarding, responses
+from ..protocol.heads import Head
 from ..wire.spec import Serving
 from .access import AccessLog
 from .bodies import EMPTY_BODY, ArrivingBody
@@ -20,26 +21,11 @@ from .errors_stream import ErrorsStream
 from .exchange import ClientGoneError, Exchange, writable
 from .files import FileWrapper
 from .poller import Poller
+from .tally import Tally
 
 Application = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _UNSENT = -1
-
-
-class Tally:
-    """What one request thread has done since it last added it to the board."""
-
-    __slots__ = ("aborted", "application_ns", "queue_ns", "received_bytes", "requests", "sent_bytes", "statuses")
-
-    def __init__(self) -> None:
-        self.statuses = [0] * 10
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin again."""
-        self.requests = self.aborted = 0
-        self.queue_ns = self.application_ns = self.received_bytes = self.sent_bytes = 0
-        for index in range(10):
-            self.statuses[index] = 0
+_POSTED_BYTES = 16384  # a longer answer gains nothing by leaving together with others
 
 
 class Gateway:
@@ -65,38 +51,41 @@ class Gateway:
         self.access = access
         self._errors = errors
 
-    def answer(self, connection: Connection, start_ns: int, tally: Tally) -> int:
-        """Run one request to its end; returns the monotonic time of it. Raises nothing."""
+    def answer(
+        self, connection: Connection, start_ns: int, tally: Tally, regain: Optional[Callable[[], bool]] = None
+    ) -> int:
+        """Run one request to its end; returns the monotonic time of it.
+
+        regain: makes the caller the leader again, who may put the answer into the outbox; False if somebody else leads.
+        None: the answer is to leave at once. Raises nothing that an application could cause.
+        """
         head = connection.head
         assert head is not None
         environ = head.environ
-        if connection.trusted and not connection.is_uwsgi:
-            forwarding.apply(environ, self.poller.trust)
-        if connection.unix:
-            _name_server(environ)
-        body: Optional[ArrivingBody] = None
-        if connection.decoder is None and (head.chunked or len(connection.body) == head.length):
-            environ["wsgi.input"] = io.BytesIO(connection.body) if connection.body else EMPTY_BODY
-            received = len(connection.body)
+        if connection.trusted or connection.unix:
+            self._complete_environ(connection, environ)
+        if head.length or head.chunked:
+            body = self._open_body(connection, head)
         else:
-            body = ArrivingBody(connection, self.settings.socket_timeout_s, head.expects, self._clock)
-            environ["wsgi.input"] = body
-            received = 0
+            environ["wsgi.input"] = EMPTY_BODY
+            body = None
         exchange = Exchange(self, connection, head, body)
         result: Any = None
+        posted = b""
         try:
             result = self._application(environ, exchange.start_response)
             if type(result) is list and len(result) == 1 and exchange.framing == _UNSENT and body is None:
-                exchange.send_whole(result[0])
+                start, block = exchange.whole(result[0])
                 whole = exchange.left <= 0
+                if regain is not None and whole and exchange.keep and len(block) <= _POSTED_BYTES:
+                    posted = start + block
+                    exchange.sent_bytes = len(posted)
+                else:
+                    exchange.send_with_head(start, block)
             else:
                 whole = self._send(exchange, result)
-            if not whole:
-                self.log_request(
-                    exchange,
-                    "error",
-                    "the body is %d bytes shorter than its Content-Length: the connection was closed" % exchange.left,
-                )
+            if exchange.gone or not whole:
+                whole = self._fell_short(exchange)
         except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
             whole = self._failed(exchange, error)
         if type(result) is not list and result is not None:
@@ -109,15 +98,59 @@ class Gateway:
         code = prepared.code if prepared is not None else 500
         tally.requests += 1
         tally.statuses[code // 100] += 1
-        tally.received_bytes += received if body is None else body.received_bytes
+        if head.length or head.chunked:
+            tally.received_bytes += len(connection.body) if body is None else body.received_bytes
         tally.sent_bytes += exchange.sent_bytes
         tally.application_ns += end_ns - start_ns
         if not whole:
             tally.aborted += 1
         if self.access is not None:
             self.access.record(connection, head, code, exchange.sent_bytes, end_ns - start_ns)
+        connection.requests += 1
+        if posted:
+            assert regain is not None
+            if regain():
+                self.poller.post(connection, head, posted, end_ns)
+                return end_ns
+            whole = self._send_late(exchange, posted, tally)
         self._leave(connection, exchange, whole, end_ns)
         return end_ns
+
+    def _complete_environ(self, connection: Connection, environ: Dict[str, Any]) -> None:
+        """What a trusted gateway says of the client, and the name of a server on a UNIX socket."""
+        if connection.trusted and not connection.is_uwsgi:
+            forwarding.apply(environ, self.poller.trust)
+        if connection.unix:
+            _name_server(environ)
+
+    def _fell_short(self, exchange: Exchange) -> bool:
+        """Log why the answer is not whole; False."""
+        if exchange.gone:  # the application has kept the exception to itself
+            self.log_request(exchange, "info", "the client is gone")
+        else:
+            text = "the body is %d bytes shorter than its Content-Length: the connection was closed"
+            self.log_request(exchange, "error", text % exchange.left)
+        return False
+
+    def _open_body(self, connection: Connection, head: Head) -> Optional[ArrivingBody]:
+        """Give the request its input; returned if it has yet to arrive."""
+        if connection.decoder is None and (head.chunked or len(connection.body) == head.length):
+            head.environ["wsgi.input"] = io.BytesIO(connection.body) if connection.body else EMPTY_BODY
+            return None
+        body = ArrivingBody(connection, self.settings.socket_timeout_s, head.expects, self._clock)
+        head.environ["wsgi.input"] = body
+        return body
+
+    def _send_late(self, exchange: Exchange, answer: bytes, tally: Tally) -> bool:
+        """Send what was to be posted, now that somebody else leads; False when the client is gone."""
+        exchange.sent_bytes = 0
+        try:
+            exchange.send(answer)
+        except ClientGoneError as error:
+            self.log_request(exchange, "info", str(error))
+            tally.aborted += 1
+            return False
+        return True
 
     def _send(self, exchange: Exchange, result: Any) -> bool:
         """Send whatever the application returned. Raises anything."""
@@ -130,7 +163,7 @@ class Gateway:
         if exchange.framing == _UNSENT and type(result) in (list, tuple) and len(result) <= 1:
             if result:
                 self._complete_body(exchange)
-                exchange.send_whole(result[0])
+                exchange.send_with_head(*exchange.whole(result[0]))
                 return exchange.left <= 0
         else:
             if isinstance(result, (bytes, str)):
@@ -170,7 +203,7 @@ class Gateway:
             self.log_request(exchange, "error", "the application failed\n" + text)
         if exchange.framing != _UNSENT or not status:
             return False
-        exchange.keep = exchange.keep and exchange.head.keep_alive and not self.poller.stopping and status == 500
+        exchange.keep = exchange.keep and exchange.head.keep_alive and self.poller.keeps and status == 500
         exchange.prepared = responses.Prepared(status, b"")
         try:
             exchange.send(
@@ -199,7 +232,6 @@ class Gateway:
     def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int) -> None:
         """Give the connection its next state; it is still this thread's."""
         poller = self.poller
-        connection.requests += 1
         if not whole:
             # Where only the end of the stream ends the body, nothing but a reset tells that this is not the end.
             if exchange.framing == responses.UNTIL_CLOSE:
@@ -256,7 +288,7 @@ class Gateway:
     def log_request(self, exchange: Exchange, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""
         head, connection = exchange.head, exchange.connection
-        self._log(level, "%s %s from %s: %s" % (head.method, head.environ["REQUEST_URI"], connection.peer, text))
+        self._log(level, "%s %s from %s: %s" % (head.method, head.target, connection.peer, text))
 
 
 def _name_server(environ: Dict[str, Any]) -> None:

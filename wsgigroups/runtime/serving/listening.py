@@ -2,8 +2,8 @@
 
 Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
 process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
-does not watch: its siblings take what comes. If a connection is seen waiting for a while nevertheless, nobody is free,
-and it is taken in, so that queue-timeout and connect-timeout hold for it.
+does not watch: its siblings take what comes. If connections wait and no sibling has taken one for a while (the pulse of
+the listener tells), nobody is free, and they are taken in, so that queue-timeout and connect-timeout hold for them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from __future__ import annotations
 import errno
 import select
 import socket
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
+from ..wire.pulse import Pulse
 from .connection import Connection
 
 PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
-_PROBES = 8  # so many looks in a row must find one: 0.2 s in which no sibling was free
+_PROBES = 8  # so many looks in a row must find one, and none that a sibling has taken: 0.2 s in which nobody was free
+_FRESH_NS = int(_PROBES * PROBE_S * 1e9)
 PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -26,8 +28,9 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Listener:
     """One listening socket and what its connections have in common."""
 
-    def __init__(self, sock: socket.socket, base: Dict[str, Any]) -> None:
+    def __init__(self, sock: socket.socket, base: Dict[str, Any], pulse: Optional[Pulse] = None) -> None:
         self.sock = sock
+        self.pulse = pulse  # shared with all who accept here; None: nobody else does
         self.fd = sock.fileno()
         self.unix = sock.family == socket.AF_UNIX
         self.base = dict(base)
@@ -111,23 +114,34 @@ class Listening:
         """Of all listeners."""
         return list(self._by_fd)
 
+    def anybody_waits(self) -> bool:
+        """Whether a connection waits to be accepted now."""
+        return not self.stopped and bool(self._waiting.poll(0))
+
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""
         return self.saturated and self._has_siblings and not (self.stopped or self.paused_until_ns)
 
     def probe(self) -> List[int]:
         """Look once; the listeners that nobody else serves, when that is certain."""
-        ready = [fd for fd, _events in self._waiting.poll(0)]
+        ready = [fd for fd, _events in self._waiting.poll(0) if not self._served(fd)]
         self._seen_waiting = self._seen_waiting + 1 if ready else 0
         if self._seen_waiting < _PROBES:
             return []
         self._seen_waiting = 0
         return ready
 
+    def _served(self, fd: int) -> bool:
+        """Whether a sibling with a free thread has taken a connection a short while ago."""
+        pulse = self._by_fd[fd].pulse
+        return pulse is not None and self._clock() - pulse.word[0] < _FRESH_NS
+
     def accept(self, fd: int, trust: Trust, most: int) -> Tuple[List[Connection], bool]:
         """Accept up to `most` connections; the flag tells whether more may be waiting."""
         found: List[Connection] = []
         listener = self._by_fd[fd]
+        if listener.pulse is not None and not self.saturated:
+            listener.pulse.word[0] = self._clock()
         while len(found) < most:
             try:
                 found.append(listener.accept(trust))

@@ -5,6 +5,7 @@ Every method may be called from any thread. The threads are the crew's; the main
 
 from __future__ import annotations
 
+import itertools
 import select
 import socket
 import time
@@ -14,6 +15,7 @@ from ..protocol import engines, libraries
 from ..protocol.engines import Engine
 from ..protocol.forwarding import Trust
 from ..wire.board import WORD, Board
+from ..wire.pulse import Pulse
 from ..wire.spec import Serving
 from .access import AccessLog
 from .connection import Connection
@@ -23,8 +25,9 @@ from .errors_stream import ErrorsStream
 from .files import FileWrapper
 from .gateway import Gateway
 from .intake import Intake
+from .keeping import SECOND_NS
 from .listening import Listener, Listening
-from .poller import SECOND_NS, Poller
+from .poller import Poller
 from .queue import Queue
 
 _LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out
@@ -38,6 +41,7 @@ class Server:
         *,
         settings: Serving,
         listeners: Sequence[socket.socket],
+        pulses: Sequence[Pulse] = (),
         addresses: Sequence[str],
         application: Callable[..., Iterable[bytes]],
         board: Board,
@@ -50,7 +54,8 @@ class Server:
     ) -> None:
         """Set up everything but threads. Raises OSError, ValueError.
 
-        listeners: listening, shared with siblings; addresses: their names as configured. application: a WSGI callable.
+        listeners: listening, shared with siblings; pulses: one for each, if there are siblings; addresses: their names
+        as configured. application: a WSGI callable.
         environ: keys that every environ gets beside the standard ones; identity: "group/slot",
         which gives wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log.
         engine: another parser of head fields (tests); clock: monotonic nanoseconds (tests).
@@ -69,7 +74,11 @@ class Server:
         base.update(environ or {})
         epoll = select.epoll()
         self._listening = Listening(
-            [_listener(item, base) for item in listeners], epoll, clock, log, settings.multiprocess
+            [_listener(*item, base) for item in itertools.zip_longest(listeners, pulses)],
+            epoll,
+            clock,
+            log,
+            settings.multiprocess,
         )
         self._queue = Queue(*_queue_limits(settings))
         self._poller = Poller(
@@ -119,8 +128,7 @@ class Server:
 
     def stop_accepting(self) -> None:
         """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones."""
-        self._poller.stopping = True
-        self._poller.wake()
+        self._poller.stop()
 
     def is_idle(self) -> bool:
         """Whether no request is active or queued; after `stop_accepting`, also whether every connection is closed."""
@@ -140,7 +148,8 @@ class Server:
     def tune(self, changes: Dict[str, Any]) -> None:
         """Take over new values of Serving's fields that may change while it runs; others are ignored."""
         settings = self._settings.tuned(changes)
-        self._settings = self._poller.settings = self._gateway.settings = settings
+        self._settings = self._gateway.settings = settings
+        self._poller.tune(settings)
         self._poller.trust = Trust(settings.trusted_proxies)
         with self._poller.lock:
             queue = self._queue
@@ -152,7 +161,7 @@ class Server:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the threads that are not in the application, and every connection."""
-        self._poller.stopping = True
+        self._poller.stop()
         self._crew.close(timeout_s)
         self._poller.shut()
         if self._gateway.access is not None:
@@ -180,9 +189,9 @@ def _queue_limits(settings: Serving) -> "tuple[int, int, int]":
     )
 
 
-def _listener(sock: socket.socket, base: Dict[str, Any]) -> Listener:
+def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:
     sock.setblocking(False)  # of the open file, so for all siblings: whoever comes too late gets EAGAIN
     if sock.family != socket.AF_UNIX:
         # Accepted sockets inherit it: a response in several blocks must not wait for acknowledgements.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Listener(sock, base)
+    return Listener(sock, base, pulse)

@@ -68,11 +68,15 @@ def size_bytes(threads: int) -> int:
 
 def create(threads: int, name: str) -> int:
     """Make a sealed board and return its descriptor (close-on-exec). Raises OSError."""
+    return create_sealed(name, size_bytes(threads), struct.pack("<QQQ", MAGIC, ABI, threads))
+
+
+def create_sealed(name: str, size: int, beginning: bytes) -> int:
+    """Make memory of `size` bytes that nobody can grow or shrink; its descriptor (close-on-exec). Raises OSError."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        size = size_bytes(threads)
         os.ftruncate(fd, size)
-        os.pwrite(fd, struct.pack("<QQQ", MAGIC, ABI, threads), 0)
+        os.pwrite(fd, beginning, 0)
         # F_ADD_SEALS 1033; F_SEAL_SEAL 1 | F_SEAL_SHRINK 2 | F_SEAL_GROW 4 (fcntl(2)); named in fcntl only from 3.10
         fcntl.fcntl(fd, 1033, 1 | 2 | 4)
     except BaseException:

@@ -14,7 +14,7 @@ import struct
 from typing import Any, Dict, List, Sequence, Tuple
 
 MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024  # a spec carries a whole environment; execve itself stops at 2 MiB by default
-MAXIMUM_FDS = 64  # one listener per address of one group, three logs, two of our own
+MAXIMUM_FDS = 250  # two for each address of a group, a log, two of our own; Linux passes 253 (SCM_MAX_FD)
 _LENGTH = struct.Struct(">I")
 _RECEIVE_BYTES = 65536
 

@@ -91,7 +91,8 @@ class Spec:
     shutdown_timeout_s: float = 5.0
     graceful_timeout_s: float = 0.0
     eviction_timeout_s: float = 0.0  # already defaulted to graceful_timeout_s by the manager
-    access_log: bool = False  # one descriptor more than `listen` has: the access log; else access lines go to the log
+    pulses: bool = False  # as many descriptors again as `listen` has: the listeners' pulses
+    access_log: bool = False  # one descriptor more: the access log; else access lines go to the log
 
     def to_wire(self) -> Dict[str, Any]:
         """Return plain JSON data."""

@@ -1,0 +1,43 @@
+"""What one request thread has done since it last said so on the board.
+
+Each thread counts for itself, without a lock, and adds to the board when it is about to wait.
+"""
+
+from __future__ import annotations
+
+from ..wire.board import WORD
+
+_REQUESTS_TOTAL, _RECEIVED, _SENT = WORD["requests_total"], WORD["received_bytes"], WORD["sent_bytes"]
+_QUEUE_NS, _APPLICATION_NS, _ABORTED = WORD["queue_time_ns"], WORD["application_time_ns"], WORD["aborted"]
+_STATUS_1XX = WORD["status_1xx"]
+
+
+class Tally:
+    """Counts of one thread. Bytes, nanoseconds; statuses: by the hundred."""
+
+    __slots__ = ("aborted", "application_ns", "queue_ns", "received_bytes", "requests", "sent_bytes", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses = [0] * 10
+        self._clear()
+
+    def _clear(self) -> None:
+        self.requests = self.aborted = 0
+        self.queue_ns = self.application_ns = self.received_bytes = self.sent_bytes = 0
+        for index in range(10):
+            self.statuses[index] = 0
+
+    def publish(self, words: memoryview) -> int:
+        """Add to the board and begin again; returns its count of requests. The caller holds the lock of the poller."""
+        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + self.requests
+        for index in range(1, 6):
+            count = self.statuses[index]
+            if count:
+                words[_STATUS_1XX - 1 + index] += count
+        words[_RECEIVED] += self.received_bytes
+        words[_SENT] += self.sent_bytes
+        words[_QUEUE_NS] += self.queue_ns
+        words[_APPLICATION_NS] += self.application_ns
+        words[_ABORTED] += self.aborted
+        self._clear()
+        return total
