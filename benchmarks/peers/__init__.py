@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cases import Layout
+from benchmarks.cases import ACCESS_LOGS, OURS, Layout
 
 NAMES = (
-    "wsgigroups",
+    OURS,
     "granian",
     "bjoern",
     "gunicorn",
@@ -23,7 +23,9 @@ NAMES = (
     "uwsgi_keepalive",
     "mod_wsgi",
     "nginx_uwsgi",
+    *ACCESS_LOGS,
 )
+BACKLOG = 4096
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,16 @@ class Peer(ABC):
 
 
 def load(name: str) -> Peer:
-    """Return the peer of that name."""
-    peer: Peer = importlib.import_module(f"benchmarks.peers.{name}").PEER
+    """Return the peer of that name; a variant is made by the module that its name begins with."""
+    module, _, variant = name.partition("-")
+    found = importlib.import_module(f"benchmarks.peers.{module}")
+    peer: Peer = found.variant(variant) if variant else found.PEER
     return peer
+
+
+def backlog() -> int:
+    """Return the length of the queue of new connections that every server asks for: no more than the kernel gives."""
+    return min(BACKLOG, int(Path("/proc/sys/net/core/somaxconn").read_text()))
 
 
 def distribution_version(environment: Path, name: str) -> str:

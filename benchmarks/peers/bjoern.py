@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.cases import Layout
-from benchmarks.peers import Job, Peer, distribution_version
+from benchmarks.peers import Job, Peer, backlog, distribution_version
 
 PROGRAM = """
 import sys
 sys.path.insert(0, {applications!r})
 import bjoern
 from {application} import application
-bjoern.run(application, "127.0.0.1", {port})
+bjoern.run(application, "127.0.0.1", {port}, listen_backlog={backlog})
 """
 
 
@@ -35,7 +35,12 @@ class Bjoern(Peer):
 
     def commands(self, job: Job) -> list[list[str]]:
         script = job.directory / "serve.py"
-        words = {"applications": str(job.applications), "application": job.application, "port": job.port}
+        words = {
+            "applications": str(job.applications),
+            "application": job.application,
+            "port": job.port,
+            "backlog": backlog(),
+        }
         script.write_text(PROGRAM.format_map(words))
         return [[job.program("python"), str(script)]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import Job, Peer, distribution_version
+from benchmarks.peers import Job, Peer, backlog, distribution_version
 
 
 class Granian(Peer):
@@ -27,7 +27,7 @@ class Granian(Peer):
                 f"--port={job.port}",
                 f"--workers={job.layout.processes}",
                 f"--blocking-threads={job.layout.threads}",
-                "--backlog=4096",
+                f"--backlog={backlog()}",
                 "--http=1",
                 "--no-ws",
                 "--log-level=error",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import Job, Peer, distribution_version
+from benchmarks.peers import Job, Peer, backlog, distribution_version
 
 
 class Gunicorn(Peer):
@@ -23,6 +23,7 @@ class Gunicorn(Peer):
             "threads": job.layout.threads,
             "worker-connections": 4000,
             "keep-alive": 75,
+            "backlog": backlog(),
             "bind": f"127.0.0.1:{job.port}",
             "pythonpath": job.applications,
             "worker-tmp-dir": job.directory,

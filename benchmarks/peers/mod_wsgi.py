@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.peers import Job, Peer
+from benchmarks.peers import Job, Peer, backlog
 
 MODULES = "/usr/lib/apache2/modules"
 CONFIGURATION = """
@@ -20,7 +20,7 @@ PidFile {directory}/apache.pid
 ErrorLog {directory}/apache.log
 LogLevel warn
 Listen 127.0.0.1:{port}
-ListenBacklog 4096
+ListenBacklog {backlog}
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule wsgi_module {modules}/mod_wsgi.so
@@ -31,7 +31,8 @@ ServerLimit 16
 MaxRequestWorkers 400
 AsyncRequestWorkerFactor 8
 WSGISocketPrefix {directory}/wsgi
-WSGIDaemonProcess bench processes={processes} threads={threads} python-home={environment} python-path={applications}
+WSGIDaemonProcess bench processes={processes} threads={threads} listen-backlog={backlog} \
+    python-home={environment} python-path={applications}
 WSGIProcessGroup bench
 WSGIApplicationGroup %{{GLOBAL}}
 WSGIScriptAlias / {directory}/bench.wsgi
@@ -70,6 +71,7 @@ class ModWsgi(Peer):
         configuration.write_text(
             CONFIGURATION.format(
                 applications=job.applications,
+                backlog=backlog(),
                 directory=job.directory,
                 environment=job.environment,
                 modules=MODULES,

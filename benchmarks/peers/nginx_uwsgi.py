@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.peers import Job, Peer, distribution_version
+from benchmarks.peers import Job, Peer, backlog, distribution_version
 from benchmarks.peers.uwsgi import common_options, write_ini
 
 CONFIGURATION = """
@@ -26,7 +26,7 @@ http {{
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} backlog={backlog};
         location / {{
             uwsgi_pass unix:{directory}/uwsgi.sock;
             uwsgi_param QUERY_STRING $query_string;
@@ -64,7 +64,7 @@ class NginxUwsgi(Peer):
     def commands(self, job: Job) -> list[list[str]]:
         options = {**common_options(job), "socket": job.directory / "uwsgi.sock", "chmod-socket": "600"}
         configuration = job.directory / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(directory=job.directory, port=job.port))
+        configuration.write_text(CONFIGURATION.format(directory=job.directory, port=job.port, backlog=backlog()))
         return [
             [job.program("uwsgi"), "--ini", write_ini(job, options)],
             [find_nginx() or "nginx", "-e", f"{job.directory}/nginx.log", "-c", str(configuration)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import Job, Peer, distribution_version
+from benchmarks.peers import Job, Peer, backlog, distribution_version
 
 
 def common_options(job: Job) -> dict[str, object]:
@@ -16,7 +16,7 @@ def common_options(job: Job) -> dict[str, object]:
         "disable-logging": "true",
         "processes": job.layout.processes,
         "threads": job.layout.threads,
-        "listen": 1024,
+        "listen": backlog(),
         "thunder-lock": "true",
         "pythonpath": job.applications,
         "virtualenv": job.environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.cases import Layout
-from benchmarks.peers import Job, Peer, distribution_version
+from benchmarks.peers import Job, Peer, backlog, distribution_version
 
 
 class Waitress(Peer):
@@ -32,6 +32,7 @@ class Waitress(Peer):
                 f"--listen=127.0.0.1:{job.port}",
                 f"--threads={job.layout.threads}",
                 "--connection-limit=4000",
+                f"--backlog={backlog()}",
                 "--channel-timeout=75",
                 "--asyncore-use-poll",
                 f"{job.application}:application",

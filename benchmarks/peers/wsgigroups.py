@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import Job, Peer
+from benchmarks.cases import ACCESS_LOGS, OURS
+from benchmarks.peers import Job, Peer, backlog
 
 CONFIGURATION = """
 version = 1
@@ -18,15 +19,20 @@ python-path = ["{applications}"]
 listen = ["127.0.0.1:{port}"]
 processes = {processes}
 threads = {threads}
-listen-backlog = 4096
+listen-backlog = {backlog}
+access-log = "{access_log}"
 """
 
 
 class Wsgigroups(Peer):
-    """The group `bench`."""
+    """The group `bench`, with an access log in the variants."""
 
-    name = "wsgigroups"
-    title = "wsgigroups"
+    name = OURS
+    title = OURS
+    access_log = "off"
+
+    def missing(self, environment: Path) -> str | None:
+        return None if (environment / "bin" / "wsgigroups").exists() else "wsgigroups is not installed"
 
     def version(self, environment: Path) -> str:
         told = subprocess.run([str(environment / "bin" / "wsgigroups"), "--version"], capture_output=True, text=True,
@@ -37,8 +43,10 @@ class Wsgigroups(Peer):
         configuration = job.directory / "groups.toml"
         configuration.write_text(
             CONFIGURATION.format(
+                access_log=self.access_log,
                 application=job.application,
                 applications=job.applications,
+                backlog=backlog(),
                 port=job.port,
                 processes=job.layout.processes,
                 threads=job.layout.threads,
@@ -66,6 +74,15 @@ def read_status(job: Job) -> dict[str, Any]:
     told = subprocess.run([*program(job), "status", "-o", "json"], capture_output=True, text=True, check=True).stdout
     status: dict[str, Any] = json.loads(told)
     return status
+
+
+def variant(form: str) -> Wsgigroups:
+    """Return the same with an access log in this format."""
+    peer = Wsgigroups()
+    peer.access_log = form
+    peer.name = next(name for name, known in ACCESS_LOGS.items() if known == form)
+    peer.title = f"{OURS}, access-log {form}"
+    return peer
 
 
 PEER = Wsgigroups()
