@@ -17,9 +17,15 @@ import psutil
 class Cost:
     """Sums over processes."""
 
-    cpu_s: float
+    user_s: float
+    system_s: float
     pss_bytes: int
     processes: int
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of both kinds."""
+        return self.user_s + self.system_s
 
 
 def tree(roots: Iterable[int]) -> list[psutil.Process]:
@@ -42,16 +48,17 @@ def own_cost(pid: int) -> Cost:
     """Return what one process has used, without what is below it."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return total([psutil.Process(pid)])
-    return Cost(0.0, 0, 0)
+    return Cost(0.0, 0.0, 0, 0)
 
 
 def total(of: Iterable[psutil.Process]) -> Cost:
     """Return the sum over processes; those that have ended count nothing."""
-    cpu_s, pss_bytes, processes = 0.0, 0, 0
+    user_s, system_s, pss_bytes, processes = 0.0, 0.0, 0, 0
     for process in of:
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
-            cpu_s += times.user + times.system
+            user_s += times.user
+            system_s += times.system
             pss_bytes += process.memory_full_info().pss
             processes += 1
-    return Cost(cpu_s, pss_bytes, processes)
+    return Cost(user_s, system_s, pss_bytes, processes)

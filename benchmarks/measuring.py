@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-from benchmarks import load
+from benchmarks import load, quiet
 from benchmarks.accounting import Cost, cost
 from benchmarks.cases import Case, Layout
 from benchmarks.load import LoadError
@@ -34,8 +34,11 @@ class Sample:
     cpu_s_per_10k: float | None = None
     newcomer_ms: float | None = None  # longest wait of a new connection during the load; None: not answered
     pss_mib: float | None = None
+    requests: int = 0
     errors: int = 0
     failure: str | None = None
+    other_load_percent: float | None = None  # of the machine's processor time, during the load
+    stolen_percent: float | None = None
 
     def as_data(self) -> dict[str, object]:
         """Return it as plain data for JSON."""
@@ -65,7 +68,8 @@ def measure(schedule: Schedule, ground: Ground) -> Iterator[Sample]:
 
 def measure_peer(peer: Peer, layout: Layout, number: int, schedule: Schedule, ground: Ground) -> Iterator[Sample]:
     """Start the peer once per application and run the cases of that application."""
-    by_application = sorted(schedule.cases, key=lambda case: case.application)
+    wanted = [case for case in schedule.cases if case.measures(peer.name, layout)]
+    by_application = sorted(wanted, key=lambda case: case.application)
     for application, group in groupby(by_application, key=lambda case: case.application):
         cases = list(group)
         done = 0
@@ -86,12 +90,15 @@ def measure_case(case: Case, running: Running, number: int, seconds: float) -> S
     try:
         load.run(case, port, min(WARM_UP_S, seconds))
         before: Cost = cost(running.roots)
+        machine_before = quiet.read()
         outcome = load.run(case, port, seconds)
+        machine_after = quiet.read()
         after = cost(running.roots)
     except (LoadError, OSError) as failure:
         return Sample(*identity, failure=str(failure))
     if not outcome.requests:
         return Sample(*identity, errors=outcome.errors, failure="no request was answered")
+    others = quiet.others(machine_before, machine_after, after.cpu_s - before.cpu_s)
     return Sample(
         *identity,
         rate=outcome.rate,
@@ -100,5 +107,8 @@ def measure_case(case: Case, running: Running, number: int, seconds: float) -> S
         newcomer_ms=outcome.newcomer_ms,
         cpu_s_per_10k=(after.cpu_s - before.cpu_s) / outcome.requests * 10_000,
         pss_mib=after.pss_bytes / 1048576,
+        requests=outcome.requests,
         errors=outcome.errors,
+        other_load_percent=others.load_percent,
+        stolen_percent=others.stolen_percent,
     )

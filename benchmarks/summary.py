@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.cases import OURS
+
 FIGURES = ("rate", "p50_ms", "p99_ms", "cpu_s_per_10k", "pss_mib")
-OURS = "wsgigroups"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Row:
     peer: str
     figures: dict[str, Spread]  # by name of FIGURES; empty when no round succeeded
     rounds: int
+    requests: int
     errors: int
     newcomer_ms: float | None  # the median of the longest waits of new connections; None: one was never answered
     ratio: float | None  # our requests per second ÷ this server's, by the medians
@@ -58,6 +60,7 @@ def row_of(peer: str, samples: Sequence[dict[str, Any]]) -> Row:
         peer=peer,
         figures={name: spread([sample[name] for sample in good]) for name in FIGURES} if good else {},
         rounds=len(good),
+        requests=sum(sample["requests"] for sample in own),
         errors=sum(sample["errors"] for sample in own),
         newcomer_ms=None if None in waits or not waits else statistics.median(waits),
         ratio=None,
