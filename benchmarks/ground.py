@@ -16,6 +16,7 @@ from tools.choose import choose_place
 from tools.environment import CLONE, Recipe
 
 PEERS = ("gunicorn", "waitress", "pyuwsgi", "granian")
+MEASURED = ("pyproject.toml", "wsgigroups")  # the environment is made anew when these change; README.md is written here
 BUILT_PEERS = ("bjoern",)  # has no wheel: where it cannot be built, it is left out and named
 NEEDED_FILES = 8192
 
@@ -30,7 +31,7 @@ def prepare() -> Ground:
         recipe = Recipe(
             interpreter,
             installs=(("--upgrade", "pip>=25.1"), (f"{CLONE}[fast]", "django>=4.2", *PEERS)),
-            depends_on=environment.PACKAGED,
+            depends_on=MEASURED,
         )
         fresh = not environment.is_current(place / "venv", recipe)
         environment.make_environment(place / "venv", recipe)
@@ -38,6 +39,7 @@ def prepare() -> Ground:
             environment.add_optional(place / "venv", BUILT_PEERS)
         applications = place / "applications"
         environment.copy_tree(CLONE / "benchmarks" / "applications", applications)
+        environment.copy_tree(CLONE / "benchmarks" / "inside", applications / "inside")
         environment.copy_tree(CLONE / "tests" / "apps" / "django_site", applications / "django_site")
         if not account.is_caller():  # the copy is ours and new: its top directory is where SQLite keeps its files
             os.chown(applications, account.uid, account.gid)

@@ -1,0 +1,42 @@
+"""What a request costs: the board, and a profile.
+
+Runs in the benchmark's process; what is measured runs in the environment of the servers.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from benchmarks import profiling
+from benchmarks.load import LoadError
+from benchmarks.measuring import WARM_UP_S, Schedule
+from benchmarks.progress import BESIDE_S, START_AND_STOP_S
+from benchmarks.serving import Ground
+
+BOARD_S = 5.0
+
+
+def estimate_s(schedule: Schedule) -> float:
+    """Return about how many seconds `measure` takes."""
+    load_s = START_AND_STOP_S + BESIDE_S + WARM_UP_S + schedule.seconds
+    return BOARD_S + load_s * (2 * schedule.rounds + 3)
+
+
+def measure(schedule: Schedule, ground: Ground) -> dict[str, Any]:
+    """Return the figures for results.json."""
+    return {
+        "board": profiling.tried(board, ground),
+        "profile": profiling.measure(ground, schedule.rounds, schedule.seconds),
+    }
+
+
+def board(ground: Ground) -> dict[str, Any]:
+    """Return the nanoseconds that counting takes, by `inside/board_cost.py`."""
+    command = [str(ground.environment / "bin" / "python"), str(ground.applications / "inside" / "board_cost.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode:
+        raise LoadError(f"cannot measure the board: {done.stderr.strip().splitlines()[-1]}")
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
