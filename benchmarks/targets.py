@@ -1,0 +1,161 @@
+"""What was to be reached, and whether it was: pure, over the data of results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import peers, summary
+from benchmarks.cases import ACCESS_LOGS, LAYOUTS, OURS, Layout
+from benchmarks.summary import Row, Spread
+
+HELLO_RATIOS = {
+    "granian": 1.3,
+    "uwsgi": 2.5,
+    "uwsgi_keepalive": 2.5,
+    "waitress": 8.0,
+    "gunicorn": 12.0,
+    "mod_wsgi": 7.0,
+}
+SLEEP_S = 0.010
+SLEEP_SHARE = 0.95
+MIX_RATIO = 1.2
+MIX_PEER = "granian"
+ACCESS_LOG_PERCENT = 5.0
+BOARD_NS = 1000.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """One line of the table; reached is None where it was not measured."""
+
+    what: str
+    goal: str
+    measured: str
+    reached: bool | None
+
+
+@dataclass(frozen=True)
+class AccessCost:
+    """What an access log adds, in per cent: pairs of neighbouring loads, round by round."""
+
+    peer: str
+    cpu_percent: Spread
+    rate_percent: Spread  # requests per second lost
+
+
+def targets(results: dict[str, Any]) -> Iterable[Target]:
+    """Yield all targets but the latencies of each case."""
+    samples, titles = results["samples"], results["titles"]
+    yield from hello_targets(summary.rows(samples, LAYOUTS[0].name, "hello"), titles)
+    for layout in LAYOUTS:
+        yield sleep_target(layout, summary.rows(samples, layout.name, "sleep"))
+    for layout in LAYOUTS:
+        yield mix_target(layout, summary.rows(samples, layout.name, "mix"), titles)
+    found = {cost.peer: cost for cost in access_costs(samples)}
+    for peer, form in ACCESS_LOGS.items():
+        yield access_target(form, found.get(peer))
+    yield board_target(results["costs"])
+
+
+def hello_targets(rows: list[Row], titles: dict[str, str]) -> Iterable[Target]:
+    """Yield the ratios of requests per second."""
+    ratios = {row.peer: row.ratio for row in rows}
+    for peer, goal in HELLO_RATIOS.items():
+        ratio = ratios.get(peer)
+        yield Target(
+            what=f"hello, {LAYOUTS[0].name}: requests/s of wsgigroups ÷ {titles.get(peer) or peers.load(peer).title}",
+            goal=f"≥ {goal:g}",
+            measured="not measured" if ratio is None else f"{ratio:.2f}",
+            reached=None if ratio is None else ratio >= goal,
+        )
+
+
+def sleep_target(layout: Layout, rows: list[Row]) -> Target:
+    """Return how near to the ideal a handler that only waits comes: all threads waiting all the time."""
+    ideal = layout.processes * layout.threads / SLEEP_S
+    rate = next((row.figures["rate"].median for row in rows if row.peer == OURS and row.figures), None)
+    return Target(
+        what=f"handler that waits 10 ms, {layout.name}: requests/s ÷ the {ideal:,.0f} that the threads could do",
+        goal=f"≥ {SLEEP_SHARE:g}",
+        measured="not measured" if rate is None else f"{rate / ideal:.3f} ({rate:,.0f}/s)",
+        reached=None if rate is None else rate / ideal >= SLEEP_SHARE,
+    )
+
+
+def mix_target(layout: Layout, rows: list[Row], titles: dict[str, str]) -> Target:
+    """Return the p99 of the fast requests beside slow ones, over Granian's."""
+    p99_ms = {row.peer: row.figures["p99_ms"].median for row in rows if row.figures}
+    ours, theirs = p99_ms.get(OURS), p99_ms.get(MIX_PEER)
+    known = ours is not None and theirs is not None and theirs > 0
+    ratio = ours / theirs if known and ours is not None and theirs is not None else None
+    return Target(
+        what=f"mix, {layout.name}: p99 of the fast requests ÷ {titles.get(MIX_PEER) or peers.load(MIX_PEER).title}'s",
+        goal=f"≤ {MIX_RATIO:g}",
+        measured="not measured" if ratio is None else f"{ratio:.2f} ({ours:.2f} ms over {theirs:.2f} ms)",
+        reached=None if ratio is None else ratio <= MIX_RATIO,
+    )
+
+
+def access_costs(samples: list[dict[str, Any]]) -> Iterable[AccessCost]:
+    """Yield what each format costs; the plain load of the same round is what it is compared with."""
+    good = [sample for sample in samples if sample["case"] == "log" and sample["failure"] is None]
+    plain = {sample["round"]: sample for sample in good if sample["peer"] == OURS}
+    for peer in ACCESS_LOGS:
+        pairs = [(plain[s["round"]], s) for s in good if s["peer"] == peer and s["round"] in plain]
+        if pairs:
+            yield AccessCost(
+                peer,
+                cpu_percent=summary.spread([(b["cpu_s_per_10k"] / a["cpu_s_per_10k"] - 1) * 100 for a, b in pairs]),
+                rate_percent=summary.spread([(1 - b["rate"] / a["rate"]) * 100 for a, b in pairs]),
+            )
+
+
+def access_target(form: str, cost: AccessCost | None) -> Target:
+    """Return whether the log is as cheap as it is to be, in processor time and in requests per second."""
+    what = f"access log, {form}: CPU per request more, requests/s less"
+    goal = f"≤ {ACCESS_LOG_PERCENT:g} %"
+    if cost is None:
+        return Target(what, goal, "not measured", None)
+    cpu, rate = cost.cpu_percent.median, cost.rate_percent.median
+    return Target(what, goal, f"{cpu:+.1f} % CPU, {-rate:+.1f} % requests/s", max(cpu, rate) <= ACCESS_LOG_PERCENT)
+
+
+def board_target(costs: dict[str, Any] | None) -> Target:
+    """Return what counting costs a request, with its share of adding up."""
+    cost_ns = board_ns(costs)
+    return Target(
+        what="the board, time in Python per request",
+        goal="< 1 µs",
+        measured="not measured" if cost_ns is None else f"{cost_ns / 1000:.2f} µs",
+        reached=None if cost_ns is None else cost_ns < BOARD_NS,
+    )
+
+
+def board_ns(costs: dict[str, Any] | None) -> float | None:
+    """Return the nanoseconds of one request on the board: counting, and adding up as often as under load."""
+    if costs is None or "failure" in costs["board"]:
+        return None
+    share = publishes_per_request(costs)
+    return float(costs["board"]["request_ns"] + costs["board"]["publish_ns"] * (1.0 if share is None else share))
+
+
+def publishes_per_request(costs: dict[str, Any]) -> float | None:
+    """Return how often a request of the profiled load added up; None where there is no profile."""
+    functions = costs["profile"]["functions"]
+    if "failure" in functions:
+        return None
+    found = [calls for name, calls, _own, _whole in functions["functions"] if name.endswith(" _publish")]
+    return min(1.0, sum(found)) if found else None
+
+
+def verdict(found: Iterable[bool | None]) -> str:
+    """Return how many were reached, in words."""
+    known = list(found)
+    reached = sum(value is True for value in known)
+    missing = sum(value is None for value in known)
+    words = f"{reached} of {len(known)} reached"
+    if missing:
+        words += f", {missing} not measured"
+    return words
