@@ -9,13 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import summary
-from benchmarks.cases import CASES, LAYOUTS, Case
+from benchmarks import costs_report, parts_report, summary, tables, targets_report
+from benchmarks.cases import ACCESS_LOGS, CASES, LAYOUTS
 from benchmarks.plots import draw
-from benchmarks.summary import Row, Spread
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-README_CASES = ("hello", "page", "sleep")
 
 
 def write(results: dict[str, Any], directory: Path) -> None:
@@ -26,10 +24,9 @@ def write(results: dict[str, Any], directory: Path) -> None:
 
 def document(results: dict[str, Any]) -> Iterable[str]:
     """Yield the lines of RESULTS.md."""
-    machine, command = results["machine"], results["command"]
     yield "# Measured: wsgigroups and what people would use instead"
     yield ""
-    yield from how_it_was_measured(results, machine, command)
+    yield from how_it_was_measured(results)
     for layout in LAYOUTS:
         for case in CASES:
             found = summary.rows(results["samples"], layout.name, case.name)
@@ -37,45 +34,42 @@ def document(results: dict[str, Any]) -> Iterable[str]:
                 yield ""
                 yield f"## {layout.name}: {case.title}"
                 yield ""
-                yield from table(found, results["titles"], case)
+                yield from tables.table(found, results["titles"], case)
+    if access_logs := list(targets_report.access_logs(results["samples"])):
+        yield from ("", *access_logs)
+    if results["costs"]:
+        yield ""
+        yield from costs_report.section(results["costs"], results["titles"])
     if results["supervision"]:
         yield ""
         yield from supervision_section(results["supervision"])
 
 
-def repeated(results: dict[str, Any]) -> str:
-    """Return the arguments that measure the same again."""
-    samples, command = results["samples"], results["command"]
-    cases = ",".join(case.name for case in CASES if any(sample["case"] == case.name for sample in samples))
-    layouts = ",".join(sorted({sample["layout"].replace("×", "x") for sample in samples}))
-    peers = ",".join(results["versions"])
-    return (
-        f"--cases {cases} --layouts {layouts} --peers {peers} "
-        f"--rounds {command['rounds']} --seconds {command['seconds']:g}"
-    )
-
-
-def how_it_was_measured(results: dict[str, Any], machine: dict[str, Any], command: dict[str, Any]) -> Iterable[str]:
+def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
     """Yield the words that a reader needs to judge the figures, and to repeat them."""
+    machine = results["machine"]
     yield (
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux "
         f"{machine['kernel']}, Python {machine['python']} for every server. Client and server share the cores."
     )
     yield ""
-    yield f"    python -m benchmarks.run {repeated(results)}"
+    yield from parts_report.commands(results["parts"])
     yield ""
     yield (
-        f"Medians of {command['rounds']} rounds with the lowest and highest in brackets. In each round every server is "
-        f"started afresh, warmed up for a second, and loaded by wrk (one thread) over loopback for "
-        f"{command['seconds']:g} s; the rounds go over all servers in turn, in a changing order. “1×15” is one process "
-        "of 15 threads. *Ratio* is the rate of wsgigroups divided by that server's. CPU is user and system time of all "
-        "of the server's processes; *newcomer* is the longest that a new connection beside the load waited for its "
-        "first answer, “never” when it got none before the load ended: a server that ties a thread to each keep-alive "
-        "connection answers those it has, and their latencies say nothing of the others. PSS is their proportional "
-        "memory after the load. No server writes an access log. wrk sends the same header fields with every request, "
-        "and wsgigroups remembers the last fields of a connection: clients that change theirs cost it more. "
-        "uWSGI's http-socket closes after each answer without saying so, which wrk counts as an error each time."
+        "Medians of the rounds with the lowest and highest in brackets. In each round every server is started afresh, "
+        "warmed up for a second, and loaded by wrk (one thread) over loopback; the rounds go over all servers in turn, "
+        "in a changing order. “1×15” is one process of 15 threads. *Ratio* is the rate of wsgigroups divided by that "
+        "server's. CPU is user and system time of all of the server's processes; *newcomer* is the longest that a new "
+        "connection beside the load waited for its first answer, “never” when it got none before the load ended: a "
+        "server that ties a thread to each keep-alive connection answers those it has, and their latencies say nothing "
+        "of the others. PSS is their proportional memory after the load. No server writes an access log, but where the "
+        "table says so. wrk sends the same header fields with every request, and wsgigroups remembers the last fields "
+        "of a connection: clients that change theirs cost it more. uWSGI's http-socket closes after each answer "
+        "without saying so, which wrk counts as an error each time. Every server asks for the same queue of new "
+        "connections, and keeps idle connections for longer than a load lasts."
     )
+    yield ""
+    yield from parts_report.table(results["parts"])
     if results.get("remark"):
         yield ""
         yield f"**{results['remark']}**"
@@ -83,40 +77,12 @@ def how_it_was_measured(results: dict[str, Any], machine: dict[str, Any], comman
     yield "| server | version |"
     yield "|---|---|"
     for peer, version in results["versions"].items():
-        yield f"| {results['titles'][peer]} | {version} |"
+        if peer not in ACCESS_LOGS:
+            yield f"| {results['titles'][peer]} | {version} |"
     for peer, reason in results["absent"].items():
         yield f"| {peer} | not measured: {reason} |"
-
-
-def table(found: Sequence[Row], titles: dict[str, str], case: Case) -> Iterable[str]:
-    """Yield the table of one case in one layout."""
-    latency = "of the fast ones, " if case.by_latency else ""
-    yield (
-        f"| server | requests/s | ratio | p50 ({latency}ms) | p99 ({latency}ms) | newcomer ms "
-        "| CPU s per 10,000 | PSS MiB | errors |"
-    )
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
-    for row in found:
-        if row.figures:
-            figures = row.figures
-            cells = [
-                with_range(figures["rate"], "{:,.0f}"),
-                f"{row.ratio:.2f}" if row.ratio else "–",
-                f"{figures['p50_ms'].median:.2f}",
-                with_range(figures["p99_ms"], "{:.2f}"),
-                "never" if row.newcomer_ms is None else f"{row.newcomer_ms:,.0f}",
-                f"{figures['cpu_s_per_10k'].median:.3f}",
-                f"{figures['pss_mib'].median:.1f}",
-                f"{row.errors:,}",
-            ]
-        else:
-            cells = ["failed: " + str(row.failure).splitlines()[0][:80], *[""] * 7]
-        yield f"| {titles[row.peer]} | {' | '.join(cells)} |"
-
-
-def with_range(figure: Spread, form: str) -> str:
-    """Return `median (low–high)`."""
-    return f"{form.format(figure.median)} ({form.format(figure.low)}–{form.format(figure.high)})"
+    yield ""
+    yield from targets_report.section(results)
 
 
 def supervision_section(figures: dict[str, Any]) -> Iterable[str]:
@@ -164,35 +130,8 @@ def pictures(names: Sequence[str]) -> Iterable[str]:
         yield f"![{name.removesuffix('.png').replace('-', ' ')}]({name})"
 
 
-def readme_table(results: dict[str, Any]) -> list[str]:
-    """Return the lines between the marks of README.md: requests per second of three cases, 1 × 15 threads."""
-    found = {
-        case.name: rows
-        for case in CASES
-        if case.name in README_CASES and (rows := summary.rows(results["samples"], LAYOUTS[0].name, case.name))
-    }
-    cases = [case for case in CASES if case.name in found]
-    order = [row.peer for row in found["hello"] if row.figures]
-    lines = [
-        "| one process, 15 threads, requests/s | " + " | ".join(case.title for case in cases) + " |",
-        "|---|" + "---:|" * len(cases),
-    ]
-    for peer in order:
-        cells = [rate_of(found[case.name], peer) for case in cases]
-        lines.append(f"| {results['titles'][peer]} {results['versions'][peer]} | {' | '.join(cells)} |")
-    return lines
-
-
-def rate_of(found: Sequence[Row], peer: str) -> str:
-    """Return the median rate of one server, or a dash."""
-    for row in found:
-        if row.peer == peer and row.figures:
-            return f"{row.figures['rate'].median:,.0f}"
-    return "–"
-
-
 def fill_readme(readme: str, results: dict[str, Any]) -> str:
     """Return README.md with the measured table between its marks."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return "\n".join([before + BEGIN, *readme_table(results), END]) + after
+    return "\n".join([before + BEGIN, *tables.readme_table(results), END]) + after

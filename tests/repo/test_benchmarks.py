@@ -33,7 +33,10 @@ def sample(peer: str, rate: float | None, number: int = 1, **extra: Any) -> dict
         "newcomer_ms": 3.0,
         "cpu_s_per_10k": 0.5,
         "pss_mib": 20.0,
+        "requests": round((rate or 0.0) * 2),
         "errors": 0,
+        "other_load_percent": 1.0,
+        "stolen_percent": 0.0,
         "failure": None if rate else "did not start",
         **extra,
     }
@@ -41,10 +44,29 @@ def sample(peer: str, rate: float | None, number: int = 1, **extra: Any) -> dict
 
 RESULTS: dict[str, Any] = {
     "machine": {"processor": "P", "cores": 2, "memory_gib": 4, "kernel": "6", "python": "3.11"},
-    "command": {"rounds": 3, "seconds": 1.0},
     "versions": {"wsgigroups": "0.1.0", "granian": "2", "waitress": "3"},
     "titles": {"wsgigroups": "wsgigroups", "granian": "Granian", "waitress": "waitress"},
     "absent": {"bjoern": "not installed"},
+    "parts": [
+        {
+            "what": "loads",
+            "began": "2026-01-01 10:00 UTC",
+            "ended": "2026-01-01 11:00 UTC",
+            "source": "0123abcd",
+            "cells": [["1×15", "hello"]],
+            "peers": ["wsgigroups", "granian", "waitress"],
+            "rounds": 3,
+            "seconds": 1.0,
+            "other_load": {
+                "before_percent": 2.0,
+                "before_stolen_percent": 1.0,
+                "median_percent": 4.0,
+                "highest_percent": 30.0,
+                "noisy": 2,
+                "loads": 9,
+            },
+        }
+    ],
     "samples": [
         sample("wsgigroups", 3000.0),
         sample("wsgigroups", 4000.0, 2),
@@ -52,6 +74,7 @@ RESULTS: dict[str, Any] = {
         sample("granian", 2000.0, newcomer_ms=None),
         sample("waitress", None),
     ],
+    "costs": None,
     "supervision": {
         "version": {"cpu_ms": 70.0, "elapsed_ms": 80.0},
         "status": {"cpu_ms": 200.0, "elapsed_ms": 210.0},
@@ -101,6 +124,8 @@ def test_the_document_names_everything(tmp_path: Path) -> None:
     text = (tmp_path / "RESULTS.md").read_text()
     assert "| wsgigroups | 4,000 (3,000–9,000) | 1.00 |" in text
     assert "| never |" in text
+    assert "--cases hello --layouts 1x15 --peers wsgigroups,granian,waitress --rounds 3 --seconds 1" in text
+    assert "| 1×15: hello | 3 | 1 | 3 % | 4 %, 30 % | 2 of 9 |" in text
     assert "failed: did not start" in text
     assert "not measured: not installed" in text
     assert "3.0 s" in text
@@ -114,7 +139,7 @@ def test_the_readme_is_filled_between_its_marks() -> None:
     assert filled.startswith("before\n")
     assert filled.endswith("\nafter\n")
     assert "old" not in filled
-    assert "| Granian 2 | 2,000 |" in filled  # a case that was not measured has no column
+    assert "| Granian 2 | 2,000 | 2.00 |" in filled  # a case that was not measured has no column
     assert report.fill_readme(filled, RESULTS) == filled
 
 

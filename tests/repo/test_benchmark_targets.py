@@ -1,0 +1,142 @@
+"""What the benchmark calls reached, on made-up figures: ratios, ideals, access logs, the board, p99 beside the best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import latencies, targets, targets_report
+from benchmarks.cases import CASES
+
+TITLES = {"wsgigroups": "wsgigroups", "granian": "Granian", "bjoern": "bjoern", "uwsgi": "uWSGI"}
+
+
+def sample(peer: str, case: str = "hello", layout: str = "1×15", number: int = 1, **figures: Any) -> dict[str, Any]:
+    """Return a sample as results.json has it."""
+    return {
+        "layout": layout,
+        "case": case,
+        "peer": peer,
+        "round": number,
+        "rate": 1000.0,
+        "p50_ms": 1.0,
+        "p99_ms": 2.0,
+        "newcomer_ms": 3.0,
+        "cpu_s_per_10k": 0.5,
+        "pss_mib": 20.0,
+        "requests": 4000,
+        "errors": 0,
+        "failure": None,
+        **figures,
+    }
+
+
+def costs(request_ns: float, publish_ns: float, publishes: float | None) -> dict[str, Any]:
+    """Return costs with the board's figures."""
+    functions: dict[str, Any] = {"failure": "no"}
+    if publishes is not None:
+        functions = {"functions": [["serving/crew.py _publish", publishes, 1.0, 1.0]]}
+    return {"board": {"request_ns": request_ns, "publish_ns": publish_ns}, "profile": {"functions": functions}}
+
+
+def found(samples: list[dict[str, Any]], measured: dict[str, Any] | None = None) -> dict[str, targets.Target]:
+    """Return the targets by what they are about."""
+    results = {"samples": samples, "titles": TITLES, "costs": measured}
+    return {target.what: target for target in targets.targets(results)}
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    lines = found([])
+    assert len(lines) == 6 + 2 + 2 + 3 + 1
+    assert {line.reached for line in lines.values()} == {None}
+    assert targets.verdict(line.reached for line in lines.values()) == "0 of 14 reached, 14 not measured"
+
+
+@pytest.mark.parametrize(("theirs", "reached"), [(100.0, True), (100.1, False)])
+def test_a_ratio_is_reached_or_not(theirs: float, reached: bool) -> None:
+    lines = found([sample("wsgigroups", rate=130.0), sample("granian", rate=theirs)])
+    line = lines["hello, 1×15: requests/s of wsgigroups ÷ Granian"]
+    assert (line.goal, line.reached) == ("≥ 1.3", reached)
+
+
+def test_the_ideal_of_a_waiting_handler_is_all_threads_of_all_processes() -> None:
+    lines = found(
+        [
+            sample("wsgigroups", "sleep", rate=1425.0),
+            sample("wsgigroups", "sleep", "2×8", rate=1519.0),
+        ]
+    )
+    assert [line.reached for what, line in lines.items() if "waits" in what] == [True, False]
+
+
+def test_the_mix_is_compared_with_granian() -> None:
+    lines = found([sample("wsgigroups", "mix", p99_ms=12.0), sample("granian", "mix", p99_ms=10.0)])
+    assert lines["mix, 1×15: p99 of the fast requests ÷ Granian's"].reached is True
+    assert lines["mix, 2×8: p99 of the fast requests ÷ Granian's"].reached is None
+
+
+def test_an_access_log_is_compared_round_by_round() -> None:
+    samples = [sample("wsgigroups", "log", number=number, cpu_s_per_10k=float(number)) for number in (1, 2, 3)]
+    samples += [
+        sample("wsgigroups-json", "log", number=number, cpu_s_per_10k=number * 1.04, rate=940.0) for number in (1, 2, 3)
+    ]
+    samples.append(sample("wsgigroups-common", "log", number=4))  # without a plain load in its round
+    (cost,) = targets.access_costs(samples)
+    assert cost.cpu_percent.median == pytest.approx(4.0)
+    assert cost.rate_percent.median == pytest.approx(6.0)
+    line = found(samples)["access log, json: CPU per request more, requests/s less"]
+    assert (line.measured, line.reached) == ("+4.0 % CPU, -6.0 % requests/s", False)
+    assert "| json | +4.0 % (+4.0 to +4.0) | -6.0 % (-6.0 to -6.0) |" in list(targets_report.access_logs(samples))
+
+
+@pytest.mark.parametrize(
+    ("measured", "cost_ns"),
+    [(costs(600.0, 2000.0, 0.1), 800.0), (costs(600.0, 2000.0, None), 2600.0), (costs(600.0, 2000.0, 3.0), 2600.0)],
+)
+def test_the_board_pays_for_adding_up_as_often_as_it_does(measured: dict[str, Any], cost_ns: float) -> None:
+    assert targets.board_ns(measured) == pytest.approx(cost_ns)
+    assert targets.board_target(measured).reached is (cost_ns < 1000)
+
+
+def test_a_p99_that_says_nothing_is_not_the_best() -> None:
+    samples = [
+        sample("wsgigroups", p99_ms=2.5),
+        sample("granian", p99_ms=2.0),
+        sample("bjoern", p99_ms=1.0),
+        sample("uwsgi", p99_ms=0.1, errors=5),
+        sample("uwsgi_keepalive", p99_ms=0.1, newcomer_ms=None),
+        sample("gunicorn", p99_ms=0.1, newcomer_ms=1001.0),
+        sample("waitress", rate=None, failure="did not start"),
+    ]
+    (line,) = latencies.latencies({"samples": samples})
+    assert line.best is not None
+    assert line.best_with_reference is not None
+    assert (line.best.peer, line.best.ratio, line.best.reached) == ("granian", 1.25, False)
+    assert (line.best_with_reference.peer, line.best_with_reference.ratio) == ("bjoern", 2.5)
+    assert line.left_out == {
+        "uwsgi": "5 errors",
+        "uwsgi_keepalive": "a newcomer got no answer",
+        "gunicorn": "a newcomer waited 1.0 s",
+    }
+    assert latencies.says_nothing(latencies.summary.rows(samples, "1×15", "hello")[0]) is None
+
+
+def test_with_errors_of_ours_no_p99_is_reached() -> None:
+    samples = [sample("wsgigroups", p99_ms=0.1, errors=5), sample("granian")]
+    (line,) = latencies.latencies({"samples": samples})
+    assert line.unfit == "5 errors"
+    assert targets_report.reached(line, line.best) is False
+
+
+def test_what_was_not_reached_is_named() -> None:
+    samples = [sample("wsgigroups", rate=120.0), sample("granian", rate=100.0)]
+    text = "\n".join(targets_report.section({"samples": samples, "titles": TITLES, "costs": None}))
+    assert "Not reached: hello, 1×15: requests/s of wsgigroups ÷ Granian (1.20, ≥ 1.3)." in text
+    assert "| ≥ 1.3 | 1.20 | **not reached** |" in text
+    assert "| 1×15 hello | 2.00 | Granian, 2.00 ms | 1.00 | reached |" in text
+
+
+def test_the_case_of_access_logs_is_about_us_alone() -> None:
+    (log,) = (case for case in CASES if case.only)
+    assert list(latencies.latencies({"samples": [sample("wsgigroups", log.name), sample("granian", log.name)]})) == []
