@@ -24,6 +24,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 MARK = "RESULT "
 GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 GET_AND_CLOSE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+HELLO = b"Hello, World!\n"  # how the answer ends
 IDLE_SET_UP_S = 15.0
 PATIENCE_S = 0.5  # a newcomer still without an answer after this, when the load ends, has waited "for ever"
 
@@ -159,11 +160,21 @@ def idle_connections(port: int, count: int) -> Iterator[list[socket.socket]]:
                 raise LoadError(f"answered only {len(held)} of {count} idle connections in {IDLE_SET_UP_S:.0f} s")
             held.append(socket.create_connection(("127.0.0.1", port), timeout=10))
             held[-1].sendall(GET)
-            held[-1].recv(65536)
+            read_answer(held[-1])
         yield held
     finally:
         for connection in held:
             connection.close()
+
+
+def read_answer(connection: socket.socket) -> None:
+    """Read the whole answer to GET: some servers send head and body apart, and what is left would look like an end."""
+    answer = b""
+    while not answer.endswith(HELLO):
+        block = connection.recv(65536)
+        if not block:
+            break
+        answer += block
 
 
 def still_open(held: list[socket.socket]) -> int:

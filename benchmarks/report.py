@@ -64,8 +64,8 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
         "server that ties a thread to each keep-alive connection answers those it has, and their latencies say nothing "
         "of the others. PSS is their proportional memory after the load. No server writes an access log, but where the "
         "table says so. wrk sends the same header fields with every request, and wsgigroups remembers the last fields "
-        "of a connection: clients that change theirs cost it more. uWSGI's http-socket closes after each answer "
-        "without saying so, which wrk counts as an error each time. Every server asks for the same queue of new "
+        "of a connection: clients that change theirs cost it more. uWSGI's http-socket closes after each answer; "
+        "where it does not say so, wrk counts an error each time. Every server asks for the same queue of new "
         "connections, and keeps idle connections for longer than a load lasts."
     )
     yield ""

@@ -1,4 +1,8 @@
-"""Granian: HTTP in Rust, the application on blocking threads."""
+"""Granian: HTTP in Rust, the application on blocking threads.
+
+One runtime thread in the mode that Granian chooses, its default: where two cores are shared with the client, neither
+mode is quicker than the other, and a second runtime thread gains nothing; in mode `st` it doubles the blocking threads.
+"""
 
 from __future__ import annotations
 

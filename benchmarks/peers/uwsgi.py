@@ -1,4 +1,7 @@
-"""uWSGI (the pyuwsgi wheel) speaking HTTP itself: `http-socket`, its documented way, closes after each answer."""
+"""uWSGI (the pyuwsgi wheel) speaking HTTP itself: `http-socket`, its documented way, closes after each answer.
+
+It does not say so by itself, and clients would take that for an error.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ class Uwsgi(Peer):
     name = "uwsgi"
     title = "uWSGI http-socket"
     socket_option = "http-socket"
+    further_options: dict[str, object] = {"add-header": "Connection: close"}  # noqa: RUF012 — nobody changes it
 
     def missing(self, environment: Path) -> str | None:
         return None if (environment / "bin" / "uwsgi").exists() else "uwsgi is not installed"
@@ -45,7 +49,7 @@ class Uwsgi(Peer):
         return distribution_version(environment, "pyuwsgi")
 
     def commands(self, job: Job) -> list[list[str]]:
-        options = {**common_options(job), self.socket_option: f"127.0.0.1:{job.port}"}
+        options = {**common_options(job), **self.further_options, self.socket_option: f"127.0.0.1:{job.port}"}
         return [[job.program("uwsgi"), "--ini", write_ini(job, options)]]
 
 

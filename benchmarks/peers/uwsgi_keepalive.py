@@ -11,6 +11,7 @@ class UwsgiKeepAlive(Uwsgi):
     name = "uwsgi_keepalive"
     title = "uWSGI http11-socket"
     socket_option = "http11-socket"
+    further_options: dict[str, object] = {}  # noqa: RUF012 — nobody changes it
 
 
 PEER = UwsgiKeepAlive()

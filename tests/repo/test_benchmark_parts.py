@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import costs_report, peers, profiling, progress, quiet, store
+from benchmarks import costs_report, load, peers, profiling, progress, quiet, store
 from benchmarks.cases import ACCESS_LOGS, CASES, LAYOUTS
 from benchmarks.inside import board_cost
 from benchmarks.load import LoadError
@@ -163,3 +165,15 @@ def test_the_section_on_costs_compares_with_bjoern() -> None:
     assert "| `serving/gateway.py answer` | 1.00 | 6.00 | 20.00 |" in text
     costs["profile"]["calls"]["bjoern"] = {"failure": "strace is not installed"}  # type: ignore[index]
     assert "were not counted: strace is not installed" in "\n".join(costs_report.section(costs, {}))
+
+
+def test_an_answer_in_two_pieces_is_read_to_its_end() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n")
+        reader = threading.Thread(target=load.read_answer, args=(ours,))
+        reader.start()
+        theirs.sendall(load.HELLO)
+        reader.join(10)
+        assert not reader.is_alive()
+        assert load.still_open([ours]) == 1
