@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from support.serving import serving
+from unit.protocol import corpus
+
+from wsgigroups.runtime.serving.access import AccessLog
 
 GET = b"GET /p%20q?a=b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: agent/1\r\nConnection: close\r\n\r\n"
 
@@ -18,10 +21,10 @@ def application(environ: Any, start_response: Any) -> list[bytes]:
     return [b"12345"]
 
 
-def lines_of(form: str, *requests: bytes) -> list[bytes]:
+def lines_of(form: str, *requests: bytes, app: Any = application, **settings: Any) -> list[bytes]:
     """Serve the requests and return the log's lines."""
     written: list[bytes] = []
-    with serving(application, access=written.append, access_log=form) as running:
+    with serving(app, access=written.append, access_log=form, **settings) as running:
         for request in requests:
             running.exchange(request)
     data = b"".join(written)
@@ -79,3 +82,60 @@ def test_lines_come_without_further_requests() -> None:
     with serving(application, access=written.append, access_log="common") as running:
         running.exchange(GET)
         running.wait(lambda: bool(written))
+
+
+def test_a_gateway_forges_no_line_either() -> None:
+    """What a trusted peer says of the client is its client's word at best."""
+    evil = '1.1.1.1" 200 9\\\t\xff'
+    packet = corpus.uwsgi(("REMOTE_ADDR", evil), ("REMOTE_USER", evil))
+    for form in ("common", "combined", "json"):
+        (line,) = lines_of(form, packet, trusted_proxies=("127.0.0.1",))
+        text = line.decode("ascii")
+        assert text.isprintable()
+        if form == "json":
+            assert json.loads(text)["remote_addr"] == json.loads(text)["remote_user"] == evil
+        else:
+            assert text.startswith('1.1.1.1\\" 200 9\\\\\\x09\\xff - 1.1.1.1\\" ')
+
+
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+def test_a_line_tells_what_was_asked_whatever_the_application_makes_of_the_environ(form: str) -> None:
+    def changing(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/clear":
+            environ.clear()
+        else:
+            environ.update(REMOTE_ADDR=7, REMOTE_USER=b"joe", REQUEST_URI=None, HTTP_USER_AGENT=["a"], HTTP_REFERER=1)
+        start_response("200 OK", [])
+        return [b"12345"]
+
+    requests = [GET.replace(b"/p%20q?a=b", path) for path in (b"/clear", b"/change")]
+    for line, path in zip(lines_of(form, *requests, app=changing), ("/clear", "/change"), strict=True):
+        text = line.decode()
+        assert "127.0.0.1" in text
+        assert (json.loads(text)["target"] if form == "json" else text.split(" ")[6]) == path
+        assert form == "common" or "agent/1" in text
+
+
+@pytest.mark.parametrize("form", ["common", "json"])
+@pytest.mark.parametrize("duration_ns", [0, 999, 1_000_000, 999_999_999, 1_000_000_000, 61_500_000_000])
+def test_durations(form: str, duration_ns: int) -> None:
+    written: list[bytes] = []
+    log = AccessLog(form, written.append)
+    noted = ("/", ("GET", "HTTP/1.1", "::1", None, None, None, None))
+    log.record(noted, 200, 5, duration_ns)
+    assert log.pending
+    log.flush()
+    assert not log.pending
+    if form == "json":
+        assert json.loads(written[0])["duration_s"] == duration_ns // 1000 / 1e6
+    else:
+        assert written[0].endswith(b'"GET / HTTP/1.1" 200 5\n')
+
+
+def test_values_that_never_come_again_are_not_kept() -> None:
+    log = AccessLog("combined", lambda _lines: None)
+    for number in range(2000):
+        log.record(("/", ("GET", "HTTP/1.1", str(number), None, None, None, "a" * number)), 200, 5, 0)
+    log.flush()
+    assert 0 < len(log._frames) <= 512
+    assert max(sum(map(len, frame)) for frame in log._frames.values()) <= 1024

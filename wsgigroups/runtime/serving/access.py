@@ -1,7 +1,9 @@
 """The access log: one line for each answer, in the common, combined or a JSON format.
 
-Lines are made in request threads and written in batches by whoever finds a batch full or has time (`flush`), so that
-a request does not pay for a system call. Every value of a client is escaped: no line can be forged.
+What a line says of the request is noted before the application is called, since the environ is the application's from
+then on. `record` only keeps what is known; lines are made and written in batches, by whoever finds a batch full or has
+time (`flush`), so that a request pays for no system call and hardly for a line. Every value of a client is escaped: no
+line can be forged.
 """
 
 from __future__ import annotations
@@ -9,16 +11,40 @@ from __future__ import annotations
 import collections
 import json
 import time
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Callable, Deque, Dict, List, Optional, Tuple
 
 from ..protocol.heads import Head
 from .connection import Connection
 
 FORMATS = ("common", "combined", "json")
 _BATCH = 64
+_REMEMBERED = 512  # texts made of values that come again and again
+_REMEMBERED_BYTES = 1024  # of one of them
+_MILLIS = ["%03d" % number for number in range(1000)]
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
 _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_config, "Format Notes")
+
+# What hardly changes from request to request: method, protocol, address, user, host, referer, agent.
+Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Optional[str]]
+Noted = Tuple[str, Asked]  # the target, and the rest
+_Waiting = Tuple[Noted, int, int, int, float]
+
+
+class _Frames(Dict[Asked, Tuple[str, ...]]):
+    """The parts of a line that follow from what was asked, remembered. Two threads may make the same one."""
+
+    def __init__(self, make: Callable[[Asked], Tuple[str, ...]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, asked: Asked) -> Tuple[str, ...]:
+        frame = self._make(asked)
+        if sum(map(len, frame)) <= _REMEMBERED_BYTES:
+            if len(self) >= _REMEMBERED:
+                self.clear()  # what comes often is soon here again
+            self[asked] = frame
+        return frame
 
 
 class AccessLog:
@@ -27,99 +53,120 @@ class AccessLog:
     def __init__(self, form: str, write: Callable[[bytes], None]) -> None:
         if form not in FORMATS:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
-        self._form = form
         self._write = write
-        self._lines: Deque[str] = collections.deque()
-        self._times: Tuple[int, str, str] = (-1, "", "")
+        self._waiting: Deque[_Waiting] = collections.deque()
+        self._second = (0, "")  # a second and its text, in one store
+        self._json = form == "json"
+        self._frames = _Frames({"common": _common, "combined": _combined, "json": _json}[form])
 
-    def record(
-        self, connection: Connection, head: Optional[Head], status: int, sent_bytes: int, duration_ns: int
-    ) -> None:
-        """Note one answer. sent_bytes: head and body, as far as they were given to the socket."""
-        environ = head.environ if head is not None else dict(connection.base, REQUEST_URI="-", SERVER_PROTOCOL="-")
-        method = head.method if head is not None else "-"
-        now = time.time()
-        times = self._times
-        if times[0] != int(now):
-            times = self._second(int(now))
-        if self._form == "json":
-            line = self._json(environ, method, status, sent_bytes, duration_ns, now, times[2])
-        else:
-            target = environ["REQUEST_URI"]
-            if not target.isprintable() or '"' in target or "\\" in target:
-                target = target.translate(_ESCAPES)
-            line = '%s - %s [%s] "%s %s %s" %d %d' % (
-                environ["REMOTE_ADDR"] or "-",
-                _text(environ.get("REMOTE_USER")),
-                times[1],
-                method,
-                target,
-                environ["SERVER_PROTOCOL"],
-                status,
-                sent_bytes,
-            )
-            if self._form == "combined":
-                line += ' "%s" "%s"' % (_text(environ.get("HTTP_REFERER")), _text(environ.get("HTTP_USER_AGENT")))
-        self._lines.append(line)
-        if len(self._lines) >= _BATCH:
+    def note(self, head: Head) -> Noted:
+        """Return what a line will say of this request, for `record`. The application has not been called yet."""
+        environ = head.environ
+        get = environ.get
+        return environ["REQUEST_URI"], (
+            head.method,
+            environ["SERVER_PROTOCOL"],
+            environ["REMOTE_ADDR"],
+            get("REMOTE_USER"),
+            get("HTTP_HOST"),
+            get("HTTP_REFERER"),
+            get("HTTP_USER_AGENT"),
+        )
+
+    def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
+        """Take in one answer. sent_bytes: head and body, as far as they were given to the socket."""
+        waiting = self._waiting
+        waiting.append((noted, status, sent_bytes, duration_ns, time.time()))
+        if len(waiting) >= _BATCH:
             self.flush()
 
+    def refused(self, connection: Connection, status: int, sent_bytes: int) -> None:
+        """Take in an answer of the server's own; there may have been no whole head."""
+        head = connection.head
+        self.record(self.note(head) if head is not None else _unknown(connection), status, sent_bytes, 0)
+
     def flush(self) -> None:
-        """Write what has been noted; deque.popleft gives each line to one caller."""
-        lines: List[str] = []
+        """Write what has been taken in; deque.popleft gives each answer to one caller."""
+        batch: List[_Waiting] = []
+        take, waiting = batch.append, self._waiting
         try:
-            while len(lines) < 4 * _BATCH:
-                lines.append(self._lines.popleft())
+            while len(batch) < 4 * _BATCH:
+                take(waiting.popleft())
         except IndexError:
             pass
-        if lines:
+        if batch:
+            lines = self._json_lines(batch) if self._json else self._apache_lines(batch)
             lines.append("")
-            self._write("\n".join(lines).encode("utf-8", "backslashreplace"))
+            self._write("\n".join(lines).encode("ascii", "backslashreplace"))
 
     @property
     def pending(self) -> bool:
         """Whether there is something to flush."""
-        return bool(self._lines)
+        return bool(self._waiting)
 
-    def _second(self, now: int) -> Tuple[int, str, str]:
-        day = time.gmtime(now)
-        clock = "%02d:%02d:%02d" % (day.tm_hour, day.tm_min, day.tm_sec)
-        apache = "%02d/%s/%04d:%s +0000" % (day.tm_mday, _MONTHS[day.tm_mon - 1], day.tm_year, clock)
-        iso = "%04d-%02d-%02dT%s" % (day.tm_year, day.tm_mon, day.tm_mday, clock)
-        self._times = times = (now, apache, iso)
-        return times
+    def _apache_lines(self, batch: List[_Waiting]) -> List[str]:
+        lines: List[str] = []
+        frames, add = self._frames, lines.append
+        second, stamp = self._second
+        for (target, asked), status, sent_bytes, _duration_ns, now in batch:
+            if not second <= now < second + 1:
+                second, stamp = self._second = int(now), _apache_time(int(now))
+            before, between, behind, end = frames[asked]
+            # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
+            text = target.translate(_ESCAPES) if '"' in target or "\\" in target else target
+            add(f"{before}{stamp}{between}{text}{behind}{status} {sent_bytes}{end}")
+        return lines
 
-    @staticmethod
-    def _json(
-        environ: Dict[str, Any], method: str, status: int, sent_bytes: int, duration_ns: int, now: float, iso: str
-    ) -> str:
-        text = json.encoder.encode_basestring_ascii  # a whole json.dumps costs four times as much
-        user, host = environ.get("REMOTE_USER"), environ.get("HTTP_HOST")
-        referer, agent = environ.get("HTTP_REFERER"), environ.get("HTTP_USER_AGENT")
-        return (
-            '{"time": "%s.%03dZ", "remote_addr": %s, "remote_user": %s, "method": "%s", "target": %s, "protocol": "%s",'
-            ' "host": %s, "status": %d, "sent_bytes": %d, "duration_s": %.6f, "referer": %s, "user_agent": %s}'
-        ) % (
-            iso,
-            now % 1 * 1000,
-            text(environ["REMOTE_ADDR"]),
-            "null" if user is None else text(user),
-            method,  # from our own table
-            text(environ["REQUEST_URI"]),
-            environ["SERVER_PROTOCOL"] if method != "-" else "-",
-            "null" if host is None else text(host),
-            status,
-            sent_bytes,
-            duration_ns / 1e9,
-            "null" if referer is None else text(referer),
-            "null" if agent is None else text(agent),
-        )
+    def _json_lines(self, batch: List[_Waiting]) -> List[str]:
+        lines: List[str] = []
+        frames, add = self._frames, lines.append
+        second, stamp = self._second
+        for (target, asked), status, sent_bytes, duration_ns, now in batch:
+            if not second <= now < second + 1:
+                second, stamp = self._second = int(now), _iso_time(int(now))
+            before, between, end = frames[asked]
+            text = json.dumps(target)[1:-1] if '"' in target or "\\" in target else target
+            micros = duration_ns // 1000  # to format a float costs twice as much
+            duration = f"0.{micros:06d}" if micros < 1_000_000 else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+            add(
+                f"{stamp}{_MILLIS[int((now - second) * 1000)]}{before}{text}{between}{status},"
+                f' "sent_bytes": {sent_bytes}, "duration_s": {duration}{end}'
+            )
+        return lines
 
 
-def _text(value: Any) -> str:
-    if not value:
-        return "-"
-    text = str(value)
-    if text.isprintable() and text.isascii() and '"' not in text and "\\" not in text:
-        return text
-    return text.translate(_ESCAPES)
+def _unknown(connection: Connection) -> Noted:
+    """What is noted when there was no whole head."""
+    return "-", ("-", "-", connection.base["REMOTE_ADDR"], None, None, None, None)
+
+
+def _apache_time(second: int) -> str:
+    day = time.gmtime(second)
+    parts = day.tm_mday, _MONTHS[day.tm_mon - 1], day.tm_year, day.tm_hour, day.tm_min, day.tm_sec
+    return "%02d/%s/%04d:%02d:%02d:%02d +0000" % parts
+
+
+def _iso_time(second: int) -> str:
+    return time.strftime('{"time": "%Y-%m-%dT%H:%M:%S.', time.gmtime(second))
+
+
+def _common(asked: Asked) -> Tuple[str, ...]:
+    method, protocol, address, user, _host, _referer, _agent = asked
+    return "%s - %s [" % (_escaped(address), _escaped(user)), '] "%s ' % method, ' %s" ' % protocol, ""
+
+
+def _combined(asked: Asked) -> Tuple[str, ...]:
+    return (*_common(asked)[:3], ' "%s" "%s"' % (_escaped(asked[5]), _escaped(asked[6])))
+
+
+def _escaped(value: Optional[str]) -> str:
+    return value.translate(_ESCAPES) if value else "-"
+
+
+def _json(asked: Asked) -> Tuple[str, ...]:
+    method, protocol, address, user, host, referer, agent = map(json.dumps, asked)
+    return (
+        f'Z", "remote_addr": {address}, "remote_user": {user}, "method": {method}, "target": "',
+        f'", "protocol": {protocol}, "host": {host}, "status": ',
+        f', "referer": {referer}, "user_agent": {agent}}}',
+    )
