@@ -35,7 +35,9 @@ def measure(schedule: Schedule, ground: Ground) -> dict[str, Any]:
 def board(ground: Ground) -> dict[str, Any]:
     """Return the nanoseconds that counting takes, by `inside/board_cost.py`."""
     command = [str(ground.environment / "bin" / "python"), str(ground.applications / "inside" / "board_cost.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, **ground.account.popen_arguments()
+    )
     if done.returncode:
         raise LoadError(f"cannot measure the board: {done.stderr.strip().splitlines()[-1]}")
     figures: dict[str, Any] = json.loads(done.stdout)

@@ -127,6 +127,7 @@ def functions(ground: Ground, seconds: float) -> dict[str, Any]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
+            **ground.account.popen_arguments(),
         )
         try:
             wait_until_answering(port, [server], log)

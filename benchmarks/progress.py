@@ -53,7 +53,7 @@ class Progress:
     def __init__(self, schedule: Schedule, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began_s = clock()
-        self.loads = count(schedule)
+        self.loads = max(1, count(schedule))
         self.estimate_s = estimate_s(schedule)
         self._done = 0
 

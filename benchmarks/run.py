@@ -8,6 +8,7 @@ after each round, so a run that is cut off leaves the rounds that it had finishe
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> None:
     """Entry point."""
     chosen = read_arguments(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every server is ended
     results = chosen.output / "results.json"
     try:
         if not chosen.report:
@@ -85,6 +87,8 @@ def main(arguments: list[str]) -> None:
             README.write_text(report.fill_readme(README.read_text(), measured))
     except (LoadError, SetUpError) as problem:
         sys.exit(f"error: {problem}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped: finished rounds are in {results}; --report writes the document")
     say(f"Written: {chosen.output / 'RESULTS.md'}")
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import costs, faults, machine, peers, quiet, store, supervision
-from benchmarks.cases import CASES, LAYOUTS
+from benchmarks.cases import ACCESS_LOGS, CASES, LAYOUTS
 from benchmarks.measuring import Sample, Schedule, measure
 from benchmarks.progress import Progress, words
 from benchmarks.quiet import Others
 from benchmarks.serving import Ground
 from tools.environment import say
+
+SUPERVISION_S = 90.0  # about
 
 
 class Session:
@@ -31,7 +33,7 @@ class Session:
             reason = peer.missing(ground.environment)
             if reason is None:
                 here.append(peer)
-            elif name == peer.name:
+            elif name not in ACCESS_LOGS:
                 self._absent[name] = reason
                 say(f"Without {name}: {reason}")
         self._schedule = Schedule(
@@ -145,6 +147,3 @@ class Session:
                 **quiet.summarize(during),
             },
         }
-
-
-SUPERVISION_S = 90.0
