@@ -13,8 +13,9 @@ from typing import Callable, Iterator, List, Optional
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 from .connection import Connection
+from .keeping import SECOND_NS
 from .output import DONT_WAIT
-from .poller import BODY_GRACE_NS, BODY_RATE_BYTES, SECOND_NS
+from .poller import BODY_GRACE_NS, BODY_RATE_BYTES
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_BYTES = 262144
@@ -57,7 +58,8 @@ class ArrivingBody:
         self._buffer = connection.body  # received and not yet read
         self._position = 0  # in the buffer
         self._left = head.length - len(connection.body)  # still to come; not known for a chunked body
-        self._since_ns = 0
+        self._waited_ns = 0  # for the client; what the application does between two reads is not the client's time
+        self.answer_began = False  # set by the exchange when a byte of the answer leaves
         self.received_bytes = len(connection.body)
         self.error: Optional[ProtocolError] = None  # why there is no more; its status is the answer that is due
 
@@ -140,15 +142,14 @@ class ArrivingBody:
         """One read from the socket. Raises ProtocolError with the status that is due."""
         if self._expects:
             self._expects = False
-            self._invite()
+            if not self.answer_began:  # in the middle of the answer it would be part of it; a final status says enough
+                self._invite()
         sock = self._connection.sock
-        now_ns = self._clock()
-        self._since_ns = self._since_ns or now_ns
         wanted = _READ_BYTES if self._decoder is not None else min(_READ_BYTES, self._left)
         try:
             data = sock.recv(wanted, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            self._wait(now_ns)
+            self._wait()
             return
         except OSError as error:
             raise ProtocolError(0, "the client is gone (%s)" % error) from None
@@ -163,14 +164,18 @@ class ArrivingBody:
         if self._decoder.complete:
             self._connection.data = self._decoder.rest
 
-    def _wait(self, now_ns: int) -> None:
-        needed_ns = self.received_bytes * SECOND_NS // BODY_RATE_BYTES
-        limit_ns = self._since_ns + max(BODY_GRACE_NS, needed_ns)
+    def _wait(self) -> None:
+        """Wait for the client. Raises ProtocolError(408)."""
+        allowed_ns = max(BODY_GRACE_NS, self.received_bytes * SECOND_NS // BODY_RATE_BYTES) - self._waited_ns
         if self._timeout_s:
-            limit_ns = min(limit_ns, now_ns + int(self._timeout_s * SECOND_NS))
+            allowed_ns = min(allowed_ns, int(self._timeout_s * SECOND_NS))
         poller = select.poll()
         poller.register(self._connection.fd, select.POLLIN)
-        if not poller.poll(max(1, (limit_ns - now_ns) // 1_000_000)) and self._clock() >= limit_ns:
+        began_ns = self._clock()
+        ready = poller.poll(max(1, allowed_ns // 1_000_000))
+        waited_ns = self._clock() - began_ns
+        self._waited_ns += waited_ns
+        if not ready and waited_ns >= allowed_ns:
             raise ProtocolError(408, "it came too slowly, or socket-timeout is over")
 
     def _invite(self) -> None:
