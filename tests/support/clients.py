@@ -39,8 +39,9 @@ class Clients:
     A connection that the server announced it would close is opened anew without a failure (RFC 9112, 9.6).
     """
 
-    def __init__(self, port: int, count: int, path: str = "/") -> None:
+    def __init__(self, port: int, count: int, path: str = "/", *, close: bool = False) -> None:
         self._port, self._path = port, path
+        self._fields = {"Connection": "close"} if close else {}  # a connection for each request
         self._stop = threading.Event()
         self._moved = threading.Condition()
         self._answers = [0] * count
@@ -98,7 +99,7 @@ class Clients:
             if connection is None:
                 connection, number = self._connect(client)
             try:
-                connection.request("GET", self._path)
+                connection.request("GET", self._path, headers=self._fields)
                 response = connection.getresponse()
                 body = response.read()
             except (http.client.RemoteDisconnected, http.client.IncompleteRead):

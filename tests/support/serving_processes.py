@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from wsgigroups.runtime.wire import board
+from wsgigroups.runtime.wire import board, pulse
 
 HUNG_S = 30.0
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,23 +35,26 @@ class Processes:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._boards: dict[int, int] = {}
         self._threads = int(options.get("settings", {}).get("threads", 15))
+        self._pulse = pulse.create("test")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 — closed by `processes`
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start one more and wait until it is ready."""
         ready_read, ready_write = os.pipe()
         board_fd = board.create(self._threads, "test")
+        shared = [self.listener.fileno(), ready_write, board_fd, self._pulse]
         options = {
             "fds": [self.listener.fileno()],
             "addresses": ["test"],
             "application": self._application,
             "ready_fd": ready_write,
             "board_fd": board_fd,
+            "pulses": [self._pulse],
             **self._options,
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "support.serving_runner", json.dumps(options)],
-            pass_fds=[self.listener.fileno(), ready_write, board_fd],
+            pass_fds=shared,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, _PATH))},
             stderr=self.log,
         )
@@ -98,6 +101,7 @@ class Processes:
                 process.wait(HUNG_S)
         for fd in self._boards.values():
             os.close(fd)
+        os.close(self._pulse)
         self.log.close()
 
 

@@ -2,7 +2,7 @@
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, addresses, application ("module:name"), settings
 (fields of Serving), ready_fd (a line with the protocol's name is written there), engine (optional), path (optional
-additions to sys.path), board_fd (optional). SIGTERM stops accepting, waits until idle and ends.
+additions to sys.path), board_fd (optional), pulses (descriptors, one for each of fds; optional). SIGTERM stops accepting, waits until idle and ends.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def main(text: str) -> int:
     from wsgigroups.runtime.protocol import engines, libraries
     from wsgigroups.runtime.serving.server import Server
     from wsgigroups.runtime.wire.board import Board, private
+    from wsgigroups.runtime.wire.pulse import Pulse
     from wsgigroups.runtime.wire.spec import Serving
 
     module, _, name = options["application"].partition(":")
@@ -41,6 +42,7 @@ def main(text: str) -> int:
     server = Server(
         settings=settings,
         listeners=[socket.socket(fileno=fd) for fd in options["fds"]],
+        pulses=[Pulse(fd) for fd in options.get("pulses", ())],
         addresses=options["addresses"],
         application=application,
         board=private(settings.threads) if board_fd is None else Board(board_fd),
@@ -53,6 +55,7 @@ def main(text: str) -> int:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    os.register_at_fork(after_in_child=server.forget_in_child)
     server.start()
     os.write(options["ready_fd"], server.protocol_name.encode() + b"\n")
     os.read(wake_read, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -38,6 +40,52 @@ def test_no_request_waits_for_a_blocked_process(unix: bool, tmp_path: Path, monk
                 counts = {process.pid: servers.word(process, "requests_total") for process in servers.processes}
             assert counts.pop(blocked_pid) == 1
             assert sum(counts.values()) == 200
+
+
+def test_a_burst_goes_to_all_who_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gate(tmp_path) as gate:
+        for name, value in gate.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = {"threads": 1, "multiprocess": True}
+        with (
+            processes("gated_app:application", 4, settings=settings) as servers,
+            servers.connect_later() as connect,
+        ):
+            # Nobody looks while the requests come, so all are there at once.
+            for process in servers.processes:
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            socks = [connect() for _ in range(4)]
+            for sock in socks:
+                sock.sendall(GET % b"/wait")
+            for process in servers.processes:
+                process.send_signal(signal.SIGCONT)
+            pids = {gate.wait_arrival()[0] for _ in range(4)}  # none waits behind another
+            assert len(pids) == 4
+            gate.release(4)
+            for sock in socks:
+                assert receive_response(sock)[0] == 200
+
+
+def test_a_blocked_process_takes_nothing_while_its_siblings_are_busy_but_serving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gate(tmp_path) as gate:
+        for name, value in gate.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = {"threads": 1, "multiprocess": True}
+        with processes("gated_app:application", 3, settings=settings) as servers, servers.connect() as stuck:
+            stuck.sendall(GET % b"/wait")
+            blocked_pid, _word = gate.wait_arrival()
+            # More clients than free processes, each request on a connection of its own: some always wait outside.
+            with Clients(servers.address[1], 12, "/open", close=True) as clients:
+                clients.wait_for_more(3000)
+            assert clients.failures == []
+            blocked = next(process for process in servers.processes if process.pid == blocked_pid)
+            assert servers.word(blocked, "requests_queued") == 0
+            assert servers.word(blocked, "connections") == 1
+            gate.release()
+            assert receive_response(stuck)[0] == 200
 
 
 def test_when_all_are_blocked_connections_are_taken_in_and_get_504(

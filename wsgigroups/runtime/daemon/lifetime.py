@@ -19,6 +19,7 @@ from ..log import Log
 from ..serving.server import Server
 from ..wire import messages
 from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board
+from ..wire.exits import STEPS
 from ..wire.spec import Spec
 from .ending import run_exit_functions
 from .reporter import Reporter
@@ -58,6 +59,8 @@ class Lifetime:
         self._server = server
         self._rules = rules
         server.on_maximum_requests = self._maximum_requests
+        server.on_failure = _end_at_once
+        os.register_at_fork(after_in_child=server.forget_in_child)
         # After the application was loaded, so that a handler it has installed does not take ours away.
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in _SIGNALS:
@@ -212,6 +215,11 @@ class Lifetime:
                 signal.signal(number, signal.SIG_DFL)
         for fd in (self._wake_read, self._wake_write):
             os.close(fd)
+
+
+def _end_at_once() -> None:
+    """Leave without ceremony: nothing is answered any more, and the manager replaces what has ended."""
+    os._exit(STEPS["serving"])
 
 
 def _only_wake(_number: int, _frame: Any) -> None:

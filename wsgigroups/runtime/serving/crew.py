@@ -21,12 +21,13 @@ import time
 from typing import Callable, List, Optional
 
 from ..protocol import forwarding
-from ..wire.board import BUSY_WORD, WORD, Board
+from ..wire.board import WORD, Board
 from ..wire.spec import Serving
 from .connection import CLOSED, IDLE, POSTED, RUNNING, Connection
 from .gateway import Gateway
 from .poller import Poller
 from .queue import Queue
+from .request_thread import RequestThread, in_flight
 from .tally import Tally
 
 TICK_S = 0.005  # a call that outlasts one to two ticks costs the caller its leadership
@@ -39,26 +40,6 @@ _QUIET_TICKS = 10  # ticks without a new request after which the monitor sleeps 
 HEARTBEAT_S = 1.0
 _STARTED, _ACTIVE, _QUEUED = WORD["started_total"], WORD["requests_active"], WORD["requests_queued"]
 _ABORTED, _LAST, _HEARTBEAT = WORD["aborted"], WORD["last_activity_ns"], WORD["heartbeat_ns"]
-
-
-class RequestThread:
-    """One thread that may call the application."""
-
-    __slots__ = ("_lead", "busy_word", "leads", "tally", "thread", "wake")
-
-    def __init__(self, index: int, lead: "threading.Lock") -> None:
-        self._lead = lead
-        self.leads = False  # whether it has taken the baton back before its answer was given away
-        self.busy_word = BUSY_WORD + index
-        self.tally = Tally()
-        self.wake = threading.Lock()  # released to give it the baton, or to end it
-        self.wake.acquire()
-        self.thread: Optional[threading.Thread] = None
-
-    def regain(self) -> bool:
-        """Take the baton back after an inline call; False when the monitor has given it to another thread."""
-        self.leads = leads = self._lead.acquire(False)
-        return leads
 
 
 class Crew:
@@ -121,6 +102,10 @@ class Crew:
         """Whether a request is in the application or waiting for a thread."""
         with self._lock:
             return bool(len(self._queue)) or any(self._words[thread.busy_word] for thread in self._threads)
+
+    def requests_in_flight(self) -> List[str]:
+        """Tell what is in the application now, the oldest first; for people."""
+        return in_flight(list(self._threads), self._words, self._clock())
 
     def close(self, timeout_s: float) -> None:
         """End the threads; one that is still in the application by then ends when it comes back."""
@@ -254,6 +239,7 @@ class Crew:
         """Run one request as the leader that may come back to its baton, with its time on the board."""
         words, word = self._words, me.busy_word
         words[word] = start_ns
+        me.connection = connection
         if connection.arrived_ns:
             self._waited(me, connection, start_ns)
         regain = me.regain if self._brief_row >= BRIEF_ROW else None
@@ -271,6 +257,7 @@ class Crew:
         """Run one request while somebody else leads, with its time on the board."""
         words, word = self._words, me.busy_word
         words[word] = start_ns
+        me.connection = connection
         if connection.arrived_ns:
             self._waited(me, connection, start_ns)
         try:
@@ -420,7 +407,6 @@ class Crew:
     def _keep_watch(self) -> None:
         beat_s = time.monotonic()
         quiet = turn = 0
-        access = self._gateway.access
         while not self._closing:
             if self._monitor_leads:
                 self._lead_without_threads()
@@ -438,8 +424,12 @@ class Crew:
             else:
                 quiet += 1
                 self._take_over()
-            if access is not None:
-                access.flush()
+            self._flush_access()
+
+    def _flush_access(self) -> None:
+        access = self._gateway.access
+        if access is not None:
+            access.flush()
 
     def _sleep_until(self, when_s: float, turn: int) -> None:
         """Sleep until then, or until a leader begins a turn or hands over."""
@@ -466,7 +456,6 @@ class Crew:
     def _lead_without_threads(self) -> None:
         """Lead while every request thread is in the application."""
         poller, words, queue = self._poller, self._words, self._queue
-        access = self._gateway.access
         while not self._closing:
             with self._lock:
                 if self._idle:
@@ -474,8 +463,7 @@ class Crew:
                     return
             words[_HEARTBEAT] = self._clock()
             if not poller.ready:
-                if access is not None:
-                    access.flush()
+                self._flush_access()
                 poller.wait()  # at most LONGEST_WAIT_S, since connections are open
                 continue
             connection = poller.step()

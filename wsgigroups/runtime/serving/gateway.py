@@ -69,6 +69,8 @@ class Gateway:
         else:
             environ["wsgi.input"] = EMPTY_BODY
             body = None
+        access = self.access
+        noted = None if access is None else access.note(head)
         exchange = Exchange(self, connection, head, body)
         result: Any = None
         posted = b""
@@ -104,8 +106,8 @@ class Gateway:
         tally.application_ns += end_ns - start_ns
         if not whole:
             tally.aborted += 1
-        if self.access is not None:
-            self.access.record(connection, head, code, exchange.sent_bytes, end_ns - start_ns)
+        if access is not None and noted is not None:
+            access.record(noted, code, exchange.sent_bytes, end_ns - start_ns)
         connection.requests += 1
         if posted:
             assert regain is not None

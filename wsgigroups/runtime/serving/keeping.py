@@ -258,6 +258,7 @@ class Keeper:
         if connection.state == CLOSED:
             return
         connection.state = CLOSED
+        connection.head = None  # its environ may hold what an application wants to see go
         # Before the close: the number may be given out again at once, to a connection that the leader accepts.
         self.connections.pop(connection.fd, None)
         output = connection.output
@@ -286,6 +287,9 @@ class Keeper:
 
     def forget(self) -> None:
         """Close every descriptor in a process that the application has forked: clients wait for their ends."""
+        if self._closed:
+            return
+        self._closed = True
         for connection in self.connections.copy().values():
             connection.sock.close()
         self.epoll.close()

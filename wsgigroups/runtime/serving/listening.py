@@ -114,6 +114,11 @@ class Listening:
         """Of all listeners."""
         return list(self._by_fd)
 
+    def forget(self) -> None:
+        """Close the listeners in a forked child."""
+        for listener in self._by_fd.values():
+            listener.sock.close()
+
     def anybody_waits(self) -> bool:
         """Whether a connection waits to be accepted now."""
         return not self.stopped and bool(self._waiting.poll(0))

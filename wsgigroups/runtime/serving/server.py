@@ -9,7 +9,7 @@ import itertools
 import select
 import socket
 import time
-from typing import Any, Callable, Dict, Iterable, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from ..protocol import engines, libraries
 from ..protocol.engines import Engine
@@ -94,12 +94,13 @@ class Server:
             log,
         )
         self._poller.refused = self._refused
-        access = None
-        if access_log is not None and settings.access_log != "off":
-            access = AccessLog(settings.access_log, access_log)
+        self._write_access = access_log
+        access = self._access(settings)
         self._gateway = Gateway(application, self._poller, settings, dates, clock, log, access, errors)
         self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
+        self._crew.on_failure = self._failed
+        self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
 
     @staticmethod
     def _base(settings: Serving, errors: ErrorsStream, identity: str) -> Dict[str, Any]:
@@ -120,6 +121,11 @@ class Server:
             "wsgigroups.group": group,
             "wsgigroups.slot": slot,
         }
+
+    def _access(self, settings: Serving) -> Optional[AccessLog]:
+        if self._write_access is None or settings.access_log == "off":
+            return None
+        return AccessLog(settings.access_log, self._write_access)
 
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
@@ -147,8 +153,12 @@ class Server:
 
     def tune(self, changes: Dict[str, Any]) -> None:
         """Take over new values of Serving's fields that may change while it runs; others are ignored."""
-        settings = self._settings.tuned(changes)
+        before, settings = self._settings, self._settings.tuned(changes)
         self._settings = self._gateway.settings = settings
+        if settings.access_log != before.access_log:
+            access, self._gateway.access = self._gateway.access, self._access(settings)
+            if access is not None:
+                access.flush()
         self._poller.tune(settings)
         self._poller.trust = Trust(settings.trusted_proxies)
         with self._poller.lock:
@@ -167,6 +177,18 @@ class Server:
         if self._gateway.access is not None:
             self._gateway.access.flush()
 
+    def forget_in_child(self) -> None:
+        """Close clients and listeners in a process that the application has forked; it must not answer for us."""
+        self._listening.forget()
+        self._poller.forget()
+
+    def requests_in_flight(self) -> List[str]:
+        """Method, target and age in seconds of each request that is in the application now, the oldest first."""
+        return self._crew.requests_in_flight()
+
+    def _failed(self) -> None:
+        self.on_failure()
+
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
             self.on_maximum_requests()
@@ -178,7 +200,7 @@ class Server:
             self._words[WORD["sent_bytes"]] += size
         access = self._gateway.access
         if access is not None:
-            access.record(connection, connection.head, status, size, 0)
+            access.refused(connection, status, size)
 
 
 def _queue_limits(settings: Serving) -> "tuple[int, int, int]":

@@ -1,0 +1,247 @@
+"""Answers of one round leave together: in their order, in time, and never in the way of anything.
+
+Most tests drive the poller themselves, as the leader would; no thread of the server runs then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.serving import Clock, receive_response, serving
+
+from wsgigroups.runtime.protocol import engines
+from wsgigroups.runtime.serving import crew
+from wsgigroups.runtime.serving.connection import POSTED
+from wsgigroups.runtime.serving.request_thread import RequestThread
+from wsgigroups.runtime.serving.server import Server
+from wsgigroups.runtime.serving.tally import Tally
+from wsgigroups.runtime.wire.board import WORD, private
+from wsgigroups.runtime.wire.spec import Serving
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Driven:
+    """A server whose poller the test drives."""
+
+    def __init__(self, application: Any = None, clock: Clock | None = None, **settings: Any) -> None:
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(16)
+        self.logged: list[tuple[str, str]] = []
+        self.board = private(4)
+        self.tally = Tally()
+        more: dict[str, Any] = {} if clock is None else {"clock": clock}
+        self.server = Server(
+            settings=Serving(threads=4).tuned(settings),
+            listeners=[self.listener],
+            addresses=["test"],
+            application=application or self.echo,
+            board=self.board,
+            log=lambda level, text: self.logged.append((level, text)),
+            engine=engines.split,
+            **more,
+        )
+        self.poller, self.gateway, self.crew = self.server._poller, self.server._gateway, self.server._crew
+        self.server._listening.adjust(False)
+
+    @staticmethod
+    def echo(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["PATH_INFO"].encode() * int(environ["QUERY_STRING"] or 1)]
+
+    def connect(self) -> socket.socket:
+        sock = socket.create_connection(self.listener.getsockname(), timeout=20)
+        before = len(self.poller.connections)
+        while len(self.poller.connections) == before:
+            self.poller.wait()
+        while self.poller.ready:
+            self.poller.step()  # nothing is there yet: from here on epoll tells
+        return sock
+
+    def round(self, requests: int) -> None:
+        """Answer what has come, as the inline leader does, until so many requests were answered."""
+        while requests:
+            if not self.poller.ready:
+                self.poller.wait()
+            while self.poller.ready:
+                connection = self.poller.step()
+                if connection is not None:
+                    self.gateway.answer(connection, 0, self.tally, lambda: True)
+                    connection.owned = False
+                    if connection.data:
+                        self.poller.ready.append((connection.fd, 0))
+                    requests -= 1
+
+    def close(self) -> None:
+        self.poller.shut()
+        self.listener.close()
+        self.board.close()
+
+
+@pytest.fixture
+def driven() -> Iterator[Driven]:
+    found = Driven()
+    yield found
+    found.close()
+
+
+def readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def test_answers_wait_for_each_other_and_leave_before_the_next_wait(driven: Driven) -> None:
+    with driven.connect() as first, driven.connect() as second:
+        first.sendall(GET % b"/1")
+        second.sendall(GET % b"/2")
+        driven.round(2)
+        assert not readable(first)
+        assert not readable(second)
+        assert [connection.state for connection, _head, _answer in driven.poller.outbox] == [POSTED, POSTED]
+        driven.poller.send_outbox()
+        assert receive_response(first)[2] == b"/1"
+        assert receive_response(second)[2] == b"/2"
+        first.sendall(GET % b"/3")
+        driven.round(1)
+        driven.poller.wake()
+        driven.poller.wait()  # sends before it waits
+        assert receive_response(first)[2] == b"/3"
+
+
+def test_pipelined_requests_are_answered_in_their_order(driven: Driven) -> None:
+    with driven.connect() as sock:
+        sock.sendall(b"".join(GET % (b"/%d" % number) for number in range(5)))
+        driven.round(5)
+        driven.poller.send_outbox()
+        data = b""
+        while data.count(b"HTTP/1.1 200") < 5 or not data.endswith(b"/4"):
+            data += sock.recv(65536)
+        bodies = [part.partition(b"\r\n\r\n")[2] for part in data.split(b"HTTP/1.1 ")[1:]]
+        assert bodies == [b"/0", b"/1", b"/2", b"/3", b"/4"]
+
+
+def test_what_is_not_kept_or_not_whole_is_never_posted(driven: Driven) -> None:
+    with driven.connect() as sock:
+        sock.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        driven.round(1)
+        assert not driven.poller.outbox
+        assert receive_response(sock)[1]["connection"] == "close"
+    driven.poller.stop()
+    with driven.connect() as sock:
+        sock.sendall(GET % b"/y")
+        driven.round(1)
+        assert not driven.poller.outbox
+        assert receive_response(sock)[1]["connection"] == "close"
+
+
+def test_a_client_that_left_costs_one_line_and_is_counted(driven: Driven) -> None:
+    sock = driven.connect()
+    sock.sendall(GET % b"/x")
+    driven.round(1)
+    connection = driven.poller.outbox[0][0]
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.close()  # a reset
+    driven.poller.send_outbox()
+    assert [text.partition(": ")[0] for _level, text in driven.logged] == ["GET /x from 127.0.0.1"]
+    assert driven.board.words[WORD["aborted"]] == 1
+    assert connection.fd not in driven.poller.connections
+
+
+def test_a_client_that_does_not_read_gets_the_rest_later(driven: Driven) -> None:
+    with driven.connect() as sock:
+        connection = next(iter(driven.poller.connections.values()))
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        expected = b"/" * 16000
+        for _ in range(3):
+            sock.sendall(GET % b"/?16000")
+            driven.round(1)
+            driven.poller.send_outbox()
+            with contextlib.ExitStack() as stack:
+                stack.callback(driven.poller.wake)
+                reader: list[bytes] = []
+                thread = threading.Thread(target=lambda found=reader: found.append(receive_response(sock)[2]))
+                thread.start()
+                while connection.output is not None:
+                    driven.poller.wait()
+                    while driven.poller.ready:
+                        driven.poller.step()
+                thread.join(20)
+            assert reader == [expected]
+
+
+def test_no_answer_waits_long_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "BRIEF_ROW", 0)
+    clock = Clock()
+    seen: list[list[bool]] = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append([readable(sock) for sock in socks])
+        clock.advance(0.0006)
+        start_response("200 OK", [])
+        return [b"x"]
+
+    driven = Driven(application, clock)
+    with contextlib.ExitStack() as stack:
+        stack.callback(driven.close)
+        socks = [stack.enter_context(driven.connect()) for _ in range(4)]
+        for sock in socks:
+            sock.sendall(GET % b"/")
+        driven.poller.wait()
+        wait, rounds = driven.poller.wait, iter(range(100))
+
+        def wait_or_end() -> None:
+            if len(seen) == 4 or next(rounds) == 99:
+                driven.crew._closing = True
+            wait()
+
+        monkeypatch.setattr(driven.poller, "wait", wait_or_end)
+        driven.poller.wake()
+        driven.crew._drive(RequestThread(0, driven.crew._lead))
+        assert len(seen) == 4
+        # The first has waited 0.6 ms when the third call begins, and 1.2 ms when the fourth would.
+        assert [sum(flags) for flags in seen] == [0, 0, 0, 3]
+        assert [receive_response(sock)[0] for sock in socks] == [200] * 4
+
+
+def test_a_call_that_blocks_keeps_no_answer_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "BRIEF_ROW", 0)
+    arrived, gate = threading.Event(), threading.Event()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            arrived.set()
+            assert gate.wait(20)
+        start_response("200 OK", [])
+        return [environ["PATH_INFO"].encode()]
+
+    with serving(application) as running, contextlib.ExitStack() as stack:
+        stack.callback(gate.set)
+        poller = running.server._poller
+        quick, blocked, other = (stack.enter_context(running.connect()) for _ in range(3))
+        running.wait(lambda: sum(item.watched for item in poller.connections.copy().values()) == 3)
+        held, go_on, wait = threading.Event(), threading.Event(), poller.wait
+
+        def wait_at_the_gate() -> None:
+            if running.word("started_total") and not held.is_set():
+                held.set()
+                assert go_on.wait(20)
+            wait()
+
+        monkeypatch.setattr(poller, "wait", wait_at_the_gate)
+        other.sendall(GET % b"/other")
+        assert held.wait(20)
+        quick.sendall(GET % b"/quick")
+        blocked.sendall(GET % b"/wait")
+        go_on.set()
+        assert receive_response(other)[2] == b"/other"
+        assert arrived.wait(20)
+        assert receive_response(quick)[2] == b"/quick"
+        gate.set()
+        assert receive_response(blocked)[2] == b"/wait"
