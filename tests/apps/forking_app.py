@@ -19,7 +19,7 @@ def application(environ, start_response):
                 sockets += os.readlink("/proc/self/fd/" + name).startswith(("socket:", "anon_inode:[eventpoll]"))
             except OSError:  # the directory itself
                 continue
-        wait_at_gate("child with %d sockets" % sockets)
+        wait_at_gate(f"child with {sockets} sockets")
         os._exit(0)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(child).encode()]

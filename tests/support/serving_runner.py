@@ -1,8 +1,8 @@
 """Runs a Server in a process of its own: `python -m support.serving_runner '<json>'`, or `main` in a child.
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, addresses, application ("module:name"), settings
-(fields of Serving), ready_fd (a line with the protocol's name is written there), engine (optional), path (optional
-additions to sys.path), board_fd (optional), pulses (descriptors, one for each of fds; optional). SIGTERM stops accepting, waits until idle and ends.
+(fields of Serving), ready_fd (a line with the protocol's name is written there); optional: engine, path (additions to
+sys.path), board_fd, access_fd, pulses (a descriptor for each of fds). SIGTERM stops accepting, waits until idle and ends.
 """
 
 from __future__ import annotations
