@@ -17,12 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import load, peers
+from benchmarks import load, peers, quiet
 from benchmarks.accounting import cost
 from benchmarks.cases import CASES, LAYOUTS, OURS, REFERENCE
 from benchmarks.load import LoadError
 from benchmarks.measuring import WARM_UP_S
 from benchmarks.peers import Peer
+from benchmarks.quiet import Others
 from benchmarks.serving import Ground, free_port, serving, wait_until_answering
 
 HELLO = CASES[0]
@@ -31,10 +32,12 @@ LINE = re.compile(r"^\s*[\d.]+\s+([\d.]+)\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$")  #
 
 
 def measure(ground: Ground, rounds: int, seconds: float) -> dict[str, Any]:
-    """Return the three profiles; one that cannot be made is a reason."""
+    """Return the three profiles, each a reason where it cannot be made; and what others used during the first."""
     found = [peer for peer in map(peers.load, (OURS, REFERENCE)) if peer.missing(ground.environment) is None]
+    during, times = split(found, ground, rounds, seconds)
     return {
-        "split": split(found, ground, rounds, seconds),
+        "split": times,
+        "other_load": quiet.summarize(during),
         "calls": {peer.name: tried(calls, peer, ground, seconds) for peer in found},
         "functions": tried(functions, ground, seconds),
     }
@@ -49,20 +52,24 @@ def tried(what: Any, *arguments: Any) -> dict[str, Any]:
     return profile
 
 
-def split(found: list[Peer], ground: Ground, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Return the microseconds of user and system time per request: medians of the rounds, server by server in turn."""
+def split(
+    found: list[Peer], ground: Ground, rounds: int, seconds: float
+) -> tuple[list[Others], dict[str, dict[str, float]]]:
+    """Return what others used, and the microseconds of user and system time per request: medians of the rounds."""
     runs: dict[str, list[tuple[float, float]]] = {peer.name: [] for peer in found}
+    during = []
     for _round in range(rounds):
         for peer in found:
             with serving(peer, HELLO.application, LAYOUTS[0], ground) as running:
                 load.run(HELLO, running.job.port, WARM_UP_S)
-                before = cost(running.roots)
+                before, machine_before = cost(running.roots), quiet.read()
                 outcome = load.run(HELLO, running.job.port, seconds)
-                after = cost(running.roots)
+                machine_after, after = quiet.read(), cost(running.roots)
             requests = max(1, outcome.requests)
             used = (after.user_s - before.user_s, after.system_s - before.system_s)
+            during.append(quiet.others(machine_before, machine_after, sum(used)))
             runs[peer.name].append((used[0] / requests * 1e6, used[1] / requests * 1e6))
-    return {
+    return during, {
         name: {
             "user_us": statistics.median(user_us for user_us, _system_us in of),
             "system_us": statistics.median(system_us for _user_us, system_us in of),

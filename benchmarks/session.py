@@ -113,10 +113,12 @@ class Session:
     def _other(self, kind: str, path: Path, base: store.Results | None) -> store.Results:
         """Measure supervision or costs."""
         if kind == "supervision":
-            figures = {**supervision.measure(self._ground), **faults.measure(self._ground)}
+            figures: dict[str, Any] = {**supervision.measure(self._ground), **faults.measure(self._ground)}
         else:
             figures = costs.measure(self._schedule, self._ground)
-        results = store.merged(base, {**self._frame, "parts": [self._part(kind, [])], kind: figures})
+        part = self._part(kind, [])
+        part["other_load"] |= figures.get("profile", {}).get("other_load", {})
+        results = store.merged(base, {**self._frame, "parts": [part], kind: figures})
         store.save(path, results)
         return results
 

@@ -67,9 +67,8 @@ def main(applications: str, port: str, threads: str) -> None:
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=4096)
     arguments: dict[str, Any] = {"settings": settings, "listeners": [listener], "addresses": [f"127.0.0.1:{port}"]}
     server = Server(**arguments, application=application, board=page, log=lambda _level, _text: None)
-    threading.setprofile(begin)
+    threading.setprofile(begin)  # for good: request threads start when they are needed
     server.start()
-    threading.setprofile(None)
     sys.stdin.read()
     print(json.dumps({"requests": page.words[WORD["requests_total"]], "functions": collect()}))
 
