@@ -131,7 +131,8 @@ def functions(profile: dict[str, Any]) -> Iterable[str]:
     yield (
         f"Functions by their own time, from cProfile in the request threads over {profile['requests']:,} requests, "
         f"waiting for events and for locks left out: {whole:.1f} µs per request together. The profiler makes calls "
-        "dearer than they are, small ones above all; the time of a system call includes waiting for the interpreter's lock."
+        "dearer than they are, small ones above all; the time of a system call includes waiting for the "
+        "interpreter's lock."
     )
     yield ""
     yield "| function | calls per request | own µs | with what it calls, µs |"
