@@ -51,6 +51,7 @@ ACCEPTED: list[Case] = [
     ("query", get(line=b"GET /a?b=c&d?e HTTP/1.1"), {"PATH_INFO": "/a", "QUERY_STRING": "b=c&d?e"}),
     ("escaped path", get(line=b"GET /a%20b%2Fc%C3%A9 HTTP/1.1"), {"PATH_INFO": "/a b/c\xc3\xa9"}),
     ("broken escape stays", get(line=b"GET /100% HTTP/1.1"), {"PATH_INFO": "/100%", "REQUEST_URI": "/100%"}),
+    ("escaped controls", get(line=b"GET /a%0Ab%00%7F HTTP/1.1"), {"PATH_INFO": "/a\nb\0\x7f"}),
     ("double slash stays", get(line=b"GET //a//b HTTP/1.1"), {"PATH_INFO": "//a//b"}),
     (
         "absolute form",
@@ -280,7 +281,9 @@ UWSGI_ACCEPTED: list[Case] = [
         uwsgi(PATH_INFO="x/../y", QUERY_STRING="z"),
         {"PATH_INFO": "/u", "QUERY_STRING": "v"},
     ),
-    ("uwsgi protocol is one", uwsgi(SERVER_PROTOCOL='HTTP/1.1" 200 "x'), {"SERVER_PROTOCOL": "HTTP/1.1"}),
+    ("uwsgi http 1.0 without host", uwsgi_packet(*BASIC[:2], ("SERVER_PROTOCOL", "HTTP/1.0")), {"HTTP_HOST": None}),
+    ("uwsgi absolute form", uwsgi(REQUEST_URI="http://b.example/u?v"), {"HTTP_HOST": "b.example", "PATH_INFO": "/u"}),
+    ("uwsgi decoded path", uwsgi(REQUEST_URI="/a%0Ab%00", PATH_INFO="/a\nb\0"), {"PATH_INFO": "/a\nb\0"}),
     ("uwsgi wsgi keys are dropped", uwsgi(("wsgi.url_scheme", "https")), {"wsgi.url_scheme": "http"}),
 ]
 
@@ -304,6 +307,11 @@ UWSGI_REFUSED: list[Case] = [
     ("uwsgi endless length", uwsgi(CONTENT_LENGTH="9" * 30), 413),
     ("uwsgi long field", uwsgi(("HTTP_X", "y" * 9000)), 431),
     ("uwsgi 101 fields", uwsgi(*((f"HTTP_X{number}", "1") for number in range(100))), 431),
+    ("uwsgi no host", uwsgi_packet(*BASIC[:5]), 400),
+    ("uwsgi no host and no protocol", uwsgi_packet(*BASIC[:4]), 400),
+    ("uwsgi unknown expectation", uwsgi(("HTTP_EXPECT", "200-ok")), 417),
+    ("uwsgi http 2", uwsgi(SERVER_PROTOCOL="HTTP/2.0"), 505),
+    ("uwsgi protocol that is none", uwsgi(SERVER_PROTOCOL='HTTP/1.1" 200 "x'), 400),
     ("uwsgi bad host", uwsgi(HTTP_HOST="a/b"), 400),
 ]
 CASES = [*ACCEPTED, *REFUSED, *UWSGI_ACCEPTED, *UWSGI_REFUSED]

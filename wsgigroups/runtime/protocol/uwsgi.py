@@ -23,6 +23,8 @@ _TARGET = re.compile(r"[!-~]+")
 _PROTOCOL = re.compile(r"HTTP/[0-9](?:\.[0-9])?")
 _VALUE = re.compile("[\t -~\x80-\xff]*")
 _BODY = frozenset(("CONTENT_LENGTH", "CONTENT_TYPE"))
+_DECODED = frozenset(("PATH_INFO", "SCRIPT_NAME"))  # may hold any character, as what HTTP encodes with % may
+_SPOKEN = frozenset(("HTTP/1.0", "HTTP/1.1"))
 # Taken from a trusted gateway only: who asked, how they were authenticated, what name was asked.
 _GATEWAY = frozenset(
     (
@@ -83,22 +85,9 @@ def variables(packet: bytes) -> List[Tuple[str, str]]:
 
 def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
     """Turn a whole packet into a Head. Raises ProtocolError. base: as for `heads.parse`."""
-    given: Dict[str, str] = {}
-    fields = 0
-    for name, value in variables(packet):
-        if name in given:
-            raise ProtocolError(400, "a variable of the uwsgi packet came twice")
-        if _VALUE.fullmatch(value) is None:
-            raise ProtocolError(400, "a variable of the uwsgi packet has a control character")
-        given[name] = value
-        if name.startswith("HTTP_"):
-            fields += 1
-            if len(value) > limits.FIELD_BYTES:
-                raise ProtocolError(431, "a header field is longer than %d bytes" % limits.FIELD_BYTES)
-    if fields > limits.FIELDS:
-        raise ProtocolError(431, "there are more than %d header fields" % limits.FIELDS)
+    given = _given(packet)
     environ = base.copy()
-    head = _request(given, environ, trusted)
+    head, authority = _request(given, environ, trusted)
     for name, value in given.items():
         if _NAME.fullmatch(name) is not None and _wanted(name, trusted):
             environ[name] = value
@@ -111,12 +100,34 @@ def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
     environ.pop("HTTP_CONTENT_LENGTH", None)
     environ.pop("HTTP_CONTENT_TYPE", None)
     environ.pop("HTTP_TRANSFER_ENCODING", None)  # undone by the gateway: what follows is CONTENT_LENGTH bytes
-    heads.frame(head, "")
+    # A stranger is held to what HTTP/1.1 asks for; a gateway may have had a request without Host.
+    head.is_http_1_1 = environ["SERVER_PROTOCOL"] != "HTTP/1.0" and not (trusted and "HTTP_HOST" not in environ)
+    heads.frame(head, authority)
     head.keep_alive = False
     head.expects = False  # the gateway has the body or waits for nothing
     # Our own gateway understands chunks, so that it can tell an answer that was cut short (nginx does not).
     head.is_http_1_1 = trusted and given.get("WSGIGROUPS_FRAMING") == "chunked"
     return head
+
+
+def _given(packet: bytes) -> Dict[str, str]:
+    """Return the variables, within the limits that lines of HTTP have. Raises ProtocolError."""
+    given: Dict[str, str] = {}
+    fields = 0
+    for name, value in variables(packet):
+        if name in given:
+            raise ProtocolError(400, "a variable of the uwsgi packet came twice")
+        if name not in _DECODED and _VALUE.fullmatch(value) is None:
+            raise ProtocolError(400, "a variable of the uwsgi packet has a control character")
+        given[name] = value
+        if name.startswith("HTTP_") or (value and name in _BODY):
+            fields += 1
+            line_bytes = len(name) + len(": ") + len(value) - (0 if name in _BODY else len("HTTP_"))
+            if line_bytes > limits.FIELD_BYTES:
+                raise ProtocolError(431, "a header field is longer than %d bytes" % limits.FIELD_BYTES)
+    if fields > limits.FIELDS:
+        raise ProtocolError(431, "there are more than %d header fields" % limits.FIELDS)
+    return given
 
 
 def _wanted(name: str, trusted: bool) -> bool:
@@ -127,34 +138,37 @@ def _wanted(name: str, trusted: bool) -> bool:
     return trusted and (name in _GATEWAY or name.startswith(_GATEWAY_PREFIXES))
 
 
-def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool) -> heads.Head:
-    """The part of the environ that HTTP has in its request line. Raises ProtocolError."""
-    method = given.get("REQUEST_METHOD", "")
+def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool) -> Tuple[heads.Head, str]:
+    """The part of the environ that HTTP has in its request line, and the target's authority. Raises ProtocolError."""
+    method, target = given.get("REQUEST_METHOD", ""), given.get("REQUEST_URI", "")
+    protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
+    if len(method) + len(target) + len(protocol) + 2 > limits.REQUEST_LINE_BYTES:
+        raise ProtocolError(414, "the request line is longer than %d bytes" % limits.REQUEST_LINE_BYTES)
     if _METHOD.fullmatch(method) is None:
         raise ProtocolError(400, "REQUEST_METHOD is no token")
-    if method.encode("ascii") not in heads.METHODS:
-        raise ProtocolError(501, "the method is unknown")
-    target = given.get("REQUEST_URI", "")
-    if len(target) > limits.REQUEST_LINE_BYTES:
-        raise ProtocolError(414, "REQUEST_URI is longer than %d bytes" % limits.REQUEST_LINE_BYTES)
     if _TARGET.fullmatch(target) is None:
         raise ProtocolError(400, "REQUEST_URI is missing or malformed")
-    path, query, _authority = split_target(method, target)
+    if _PROTOCOL.fullmatch(protocol) is None:
+        raise ProtocolError(400, "SERVER_PROTOCOL is malformed")
+    if protocol not in _SPOKEN and not trusted:  # a gateway may have spoken HTTP/2 with the client
+        raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+    if method.encode("ascii") not in heads.METHODS:
+        raise ProtocolError(501, "the method is unknown")
+    path, query, authority = split_target(method, target)
     environ["REQUEST_METHOD"] = method
     environ["REQUEST_URI"] = target
     environ["QUERY_STRING"] = query
     environ["PATH_INFO"] = decode_path(path)
+    environ["SERVER_PROTOCOL"] = protocol
     if trusted:  # it may have taken a mount's prefix away, or rewritten what was asked
         environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
         environ["PATH_INFO"] = given.get("PATH_INFO", environ["PATH_INFO"])
         if not environ["PATH_INFO"] and not given.get("SCRIPT_NAME"):
             environ["PATH_INFO"] = "/"
-        for name in ("PATH_INFO", "SCRIPT_NAME"):
+        for name in sorted(_DECODED):
             if given.get(name, "/")[:1] not in ("", "/"):
                 raise ProtocolError(400, "%s does not begin with a slash" % name)
-    protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
-    environ["SERVER_PROTOCOL"] = protocol if _PROTOCOL.fullmatch(protocol) else "HTTP/1.1"
-    return heads.Head(method, target, environ, is_http_1_1=False)
+    return heads.Head(method, target, environ, is_http_1_1=False), authority
 
 
 def _scheme(given: Dict[str, str], environ: Dict[str, Any]) -> None:
