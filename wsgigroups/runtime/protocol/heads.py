@@ -78,15 +78,25 @@ class Memory:
     bytes mean is a function of the bytes, so equal ones need not be parsed again. Only for requests without a body.
     """
 
-    __slots__ = ("block", "environ", "head", "keep_alive", "method", "minor", "target")
+    __slots__ = ("block", "bytes", "environ", "head", "minor")
 
     def __init__(self) -> None:
-        self.head = b""  # the whole head whose environ this is
         self.block = b""  # the fields of the last request
-        self.environ: Optional[Environ] = None  # of `head`, once a block has come twice
-        self.keep_alive = True
+        self.bytes = b""  # the whole head that `head` and `environ` were made of
+        self.environ: Optional[Environ] = None  # once a block has come twice
+        self.head: Optional[Head] = None  # given out again for equal bytes, with a new environ
         self.minor = b"1"  # of the version
-        self.method = self.target = ""
+
+
+def recall(memory: Memory) -> Optional[Head]:
+    """Return what `memory.bytes` has been parsed to, with an environ of its own; None if nothing is remembered.
+
+    The same object each time: a connection has one request at a time.
+    """
+    head, environ = memory.head, memory.environ
+    if head is not None and environ is not None:
+        head.environ = environ.copy()
+    return head
 
 
 def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Optional[Memory] = None) -> Head:
@@ -97,10 +107,10 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     """
     if memory is None:
         return _parse(head, _REQUEST_LINE.match(head), base, keys, engine)
-    if head == memory.head and memory.environ is not None:
-        result = Head(memory.method, memory.target, memory.environ.copy(), memory.minor == b"1")
-        result.keep_alive = memory.keep_alive
-        return result
+    if head == memory.bytes:
+        known = recall(memory)
+        if known is not None:
+            return known
     match = _REQUEST_LINE.match(head)
     if match is None:
         return _parse(head, None, base, keys, engine)
@@ -109,10 +119,11 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     method = METHODS.get(method_bytes)
     if block != memory.block or len(head) > _FAST_BYTES:
         memory.block = block if len(block) <= _REMEMBERED_BYTES else b""
-        memory.environ = None
+        memory.environ = memory.head = None
         return _parse(head, match, base, keys, engine)
     if (
         memory.environ is None
+        or memory.head is None
         or method is None
         or target_bytes[0] != 47  # "/"
         or b"#" in target_bytes
@@ -122,20 +133,19 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     ):
         result = _parse(head, match, base, keys, engine)
         if memory.environ is None and not (result.length or result.chunked or target_bytes[0] != 47):
-            memory.minor, memory.keep_alive = minor, result.keep_alive
-            memory.head, memory.method, memory.target = head, result.method, result.target
+            memory.bytes, memory.minor, memory.head = head, minor, result
             memory.environ = result.environ.copy()
         return result
     environ = memory.environ
     target = target_bytes.decode("ascii")
     path, _, query = target.partition("?")
-    memory.head, memory.method, memory.target = head, method, target
     environ["REQUEST_METHOD"] = method
     environ["REQUEST_URI"] = target
     environ["PATH_INFO"] = decode_path(path) if "%" in path else path
     environ["QUERY_STRING"] = query
     result = Head(method, target, environ.copy(), minor == b"1")
-    result.keep_alive = memory.keep_alive
+    result.keep_alive = memory.head.keep_alive
+    memory.bytes, memory.head = head, result
     return result
 
 

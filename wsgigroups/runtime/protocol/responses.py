@@ -161,6 +161,15 @@ def compose(
     our Date line alone. Content-Length is added when `known` says it, else HTTP/1.1 clients get chunks (RFC 9112
     section 6).
     """
+    if (
+        keep_alive
+        and is_http_1_1
+        and not is_head
+        and prepared.length is not None
+        and prepared.code not in (204, 304)
+        and not (prepared.dated or prepared.named)
+    ):  # what most answers are
+        return prepared.status_line + own + prepared.fields + b"\r\n", WITH_LENGTH, True
     framing = WITH_LENGTH
     extra = b""
     if prepared.code in (204, 304):

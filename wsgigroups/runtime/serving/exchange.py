@@ -94,7 +94,10 @@ class Exchange:
         if prepared is None:
             raise RuntimeError("the application did not call start_response")
         gateway = self._gateway
-        if not gateway.poller.keeps or (self.body is not None and not self.body.complete):
+        body = self.body
+        if body is not None:
+            body.answer_began = True
+        if not gateway.poller.keeps or (body is not None and not body.complete):
             self.keep = False  # what is left of an unread body must not be taken for a request
         own, date = gateway.dates.lines
         data, self.framing, self.keep = responses.compose(

@@ -12,7 +12,7 @@ from ..protocol.chunked import ChunkedDecoder
 from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
 from ..protocol.scanner import Scanner
-from .connection import BODY, RUNNING, Connection
+from .connection import BODY, IDLE, RUNNING, Connection
 
 
 class Intake:
@@ -23,9 +23,16 @@ class Intake:
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
-        if connection.state == BODY:
-            return self._body(connection)
         data = connection.data
+        if connection.state == IDLE and data == connection.memory.bytes and data:
+            connection.head = heads.recall(connection.memory)
+            if connection.head is not None:  # equal to the last one, which had no body
+                connection.data = connection.body = b""
+                connection.decoder = None
+                connection.state = RUNNING
+                return True
+        elif connection.state == BODY:
+            return self._body(connection)
         if connection.scanner is None:
             if not data:
                 return False

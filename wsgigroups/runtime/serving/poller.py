@@ -94,16 +94,16 @@ class Poller(Keeper):
         self._dates.refresh()
         for event in events:
             fd = event[0]
-            if fd in listening:
-                self._accept(fd)
-            elif fd == self._wake_read:
-                self._wakened()
-            else:
-                connection = connections.get(fd)
-                if connection is None or event[1] != _PLAIN or connection.state != IDLE or connection.owned:
+            connection = connections.get(fd)
+            if connection is not None:
+                if event[1] != _PLAIN or connection.state != IDLE or connection.owned:
                     self.ready.append(event)
                 else:
                     self._receive_early(connection)
+            elif fd == self._wake_read:
+                self._wakened()
+            elif fd in listening:
+                self._accept(fd)
         if listening.probing():
             for fd in listening.probe():
                 self._accept(fd, 64)
@@ -119,6 +119,11 @@ class Poller(Keeper):
         if connection is None:
             return None
         try:
+            if not flags and connection.state == IDLE and not connection.owned:
+                if connection.data and self._advance(connection):
+                    connection.owned = True
+                    return connection
+                return connection if self.resume(connection) else None
             return self._act(connection, flags)
         except Exception as error:  # noqa: BLE001 — an error of ours, or no memory, ends this connection only
             self.report("cannot go on with the connection of %s" % connection.peer, error)
