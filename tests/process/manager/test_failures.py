@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -29,19 +31,21 @@ def spawner_pid(manager: ManagerUnderTest, pid: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("app", "cause"),
+    ("app", "cause", "place", "error"),
     [
-        ("loading.raising:application", "the database of the fixture"),
-        ("loading.no_such_module:application", "No module named"),
-        ("loading.exiting:application", "exit"),
-        ("loading.segfaulting:application", "signal 11"),
-        ("hello_app:no_such_name", "no_such_name"),
+        ("loading.raising:application", "the database of the fixture", "loading/raising.py", "ConnectionRefusedError"),
+        ("loading.needing:application", "No module named 'not_inst", "loading/needing.py", "ModuleNotFoundError"),
+        ("loading.nowhere:application", "No module named 'loading.n", "daemon/target.py", "ModuleNotFoundError"),
+        ("loading.exiting:application", "it called exit(0)", "loading/exiting.py", "SystemExit"),
+        ("loading.segfaulting:application", "signal 11", None, "Fatal Python error"),
+        ("hello_app:no_such_name", "no_such_name", None, None),
     ],
 )
 def test_an_application_that_cannot_be_loaded_fails_the_apply_and_nothing_else(
-    manager: ManagerUnderTest, app: str, cause: str
+    manager: ManagerUnderTest, app: str, cause: str, place: str | None, error: str | None
 ) -> None:
-    manager.expect_in_log(cause, "Traceback", "Fatal Python error")
+    if error:
+        manager.expect_in_log(error)
     good = group("good", "hello_app:application", manager.port(), "processes = 2")
     manager.apply(good)
     before = manager.pids("good")
@@ -49,8 +53,21 @@ def test_an_application_that_cannot_be_loaded_fails_the_apply_and_nothing_else(
     assert cause in done.stderr
     assert manager.pids("good") == before
     bad = manager.wait_for("the group is seen as failed", lambda: (g := manager.group("bad"))["last_error"] and g)
-    assert cause in bad["last_error"]["message"] + (bad["last_error"]["traceback"] or "")
+    assert cause in bad["last_error"]["message"]
     assert manager.cli("status", "--check", "good").returncode == 0
+    # file and line stand wherever people look: the failing apply, the status, the log
+    document = json.loads(manager.cli("status", "-o", "json", "bad").stdout)
+    traceback = document["groups"][0]["last_error"]["traceback"]
+    texts = {"apply": done.stderr, "status -o json": traceback, "status": manager.cli("status").stdout}
+    texts |= {"why": manager.cli("why", "bad").stdout, "log": manager.log("bad")}
+    if place is None:
+        assert traceback is None
+        return
+    for where, text in texts.items():
+        begin = text.find("Traceback (most recent call last):")
+        assert begin >= 0, where
+        assert re.search(rf'File "/[^"]*/{place}", line [1-9]\d*, in ', text[begin:]), where
+        assert re.search(rf"^ *{error}: ", text[begin:], re.MULTILINE), where
 
 
 def test_broken_code_leaves_the_old_processes_serving(manager: ManagerUnderTest) -> None:

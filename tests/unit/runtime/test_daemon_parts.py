@@ -83,6 +83,26 @@ def test_traceback_is_bounded() -> None:
     assert len(traceback_of(error)) <= MAXIMUM_TRACEBACK_CHARACTERS + 10
 
 
+@pytest.mark.parametrize(
+    ("module", "places", "error"),
+    [
+        ("loading.raising", ['raising.py", line ', "in prepare", "in connect"], "ConnectionRefusedError: the database"),
+        ("loading.needing", ['needing.py", line 3'], "ModuleNotFoundError: No module named 'not_installed_anywhere'"),
+        ("loading.nowhere", ['target.py", line '], "ModuleNotFoundError: No module named 'loading.nowhere'"),
+        ("broken.syntax_error", ['syntax_error.py", line '], "SyntaxError"),
+    ],
+)
+def test_traceback_is_a_real_one_and_the_applications_own(module: str, places: list[str], error: str) -> None:
+    with pytest.raises(StepError) as caught:
+        target.load_callable(module)
+    lines = caught.value.trace.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    for place in places:
+        assert [line for line in lines if place in line], caught.value.trace
+    assert lines[-1].startswith(error)
+    assert "<frozen importlib" not in caught.value.trace
+
+
 def test_every_step_of_the_code_has_an_exit_code() -> None:
     directory = Path(interpreter.__file__).parent
     text = "".join(path.read_text() for path in directory.glob("*.py"))

@@ -57,9 +57,15 @@ def described(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback as text without the frames that led from us to the application, its end if it is long."""
+    """Return the traceback as text without the frames that led from us to the application, its end if it is long.
+
+    Where no code of an application had run yet (a module that does not exist, a syntax error) it begins with us. The
+    import system's own frames say nothing to anybody.
+    """
+    trace = error.__traceback__
     try:
-        lines = traceback.format_exception(type(error), error, _trimmed(error.__traceback__))
+        lines = traceback.format_exception(type(error), error, _trimmed(trace) or trace)
+        lines = [line for line in lines if not line.startswith('  File "<frozen importlib')]
     except Exception:  # noqa: BLE001 - as above
         lines = [described(error)]
     text = "".join(lines)
