@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import os
 import resource
 import signal
@@ -19,7 +18,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager import model
+from wsgigroups.manager import lock, model
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
@@ -55,11 +54,8 @@ def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
     os.umask(0o022)
     _prepare_run_dir(options.run_dir)
-    lock = _lock(options.run_dir / "manager.lock")
-    try:
+    with lock.held(options.run_dir / "manager.lock"):
         return asyncio.run(_Manager(options).run())
-    finally:
-        os.close(lock)
 
 
 def _raise_descriptor_limit() -> int:
@@ -83,21 +79,6 @@ def _prepare_run_dir(path: Path) -> None:
             f"cannot use {path} as the run directory: it is not a directory that only this user can write",
             hint="choose another with --run-dir",
         )
-
-
-def _lock(path: Path) -> int:
-    """Hold the lock by an open descriptor: it goes with the process, however that ends."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise WsgigroupsError(
-            f"cannot start a manager: another one holds {path}", hint="`wsgigroups status` asks the one that runs"
-        ) from None
-    os.truncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    return fd
 
 
 def log_line(level: str, text: str) -> None:

@@ -1,0 +1,62 @@
+"""One manager per run directory: a lock file that is held by an open descriptor, and removed by whoever holds it.
+
+Runs in the manager's only thread, before everything and after everything else. The lock goes with the process however
+that ends; the file of one that was killed stays, and the next manager takes it over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from wsgigroups.errors import WsgigroupsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock during the block and remove its file afterwards. Raises WsgigroupsError when another has it."""
+    fd = _take(path)
+    try:
+        yield
+    finally:
+        # still held: nobody can have taken over the file, so it is ours that goes
+        path.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _take(path: Path) -> int:
+    """Return a descriptor that holds the lock on the file that is at the path.
+
+    Whoever opened the file before its holder removed it gets a lock on a file that nobody else will ever find, so the
+    lock counts only if the path still leads to what was locked.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, fd):
+                os.truncate(fd, 0)
+                os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                return fd
+        except BlockingIOError:
+            os.close(fd)
+            raise WsgigroupsError(
+                f"cannot start a manager: another one holds {path}", hint="`wsgigroups status` asks the one that runs"
+            ) from None
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
+    except FileNotFoundError:
+        return False
