@@ -77,8 +77,8 @@ class Clients:
         before = list(self._answers)
         self._wait(
             lambda: all(
-                now > then and word is not None
-                for now, then, word in zip(self._answers, before, self._served_by, strict=True)
+                answers > earlier and word is not None
+                for answers, earlier, word in zip(self._answers, before, self._served_by, strict=True)
             ),
             "an answer for each client",
         )

@@ -80,7 +80,7 @@ def test_flask(manager: ManagerUnderTest) -> None:
         assert failed.status == 500
         failed.read()
         assert user.ask("GET", "/").status == 200
-    manager.expect_in_log("Traceback")
+    manager.expect_in_log("a view of the fixture failed on purpose", times=1)
 
 
 def test_django_sessions_are_one_over_two_processes(manager: ManagerUnderTest) -> None:

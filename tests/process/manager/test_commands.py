@@ -98,7 +98,7 @@ def test_no_wait_prints_the_change_and_timeout_gives_up(manager: ManagerUnderTes
 def test_logs_are_followed(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("a", "misbehaving_app:application", port))
-    manager.expect_in_log("Traceback")
+    manager.expect_in_log("on purpose, before start_response")
     follower = subprocess.Popen(manager.command("logs", "-f", "-n", "0", "a"), stdout=subprocess.PIPE, bufsize=0)
     assert follower.stdout is not None
     try:
