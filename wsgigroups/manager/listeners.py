@@ -103,7 +103,10 @@ class Listeners:
         for listeners in self._by_group.values():
             listener = listeners.get(target.address)
             if listener:
-                return Listener(target, listener.sock.dup(), os.dup(listener.pulse), listener.inode)
+                # not sock.dup(): that sets the new object's timeout, which makes the open file behind both blocking,
+                # and a daemon that drains would wait in accept(2) for ever
+                shared = socket.socket(fileno=os.dup(listener.sock.fileno()))
+                return Listener(target, shared, os.dup(listener.pulse), listener.inode)
         return None
 
     def _shared(self, listener: Listener) -> bool:

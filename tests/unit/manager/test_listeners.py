@@ -99,7 +99,12 @@ def test_a_group_that_takes_over_an_address_shares_the_socket(listeners: Listene
     target = ListenerTarget(f"unix:{path}")
     bind(listeners, "old", target)
     inode = path.stat().st_ino
+    old = listeners.of("old")[target.address].sock
+    os.set_blocking(old.fileno(), False)  # as a daemon does, for the open file that all of them share
     bind(listeners, "new", target)
+    new = listeners.of("new")[target.address].sock
+    assert not os.get_blocking(old.fileno())
+    assert not new.get_inheritable()
     listeners.release("old", [target.address])
     assert path.stat().st_ino == inode
     assert answers(path)
