@@ -3,7 +3,8 @@
 Nothing of them is kept in this repository. gunicorn (MIT): tests/requests/{valid,invalid}/*.http. llhttp (MIT): the
 Markdown of test/request, which aiohttp's source distribution carries with its copy of llhttp.
 
-Downloads are kept in .build/corpora, once for each version. Raises RuntimeError when the index cannot be reached.
+Downloads are kept in the test environment, `corpora/` in it: `make test` runs this file before the tests, and from then
+on no network is needed. Raises RuntimeError when the index cannot be reached.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_BUILD = Path(__file__).resolve().parents[2] / ".build"
 GUNICORN = "gunicorn", "27.0.1"
 AIOHTTP = "aiohttp", "3.14.5"
-_BLOCK = re.compile(r"<!-- meta=(\{.*?\}) -->\n```http\n(.*?)\n?```\n+```log\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"<!-- meta=(\{.*?\}) -->\n```http\n(.*?)\n?```\n+(?:_[^\n]*_\n+)?```log\n(.*?)```", re.DOTALL)
 _ESCAPE = re.compile(r"\\(r|n|t|f|0|x[0-9a-fA-F]{2}|\\)")
 _ESCAPED = {"r": "\r", "n": "\n", "t": "\t", "f": "\f", "0": "\0", "\\": "\\"}
 
 
 def archive(name: str, version: str) -> Path:
     """Return the source distribution, downloaded if it is not there yet."""
-    path = _cache() / f"{name}-{version}.tar.gz"
+    file = f"{name}-{version}.tar.gz"
+    shared = Path(sys.prefix, "corpora", file)
+    path = shared if shared.exists() else _cache() / file
     if not path.exists():
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--no-binary", name, "--dest", str(path.parent), f"{name}=={version}"]
@@ -38,10 +40,10 @@ def archive(name: str, version: str) -> Path:
 
 
 def _cache() -> Path:
-    """Return .build/corpora, or a directory of this user's own where the repository is somebody else's."""
-    shared = _BUILD / "corpora"
-    if os.access(shared if shared.exists() else _BUILD if _BUILD.exists() else _BUILD.parent, os.W_OK):
-        shared.mkdir(parents=True, exist_ok=True)
+    """Return a directory in the environment, or one of this user's own where the environment is somebody else's."""
+    shared = Path(sys.prefix, "corpora")
+    if os.access(shared if shared.exists() else shared.parent, os.W_OK):
+        shared.mkdir(exist_ok=True)
         return shared
     own = Path(tempfile.gettempdir(), f"wsgigroups-corpora-{os.getuid()}")
     own.mkdir(mode=0o700, exist_ok=True)
@@ -74,13 +76,18 @@ def gunicorn(kind: str) -> list[tuple[str, bytes]]:
     return sorted(found)
 
 
-def llhttp() -> list[tuple[str, bytes, bool]]:
-    """Return (name, request, whether llhttp in its strict mode takes it)."""
+def llhttp() -> list[tuple[str, bytes, int]]:
+    """Return (name, request, how many messages llhttp completes in its strict mode)."""
     found = []
     for path, content in members(*AIOHTTP, r"/vendor/llhttp/test/request/[^/]+\.md$"):
         for number, (meta, block, log) in enumerate(_BLOCK.findall(content.decode())):
             if '"request"' not in meta:  # the others are for its lenient modes
                 continue
             raw = unescape(block.replace("\r\n", "\n").replace("\n", "\r\n")).encode()
-            found.append((f"{Path(path).stem}-{number}", raw, "error code" not in log))
+            found.append((f"{Path(path).stem}-{number}", raw, log.count(" message complete\n")))
     return found
+
+
+if __name__ == "__main__":
+    for source in (GUNICORN, AIOHTTP):
+        archive(*source)
