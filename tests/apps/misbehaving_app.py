@@ -7,6 +7,7 @@ must be closed in a way that no client takes for a complete answer. `ok`: a comp
 
 import json
 import sys
+import threading
 
 TEXT = ("Content-Type", "text/plain")
 OFFENCES = {}
@@ -167,6 +168,12 @@ def status_is_a_number(environ, start_response):
 
 
 @offence("500")
+def status_is_none(environ, start_response):
+    start_response(None, [TEXT])
+    return [b""]
+
+
+@offence("500")
 def status_without_code(environ, start_response):
     start_response("OK", [TEXT])
     return [b""]
@@ -203,6 +210,18 @@ def header_with_newline(environ, start_response):
 
 
 @offence("500")
+def header_with_bare_lf(environ, start_response):
+    start_response("200 OK", [TEXT, ("X-Split", "a\nX-Smuggled: yes")])
+    return [b""]
+
+
+@offence("500")
+def header_with_bare_cr(environ, start_response):
+    start_response("200 OK", [TEXT, ("X-Split", "a\rX-Smuggled: yes")])
+    return [b""]
+
+
+@offence("500")
 def header_with_nul(environ, start_response):
     start_response("200 OK", [TEXT, ("X-Nul", "a\0b")])
     return [b""]
@@ -224,6 +243,26 @@ def header_is_not_latin(environ, start_response):
 def hop_by_hop_header(environ, start_response):
     start_response("200 OK", [TEXT, ("Transfer-Encoding", "chunked")])
     return [b"0\r\n\r\n"]
+
+
+def hop_by_hop(name, value):
+    """Register an application that sends a field which belongs to the server."""
+
+    def function(environ, start_response):
+        start_response("200 OK", [TEXT, (name, value), ("Content-Length", "10")])
+        return [b"ten bytes!"]
+
+    function.__name__ = "hop_by_hop_" + name.replace("-", "_").lower()
+    offence("500")(function)
+
+
+hop_by_hop("Connection", "keep-alive, X-Smuggled")
+hop_by_hop("Keep-Alive", "timeout=1000")
+hop_by_hop("Proxy-Authenticate", "Basic")
+hop_by_hop("Proxy-Authorization", "Basic x")
+hop_by_hop("TE", "trailers")
+hop_by_hop("Trailer", "X-Smuggled")
+hop_by_hop("Upgrade", "websocket")
 
 
 @offence("500")
@@ -259,6 +298,77 @@ class ClosingBadly:
     def close(self):
         """Fail."""
         raise ValueError("on purpose, in close")
+
+
+@offence("ok")
+def close_exits(environ, start_response):
+    start_response("200 OK", [TEXT, ("Content-Length", "10")])
+    return ClosingForGood()
+
+
+class ClosingForGood(ClosingBadly):
+    """A complete body whose close() wants the process to end."""
+
+    def close(self):
+        """Leave."""
+        raise SystemExit(3)
+
+
+@offence("ok")
+def iterator_without_close(environ, start_response):
+    start_response("200 OK", [TEXT, ("Content-Length", "10")])
+    return iter([b"ten ", b"", b"bytes!"])
+
+
+@offence("ok")
+def huge_block(environ, start_response):
+    start_response("200 OK", [TEXT, ("Content-Length", "10")])
+    return [b"ten bytes!" + bytes(64 << 20)]
+
+
+@offence("ok")
+def clears_environ(environ, start_response):
+    environ.clear()
+    start_response("200 OK", [TEXT, ("Content-Length", "10")])
+    return [b"ten bytes!"]
+
+
+@offence("500")
+def clears_environ_and_raises(environ, start_response):
+    environ.clear()
+    raise ValueError("on purpose, with an empty environ")
+
+
+@offence("ok")
+def spoils_environ(environ, start_response):
+    environ.update(dict.fromkeys(environ, 7))
+    start_response("200 OK", [TEXT, ("Content-Length", "10")])
+    yield b"ten bytes!"
+
+
+@offence("ok")
+def writes_after_the_end(environ, start_response):
+    write = start_response("200 OK", [TEXT, ("Content-Length", "10")])
+    return WritingLate(write)
+
+
+class WritingLate(ClosingBadly):
+    """A complete body, behind which another thread goes on writing."""
+
+    def __init__(self, write):
+        self.write = write
+
+    def close(self):
+        """Start the thread: the request is over."""
+        threading.Thread(target=self.go_on).start()
+
+    def go_on(self):
+        """Write until it is refused; the server must send nothing of it."""
+        try:
+            while True:
+                self.write(b"HTTP/1.1 200 OK\r\nX-Smuggled: yes\r\n\r\n")
+        except RuntimeError:
+            pass
 
 
 @offence("ok")
