@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 _CONTROLS = bytes([*range(32), 127])
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS = re.compile(r"([2-9][0-9][0-9]) [\t -~\x80-\xff]*")
+_BODILESS = (204, 304)
 _REMEMBERED = 512
 _ORDINARY, _LENGTH, _HOP_BY_HOP, _DATE, _SERVER = range(5)
 _KINDS = {
@@ -58,28 +59,32 @@ class FieldTooLargeError(Exception):
 class Prepared:
     """A response's status and fields, checked and encoded."""
 
-    __slots__ = ("code", "dated", "fields", "length", "named", "status_line")
+    __slots__ = ("code", "dated", "fields", "length", "named", "plain", "status_line")
 
     def __init__(self, code: int, status_line: bytes) -> None:
         self.code = code
         self.status_line = status_line
         self.fields = b""  # lines, each with its CRLF
         self.length: Optional[int] = None  # Content-Length
-        self.dated = False  # the application sent its own Date
-        self.named = False  # … its own Server
+        self.dated = self.named = False  # the application sent its own Date, its own Server
+        self.plain = code not in _BODILESS  # it has a body, and both of these fields are ours
 
 
 def prepare(status: Any, headers: Any, line_limit: int) -> Prepared:
     """Check and encode. Raises TypeError, ValueError, FieldTooLargeError (line_limit in bytes, 0: none)."""
-    known = _statuses.get(status) if type(status) is str else None
-    code, status_line = known if known is not None else _check_status(status)
+    try:
+        code, status_line = _statuses[status]
+    except (KeyError, TypeError):
+        code, status_line = _check_status(status)
     if not isinstance(headers, list):
         raise TypeError("headers must be a list, not %s" % type(headers).__name__)
     result = Prepared(code, status_line)
     lines: List[bytes] = []
     for field in headers:
-        found = _lines.get(field) if type(field) is tuple else None
-        line, kind, length = found if found is not None else _encode(field)
+        try:
+            line, kind, length = _lines[field]
+        except (KeyError, TypeError):  # not yet known, or a list
+            line, kind, length = _encode(field)
         if not kind:
             lines.append(line)
         elif kind == _LENGTH:
@@ -89,6 +94,7 @@ def prepare(status: Any, headers: Any, line_limit: int) -> Prepared:
             if code != 204:  # RFC 9110 section 8.6
                 lines.append(line)
         else:
+            result.plain = False
             result.dated = result.dated or kind == _DATE
             result.named = result.named or kind == _SERVER
             lines.append(line)
@@ -161,18 +167,9 @@ def compose(
     our Date line alone. Content-Length is added when `known` says it, else HTTP/1.1 clients get chunks (RFC 9112
     section 6).
     """
-    if (
-        keep_alive
-        and is_http_1_1
-        and not is_head
-        and prepared.length is not None
-        and prepared.code not in (204, 304)
-        and not (prepared.dated or prepared.named)
-    ):  # what most answers are
-        return prepared.status_line + own + prepared.fields + b"\r\n", WITH_LENGTH, True
     framing = WITH_LENGTH
     extra = b""
-    if prepared.code in (204, 304):
+    if prepared.code in _BODILESS:
         framing = NO_BODY
     elif is_head:
         framing = NO_BODY

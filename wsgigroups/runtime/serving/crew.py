@@ -191,7 +191,7 @@ class Crew:
         first, self._first = self._first, None
         while True:
             if not ready and first is None:
-                if me.tally.requests:
+                if not me.tally.empty:
                     with self._lock:
                         self._publish(me.tally)
                 if self._closing:
@@ -362,7 +362,7 @@ class Crew:
 
     def _publish(self, tally: Tally) -> None:
         """Add a thread's tally to the board. The caller holds `_lock`."""
-        if not tally.requests:
+        if tally.empty:
             return
         total = tally.publish(self._words)
         self._words[_STARTED] = total + self._detached

@@ -18,21 +18,16 @@ class ErrorsStream:
 
     def __init__(self, log: Callable[[str, str], None]) -> None:
         self._log = log
-        self._unfinished: Dict[int, str] = {}  # by thread; each thread has its own key
-
-    @property
-    def dirty(self) -> bool:
-        """Whether some thread has written text without a newline."""
-        return bool(self._unfinished)
+        self.unfinished: Dict[int, str] = {}  # by thread; each thread has its own key
 
     def write(self, text: str) -> int:
         """Log each complete line. Raises TypeError for anything but str."""
         if not isinstance(text, str):
             raise TypeError("wsgi.errors takes str, not %s" % type(text).__name__)
         thread = threading.get_ident()
-        lines, newline, rest = (self._unfinished.pop(thread, "") + text).rpartition("\n")
+        lines, newline, rest = (self.unfinished.pop(thread, "") + text).rpartition("\n")
         if rest:
-            self._unfinished[thread] = rest
+            self.unfinished[thread] = rest
         if newline:
             self._log("error", "wsgi.errors: " + lines)
         return len(text)
@@ -44,6 +39,6 @@ class ErrorsStream:
 
     def flush(self) -> None:
         """Log what this thread has written without a newline."""
-        rest = self._unfinished.pop(threading.get_ident(), "")
+        rest = self.unfinished.pop(threading.get_ident(), "")
         if rest:
             self._log("error", "wsgi.errors: " + rest)

@@ -93,12 +93,11 @@ class Gateway:
         if type(result) is not list and result is not None:
             self._close(exchange, result)
         exchange.ended = True
-        if self._errors.dirty:
+        if self._errors.unfinished:
             self._errors.flush()
         end_ns = self._clock()
         prepared = exchange.prepared
         code = prepared.code if prepared is not None else 500
-        tally.requests += 1
         tally.statuses[code // 100] += 1
         if head.length or head.chunked:
             tally.received_bytes += len(connection.body) if body is None else body.received_bytes

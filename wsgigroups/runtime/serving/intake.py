@@ -27,7 +27,7 @@ class Intake:
         if connection.state == IDLE and data == connection.memory.bytes and data:
             connection.head = heads.recall(connection.memory)
             if connection.head is not None:  # equal to the last one, which had no body
-                connection.data = connection.body = b""
+                connection.data = b""
                 connection.decoder = None
                 connection.state = RUNNING
                 return True
@@ -86,7 +86,7 @@ class Intake:
             connection.body = b""
             connection.state = RUNNING
             return True
-        connection.received_bytes = 0
+        connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:
             connection.decoder = ChunkedDecoder()

@@ -111,9 +111,11 @@ class Keeper:
     def kept(self, connection: Connection, now_ns: int) -> None:
         """A response is complete and another request may come: wait for it."""
         connection.state = IDLE
+        self._await_next(connection, now_ns)
+
+    def _await_next(self, connection: Connection, now_ns: int) -> None:
         connection.head = None
         connection.body = b""
-        connection.since_ns = 0
         connection.deadline_ns = deadline_ns = now_ns + self.keep_alive_ns
         if not 0 < self._next_deadline_ns <= deadline_ns:
             self._expect(deadline_ns)
@@ -222,8 +224,8 @@ class Keeper:
         if not self.outbox:
             self.outbox_since_ns = now_ns
         self.outbox.append((connection, head, answer))
-        self.kept(connection, now_ns)
         connection.state = POSTED
+        self._await_next(connection, now_ns)
 
     def send_outbox(self) -> None:
         """Send all answers in it. The caller leads."""

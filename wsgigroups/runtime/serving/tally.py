@@ -15,21 +15,26 @@ _STATUS_1XX = WORD["status_1xx"]
 class Tally:
     """Counts of one thread. Bytes, nanoseconds; statuses: by the hundred."""
 
-    __slots__ = ("aborted", "application_ns", "queue_ns", "received_bytes", "requests", "sent_bytes", "statuses")
+    __slots__ = ("aborted", "application_ns", "queue_ns", "received_bytes", "sent_bytes", "statuses")
 
     def __init__(self) -> None:
         self.statuses = [0] * 10
         self._clear()
 
     def _clear(self) -> None:
-        self.requests = self.aborted = 0
+        self.aborted = 0
         self.queue_ns = self.application_ns = self.received_bytes = self.sent_bytes = 0
         for index in range(10):
             self.statuses[index] = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether no request has been counted."""
+        return not any(self.statuses)
+
     def publish(self, words: memoryview) -> int:
         """Add to the board and begin again; returns its count of requests. The caller holds the lock of the poller."""
-        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + self.requests
+        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + sum(self.statuses)
         for index in range(1, 6):
             count = self.statuses[index]
             if count:
