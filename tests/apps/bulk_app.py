@@ -1,16 +1,17 @@
 """Very large bodies: /down yields as many bytes as the query says, /file sends the file it names, /up counts."""
 
 BLOCK = bytes(1 << 20)
+BYTES = ("Content-Type", "application/octet-stream")
 
 
 def application(environ, start_response):
     """Dispatch on the path."""
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/down":
-        start_response("200 OK", [("Content-Length", query)])
+        start_response("200 OK", [BYTES, ("Content-Length", query)])
         return blocks(int(query))
     if path == "/file":
-        start_response("200 OK", [])
+        start_response("200 OK", [BYTES])
         return environ["wsgi.file_wrapper"](open(query, "rb"))
     count = 0
     while True:
@@ -19,7 +20,7 @@ def application(environ, start_response):
             break
         count += len(block)
     body = str(count).encode()
-    start_response("200 OK", [("Content-Length", str(len(body)))])
+    start_response("200 OK", [BYTES, ("Content-Length", str(len(body)))])
     return [body]
 
 

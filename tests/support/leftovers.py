@@ -5,6 +5,7 @@ Runs in pytest's process; the reading of logs is pure.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -70,22 +71,31 @@ def complaints(logs: Mapping[str, str], announced: Sequence[Announced]) -> list[
 
 
 def lasting_zombies(manager: int) -> list[str]:
-    """Return the dead below a manager that nobody reaps: one that is there now and then is only on its way."""
+    """Return the dead that a manager or a spawner does not reap: one that is there now and then is only on its way.
+
+    What an application forks and does not reap is its own affair.
+    """
     until = time.monotonic() + SETTLES_S
     lasting: set[tuple[int, str]] | None = None
     while time.monotonic() < until:
-        now = {(process.pid, process.name()) for process in _descendants(manager) if _is_zombie(process)}
+        now = {(process.pid, process.name()) for process in _reaped_by_us(manager) if _is_zombie(process)}
         lasting = now if lasting is None else lasting & now
         if not lasting:
             return []
     return [f"{pid} {name}" for pid, name in sorted(lasting or ())]
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
+def _reaped_by_us(manager: int) -> list[psutil.Process]:
+    """The children of a manager and of its spawners; an orphan of a daemon is the manager's child."""
     try:
-        return psutil.Process(pid).children(recursive=True)
+        children = psutil.Process(manager).children()
     except psutil.NoSuchProcess:
         return []
+    found = list(children)
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += child.children()
+    return found
 
 
 def _is_zombie(process: psutil.Process) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import streaming_app
+import validated_apps
+from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
 
 BODY = b"".join(streaming_app.LINES)
@@ -144,3 +146,75 @@ def test_uploading_in_every_way_under_the_validator(manager: ManagerUnderTest) -
         assert continued["size"] == len(small)
         assert user.ask("GET", "/hello/").status == 200
     assert "AssertionError" not in manager.log("a")
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PLAIN = {"Content-Type": "text/plain"}
+REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
+    ("GET", "/bulk/down?3000000", None, {}),
+    ("GET", "/bulk/file?{file}", None, {}),
+    ("POST", "/bulk/up", b"y" * 3_000_000, PLAIN),
+    ("GET", "/busy/5", None, {}),
+    ("GET", "/crashing/pid", None, {}),
+    ("GET", "/django/", None, {}),
+    ("GET", "/django/visit", None, {}),
+    ("POST", "/django/keep", b"title=one&text=two", FORM),
+    ("GET", "/django/count", None, {}),
+    ("GET", "/flask/", None, {}),
+    ("POST", "/flask/json?a=1", b'{"x": [1]}', {"Content-Type": "application/json"}),
+    ("GET", "/flask/stream", None, {}),
+    ("POST", "/flask/upload", b"z" * 300_000, PLAIN),
+    ("GET", "/flask/session", None, {}),
+    ("GET", "/gated/open", None, {}),
+    ("GET", "/gated/body", None, {}),
+    ("GET", "/hello/", None, {}),
+    ("GET", "/identity/", None, {}),
+    ("GET", "/identity/environ?a=%20b", None, {"Cookie": "a=1; b=2", "Accept": "*/*"}),
+    ("GET", "/identity/try", None, {}),
+    ("GET", "/leaking/memory/1", None, {}),
+    ("GET", "/leaking/files/1", None, {}),
+    ("GET", "/reporting/x;y?q", None, {}),
+    ("POST", "/reporting/", b"a body", PLAIN),
+    ("GET", "/slow/0.01/0.01", None, {}),
+    ("GET", "/streaming/close", None, {}),
+    ("GET", "/streaming/closed", None, {}),
+    ("GET", "/streaming/write", None, {}),
+    ("POST", "/uploading/blocks", b"line\n" * 100_000, PLAIN),
+    ("POST", "/uploading/early", b"line\n" * 10, PLAIN),
+    ("POST", "/uploading/read", b"line\n" * 10, PLAIN),
+    ("POST", "/uploading/ignore", b"line\n" * 10, PLAIN),
+    ("GET", "/forking/", None, {}),  # last: its children wait at the same gate
+]
+MISBEHAVE = {"misbehaving_app"}  # on purpose: tests/process/serving asks it for each of its offences
+
+
+def test_every_well_behaved_application_is_validated() -> None:
+    modules = {path.stem for path in APPS.glob("*_app.py")} | {"django_site.wsgi"}
+    assert set(validated_apps.MODULES.values()) == modules - MISBEHAVE
+    assert {path.split("/")[1] for _method, path, _body, _headers in REQUESTS} == set(validated_apps.MODULES)
+
+
+def test_the_validator_is_silent_over_all_applications(manager: ManagerUnderTest) -> None:
+    """Each with GET and HEAD, or POST with a length and in chunks; what the validator says or warns of is a 500."""
+    port, database = manager.port(), manager.base / "database"
+    database.mkdir()
+    database.chmod(0o777)
+    large = manager.base / "large"
+    large.write_bytes(b"x" * 3_000_000)
+    with Gate(manager.base) as gate:
+        environment = {
+            **gate.environment, "SITE_DATABASE": f"{database}/site.db", "DJANGO_SETTINGS_MODULE": "django_site.settings"
+        }  # fmt: skip
+        lines = "".join(f'environment.{name} = "{value}"\n' for name, value in environment.items())
+        manager.apply(group("validated_apps:application", port, lines))
+        with browser(port) as user:
+            for method, path, body, headers in REQUESTS:
+                shapes: list[tuple[str, Any]] = [(method, body)]
+                shapes += [("HEAD", None)] if body is None else [("POST", iter([body[:1], body[1:]]))]
+                for verb, content in shapes:
+                    gate.release(path == "/gated/body")
+                    answer = user.ask(verb, path.format(file=large), content, **headers)
+                    received = answer.read()
+                    assert answer.status in (200, 201), (verb, path, received, manager.log("a"))
+                    assert bool(received) == (verb != "HEAD"), (verb, path)
+    assert "Warning" not in manager.log("a")
