@@ -1,4 +1,7 @@
-"""Very large bodies: /down yields as many bytes as the query says, /file sends the file it names, /up counts."""
+"""Very large bodies: /down yields as many bytes as the query says, /file sends the file it names, /up counts.
+
+/fresh is as /down with blocks of 64 KiB that nobody else has, /block yields all in one.
+"""
 
 BLOCK = bytes(1 << 20)
 BYTES = ("Content-Type", "application/octet-stream")
@@ -10,6 +13,12 @@ def application(environ, start_response):
     if path == "/down":
         start_response("200 OK", [BYTES, ("Content-Length", query)])
         return blocks(int(query))
+    if path == "/fresh":
+        start_response("200 OK", [BYTES, ("Content-Length", query)])
+        return (b"x" * 65536 for _ in range(int(query) // 65536))
+    if path == "/block":
+        start_response("200 OK", [BYTES, ("Content-Length", query)])
+        return [bytes(int(query))]
     if path == "/file":
         start_response("200 OK", [BYTES])
         return environ["wsgi.file_wrapper"](open(query, "rb"))

@@ -55,3 +55,14 @@ def test_a_gibibyte(what: str, unix: bool, tmp_path: Path) -> None:
                 sock.sendall(end)
                 assert receive_all(sock).endswith(str(GIBIBYTE).encode())
         assert peak_bytes(servers) - before < GROWTH_BYTES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_a_gibibyte_in_one_block(unix: bool) -> None:
+    """What the application has is not copied."""
+    with processes("bulk_app:application", unix=unix) as servers:
+        with servers.connect() as sock:
+            sock.sendall(f"GET /block?{GIBIBYTE} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+            assert GIBIBYTE < count(sock) < GIBIBYTE + 1000
+        assert peak_bytes(servers) < GIBIBYTE + 4 * GROWTH_BYTES
