@@ -15,7 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 from support.configurations import messages
 
-from wsgigroups.config import files, load, reading, toml, yaml
+from wsgigroups.config import files, limits, load, reading
+from wsgigroups.config.codes import CODES
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
@@ -75,12 +76,21 @@ def test_documented_configurations_are_right(tmp_path: Path, language: str, text
 
 
 def test_limits_are_the_documented_ones() -> None:
-    limits = re.sub(r"\s+", " ", CONFIGURATION.rpartition("## Limits")[2])
-    assert f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB and {toml.MAXIMUM_VALUES} values" in limits
-    assert f"together {reading.MAXIMUM_TOTAL_BYTES // 2**20} MiB" in limits
-    assert f"{files.MAXIMUM_FILES} in number" in limits
-    assert f"{toml.MAXIMUM_DEPTH} levels" in limits
-    assert f"{yaml.MAXIMUM_ALIASED} values" in limits
+    text = re.sub(r"\s+", " ", CONFIGURATION.rpartition("## Limits")[2])
+    for words in (
+        f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB, {limits.MAXIMUM_VALUES} values and {limits.MAXIMUM_TABLES} tables",
+        f"together {reading.MAXIMUM_TOTAL_BYTES // 2**20} MiB",
+        f"{files.MAXIMUM_FILES} in number",
+        f"{limits.MAXIMUM_DEPTH} levels",
+        f"may have {limits.MAXIMUM_ITEMS} entries",
+        f"{limits.MAXIMUM_ANCHORS} anchors",
+        f"{limits.MAXIMUM_ALIASED} values",
+        f"{limits.MAXIMUM_SHOWN} diagnostics are shown",
+    ):
+        assert words in text
+    too_large = CODES["WG0103"].text
+    assert f"{limits.MAXIMUM_VALUES} values and {limits.MAXIMUM_TABLES} tables" in too_large
+    assert f"{limits.MAXIMUM_ANCHORS} anchors" in CODES["WG0110"].text
 
 
 def test_the_json_on_the_page_is_what_comes_out(tmp_path: Path) -> None:

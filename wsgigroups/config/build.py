@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,8 +12,10 @@ from pydantic import ValidationError
 from wsgigroups.config.checks.arithmetic import check_arithmetic
 from wsgigroups.config.checks.bounds import check_bounds
 from wsgigroups.config.checks.references import check_references
-from wsgigroups.config.diagnostics import Finding, did_you_mean
+from wsgigroups.config.codes import severity_of
+from wsgigroups.config.diagnostics import Finding, Severity, did_you_mean
 from wsgigroups.config.kinds import is_host_name, shown, type_name
+from wsgigroups.config.limits import MAXIMUM_SHOWN
 from wsgigroups.config.models.base import Option, OptionModel
 from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.site import Gateway, Mount, Server, Site, Static
@@ -25,7 +29,7 @@ from wsgigroups.config.shape import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wsgigroups.config.source import Path
 
@@ -36,9 +40,16 @@ ModelT = TypeVar("ModelT", bound=OptionModel)
 
 
 class Parts:
-    """What could be built. With errors the models are what is left without the wrong values, for further checks."""
+    """What could be built. With errors the models are what is left without the wrong values, for further checks.
 
-    def __init__(self) -> None:
+    file_of says in which file a table stands: of a file with very many mistakes the rest is not built. full: files
+    that had so many before.
+    """
+
+    def __init__(self, file_of: Callable[[Path], str] | None = None, full: Iterable[str] = ()) -> None:
+        self._file_of = file_of
+        self._errors = Counter(dict.fromkeys(full, MAXIMUM_SHOWN))
+        self.unseen: set[str] = set()  # files with tables that were not looked at
         self.server = Server()
         self.gateway = Gateway()
         self.groups: dict[str, Group] = {}
@@ -46,17 +57,41 @@ class Parts:
         self.dropped: dict[Path, set[str]] = {}  # table → keys whose values were wrong; they are missing in the model
         self.findings: list[Finding] = []
 
+    @contextmanager
+    def looking_at(self, path: Path) -> Iterator[bool]:
+        """Whether a table is to be looked at; counts the errors that come of it."""
+        if self._file_of is None:
+            yield True
+            return
+        full = {file for file, count in self._errors.items() if count >= MAXIMUM_SHOWN}
+        file = self._file_of(path) if full else ""
+        if file in full:
+            self.unseen.add(file)
+            yield False
+            return
+        before = len(self.findings)
+        yield True
+        errors = sum(severity_of(item.code) is Severity.ERROR for item in self.findings[before:])
+        if errors:
+            self._errors[file or self._file_of(path)] += errors
 
-def build(document: Mapping[str, Any]) -> Parts:
-    """Validate everything; nothing stops at the first mistake."""
-    parts = Parts()
+
+def build(document: Mapping[str, Any], file_of: Callable[[Path], str] | None = None, full: Iterable[str] = ()) -> Parts:
+    """Validate everything; nothing stops at the first mistake, only at very many (see Parts)."""
+    parts = Parts(file_of, full)
     parts.findings += _check_version(document)
     parts.server = _model(Server, document.get("server", {}), ("server",), SERVER_OPTIONS, parts)
     parts.gateway = _model(Gateway, document.get("gateway", {}), ("gateway",), GATEWAY_OPTIONS, parts)
     for name, data in document.get("groups", {}).items():
-        parts.groups[name] = _group(name, data, ("groups", name), parts)
+        with parts.looking_at(("groups", name)) as wanted:
+            if wanted:
+                parts.groups[name] = _group(name, data, ("groups", name), parts)
     for name, data in document.get("sites", {}).items():
-        parts.sites[name] = _site(name, data, parts)
+        with parts.looking_at(("sites", name)) as wanted:
+            if wanted:
+                parts.sites[name] = _site(name, data, parts)
+    if parts.unseen:
+        return parts  # what refers to a table that was left out would seem to be wrong
     check_references(parts.groups, parts.sites, parts.dropped, parts.findings)
     for path, group in _all_groups(parts):
         dropped = parts.dropped.get(path, set())

@@ -6,10 +6,12 @@ of the same kind, later profiles over earlier ones. Files are equals: one key in
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, Span, did_you_mean, path_text
+from wsgigroups.config.limits import MAXIMUM_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +30,15 @@ class Layer:
     data: dict[str, Any]
     renamed: Mapping[Path, Path]
 
+    def holds(self, path: Path) -> bool:
+        """Whether a key was written here. Lists are values: they are replaced as a whole."""
+        value: Any = self.data
+        for part in path:
+            if not isinstance(value, dict) or part not in value:
+                return False
+            value = value[part]
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -45,28 +56,57 @@ class Origin:
 
 @dataclass(slots=True)
 class Composed:
-    """The effective document, with the origin of every table and key in it."""
+    """The effective document. origins has what profiles put in; everything else is where files have it."""
 
     document: dict[str, Any] = field(default_factory=dict)
     origins: dict[Path, Origin] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()  # all that the files define
+    layers: Sequence[Layer] = ()
+    left_out: dict[str, Counter[str]] = field(default_factory=dict)  # file → code → further diagnostics, not made
+    _index: dict[Path, list[Layer]] = field(default_factory=dict)
 
     def origin(self, path: Path) -> Origin | None:
         """The origin of a path; below the last known table the rest of the path is that of the file."""
-        shortened = path
-        while shortened:
+        for cut in range(len(path), 0, -1):
+            shortened = path[:cut]
             found = self.origins.get(shortened)
             if found:
-                return Origin(found.source, (*found.path, *path[len(shortened) :]), found.profile, found.inherited)
-            shortened = shortened[:-1]
+                return Origin(found.source, (*found.path, *path[cut:]), found.profile, found.inherited)
+            layer = self.layer_of(shortened)
+            if layer:
+                return Origin(layer.source, (*layer.renamed.get(shortened, _written(layer, shortened)), *path[cut:]))
+            inherited = self._default_of(shortened)
+            if inherited:
+                return Origin(inherited.source, (*inherited.path, *path[cut:]), inherited.profile, inherited=True)
         return None
+
+    def _default_of(self, path: Path) -> Origin | None:
+        """The origin in [defaults] of what a group has without having written it."""
+        at = 2 if path[0] == "groups" else 4 if path[0] == "sites" and path[2:3] == ("groups",) else 0
+        below = path[at:]
+        value: Any = self.defaults
+        for part in below:
+            if not isinstance(value, dict) or part not in value:
+                return None
+            value = value[part]
+        return self.origin(("defaults", *below)) if at and below else None
+
+    def layer_of(self, path: Path) -> Layer | None:
+        """The first file in which a path was written."""
+        if not self._index:
+            for layer in self.layers:
+                for key, value in layer.data.items():
+                    self._index.setdefault((key,), []).append(layer)
+                    for name in value if isinstance(value, dict) else ():
+                        self._index.setdefault((key, name), []).append(layer)
+        return next((layer for layer in self._index.get(path[:2], ()) if layer.holds(path)), None)
 
 
 def compose(layers: Sequence[Layer], profiles: Iterable[str] = ()) -> Composed:
     """Return what the files say together."""
-    composed = Composed()
+    composed = Composed(layers=layers)
     for layer in layers:
         _merge(composed, composed.document, layer.data, (), layer)
     defined = composed.document.pop("profiles", {})
@@ -84,44 +124,38 @@ def compose(layers: Sequence[Layer], profiles: Iterable[str] = ()) -> Composed:
         _check_profile(composed, name, defined[name])
         _overlay(composed, composed.document, defined[name], (), ("profiles", name), name)
     composed.defaults = composed.document.pop("defaults", {})
-    groups: list[tuple[Path, dict[str, Any]]]
-    groups = [(("groups", name), group) for name, group in composed.document.get("groups", {}).items()]
-    for site, table in composed.document.get("sites", {}).items():
-        groups += [(("sites", site, "groups", name), group) for name, group in table.get("groups", {}).items()]
-    for path, group in groups:
-        _inherit(composed, path, group)
-    for key in [key for key in composed.origins if key[0] in ("profiles", "include")]:
-        del composed.origins[key]
+    for table in (composed.document, *composed.document.get("sites", {}).values()):
+        for group in table.get("groups", {}).values():
+            _inherit(composed.defaults, group)
     return composed
 
 
 def _merge(composed: Composed, target: dict[str, Any], data: Mapping[str, Any], path: Path, layer: Layer) -> None:
     for key, value in data.items():
-        here = (*path, key)
-        origin = Origin(layer.source, layer.renamed.get(here, _written(layer, here)))
         if key not in target:
-            target[key] = {} if isinstance(value, dict) else value
-            composed.origins[here] = origin
-            if isinstance(value, dict):
-                _merge(composed, target[key], value, here, layer)
-        elif isinstance(value, dict) and isinstance(target[key], dict):
+            target[key] = _copied(value)
+            continue
+        here = (*path, key)
+        if isinstance(value, dict) and isinstance(target[key], dict):
             _merge(composed, target[key], value, here, layer)
         elif here == ("include",) or (here == ("version",) and target[key] == value):
             continue
+        elif len(composed.diagnostics) >= MAXIMUM_SHOWN:
+            composed.left_out.setdefault(layer.source.name, Counter())["WG0118"] += 1
         else:
-            first = composed.origins[here]
+            span = layer.source.locate(layer.renamed.get(here, _written(layer, here)), key=True)
+            first = composed.origin(here)
+            related = (Related("first set here", first.source.name, first.span(key=True)),) if first else ()
+            message = f"{path_text(here)} is set in two files"
+            hint = "keep one of the two, or put one into a profile"
             composed.diagnostics.append(
-                Diagnostic(
-                    "WG0118",
-                    Severity.ERROR,
-                    f"{path_text(here)} is set in two files",
-                    layer.source.name,
-                    origin.span(key=True),
-                    "keep one of the two, or put one into a profile",
-                    (Related("first set here", first.source.name, first.span(key=True)),),
-                    path_text(here),
-                )
+                Diagnostic("WG0118", Severity.ERROR, message, layer.source.name, span, hint, related, path_text(here))
             )
+
+
+def _copied(value: Any) -> Any:
+    """Tables are merged into, so they must not be those of a file; nothing else is ever changed."""
+    return {key: _copied(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _written(layer: Layer, path: Path) -> Path:
@@ -179,26 +213,15 @@ def _partners(key: str) -> tuple[str, ...]:
     return tuple(other for pair in _EXCLUSIVE if key in pair for other in pair if other != key)
 
 
-def _inherit(composed: Composed, path: Path, group: dict[str, Any]) -> None:
+def _inherit(defaults: Mapping[str, Any], group: dict[str, Any]) -> None:
     own = set(group)
-    for key, value in composed.defaults.items():
+    for key, value in defaults.items():
         if key not in group:
             if own.intersection(_partners(key)):
                 continue
             group[key] = dict(value) if isinstance(value, dict) else value
-            _inherit_origin(composed, (*path, key), ("defaults", key))
-            for name in value if isinstance(value, dict) else ():
-                _inherit_origin(composed, (*path, key, name), ("defaults", key, name))
         elif not isinstance(value, dict) or not isinstance(group[key], dict):
             continue
         else:
             for name, item in value.items():
-                if name not in group[key]:
-                    group[key][name] = item
-                    _inherit_origin(composed, (*path, key, name), ("defaults", key, name))
-
-
-def _inherit_origin(composed: Composed, path: Path, default: Path) -> None:
-    origin = composed.origin(default)
-    if origin:
-        composed.origins[path] = Origin(origin.source, origin.path, origin.profile, inherited=True)
+                group[key].setdefault(name, item)

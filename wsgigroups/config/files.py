@@ -150,6 +150,10 @@ class Collector:
             )
             self._report(problem, source.name, source.locate(("include",)))
             return
+        if len(patterns) > MAXIMUM_FILES:
+            problem = Problem("WG0119", f"there are more than {MAXIMUM_FILES} includes")
+            self._report(problem, source.name, source.locate(("include",), key=True))
+            return
         for i, pattern in enumerate(patterns):
             span = (
                 source.locate(("include", i))

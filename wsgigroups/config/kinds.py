@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from wsgigroups.config import addresses, units
+from wsgigroups.config.limits import MAXIMUM_ITEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,6 @@ _SERVER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]
 _MAXIMUM_ID = 4294967294  # (uid_t) -1 means "unchanged" to the system calls
 _MAXIMUM_TEXT = 32768
 _MAXIMUM_VARIABLE = 131071  # MAX_ARG_STRLEN of execve(2), less its NUL
-_MAXIMUM_ITEMS = 10000
 
 
 def shown(value: Any) -> str:
@@ -266,13 +266,11 @@ def listed(what: str, separator: str | None = None) -> BeforeValidator:
             items = [part.strip() for part in value.split(separator)]
             if not all(items):
                 raise refuse("WG0318", f"there is an empty item in {shown(value)}", f"take one '{separator}' out")
-            return items
+            return _bounded(items, "the list has", "items")
         if not isinstance(value, (list, tuple)):
             hint = f'write ["{value}"]' if isinstance(value, str) else ""
             raise refuse("WG0301", f"a list of {what} is expected, this is {type_name(value)}", hint)
-        if len(value) > _MAXIMUM_ITEMS:
-            raise refuse("WG0302", f"the list has {len(value)} items, more than {_MAXIMUM_ITEMS}")
-        return value
+        return _bounded(value, "the list has", "items")
 
     return BeforeValidator(read)
 
@@ -281,6 +279,13 @@ def read_table(value: Any) -> Any:
     """A table of variables."""
     if not isinstance(value, Mapping):
         raise refuse("WG0301", f"a table of variables is expected, this is {type_name(value)}", '{ NAME = "value" }')
+    return _bounded(value, "there are", "variables")
+
+
+def _bounded(value: Any, what: str, unit: str) -> Any:
+    """Refuse what would lead to thousands of messages for one key."""
+    if len(value) > MAXIMUM_ITEMS:
+        raise refuse("WG0302", f"{what} {len(value)} {unit}, at most {MAXIMUM_ITEMS} are possible")
     return value
 
 

@@ -6,22 +6,26 @@ Runs in the command line, and in a manager that rereads its files. Each file is 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.codes import CODES, severity_of
-from wsgigroups.config.diagnostics import Diagnostic, Finding, Related, Severity, Span, path_text, sort_key
+from wsgigroups.config.diagnostics import Diagnostic, Finding, Related, Severity, Span, path_text
 from wsgigroups.config.files import Collector
+from wsgigroups.config.limits import MAXIMUM_SHOWN
+from wsgigroups.config.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path as FilePath
 
     from wsgigroups.config.build import Parts
     from wsgigroups.config.compose import Composed, Layer
     from wsgigroups.config.configuration import Configuration
     from wsgigroups.config.host.interface import Host
-    from wsgigroups.config.source import Source
+    from wsgigroups.config.source import Path, Source
+
+    Validate = Callable[[Mapping[str, object], Path], list[Finding]]
 
 
 @dataclass(slots=True)
@@ -44,32 +48,8 @@ class Loaded:
         return next((source for source in self.sources if source.name == name), None)
 
 
-@dataclass(slots=True)
-class _Loading:
-    """State of one call."""
-
-    strict: bool
-    order: dict[str | None, int] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-
-    def finish(
-        self, configuration: Configuration | None, sources: Sequence[Source], composed: Composed | None
-    ) -> Loaded:
-        known: dict[tuple[object, ...], Diagnostic] = {}
-        for item in self.diagnostics:
-            diagnostic = item
-            if item.strict_only and not self.strict:
-                continue
-            if self.strict:
-                diagnostic = item.strict()
-            known.setdefault((diagnostic.code, diagnostic.file, diagnostic.span, diagnostic.message), diagnostic)
-        ordered = tuple(sorted(known.values(), key=lambda item: sort_key(self.order, item)))
-        failed = any(item.severity is Severity.ERROR for item in ordered)
-        return Loaded(None if failed else configuration, ordered, tuple(sources), composed)
-
-
 def load(
-    paths: Sequence[Path],
+    paths: Sequence[FilePath],
     *,
     profiles: Sequence[str] = (),
     strict: bool = False,
@@ -85,14 +65,11 @@ def load(
     settle: a file written this very moment is waited for, so that half of it is never applied. host: what to check
     against as well.
     """
-    loading = _Loading(strict)
     collector = Collector(trust, settle)
     collector.collect(paths)
-    loading.diagnostics += collector.diagnostics
-    loading.order = {name: number for number, name in enumerate(collector.names)}
+    selection = Selection(strict, {name: number for number, name in enumerate(collector.names)}, collector.diagnostics)
     if not collector.sources:
-        return loading.finish(None, collector.broken, None)
-    sources = [*collector.sources, *collector.broken]
+        return Loaded(None, selection.shown(), tuple(collector.broken))
 
     # the models cost their import only now: files that cannot be read at all are refused without them
     from wsgigroups.config.build import build, validate_partial
@@ -102,16 +79,23 @@ def load(
 
     environment = os.environ if variables is None else variables
     layers: list[Layer] = []
+    full: set[str] = set()  # files with so many mistakes that the rest of them is not looked at
     for source in collector.sources:
         normaliser = Normaliser(source.directory, environment)
         data = normaliser.document(source.data)
         layers.append(Layer(source, data, normaliser.renamed))
-        loading.diagnostics += [_in_source(source, finding) for finding in normaliser.findings]
+        selection.found += [_in_source(source, finding) for finding in normaliser.findings]
+        if selection.leave_out(source.name, normaliser.left_out):
+            full.add(source.name)
     composed = compose(layers, profiles)
-    loading.diagnostics += composed.diagnostics
+    selection.found += composed.diagnostics
+    for file, counts in composed.left_out.items():
+        selection.leave_out(file, counts)
     for layer in layers:
-        loading.diagnostics += _check_unused(layer, validate_partial)
-    parts = build(composed.document)
+        if layer.source.name not in full:
+            selection.found += _check_unused(layer, validate_partial, selection)
+    parts = build(composed.document, lambda path: _file_of(composed, path), full)
+    selection.unseen |= parts.unseen
     if host is not None:
         from wsgigroups.config.checks.host import check_host
 
@@ -120,33 +104,38 @@ def load(
         # what a broken file would have defined is not missing
         parts.findings = [item for item in parts.findings if item.code not in _NEEDS_ALL_FILES]
     first = collector.sources[0]
-    loading.diagnostics += [_located(composed, finding, first) for finding in parts.findings]
-    configuration = None if collector.broken else Configuration.of_parts(parts)
-    loaded = loading.finish(configuration, sources, composed)
-    loaded.parts = parts
-    return loaded
+    selection.found += [_located(composed, finding, first) for finding in parts.findings]
+    shown = selection.shown()
+    failed = collector.broken or any(item.severity is Severity.ERROR for item in shown)
+    configuration = None if failed else Configuration.of_parts(parts)
+    return Loaded(configuration, shown, (*collector.sources, *collector.broken), composed, parts)
 
 
 _NEEDS_ALL_FILES = frozenset({"WG0202", "WG0401", "WG0404", "WG0405", "WG0406", "WG0412"})
 
 
-def _check_unused(layer: Layer, validate: object) -> list[Diagnostic]:
+def _check_unused(layer: Layer, validate: Validate, selection: Selection) -> list[Diagnostic]:
     """Check `[defaults]` and profiles for themselves: they may be wrong without being used."""
-    assert callable(validate)
-    tables = [("defaults",)] if "defaults" in layer.data else []
-    paths: list[tuple[str, ...]] = list(tables)
+    paths: list[tuple[str, ...]] = [("defaults",)] if "defaults" in layer.data else []
     for name, profile in layer.data.get("profiles", {}).items():
         if "defaults" in profile:
             paths.append(("profiles", name, "defaults"))
         paths += [("profiles", name, "groups", group) for group in profile.get("groups", {})]
-    found = []
+    found: list[Diagnostic] = []
     for path in paths:
+        if len(found) > MAXIMUM_SHOWN:
+            selection.unseen.add(layer.source.name)
+            break
         table = layer.data
         for part in path:
             table = table[part]
-        findings: list[Finding] = validate(table, path)
-        found += [_in_source(layer.source, item, layer) for item in findings]
+        found += [_in_source(layer.source, item, layer) for item in validate(table, path)]
     return found
+
+
+def _file_of(composed: Composed, path: Path) -> str:
+    origin = composed.origin(path)
+    return origin.source.name if origin else ""
 
 
 def _in_source(source: Source, finding: Finding, layer: Layer | None = None) -> Diagnostic:

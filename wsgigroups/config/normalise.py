@@ -7,13 +7,16 @@ know.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.codes import CODES
 from wsgigroups.config.diagnostics import Finding, did_you_mean
 from wsgigroups.config.kinds import shown, type_name
+from wsgigroups.config.limits import MAXIMUM_ITEMS, MAXIMUM_SHOWN
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class Normaliser:
     directory: str = "/"
     variables: Mapping[str, str] | None = None
     findings: list[Finding] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)  # code → further ones, when there are too many to show
+    _kept: Counter[bool] = field(default_factory=Counter)
     renamed: dict[Path, Path] = field(default_factory=dict)  # clean path → path in the file, where they differ
 
     def document(self, data: Mapping[str, Any], table: Table = FILE) -> dict[str, Any]:
@@ -69,7 +74,7 @@ class Normaliser:
             if name in clean:
                 related = (((*written, first[name]), "first set here"),)
                 message = f'"{key}" and "{first[name]}" are the same key'
-                self.findings.append(Finding("WG0108", key_written, message, "keep one of the two", related, True))
+                self._keep(Finding("WG0108", key_written, message, "keep one of the two", related, True))
                 continue
             first[name] = str(key)
             if key_path != key_written:
@@ -91,15 +96,17 @@ class Normaliser:
         kebab = key.replace("_", "-")
         here = (*written, key)
         if kebab in known:
-            self.findings.append(
-                Finding("WG0205", here, f'"{key}" is written with underscores', f'write "{kebab}"', at_key=True)
-            )
+            message = f'"{key}" is written with underscores'
+            self._keep(Finding("WG0205", here, message, f'write "{kebab}"', at_key=True))
             return kebab
+        if self._is_full("WG0201"):
+            self.left_out["WG0201"] += 1  # without the work of a suggestion
+            return None
         hint = did_you_mean(kebab.lower(), known) or _HINTS.get(kebab)
         if kebab in _HINTS and (table.what == "a group" or kebab == "<<"):
             hint = _HINTS[kebab]
         where = f"in {table.what}"
-        self.findings.append(Finding("WG0201", here, f"unknown key {shown(key)} {where}", hint, at_key=True))
+        self._keep(Finding("WG0201", here, f"unknown key {shown(key)} {where}", hint, at_key=True))
         return None
 
     def _inner(self, value: Any, inner: Table | Named | Repeated, path: Path, written: Path) -> Any:
@@ -162,12 +169,19 @@ class Normaliser:
     def _interpolate(self, text: str, written: Path) -> str:
         if "${" not in text:
             return text
+        count = text.count("${")
+        if count > MAXIMUM_ITEMS:
+            self._add("WG0302", written, f"the text holds {count} variables, at most {MAXIMUM_ITEMS} are possible")
+            return ""
         variables = self.variables or {}
 
         def replace(found: re.Match[str]) -> str:
             if found[1]:
                 return found[0][1:]  # $${NAME} stands for ${NAME} itself
             value = variables.get(found[2]) or found[3]
+            if value is None and self._is_full("WG0316"):
+                self.left_out["WG0316"] += 1
+                return ""
             if value is None:
                 hint = f"set it, give a default with ${{{found[2]}:-…}}, or write $${{{found[2]}}} for the text itself"
                 self._add("WG0316", written, f"the environment variable {found[2]} is not set", hint)
@@ -197,4 +211,15 @@ class Normaliser:
         return value
 
     def _add(self, code: str, written: Path, message: str, hint: str | None = None) -> None:
-        self.findings.append(Finding(code, written, message, hint))
+        self._keep(Finding(code, written, message, hint))
+
+    def _keep(self, finding: Finding) -> None:
+        if self._is_full(finding.code):
+            self.left_out[finding.code] += 1
+        else:
+            self._kept[CODES[finding.code].strict_only] += 1
+            self.findings.append(finding)
+
+    def _is_full(self, code: str) -> bool:
+        """Whether enough is said of this file; what only --strict shows takes no place from the rest."""
+        return self._kept[CODES[code].strict_only] >= MAXIMUM_SHOWN

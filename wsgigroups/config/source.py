@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import itertools
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,7 @@ class Source:
     data: dict[str, Any] = field(default_factory=dict)
     places: Callable[[str], dict[Path, Place]] = field(default=lambda _text: {})
     _index: dict[Path, Place] | None = None
-    _lines: list[int] | None = None
+    _lines: array[int] | None = None
 
     def locate(self, path: Path, *, key: bool = False) -> Span | None:
         """The span of the value (or key) at this path, of the nearest table above it that is known otherwise."""
@@ -76,11 +78,14 @@ class Source:
         return self.text[start:end].rstrip("\r\n")
 
 
-def line_starts(text: str) -> list[int]:
+_PIECE = 1 << 16  # characters that are split at a time, so that the lines need not be held all together
+
+
+def line_starts(text: str) -> array[int]:
     """Offsets at which lines begin; a line ends with a newline character, as in TOML and YAML."""
-    starts = [0]
-    at = text.find("\n")
-    while at >= 0:
-        starts.append(at + 1)
-        at = text.find("\n", at + 1)
+    starts = array("I", [0])  # four bytes each: a file may be nothing but line ends
+    for base in range(0, len(text), _PIECE):
+        lengths = map(len, text[base : base + _PIECE].split("\n")[:-1])
+        ends = itertools.accumulate(map((1).__add__, lengths), initial=base)
+        starts.extend(itertools.islice(ends, 1, None))
     return starts

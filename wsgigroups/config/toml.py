@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
+from wsgigroups.config.limits import MAXIMUM_DEPTH, MAXIMUM_TABLES, MAXIMUM_VALUES, too_deep, too_many
 from wsgigroups.config.source import Source
-from wsgigroups.config.toml_places import Locator, find_places
+from wsgigroups.config.toml_places import Locator, find_places, string_end
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-MAXIMUM_DEPTH = 32
-MAXIMUM_VALUES = 60_000
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _PART = r"(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*"
@@ -28,12 +27,13 @@ _OPENINGS = re.compile(rf"(?:[\[{{]\s*){{{MAXIMUM_DEPTH},}}")
 def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic]]:
     """Return the source; its data stays empty when there is an error."""
     source = Source(name, directory, text, places=find_places)
-    if text.count("=") > MAXIMUM_VALUES:
-        return source, [too_many(source)]
     for pattern in (_LONG_KEY, _OPENINGS):
         found = pattern.search(text)
         if found:
             return source, [too_deep(source, found.start(), found.start() + 1)]
+    excess = _excess(source)
+    if excess:
+        return source, [excess]
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -46,9 +46,47 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
     deep = too_deep_path(data)
     if deep:
         span = source.locate(deep)
-        return source, [_too_deep_at(source, span)]
+        return source, [replace(too_deep(source, 0, 0), span=span)]
     source.data = data
     return source, []
+
+
+_SIGNS = re.compile(r"""#[^\n]*|\"|'|^[ \t]*\[\[?[^\],=\n\[{]*\]?\]?|[=,\[{\]}]""", re.MULTILINE)
+
+
+def _excess(source: Source) -> Diagnostic | None:
+    """What there is too much of, before the reader takes its time and memory for it; None in files of usual size.
+
+    An `=`, a comma and a header stand for a value each, a bracket or brace for a table or list, a header for as many as
+    it has dots.
+    """
+    text = source.text
+    if sum(map(text.count, "=,[{.")) <= MAXIMUM_TABLES:
+        return None
+    values = tables = depth = at = 0
+    while found := _SIGNS.search(text, at):
+        sign, at = found[0], found.end()
+        if sign in "\"'":
+            at = string_end(text, found.start())
+            if at < 0:
+                return None  # nothing behind it is read
+        elif sign in "]}":
+            depth -= 1
+        elif sign in "=,":
+            values += 1
+        elif sign in "[{":
+            tables += 1
+            depth += 1
+        elif sign[0] != "#":
+            values += 1
+            tables += max(1, sign.count("."))
+        if depth > MAXIMUM_DEPTH:
+            return too_deep(source, at - 1, at)
+        if values > MAXIMUM_VALUES:
+            return too_many(source)
+        if tables > MAXIMUM_TABLES:
+            return too_many(source, f"{MAXIMUM_TABLES} tables and lists")
+    return None
 
 
 def _deep_opening(text: str) -> int:
@@ -75,29 +113,6 @@ def too_deep_path(data: Any) -> tuple[str | int, ...] | None:
             return None
         level = following
     return level[0][0]
-
-
-def too_many(source: Source) -> Diagnostic:
-    """The diagnostic for a file with too many values."""
-    message = f"the file has more than {MAXIMUM_VALUES} values"
-    hint = "spread it over several files with include"
-    return Diagnostic("WG0103", Severity.ERROR, message, source.name, source.span(0, 0), hint)
-
-
-def too_deep(source: Source, start: int, end: int) -> Diagnostic:
-    """The diagnostic for a place in the text."""
-    return _too_deep_at(source, source.span(start, end))
-
-
-def _too_deep_at(source: Source, span: Any) -> Diagnostic:
-    return Diagnostic(
-        "WG0109",
-        Severity.ERROR,
-        f"tables and lists are nested more than {MAXIMUM_DEPTH} levels deep",
-        source.name,
-        span,
-        "a configuration has six levels at most",
-    )
 
 
 def _syntax_error(source: Source, message: str) -> Diagnostic:

@@ -16,11 +16,6 @@ MAXIMUM_DEPTH = 64
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-# unrolled: a repeated group would cost memory for every character
-_BASIC = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"')
-_LITERAL = re.compile(r"'[^'\n]*'")
-_MULTI_BASIC = re.compile(r'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"{3,5}', re.DOTALL)
-_MULTI_LITERAL = re.compile(r"'''.*?'{3,5}", re.DOTALL)
 _SCALAR = re.compile(r"[^\s,\]}#][^,\]}#\n\r]*")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _SHORT = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b"}
@@ -118,12 +113,21 @@ class Locator:
             at += 1
 
     def _key(self, at: int) -> tuple[str, int]:
-        for pattern in (_BARE, _BASIC, _LITERAL):
-            found = pattern.match(self._text, at)
-            if found:
-                raw = found[0]
-                return (raw if pattern is _BARE else unescape(raw) if raw[0] == '"' else raw[1:-1]), found.end()
-        raise _Stopped
+        found = _BARE.match(self._text, at)
+        if found:
+            return found[0], found.end()
+        if self._text[at : at + 1] not in ('"', "'"):
+            raise _Stopped
+        end = self._string(at)
+        raw = self._text[at:end]
+        return (unescape(raw) if raw[0] == '"' else raw[1:-1]), end
+
+    def _string(self, at: int) -> int:
+        """The end of a string. Raises _Stopped where there is none."""
+        end = string_end(self._text, at)
+        if end < 0:
+            raise _Stopped
+        return end
 
     def _value(self, at: int, path: Path, depth: int, *, record: bool) -> int:
         if depth > MAXIMUM_DEPTH or at >= len(self._text):
@@ -133,12 +137,9 @@ class Locator:
             return self._array(at, path, depth, record=record)
         if sign == "{":
             return self._inline_table(at, path, depth)
-        patterns = (_SCALAR,)
-        if sign == '"':
-            patterns = (_MULTI_BASIC if self._text.startswith('"""', at) else _BASIC,)
-        elif sign == "'":
-            patterns = (_MULTI_LITERAL if self._text.startswith("'''", at) else _LITERAL,)
-        found = patterns[0].match(self._text, at)
+        if sign in ('"', "'"):
+            return self._string(at)
+        found = _SCALAR.match(self._text, at)
         if not found:
             raise _Stopped
         return at + len(found[0].rstrip())
@@ -176,6 +177,35 @@ class Locator:
     def _space(self, at: int) -> int:
         found = _SPACE.match(self._text, at)
         return found.end() if found else at
+
+
+def string_end(text: str, start: int) -> int:
+    """Where the string that begins here ends, behind its quotes; -1 if nothing ends it.
+
+    By searching for quotes: a regular expression would keep memory for every escape of a long text.
+    """
+    quote = text[start]
+    several = text.startswith(quote * 3, start)
+    closing = quote * 3 if several else quote
+    at = start + len(closing)
+    while (at := text.find(closing, at)) >= 0:
+        if quote == "'" or not _is_escaped(text, at, start):
+            break
+        at += 1
+    if at < 0 or (not several and text.find("\n", start, at) >= 0):
+        return -1
+    at += len(closing)
+    for _more in range(2 if several else 0):  # the last three quotes of up to five end it
+        at += text.startswith(quote, at)
+    return at
+
+
+def _is_escaped(text: str, at: int, start: int) -> bool:
+    """Whether an odd number of backslashes stands before a quote."""
+    before = at
+    while before > start and text[before - 1] == "\\":
+        before -= 1
+    return (at - before) % 2 == 1
 
 
 def unescape(quoted: str) -> str:

@@ -7,9 +7,9 @@ and `no`, `010` or `1:30` mean what YAML 1.2 says (text), whatever other readers
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -25,13 +25,21 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
+from wsgigroups.config.limits import (
+    MAXIMUM_ALIASED,
+    MAXIMUM_ANCHORS,
+    MAXIMUM_DEPTH,
+    MAXIMUM_REPEATED,
+    MAXIMUM_TABLES,
+    MAXIMUM_VALUES,
+    too_deep,
+    too_many,
+)
 from wsgigroups.config.source import Path, Place, Source
-from wsgigroups.config.toml import MAXIMUM_DEPTH, MAXIMUM_VALUES, too_deep, too_many
+from wsgigroups.config.yaml_scanner import BudgetError, make_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAXIMUM_ALIASED = 20_000  # values that aliases may stand for, all together
 
 _CORE = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}")
@@ -58,6 +66,9 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
         data = composer.compose()
     except _Refused as refused:
         return source, [*composer.found, refused.diagnostic]
+    except BudgetError as error:
+        found = too_many(source, "what can be read in a short time")
+        return source, [*composer.found, replace(found, span=source.span(error.index, error.index + 1))]
     except ReaderError as error:
         return source, [_diagnostic(source, int(error.position), "a character that YAML does not allow")]
     except MarkedYAMLError as error:
@@ -89,9 +100,8 @@ class _Composer:
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
         self._aliased = 0
-        self._values = 0
-        reader = YAML(typ="safe", pure=True)
-        self._events: Iterator[Event] = reader.parse(source.text)
+        self._values = self._tables = self._anchored = self._merges = 0
+        self._events: Iterator[Event] = make_reader().parse(source.text)
 
     def compose(self) -> Any:
         data: Any = None
@@ -120,6 +130,14 @@ class _Composer:
         anchor = event.anchor if isinstance(event, NodeEvent) else None
         if anchor:
             self._open.add(anchor)
+            self._anchored += 1
+            if self._anchored > MAXIMUM_ANCHORS:
+                hint = "use [defaults] for what groups share"
+                self._refuse(event, "WG0110", f"there are more than {MAXIMUM_ANCHORS} anchors", hint)
+        if not isinstance(event, ScalarEvent):
+            self._tables += 1
+            if self._tables > MAXIMUM_TABLES:
+                raise _Refused(too_many(self._source, f"{MAXIMUM_TABLES} tables and lists"))
         value: Any
         if isinstance(event, ScalarEvent):
             value, size = self._scalar(event), 1
@@ -171,6 +189,8 @@ class _Composer:
                 self._refuse(event, "WG0111", "a key is not plain text", "write the key as text")
             self._check_characters(event)
             key: str = event.value
+            if key == "<<":
+                self._merge_key(event)
             key_start, key_end = event.start_mark.index, event.end_mark.index
             key_path = (*path, key)
             value_event = next(self._events)
@@ -199,9 +219,20 @@ class _Composer:
             end -= 1
         return end
 
+    def _merge_key(self, event: Event) -> None:
+        """It is an unknown key like others, and reported as one; but a file with many of them was made for merging."""
+        self._merges += 1
+        if self._merges > MAXIMUM_REPEATED:
+            hint = "YAML 1.2 has no merge keys: put what groups share into [defaults]"
+            self._refuse(event, "WG0111", f"there are more than {MAXIMUM_REPEATED} merge keys", hint)
+
     def _duplicate(self, path: Path, start: int, end: int) -> None:
         first = self.places[path]
         source = self._source
+        if len(self.found) >= MAXIMUM_REPEATED:
+            span = source.span(start, end)
+            message = f"more than {MAXIMUM_REPEATED} keys are set twice; what follows was not read"
+            raise _Refused(Diagnostic("WG0108", Severity.ERROR, message, source.name, span))
         self.found.append(
             Diagnostic(
                 "WG0108",

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wsgigroups.config.addresses import parse
+from wsgigroups.config.addresses import Address, parse
+from wsgigroups.config.checks.listening import Taken
+
+OVERLAPPING = ["127.0.0.1:1", "127.0.0.2:1", "0.0.0.0:1", "[::]:1", "[::1]:1", "127.0.0.1:2", "unix:/a", "unix:/b"]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +75,18 @@ def test_what_cannot_be_listened_on_is_refused(written: str, reason: str) -> Non
 def test_clashes(one: str, other: str, clash: bool) -> None:
     assert parse(one).overlaps(parse(other)) is clash
     assert parse(other).overlaps(parse(one)) is clash
+
+
+@given(st.lists(st.tuples(st.sampled_from(OVERLAPPING), st.booleans()), max_size=8))
+def test_what_is_taken_is_what_overlaps(entries: list[tuple[str, bool]]) -> None:
+    """The index of addresses that are taken against the definition, compared one by one."""
+    taken = Taken()
+    before: list[tuple[Address, bool]] = []
+    for number, (text, shared) in enumerate(entries):
+        address = parse(text)
+        found = taken.add(address, ("groups", str(number)), shared=shared)
+        first = next(
+            (i for i, (other, also) in enumerate(before) if address.overlaps(other) and not (shared and also)), None
+        )
+        assert (None if found is None else found[2]) == (None if first is None else ("groups", str(first)))
+        before.append((address, shared))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsgigroups.config import addresses
+from wsgigroups.config.checks.listening import check_addresses, check_names, server_name
 from wsgigroups.config.diagnostics import Finding, did_you_mean, path_text
+from wsgigroups.config.limits import MAXIMUM_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,13 +32,9 @@ def check_references(
     reached = _check_mounts(groups, sites, findings)
     for path, group in _walk(groups, sites):
         _check_application(path, group, reached, dropped.get(path, set()), findings)
-    _check_addresses(groups, sites, findings)
+    check_addresses([*_walk(groups, sites)], sites, findings)
     _check_sites(sites, findings)
-
-
-def server_name(name: str, site: Site) -> str:
-    """The host name of a site: its own key, or that of its table."""
-    return site.server_name or name.lower()
+    check_names(sites, findings)
 
 
 def _walk(groups: Mapping[str, Group], sites: Mapping[str, Site]) -> Iterator[tuple[Path, Group]]:
@@ -47,14 +45,36 @@ def _walk(groups: Mapping[str, Group], sites: Mapping[str, Site]) -> Iterator[tu
             yield ("sites", site_name, "groups", name), group
 
 
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    """The groups that a site may use: those of the top level, sorted, and those of its server name."""
+
+    groups: Mapping[str, Group]
+    names: list[str]
+    own: list[str]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.groups or name in self.own
+
+    def first(self) -> str:
+        return min([*self.names[:1], *self.own], default="")
+
+    def all(self) -> list[str]:
+        return sorted([*self.names, *self.own])
+
+
 def _check_mounts(
     groups: Mapping[str, Group], sites: Mapping[str, Site], findings: list[Finding]
 ) -> dict[str, list[tuple[Path, Mount]]]:
     """Return group → mounts that lead to it."""
     owners = {name: server_name(key, site) for key, site in sites.items() for name in site.groups}
+    names = sorted(groups)
+    own: dict[str, list[str]] = {}  # server name → groups of its sites
+    for group, owner in owners.items():
+        own.setdefault(owner, []).append(group)
     reached: dict[str, list[tuple[Path, Mount]]] = {}
     for key, site in sites.items():
-        usable = {*groups, *(name for name, owner in owners.items() if owner == server_name(key, site))}
+        usable = _Usable(groups, names, own.get(server_name(key, site), []))
         if site.process_group is not None:
             where: Path = ("sites", key, "process-group")
             _check_name(site.process_group, where, key, usable, owners, findings)
@@ -63,7 +83,7 @@ def _check_mounts(
             name = mount.process_group or site.process_group
             if name is None:
                 hint = "set process-group here or in the site; there is no embedded mode"
-                near = f': for example "{min(usable)}"' if usable else ""
+                near = f': for example "{usable.first()}"' if usable.first() else ""
                 findings.append(Finding("WG0406", path, f"the mount {mount.path} has no process group", hint + near))
                 continue
             if mount.process_group is not None:
@@ -76,7 +96,7 @@ def _check_name(
     name: str,
     path: Path,
     site: str,
-    usable: set[str],
+    usable: _Usable,
     owners: Mapping[str, str],
     findings: list[Finding],
 ) -> None:
@@ -87,9 +107,12 @@ def _check_name(
         hint = "define the group at the top level, where every site may use it"
         findings.append(Finding("WG0405", path, message, hint))
         return
-    near = did_you_mean(name, usable)
-    known = f"groups here: {', '.join(sorted(usable)[:8])}" if usable else "there are no groups that it could use"
-    findings.append(Finding("WG0404", path, f'there is no group "{name}"', near or known))
+    near = None
+    if len(findings) < MAXIMUM_SHOWN:  # looking for what was meant takes its time; more are not shown
+        known = ", ".join(usable.all()[:8])
+        near = did_you_mean(name, usable.all())
+        near = near or (f"groups here: {known}" if known else "there are no groups that it could use")
+    findings.append(Finding("WG0404", path, f'there is no group "{name}"', near))
 
 
 def _check_application(
@@ -126,39 +149,7 @@ def _check_application(
         findings.append(Finding("WG0412", path, f"nothing leads to {path_text(path)}", hint, at_key=True))
 
 
-def _check_addresses(groups: Mapping[str, Group], sites: Mapping[str, Site], findings: list[Finding]) -> None:
-    """Two groups cannot share an address, nor a group and a site; sites can."""
-    exact: dict[str, Path] = {}
-    ports: dict[int, list[tuple[addresses.Address, Path, bool]]] = {}
-    entries = [(path, group.listen, False) for path, group in _walk(groups, sites)]
-    entries += [(("sites", name), site.listen, True) for name, site in sites.items()]
-    for path, listen, shared in entries:
-        for i, text in enumerate(listen):
-            here: Path = (*path, "listen", i)
-            address = addresses.parse(text)
-            if address.kind == "unix":
-                if text in exact:
-                    _address_twice(text, text, here, exact[text], findings)
-                exact.setdefault(text, here)
-                continue
-            for other, there, other_shared in ports.setdefault(address.port or 0, []):
-                if not (shared and other_shared) and address.overlaps(other):
-                    _address_twice(text, str(other), here, there, findings)
-                    break
-            ports[address.port or 0].append((address, here, shared))
-
-
-def _address_twice(text: str, other: str, here: Path, there: Path, findings: list[Finding]) -> None:
-    related = ((there, "first used here"),)
-    if text == other:
-        findings.append(Finding("WG0409", here, f"{text} is listened on twice", "use another port", related))
-    else:
-        message = f"{text} and {other} cannot both be listened on: one of them takes every address of that port"
-        findings.append(Finding("WG0409", here, message, "use another port, or specific addresses only", related))
-
-
 def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
-    seen: dict[tuple[str, str], str] = {}
     for key, site in sites.items():
         path: Path = ("sites", key)
         message = "sites are checked, but this version does not serve them: nothing listens on their addresses"
@@ -172,13 +163,6 @@ def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
         for first, second in (("certificate", "certificate-key"), ("certificate-key", "certificate")):
             if site.is_set(first) and not site.is_set(second):
                 findings.append(Finding("WG0413", (*path, first), f"{first} needs {second}", f"set {second} too"))
-        for name in (server_name(key, site), *site.aliases):
-            for address in site.listen:
-                other = seen.setdefault((name, address), key)
-                if other != key:
-                    related = ((("sites", other), "first named here"),)
-                    text = f"{name} on {address} belongs to two sites, the first one answers"
-                    findings.append(Finding("WG0415", path, text, None, related, at_key=True))
 
 
 def _check_prefix(prefix: str, path: Path, prefixes: dict[str, Path], findings: list[Finding]) -> None:

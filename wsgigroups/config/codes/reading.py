@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.config.codes.entry import error, warning
+from wsgigroups.config.codes.entry import error, note, warning
 
 READING = (
     error(
@@ -25,7 +25,9 @@ READING = (
     error(
         "WG0103",
         "The file is too large",
-        "A file may have 2 MiB, all files of a configuration 8 MiB. That is room for several thousand groups.",
+        "A file may have 2 MiB, 18000 values and 6000 tables and lists, all files of a configuration 8 MiB. That is "
+        "room for well over a thousand groups in each file. YAML that would take very long to read is too large as "
+        "well.",
         "Spread a large configuration over several files with include. A file of that size is often not a "
         "configuration at all.",
     ),
@@ -74,15 +76,15 @@ READING = (
         "WG0110",
         "Aliases stand for too much",
         "YAML aliases of aliases can stand for billions of values in a few lines. Up to 20000 values are read through "
-        "aliases, and an alias cannot stand for a table that it is part of.",
+        "aliases, a file may have 1000 anchors, and an alias cannot stand for a table that it is part of.",
         "Put what groups share into [defaults]: it works in TOML as well, and config show names the origin.",
     ),
     error(
         "WG0111",
         "A part of YAML that is not read",
-        "Tags (!!python/…), several documents in one file and keys that are not text have no counterpart in TOML and "
-        "no meaning here.",
-        "Leave the tag out, split the file, or write the key as text.",
+        "Tags (!!python/…), several documents in one file, keys that are not text and merge keys (<<) have no "
+        "counterpart in TOML and no meaning here.",
+        "Leave the tag out, split the file, write the key as text, or put what groups share into [defaults].",
     ),
     error(
         "WG0112",
@@ -138,5 +140,12 @@ READING = (
         "The file changed while it was read",
         "Somebody wrote the file at that moment; half an old and half a new configuration must never be used.",
         "Write a new file beside it and rename it over the old one.",
+    ),
+    note(
+        "WG0121",
+        "More than is shown",
+        "Of one file a hundred diagnostics are shown, errors first; this one counts the others, and is as severe as "
+        "the worst of them. Of a file with a hundred errors the rest is not looked at.",
+        "Begin with the first: one mistake in a template makes many.",
     ),
 )

@@ -1,0 +1,98 @@
+"""Addresses and host names that are taken twice. Pure; the time it takes grows with the number of addresses only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsgigroups.config import addresses
+from wsgigroups.config.diagnostics import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from wsgigroups.config.models.group import Group
+    from wsgigroups.config.models.site import Site
+    from wsgigroups.config.source import Path
+
+_MAXIMUM_PAIRS = 2_000_000  # of names and addresses that are compared; no real configuration comes near
+
+_Entry = tuple[int, str, "Path"]  # its number, its text, where it stands
+
+
+class Taken:
+    """Addresses so far, found by what an overlapping one would have in common with them."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str, bool], _Entry] = {}
+        self._count = 0
+
+    def add(self, address: addresses.Address, path: Path, *, shared: bool) -> _Entry | None:
+        """Take it; return the first that cannot be bound beside it. Two shared ones can: sites are told apart."""
+        text = str(address)
+        keys: list[tuple[str, str]] = [("exact", text)]
+        wanted: list[tuple[str, str]] = [("exact", text)]
+        if address.kind == "tcp":
+            place = f"{':' in (address.host or '')} {address.port}"
+            keys.append(("any", place))
+            if address.is_wildcard:
+                keys.append(("wildcard", place))
+            wanted.append(("any" if address.is_wildcard else "wildcard", place))
+        kinds = (False,) if shared else (False, True)
+        found = [entry for key in wanted for kind in kinds if (entry := self._first.get((*key, kind)))]
+        self._count += 1
+        for key in keys:
+            self._first.setdefault((*key, shared), (self._count, text, path))
+        return min(found, default=None)
+
+
+def check_addresses(groups: Iterable[tuple[Path, Group]], sites: Mapping[str, Site], findings: list[Finding]) -> None:
+    """Two groups cannot share an address, nor a group and a site; sites can."""
+    taken = Taken()
+    entries: list[tuple[Path, Sequence[str], bool]] = [(path, group.listen, False) for path, group in groups]
+    entries += [(("sites", name), site.listen, True) for name, site in sites.items()]
+    for path, listen, shared in entries:
+        for i, text in enumerate(listen):
+            here: Path = (*path, "listen", i)
+            other = taken.add(addresses.parse(text), here, shared=shared)
+            if other is not None:
+                _address_twice(text, other[1], here, other[2], findings)
+
+
+def _address_twice(text: str, other: str, here: Path, there: Path, findings: list[Finding]) -> None:
+    related = ((there, "first used here"),)
+    if text == other:
+        findings.append(Finding("WG0409", here, f"{text} is listened on twice", "use another port", related))
+    else:
+        message = f"{text} and {other} cannot both be listened on: one of them takes every address of that port"
+        findings.append(Finding("WG0409", here, message, "use another port, or specific addresses only", related))
+
+
+def check_names(sites: Mapping[str, Site], findings: list[Finding]) -> None:
+    """A host name on one address belongs to one site."""
+    by_address: dict[str, list[str]] = {}
+    for key, site in sites.items():
+        for address in site.listen:
+            by_address.setdefault(address, []).append(key)
+    left = _MAXIMUM_PAIRS
+    done: set[tuple[str, ...]] = set()
+    for address, keys in by_address.items():
+        if len(keys) < 2 or tuple(keys) in done:
+            continue  # the same sites were compared on another address
+        done.add(tuple(keys))
+        seen: dict[str, str] = {}
+        for key in keys:
+            site = sites[key]
+            for name in (server_name(key, site), *site.aliases):
+                other = seen.setdefault(name, key)
+                if other != key:
+                    related = ((("sites", other), "first named here"),)
+                    text = f"{name} on {address} belongs to two sites, the first one answers"
+                    findings.append(Finding("WG0415", ("sites", key), text, None, related, at_key=True))
+            left -= 1 + len(site.aliases)
+            if left < 0:
+                return
+
+
+def server_name(name: str, site: Site) -> str:
+    """The host name of a site: its own key, or that of its table."""
+    return site.server_name or name.lower()
