@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+from support.interpreters import Accessible
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(scope="session")
+def interpreters() -> Iterator[Accessible]:
+    """Interpreters that the tenants of the tests can execute: a copy takes seconds, so there is one for all."""
+    found = Accessible()
+    yield found
+    found.close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,5 +1,5 @@
 """The spawner's fixtures for this directory."""
 
-from support.spawner_fixtures import bootstrap, interpreters, manager, managers, script, workspace
+from support.spawner_fixtures import bootstrap, manager, managers, script, workspace
 
-__all__ = ["bootstrap", "interpreters", "manager", "managers", "script", "workspace"]
+__all__ = ["bootstrap", "manager", "managers", "script", "workspace"]

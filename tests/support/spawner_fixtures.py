@@ -21,15 +21,7 @@ from support.users import ALICE
 import wsgigroups.runtime
 from wsgigroups.runtime.wire.spec import Application
 
-__all__ = ["bootstrap", "interpreters", "manager", "managers", "script", "workspace"]
-
-
-@pytest.fixture(scope="session")
-def interpreters() -> Iterator[Accessible]:
-    """Interpreters that the tenants can execute."""
-    found = Accessible()
-    yield found
-    found.close()
+__all__ = ["bootstrap", "manager", "managers", "script", "workspace"]
 
 
 @pytest.fixture(scope="session")

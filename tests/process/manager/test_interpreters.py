@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,13 +12,6 @@ from pathlib import Path
 import pytest
 from support.interpreters import Accessible, present
 from support.manager import APPS, ManagerUnderTest
-
-
-@pytest.fixture(scope="module")
-def interpreters() -> Iterator[Accessible]:
-    found = Accessible()
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -33,22 +27,18 @@ def group(name: str, port: int, extra: str) -> str:
     )
 
 
-def usable() -> list[str]:
+def usable(interpreters: Accessible) -> list[str]:
     """Versions that this account can start; root makes itself a copy where others can enter."""
-    found = Accessible()
     versions = []
     for version in present():
-        try:
-            found.get(version)
-        except LookupError:
-            continue
-        versions.append(version)
-    found.close()
+        with contextlib.suppress(LookupError):
+            interpreters.get(version)
+            versions.append(version)
     return versions
 
 
 def test_all_versions_side_by_side(manager: ManagerUnderTest, interpreters: Accessible) -> None:
-    versions = usable()
+    versions = usable(interpreters)
     assert versions
     if os.geteuid() == 0 and os.environ.get("CI"):
         assert {"3.8", "3.11", "3.13"} <= set(versions)
