@@ -215,6 +215,8 @@ REFUSED: list[Case] = [
     ("chunk with LF in the extension", chunked(b"3;a\nb\r\nabc\r\n0\r\n\r\n"), 400),
     ("chunk with bare CR", chunked(b"3\rabc\r\n0\r\n\r\n"), 400),
     ("chunk with a long extension", chunked(b"3;" + b"a" * 65536 + b"\r\nabc\r\n0\r\n\r\n"), 400),
+    ("endless chunk line", chunked(b"3;" + b"a" * 5000), 400),
+    ("endless chunk size", chunked(b"0" * 16), 400),
     ("bad chunk after a long body", chunked(chunks(70_000)[:-5] + b"x\r\n"), 400),
     ("chunk too long for its size", chunked(b"3\r\nabcd\r\n0\r\n\r\n"), 400),
     ("chunk ends with LF", chunked(b"3\r\nabc\n0\r\n\r\n"), 400),
