@@ -116,7 +116,9 @@ def generate(bench: Bench, _extra: Sequence[str]) -> list[str]:
 def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what CI runs; return the names of what failed."""
     failed = lint(bench, extra)
-    bench.run("python", "tests/support/corpora.py")  # kept in the environment; if it fails, the tests that need it do
+    # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
+    bench.run("python", "tests/support/corpora.py")
+    bench.run("python", "tests/support/frameworks.py")
     left_out = [f"--ignore={path}" for path in PURE_TESTS]
     if not bench.account.is_caller() and not bench.run_as_account("pytest", *left_out, *extra):
         failed.append(f"pytest as {bench.account.name}")
