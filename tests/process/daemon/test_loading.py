@@ -52,6 +52,8 @@ def test_failure_names_place_and_reason(
     assert failed.message.startswith("cannot ")
     assert message in failed.message
     assert trace in failed.traceback
+    raised = not source.startswith("app")  # else nothing was raised: what was found is not what was asked for
+    assert failed.traceback.startswith("Traceback (most recent call last):\n") == raised
     assert "/runtime/" not in failed.traceback
     assert manager.wait_exited(life).exit_code == exits.STEPS["import"]
     assert failed.message.splitlines()[0] in life.log

@@ -15,6 +15,7 @@ from typing import Iterator, Optional
 from ..wire.exits import STEPS
 
 MAXIMUM_TRACEBACK_CHARACTERS = 65536  # it travels in one frame, is stored and shown; its end says most
+_HEAD = "Traceback (most recent call last):\n"
 _OURS = dirname(dirname(__file__))
 
 
@@ -43,7 +44,7 @@ def step(name: str, what: str) -> Iterator[None]:
         raise StepError(name, "cannot %s: %s" % (what, error)) from error
     except Exception as error:
         message = "cannot %s: %s" % (what, described(error))
-        raise StepError(name, message, traceback_of(error)) from error
+        raise StepError(name, message, traceback_of(error, ours=True)) from error
 
 
 def described(error: BaseException) -> str:
@@ -56,18 +57,20 @@ def described(error: BaseException) -> str:
     return "%s: %s" % (name, text) if text else name
 
 
-def traceback_of(error: BaseException) -> str:
+def traceback_of(error: BaseException, ours: bool = False) -> str:
     """Return the traceback as text without the frames that led from us to the application, its end if it is long.
 
-    Where no code of an application had run yet (a module that does not exist, a syntax error) it begins with us. The
-    import system's own frames say nothing to anybody.
+    A missing module or a syntax error has no frame of the application: then it is the head and the error. With `ours`
+    the error is one of our own, and so are the frames that count.
     """
-    trace = error.__traceback__
+    trace = error.__traceback__ if ours else _trimmed(error.__traceback__)
     try:
-        lines = traceback.format_exception(type(error), error, _trimmed(trace) or trace)
+        lines = traceback.format_exception(type(error), error, trace)
         lines = [line for line in lines if not line.startswith('  File "<frozen importlib')]
     except Exception:  # noqa: BLE001 - as above
         lines = [described(error)]
+    if lines[0] != _HEAD:
+        lines.insert(0, _HEAD)
     text = "".join(lines)
     if len(text) > MAXIMUM_TRACEBACK_CHARACTERS:
         text = "(cut)\n" + text[-MAXIMUM_TRACEBACK_CHARACTERS:]
