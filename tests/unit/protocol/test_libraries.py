@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
 import h11
 import pytest
+
+from wsgigroups.runtime.protocol import libraries
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LIBRARIES = str(Path(h11.__file__).parents[1])
@@ -90,3 +93,41 @@ def test_without_libraries_nothing_is_loaded(directories: list[str]) -> None:
         json.dumps(directories),
     )
     assert found == []
+
+
+def test_without_a_gil_nothing_native_is_imported() -> None:
+    """No such interpreter is needed for it: what it says of itself is all that is looked at."""
+    found = run(
+        """
+        sys._is_gil_enabled = lambda: False
+        libraries.preload([sys.argv[1]])
+        private = sorted(name for name in sys.modules if name.startswith("_wsgigroups_") and "." not in name)
+        sys.path.append(sys.argv[1])  # the application has httptools, too
+        from wsgigroups.runtime.protocol import engines
+        name, _engine = engines.choose(libraries.httptools_module(), libraries.h11_module())
+        untouched = not any(module.partition(".")[0] == "httptools" for module in sys.modules)
+        sys.modules["httptools"] = sys  # imported by somebody, and the GIL is off still
+        print(json.dumps({
+            "private": private, "engine": name, "untouched": untouched,
+            "used": libraries.httptools_module() is sys,
+        }))
+        """,
+        LIBRARIES,
+    )
+    assert found == {"private": ["_wsgigroups_h11"], "engine": "h11", "untouched": True, "used": True}
+
+
+@pytest.mark.parametrize(
+    ("enabled", "flag", "kept_out"),
+    [(False, None, True), (False, 1, True), (False, 0, False), (True, None, False), (None, None, False)],
+)
+def test_who_may_bring_back_the_gil(
+    enabled: bool | None, flag: int | None, kept_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = types.SimpleNamespace(flags=types.SimpleNamespace(gil=flag), modules={})
+    if enabled is not None:
+        interpreter._is_gil_enabled = lambda: enabled
+    monkeypatch.setattr(libraries, "sys", interpreter)
+    assert libraries._might_bring_back_gil("httptools") is kept_out
+    assert libraries._might_bring_back_gil("setproctitle") is kept_out
+    assert libraries._might_bring_back_gil("h11") is False

@@ -13,16 +13,30 @@ from typing import Any, Dict, List, Optional, Sequence
 
 PRIVATE_PREFIX = "_wsgigroups_"
 NAMES = ("httptools", "h11", "setproctitle")
+_NATIVE = ("httptools", "setproctitle")
 
 
 def preload(library_directories: Sequence[str]) -> None:
     """Import what these directories have for this interpreter and move it to private names.
 
-    A library that is missing, or was built for another version of Python, is left out.
+    A library that is missing, or was built for another version of Python, is left out; so is one that could cost the
+    interpreter its freedom from the GIL.
     """
     for name in NAMES:
-        if PRIVATE_PREFIX + name not in sys.modules:
+        if PRIVATE_PREFIX + name not in sys.modules and not _might_bring_back_gil(name):
             _load_privately(name, library_directories)
+
+
+def _might_bring_back_gil(name: str) -> bool:
+    """Tell whether importing this may switch the GIL on, for the whole process and for good.
+
+    A free-threaded interpreter does that for each extension module that does not say it can do without, and whether it
+    says so shows only when it is too late. With PYTHON_GIL=0 it never does.
+    """
+    enabled = getattr(sys, "_is_gil_enabled", None)  # since Python 3.13
+    if name not in _NATIVE or enabled is None or enabled():
+        return False
+    return bool(getattr(sys.flags, "gil", None) != 0)
 
 
 def _load_privately(name: str, directories: Sequence[str]) -> None:
@@ -73,6 +87,8 @@ def _find(name: str, environment: bool) -> Optional[Any]:
     module = sys.modules.get(PRIVATE_PREFIX + name)
     if module is not None or not environment:
         return module
+    if _might_bring_back_gil(name):
+        return sys.modules.get(name)  # imported by somebody already: then it does not
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -80,7 +96,7 @@ def _find(name: str, environment: bool) -> Optional[Any]:
 
 
 def httptools_module() -> Optional[Any]:
-    """Return httptools: the preloaded one, else the application's own, else None."""
+    """Return httptools: the preloaded one, else the application's own, else None (`engines.choose` takes h11 then)."""
     return _find("httptools", environment=True)
 
 
