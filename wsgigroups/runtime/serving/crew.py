@@ -418,6 +418,7 @@ class Crew:
             if now_s - beat_s >= HEARTBEAT_S:
                 beat_s = now_s
                 self._words[_HEARTBEAT] = self._clock()
+                self._poller.listening.tell(len(self._poller.connections))
             if turn != self._turn:
                 turn = self._turn
                 quiet = 0

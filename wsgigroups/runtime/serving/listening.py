@@ -3,7 +3,8 @@
 Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
 process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
 does not watch: its siblings take what comes. If connections wait and no sibling has taken one for a while (the pulse of
-the listener tells), nobody is free, and they are taken in, so that queue-timeout and connect-timeout hold for them.
+the listener tells), nobody is free, and they are taken in, so that queue-timeout and connect-timeout hold for them. A
+process that has more connections than a sibling leaves it the next one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
-from ..wire.pulse import Pulse
+from ..wire.pulse import FULL, Pulse
 from .connection import Connection
 
 PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
 _PROBES = 8  # so many looks in a row must find one, and none that a sibling has taken: 0.2 s in which nobody was free
 _FRESH_NS = int(_PROBES * PROBE_S * 1e9)
 PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
+AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
+LEAVE_NS = 2_000_000  # … within this time
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -69,12 +72,15 @@ class Listening:
         clock: Callable[[], int],
         log: Callable[[str, str], None],
         has_siblings: bool,
+        slot: int = 0,
     ) -> None:
         self._by_fd = {listener.fd: listener for listener in listeners}
         self._epoll = epoll
         self._clock = clock
         self._log = log
         self._has_siblings = has_siblings
+        self._slot = slot
+        self._left: Dict[int, int] = {}  # by listener: its pulse when we left a connection to others
         self.watching = False
         self.stopped = False
         self.paused_until_ns = 0
@@ -140,6 +146,32 @@ class Listening:
         """Whether a sibling with a free thread has taken a connection a short while ago."""
         pulse = self._by_fd[fd].pulse
         return pulse is not None and self._clock() - pulse.word[0] < _FRESH_NS
+
+    def tell(self, connections: int) -> None:
+        """Let siblings know how many connections there are here."""
+        if not self._has_siblings:
+            return
+        now_ns = self._clock()
+        for listener in self._by_fd.values():
+            if listener.pulse is not None:
+                listener.pulse.tell(self._slot, FULL if self.saturated or self.stopped else connections, now_ns)
+
+    def leaves(self, fd: int, connections: int) -> bool:
+        """Whether the connection that waits should rather go to a sibling, which has fewer by AHEAD or more.
+
+        Kept connections stay where they are accepted, so a burst that one process takes alone keeps one core busy for
+        as long as its clients stay. The wake-up was for us, and the sibling may sleep: if nobody has taken a
+        connection when the pause is over, we do.
+        """
+        pulse = self._by_fd[fd].pulse
+        if pulse is None or not self._has_siblings:
+            return False
+        now_ns = self._clock()
+        if self._left.pop(fd, None) == pulse.word[0] or connections < pulse.fewest(self._slot, now_ns) + AHEAD:
+            return False
+        self._left[fd] = pulse.word[0]
+        self.paused_until_ns = now_ns + LEAVE_NS
+        return True
 
     def accept(self, fd: int, trust: Trust, most: int) -> Tuple[List[Connection], bool]:
         """Accept up to `most` connections; the flag tells whether more may be waiting."""

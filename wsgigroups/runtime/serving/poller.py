@@ -84,6 +84,7 @@ class Poller(Keeper):
         open_now = len(connections)
         if open_now != self._published:
             self._published = self._words[WORD["connections"]] = open_now
+            listening.tell(open_now)
         full = open_now >= self.most_connections and not self._make_room()
         if listening.watching != (not full) or listening.saturated or listening.paused_until_ns or listening.stopped:
             listening.adjust(full)
@@ -102,7 +103,7 @@ class Poller(Keeper):
                     self._receive_early(connection)
             elif fd == self._wake_read:
                 self._wakened()
-            elif fd in listening:
+            elif fd in listening and not listening.leaves(fd, len(connections)):
                 self._accept(fd)
         if listening.probing():
             for fd in listening.probe():

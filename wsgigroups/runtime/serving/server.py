@@ -79,6 +79,7 @@ class Server:
             clock,
             log,
             settings.multiprocess,
+            int(identity.rpartition("/")[2] or 0),
         )
         self._queue = Queue(*_queue_limits(settings))
         self._poller = Poller(

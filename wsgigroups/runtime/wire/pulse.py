@@ -1,9 +1,10 @@
-"""The pulse of a listener: one sealed memory page on which the processes that share it note when one took a connection.
+"""The pulse of a listener: one sealed memory page on which the processes that share it tell each other how they are.
 
-Made by the manager with the socket and passed with it. Used by the leader of each process: one that has no free
-request thread tells by it whether its siblings still serve what waits, or nobody does. One 8-byte word,
-CLOCK_MONOTONIC nanoseconds; the last store wins, which is all that is asked of it. Only processes of one group share a
-page, so a tenant can mislead nobody but itself; the seals keep it from growing and shrinking.
+Made by the manager with the socket and passed with it. Used by the leader of each process. Word 0 is when somebody with
+a free request thread took a connection: a process that has none tells by it whether its siblings still serve what
+waits. A word for each slot holds how many connections its process has, and when it said so: a process that has more
+than another leaves it the next one. CLOCK_MONOTONIC; 8-byte stores, the last one wins, which is all that is asked of
+them. Only processes of one group share a page, so a tenant can mislead nobody but itself; the seals keep its size.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import os
 from .board import create_sealed
 
 SIZE_BYTES = 4096
+LINES = 64  # slots beyond share one: two processes then pass for one
+FULL = (1 << 24) - 1  # instead of a count: takes no connection now
+_FRESH_S = 2  # an older word is of a process that has gone, or hangs: it beats once a second
 
 
 def create(name: str) -> int:
@@ -22,7 +26,7 @@ def create(name: str) -> int:
 
 
 class Pulse:
-    """`word[0]` is when the last connection was taken by a process with a free thread."""
+    """`word[0]`, in nanoseconds, is when the last connection was taken by a process with a free thread."""
 
     __slots__ = ("_map", "word")
 
@@ -32,3 +36,14 @@ class Pulse:
             raise ValueError("descriptor %d is no pulse" % fd)
         self._map = mmap.mmap(fd, SIZE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self.word = memoryview(self._map).cast("Q")
+
+    def tell(self, slot: int, connections: int, now_ns: int) -> None:
+        """Say how many connections the process of a slot has."""
+        self.word[1 + slot % LINES] = (now_ns // 1_000_000_000) << 24 | min(connections, FULL)
+
+    def fewest(self, slot: int, now_ns: int) -> int:
+        """Return the least that any other process has; FULL when there is none that would take a connection."""
+        lines = self.word[1 : 1 + LINES].tolist()
+        del lines[slot % LINES]
+        oldest = now_ns // 1_000_000_000 - _FRESH_S
+        return min((line & FULL for line in lines if line >> 24 >= oldest), default=FULL)

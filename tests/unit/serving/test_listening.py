@@ -1,0 +1,111 @@
+"""Who takes a new connection, by what the processes of a listener tell each other."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Iterator
+
+import pytest
+from support.serving import Clock
+
+from wsgigroups.runtime.protocol.forwarding import Trust
+from wsgigroups.runtime.serving.listening import AHEAD, Listener, Listening
+from wsgigroups.runtime.wire import pulse
+from wsgigroups.runtime.wire.pulse import FULL, Pulse
+
+
+class Siblings:
+    """Two processes on one listener, as far as Listening is concerned."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.sock = socket.socket()
+        self.sock.bind(("127.0.0.1", 0))
+        self.sock.listen(8)
+        self.sock.setblocking(False)
+        fd = pulse.create("test")
+        self.pulse = Pulse(fd)
+        self.epolls = [select.epoll(), select.epoll()]
+        self.one, self.other = (
+            Listening([Listener(self.sock, {}, Pulse(fd))], epoll, self.clock, lambda *_: None, True, slot)
+            for slot, epoll in enumerate(self.epolls, 1)
+        )
+        os.close(fd)
+        self.fd = self.sock.fileno()
+
+    def close(self) -> None:
+        for epoll in self.epolls:
+            epoll.close()
+        self.sock.close()
+
+
+@pytest.fixture
+def siblings() -> Iterator[Siblings]:
+    found = Siblings()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "left"),
+    [(0, 0, False), (AHEAD - 1, 0, False), (AHEAD, 0, True), (20, 17, False), (20, 16, True), (3, 50, False)],
+)
+def test_the_one_with_more_leaves_it(siblings: Siblings, mine: int, others: int, left: bool) -> None:
+    siblings.one.tell(mine)
+    siblings.other.tell(others)
+    assert siblings.one.leaves(siblings.fd, mine) is left
+    assert (siblings.one.paused_until_ns > 0) is left
+
+
+def test_it_is_taken_after_the_pause_when_nobody_else_did(siblings: Siblings) -> None:
+    siblings.other.tell(0)
+    assert siblings.one.leaves(siblings.fd, 10)
+    siblings.clock.advance(0.002)
+    assert not siblings.one.leaves(siblings.fd, 10)
+    siblings.one.accept(siblings.fd, Trust(()), 1)  # there is none, but this notes a pulse
+    siblings.clock.advance(0.001)
+    assert siblings.one.leaves(siblings.fd, 11)  # the next one is offered again
+    siblings.other.accept(siblings.fd, Trust(()), 1)
+    assert siblings.one.leaves(siblings.fd, 11)  # the sibling is there: leave it more
+
+
+def test_who_is_full_has_stopped_or_is_silent_gets_nothing(siblings: Siblings) -> None:
+    siblings.other.tell(0)
+    siblings.other.saturated = True
+    siblings.other.tell(0)
+    assert not siblings.one.leaves(siblings.fd, 10)
+    siblings.other.saturated = False
+    siblings.other.tell(0)
+    assert siblings.one.leaves(siblings.fd, 10)
+    siblings.clock.advance(3.1)
+    assert not siblings.one.leaves(siblings.fd, 10)
+    siblings.other.tell(0)
+    assert siblings.one.leaves(siblings.fd, 10)
+    siblings.other.stopped = True
+    siblings.other.tell(0)
+    siblings.one.accept(siblings.fd, Trust(()), 1)
+    assert not siblings.one.leaves(siblings.fd, 10)
+
+
+def test_alone_it_takes_all() -> None:
+    found = Siblings()
+    alone = Listening([Listener(found.sock, {}, found.pulse)], found.epolls[0], found.clock, lambda *_: None, False)
+    found.other.tell(0)
+    assert not alone.leaves(found.fd, 1000)
+    found.close()
+
+
+def test_a_line_for_each_slot() -> None:
+    fd = pulse.create("test")
+    page, now_ns = Pulse(fd), 10**15
+    os.close(fd)
+    assert page.fewest(1, now_ns) == FULL
+    for slot in range(1, 6):
+        page.tell(slot, slot * 10, now_ns)
+    assert page.fewest(1, now_ns) == 20
+    assert page.fewest(2, now_ns) == 10
+    page.tell(3, 1 << 40, now_ns)
+    assert page.fewest(1, now_ns) == 20
+    assert page.word[0] == 0
