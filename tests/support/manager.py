@@ -84,6 +84,14 @@ class ManagerUnderTest:
             self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False, **more
         )
 
+    def cli_as(self, uid: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as another user, who knows the run directory; only root can. That number has no account."""
+        command = [sys.executable, "-m", "wsgigroups", "--run-dir", str(self.run_dir), *arguments]
+        return subprocess.run(
+            command, user=uid, group=uid, extra_groups=[], env={"PATH": os.defpath, "HOME": "/"}, cwd="/",
+            capture_output=True, text=True, timeout=HUNG_S, check=False,
+        )  # fmt: skip
+
     def write(self, text: str, name: str = "groups.toml") -> Path:
         """Write a configuration."""
         path = self.base / name

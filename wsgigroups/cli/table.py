@@ -17,7 +17,7 @@ from wsgigroups.cli.output import console
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STYLE = {
+STYLE = {
     "ready": "green",
     "degraded": "yellow",
     "starting": "cyan",
@@ -110,7 +110,7 @@ def _rows(group: dict[str, Any]) -> list[Row]:
     ready = f"{group['processes_ready']}/{group['processes_wanted']}"
     first: Row = {
         "group": Text(group["name"], style="bold"),
-        "state": Text(f"{group['state']} {ready}", style=_STYLE.get(group["state"], "")),
+        "state": Text(f"{group['state']} {ready}", style=STYLE.get(group["state"], "")),
         "requests": str(group["requests_total"]),
         "active": str(group["requests_active"]),
         "queued": str(group["requests_queued"]),
@@ -124,7 +124,7 @@ def _rows(group: dict[str, Any]) -> list[Row]:
         state = process["state"] + (f" {retry:.0f}s" if retry is not None else "")
         row: Row = {
             "group": f"  {group['name']}/{process['slot']}",
-            "state": Text(f"  {state}", style=_STYLE.get(process["state"], "")),
+            "state": Text(f"  {state}", style=STYLE.get(process["state"], "")),
             "pid": str(process["pid"] or "-"),
             "life": str(process["life"]),
             "up": duration(process["uptime_s"]) if process["pid"] else "-",

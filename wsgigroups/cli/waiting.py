@@ -1,16 +1,16 @@
 """Waiting for a change: progress as it happens, its outcome as an exit code.
 
-Runs in the user's process. Progress goes to stderr: a live display on a terminal, plain lines elsewhere.
+Runs in the user's process.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgigroups.cli.progress import Display, display
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -52,9 +52,16 @@ def follow(options: Globals, answer: dict[str, Any], no_wait: bool, timeout_s: f
 
 def wait(options: Globals, number: int, timeout_s: float | None) -> dict[str, Any]:
     """Follow one change to its end, showing its progress. Raises WsgigroupsError (7) when time is up."""
-    client = Client(options.run_dir)
+    show = display(options.verbosity, options.color)
+    try:
+        return _wait(Client(options.run_dir), number, timeout_s, show)
+    finally:
+        if show:
+            show.close()
+
+
+def _wait(client: Client, number: int, timeout_s: float | None, show: Display | None) -> dict[str, Any]:
     until = None if timeout_s is None else time.monotonic() + timeout_s
-    show = _Lines() if options.verbosity >= 0 else None
     seen = ""
     while True:
         left_s = 30.0 if until is None else min(30.0, until - time.monotonic())
@@ -80,29 +87,6 @@ def explain_failure(name: str, group: dict[str, Any]) -> None:
     if error["traceback"]:
         click.echo(error["traceback"].rstrip(), err=True)
     click.echo(f"cause: {error['message']}", err=True)
-
-
-class _Lines:
-    """One line per process and state; each is written once."""
-
-    def __init__(self) -> None:
-        self._said: set[tuple[str, int, str]] = set()
-        self._began = time.monotonic()
-
-    def update(self, change: dict[str, Any]) -> None:
-        for name, group in sorted(change["groups"].items()):
-            for process in group["processes"]:
-                key = (name, process["life"], process["state"])
-                if key not in self._said:
-                    self._said.add(key)
-                    pid = f" pid {process['pid']}" if process["pid"] else ""
-                    self._line(f"{name}/{process['slot']} life {process['life']}{pid}: {process['state']}")
-            if group["state"] != "pending" and (name, 0, group["state"]) not in self._said:
-                self._said.add((name, 0, group["state"]))
-                self._line(f"{name}: {group['state']}")
-
-    def _line(self, text: str) -> None:
-        print(f"{time.monotonic() - self._began:7.2f}s  {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:

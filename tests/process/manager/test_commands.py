@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import json
 import os
 import platform
+import pty
 import pwd
+import re
 import select
 import subprocess
 import sys
@@ -93,6 +96,39 @@ def test_no_wait_prints_the_change_and_timeout_gives_up(manager: ManagerUnderTes
         assert late.returncode == 7
         assert "it goes on" in late.stderr
         assert manager.get(port)[0] == 200  # the old process serves while its successor hangs
+
+
+def test_progress_of_each_process_while_applying(manager: ManagerUnderTest) -> None:
+    text = group("a", "hello_app:application", manager.port(), "processes = 2")
+    told = manager.apply(text + group("b", "hello_app:application", manager.port())).stderr
+    said = [line.split("s  ", 1)[1] for line in told.splitlines() if re.match(r" *\d+\.\d\ds  ", line)]
+    for name, slots in (("a", 2), ("b", 1)):
+        for slot in range(1, slots + 1):
+            pid = manager.pids(name)[slot]
+            steps = [line for line in said if line.startswith(f"{name}/{slot} ")]
+            assert re.fullmatch(rf"{name}/{slot} life \d+( pid {pid})?: starting", steps[0]), said
+            assert re.fullmatch(rf"{name}/{slot} life \d+ pid {pid}: ready", steps[-1]), said
+        assert said.count(f"{name}: done") == 1
+    assert manager.cli("-q", "restart", "a").stderr == ""
+
+
+@pytest.mark.parametrize(("terminal", "live"), [("xterm", True), ("dumb", False)])
+def test_progress_on_a_terminal_is_drawn_in_place(manager: ManagerUnderTest, terminal: str, live: bool) -> None:
+    path = manager.write(group("a", "hello_app:application", manager.port(), "processes = 2"))
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": terminal, "COLUMNS": "80", "LINES": "24"}
+    with open(ours, "rb", buffering=0) as screen:
+        with subprocess.Popen(
+            manager.command("apply", str(path)), stderr=theirs, stdout=subprocess.DEVNULL, env=environment
+        ) as applying:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: everybody who had the terminal has closed it
+                while data := screen.read(65536):
+                    shown += data
+        assert applying.returncode == 0
+    assert (b"\x1b[2K" in shown, b"change 1, apply" in shown) == (live, live)
+    assert (b"a/1 life 1" in shown, b"a: done" in shown) == (True, True)
 
 
 def test_logs_are_followed(manager: ManagerUnderTest) -> None:

@@ -196,6 +196,19 @@ def test_another_user_may_not_use_the_control_socket(manager: ManagerUnderTest) 
     assert f"uid {BOB_UID}" in manager.log("manager")
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o777], ids=["the socket refuses", "the manager refuses"])
+def test_a_command_of_another_user_ends_with_5(manager: ManagerUnderTest, mode: int) -> None:
+    manager.apply(group("a", manager.port(), 'user = "alice"'))
+    before = manager.pids("a")
+    os.chmod(manager.run_dir / "control.sock", mode)
+    for words in (["status"], ["restart", "a"], ["shutdown", "--now"], ["scale", "a=2"], ["why", "a"]):
+        done = manager.cli_as(BOB_UID, *words)
+        assert (done.returncode, done.stdout) == (5, ""), (words, done)
+        assert done.stderr.startswith("error: cannot ")
+        assert "hint: run the command as the user who started the manager" in done.stderr
+    assert manager.pids("a") == before
+
+
 def test_a_unix_socket_belongs_to_socket_user_alone(manager: ManagerUnderTest) -> None:
     path = manager.base / "a.sock"
     manager.apply(
