@@ -1,133 +1,238 @@
-"""Every documented option with its documented default, compared with models, schema and option reference.
+"""The decided table of options against models, schema, `explain` and reference: value, default and effect of each.
 
-The table is WSGIDaemonProcess's documentation (https://modwsgi.readthedocs.io, "configuration-directives") and the
-defaults and bounds of mod_wsgi's source; it is written here by hand, so that a change of a model shows.
+The table is docs/decisions/options.md. Its cells are read here, so that neither a model nor the decision can change
+alone.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wsgigroups.config import OPTIONS
+from wsgigroups.config import OPTIONS, Option
+from wsgigroups.config.effects import Effect, When
 from wsgigroups.config.units import parse_bytes, parse_duration
 
 ROOT = Path(__file__).parents[2]
+DECISION = (ROOT / "docs" / "decisions" / "options.md").read_text(encoding="utf-8")
+FACTS = json.loads((ROOT / "wsgigroups/config/generated/options.json").read_text(encoding="utf-8"))["groups.NAME"]
+SCHEMA = json.loads((ROOT / "schemas" / "groups.schema.json").read_text(encoding="utf-8"))["$defs"]["group"]
+REFERENCE = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 
-# option → default, effect, least value accepted besides 0 (None: no bound), kind
-DOCUMENTED: dict[str, tuple[Any, str, int | None, str]] = {
-    "processes": (1, "live", 1, "integer"),
-    "threads": (15, "replace", 1, "integer"),
-    "display-name": (None, "live", None, "text"),
-    "home": (None, "replace", None, "path"),
-    "user": (None, "replace", None, "ordinary-user"),
-    "group": (None, "replace", None, "ordinary-user"),
-    "supplementary-groups": ((), "replace", None, "group-names"),
-    "umask": (None, "replace", None, "umask"),
-    "lang": (None, "replace", None, "locale"),
-    "locale": (None, "replace", None, "locale"),
-    "chroot": (None, "replace", None, "path"),
-    "script-user": (None, "live", None, "user"),
-    "script-group": (None, "live", None, "user"),
-    "python-home": (None, "replace", None, "path"),
-    "python-path": ((), "replace", None, "paths"),
-    "python-eggs": (None, "replace", None, "path"),
-    "restart-interval": (0.0, "live", None, "duration"),
-    "maximum-requests": (0, "live", 0, "integer"),
-    "inactivity-timeout": (0.0, "live", None, "duration"),
-    "request-timeout": (0.0, "live", None, "duration"),
-    "deadlock-timeout": (300.0, "live", None, "duration"),
-    "startup-timeout": (0.0, "live", None, "duration"),
-    "graceful-timeout": (0.0, "live", None, "duration"),
-    "eviction-timeout": (0.0, "live", None, "duration"),
-    "shutdown-timeout": (5.0, "live", None, "duration"),
-    "connect-timeout": (15.0, "live", None, "duration"),
-    "socket-timeout": (60.0, "live", None, "duration"),
-    "queue-timeout": (0.0, "live", None, "duration"),
-    "listen-backlog": (100, "rebind", 1, "integer"),
-    "socket-user": (None, "rebind", None, "user"),
-    "cpu-time-limit": (0.0, "replace", 1, "duration"),
-    "cpu-priority": (0, "live", -20, "integer"),
-    "memory-limit": (0, "live", 1048576, "bytes"),
-    "virtual-memory-limit": (0, "live", 1048576, "bytes"),
-    "stack-size": (0, "replace", 32768, "bytes"),
-    "receive-buffer-size": (0, "rebind", 512, "bytes"),
-    "send-buffer-size": (0, "rebind", 512, "bytes"),
-    "header-buffer-size": (32768, "live", 8192, "bytes"),
-    "response-buffer-size": (65536, "live", 65536, "bytes"),
-    "response-socket-timeout": (0.0, "live", None, "duration"),
-}
-EXTENSIONS = {
-    "app": (None, "replace", "callable"),
-    "script": (None, "replace", "path"),
-    "callable-object": ("application", "replace", "identifier"),
-    "load": ("eager", "replace", "choice"),
-    "script-reloading": (False, "replace", "boolean"),
-    "listen": ((), "rebind", "addresses"),
-    "environment": ({}, "replace", "environment"),
-    "environment-files": ((), "replace", "paths"),
-    "switch-interval": (0.0, "replace", "duration"),
-    "memory-soft-limit": (0, "live", "bytes"),
-    "request-timeout-mode": ("average", "live", "choice"),
-    "interrupt-timeout": (0.0, "live", "duration"),
-    "trusted-proxies": ((), "live", "networks"),
-    "keep-alive-timeout": (5.0, "live", "duration"),
-    "response-flush-delay": (0.0, "none", "duration"),
-    "access-log": ("off", "live", "choice"),
-    "error-log": (None, "live", "path"),
-    "server-metrics": (False, "live", "boolean"),
+
+@dataclass(frozen=True)
+class Row:
+    """One option as it was decided: cells as they are written."""
+
+    value: str
+    default: str
+    effect: str
+
+
+def rows(heading: str) -> dict[str, Row]:
+    """The table below a heading; a row for several options is one for each."""
+    section = DECISION.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found: dict[str, Row] = {}
+    for line in section.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if not line.startswith("| ") or cells[0] == "option":
+            continue
+        name, value, default, effect = cells
+        names = re.split(r" / |, ", name)
+        effects = effect.split("/") if len(names) == effect.count("/") + 1 > 1 else [effect] * len(names)
+        for each, own in zip(names, effects, strict=True):
+            assert each not in found
+            found[each] = Row(value, default, own)
+    return found
+
+
+DIRECTIVE = rows("Options of WSGIDaemonProcess")
+OTHERS = rows("Options that the directive does not have")
+TABLE = {**DIRECTIVE, **OTHERS}
+# three options that mod_wsgi 6 has got, in one row of the table: their values are said elsewhere
+NEWER = {
+    "server-metrics": ("boolean", False),
+    "switch-interval": ("duration", 0.0),
+    "response-flush-delay": ("duration", 0.0),
 }
 
 
-def test_nothing_is_missing_and_nothing_is_hidden() -> None:
-    assert set(OPTIONS) == set(DOCUMENTED) | set(EXTENSIONS)
-    assert {name for name, option in OPTIONS.items() if option.extension} == set(EXTENSIONS)
+@cache
+def added_bounds() -> dict[str, int]:
+    """Bounds that the table does not have: option → bound, from the paragraph behind it."""
+    units = {"MiB": 2**20, "GiB": 2**30, "s": 1}
+    text = re.search(r"\nLower bounds that .*?(?=\n\n)", DECISION, re.DOTALL)
+    assert text
+    found: dict[str, int] = {}
+    for names, number, power, unit in re.findall(
+        r"((?:`[\w-]+`(?:, | and )?)+) (\d+)(?:\^(\d+))?(?: (MiB|GiB|s)\b)?", re.sub(r"\s+", " ", text[0])
+    ):
+        for name in re.findall(r"`([\w-]+)`", names):
+            found[name] = int(number) ** int(power or 1) * units.get(unit, 1)
+    return found
 
 
-@pytest.mark.parametrize("name", DOCUMENTED)
-def test_documented_options(name: str) -> None:
-    default, effect, least, kind = DOCUMENTED[name]
+def test_every_option_is_decided_once() -> None:
+    assert set(TABLE) == set(OPTIONS)
+    assert not set(DIRECTIVE) & set(OTHERS)
+    extensions = {name for name, option in OPTIONS.items() if option.extension}
+    assert extensions == {*OTHERS, *NEWER, "interrupt-timeout"}
+    assert len(DIRECTIVE) == 44, "the documentation's options, and those of mod_wsgi 6"
+
+
+KINDS: list[tuple[str, set[str]]] = [
+    (r"(0 or )?≥ \d+|[−\d]+ … \d+", {"integer", "bytes"}),
+    (r"text", {"text"}),
+    (r"(absolute )?dir|file", {"path"}),
+    (r"name, `#u?g?id`", {"user", "ordinary-user"}),
+    (r"list, or comma text", {"group-names"}),
+    (r"list, or colon text|list of files", {"paths"}),
+    (r"quoted octal text .*", {"umask"}),
+    (r"locale name", {"locale"}),
+    (r"s( of CPU)?", {"duration"}),
+    (r"bytes( ≥ .*)?", {"bytes"}),
+    (r"`package\.module:callable`", {"callable"}),
+    (r"name of a variable", {"identifier"}),
+    (r"`\w+`.* or `\w+`", {"choice"}),
+    (r"true or false", {"boolean"}),
+    (r"list of addresses", {"addresses"}),
+    (r"list of networks", {"networks"}),
+    (r"table of names and texts", {"environment"}),
+]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_values(name: str) -> None:
+    option, cell = OPTIONS[name], TABLE[name].value
+    if name in NEWER:
+        assert cell == "as mod_wsgi 6"
+        assert option.kind == NEWER[name][0]
+        return
+    (kinds,) = [kinds for pattern, kinds in KINDS if re.fullmatch(pattern, cell)]
+    assert option.kind in kinds
+    if option.kind == "choice":
+        assert list(option.choices) == re.findall(r"`(\w+)`", cell)
+    low, high = bounds(cell)
+    assert option.minimum == (added_bounds().get(name) if low is None else low)
+    if option.kind in ("integer", "bytes") and (option.maximum is not None or high is not None):
+        assert option.maximum == (added_bounds()[name] if high is None else high)
+    # 0 is no number below the bound but stands for "off"
+    assert option.zero_allowed == (option.kind in ("bytes", "duration") and option.minimum is not None)
+
+
+def bounds(cell: str) -> tuple[int | None, int | None]:
+    """The least and the largest value that a cell names."""
+    text = cell.replace("−", "-").replace(" KiB", "*1024")
+    both = re.fullmatch(r"(-?\d+) … (-?\d+)", text)
+    if both:
+        return int(both[1]), int(both[2])
+    least = re.search(r"≥ (\d+)(\*1024)?", text)
+    return (int(least[1]) * (1024 if least[2] else 1) if least else None), None
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_defaults(name: str) -> None:
+    option, cell = OPTIONS[name], TABLE[name].default
+    number = re.fullmatch(r"\d+|\[server\] timeout \((\d+)\)", cell)
+    if name in NEWER:
+        assert (option.default, type(option.default)) == (NEWER[name][1], type(NEWER[name][1]))
+    elif number:
+        assert option.default == int(number[1] or number[0])
+    elif cell in ("true", "false"):
+        assert option.default is (cell == "true")
+    elif option.kind in ("choice", "identifier"):
+        assert option.default == cell
+    else:
+        assert option.default in (None, (), {}, 0.0), "no value of its own: something else holds"
+        assert option.default_text, "and the reference says what"
+    said = f"{option.default_text} {option.default}"
+    # whatever the cell refers to has to stand in the sentence that people read
+    for word in re.findall(
+        r"\[server\]|`user`|[a-z]+-timeout|inherit|cwd|primary group|group's site|gateway", cell
+    ):
+        assert {"`user`": "user", "cwd": "working directory"}.get(word, word) in said, word
+
+
+LETTERS = {"R": Effect.REPLACE, "B": Effect.REBIND, "L": Effect.LIVE, "–": Effect.NONE}
+
+
+def effects(cell: str) -> tuple[Effect, dict[When, Effect]]:
+    """The effect of the usual change, and of those that have another one."""
+    both = re.fullmatch(r"(.) down/(.) up", cell)
+    if both:
+        return LETTERS[both[1]], {When.RAISED: LETTERS[both[2]]}
+    written = re.fullmatch(r"(.) \(scale\); (.) when written ↔ omitted", cell)
+    if written:
+        return LETTERS[written[1]], {When.WRITTEN: LETTERS[written[2]]}
+    return LETTERS[cell], {}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_effects(name: str) -> None:
     option = OPTIONS[name]
-    assert (option.default, type(option.default)) == (default, type(default))
-    assert option.effect.value == effect
-    assert option.minimum == least
-    assert option.kind == kind
-    if least is not None and kind in ("bytes", "duration"):
-        assert option.zero_allowed, "0 turns a limit off"
+    assert (option.effect, dict(option.otherwise)) == effects(TABLE[name].effect)
+    assert option.effect_reason
 
 
-@pytest.mark.parametrize("name", EXTENSIONS)
-def test_extensions(name: str) -> None:
-    default, effect, kind = EXTENSIONS[name]
+def test_effects_of_both_directions_are_read() -> None:
+    """So that the test above cannot pass by reading nothing."""
+    assert effects(TABLE["memory-limit"].effect) == (Effect.LIVE, {When.RAISED: Effect.REPLACE})
+    assert effects(TABLE["processes"].effect) == (Effect.LIVE, {When.WRITTEN: Effect.REPLACE})
+    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 3
+
+
+def written(option: Option, value: Any) -> Any:
+    """What schema and `explain` give as default, as the model has it."""
+    if option.kind == "duration":
+        return parse_duration(value)
+    return parse_bytes(value) if option.kind == "bytes" else value
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_schema_says_the_same(name: str) -> None:
+    option, entry = OPTIONS[name], SCHEMA["properties"][name]
+    said = option.effect_text
+    assert entry["x-effect"] == said
+    assert entry["description"].endswith(f"Effect of a change: {said}.")
+    if option.default in (None, (), {}):
+        assert "default" not in entry
+    else:
+        assert written(option, entry["default"]) == option.default
+    assert entry.get("$ref") == (None if option.kind == "choice" else f"#/$defs/{option.kind}")
+    if option.kind == "integer":
+        assert (entry["minimum"], entry["maximum"]) == (option.minimum, option.maximum)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_explain_says_the_same(name: str) -> None:
+    option, facts = OPTIONS[name], FACTS[name]
+    assert (facts["doc"], facts["unit"], facts["extension"]) == (option.doc, option.unit, option.extension)
+    assert (facts["effect"], facts["effect-text"]) == (option.effect.value, option.effect_text)
+    assert facts["effect-otherwise"] == {when.value: effect.value for when, effect in option.otherwise.items()}
+    if option.default in (None, (), {}):
+        assert facts["default-value"] is None
+    else:
+        assert written(option, facts["default-value"]) == option.default
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_reference_says_the_same(name: str) -> None:
     option = OPTIONS[name]
-    assert (option.default, type(option.default)) == (default, type(default))
-    assert (option.effect.value, option.kind) == (effect, kind)
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_reference_says_what_the_model_does(name: str) -> None:
-    """docs/options.md and the data of `explain`, field by field."""
-    option = OPTIONS[name]
-    text = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
-    section = re.search(rf'<a id="group-{name}"></a>\n(.*?)(?=\n<a id=|\n## |\Z)', text, re.DOTALL)
+    section = re.search(rf'<a id="group-{name}"></a>\n(.*?)(?=\n<a id=|\n## |\Z)', REFERENCE, re.DOTALL)
     assert section
     assert option.doc in section[1]
-    assert f"- Effect of a change: {option.effect.value} ({option.effect_reason})" in section[1]
-    row = re.search(rf"^\| \[`{name}`\]\(#group-{name}\) \| .* \|$", text, re.MULTILINE)
-    assert row
-    assert row[0].endswith(f"| {option.effect.value} |")
-    facts = json.loads((ROOT / "wsgigroups/config/generated/options.json").read_text())["groups.NAME"][name]
-    assert (facts["doc"], facts["effect"], facts["unit"]) == (option.doc, option.effect.value, option.unit)
-    assert ("- Extension" in section[1]) == facts["extension"] == option.extension
-    if option.kind == "duration":
-        assert parse_duration(facts["default-value"]) == option.default
-    elif option.kind == "bytes":
-        assert parse_bytes(facts["default-value"]) == option.default
-    else:
-        assert facts["default-value"] == (option.default if option.default not in (None, (), {}) else None)
+    assert f"- Effect of a change: {option.effect_text} ({option.effect_reason})\n" in section[1]
+    assert f"- Default: {FACTS[name]['default']}\n" in section[1]
+    assert f"- Value: {FACTS[name]['value']}\n" in section[1]
+    assert ("- Extension" in section[1]) == option.extension
     if option.minimum is not None and option.kind == "integer":
         assert f"from {option.minimum} to {option.maximum}" in section[1]
+    cells = re.search(rf"^\| \[`{name}`\]\(#group-{name}\) \| (.*) \| (.*) \| (.*) \|$", REFERENCE, re.MULTILINE)
+    assert cells
+    assert cells.groups() == (FACTS[name]["value"].replace("|", "\\|"), FACTS[name]["default"], option.effect_text)

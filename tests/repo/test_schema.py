@@ -59,7 +59,7 @@ def test_every_option_is_described(schema: Any) -> None:
         entry = properties[name]
         assert entry["description"].startswith(option.doc)
         assert entry["examples"] == [option.example]
-        assert entry["x-effect"] == option.effect.value
+        assert entry["x-effect"] == option.effect_text
         assert entry.get("x-unit") == option.unit
         if option.kind == "duration":
             assert parse_duration(entry["default"]) == option.default

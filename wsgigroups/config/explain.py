@@ -45,7 +45,7 @@ def option_lines(table: str, name: str, facts: Mapping[str, Any], threads: int |
     rows = {
         "value": facts["value"] + (f", in {facts['unit']}" if facts["unit"] else ""),
         "default": facts["default"],
-        "effect of a change": f"{facts['effect']}: {_EFFECTS[facts['effect']]} ({facts['effect-reason']})",
+        "effect of a change": f"{_effects(facts)} ({facts['effect-reason']})",
         "example": f"{name} = {facts['example']}",
     }
     if facts["interpolated"]:
@@ -61,6 +61,13 @@ def option_lines(table: str, name: str, facts: Mapping[str, Any], threads: int |
     if numbers:
         lines += ["", *numbers]
     return lines
+
+
+def _effects(facts: Mapping[str, Any]) -> str:
+    """The effect of each kind of change, and what it means."""
+    effects = [facts["effect"], *facts["effect-otherwise"].values()]
+    clauses = zip(facts["effect-text"].split(", "), effects, strict=True)
+    return "; ".join(f"{clause}: {_EFFECTS[effect]}" for clause, effect in clauses)
 
 
 def arithmetic(name: str, threads: int | None, value: str | None) -> list[str]:

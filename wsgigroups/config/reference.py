@@ -86,7 +86,8 @@ read in place of hyphens (and reported by `validate --strict`).
 
 Effects: **replace** means that processes are replaced one by one, the successor ready before the old one goes;
 **rebind** that listening sockets are bound or tuned anew; **live** that no process is touched; **none** that nothing
-depends on it.
+depends on it. Where not every change has the same effect, each is named. A limit is **lowered** to a smaller one, or to
+one where there was none, and **raised** to a larger one, or to none.
 """
 
 
@@ -116,7 +117,7 @@ def make_markdown() -> str:
         parts.append(f"\n## {title}\n\n`{path}`\n\n| option | value | default | effect |\n|---|---|---|---|\n")
         for option in options.values():
             name = f"[`{option.name}`](#{_anchor(path, option)})"
-            cells = [name, kind_text(option), default_text(option), option.effect.value]
+            cells = [name, kind_text(option), default_text(option), option.effect_text]
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
         parts += [_section(path, option) for option in options.values()]
     return "".join(parts)
@@ -131,7 +132,7 @@ def _section(path: str, option: Option) -> str:
     facts = [
         f"- Value: {kind_text(option)}",
         f"- Default: {default_text(option)}",
-        f"- Effect of a change: {option.effect.value} ({option.effect_reason})",
+        f"- Effect of a change: {option.effect_text} ({option.effect_reason})",
         f"- Example: `{option.name} = {as_toml(option.example)}`",
     ]
     if option.related:
@@ -153,6 +154,8 @@ def make_data() -> dict[str, Any]:
                 "default-value": default_value(option),
                 "unit": option.unit,
                 "effect": option.effect.value,
+                "effect-otherwise": {when.value: effect.value for when, effect in option.otherwise.items()},
+                "effect-text": option.effect_text,
                 "effect-reason": option.effect_reason,
                 "example": as_toml(option.example),
                 "related": list(option.related),

@@ -138,7 +138,7 @@ def _reference(table: Table, definitions: dict[str, Any]) -> dict[str, Any]:
 def option_schema(option: Option) -> dict[str, Any]:
     """The schema of one option: its kind, and what an editor shows."""
     default = default_text(option)
-    description = f"{option.doc}\n\nDefault: {default}. Effect of a change: {option.effect.value}."
+    description = f"{option.doc}\n\nDefault: {default}. Effect of a change: {option.effect_text}."
     schema: dict[str, Any] = {"description": description}
     if option.kind == "choice":
         schema["enum"] = list(option.choices)
@@ -150,7 +150,7 @@ def option_schema(option: Option) -> dict[str, Any]:
     if value is not None:
         schema["default"] = value
     schema["examples"] = [option.example]
-    schema["x-effect"] = option.effect.value
+    schema["x-effect"] = option.effect_text
     if option.unit:
         schema["x-unit"] = option.unit
     return schema

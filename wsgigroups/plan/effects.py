@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wsgigroups.config import OPTIONS
+from wsgigroups.config.effects import When
 
 # Values that stand in a target's options without being options of the file.
 RESOLVED: dict[str, tuple[str, str]] = {
@@ -10,8 +11,6 @@ RESOLVED: dict[str, tuple[str, str]] = {
     "application": ("replace", "applications are loaded when a process starts"),
     "wsgi.multiprocess": ("replace", "part of the environ; follows from writing processes or not"),
 }
-# Lowering takes effect on running processes; raising needs a new one, because a hard limit can only go down.
-_DOWN_ONLY = frozenset({"memory-limit", "virtual-memory-limit"})
 
 
 def base_name(option: str) -> str:
@@ -23,15 +22,21 @@ def effect_of(option: str, old: str | None = None, new: str | None = None) -> st
     """replace, rebind, live or none. Raises KeyError for a name that is neither an option nor resolved."""
     if option in RESOLVED:
         return RESOLVED[option][0]
-    if option in _DOWN_ONLY and old is not None and new is not None:
-        before, after = int(old), int(new)
-        return "live" if after and (after < before or not before) else "replace"
-    return OPTIONS[base_name(option)].effect.value
+    known = OPTIONS[base_name(option)]
+    raised = known.otherwise.get(When.RAISED)
+    if raised is not None and old is not None and new is not None and _is_raised(int(old), int(new)):
+        return raised.value
+    return known.effect.value
+
+
+def _is_raised(old: int, new: int) -> bool:
+    """Whether a limit lets through more than before; 0 is none."""
+    return old != new and old != 0 and (new == 0 or new > old)
 
 
 def in_fingerprint(option: str) -> bool:
-    """Whether processes that differ in this option are different processes."""
-    return option not in _DOWN_ONLY and effect_of(option) == "replace"
+    """Whether processes that differ in this option are different processes, whatever the values are."""
+    return effect_of(option) == "replace"
 
 
 def why(option: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from wsgigroups.config.effects import Effect
+from wsgigroups.config.effects import Effect, When, effect_text
 from wsgigroups.config.kinds import Kind
 
 
@@ -28,6 +28,7 @@ class Option:
     default: Any  # None: no value, the text in `default_text` says what happens then
     default_text: str
     effect: Effect
+    otherwise: Mapping[When, Effect]  # the effect of the changes that have another one
     effect_reason: str
     unit: str | None
     doc: str
@@ -40,6 +41,11 @@ class Option:
     extension: bool  # not an option of WSGIDaemonProcess 4.5
     interpolated: bool  # `${NAME}` is replaced
     required: bool
+
+    @property
+    def effect_text(self) -> str:
+        """The effect of every change, for people."""
+        return effect_text(self.effect, self.otherwise)
 
 
 class OptionModel(BaseModel):
@@ -75,6 +81,7 @@ def option(
     effect: Effect,
     reason: str,
     example: Any,
+    otherwise: Mapping[When, Effect] | None = None,
     default_text: str = "",
     related: Sequence[str] = (),
     choices: Sequence[str] = (),
@@ -89,6 +96,7 @@ def option(
     about: Any = {
         "default-text": default_text,
         "effect": effect,
+        "otherwise": otherwise or {},
         "reason": reason,
         "related": tuple(related),
         "choices": tuple(choices),
@@ -126,6 +134,7 @@ def describe(model: type[OptionModel]) -> Mapping[str, Option]:
             default=default,
             default_text=about["default-text"],
             effect=about["effect"],
+            otherwise=about["otherwise"],
             effect_reason=about["reason"],
             unit=_UNITS.get(kind),
             doc=field.description or "",

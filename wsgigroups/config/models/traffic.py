@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from wsgigroups.config.effects import Effect
+from wsgigroups.config.effects import Effect, When
 from wsgigroups.config.kinds import AnyPath, Boolean, Bytes, Duration, Integer, Kind, Networks
 from wsgigroups.config.models.base import OptionModel, option
 
 _TOLD = "told to running processes"
 _SOCKET = "set on the listening socket"
+_LOWERED = "a lower limit is set on running processes; a higher one, or none, takes new ones: hard limits only go down"
 
 
 class QueueOptions(OptionModel):
@@ -214,7 +215,8 @@ class LimitOptions(OptionModel):
         "MemoryError; the process is not killed.",
         default_text="0: off",
         effect=Effect.LIVE,
-        reason="a lower limit is set on running processes, a higher one when a process starts",
+        otherwise={When.RAISED: Effect.REPLACE},
+        reason=_LOWERED,
         example="512M",
         minimum=1048576,
         zero_allowed=True,
@@ -225,7 +227,8 @@ class LimitOptions(OptionModel):
         "Address space that a process may map (RLIMIT_AS), thread stacks and shared libraries included.",
         default_text="0: off",
         effect=Effect.LIVE,
-        reason="a lower limit is set on running processes, a higher one when a process starts",
+        otherwise={When.RAISED: Effect.REPLACE},
+        reason=_LOWERED,
         example="2G",
         minimum=1048576,
         zero_allowed=True,

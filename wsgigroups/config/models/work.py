@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from wsgigroups.config.effects import Effect
+from wsgigroups.config.effects import Effect, When
 from wsgigroups.config.kinds import (
     Addresses,
     AnyPath,
@@ -124,7 +124,8 @@ class ProcessOptions(OptionModel):
         "process and wsgi.multiprocess is false, as interactive debuggers need it.",
         default_text="1, and wsgi.multiprocess false",
         effect=Effect.LIVE,
-        reason="processes are added or drained",
+        otherwise={When.WRITTEN: Effect.REPLACE},
+        reason="processes are added or drained; wsgi.multiprocess is part of the environ of those that run",
         example=2,
         minimum=1,
         maximum=4096,

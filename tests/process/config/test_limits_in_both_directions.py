@@ -1,0 +1,71 @@
+"""A memory limit that is lowered reaches the running processes; one that is raised takes new ones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.manager import APPS, ManagerUnderTest
+
+MIB = 2**20
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def may_change_limits() -> bool:
+    """Whether the limits of another user's process can be changed; as an ordinary user all processes are our own."""
+    effective = re.search(r"CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text())
+    assert effective
+    return os.geteuid() != 0 or bool(int(effective[1], 16) >> 24 & 1)  # CAP_SYS_RESOURCE, which containers drop
+
+
+def limits_of(pid: int) -> dict[str, tuple[int, int]]:
+    """Soft and hard limits of a process by their names; prlimit(2) would take a capability that root may lack."""
+    text = Path(f"/proc/{pid}/limits").read_text()
+    found = re.findall(r"^Max ([a-z ]+?) {2,}(\d+) +(\d+) ", text, re.MULTILINE)
+    return {name: (int(soft), int(hard)) for name, soft, hard in found}
+
+
+@pytest.mark.parametrize(
+    ("option", "label", "sizes"),
+    [
+        ("memory-limit", "data size", (512, 400, 600)),
+        ("virtual-memory-limit", "address space", (4000, 3000, 5000)),
+    ],
+)
+def test_a_limit_lowered_and_raised(
+    manager: ManagerUnderTest, option: str, label: str, sizes: tuple[int, int, int]
+) -> None:
+    port = manager.port()
+    text = f'[groups.blog]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
+    text += 'processes = 2\nthreads = 2\nstack-size = "512K"\n'
+    first, lower, higher = sizes
+
+    def applied(size: int, inherited: int | None = None) -> dict[int, int]:
+        manager.apply(f'{text}{option} = "{size}M"\n')
+        pids = manager.pids("blog")
+        assert len(pids) == 2
+        for pid in pids.values():
+            assert limits_of(pid)[label] == ((inherited or size) * MIB, (inherited or size) * MIB)
+        return pids
+
+    before = applied(first)
+    planned = manager.cli("plan", str(manager.write(f'{text}{option} = "{lower}M"\n', "lower.toml"))).stdout
+    assert "live" in planned
+    if may_change_limits():
+        assert applied(lower) == before, "the same processes, with the lower limit"
+    else:
+        assert applied(lower, inherited=first) == before, "the same processes"
+        assert "cannot change a running process" in manager.log("manager"), "and it is said that they keep the old one"
+    planned = manager.cli("plan", str(manager.write(f'{text}{option} = "{higher}M"\n', "higher.toml"))).stdout
+    assert "replace" in planned
+    after = applied(higher)
+    assert not set(after.values()) & set(before.values()), "a hard limit can only go down: these are new"
+    assert manager.get(port)[0] == 200
