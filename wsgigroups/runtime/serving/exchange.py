@@ -9,16 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import select
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from ..protocol import responses
 from ..protocol.heads import Head
 from .bodies import ArrivingBody
 from .connection import Connection
+from .keeping import Keeper
 from .output import DONT_WAIT, Output
-
-if TYPE_CHECKING:
-    from .gateway import Gateway
 
 _UNSENT = -1
 _JOINED_BYTES = 65536  # a block up to this size is copied behind the head, so that one send takes both
@@ -34,7 +32,7 @@ class Exchange:
     """`start_response` is given to the application; the gateway calls the rest."""
 
     __slots__ = (
-        "_gateway",
+        "_keeper",
         "body",
         "connection",
         "ended",
@@ -48,8 +46,8 @@ class Exchange:
         "sent_bytes",
     )
 
-    def __init__(self, gateway: "Gateway", connection: Connection, head: Head, body: Optional[ArrivingBody]) -> None:
-        self._gateway = gateway
+    def __init__(self, keeper: Keeper, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> None:
+        self._keeper = keeper
         self.connection = connection
         self.head = head
         self.body = body  # None: all of it had arrived before
@@ -76,7 +74,7 @@ class Exchange:
                     exc_info = None  # break the cycle through this frame
         elif self.prepared is not None:
             raise RuntimeError("start_response was called again without exc_info")
-        self.prepared = responses.prepare(status, headers, self._gateway.settings.header_buffer_size_bytes)
+        self.prepared = responses.prepare(status, headers, self._keeper.settings.header_buffer_size_bytes)
         return self.write
 
     def write(self, block: bytes) -> None:
@@ -95,13 +93,13 @@ class Exchange:
         prepared = self.prepared
         if prepared is None:
             raise RuntimeError("the application did not call start_response")
-        gateway = self._gateway
+        keeper = self._keeper
         body = self.body
         if body is not None:
             body.answer_began = True
-        if not gateway.poller.keeps or (body is not None and not body.complete):
+        if not keeper.keeps or (body is not None and not body.complete):
             self.keep = False  # what is left of an unread body must not be taken for a request
-        own, date = gateway.dates.lines
+        own, date = keeper.dates.lines
         data, self.framing, self.keep = responses.compose(
             prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, own, date
         )
@@ -114,18 +112,18 @@ class Exchange:
         """Return head and body of an answer that has one block."""
         if type(block) is not bytes:
             raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
-        prepared, gateway = self.prepared, self._gateway
+        prepared, keeper = self.prepared, self._keeper
         if (
             prepared is not None
             and prepared.plain
             and prepared.length == len(block)
             and self.ordinary
             and self.keep
-            and gateway.poller.keeps
+            and keeper.keeps
         ):  # what most answers are; `compose` comes to the same
             self.framing = responses.WITH_LENGTH
             self.left = 0
-            return prepared.status_line + gateway.dates.lines[0] + prepared.fields + b"\r\n", block
+            return prepared.status_line + keeper.dates.lines[0] + prepared.fields + b"\r\n", block
         head = self.compose(len(block))
         if self.framing == responses.NO_BODY:
             block = b""
@@ -159,16 +157,16 @@ class Exchange:
             return
         self.send(head)
         count = min(length, self.left) if self.left >= 0 else length
-        connection, gateway = self.connection, self._gateway
+        connection = self.connection
         sock_fd = connection.fd
         os.set_blocking(sock_fd, False)  # sendfile(2) has no flag for it
         while count:
             if connection.output is not None:
-                gateway.drain_output(self, 0)
+                self._drain(0)
             try:
                 sent = os.sendfile(sock_fd, fd, offset, min(count, _SENDFILE_BYTES))
             except BlockingIOError:
-                gateway.wait_writable(self)
+                self._wait_writable()
                 continue
             except OSError as error:
                 if error.errno in _OF_THE_FILE:
@@ -192,9 +190,7 @@ class Exchange:
 
     def _within_length(self, block: bytes) -> bytes:
         if len(block) > self.left:
-            self._gateway.log_request(
-                self, "warning", "the body is longer than its Content-Length: what is beyond it was dropped"
-            )
+            self.log("warning", "the body is longer than its Content-Length: what is beyond it was dropped")
             block = block[: self.left]
         self.left -= len(block)
         return block
@@ -228,14 +224,14 @@ class Exchange:
             self._buffer(memoryview(data)[sent:])
 
     def _buffer(self, rest: memoryview) -> None:
-        connection, gateway = self.connection, self._gateway
+        connection, keeper = self.connection, self._keeper
         output = connection.output
         if output is None:
             output = Output()
             output.append(rest)
             connection.output = output
             try:
-                gateway.poller.watch_output(connection)
+                keeper.watch_output(connection)
             except OSError as error:
                 raise self.lost(error) from None
         else:
@@ -246,9 +242,39 @@ class Exchange:
                     output.flush(connection.sock)
                 except OSError as error:
                     raise self.lost(error) from None
-        limit = gateway.settings.response_buffer_size_bytes
+        limit = keeper.settings.response_buffer_size_bytes
         if limit and output.size > limit:
-            gateway.drain_output(self, limit)
+            self._drain(limit)
+
+    def _drain(self, limit: int) -> None:
+        """Wait until no more than `limit` bytes are waiting for the client. Raises ClientGoneError."""
+        connection = self.connection
+        output = connection.output
+        while output is not None:
+            before = output.size
+            try:
+                with output.lock:
+                    output.flush(connection.sock)
+            except OSError as error:
+                raise self.lost(error) from None
+            if output.size <= limit:
+                break
+            if not _writable(connection.fd, self._keeper.write_timeout_s) and output.size >= before:
+                raise self._stalled()
+        if not limit and output is not None:
+            self._keeper.flushed_early(connection)
+
+    def _wait_writable(self) -> None:
+        if not _writable(self.connection.fd, self._keeper.write_timeout_s):
+            raise self._stalled()
+
+    def _stalled(self) -> ClientGoneError:
+        reason = "it has taken nothing for %gs (response-socket-timeout): connection aborted"
+        return self.lost(None, reason % self._keeper.write_timeout_s)
+
+    def log(self, level: str, text: str) -> None:
+        """Log with what was asked, and by whom."""
+        self._keeper.log_request(self.head, self.connection, level, text)
 
     def lost(self, error: Optional[OSError], reason: str = "") -> ClientGoneError:
         """Note that nobody takes the rest; returns what to raise."""
@@ -256,7 +282,7 @@ class Exchange:
         return ClientGoneError("the client is gone: %s" % (error if error is not None else reason))
 
 
-def writable(fd: int, timeout_s: float) -> bool:
+def _writable(fd: int, timeout_s: float) -> bool:
     """Wait until the socket takes something; False when it did not in time (0: no limit)."""
     poller = select.poll()
     poller.register(fd, select.POLLOUT)

@@ -12,13 +12,11 @@ from typing import Any, Callable, Dict, Iterable, Optional
 
 from ..protocol import forwarding, responses
 from ..protocol.heads import Head
-from ..wire.spec import Serving
 from .access import AccessLog
 from .bodies import EMPTY_BODY, ArrivingBody
 from .connection import FLUSHING, Connection
-from .dates import Dates
 from .errors_stream import ErrorsStream
-from .exchange import ClientGoneError, Exchange, writable
+from .exchange import ClientGoneError, Exchange
 from .files import FileWrapper
 from .poller import Poller
 from .tally import Tally
@@ -35,19 +33,13 @@ class Gateway:
         self,
         application: Application,
         poller: Poller,
-        settings: Serving,
-        dates: Dates,
         clock: Callable[[], int],
-        log: Callable[[str, str], None],
         access: Optional[AccessLog],
         errors: ErrorsStream,
     ) -> None:
         self._application = application
         self._clock = clock
         self.poller = poller
-        self.settings = settings
-        self.dates = dates
-        self._log = log
         self.access = access
         self._errors = errors
 
@@ -71,7 +63,7 @@ class Gateway:
             body = None
         access = self.access
         noted = None if access is None else access.note(head)
-        exchange = Exchange(self, connection, head, body)
+        exchange = Exchange(self.poller, connection, head, body)
         result: Any = None
         posted = b""
         try:
@@ -127,10 +119,10 @@ class Gateway:
     def _fell_short(self, exchange: Exchange) -> bool:
         """Log why the answer is not whole; False."""
         if exchange.gone:  # the application has kept the exception to itself
-            self.log_request(exchange, "info", "the client is gone")
+            exchange.log("info", "the client is gone")
         else:
             text = "the body is %d bytes shorter than its Content-Length: the connection was closed"
-            self.log_request(exchange, "error", text % exchange.left)
+            exchange.log("error", text % exchange.left)
         return False
 
     def _open_body(self, connection: Connection, head: Head) -> Optional[ArrivingBody]:
@@ -138,7 +130,7 @@ class Gateway:
         if connection.decoder is None and (head.chunked or len(connection.body) == head.length):
             head.environ["wsgi.input"] = io.BytesIO(connection.body) if connection.body else EMPTY_BODY
             return None
-        body = ArrivingBody(connection, self.settings.socket_timeout_s, head.expects, self._clock)
+        body = ArrivingBody(connection, self.poller.settings.socket_timeout_s, head.expects, self._clock)
         head.environ["wsgi.input"] = body
         return body
 
@@ -148,7 +140,7 @@ class Gateway:
         try:
             exchange.send(answer)
         except ClientGoneError as error:
-            self.log_request(exchange, "info", str(error))
+            exchange.log("info", str(error))
             tally.aborted += 1
             return False
         return True
@@ -191,17 +183,15 @@ class Gateway:
         exchange.keep = exchange.keep and exchange.body is None
         if exchange.gone or isinstance(error, ClientGoneError):
             exchange.gone = True
-            self.log_request(
-                exchange, "info", "%s" % (error if isinstance(error, ClientGoneError) else "the client is gone")
-            )
+            exchange.log("info", str(error) if isinstance(error, ClientGoneError) else "the client is gone")
             return False
         status = 500
         if exchange.body is not None and exchange.body.error is not None:
             status = exchange.body.error.status
-            self.log_request(exchange, "info", "the request's body broke off: %s" % exchange.body.error.reason)
+            exchange.log("info", "the request's body broke off: %s" % exchange.body.error.reason)
         else:
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self.log_request(exchange, "error", "the application failed\n" + text)
+            exchange.log("error", "the application failed\n" + text)
         if exchange.framing != _UNSENT or not status:
             return False
         exchange.keep = exchange.keep and exchange.head.keep_alive and self.poller.keeps and status == 500
@@ -210,7 +200,7 @@ class Gateway:
             exchange.send(
                 responses.refusal(
                     status,
-                    self.dates.lines[0],
+                    self.poller.dates.lines[0],
                     exchange.keep and exchange.head.is_http_1_1,
                     exchange.head.method == "HEAD",
                 )
@@ -228,7 +218,7 @@ class Gateway:
                 close()
         except BaseException as error:  # noqa: BLE001 — as in `answer`
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self.log_request(exchange, "error", "close() of the answer's iterable failed\n" + text)
+            exchange.log("error", "close() of the answer's iterable failed\n" + text)
 
     def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int) -> None:
         """Give the connection its next state; it is still this thread's."""
@@ -256,40 +246,6 @@ class Gateway:
             poller.linger(connection)
         else:
             poller.close(connection)
-
-    # What an exchange asks for
-
-    def drain_output(self, exchange: Exchange, limit: int) -> None:
-        """Wait until no more than `limit` bytes are waiting for the client. Raises ClientGoneError."""
-        connection = exchange.connection
-        output = connection.output
-        while output is not None:
-            before = output.size
-            try:
-                with output.lock:
-                    output.flush(connection.sock)
-            except OSError as error:
-                raise exchange.lost(error) from None
-            if output.size <= limit:
-                break
-            if not writable(connection.fd, self.poller.write_timeout_s) and output.size >= before:
-                raise self._stalled(exchange)
-        if not limit and output is not None:
-            self.poller.flushed_early(connection)
-
-    def wait_writable(self, exchange: Exchange) -> None:
-        """Wait until the socket takes something. Raises ClientGoneError."""
-        if not writable(exchange.connection.fd, self.poller.write_timeout_s):
-            raise self._stalled(exchange)
-
-    def _stalled(self, exchange: Exchange) -> ClientGoneError:
-        reason = "it has taken nothing for %gs (response-socket-timeout): connection aborted"
-        return exchange.lost(None, reason % self.poller.write_timeout_s)
-
-    def log_request(self, exchange: Exchange, level: str, text: str) -> None:
-        """Log with what was asked, and by whom."""
-        head, connection = exchange.head, exchange.connection
-        self._log(level, "%s %s from %s: %s" % (head.method, head.target, connection.peer, text))
 
 
 def _name_server(environ: Dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ class Keeper:
         self.refused: Callable[[Connection, int, int], None] = lambda _connection, _status, _size: None
         self._words = words
         self._clock = clock
-        self._dates = dates
+        self.dates = dates
         self._log = log
         self._next_deadline_ns = 0  # no deadline is earlier; 0: there is none
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -75,6 +75,10 @@ class Keeper:
         """Make the leader look at what has changed."""
         with contextlib.suppress(BlockingIOError, OSError):  # full of wake-ups already, or closed
             os.write(self._wake_write, b"\0")
+
+    def log_request(self, head: Head, connection: Connection, level: str, text: str) -> None:
+        """Log with what was asked, and by whom."""
+        self._log(level, "%s %s from %s: %s" % (head.method, head.target, connection.peer, text))
 
     def report(self, text: str, error: BaseException) -> None:
         """Log an error that no application has caused, with what memory there is."""
@@ -125,7 +129,7 @@ class Keeper:
     def refuse(self, connection: Connection, status: int, reason: str) -> None:
         """Answer in the server's own name, and close: what follows in this stream cannot be trusted."""
         head = connection.head
-        data = responses.refusal(status, self._dates.lines[0], is_head=head is not None and head.method == "HEAD")
+        data = responses.refusal(status, self.dates.lines[0], is_head=head is not None and head.method == "HEAD")
         self._log("info", "%s: %d: %s" % (connection.peer, status, reason))
         self.refused(connection, status, len(data))
         try:
@@ -237,8 +241,7 @@ class Keeper:
             except BlockingIOError:
                 sent = 0
             except OSError as error:
-                text = "%s %s from %s: the client is gone: %s"
-                self._log("info", text % (head.method, head.target, connection.peer, error))
+                self.log_request(head, connection, "info", "the client is gone: %s" % error)
                 self._abandon(connection)
                 continue
             if sent < len(answer):

@@ -92,7 +92,7 @@ class Poller(Keeper):
             events = self.epoll.poll(self._timeout_s(), _EVENTS)
         except InterruptedError:
             events = []
-        self._dates.refresh()
+        self.dates.refresh()
         for event in events:
             fd = event[0]
             connection = connections.get(fd)

@@ -97,7 +97,7 @@ class Server:
         self._poller.refused = self._refused
         self._write_access = access_log
         access = self._access(settings)
-        self._gateway = Gateway(application, self._poller, settings, dates, clock, log, access, errors)
+        self._gateway = Gateway(application, self._poller, clock, access, errors)
         self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
         self._crew.on_failure = self._failed
@@ -155,7 +155,7 @@ class Server:
     def tune(self, changes: Dict[str, Any]) -> None:
         """Take over new values of Serving's fields that may change while it runs; others are ignored."""
         before, settings = self._settings, self._settings.tuned(changes)
-        self._settings = self._gateway.settings = settings
+        self._settings = settings
         if settings.access_log != before.access_log:
             access, self._gateway.access = self._gateway.access, self._access(settings)
             if access is not None:
