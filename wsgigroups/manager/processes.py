@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import Exit
@@ -34,7 +35,7 @@ class Process:
 
     def __init__(self, life: int, info: dict[str, Any], channel: socket.socket, board_fd: int, hooks: Hooks) -> None:
         self.life = life
-        self.info = info  # group, slot, fingerprint, threads, spawner
+        self.info = info  # group, slot, fingerprint, threads, spawner, started_at
         self.pid = 0
         self.pidfd = -1
         self.forked_by: str | None = info["spawner"]
@@ -163,6 +164,12 @@ class Process:
         self.exited = True
         self._hooks.on_exit(self, status)
         self.close()
+
+
+def moment(age_s: float = 0.0) -> str:
+    """The time for people, UTC in whole seconds. Taken once for each process: the clock may be set while it runs."""
+    then = datetime.now(timezone.utc) - timedelta(seconds=age_s)
+    return then.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def kept_processes(processes: Iterable[Process], key: str) -> list[Process]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.lifecycle.step import Exit, Record, Timings
 from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.manager import model
-from wsgigroups.manager.processes import Process
+from wsgigroups.manager.processes import Process, moment
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board, messages
@@ -95,6 +95,8 @@ def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
 def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
     pidfd, channel_fd, board_fd = fds
     pid = int(info["pid"])
+    age_s = _age_s(pid)
+    info.setdefault("started_at", moment(age_s))  # a manager of an earlier version did not have it kept
     process = Process(life, info, socket.socket(fileno=channel_fd), board_fd, shell.hooks)
     process.forked_by = spawner.key if info.get("forked_here", True) else None
     shell.processes[life] = process
@@ -113,7 +115,6 @@ def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds:
         board.STATE["ready"]: Tenancy.READY,
     }.get(word, Tenancy.DRAINING)
     timings = Timings(group.target.startup_timeout_s, float(group.target.spec["shutdown_timeout_s"]))
-    age_s = _age_s(pid)
     deadline = None
     if tenancy is Tenancy.DRAINING:
         deadline = now + float(group.target.spec["eviction_timeout_s"]) + timings.shutdown_s + 1.0

@@ -17,7 +17,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
 from wsgigroups.manager.listeners import Listeners
-from wsgigroups.manager.processes import Hooks, Process, kept_processes
+from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
 from wsgigroups.manager.spawners import Spawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
 from wsgigroups.manager.store import LIFE_STEP
@@ -149,6 +149,7 @@ class Shell:
             "fingerprint": record.fingerprint,
             "threads": spec.serving.threads,
             "spawner": spawner.key,
+            "started_at": moment(),
         }
         process = Process(record.life, info, ours, board_fd, self.hooks)
         self.processes[record.life] = process

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import wsgigroups
@@ -91,14 +90,13 @@ def process_view(shell: Shell, record: Record) -> dict[str, Any] | None:
     snapshot = process.snapshot() if process and not process.exited else None
     used = usage(process.pid, pss=True) if process and process.pid else Usage()
     uptime_s = time.monotonic() - record.spawned_at if record.spawned_at is not None and process else 0.0
-    started = datetime.now(timezone.utc) - timedelta(seconds=uptime_s)
     values: Mapping[str, int] = snapshot.values if snapshot else {}
     return {
         "slot": record.slot,
         "pid": process.pid if process else None,
         "life": record.life,
         "state": state,
-        "started_at": started.isoformat(timespec="seconds").replace("+00:00", "Z") if process else None,
+        "started_at": process.info["started_at"] if process else None,
         "uptime_s": round(uptime_s, 1),
         "requests_total": values.get("requests_total", 0),
         "requests_active": values.get("requests_active", 0),

@@ -156,6 +156,7 @@ def test_a_killed_manager_is_no_outage(manager: ManagerUnderTest) -> None:
     text = group("a", "hello_app:application", port, "processes = 2") + group("b", "hello_app:application", other)
     manager.apply(text)
     before = manager.pids("a") | {9: manager.pids("b")[1]}
+    started = [process["started_at"] for process in manager.group("a")["processes"]]
     with manager.clients(port, 4) as clients:
         for _ in range(3):
             pid = manager.manager_pid
@@ -165,6 +166,7 @@ def test_a_killed_manager_is_no_outage(manager: ManagerUnderTest) -> None:
             assert manager.cli("status").returncode == 6
             assert manager.apply(text).stdout == "No changes.\n"
             assert manager.pids("a") | {9: manager.pids("b")[1]} == before
+            assert [process["started_at"] for process in manager.group("a")["processes"]] == started
     assert clients.failures == []
     assert "3 daemons adopted" in manager.log("manager")
     assert manager.cli("restart", "a", "b").returncode == 0
