@@ -69,14 +69,19 @@ def daemon_account(names: tuple[str, ...] = ("www-data", "nobody")) -> Account:
 
 
 def interpreters(account: Account, preferred: str = sys.executable) -> list[Interpreter]:
-    """Ask each Python that can be found, once, `preferred` first, then PATH, then the usual directories."""
+    """Ask each Python that can be found, once, `preferred` first, then PATH, then the usual directories.
+
+    A path that the account cannot use says nothing about another one that leads to the same program.
+    """
     found: list[Interpreter] = []
     seen: set[str] = set()
     for path in interpreter_paths(preferred):
         real = os.path.realpath(path)
-        if real not in seen:
-            seen.add(real)
-            found.append(ask(path, account))
+        if path in seen or real in seen:
+            continue
+        answer = ask(path, account)
+        seen.add(real if answer.runs else path)
+        found.append(answer)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -116,6 +117,54 @@ def test_root_asks_as_the_account(tmp_path: Path) -> None:
     (tmp_path / "python3").write_bytes(b"")
     (tmp_path / "python3").chmod(0o755)
     assert facts.ask(str(tmp_path / "python3"), nobody).reason == "Permission denied"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", ["link", "copy"])
+def test_root_passes_over_a_python_below_a_closed_home(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default python3 is the first of PATH and works for root alone: another is found, nothing is opened up."""
+    home = tmp_path / "home"
+    binaries = home / "bin"
+    binaries.mkdir(parents=True)
+    hidden = binaries / "python3"
+    real = Path(sys.executable).resolve()
+    if kind == "link":
+        hidden.symlink_to(real)
+    else:
+        shutil.copy2(real, hidden)
+    for directory, mode in ((binaries, 0o755), (home, 0o700), (tmp_path, 0o755)):
+        directory.chmod(mode)
+    monkeypatch.setenv("PATH", f"{binaries}:{os.environ['PATH']}")
+    assert shutil.which("python3") == str(hidden)
+    account = facts.daemon_account()
+    before = {path: path.lstat() for path in (tmp_path, home, binaries, hidden)}
+    asked: list[Interpreter] = []
+    look = facts.interpreters
+
+    def interpreters(who: facts.Account) -> list[Interpreter]:
+        asked.extend(look(who, preferred=str(hidden)))
+        return asked
+
+    monkeypatch.setattr(facts, "interpreters", interpreters)
+    monkeypatch.setattr(facts, "has_apt", lambda: False)  # nothing is to be installed for this
+    found = environment.find_interpreter(account)
+    assert (asked[0].path, asked[0].runs) == (str(hidden), False)  # what root would get, as its user sees it
+    assert not Path(found.path).is_relative_to(home)
+    code = "import os, ssl, sqlite3, venv; print(os.getuid())"
+    done = subprocess.run(
+        [found.path, "-I", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+        **account.popen_arguments(),
+    )
+    assert (done.returncode, done.stdout) == (0, f"{account.uid}\n"), done.stderr
+    for path, then in before.items():
+        now = path.lstat()
+        assert (now.st_mode, now.st_uid, now.st_gid) == (then.st_mode, then.st_uid, then.st_gid)
 
 
 @pytest.mark.root
