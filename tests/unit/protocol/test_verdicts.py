@@ -62,6 +62,19 @@ def test_a_long_chunked_body_leaves_no_decoder_behind() -> None:
         assert connection.decoder is None
 
 
+def test_a_head_that_came_before_leaves_nothing_behind() -> None:
+    """Found by fuzzing: an equal head is not looked at again, however it was cut, and the next one begins anew."""
+    again = corpus.get(line=b"PUT /a?b HTTP/1.1")
+    for between in (b"", b"\r\n"):
+        for last in (corpus.get(), corpus.get(line=b"POST /p HTTP/2.1"), b"G" * 9000, b"GET / HTTP/1.1\n"):
+            stream = between.join([again] * 4) + between + last
+            whole = converse([stream])
+            assert len(whole) >= 5
+            pieces = [piece for request in [again] * 4 for piece in (request, between) if piece] + [last]
+            for cut in (pieces, stream.splitlines(keepends=True), [bytes([byte]) for byte in stream]):
+                assert converse(cut) == whole
+
+
 def test_an_unfinished_head_has_no_verdict_yet() -> None:
     data = corpus.get()
     for end in range(1, len(data)):

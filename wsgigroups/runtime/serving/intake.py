@@ -28,7 +28,8 @@ class Intake:
             connection.head = heads.recall(connection.memory)
             if connection.head is not None:  # equal to the last one, which had no body
                 connection.data = b""
-                connection.decoder = None
+                connection.decoder = connection.scanner = None  # it may have come in pieces, behind an empty line
+                connection.empty_lines = 0
                 connection.state = RUNNING
                 return True
         elif connection.state == BODY:
