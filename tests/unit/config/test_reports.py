@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import jsonschema
 import pytest
-from sarif_pydantic import Sarif
 
-from wsgigroups.config import Diagnostic, Loaded, Severity
+from wsgigroups.config import Diagnostic, Loaded, Severity, load
+from wsgigroups.config.codes import CODES
+from wsgigroups.config.codes.page import example_document
 from wsgigroups.config.diagnostics import Related
 from wsgigroups.config.reports import FORMATS, renderer
 from wsgigroups.config.reports.text import printable, render, summary
@@ -50,8 +57,6 @@ def test_text_shows_line_caret_hint_and_related_places(loaded: Loaded) -> None:
 
 
 def test_colours_are_added_and_nothing_else(loaded: Loaded) -> None:
-    import re
-
     colored = render(loaded.diagnostics, loaded.source, color=True)
     assert "\x1b[31;1m" in colored
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == render(loaded.diagnostics, loaded.source, color=False)
@@ -127,12 +132,52 @@ def test_gitlab_code_quality(loaded: Loaded) -> None:
     assert moved[0]["fingerprint"] == report[1]["fingerprint"], "a finding keeps its identity when others go"
 
 
+SCHEMA = Path(__file__).parents[2] / "support" / "schemas" / "sarif-2.1.0-rtm.5.json"
+# what a URI reference may hold (RFC 3986, appendix A): nothing that is installed checks the "format" of the schema
+URI = re.compile(r"(?:file:///)?(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-F]{2})+")
+
+
+def sarif(text: str) -> Any:
+    """The one run of a log that is valid by the schema of the standard."""
+    log = json.loads(text)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft4Validator.check_schema(schema)
+    jsonschema.Draft4Validator(schema).validate(log)
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    for location in locations(run):
+        uri = location["uri"]
+        assert URI.fullmatch(uri), uri
+    return run
+
+
+def locations(value: Any) -> Iterator[dict[str, Any]]:
+    """Every artifact location below a value."""
+    if isinstance(value, dict):
+        if "uri" in value:
+            yield value
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        yield from locations(item)
+
+
+def test_the_schema_is_the_one_that_is_described() -> None:
+    note = (SCHEMA.parent / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(SCHEMA.read_bytes()).hexdigest() in note
+    assert SCHEMA.name in note
+
+
+def test_the_schema_refuses_what_is_not_sarif(loaded: Loaded) -> None:
+    """So that the tests below can fail."""
+    log = json.loads(renderer("sarif")(loaded.diagnostics, []))
+    log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] = 0
+    with pytest.raises(jsonschema.ValidationError):
+        sarif(json.dumps(log))
+
+
 def test_sarif_is_what_the_standard_says(loaded: Loaded) -> None:
-    """Read by models made after SARIF 2.1.0 by others; the values are ours."""
-    text = renderer("sarif")(loaded.diagnostics, [str(loaded.diagnostics[0].file)])
-    log = Sarif.model_validate_json(text)
-    assert log.version == "2.1.0"
-    run = json.loads(text)["runs"][0]
+    """Errors, warnings, notes and related places, valid by the schema of the standard; the values are ours."""
+    run = sarif(renderer("sarif")(loaded.diagnostics, [str(loaded.diagnostics[0].file)]))
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == sorted({d.code for d in loaded.diagnostics})
     for result, item in zip(run["results"], loaded.diagnostics, strict=True):
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == item.code
@@ -141,6 +186,31 @@ def test_sarif_is_what_the_standard_says(loaded: Loaded) -> None:
         assert item.span
         assert (region["startLine"], region["startColumn"]) == (item.span.line, item.span.column)
     assert run["results"][1]["relatedLocations"][0]["message"]["text"] == "first used here"
+
+
+@pytest.mark.parametrize(
+    "name", ["missing.toml", os.fsdecode(b"bytes\xff \xe2\x82\xac.toml"), 'a "b" <c> #?%[d].toml', "-"]
+)
+def test_sarif_of_files_that_are_not_there(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", None)
+    loaded = load([Path(name)])
+    assert [item.code for item in loaded.diagnostics] == ["WG0101"]
+    run = sarif(renderer("sarif")(loaded.diagnostics, [source.name for source in loaded.sources]))
+    (result,) = run["results"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert os.fsdecode(unquote_to_bytes(uri)) == ("stdin" if name == "-" else name)
+
+
+@pytest.mark.parametrize("code", [code for code, entry in CODES.items() if entry.example])
+def test_sarif_of_every_documented_example(check: Any, code: str) -> None:
+    found: Loaded = check(example_document(CODES[code]), strict=CODES[code].strict_only)
+    run = sarif(renderer("sarif")(found.diagnostics, []))
+    assert code in {result["ruleId"] for result in run["results"]}
+
+
+def test_sarif_without_a_finding_is_valid_too() -> None:
+    assert sarif(renderer("sarif")([], ["/srv/good.toml"]))["results"] == []
 
 
 def test_junit_has_a_case_for_every_file(loaded: Loaded) -> None:
@@ -169,7 +239,7 @@ def test_odd_names_and_missing_places_do_no_harm(output: str) -> None:
     if output == "junit":
         ET.fromstring(text)
     elif output == "sarif":
-        Sarif.model_validate_json(text)
+        sarif(text)
     elif output != "github":
         json.loads(text)
     assert renderer(output)([], []) is not None
@@ -192,7 +262,7 @@ def test_names_are_bytes_and_reports_are_text(output: str) -> None:
     text = renderer(output)(items, [name])
     text.encode("utf-8")
     if output == "sarif":
-        run = json.loads(text)["runs"][0]
+        run = sarif(text)
         (result,) = run["results"]
         found = [*run["artifacts"], result["locations"][0]["physicalLocation"]]
         found.append(result["relatedLocations"][0]["physicalLocation"])
