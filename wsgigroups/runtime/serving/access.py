@@ -76,7 +76,8 @@ class AccessLog:
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
         """Take in one answer. sent_bytes: head and body, as far as they were given to the socket."""
         waiting = self._waiting
-        waiting.append((noted, status, sent_bytes, duration_ns, time.time()))
+        # The other formats count in seconds, and a batch waits for milliseconds: all of it gets the time of its writing.
+        waiting.append((noted, status, sent_bytes, duration_ns, time.time() if self._json else 0.0))
         if len(waiting) >= _BATCH:
             self.flush()
 
@@ -107,10 +108,11 @@ class AccessLog:
     def _apache_lines(self, batch: List[_Waiting]) -> List[str]:
         lines: List[str] = []
         frames, add = self._frames, lines.append
+        now = int(time.time())
         second, stamp = self._second
-        for (target, asked), status, sent_bytes, _duration_ns, now in batch:
-            if not second <= now < second + 1:
-                second, stamp = self._second = int(now), _apache_time(int(now))
+        if second != now:
+            second, stamp = self._second = now, _apache_time(now)
+        for (target, asked), status, sent_bytes, _duration_ns, _now in batch:
             before, between, behind, end = frames[asked]
             # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
             text = target.translate(_ESCAPES) if '"' in target or "\\" in target else target
