@@ -37,7 +37,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in itertools.pairwise(bounds)]
 
 
-@settings(max_examples=1500)
+@settings(max_examples=2000)
 @given(nearly_requests(), st.lists(st.integers(0, 10_000), max_size=8))
 def test_splits_change_nothing(data: bytes, cuts: list[int]) -> None:
     whole = feed([data], "split")
@@ -45,7 +45,7 @@ def test_splits_change_nothing(data: bytes, cuts: list[int]) -> None:
     assert feed([data[index : index + 1] for index in range(len(data))], "split") == whole
 
 
-@settings(max_examples=1500)
+@settings(max_examples=2000)
 @given(nearly_requests())
 def test_engines_agree(data: bytes) -> None:
     found = {name: feed([data], name) for name in ENGINES}
@@ -53,6 +53,7 @@ def test_engines_agree(data: bytes) -> None:
     assert found["httptools"] == found["split"]
 
 
+@settings(max_examples=1000)
 @given(st.lists(st.binary(max_size=300), max_size=20), st.lists(st.integers(0, 10_000), max_size=8))
 def test_chunks_decode_to_what_was_encoded(blocks: list[bytes], cuts: list[int]) -> None:
     encoded = b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks if block) + b"0\r\n\r\nrest"
@@ -69,7 +70,7 @@ def test_chunks_decode_to_what_was_encoded(blocks: list[bytes], cuts: list[int])
     assert rest == b"rest"
 
 
-@settings(max_examples=500)
+@settings(max_examples=2000)
 @given(st.one_of(st.binary(max_size=200), st.text('0123456789abcdefABCDEFxX+-_;=" \t\r\n', max_size=80)))
 def test_no_bytes_upset_the_decoder(data: bytes | str) -> None:
     raw = data.encode() if isinstance(data, str) else data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -264,26 +263,3 @@ def test_a_storm_of_connections_that_come_to_nothing() -> None:
         assert running.word("requests_total") == 0
         assert running.logged == []
         assert running.exchange(GET).startswith(b"HTTP/1.1 200 ")
-
-
-def test_half_open_connections_cost_no_cpu() -> None:
-    """A client that has said it will send no more, and waits, must not be polled in a loop."""
-    gate = threading.Event()
-
-    def waiting(environ: Any, start_response: Any) -> list[bytes]:
-        assert gate.wait(20)
-        return application(environ, start_response)
-
-    with serving(waiting, threads=1) as running, contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(running.connect()) for _ in range(50)]
-        for sock in socks:
-            sock.sendall(GET)
-            sock.shutdown(socket.SHUT_WR)
-        running.wait_word("requests_queued", 49)
-        before = resource.getrusage(resource.RUSAGE_SELF)
-        assert not gate.wait(0.5)
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.25
-        gate.set()
-        for sock in socks:
-            assert receive_all(sock).startswith(b"HTTP/1.1 200 ")
