@@ -8,22 +8,34 @@ from pathlib import Path
 
 import pytest
 
+MAXIMUM_CPU_S = 1.5
+MAXIMUM_PEAK_KIB = 150 * 1024
 MEASURE = """\
 import re, resource, sys
 from wsgigroups.cli.main import cli
 status = cli.main(sys.argv[1:], standalone_mode=False)
-used = resource.getrusage(resource.RUSAGE_SELF)
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 # ru_maxrss would count what the process was before exec
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]
-print("used", status, used.ru_utime + used.ru_stime, peak, " ".join(sorted(sys.modules)))
+print("used", status, sum(item.ru_utime + item.ru_stime for item in used), peak, " ".join(sorted(sys.modules)))
 """
 
 
 def measured(*arguments: str) -> tuple[str, float, int, set[str]]:
-    """Exit code, processor seconds, peak KiB and imported modules of a command."""
+    """Exit code, processor seconds (of interpreters it starts, too), peak KiB and imported modules of a command."""
     done = subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, check=True)
     status, cpu_s, peak_kib, *modules = done.stdout.rpartition("used ")[2].split()
     return status, float(cpu_s), int(peak_kib), set(modules)
+
+
+def check(status: str, *arguments: str, cpu_s: float = MAXIMUM_CPU_S) -> None:
+    """A command ends as expected within its bounds; once more where it did not, as other processes share the caches."""
+    found, used_s, peak_kib, _modules = measured(*arguments)
+    if used_s >= cpu_s:
+        found, used_s, peak_kib, _modules = measured(*arguments)
+    assert found == status
+    assert used_s < cpu_s
+    assert peak_kib < MAXIMUM_PEAK_KIB
 
 
 def group(i: int) -> list[str]:
@@ -52,35 +64,54 @@ def test_a_thousand_groups_in_one_file(tmp_path: Path, wrong: bool) -> None:
         lines += ["[groups.last]", "threadz = 1", 'listen = ["0.0.0.0:10999"]', 'app = "a:a"']
     path = tmp_path / "groups.toml"
     path.write_text("\n".join(lines))
-    status, cpu_s, peak_kib, _modules = measured("validate", "--offline", str(path))
-    assert status == ("2" if wrong else "0")
-    assert cpu_s < 1.5
-    assert peak_kib < 150 * 1024
+    check("2" if wrong else "0", "validate", "--offline", str(path))
 
 
 @pytest.mark.slow
-def test_a_thousand_groups_in_yaml(tmp_path: Path) -> None:
-    """0.9 s where TOML takes 0.5 s; the bound leaves room for a busy machine."""
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_thousand_groups_in_yaml(tmp_path: Path, wrong: bool) -> None:
     lines = ["version: 1", "groups:"]
     for i in range(1000):
         lines += [f"  g{i:04}:", f"    app: app{i}.wsgi:application", f"    listen: ['127.0.0.1:{10000 + i}']"]
         lines += ["    processes: 2", "    threads: 5", "    request-timeout: 60s", "    environment: {A: b, C: d}"]
+    lines += ["    threadz: 1"] if wrong else []
     path = tmp_path / "groups.yaml"
     path.write_text("\n".join(lines))
-    status, cpu_s, peak_kib, _modules = measured("validate", "--offline", str(path))
-    assert status == "0"
-    assert cpu_s < 2.5
-    assert peak_kib < 150 * 1024
+    check("2" if wrong else "0", "validate", "--offline", str(path))
 
 
 @pytest.mark.slow
-def test_a_thousand_groups_against_this_host(tmp_path: Path) -> None:
-    """Interpreters are asked once, not once for each group."""
-    path = tmp_path / "groups.toml"
-    path.write_text("version = 1\n" + "\n".join(line for i in range(1000) for line in group(i)))
-    _status, cpu_s, peak_kib, _modules = measured("validate", str(path))
-    assert cpu_s < 3.0
-    assert peak_kib < 150 * 1024
+@pytest.mark.parametrize("suffix", ["toml", "yaml"])
+def test_a_thousand_groups_against_this_host(tmp_path: Path, suffix: str) -> None:
+    """Interpreters are asked once, not once for each group. Nothing here has an application: those are warnings."""
+    path = tmp_path / f"groups.{suffix}"
+    if suffix == "toml":
+        path.write_text("version = 1\n" + "\n".join(line for i in range(1000) for line in group(i)))
+    else:
+        text = "version: 1\ngroups:\n"
+        text += "".join(
+            f"  g{i}:\n    app: app{i}.wsgi:application\n    listen: ['127.0.0.1:{10000 + i}']\n"
+            "    python-path: [/tmp]\n"
+            for i in range(1000)
+        )
+        path.write_text(text)
+    check("0", "validate", str(path))
+    check("2", "validate", "--strict", str(path))
+
+
+def test_what_a_command_costs_that_does_nothing() -> None:
+    """0.06 s on the machine it was written on; the interpreter itself takes 0.02 s of it."""
+    program = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'wsgigroups', '--version'], check=True, stdout=subprocess.DEVNULL)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(used.ru_utime + used.ru_stime)\n"
+    )
+    used = [
+        float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+        for _run in range(2)
+    ]
+    assert min(used) < 0.25
 
 
 @pytest.mark.parametrize(

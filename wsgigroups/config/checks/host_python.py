@@ -103,7 +103,7 @@ def _report(checking: Checking, path: Path, application: Application, answer: di
         line = f", line {answer['line']}" if answer.get("line") else ""
         checking.add("WG0610", path, f"{file}{line} does not compile: {message}", None)
     elif problem == "no-module":
-        hint = did_you_mean(message.split(".")[0], names) or "is python-path complete?"
+        hint = (did_you_mean(message.split(".")[0], names) if names else None) or "is python-path complete?"
         checking.add("WG0611", path, f'there is no module "{message}" in python-path and the environment', hint)
     elif problem == "no-callable":
         hint = did_you_mean(message, names) or (f"it has: {', '.join(names[:8])}" if names else "it binds no names")

@@ -7,6 +7,7 @@ library only, Python 3.8 syntax. Reads a JSON list of questions from standard in
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import sys
@@ -14,8 +15,10 @@ from importlib.machinery import PathFinder
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 MAXIMUM_SOURCE_BYTES = 4 * 1024 * 1024
+MAXIMUM_SUGGESTED = 100  # answers that name what there is instead; so many are shown of a file
 
 
+@functools.lru_cache(maxsize=None)
 def site_directories(prefix: str) -> Tuple[List[str], bool]:
     """The directories of an environment, those in its .pth files too; whether one has a finder of its own."""
     version = "python{}.{}".format(*sys.version_info[:2])
@@ -64,6 +67,19 @@ def read_pth(directory: str, name: str) -> Tuple[List[str], bool]:
         elif line.strip() and not line.startswith("#"):
             found.append(os.path.join(directory, line.strip()))
     return found, runs
+
+
+@functools.lru_cache(maxsize=None)
+def pth_directories(directory: str) -> Tuple[List[str], bool]:
+    """Directories that the .pth files of a directory name; whether one of them installs a finder."""
+    found: List[str] = []
+    active = False
+    for name in listed(directory):
+        if name.endswith(".pth"):
+            more, runs = read_pth(directory, name)
+            found.extend(more)
+            active = active or runs
+    return found, active
 
 
 def find_module(name: str, path: Any) -> Tuple[Any, Optional[str]]:
@@ -136,21 +152,18 @@ def answer(question: Dict[str, Any]) -> Dict[str, Any]:
         tree, problem = compile_file(question["target"])
         return problem or check_name(tree, question["callable_object"], question["target"])
     module, _colon, name = question["target"].partition(":")
-    directories, active = site_directories(question["prefix"])
+    found, active = site_directories(question["prefix"])
+    directories = list(found)
     for directory in question["directories"]:
-        if os.path.isdir(directory):
-            for pth in sorted(os.listdir(directory)):
-                if pth.endswith(".pth"):
-                    more, runs = read_pth(directory, pth)
-                    directories.extend(more)
-                    active = active or runs
+        more, runs = pth_directories(directory)
+        directories.extend(more)
+        active = active or runs
     path = list(question["directories"]) + directories + [item for item in sys.path if item]
     spec, missing = find_module(module, path)
     if spec is None:
         if active:
             return {"problem": None}  # code in a .pth file may find it
-        near = sorted({entry.split(".")[0] for item in question["directories"] for entry in listed(item)})
-        return {"problem": "no-module", "message": missing, "file": None, "line": None, "names": near[:200]}
+        return {"problem": "no-module", "message": missing, "file": None, "line": None, "names": []}
     if not spec.has_location or not str(spec.origin).endswith(".py"):
         return {"problem": None}
     tree, problem = compile_file(spec.origin)
@@ -163,20 +176,32 @@ def answer(question: Dict[str, Any]) -> Dict[str, Any]:
     return check_name(tree, name.replace("()", ""), spec.origin)
 
 
+@functools.lru_cache(maxsize=None)
 def listed(directory: str) -> List[str]:
-    """Modules and packages in a directory."""
+    """What is in a directory, in order."""
     try:
-        return [item for item in os.listdir(directory) if item.endswith(".py") or "." not in item]
+        return sorted(os.listdir(directory))
     except OSError:
         return []
+
+
+@functools.lru_cache(maxsize=None)
+def modules_in(directory: str) -> Tuple[str, ...]:
+    """Names of modules and packages in a directory."""
+    return tuple(item.split(".")[0] for item in listed(directory) if item.endswith(".py") or "." not in item)
 
 
 def main() -> None:
     """Answer all questions; one that goes wrong is answered with its error."""
     answers = []
+    suggested = 0
     for question in json.load(sys.stdin):
         try:
             answers.append(answer(question))
+            if answers[-1]["problem"] == "no-module" and suggested < MAXIMUM_SUGGESTED:
+                suggested += 1
+                near = {name for directory in question["directories"] for name in modules_in(directory)}
+                answers[-1]["names"] = sorted(near)[:200]
         except Exception as error:  # noqa: BLE001  (one odd module must not hide what is wrong with the others)
             answers.append({"problem": "unchecked", "message": "%s: %s" % (type(error).__name__, error)})
     json.dump({"version": list(sys.version_info[:3]), "answers": answers}, sys.stdout)
