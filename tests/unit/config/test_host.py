@@ -377,3 +377,58 @@ def test_root_never_runs_a_tenants_python(tmp_path: Path, project: Path) -> None
         loaded = load([path], host=RealHost())
         assert "WG0607" in codes(loaded), "root would start it: refused"
         assert (home / "who").read_text().strip() == "12345", "it was asked about the script, as its user"
+
+
+SCRIPT = """\
+version = 1
+[groups.a]
+script = "{place}/closed/app.wsgi"
+user = "#12345"
+group = "#12345"
+{more}
+listen = ["127.0.0.1:1"]
+"""
+# mode of the directory, of the script, further options, and what is said of the script; both belong to root:root
+READABLE = {
+    "open to everybody": (0o755, 0o644, "", None),
+    "a closed directory": (0o700, 0o644, "", "#12345 cannot read {file}: cannot enter {directory}"),
+    "a directory to look into, not to enter": (0o744, 0o644, "", "#12345 cannot read {file}: cannot enter {directory}"),
+    "an unreadable file": (0o755, 0o600, "", "#12345 cannot read {file}: cannot read it"),
+    "a file that can only be executed": (0o755, 0o711, "", "#12345 cannot read {file}: cannot read it"),
+    "open to a group it is not in": (0o750, 0o640, "", "#12345 cannot read {file}: cannot enter {directory}"),
+    "open to a group it is in": (0o750, 0o640, 'supplementary-groups = ["#54321"]', None),
+}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("case", READABLE)
+def test_the_script_and_its_parents_are_readable_by_the_groups_user(tmp_path: Path, case: str) -> None:
+    """On this host, judged for another user than the one who asks; the kernel agrees."""
+    import tempfile
+
+    directory_mode, file_mode, more, said = READABLE[case]
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # pytest's own directories are closed to others
+        place = Path(name)
+        place.chmod(0o755)
+        directory, file = place / "closed", place / "closed" / "app.wsgi"
+        directory.mkdir()
+        file.write_text("application = 1\n")
+        for path, mode in ((file, file_mode), (directory, directory_mode)):
+            os.chown(path, 0, 54321)
+            path.chmod(mode)
+        configuration = tmp_path / "groups.toml"
+        configuration.write_text(SCRIPT.format(place=place, more=more))
+        loaded = load([configuration], host=RealHost())
+        found = [item for item in loaded.diagnostics if item.code == "WG0609"]
+        assert [item.message for item in found] == ([said.format(file=file, directory=directory)] if said else [])
+        assert all(item.option == "groups.a.script" and item.severity.value == "error" for item in found)
+        assert bool(loaded.configuration) == (not said) or "WG0606" in codes(loaded), messages(loaded)
+        reading = subprocess.run(
+            ["cat", str(file)],
+            capture_output=True,
+            check=False,
+            user=12345,
+            group=12345,
+            extra_groups=[54321] if more else [],
+        )
+        assert (reading.returncode == 0) == (said is None)
