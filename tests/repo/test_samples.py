@@ -36,6 +36,11 @@ CASES = [(path, profiles) for path in FILES for profiles in profiles_of(path)]
 NAMES = [f"{path.stem}{'-' + profiles[0] if profiles else ''}" for path, profiles in CASES]
 
 
+# groups that are reached through the mounts of sites only: sites are checked, but this version does not serve them
+# (WG0414), so nothing is planned for these. An exception that is not needed any more fails.
+NOT_SERVED = {"shared-hosting.yaml": {"blog", "wiki", "shop"}}
+
+
 def test_there_are_samples_for_many_situations() -> None:
     assert len(FILES) >= 11
 
@@ -83,10 +88,15 @@ def test_it_can_be_planned(path: Path, profiles: list[str], monkeypatch: pytest.
     assert loaded.configuration
     targets = resolve(loaded.configuration, Surroundings(tmp_path, tmp_path, {}))
     planned = plan(targets, {}).to_json()
-    expected = {
-        name
-        for name, group in loaded.configuration.all_groups().items()
-        if group.app is not None or group.script is not None
-    }
-    assert {step["group"] for step in planned["steps"]} == expected
-    assert {step["kind"] for step in planned["steps"]} <= {"add"}
+    groups = loaded.configuration.all_groups()
+    assert groups
+    expected = {name for name, group in groups.items() if group.app is not None or group.script is not None}
+    left_out = NOT_SERVED.get(path.name, set())
+    assert set(groups) - expected == left_out
+    assert expected or left_out, "a plan of nothing would prove nothing"
+    assert sorted(step["group"] for step in planned["steps"]) == sorted(expected)
+    for step in planned["steps"]:
+        assert step["kind"] == "add"
+        assert step["cost"]["processes_started"] == groups[step["group"]].processes > 0
+    assert planned["empty"] is not bool(expected)
+    assert targets.keys() == expected
