@@ -10,6 +10,7 @@ import pytest
 from support.serving import serving
 from unit.protocol import corpus
 
+from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.serving.access import AccessLog
 
 GET = b"GET /p%20q?a=b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: agent/1\r\nConnection: close\r\n\r\n"
@@ -116,13 +117,33 @@ def test_a_line_tells_what_was_asked_whatever_the_application_makes_of_the_envir
         assert form == "common" or "agent/1" in text
 
 
+def head_of(address: str, **more: str) -> Head:
+    """Return a request's head."""
+    environ = {"REQUEST_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": address, **more}
+    return Head("GET", "/", environ, True)
+
+
+def test_equal_heads_are_noted_once_for_each_log() -> None:
+    """A head is given out again for equal bytes; the format may change meanwhile, and who a proxy's client is."""
+    common, combined = AccessLog("common", lambda _lines: None), AccessLog("combined", lambda _lines: None)
+    head = head_of("::1", HTTP_USER_AGENT="agent/1")
+    first = common.note(head)
+    head.environ = {}
+    assert common.note(head) is first
+    head.environ = head_of("::1", HTTP_USER_AGENT="agent/2").environ
+    assert "agent/2" in combined.note(head)[3]
+    proxied = head_of("::1", HTTP_X_FORWARDED_FOR="::1, ::2")
+    assert "::1" in common.note(proxied)[1]
+    proxied.environ["REMOTE_ADDR"] = "::2"
+    assert "::2" in common.note(proxied)[1]
+
+
 @pytest.mark.parametrize("form", ["common", "json"])
 @pytest.mark.parametrize("duration_ns", [0, 999, 1_000_000, 999_999_999, 1_000_000_000, 61_500_000_000])
 def test_durations(form: str, duration_ns: int) -> None:
     written: list[bytes] = []
     log = AccessLog(form, written.append)
-    noted = ("/", ("GET", "HTTP/1.1", "::1", None, None, None, None))
-    log.record(noted, 200, 5, duration_ns)
+    log.record(log.note(head_of("::1")), 200, 5, duration_ns)
     assert log.pending
     log.flush()
     assert not log.pending
@@ -135,7 +156,7 @@ def test_durations(form: str, duration_ns: int) -> None:
 def test_values_that_never_come_again_are_not_kept() -> None:
     log = AccessLog("combined", lambda _lines: None)
     for number in range(2000):
-        log.record(("/", ("GET", "HTTP/1.1", str(number), None, None, None, "a" * number)), 200, 5, 0)
+        log.record(log.note(head_of(str(number), HTTP_USER_AGENT="a" * number)), 200, 5, 0)
     log.flush()
     assert 0 < len(log._frames) <= 512
     assert max(sum(map(len, frame)) for frame in log._frames.values()) <= 1024

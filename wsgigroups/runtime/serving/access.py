@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import json
+import threading
 import time
 from typing import Callable, Deque, Dict, List, Optional, Tuple
 
@@ -17,7 +18,7 @@ from ..protocol.heads import Head
 from .connection import Connection
 
 FORMATS = ("common", "combined", "json")
-_BATCH = 64
+_BATCH = 256
 _REMEMBERED = 512  # texts made of values that come again and again
 _REMEMBERED_BYTES = 1024  # of one of them
 _MILLIS = ["%03d" % number for number in range(1000)]
@@ -27,7 +28,7 @@ _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_conf
 
 # What hardly changes from request to request: method, protocol, address, user, host, referer, agent.
 Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Optional[str]]
-Noted = Tuple[str, Asked]  # the target, and the rest
+Noted = Tuple["AccessLog", str, str, str]  # whose it is, and its line in front of the time, behind it, and at the end
 _Waiting = Tuple[Noted, int, int, int, float]
 
 
@@ -55,15 +56,19 @@ class AccessLog:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
         self._write = write
         self._waiting: Deque[_Waiting] = collections.deque()
+        self._flushing = threading.Lock()
         self._second = (0, "")  # a second and its text, in one store
         self._json = form == "json"
         self._frames = _Frames({"common": _common, "combined": _combined, "json": _json}[form])
 
     def note(self, head: Head) -> Noted:
         """Return what a line will say of this request, for `record`. The application has not been called yet."""
+        noted: Optional[Noted] = head.noted
+        if noted is not None and noted[0] is self:
+            return noted
         environ = head.environ
         get = environ.get
-        return environ["REQUEST_URI"], (
+        asked = (
             head.method,
             environ["SERVER_PROTOCOL"],
             environ["REMOTE_ADDR"],
@@ -72,11 +77,23 @@ class AccessLog:
             get("HTTP_REFERER"),
             get("HTTP_USER_AGENT"),
         )
+        noted = self._noted(environ["REQUEST_URI"], asked)
+        if "HTTP_X_FORWARDED_FOR" not in environ:  # whose address counts may change while the client stays
+            head.noted = noted
+        return noted
+
+    def _noted(self, target: str, asked: Asked) -> Noted:
+        before, between, behind, end = self._frames[asked]
+        if (
+            '"' in target or "\\" in target
+        ):  # no request has anything but visible ASCII in its target (`heads`, `uwsgi`)
+            target = json.dumps(target)[1:-1] if self._json else target.translate(_ESCAPES)
+        return self, before, between + target + behind, end
 
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
         """Take in one answer. sent_bytes: head and body, as far as they were given to the socket."""
         waiting = self._waiting
-        # The other formats count in seconds, and a batch waits for milliseconds: all of it gets the time of its writing.
+        # The other formats count in seconds, and a batch waits for milliseconds: all of it gets the time of writing.
         waiting.append((noted, status, sent_bytes, duration_ns, time.time() if self._json else 0.0))
         if len(waiting) >= _BATCH:
             self.flush()
@@ -84,21 +101,19 @@ class AccessLog:
     def refused(self, connection: Connection, status: int, sent_bytes: int) -> None:
         """Take in an answer of the server's own; there may have been no whole head."""
         head = connection.head
-        self.record(self.note(head) if head is not None else _unknown(connection), status, sent_bytes, 0)
+        unknown: Asked = ("-", "-", connection.base["REMOTE_ADDR"], None, None, None, None)
+        self.record(self.note(head) if head is not None else self._noted("-", unknown), status, sent_bytes, 0)
 
     def flush(self) -> None:
-        """Write what has been taken in; deque.popleft gives each answer to one caller."""
-        batch: List[_Waiting] = []
-        take, waiting = batch.append, self._waiting
-        try:
-            while len(batch) < 4 * _BATCH:
-                take(waiting.popleft())
-        except IndexError:
-            pass
-        if batch:
-            lines = self._json_lines(batch) if self._json else self._apache_lines(batch)
-            lines.append("")
-            self._write("\n".join(lines).encode("ascii", "backslashreplace"))
+        """Write what has been taken in."""
+        waiting = self._waiting
+        with self._flushing:  # nobody else takes any away: what is counted is there
+            take = waiting.popleft
+            batch = [take() for _ in range(len(waiting))]
+            if batch:
+                lines = self._json_lines(batch) if self._json else self._apache_lines(batch)
+                lines.append("")
+                self._write("\n".join(lines).encode("ascii", "backslashreplace"))
 
     @property
     def pending(self) -> bool:
@@ -106,40 +121,29 @@ class AccessLog:
         return bool(self._waiting)
 
     def _apache_lines(self, batch: List[_Waiting]) -> List[str]:
-        lines: List[str] = []
-        frames, add = self._frames, lines.append
         now = int(time.time())
         second, stamp = self._second
         if second != now:
             second, stamp = self._second = now, _apache_time(now)
-        for (target, asked), status, sent_bytes, _duration_ns, _now in batch:
-            before, between, behind, end = frames[asked]
-            # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
-            text = target.translate(_ESCAPES) if '"' in target or "\\" in target else target
-            add(f"{before}{stamp}{between}{text}{behind}{status} {sent_bytes}{end}")
-        return lines
+        return [
+            f"{before}{stamp}{request}{status} {sent_bytes}{end}"
+            for (_log, before, request, end), status, sent_bytes, _duration_ns, _now in batch
+        ]
 
     def _json_lines(self, batch: List[_Waiting]) -> List[str]:
         lines: List[str] = []
-        frames, add = self._frames, lines.append
+        add = lines.append
         second, stamp = self._second
-        for (target, asked), status, sent_bytes, duration_ns, now in batch:
+        for (_log, before, request, end), status, sent_bytes, duration_ns, now in batch:
             if not second <= now < second + 1:
                 second, stamp = self._second = int(now), _iso_time(int(now))
-            before, between, end = frames[asked]
-            text = json.dumps(target)[1:-1] if '"' in target or "\\" in target else target
             micros = duration_ns // 1000  # to format a float costs twice as much
             duration = f"0.{micros:06d}" if micros < 1_000_000 else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
             add(
-                f"{stamp}{_MILLIS[int((now - second) * 1000)]}{before}{text}{between}{status},"
+                f"{before}{stamp}{_MILLIS[int((now - second) * 1000)]}{request}{status},"
                 f' "sent_bytes": {sent_bytes}, "duration_s": {duration}{end}'
             )
         return lines
-
-
-def _unknown(connection: Connection) -> Noted:
-    """What is noted when there was no whole head."""
-    return "-", ("-", "-", connection.base["REMOTE_ADDR"], None, None, None, None)
 
 
 def _apache_time(second: int) -> str:
@@ -149,7 +153,7 @@ def _apache_time(second: int) -> str:
 
 
 def _iso_time(second: int) -> str:
-    return time.strftime('{"time": "%Y-%m-%dT%H:%M:%S.', time.gmtime(second))
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
 
 
 def _common(asked: Asked) -> Tuple[str, ...]:
@@ -168,6 +172,7 @@ def _escaped(value: Optional[str]) -> str:
 def _json(asked: Asked) -> Tuple[str, ...]:
     method, protocol, address, user, host, referer, agent = map(json.dumps, asked)
     return (
+        '{"time": "',
         f'Z", "remote_addr": {address}, "remote_user": {user}, "method": {method}, "target": "',
         f'", "protocol": {protocol}, "host": {host}, "status": ',
         f', "referer": {referer}, "user_agent": {agent}}}',
