@@ -153,9 +153,7 @@ def test_defaults(name: str) -> None:
         assert option.default_text, "and the reference says what"
     said = f"{option.default_text} {option.default}"
     # whatever the cell refers to has to stand in the sentence that people read
-    for word in re.findall(
-        r"\[server\]|`user`|[a-z]+-timeout|inherit|cwd|primary group|group's site|gateway", cell
-    ):
+    for word in re.findall(r"\[server\]|`user`|[a-z]+-timeout|inherit|cwd|primary group|group's site|gateway", cell):
         assert {"`user`": "user", "cwd": "working directory"}.get(word, word) in said, word
 
 

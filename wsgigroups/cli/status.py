@@ -66,7 +66,8 @@ def select(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
             known = ", ".join(f"{name}/{number}" for number in sorted(_slots(group))) or "none"
             raise _not_found(f"process '{name}/{slot}'", f"processes of {name}: {known}")
         kept = [process for process in group["processes"] if part.whole or process["slot"] in part.slots]
-        selected.append({**group, "processes": kept})
+        error = group["last_error"] if part.whole else _last_death(kept)
+        selected.append({**group, "processes": kept, "last_error": error})
     selected.sort(key=lambda group: list(groups).index(group["name"]))
     return {**status, "groups": selected}
 
@@ -99,6 +100,12 @@ def _read(names: tuple[str, ...]) -> dict[str, _Wanted]:
 def _slots(group: dict[str, Any]) -> set[int]:
     """The slots that are there: those that somebody holds, and those that somebody should."""
     return {process["slot"] for process in group["processes"]} | set(range(1, group["processes_wanted"] + 1))
+
+
+def _last_death(processes: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of some slots, the latest life that ended without being asked to: what `why GROUP/SLOT` is about."""
+    deaths: list[dict[str, Any]] = [process["last_death"] for process in processes if process.get("last_death")]
+    return max(deaths, key=lambda death: int(death["life"]), default=None)
 
 
 def _not_found(what: str, hint: str) -> WsgigroupsError:

@@ -19,6 +19,7 @@ class Verdict(Enum):
 
     STALLED = "stalled"  # replace it, do not wait for it: drain at once with shutdown-timeout, then SIGKILL
     RECYCLE = "recycle"  # replace it start-first, in its graceful window
+    OVERDUE = "overdue"  # it does not come up: end it, the next attempt waits for its backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Rules:
     inactivity_timeout_s: float = 0.0
     restart_interval_s: float = 0.0
     memory_soft_limit_bytes: int = 0
+    startup_timeout_s: float = (
+        0.0  # of a load that a request began (load = "lazy"); the way up has a deadline of its own
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Vitals:
     requests_active: int
     idle_s: float  # since a request last began or ended
     rss_bytes: int
+    loading_s: float = 0.0  # since a request began to load an application; 0: none is loading
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,12 @@ def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
             Verdict.STALLED,
             "deadlock-timeout",
             f"no heartbeat for {vitals.heartbeat_age_s:.1f} s: something holds the GIL",
+        )
+    if 0 < rules.startup_timeout_s < vitals.loading_s:
+        return Judgement(
+            Verdict.OVERDUE,
+            "startup-timeout",
+            f"not loaded within {rules.startup_timeout_s:g} s of the first request",
         )
     stuck = _request_timeout(rules, vitals.busy_ages_s)
     if stuck:

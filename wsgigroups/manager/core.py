@@ -15,6 +15,7 @@ from wsgigroups.lifecycle.step import Record, Timings
 from wsgigroups.lifecycle.table import Action, EventKind
 from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.manager import model
+from wsgigroups.manager.blame import did_not_start, judged
 from wsgigroups.manager.model import Change, GroupState, LastError, Note, Progress, State
 from wsgigroups.plan import rollout
 from wsgigroups.plan.planner import needs_replacement
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 KEPT_CHANGES = 50
+LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
 
 
 @dataclass(slots=True)
@@ -143,7 +145,7 @@ def _dispatch(turn: _Turn, event: model.Event) -> tuple[str, ...]:
             return _script_changed(turn, event.group)
         case model.Recovered():
             return tuple(sorted(turn.state.groups))
-        case model.LifeFailed() | model.LifeWorn():
+        case model.LifeFailed() | model.LifeWorn() | model.LifeOverdue() | model.LifeTold():
             return _told(turn, event)
         case _:
             return _lived(turn, event)
@@ -191,6 +193,7 @@ def _retarget(turn: _Turn, group: GroupState, target: GroupTarget) -> GroupState
         removing=False,
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
+        starved={},
     )
 
 
@@ -278,21 +281,32 @@ def _tick(turn: _Turn) -> tuple[str, ...]:
                 if record.state is Tenancy.STARTING:
                     limit_s = group.target.startup_timeout_s
                     error = LastError(record.slot, record.life, f"not ready within startup-timeout ({limit_s:g} s)")
-                    turn.put(replace(turn.state.groups[name], last_error=error))
+                    turn.put(turn.state.groups[name].blamed(error))
                 _step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
                 touched.add(name)
     return tuple(sorted(touched))
 
 
-def _told(turn: _Turn, event: model.LifeFailed | model.LifeWorn) -> tuple[str, ...]:
+def _told(
+    turn: _Turn, event: model.LifeFailed | model.LifeWorn | model.LifeOverdue | model.LifeTold
+) -> tuple[str, ...]:
     found = turn.state.find(event.life)
     if found is None:
         return ()
     group, record = found
-    if isinstance(event, model.LifeFailed):
-        error = LastError(record.slot, record.life, event.message, event.traceback, event.step)
-        turn.put(replace(group, last_error=error))
-        return ()
+    match event:
+        case model.LifeFailed():
+            turn.put(did_not_start(group, record, event))
+            return ()
+        case model.LifeTold():
+            turn.put(group.told(event.life, event.requests, event.stacks))
+            return ()
+        case model.LifeOverdue():
+            if record.state is Tenancy.READY:
+                turn.note("warning", f"{record}: {event.reason}, {event.detail}")
+                turn.put(group.blamed(judged(record, event)))
+                turn.commands.append(model.KillLife(record, LAST_WORDS_S))
+            return ()
     if record.state is not Tenancy.READY or record.life in group.recycle:
         return ()
     turn.note("info", f"{record}: {event.reason}, a successor starts")
@@ -319,8 +333,7 @@ def _lived(
     name = group.target.name
     match event:
         case model.LifeRefused():
-            error = LastError(record.slot, record.life, event.reason)
-            turn.put(replace(group, last_error=error))
+            turn.put(group.blamed(LastError(record.slot, record.life, event.reason)))
             turn.note("error", f"{record}: {event.reason}")
             kind = EventKind.GAVE_UP if event.permanent else EventKind.REFUSED
             _step(turn, record, lifecycle.Event(kind))
@@ -329,12 +342,12 @@ def _lived(
             _exited(turn, group, record, event)
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}")
-            error = LastError(record.slot, record.life, f"{event.reason}: {event.detail}")
-            turn.put(replace(group, last_error=error, restarts=group.restarts + 1))
+            turn.put(replace(group.blamed(judged(record, event)), restarts=group.restarts + 1))
             _step(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason))
         case model.LifeSpawned():
             _step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
         case model.LifeBecameReady():
+            turn.put(replace(group, starved={k: v for k, v in group.starved.items() if k != record.slot}))
             _step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
     return (name,)
 
@@ -348,7 +361,7 @@ def _exited(turn: _Turn, group: GroupState, record: Record, event: model.LifeExi
         turn.note("warning", f"{record}: {event.exit}{phase}")
         group = replace(group, restarts=group.restarts + 1)
         if group.last_error is None or group.last_error.life != record.life:
-            group = replace(group, last_error=LastError(record.slot, record.life, f"{event.exit}{phase}"))
+            group = group.blamed(LastError(record.slot, record.life, f"{event.exit}{phase}"))
     else:
         turn.note("info", f"{record}: {event.exit}")
     turn.put(

@@ -24,6 +24,7 @@ class LastError:
     message: str
     traceback: str = ""
     step: str = ""  # of runtime.wire.exits, where the daemon could still say it
+    requests: tuple[str, ...] = ()  # in the application when it was judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class GroupState:
     graceful_lives: frozenset[int] = frozenset()  # leave in their eviction window: `reload`
     restarts: int = 0  # lives that followed one that was not asked to end
     last_error: LastError | None = None
+    deaths: Mapping[int, LastError] = field(
+        default_factory=dict
+    )  # slot → why the last life ended that was not asked to
+    starved: Mapping[int, int] = field(default_factory=dict)  # slot → starts in a row that found no memory
 
     @property
     def wanted(self) -> int:
@@ -67,6 +72,24 @@ class GroupState:
             if other.slot == record.slot and other is not record and other.state is Tenancy.READY:
                 return other
         return None
+
+    def blamed(self, error: LastError) -> GroupState:
+        """Return the group with this as its last error, and as the slot's."""
+        return replace(self, last_error=error, deaths={**self.deaths, error.slot: error})
+
+    def told(self, life: int, requests: tuple[str, ...], stacks: str) -> GroupState:
+        """Return the group with what a life that was judged had under way, wherever its end is on record."""
+
+        text = "".join(f"in flight: {request}\n" for request in requests) + stacks
+
+        def more(error: LastError) -> LastError:
+            return replace(error, requests=requests, traceback=text) if error.life == life else error
+
+        return replace(
+            self,
+            last_error=self.last_error and more(self.last_error),
+            deaths={slot: more(error) for slot, error in self.deaths.items()},
+        )
 
     def with_record(self, before: Record, after: Record | None) -> GroupState:
         """Return the group with one record replaced, or dropped."""
@@ -219,6 +242,7 @@ class LifeFailed:
     step: str
     message: str
     traceback: str
+    reason: str = ""  # the option behind it, where the daemon knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +260,24 @@ class LifeStalled:
     life: int
     reason: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeOverdue:
+    """Ready, but it does not come up: it is killed, and what follows waits for its backoff."""
+
+    life: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeTold:
+    """What a life that was judged had under way."""
+
+    life: int
+    requests: tuple[str, ...]
+    stacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +319,8 @@ Event = (
     | LifeFailed
     | LifeExited
     | LifeStalled
+    | LifeOverdue
+    | LifeTold
     | LifeWorn
     | ScriptChanged
     | Recovered
@@ -304,9 +348,10 @@ class DrainLife:
 
 @dataclass(frozen=True, slots=True)
 class KillLife:
-    """SIGKILL to the life's process group."""
+    """SIGKILL to the life's process group, now or a moment later."""
 
     record: Record
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

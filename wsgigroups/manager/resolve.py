@@ -226,6 +226,7 @@ def _rules(group: Group) -> dict[str, Any]:
         inactivity_timeout_s=group.inactivity_timeout,
         restart_interval_s=group.restart_interval,
         memory_soft_limit_bytes=group.memory_soft_limit,
+        startup_timeout_s=group.startup_timeout if group.load == "lazy" else 0.0,
     )
     return {name: getattr(rules, name) for name in Rules.__dataclass_fields__}
 

@@ -100,9 +100,11 @@ class Shell:
                 process = self.processes.get(record.life)
                 if process:
                     process.send(messages.Drain(record.life, record.reason, record.window_s))
-            case model.KillLife(record):
+            case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
-                if process:
+                if process and after_s:
+                    asyncio.get_running_loop().call_later(after_s, process.kill)
+                elif process:
                     process.kill()
             case model.TuneGroup(target, lives):
                 for life in lives:
@@ -246,7 +248,11 @@ class Shell:
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
                 self.outside.log("error", f"{self._name(process)}: {text}")
-                self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536]))
+                reason = message.reason if message.reason in board.REASON else ""
+                self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536], reason))
+            case messages.InFlight() if message.life == life:
+                requests = tuple(message.requests[:65536].splitlines())
+                self.dispatch(model.LifeTold(life, requests, message.stacks[:65536]))
             case messages.Leaving() if message.life == life and message.reason in board.REASON:
                 if message.reason == "script-reloading":
                     self.dispatch(model.ScriptChanged(str(process.info["group"])))

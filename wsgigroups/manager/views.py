@@ -44,7 +44,7 @@ def group_view(shell: Shell, group: GroupState) -> dict[str, Any]:
     processes = [
         view
         for record in sorted(group.records, key=lambda r: (r.slot, r.life))
-        if (view := process_view(shell, record))
+        if (view := process_view(shell, record, group.deaths.get(record.slot)))
     ]
     ready = sum(record.state is Tenancy.READY for record in group.records)
     return {
@@ -78,11 +78,12 @@ def error_view(error: LastError | None) -> dict[str, Any] | None:
         "message": error.message,
         "step": error.step or None,
         "traceback": error.traceback or None,
+        "requests": list(error.requests),
     }
 
 
-def process_view(shell: Shell, record: Record) -> dict[str, Any] | None:
-    """One process of the status document; None for a record without a public state."""
+def process_view(shell: Shell, record: Record, death: LastError | None = None) -> dict[str, Any] | None:
+    """One process of the status document; None for a record without a public state. death: of the slot's last life."""
     state = PROCESS_STATE[record.state]
     if state is None:
         return None
@@ -107,6 +108,7 @@ def process_view(shell: Shell, record: Record) -> dict[str, Any] | None:
         "failures": record.failures,
         "last_exit": str(record.last_exit) if record.last_exit else None,
         "retry_in_s": _retry_in_s(record),
+        "last_death": error_view(death),
     }
 
 

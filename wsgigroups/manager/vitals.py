@@ -94,12 +94,16 @@ class Watcher:
         verdict = judge(rules, vitals(snapshot, age_s, rss_bytes), spread(process.life))
         if verdict is None:
             return
+        if verdict.verdict is Verdict.RECYCLE:
+            self._shell.dispatch(model.LifeWorn(process.life, verdict.reason))
+            return
+        # what it is doing goes to the log before it is told to leave: by itself, or on a signal if it cannot
+        process.send(messages.DumpStacks(process.life))
+        process.dump_stacks()
         if verdict.verdict is Verdict.STALLED:
-            process.send(messages.DumpStacks(process.life))
-            process.dump_stacks()
             self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail))
         else:
-            self._shell.dispatch(model.LifeWorn(process.life, verdict.reason))
+            self._shell.dispatch(model.LifeOverdue(process.life, verdict.reason, verdict.detail))
 
 
 def vitals(snapshot: board.Snapshot, age_s: float, rss_bytes: int) -> Vitals:
@@ -117,4 +121,5 @@ def vitals(snapshot: board.Snapshot, age_s: float, rss_bytes: int) -> Vitals:
         requests_active=snapshot["requests_active"],
         idle_s=ago_s(snapshot["last_activity_ns"]) if snapshot["last_activity_ns"] else 0.0,
         rss_bytes=rss_bytes,
+        loading_s=ago_s(snapshot["loading_since_ns"]) if snapshot["loading_since_ns"] else 0.0,
     )

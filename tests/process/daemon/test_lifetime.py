@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -94,9 +95,25 @@ def test_drain_of_another_life_is_dropped(manager: Manager, started: Started) ->
     life = started()
     life.send(messages.Drain(life.number + 1, "not for this one"))
     life.send(messages.DumpStacks(life.number))
-    life.wait_log("stacks of all threads")
+    assert isinstance(life.receive(), messages.InFlight)
+    assert "no request is in flight" in life.log
     assert life.get() == (200, b"done")
     assert "leaving" not in life.log
+
+
+def test_what_is_in_flight_is_told_in_the_log_and_to_the_manager(
+    manager: Manager, started: Started, workspace: Path
+) -> None:
+    life = started()
+    request = InFlight(life, workspace)
+    life.send(messages.DumpStacks(life.number))
+    told = life.receive()
+    assert isinstance(told, messages.InFlight)
+    assert re.fullmatch(r"GET /wait for \d+\.\d s", told.requests)
+    assert "gate.read()" in told.stacks
+    for text in ("requests in flight:\n    GET /wait for ", "stacks of all threads:\n    Thread ", "gate.read()"):
+        assert text in life.log
+    assert request.finish() == (200, b"done")
 
 
 def test_window_still_accepts_and_ends_when_idle(manager: Manager, started: Started, workspace: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,8 +80,15 @@ def test_request_timeout_with_one_thread(manager: ManagerUnderTest) -> None:
             pid, _word = gate.wait_arrival()
             replaced(manager, pid)
             assert answer() is None
-    assert "request-timeout" in manager.group("a")["last_error"]["message"]
-    assert "gated_app.py" in manager.log("a")  # the stacks say where it was stuck
+    # which request it was and where it was stuck: in the log, in the status, and in what `why` says of the slot
+    death = manager.group("a")["last_error"]
+    assert "request-timeout" in death["message"]
+    assert [re.sub(r"\d+\.\d s", "N s", request) for request in death["requests"]] == ["GET /stuck for N s"]
+    assert manager.group("a")["processes"][0]["last_death"] == death
+    why = manager.cli("why", "a/1").stdout
+    for text in (manager.log("a"), why):
+        assert "GET /stuck for " in text
+        assert "in wait_at_gate" in text
 
 
 def test_request_timeout_averages_over_the_threads(manager: ManagerUnderTest) -> None:
@@ -113,6 +121,40 @@ def test_startup_timeout_ends_an_import_that_hangs(manager: ManagerUnderTest) ->
         assert "startup-timeout" in done.stderr
         gate.close()
     manager.wait_for("it comes up when nothing hangs", lambda: manager.group("a")["state"] == "ready")
+
+
+def test_startup_timeout_of_a_lazy_application_begins_with_its_load(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    with Gate(manager.base) as gate:
+        extra = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nstartup-timeout = "1s"\nload = "lazy"'
+        manager.apply(group("loading.gated_import", port, extra))
+        first = manager.pids("a")[1]
+        manager.wait_for("it is older than that", lambda: manager.group("a")["processes"][0]["uptime_s"] > 2.5)
+        assert manager.pids("a") == {1: first}  # nobody has asked it for anything
+        with manager.background_get(port, "/open") as answer:
+            assert gate.wait_arrival() == (first, "import")
+            replaced(manager, first)
+            assert answer() is None
+        group_now = manager.group("a")
+        assert group_now["last_error"]["message"] == "startup-timeout: not loaded within 1 s of the first request"
+        assert group_now["last_error"]["requests"][0].startswith("GET /open for ")
+        assert group_now["processes"][0]["failures"] == 1
+        assert "gated_import.py" in manager.log("a")
+        with manager.background_get(port, "/open") as answer:  # it loads when the gate opens
+            gate.wait_arrival()
+            gate.release()
+            assert (answer() or (0, b""))[0] == 200
+
+
+def test_three_starts_without_memory_name_the_limit(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("MemoryError")
+    done = manager.apply(group("loading.hungry", manager.port(), 'memory-limit = "256M"'), code=1)
+    assert "MemoryError" in done.stderr
+    found = manager.wait_for(
+        "it is named", lambda: "too small" in (m := manager.group("a")["last_error"]["message"]) and m
+    )
+    assert found.startswith("memory-limit 256M is too small: 3 starts in a row ran out of memory; cannot import")
+    assert "memory-limit 256M is too small" in manager.cli("why", "a/1").stdout
 
 
 def test_memory_soft_limit(manager: ManagerUnderTest) -> None:

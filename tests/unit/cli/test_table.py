@@ -16,7 +16,7 @@ def process(slot: int, **changes: Any) -> dict[str, Any]:
     base = {
         "slot": slot, "pid": 4700 + slot, "life": slot, "state": "ready", "started_at": "2026-01-01T00:00:00Z",
         "uptime_s": 10.1, "requests_total": 5, "requests_active": 0, "requests_queued": 0, "rss_bytes": 20_000_000,
-        "pss_bytes": 4_000_000, "cpu_s": 0.1, "failures": 0, "last_exit": None, "retry_in_s": None,
+        "pss_bytes": 4_000_000, "cpu_s": 0.1, "failures": 0, "last_exit": None, "retry_in_s": None, "last_death": None,
     }  # fmt: skip
     return {**base, **changes}
 
@@ -105,6 +105,15 @@ def test_a_slot_that_is_not_there_is_not_found() -> None:
     with pytest.raises(WsgigroupsError, match="cannot find process 'blog/1'") as caught:
         select(stopped, ("blog/1",))
     assert caught.value.hint == "processes of blog: none"
+
+
+def test_a_slot_is_shown_with_its_own_last_death() -> None:
+    deaths = {life: {"slot": 2, "life": life, "message": f"death of {life}"} for life in (7, 9)}
+    processes = [process(1), process(2, last_death=deaths[7]), process(3, last_death=deaths[9])]
+    everything = status(group("blog", processes=processes, processes_wanted=3, last_error=deaths[9]))
+    shown = {name: select(everything, (name,))["groups"][0]["last_error"] for name in ("blog", "blog/1", "blog/2")}
+    assert shown == {"blog": deaths[9], "blog/1": None, "blog/2": deaths[7]}
+    assert select(everything, ("blog/2", "blog/3"))["groups"][0]["last_error"] == deaths[9]
 
 
 @pytest.mark.parametrize(

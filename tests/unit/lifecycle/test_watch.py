@@ -38,6 +38,19 @@ def test_deadlock_timeout(timeout_s: float, age_s: float, expected: str | None) 
     assert reason(Rules(deadlock_timeout_s=timeout_s), vitals(heartbeat_age_s=age_s)) == expected
 
 
+@pytest.mark.parametrize(
+    ("timeout_s", "loading_s", "expected"),
+    [(5, 0.0, None), (5, 4.9, None), (5, 5.1, "startup-timeout"), (0, 9e9, None)],
+)
+def test_startup_timeout_of_a_load_that_a_request_began(
+    timeout_s: float, loading_s: float, expected: str | None
+) -> None:
+    seen = vitals(age_s=9e9, loading_s=loading_s)
+    assert reason(Rules(startup_timeout_s=timeout_s), seen) == expected
+    verdict = judge(Rules(startup_timeout_s=timeout_s), seen, 0.0)
+    assert verdict is None or verdict.verdict is Verdict.OVERDUE
+
+
 @pytest.mark.parametrize(("stuck", "fires_after_s"), [(1, 900), (2, 450), (3, 300), (5, 180), (10, 90), (15, 60)])
 def test_request_timeout_averages_over_all_threads(stuck: int, fires_after_s: float) -> None:
     rules = Rules(threads=15, request_timeout_s=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -196,6 +197,58 @@ def test_a_stalled_life_is_followed_at_once_and_killed_when_deaf() -> None:
     assert lives(world, "blog") == {2}
 
 
+def test_what_a_stalled_life_had_under_way_is_on_its_slots_record(world: World) -> None:
+    apply(world, target("blog", 2, 1))
+    stalled = next(r for r in world.state.groups["blog"].records if r.slot == 2).life
+    world.tell(model.LifeStalled(stalled, "request-timeout", "a request runs for 9.0 s"))
+    world.tell(model.LifeTold(stalled, ("GET /stuck for 9.0 s",), "Thread x\n"))
+    world.run(world.now + 10)
+    world.end(1)
+    world.run(world.now + 10)
+    group = world.state.groups["blog"]
+    assert group.last_error is not None
+    assert "signal 9" in group.last_error.message  # the later one; the slot's own stays
+    assert group.deaths[2] == model.LastError(
+        2, stalled, "request-timeout: a request runs for 9.0 s", "in flight: GET /stuck for 9.0 s\nThread x\n", "",
+        ("GET /stuck for 9.0 s",),
+    )  # fmt: skip
+
+
+def test_a_ready_life_that_does_not_load_is_killed_and_followed_with_backoff(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    life = next(iter(lives(world, "blog")))
+    _state, commands = core.handle(world.state, model.LifeOverdue(life, "startup-timeout", "not loaded"), world.now)
+    kills = [command for command in commands if isinstance(command, model.KillLife)]
+    assert [(kill.record.life, kill.after_s > 0) for kill in kills] == [(life, True)]  # first it may tell
+    world.tell(model.LifeOverdue(life, "startup-timeout", "not loaded"))
+    world.run(world.now + 0.005)
+    world.run(world.now + 0.01)
+    (record,) = world.state.groups["blog"].records
+    assert (record.failures, world.state.groups["blog"].restarts) == (1, 1)
+    error = world.state.groups["blog"].last_error
+    assert error is not None
+    assert (error.life, error.message) == (life, "startup-timeout: not loaded")
+
+
+def test_three_starts_in_a_row_without_memory_name_the_limit(world: World) -> None:
+    hungry = replace(target("blog", 1, 1), options={"memory-limit": str(64 << 20), "virtual-memory-limit": "0"})
+    world.moods = ("never-ready",)
+    world.tell(model.Apply({"blog": hungry}, 1))
+    messages = []
+    for reason in ("memory-limit", "", "memory-limit", "memory-limit", "memory-limit", "memory-limit"):
+        while not any(r.state is Tenancy.STARTING for r in world.state.groups["blog"].records):
+            world.run(world.now + 0.01)
+        (record,) = world.state.groups["blog"].records
+        world.tell(model.LifeFailed(record.life, "import", "cannot import it: MemoryError", "", reason))
+        error = world.state.groups["blog"].last_error
+        assert error is not None
+        messages.append(error.message)
+        world.end(record.life)
+        world.run(world.now + 0.001)
+    named = "memory-limit 64M is too small: {} starts in a row ran out of memory; cannot import it: MemoryError"
+    assert messages == ["cannot import it: MemoryError"] * 4 + [named.format(3), named.format(4)]
+
+
 def test_a_message_of_a_life_that_is_over_changes_nothing(world: World) -> None:
     apply(world, target("blog", 1, 1))
     events: list[Callable[[], model.Event]] = [
@@ -203,6 +256,8 @@ def test_a_message_of_a_life_that_is_over_changes_nothing(world: World) -> None:
         lambda: model.LifeWorn(99, "restart-interval"),
         lambda: model.LifeStalled(99, "deadlock-timeout"),
         lambda: model.LifeFailed(99, "import", "cannot", ""),
+        lambda: model.LifeOverdue(99, "startup-timeout"),
+        lambda: model.LifeTold(99, ("GET / for 1.0 s",)),
     ]
     for make in events:
         state, commands = core.handle(world.state, make(), world.now)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from typing import Any
 import pytest
 
 from wsgigroups.runtime import log as logs
-from wsgigroups.runtime.daemon import applications, interpreter, privileges, script, target
+from wsgigroups.runtime.daemon import applications, interpreter, privileges, script, stacks, target
 from wsgigroups.runtime.daemon.failure import MAXIMUM_TRACEBACK_CHARACTERS, StepError, step, traceback_of
-from wsgigroups.runtime.wire import exits
+from wsgigroups.runtime.daemon.loading import Loading
+from wsgigroups.runtime.wire import board, exits
 from wsgigroups.runtime.wire.spec import Application, Serving, Spec
 
 
@@ -156,17 +159,83 @@ def test_lazy_application_is_loaded_once_by_many_threads() -> None:
         assert release.wait(30)
         return answering("lazy")
 
-    lazy = applications.Lazy("x", load, lambda *_: None)
+    published = board.private(1)
+    lazy = applications.Lazy("x", load, lambda *_: None, Loading(published))
     answers: list[tuple[str, bytes]] = []
     threads = [threading.Thread(target=lambda: answers.append(ask(lazy, "/"))) for _each in range(4)]
     for thread in threads:
         thread.start()
     assert loading.wait(30)
+    since_ns = published.words[board.WORD["loading_since_ns"]]
+    assert 0 < since_ns <= time.monotonic_ns()  # startup-timeout begins with the load
     release.set()
     for thread in threads:
         thread.join(30)
     assert len(loads) == 1
+    assert published.words[board.WORD["loading_since_ns"]] == 0
+    published.close()
     assert answers == [("200 OK", b"lazy  /")] * 4
+
+
+def test_the_oldest_load_that_goes_on_counts() -> None:
+    published = board.private(1)
+    loading, word = Loading(published), board.WORD["loading_since_ns"]
+    inside, leave = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with loading:
+            inside.set()
+            leave.wait(30)
+
+    other = threading.Thread(target=load)
+    with loading:
+        first_ns = published.words[word]
+        other.start()
+        assert inside.wait(30)
+        assert published.words[word] == first_ns > 0
+    assert published.words[word] > first_ns
+    leave.set()
+    other.join(30)
+    assert published.words[word] == 0
+    published.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "wants"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (ImportError("libx.so: cannot map: Cannot allocate memory"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+        (ImportError("No module named x"), False),
+    ],
+)
+def test_want_of_memory_is_known_behind_other_errors(error: Exception, wants: bool) -> None:
+    def load() -> None:
+        raise RuntimeError("the application's own words") from error
+
+    with pytest.raises(StepError) as caught, step("import", "import it"):
+        load()
+    assert caught.value.wants_memory is wants
+    assert not StepError("import", "cannot find it").wants_memory
+
+
+def test_stacks_name_each_other_thread() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def waiting_here() -> None:
+        inside.set()
+        leave.wait(30)
+
+    thread = threading.Thread(target=waiting_here, name="a-request-thread")
+    thread.start()
+    assert inside.wait(30)
+    text = stacks.other_stacks()
+    leave.set()
+    thread.join(30)
+    assert "Thread a-request-thread (most recent call last):" in text
+    assert "in waiting_here" in text
+    assert "test_stacks_name_each_other_thread" not in text
 
 
 def test_watched_tells_each_version_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

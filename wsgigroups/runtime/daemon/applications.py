@@ -14,6 +14,7 @@ from ..log import Log, escaped
 from ..wire import spec as wire
 from . import script
 from .failure import StepError
+from .loading import Loading
 from .script import ForbiddenError, Rules
 from .target import Application, load_callable
 
@@ -22,12 +23,15 @@ StartResponse = Callable[..., Any]
 _RELOAD_CHECK_NS = 1_000_000_000
 
 
-def build(spec: wire.Spec, rules: Rules, log: Log, changed: Callable[[str], None]) -> Application:
+def build(
+    spec: wire.Spec, rules: Rules, log: Log, changed: Callable[[str], None], loading: Optional[Loading] = None
+) -> Application:
     """Load (eager) or prepare (lazy) every application. Raises StepError("import").
 
     `changed` is called with a script's path, in a request thread, once for each new version of it.
     """
-    mounted = [(item.mount, _one(spec, item, rules, log, changed)) for item in spec.applications]
+    loading = loading or Loading()
+    mounted = [(item.mount, _one(spec, item, rules, log, changed, loading)) for item in spec.applications]
     if not mounted:
         raise StepError("import", "cannot serve group %s: it has no application" % spec.group)
     if len(mounted) == 1 and mounted[0][0] in ("", "/"):
@@ -36,11 +40,16 @@ def build(spec: wire.Spec, rules: Rules, log: Log, changed: Callable[[str], None
 
 
 def _one(
-    spec: wire.Spec, item: wire.Application, rules: Rules, log: Log, changed: Callable[[str], None]
+    spec: wire.Spec,
+    item: wire.Application,
+    rules: Rules,
+    log: Log,
+    changed: Callable[[str], None],
+    loading: Loading,
 ) -> Application:
     if item.kind == "callable":
         if spec.load == "lazy":
-            return Lazy(item.target, lambda: load_callable(item.target), log)
+            return Lazy(item.target, lambda: load_callable(item.target), log, loading)
         return load_callable(item.target)
     if item.kind != "script":
         raise StepError("import", "cannot load an application of kind %r" % item.kind)
@@ -49,7 +58,7 @@ def _one(
     def load() -> Application:
         return script.load_script(item.target, item.callable_object, rules)
 
-    application: Application = Lazy(item.target, load, log)
+    application: Application = Lazy(item.target, load, log, loading)
     if spec.load != "lazy":
         try:
             application = load()
@@ -64,10 +73,11 @@ def _one(
 class Lazy:
     """Loads at the first request, one thread at a time; a failure answers 500 and the next request tries again."""
 
-    def __init__(self, what: str, load: Callable[[], Application], log: Log) -> None:
+    def __init__(self, what: str, load: Callable[[], Application], log: Log, loading: Loading) -> None:
         self._what = what
         self._load = load
         self._log = log
+        self._loading = loading
         self._lock = threading.Lock()
         self._application: Optional[Application] = None
 
@@ -78,7 +88,8 @@ class Lazy:
             try:
                 with self._lock:
                     if self._application is None:
-                        self._application = self._load()
+                        with self._loading:
+                            self._application = self._load()
                     application = self._application
             except ForbiddenError as error:
                 return _forbidden(self._log, environ, error, start_response)

@@ -5,6 +5,8 @@ Pure. A step is a key of wire.exits.STEPS, which gives the exit code.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -31,6 +33,18 @@ class StepError(Exception):
     def exit_code(self) -> int:
         """Return the step's own exit code."""
         return STEPS[self.step]
+
+    @property
+    def wants_memory(self) -> bool:
+        """Whether it failed because no more memory was to be had."""
+        error = self.__cause__
+        while error is not None:
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+                return True
+            if isinstance(error, ImportError) and os.strerror(errno.ENOMEM) in str(error):  # dlopen(3) says it in words
+                return True
+            error = error.__cause__ or error.__context__
+        return False
 
 
 @contextmanager

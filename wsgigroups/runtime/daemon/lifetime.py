@@ -7,7 +7,6 @@ health: the manager does that from the board, and ends with SIGKILL what does no
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import select
 import signal
@@ -24,9 +23,11 @@ from ..wire.spec import Spec
 from .ending import run_exit_functions
 from .reporter import Reporter
 from .script import Rules
+from .stacks import other_stacks
 from .title import set_title
 
 _CLOSE_S = 2.0  # for threads of the server that have nothing to do any more; the rest is for exit functions
+_TOLD = 32768  # characters of each part; it travels in one frame, is kept and shown
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
 _WAKE = b"\0"  # no signal has number 0: something was put down for the main thread to find
@@ -149,8 +150,14 @@ class Lifetime:
             elif isinstance(message, messages.Tune):
                 self._tune(message)
             elif isinstance(message, messages.DumpStacks):
-                self._log("notice", "stacks of all threads:")
-                faulthandler.dump_traceback(file=2, all_threads=True)
+                self._tell()
+
+    def _tell(self) -> None:
+        """Say which requests are in the application and where every other thread is."""
+        requests, stacks = "\n".join(self._server.requests_in_flight()), other_stacks()
+        self._log("notice", "requests in flight:\n%s" % requests if requests else "no request is in flight")
+        self._log("notice", "stacks of all threads:\n%s" % stacks)
+        self._reporter.send(messages.InFlight(self._spec.life, requests[:_TOLD], stacks[:_TOLD]))
 
     def _tune(self, message: messages.Tune) -> None:
         if message.serving:

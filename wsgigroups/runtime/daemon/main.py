@@ -23,6 +23,7 @@ from ..wire.spec import Spec
 from . import applications, descriptors, interpreter, limits, privileges, surroundings
 from .failure import StepError, step
 from .lifetime import Lifetime
+from .loading import Loading
 from .reporter import Reporter, SpecError
 from .script import Rules
 from .title import set_title
@@ -46,7 +47,9 @@ def run(channel_fd: int, board_fd: int) -> int:
         lifetime = _start(spec, fds, reporter, board, log)
     except StepError as failure:
         log("error", "%s\n%s" % (failure, failure.trace) if failure.trace else str(failure))
-        reporter.send_failed(messages.Failed(spec.life, failure.step, str(failure), failure.trace))
+        limited = "DATA" in spec.rlimits or "AS" in spec.rlimits
+        reason = "memory-limit" if limited and failure.wants_memory else ""
+        reporter.send_failed(messages.Failed(spec.life, failure.step, str(failure), failure.trace, reason))
         return failure.exit_code
     return lifetime.serve()
 
@@ -66,7 +69,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     pid = os.getpid()
     rules = Rules(spec.script_user, spec.script_group)
     with step("import", "load the applications"):
-        application = applications.build(spec, rules, log, lifetime.script_changed)
+        application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
     if os.getpid() != pid:
         os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
     pulses = _pulses(pulse_fds)

@@ -43,6 +43,7 @@ WORD: Dict[str, int] = {
     "last_activity_ns": 21,  # a request began or ended
     "started_total": 22,  # requests handed to the application
     "aborted": 23,  # connections ended before their response was complete
+    "loading_since_ns": 24,  # when the oldest load that goes on began in a request thread (load = "lazy"), else 0
 }
 BUSY_WORD = 64  # first busy word; word BUSY_WORD + i is 0 or when request thread i began its request
 MAXIMUM_THREADS = 1024

@@ -2,8 +2,8 @@
 
 Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, keep, drop, fork,
 spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon, on the channel of one life: spec, drain,
-tune, dump-stacks, ready, failed, leaving. Every message about a process carries its life; the receiver drops what
-belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
+tune, dump-stacks, ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver drops
+what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Tune(Message):
 
 @dataclass(frozen=True)
 class DumpStacks(Message):
-    """Manager to daemon: write the stacks of all threads to the log."""
+    """Manager to daemon: tell what you are doing, in the log and with InFlight; what holds the GIL prevents it."""
 
     life: int
 
@@ -186,6 +186,16 @@ class Failed(Message):
     step: str  # a key of exits.STEPS
     message: str  # one sentence, "cannot …"
     traceback: str = ""
+    reason: str = ""  # a key of board.REASON where the option behind it is known: memory-limit
+
+
+@dataclass(frozen=True)
+class InFlight(Message):
+    """Daemon to manager, after DumpStacks: the requests in the application, a line each, and all stacks."""
+
+    life: int
+    requests: str = ""
+    stacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,6 +223,7 @@ MESSAGES: Dict[str, Type[Message]] = {
     "dump-stacks": DumpStacks,
     "ready": Ready,
     "failed": Failed,
+    "in-flight": InFlight,
     "leaving": Leaving,
 }
 TYPE_OF = {kind: name for name, kind in MESSAGES.items()}

@@ -1,0 +1,42 @@
+"""Why a life ended that nobody asked to end, in the words that status, why and the log use.
+
+Pure; called by the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.config.units import format_bytes
+from wsgigroups.manager.model import GroupState, LastError
+
+if TYPE_CHECKING:
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.model import LifeFailed, LifeOverdue, LifeStalled
+
+STARVED_STARTS = 3  # so many in a row are no accident: the limit is too small for the application
+_MEMORY_OPTIONS = ("memory-limit", "virtual-memory-limit")
+
+
+def did_not_start(group: GroupState, record: Record, event: LifeFailed) -> GroupState:
+    """Return the group with a start failure on record; the third in a row for want of memory names its limit."""
+    message = event.message
+    starved = group.starved.get(record.slot, 0) + 1 if event.reason == "memory-limit" else 0
+    if starved >= STARVED_STARTS:
+        message = f"{_limits(group)} is too small: {starved} starts in a row ran out of memory; {message}"
+    error = LastError(record.slot, record.life, message, event.traceback, event.step)
+    return replace(group.blamed(error), starved={**group.starved, record.slot: starved})
+
+
+def judged(record: Record, event: LifeStalled | LifeOverdue) -> LastError:
+    """Return the record of a verdict; what the process had under way is filled in when it has told."""
+    return LastError(record.slot, record.life, f"{event.reason}: {event.detail}")
+
+
+def _limits(group: GroupState) -> str:
+    found = {option: group.target.options.get(option, "0") for option in _MEMORY_OPTIONS}
+    named = [
+        f"{option} {format_bytes(int(value))}" for option, value in found.items() if value.isdigit() and int(value)
+    ]
+    return " or ".join(named) or "memory-limit"

@@ -1,0 +1,19 @@
+"""Where every thread is, as text. Needs the GIL; what does without it is faulthandler, on a signal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+
+
+def other_stacks() -> str:
+    """Return the stacks of all threads but this one, as a traceback has them: the innermost call last."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    own = threading.get_ident()
+    found = []
+    for ident, frame in sorted(sys._current_frames().items()):
+        if ident != own:
+            lines = "".join(traceback.format_stack(frame))
+            found.append("Thread %s (most recent call last):\n%s" % (names.get(ident, ident), lines))
+    return "\n".join(found)
