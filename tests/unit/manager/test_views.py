@@ -20,8 +20,8 @@ def test_the_start_is_noted_once_and_stays_when_the_clock_is_set(monkeypatch: py
     process = SimpleNamespace(info=info, pid=0, exited=False, snapshot=lambda: None)
     shell = cast("Any", SimpleNamespace(processes={7: process}))
     seen = []
-    for now in (100.0, 100.4, 101.3, 4000.9):  # uptime and the time of day need not agree
-        monkeypatch.setattr(views.time, "monotonic", lambda now=now: now)
+    for monotonic_s in (100.0, 100.4, 101.3, 4000.9):  # uptime and the time of day need not agree
+        monkeypatch.setattr(views.time, "monotonic", lambda monotonic_s=monotonic_s: monotonic_s)
         view = views.process_view(shell, record)
         assert view is not None
         seen.append((view["started_at"], view["uptime_s"]))
