@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -160,3 +162,19 @@ def test_values_that_never_come_again_are_not_kept() -> None:
     log.flush()
     assert 0 < len(log._frames) <= 512
     assert max(sum(map(len, frame)) for frame in log._frames.values()) <= 1024
+
+
+def test_the_time_of_a_line_is_that_of_its_end() -> None:
+    """However long it waits in a batch."""
+    written: list[bytes] = []
+    log = AccessLog("json", written.append, time.monotonic_ns)
+    now_ns, now_s = time.monotonic_ns(), time.time()
+    for age_s in (0, 1.5, 3600):
+        end_ns = now_ns - int(age_s * 1e9)
+        log.take((log.note(head_of("::1")), 200, 5, end_ns - 2_500_000, end_ns))
+    log.flush()
+    for line, age_s in zip(b"".join(written).splitlines(), (0, 1.5, 3600), strict=True):
+        record = json.loads(line)
+        stamp = datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp()
+        assert abs(stamp - (now_s - age_s)) < 0.5
+        assert record["duration_s"] == 0.0025

@@ -1,9 +1,9 @@
 """The access log: one line for each answer, in the common, combined or a JSON format.
 
 What a line says of the request is noted before the application is called, since the environ is the application's from
-then on. `record` only keeps what is known; lines are made and written in batches, by whoever finds a batch full or has
-time (`flush`), so that a request pays for no system call and hardly for a line. Every value of a client is escaped: no
-line can be forged.
+then on. An answer is only queued; lines are made and written in batches, by whoever finds a batch full or has time
+(`flush`), so that a request pays for no system call and hardly for a line. Every value of a client is escaped: no line
+can be forged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_conf
 # What hardly changes from request to request: method, protocol, address, user, host, referer, agent.
 Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Optional[str]]
 Noted = Tuple["AccessLog", str, str, str]  # whose it is, and its line in front of the time, behind it, and at the end
-_Waiting = Tuple[Noted, int, int, int, float]
+Answered = Tuple[Noted, int, int, int, int]  # status, bytes sent, monotonic nanoseconds of its begin and end
 
 
 class _Frames(Dict[Asked, Tuple[str, ...]]):
@@ -49,14 +49,20 @@ class _Frames(Dict[Asked, Tuple[str, ...]]):
 
 
 class AccessLog:
-    """`write` takes bytes of one or more whole lines."""
+    """`write` takes bytes of one or more whole lines.
 
-    def __init__(self, form: str, write: Callable[[bytes], None]) -> None:
+    `take` is what a request calls at its end: the queue's own append, since a call of Python's costs as much as a line.
+    Somebody has to call `flush` every now and then; `record` does so by itself.
+    """
+
+    def __init__(self, form: str, write: Callable[[bytes], None], clock: Callable[[], int] = time.monotonic_ns) -> None:
         if form not in FORMATS:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
         self._write = write
-        self._waiting: Deque[_Waiting] = collections.deque()
+        self._waiting: Deque[Answered] = collections.deque()
+        self.take: Callable[[Answered], None] = self._waiting.append
         self._flushing = threading.Lock()
+        self._clock = clock
         self._second = (0, "")  # a second and its text, in one store
         self._json = form == "json"
         self._frames = _Frames({"common": _common, "combined": _combined, "json": _json}[form])
@@ -84,18 +90,16 @@ class AccessLog:
 
     def _noted(self, target: str, asked: Asked) -> Noted:
         before, between, behind, end = self._frames[asked]
-        if (
-            '"' in target or "\\" in target
-        ):  # no request has anything but visible ASCII in its target (`heads`, `uwsgi`)
+        # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
+        if '"' in target or "\\" in target:
             target = json.dumps(target)[1:-1] if self._json else target.translate(_ESCAPES)
         return self, before, between + target + behind, end
 
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
-        """Take in one answer. sent_bytes: head and body, as far as they were given to the socket."""
-        waiting = self._waiting
-        # The other formats count in seconds, and a batch waits for milliseconds: all of it gets the time of writing.
-        waiting.append((noted, status, sent_bytes, duration_ns, time.time() if self._json else 0.0))
-        if len(waiting) >= _BATCH:
+        """Take in an answer that ends now. sent_bytes: head and body, as far as they were given to the socket."""
+        now_ns = self._clock()
+        self.take((noted, status, sent_bytes, now_ns - duration_ns, now_ns))
+        if len(self._waiting) >= _BATCH:
             self.flush()
 
     def refused(self, connection: Connection, status: int, sent_bytes: int) -> None:
@@ -120,27 +124,29 @@ class AccessLog:
         """Whether there is something to flush."""
         return bool(self._waiting)
 
-    def _apache_lines(self, batch: List[_Waiting]) -> List[str]:
-        now = int(time.time())
+    def _apache_lines(self, batch: List[Answered]) -> List[str]:
+        now = int(time.time())  # a batch waits for milliseconds, and these formats count in seconds
         second, stamp = self._second
         if second != now:
             second, stamp = self._second = now, _apache_time(now)
         return [
             f"{before}{stamp}{request}{status} {sent_bytes}{end}"
-            for (_log, before, request, end), status, sent_bytes, _duration_ns, _now in batch
+            for (_log, before, request, end), status, sent_bytes, _begin_ns, _end_ns in batch
         ]
 
-    def _json_lines(self, batch: List[_Waiting]) -> List[str]:
+    def _json_lines(self, batch: List[Answered]) -> List[str]:
         lines: List[str] = []
         add = lines.append
         second, stamp = self._second
-        for (_log, before, request, end), status, sent_bytes, duration_ns, now in batch:
-            if not second <= now < second + 1:
-                second, stamp = self._second = int(now), _iso_time(int(now))
-            micros = duration_ns // 1000  # to format a float costs twice as much
+        epoch_ns = time.time_ns() - self._clock()
+        for (_log, before, request, end), status, sent_bytes, begin_ns, end_ns in batch:
+            now, fraction_ns = divmod(epoch_ns + end_ns, 1_000_000_000)
+            if now != second:
+                second, stamp = self._second = now, _iso_time(now)
+            micros = (end_ns - begin_ns) // 1000  # to format a float costs twice as much
             duration = f"0.{micros:06d}" if micros < 1_000_000 else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
             add(
-                f"{before}{stamp}{_MILLIS[int((now - second) * 1000)]}{request}{status},"
+                f"{before}{stamp}{_MILLIS[fraction_ns // 1_000_000]}{request}{status},"
                 f' "sent_bytes": {sent_bytes}, "duration_s": {duration}{end}'
             )
         return lines
