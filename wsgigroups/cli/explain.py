@@ -5,12 +5,12 @@ Runs in the user's process. Reads generated files: neither models nor rich are i
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 
 import click
 
+from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 
@@ -18,7 +18,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 @click.argument("key", metavar="[KEY|CODE]", required=False)
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Show the arithmetic for N threads.")
 @click.option("--value", metavar="VALUE", help="Show the arithmetic for this value of the option.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
 def command(key: str | None, threads: int | None, value: str | None, output: str) -> None:
     """Explain an option or a diagnostic.
 
@@ -35,13 +35,14 @@ def command(key: str | None, threads: int | None, value: str | None, output: str
 
     tables = read_json("options.json")
     if key is None:
-        click.echo(
-            json.dumps(tables, indent=2, ensure_ascii=False) if output == "json" else "\n".join(list_lines(tables))
-        )
+        if output == "text":
+            click.echo("\n".join(list_lines(tables)))
+        else:
+            write_data(tables, output)
         return
     table, name, facts = find_option(key, tables)
-    if output == "json":
-        click.echo(json.dumps({"table": table, "name": name, **facts}, indent=2, ensure_ascii=False))
+    if output != "text":
+        write_data({"table": table, "name": name, **facts}, output)
         return
     click.echo("\n".join(option_lines(table, name, facts, threads, value)))
 
@@ -55,7 +56,7 @@ def _explain_code(code: str, output: str) -> None:
         hint = f"codes go from {min(CODES)} to {max(CODES)}; docs/diagnostics lists them"
         raise WsgigroupsError(f"cannot explain {code}: there is no such code", hint=hint, exit_code=ExitCode.USAGE)
     example = example_document(entry) if entry.example else None
-    if output == "json":
+    if output != "text":
         data = {
             "code": code,
             "severity": entry.severity.value,
@@ -64,7 +65,7 @@ def _explain_code(code: str, output: str) -> None:
             "way_out": entry.way_out,
             "example": example,
         }
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        write_data(data, output)
         return
     click.echo(
         f"{code}: {entry.title}   ({entry.severity.value}{', only with --strict' if entry.strict_only else ''})\n"

@@ -39,9 +39,10 @@ def plain_console(color: str) -> Console:
 
 
 def write_data(value: Any, output: str) -> None:
-    """Write plain data to stdout as json or yaml."""
+    """Write plain data to stdout as json or yaml: UTF-8 in every locale. Names that are not UTF-8 survive in json."""
     if output == "json":
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        click.echo(text.encode("utf-8", "backslashreplace"))
         return
     from io import StringIO
 
@@ -52,7 +53,7 @@ def write_data(value: Any, output: str) -> None:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     buffer = StringIO()
     yaml.dump(value, buffer)
-    click.echo(buffer.getvalue(), nl=False)
+    click.echo(buffer.getvalue().encode("utf-8", "backslashreplace"), nl=False)
 
 
 def say(text: str, verbosity: int = 0) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli.progress import Display, display
+from wsgigroups.cli.values import DURATION
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -23,7 +24,9 @@ _OUTCOME = {"done": ExitCode.DONE, "failed": ExitCode.FAILED, "rolled-back": Exi
 
 WAIT = (
     click.option("--no-wait", is_flag=True, help="Do not wait; print the change's number."),
-    click.option("--timeout", type=float, default=None, metavar="S", help="Give up waiting after this many seconds."),
+    click.option(
+        "--timeout", type=DURATION, metavar="TIME", help="Give up waiting after that long: 30, 30s, 5m; 0: never."
+    ),
 )
 
 

@@ -152,8 +152,8 @@ def answer(question: Dict[str, Any]) -> Dict[str, Any]:
         tree, problem = compile_file(question["target"])
         return problem or check_name(tree, question["callable_object"], question["target"])
     module, _colon, name = question["target"].partition(":")
-    found, active = site_directories(question["prefix"])
-    directories = list(found)
+    own, active = site_directories(question["prefix"])
+    directories = list(own)
     for directory in question["directories"]:
         more, runs = pth_directories(directory)
         directories.extend(more)
