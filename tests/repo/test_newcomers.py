@@ -81,6 +81,21 @@ def test_the_changelog_has_this_version() -> None:
     sections = re.findall(r"^## \[(.*?)\]", changelog, re.MULTILINE)
     assert sections[0] == "Unreleased"
     assert wsgigroups.__version__ in sections
+    dated = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", changelog, re.MULTILINE)
+    assert dated == sections[1:], "every release has its date, as Keep a Changelog asks"
+
+
+def test_the_readme_names_each_document_once_and_all_of_them() -> None:
+    listed = re.findall(r"\]\((docs/[^)#]+|CHANGELOG\.md)\)", README.split("## Read on")[1].split("\n## ")[0])
+    assert len(listed) == len(set(listed))
+    pages = {str(path) for path in DOCUMENTS if path.parent == Path("docs")}
+    elsewhere = {name for name in pages - set(listed) if name not in README}
+    named_by_others = {
+        str(path)
+        for path in pages
+        if any(Path(path).name in (ROOT / other).read_text(encoding="utf-8") for other in pages if other != path)
+    }
+    assert elsewhere <= named_by_others, "a page that nothing leads to"
 
 
 def test_exit_codes_are_documented() -> None:
