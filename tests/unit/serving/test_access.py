@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 import time
@@ -175,6 +175,6 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
     log.flush()
     for line, age_s in zip(b"".join(written).splitlines(), (0, 1.5, 3600), strict=True):
         record = json.loads(line)
-        stamp = datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp()
+        stamp = dt.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp()
         assert abs(stamp - (now_s - age_s)) < 0.5
         assert record["duration_s"] == 0.0025
