@@ -88,7 +88,7 @@ SENT: dict[str, tuple[Callable[[Path], Any], bytes]] = {
 }
 READ: dict[str, tuple[Callable[[Path], Any], bytes]] = {
     "compressed": (compressed, CONTENT),
-    "kernel's": (lambda _path: open("/proc/self/cmdline", "rb"), Path("/proc/self/cmdline").read_bytes()),
+    "kernel's": (lambda _path: open("/proc/version", "rb"), Path("/proc/version").read_bytes()),
     "kernel's with a size": (lambda _path: open(SYSFS, "rb"), Path(SYSFS).read_bytes()),
     "memory": (lambda _path: io.BytesIO(CONTENT), CONTENT),
     "subclass": (lambda path: Shouting(io.FileIO(plain(path))), CONTENT.upper()),
