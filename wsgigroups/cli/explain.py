@@ -50,6 +50,7 @@ def command(key: str | None, threads: int | None, value: str | None, output: str
 def _explain_code(code: str, output: str) -> None:
     from wsgigroups.config.codes import CODES
     from wsgigroups.config.codes.page import example_document
+    from wsgigroups.config.explain import wrapped
 
     entry = CODES.get(code)
     if entry is None:
@@ -70,9 +71,7 @@ def _explain_code(code: str, output: str) -> None:
     click.echo(
         f"{code}: {entry.title}   ({entry.severity.value}{', only with --strict' if entry.strict_only else ''})\n"
     )
-    click.echo("\n".join(textwrap.wrap(entry.text, 100)))
-    click.echo()
-    click.echo("\n".join(textwrap.wrap(f"What to do: {entry.way_out}", 100)))
+    click.echo("\n".join([*wrapped(entry.text), "", *wrapped(f"What to do: {entry.way_out}")]))
     if example:
         click.echo("\nFor example:\n")
         click.echo(textwrap.indent(example, "    "), nl=False)

@@ -41,7 +41,7 @@ def option_lines(table: str, name: str, facts: Mapping[str, Any], threads: int |
     """Everything about one option."""
     where = {"groups.NAME": "a group"}.get(table, f"[{table}]")
     lines = [f"{name}   ({where})", ""]
-    lines += textwrap.wrap(facts["doc"], 100)
+    lines += wrapped(facts["doc"])
     rows = {
         "value": facts["value"] + (f", in {facts['unit']}" if facts["unit"] else ""),
         "default": facts["default"],
@@ -61,6 +61,11 @@ def option_lines(table: str, name: str, facts: Mapping[str, Any], threads: int |
     if numbers:
         lines += ["", *numbers]
     return lines
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines of a width that is read with ease; names of options stay whole."""
+    return textwrap.wrap(text, 100, break_on_hyphens=False, break_long_words=False)
 
 
 def _effects(facts: Mapping[str, Any]) -> str:

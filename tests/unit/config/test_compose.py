@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +334,52 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         loaded = load([Path("-")])
         assert loaded.configuration, messages(loaded)
         assert loaded.configuration.groups["a"].home == str(tmp_path / "h")
+
+
+HASHED = """\
+version = 1
+[server]
+zz = 1
+aa = 2
+[groups.a]
+app = "a"
+bogus = 1
+listen = ["127.0.0.1:80", "0.0.0.0:80", "x"]
+environment = { LANG = "C", PYTHONPATH = "x", "1" = "y", LC_ALL = "z" }
+user = "root"
+threads = 0
+umask = 3
+[groups.b]
+listen = ["127.0.0.1:80"]
+queue-timeout = "2m"
+[sites.c]
+process-group = "bb"
+aliases = ["x.org", "y.org"]
+[profiles.p.groups.nobody]
+threads = "x"
+"""
+
+
+def test_order_does_not_depend_on_hashes(tmp_path: Path) -> None:
+    """Two processes hash texts differently; what they say, and in which order, is the same byte for byte."""
+    (tmp_path / "a.toml").write_text(HASHED)
+    (tmp_path / "b.yaml").write_text("groups: {a: {threads: 2}, c: {}}\nsites: {d: {mounts: [{path: /}]}}\n")
+    (tmp_path / "good.toml").write_text(PROFILES)
+    commands = [
+        ["validate", "--offline", "--strict", "-o", "json", "--profile", "p", "a.toml", "b.yaml"],
+        ["validate", "--offline", "a.toml", "b.yaml"],
+        ["validate", "-o", "sarif", "a.toml", "b.yaml"],
+        ["config", "show", "--profile", "production", "good.toml"],
+        ["config", "show", "-o", "json", "good.toml"],
+        ["explain"],
+    ]
+    for command in commands:
+        outputs = set()
+        for seed in ("1", "2", "77"):
+            environ = {**os.environ, "PYTHONHASHSEED": seed}
+            full = [sys.executable, "-m", "wsgigroups", *command]
+            done = subprocess.run(full, cwd=tmp_path, env=environ, capture_output=True, check=False)
+            assert done.returncode in (0, 2), done.stderr
+            assert done.stdout
+            outputs.add((done.stdout, done.stderr))
+        assert len(outputs) == 1, command

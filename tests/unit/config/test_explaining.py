@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from wsgigroups.config.codes import CODES
 from wsgigroups.config.discovery import discover, project_name
 from wsgigroups.config.explain import arithmetic
 from wsgigroups.config.reading import SUFFIXES
+from wsgigroups.config.reference import as_toml, kind_text
+from wsgigroups.config.schema import default_text
+from wsgigroups.config.shape import GATEWAY_OPTIONS, SERVER_OPTIONS
 from wsgigroups.errors import WsgigroupsError
 
 
@@ -31,10 +35,31 @@ def run(*arguments: str, stdin: str | None = None) -> Any:
     "name", [*OPTIONS, "timeout", "engine", "server.user", "groups.blog.threads", "request_timeout"]
 )
 def test_every_option_is_explained(name: str) -> None:
+    """Meaning, value and unit, default, effect, example, related options: each on its line, as the model has it."""
     done = run("explain", name)
     assert done.exit_code == 0
-    assert "default" in done.output
-    assert "effect of a change" in done.output
+    rows = dict(re.findall(r"^([a-z][a-z ]+?)  +(\S.*)$", done.output, re.MULTILINE))
+    key = name.replace("_", "-").rpartition(".")[2]
+    tables = {"timeout": SERVER_OPTIONS, "engine": GATEWAY_OPTIONS, "server.user": SERVER_OPTIONS}
+    option = tables.get(name, OPTIONS)[key]
+    assert re.sub(r"\s+", " ", option.doc) in re.sub(r"\s+", " ", done.output)
+    assert rows["default"] == default_text(option)
+    assert rows["value"] == kind_text(option) + (f", in {option.unit}" if option.unit else "")
+    assert bool(option.unit) == (option.kind in ("duration", "bytes"))
+    for effect in (option.effect, *option.otherwise.values()):
+        assert effect.value in rows["effect of a change"]
+    assert option.effect_reason in rows["effect of a change"]
+    assert rows["example"] == f"{key} = {as_toml(option.example)}"
+    assert rows.get("see also") == (", ".join(option.related) or None)
+    assert ("note" in rows) == option.extension
+    assert ("variables" in rows) == option.interpolated
+
+
+def test_what_is_related_exists() -> None:
+    """Everything that `see also` names can be explained."""
+    for option in OPTIONS.values():
+        for related in option.related:
+            assert run("explain", related).exit_code == 0, (option.name, related)
 
 
 @pytest.mark.parametrize("code", list(CODES))
@@ -42,7 +67,9 @@ def test_every_code_is_explained(code: str) -> None:
     done = run("explain", code.lower())
     assert done.exit_code == 0
     assert CODES[code].title in done.output
-    assert "What to do" in done.output
+    text = re.sub(r"\s+", " ", done.output)
+    assert CODES[code].text in text
+    assert f"What to do: {CODES[code].way_out}" in text
     assert json.loads(run("explain", code, "-o", "json").output)["code"] == code
 
 
@@ -147,6 +174,69 @@ def test_what_is_shown_loads_as_the_same(shown: Path, tmp_path: Path, output: st
     assert first.configuration
     assert second.configuration == first.configuration
     assert codes(second) == codes(first)
+
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "colored"),
+    [
+        ([], {}, False),
+        (["--color", "always"], {}, True),
+        (["--color", "always"], {"NO_COLOR": "1"}, True),
+        (["--color", "never"], {"FORCE_COLOR": "1"}, False),
+        ([], {"FORCE_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ([], {"WSGIGROUPS_COLOR": "always"}, True),
+    ],
+)
+def test_show_has_colours_where_they_are_wanted(
+    shown: Path, options: list[str], environ: dict[str, str], colored: bool
+) -> None:
+    """Tables in bold, defaults and origins dimmed; without the colours it is the same text."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+
+    def output(*arguments: str, **more: str) -> str:
+        command = [sys.executable, "-m", "wsgigroups", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env={**kept, **more}).stdout
+
+    plain = output("--color", "never", "config", "show", str(shown))
+    found = output(*options, "config", "show", str(shown), **environ)
+    assert bool(ANSI.search(found)) is colored
+    assert ANSI.sub("", found) == plain
+    if colored:
+        assert "\x1b[1m[server]\x1b[0m" in found
+        assert f"\x1b[2m# {shown}:10\x1b[0m" in found
+        assert "\x1b[2m# default\x1b[0m" in found
+    for form in ("toml", "yaml", "json"):
+        assert not ANSI.search(output(*options, "config", "show", str(shown), "-o", form, **environ))
+
+
+def test_show_has_colours_on_a_terminal_only(shown: Path) -> None:
+    """The real case of `auto`: a terminal, and one that can do nothing."""
+    import pty
+
+    command = [sys.executable, "-m", "wsgigroups", "config", "show", "--no-defaults", str(shown)]
+    for term, colored in (("xterm", True), ("dumb", False)):
+        ours, theirs = pty.openpty()
+        environ = {**os.environ, "TERM": term}
+        for name in ("NO_COLOR", "FORCE_COLOR"):
+            environ.pop(name, None)
+        with subprocess.Popen(command, stdout=theirs, env=environ) as process:
+            os.close(theirs)
+            found = b""
+            while True:
+                try:
+                    data = os.read(ours, 65536)
+                except OSError:  # EIO: the other end is closed
+                    break
+                if not data:
+                    break
+                found += data
+        os.close(ours)
+        assert process.returncode == 0
+        assert (b"\x1b[" in found) is colored
 
 
 def test_show_as_json_has_values_and_origins(shown: Path) -> None:
