@@ -2,7 +2,7 @@
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, addresses, application ("module:name"), settings
 (fields of Serving), ready_fd (a line with the protocol's name is written there); optional: engine, path (additions to
-sys.path), board_fd, access_fd, pulses (a descriptor for each of fds). SIGTERM stops accepting, waits until idle and ends.
+sys.path), board_fd, access_fd, pulses (a descriptor for each of fds). SIGTERM stops accepting, waits until idle, ends.
 """
 
 from __future__ import annotations
