@@ -98,7 +98,7 @@ class Gateway:
         if not whole:
             tally.aborted += 1
         if access is not None and noted is not None:
-            access.record(noted, code, exchange.sent_bytes, end_ns - start_ns)
+            access.take((noted, code, exchange.sent_bytes, start_ns, end_ns))
         connection.requests += 1
         if posted:
             assert regain is not None

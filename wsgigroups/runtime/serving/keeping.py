@@ -120,7 +120,10 @@ class Keeper:
     def _await_next(self, connection: Connection, now_ns: int) -> None:
         connection.head = None
         connection.body = b""
-        connection.deadline_ns = deadline_ns = now_ns + self.keep_alive_ns
+        keep_alive_ns = self.keep_alive_ns
+        connection.deadline_ns = deadline_ns = now_ns + keep_alive_ns
+        if keep_alive_ns != self.keep_alive_ns:  # draining has begun meanwhile, and passed by this one
+            connection.deadline_ns = deadline_ns = now_ns + self.keep_alive_ns
         if not 0 < self._next_deadline_ns <= deadline_ns:
             self._expect(deadline_ns)
         if not connection.watched:

@@ -221,7 +221,7 @@ class Poller(Keeper):
         self.keep_alive_ns = min(self.keep_alive_ns, DRAIN_IDLE_NS)
         limit_ns = self._clock() + DRAIN_IDLE_NS
         for connection in self.connections.copy().values():
-            if connection.state == IDLE and not connection.owned:
+            if connection.state == IDLE:  # owned or not: see `_await_next`
                 self.set_deadline(connection, min(connection.deadline_ns or limit_ns, limit_ns))
         listening.stopped = True
 

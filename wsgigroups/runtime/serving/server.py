@@ -96,6 +96,7 @@ class Server:
         )
         self._poller.refused = self._refused
         self._write_access = access_log
+        self._clock = clock
         access = self._access(settings)
         self._gateway = Gateway(application, self._poller, clock, access, errors)
         self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, clock, log)
@@ -126,7 +127,7 @@ class Server:
     def _access(self, settings: Serving) -> Optional[AccessLog]:
         if self._write_access is None or settings.access_log == "off":
             return None
-        return AccessLog(settings.access_log, self._write_access)
+        return AccessLog(settings.access_log, self._write_access, self._clock)
 
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
