@@ -109,31 +109,46 @@ def _module(root: Path, name: str) -> Found | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return None
-    instance: tuple[str, str] | None = None
-    named: str | None = None
+    bound = _bindings(tree, text)
+    if bound.instance:
+        variable, framework = bound.instance
+        return Found("", f"{framework} (the object {variable} in {name})", app=f"{name}:{variable}")
+    speaks_wsgi = "wsgi" in name or "start_response" in text
+    if bound.factory and not (speaks_wsgi and bound.callable == "application"):
+        return Found("", f"a factory ({bound.factory} in {name})", app=f"{name}:{bound.factory}()")
+    if bound.callable and speaks_wsgi:
+        return Found("", f"WSGI (the object {bound.callable} in {name})", app=f"{name}:{bound.callable}")
+    return None
+
+
+@dataclass(slots=True)
+class _Bindings:
+    """What a module binds that could be an application."""
+
+    instance: tuple[str, str] | None = None  # its name and framework
+    callable: str | None = None
     factory: str | None = None
+
+
+def _bindings(tree: ast.Module, text: str) -> _Bindings:
+    bound = _Bindings()
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for target in targets:
+        for target in node.targets if isinstance(node, ast.Assign) else []:
             if not isinstance(target, ast.Name):
                 continue
             made = _constructor(node)
             if made in _FRAMEWORKS and (made not in ("App", "API") or "falcon" in text):
-                instance = (target.id, _FRAMEWORKS[made])
-            elif target.id in ("application", "wsgi_app") or (target.id == "app" and named is None):
-                named = target.id
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            if node.name == "application":
-                named = node.name
-            elif isinstance(node, ast.FunctionDef) and node.name in _FACTORIES and not _needs_arguments(node):
-                factory = node.name
-    if instance:
-        return Found("", f"{instance[1]} (the object {instance[0]} in {name})", app=f"{name}:{instance[0]}")
-    if factory:
-        return Found("", f"a factory ({factory} in {name})", app=f"{name}:{factory}()")
-    if named and ("wsgi" in name or "start_response" in text):
-        return Found("", f"WSGI (the object {named} in {name})", app=f"{name}:{named}")
-    return None
+                bound.instance = (target.id, _FRAMEWORKS[made])
+            elif made in _FACTORIES:
+                # made when the module is imported: calling the factory again would make a second one
+                bound.instance = bound.instance or (target.id, "WSGI")
+            elif target.id in ("application", "wsgi_app") or (target.id == "app" and bound.callable is None):
+                bound.callable = target.id
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == "application":
+            bound.callable = node.name
+        elif isinstance(node, ast.FunctionDef) and node.name in _FACTORIES and not _needs_arguments(node):
+            bound.factory = node.name
+    return bound
 
 
 def _constructor(node: ast.stmt) -> str:

@@ -18,14 +18,74 @@ def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
         yield under_test
 
 
-@pytest.mark.parametrize(
-    ("application", "target"),
-    [("flask_app.py", "app.py"), ("hello_app.py", "wsgi.py"), ("scripts/hello.wsgi", "hello.wsgi")],
-)
-def test_init_then_apply(manager: ManagerUnderTest, application: str, target: str) -> None:
+MANAGE = """\
+#!/usr/bin/env python
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+"""
+SETTINGS = """\
+SECRET_KEY = "only for tests"
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "mysite.urls"
+WSGI_APPLICATION = "mysite.wsgi.application"
+"""
+URLS = """\
+from django.http import HttpResponse
+from django.urls import path
+
+urlpatterns = [path("", lambda request: HttpResponse("Hello from Django"))]
+"""
+WSGI = """\
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+application = get_wsgi_application()
+"""
+FACTORY = """\
+from flask import Flask
+
+
+def create_app(configuration=None):
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: "Hello from a factory")
+    return app
+"""
+# what a project looks like: file → its text, or the test application that it is a copy of
+DJANGO = {"manage.py": MANAGE, "mysite/__init__.py": "", "mysite/settings.py": SETTINGS, "mysite/urls.py": URLS}
+DJANGO["mysite/wsgi.py"] = WSGI
+PROJECTS: dict[str, tuple[dict[str, str | Path], str, bytes]] = {
+    "flask object": ({"app.py": APPS / "flask_app.py"}, "app:application", b"Hello from Flask"),
+    "flask factory": ({"shop/__init__.py": FACTORY}, "shop:create_app()", b"Hello from a factory"),
+    "flask factory below src": ({"src/shop/__init__.py": FACTORY}, "shop:create_app()", b"Hello from a factory"),
+    "django": ({**DJANGO}, "mysite.wsgi:application", b"Hello from Django"),
+    "django below": (
+        {f"backend/{name}": text for name, text in DJANGO.items()},
+        "mysite.wsgi:application",
+        b"Hello from Django",
+    ),
+    "wsgi module": ({"wsgi.py": APPS / "hello_app.py"}, "wsgi:application", b""),
+    "script": ({"hello.wsgi": APPS / "scripts" / "hello.wsgi"}, "hello.wsgi", b""),
+}
+
+
+@pytest.mark.parametrize(("files", "application", "answer"), PROJECTS.values(), ids=PROJECTS.keys())
+def test_init_then_apply(
+    manager: ManagerUnderTest, files: dict[str, str | Path], application: str, answer: bytes
+) -> None:
     project = manager.base / "project"
     project.mkdir(mode=0o755)
-    shutil.copy(APPS / application, project / target)
+    for name, source in files.items():
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source) if isinstance(source, str) else shutil.copy(source, path)
     done = manager.cli("init", str(project))
     assert done.returncode == 0, done.stderr
     path = project / "groups.toml"
@@ -37,7 +97,10 @@ def test_init_then_apply(manager: ManagerUnderTest, application: str, target: st
     configuration = load([path]).configuration
     assert configuration
     (group,) = configuration.groups.values()
-    assert manager.get(int(group.listen[0].rpartition(":")[2]))[0] == 200
+    assert (group.app or group.script or "").endswith(application)
+    status, body = manager.get(int(group.listen[0].rpartition(":")[2]))
+    assert status == 200
+    assert answer in body
     again = manager.base / "again.toml"
     again.write_text(manager.cli("config", "show", "-o", "toml", str(path)).stdout)
     assert manager.cli("apply", "--yes", str(again)).stdout.strip() == "No changes."

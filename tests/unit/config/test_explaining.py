@@ -327,6 +327,18 @@ PROJECTS: dict[str, tuple[dict[str, str], str]] = {
         {"src/shop/__init__.py": "def create_app(config=None, *, debug=False):\n    return 1\n"},
         "shop:create_app()",
     ),
+    "made by a factory": (
+        {"wsgi.py": "from shop import create_app\nweb = create_app()\n", "shop/__init__.py": "def create_app(): ...\n"},
+        "wsgi:web",
+    ),
+    "factory and what it made": (
+        {"app.py": "from flask import Flask\ndef create_app():\n    return Flask('x')\nserver = create_app()\n"},
+        "app:server",
+    ),
+    "callable beside a factory": (
+        {"wsgi.py": "def create_app():\n    return 1\ndef application(environ, start_response):\n    pass\n"},
+        "wsgi:application",
+    ),
     "wsgi": ({"wsgi.py": "def application(environ, start_response):\n    pass\n"}, "wsgi:application"),
     "script": ({"deploy/site.wsgi": "application = 1\n"}, "deploy/site.wsgi"),
 }
