@@ -15,8 +15,14 @@ import pytest
 from ruamel.yaml import YAML
 from support.configurations import messages
 
+import wsgigroups
 from wsgigroups.config import files, limits, load, reading
 from wsgigroups.config.codes import CODES
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
@@ -124,20 +130,66 @@ def test_data_and_chatter_are_apart(tmp_path: Path) -> None:
     assert "\x1b" not in validate(tmp_path, "--offline", "groups.toml", env=environ).stdout
 
 
-def test_the_hook_is_the_one_on_the_page(tmp_path: Path) -> None:
-    (hook,) = YAML(typ="safe", pure=True).load((ROOT / ".pre-commit-hooks.yaml").read_text())
+(HOOK,) = YAML(typ="safe", pure=True).load((ROOT / ".pre-commit-hooks.yaml").read_text())
+
+
+def test_the_hook_is_the_one_on_the_page() -> None:
     pages = [YAML(typ="safe", pure=True).load(block) for block in blocks("yaml")]
     used = next(page for page in pages if page and "repos" in page)
-    assert used["repos"][0]["hooks"] == [{"id": hook["id"]}]
-    assert all(re.search(hook["files"], name) for name in ("groups.toml", "deploy/groups.yaml", "groups.yml"))
-    assert not any(re.search(hook["files"], name) for name in ("mygroups.toml", "groups.json", "groups.toml.j2"))
-    (tmp_path / "groups.toml").write_text(BAD)
-    program, *arguments = shlex.split(hook["entry"])
-    assert program == "wsgigroups"
-    done = subprocess.run(
-        [sys.executable, "-m", program, *arguments, "groups.toml"], cwd=tmp_path, capture_output=True, check=False
-    )
+    assert used["repos"][0]["hooks"] == [{"id": HOOK["id"]}]
+    assert used["repos"][0]["rev"] == f"v{wsgigroups.__version__}"
+    names = re.findall(r"`(groups\.\w+)`", TEXT.split("The hook checks")[1].split(";")[0])
+    assert len(names) == 3
+    assert all(re.search(HOOK["files"], name) for name in names), "what the page says is checked"
+    # pre-commit installs the repository with pip and runs the entry's first word from there
+    assert HOOK["language"] == "python"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert shlex.split(HOOK["entry"])[0] in project["scripts"]
+
+
+def run_hook(repository: Path) -> subprocess.CompletedProcess[str]:
+    """Do what pre-commit does: the entry, its args, and every file of the repository that `files` matches, at once.
+
+    Once for all files: they are checked together (require_serial, no batches for so few).
+    """
+    assert HOOK["require_serial"] is True
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True)
+    chosen = [name for name in listed.stdout.split("\0") if re.search(HOOK["files"], name)]
+    program, *arguments = [*shlex.split(HOOK["entry"]), *HOOK.get("args", [])]
+    command = [sys.executable, "-m", program, *arguments, *chosen]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    return subprocess.CompletedProcess(chosen, done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository of somebody who uses the hook."""
+    files = {
+        "groups.toml": GOOD,
+        "deploy/groups.yaml": "groups: {x: {app: 'a:b', listen: ['127.0.0.1:1']}}\n",
+        "mygroups.toml": "not checked",
+        "groups.toml.j2": "not checked",
+        "groups.json": "not checked",
+        "a groups.yml": "not checked",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_the_hook_passes_and_fails(repository: Path) -> None:
+    done = run_hook(repository)
+    assert done.args == ["deploy/groups.yaml", "groups.toml"]
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    (repository / "groups.toml").write_text(BAD)
+    done = run_hook(repository)
     assert done.returncode == 2
+    assert "error[WG0201]" in done.stdout
+    assert " --> groups.toml:5:1" in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def test_other_files_on_the_page_are_well_formed(tmp_path: Path) -> None:
@@ -194,6 +246,35 @@ def run_action(directory: Path, **inputs: str) -> subprocess.CompletedProcess[st
         text=True,
         check=False,
     )
+
+
+def test_the_action_installs_itself(tmp_path: Path) -> None:
+    """Its first step, with a pip that only notes what it is asked for: there is no network in a test."""
+    step = ACTION["runs"]["steps"][0]
+    assert ACTION["runs"]["using"] == "composite"
+    assert [item["shell"] for item in ACTION["runs"]["steps"]] == ["bash", "bash"]
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "python3").write_text(
+        '#!/bin/sh\n[ "$1 $2" = "-m venv" ] || exit 9\nmkdir -p "$3/bin"\n'
+        f'printf \'#!/bin/sh\\necho "$@" > {tmp_path}/asked\\n\' > "$3/bin/pip"\nchmod +x "$3/bin/pip"\n'
+    )
+    (programs / "python3").chmod(0o755)
+    place = tmp_path / "a place with spaces"
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "RUNNER_TEMP": str(tmp_path / "runner temp"),
+            "GITHUB_ACTION_PATH": str(place),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").read_text().strip() == f"install --quiet {place}"
+    assert '"$RUNNER_TEMP/wsgigroups/bin/wsgigroups"' in ACTION["runs"]["steps"][1]["run"]
 
 
 def test_the_action_annotates_and_fails(tmp_path: Path) -> None:
