@@ -6,6 +6,7 @@ before it reads; `/counts` gives two numbers: answers begun, and calls of their 
 
 import threading
 
+TEXT = ("Content-Type", "text/plain")
 _counting = threading.Lock()
 _counts = [0, 0]
 
@@ -44,7 +45,7 @@ def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/counts":
         body = b"%d %d" % tuple(_counts)
-        start_response("200 OK", [("Content-Length", str(len(body)))])
+        start_response("200 OK", [TEXT, ("Content-Length", str(len(body)))])
         return [body]
     blocks = [b"one"]
     if path == "/endless":
@@ -53,5 +54,5 @@ def application(environ, start_response):
         blocks = begun(environ["wsgi.input"])
     elif path == "/reading":
         blocks = [environ["wsgi.input"].read()]
-    start_response("200 OK", [])
+    start_response("200 OK", [TEXT])
     return Counted(blocks)

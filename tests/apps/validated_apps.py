@@ -24,6 +24,7 @@ MODULES = {
     "hello": "hello_app",
     "identity": "identity_app",
     "leaking": "leaking_app",
+    "leaving": "leaving_app",
     "reporting": "reporting_app",
     "slow": "slow_app",
     "streaming": "streaming_app",

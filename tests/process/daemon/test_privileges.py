@@ -69,7 +69,7 @@ def marker(workspace: Path) -> Path:
 def assert_fails(manager: Manager, marker: Path, step: str, **changes: object) -> None:
     (marker.parent.parent / "app.wsgi").write_text("open('/marks/mark', 'w').close()\napplication = print\n")
     changes = {
-        "cpu_priority": 5,
+        "cpu_priority": 5 + (os.getpriority(os.PRIO_PROCESS, 0) == 5),  # another one than the tests themselves have
         "rlimits": {"NOFILE": (50, 60)},
         "chroot": str(marker.parent.parent),
         "home": "/marks",
