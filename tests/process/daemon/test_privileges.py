@@ -5,6 +5,7 @@ The application must not have run a byte, and the exit code must name the step.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
