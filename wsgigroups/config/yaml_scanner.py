@@ -26,6 +26,10 @@ _BLANK = re.compile("(?: *(?:#[^\0\r\n\x85\u2028\u2029]*)?\n){0,1000} *")
 _WORD = re.compile(f"[^{_END}:]*(?::(?![{_END}])[^{_END}:]*){{0,1000}}")
 _FLOW_WORD = re.compile(f"[^{_END}:,\\[\\]{{}}]*(?::(?![{_END}])[^{_END}:,\\[\\]{{}}]*){{0,1000}}")
 _LINE_END = re.compile("\n *(?![ \r\n\x85\u2028\u2029])")
+_PAIR = re.compile(
+    "([A-Za-z0-9][A-Za-z0-9_.-]{0,99}): {1,8}([A-Za-z0-9_/.][A-Za-z0-9_/.@+-]*(?::[A-Za-z0-9_/.@+-]+){0,20})"
+    "\n *(?![ \r\n\x85\u2028\u2029#])(?!---|[.]{3})"
+)
 _NO_NODE = (tokens.KeyToken, tokens.ValueToken, tokens.BlockEndToken)
 _MARK = "\ufeff"  # takes no column
 
@@ -137,9 +141,38 @@ class FastScanner(Scanner):
         self.scan_to_next_token()
         self.stale_possible_simple_keys()
         self.unwind_indent(self.reader.column)
-        if self.reader.buffer[self.reader.pointer].isalnum():
-            return self.fetch_plain()
-        return super().fetch_more_tokens()
+        if not self.reader.buffer[self.reader.pointer].isalnum():
+            return super().fetch_more_tokens()
+        if self.flow_context or not self.allow_simple_key or not self._fetch_pair():
+            self.fetch_plain()
+        return None
+
+    def _fetch_pair(self) -> bool:
+        """Add the tokens of `key: word` on a line of its own, which most lines are; tell whether it was one.
+
+        Not where the next line could belong to the word, nor where anything but plain characters is in the way.
+        """
+        reader = self.reader
+        found = _PAIR.match(reader.buffer, reader.pointer)
+        if not found or (found.end() - found.end(2) > reader.column + 1) or self.yaml_version:
+            return False
+        self.remove_possible_simple_key()
+        key_mark = reader.get_mark()
+        if self.add_indent(key_mark.column):
+            self.tokens.append(tokens.BlockMappingStartToken(key_mark, key_mark))
+        self.tokens.append(tokens.KeyToken(key_mark, key_mark))
+        reader.jump(found.end(1))
+        colon_mark = reader.get_mark()
+        self.tokens.append(tokens.ScalarToken(found[1], True, key_mark, colon_mark))
+        reader.jump(found.end(1) + 1)
+        self.tokens.append(tokens.ValueToken(colon_mark, reader.get_mark()))
+        reader.jump(found.start(2))
+        start_mark = reader.get_mark()
+        reader.jump(found.end(2))
+        self.tokens.append(tokens.ScalarToken(found[2], True, start_mark, reader.get_mark()))
+        reader.jump(found.end())
+        self.allow_simple_key = True
+        return True
 
     def scan_to_next_token(self) -> Any:
         """Skip blank space, line ends and comments."""

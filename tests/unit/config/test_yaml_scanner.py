@@ -50,6 +50,22 @@ TEXTS = [
     "\0",
     "key" * 500 + ": x\n",
     "a\n b: c\n",
+    "a: b\nc: d\n e: f\n",
+    "a: b\n  c\nd: e\n",
+    "a: b\n # c\nd: e\n",
+    "a: b\n---\nc: d\n...\n",
+    "a: b\n--- c\n",
+    "a:\n  b: c\n  d: e\nf: g\n",
+    "- a: b\n  c: d\n- e: f\n",
+    "a: b:c:d\ne: f:\ng: h: i\n",
+    "&x a: b\n!t c: d\n",
+    "? a: b\n: c: d\n",
+    "'a'\nb: c\n",
+    "a: b\n\n\nc: d",
+    "  a: b\n c: d\n",
+    "a: b\n  ",
+    "{a: b\n, c: d\n}",
+    "%YAML 1.1\n---\na: b\nc: d\n",
 ]
 
 
@@ -86,7 +102,19 @@ def test_files_are_the_same(path: Path) -> None:
 
 
 WORDS = st.sampled_from(
-    [*"ab:?-,[]{}#&*!|>'\"%@`\\ \t\n\r\x85\u2028\ufeff", "  ", "\n  ", "\n\n", ": ", "- ", "? ", "é", "---\n"]
+    [
+        *"ab:?-,[]{}#&*!|>'\"%@`\\ \t\n\r\x85\u2028\ufeff",
+        "  ",
+        "\n  ",
+        "\n\n",
+        ": ",
+        "- ",
+        "? ",
+        "é",
+        "---\n",
+        "a: b\n",
+        "c: d:e\n",
+    ]
 )
 
 
