@@ -28,7 +28,7 @@ TELLS_THE_TIME = {
     Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
     Path("wsgigroups/manager/main.py"),
     Path("wsgigroups/manager/store.py"),
-    Path("wsgigroups/manager/views.py"),
+    Path("wsgigroups/manager/processes.py"),  # when one began
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/serving/access.py"),
     Path("wsgigroups/runtime/serving/dates.py"),
