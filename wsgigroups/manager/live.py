@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.runtime.wire import messages
@@ -33,13 +34,18 @@ def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None])
     process.send(messages.Tune(process.life, serving, title, leaving))
     if process.pid <= 0:
         return
-    try:
-        _set_priority(process.pid, int(target.spec["cpu_priority"]))
-        for name, number in _LIMIT.items():
-            pair = target.spec["rlimits"].get(name, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            _set_limit(process.pid, number, (int(pair[0]), int(pair[1])))
-    except (OSError, ValueError) as error:
-        log("warning", f"{target.name} life={process.life}: cannot change a running process: {error}")
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    changes: list[tuple[str, Callable[[], None]]] = [
+        ("cpu-priority", lambda: _set_priority(process.pid, int(target.spec["cpu_priority"])))
+    ]
+    for name, number in _LIMIT.items():
+        soft, hard = target.spec["rlimits"].get(name, unlimited)
+        changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, (int(soft), int(hard)))))
+    for what, change in changes:  # one that is refused must not keep the others back
+        try:
+            change()
+        except (OSError, ValueError) as error:
+            log("warning", f"{target.name} life={process.life}: cannot change {what} of a running process: {error}")
 
 
 def _set_priority(pid: int, priority: int) -> None:

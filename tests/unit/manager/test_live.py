@@ -1,0 +1,33 @@
+"""Live options on a process that is not asked: what is refused keeps nothing else back."""
+
+from __future__ import annotations
+
+import resource
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from wsgigroups.manager import live
+
+
+def test_a_refused_priority_keeps_no_limit_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[tuple[int, tuple[int, int]]] = []
+    logged: list[str] = []
+
+    def refuse(_pid: int, _priority: int) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(live, "_set_priority", refuse)
+    monkeypatch.setattr(live, "_set_limit", lambda _pid, number, pair: limits.append((number, pair)))
+    process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, send=lambda _message: None)
+    spec = {"serving": {}, "title": "", "cpu_priority": -5, "rlimits": {"DATA": (1 << 28, 1 << 28)}}
+    spec.update(dict.fromkeys(live._LEAVING))
+    target: Any = SimpleNamespace(name="blog", spec=spec)
+    live.tune(process, target, lambda _level, text: logged.append(text))
+    assert limits == [
+        (resource.RLIMIT_DATA, (1 << 28, 1 << 28)),
+        (resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
+    ]
+    assert len(logged) == 1
+    assert "cpu-priority" in logged[0]
