@@ -50,8 +50,11 @@ def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None])
 
 def _set_priority(pid: int, priority: int) -> None:
     """Set the nice value of every thread: on Linux it belongs to the thread (setpriority(2))."""
-    if os.getpriority(os.PRIO_PROCESS, pid) == priority:
+    present = os.getpriority(os.PRIO_PROCESS, pid)
+    if present == priority:
         return
+    if priority == 0 and present == os.getpriority(os.PRIO_PROCESS, 0) and os.geteuid() != 0:
+        return  # nobody asked for more than the default, and an ordinary user cannot leave the manager's own
     for thread in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, int(thread), priority)

@@ -31,3 +31,17 @@ def test_a_refused_priority_keeps_no_limit_back(monkeypatch: pytest.MonkeyPatch)
     ]
     assert len(logged) == 1
     assert "cpu-priority" in logged[0]
+
+
+def test_the_default_priority_under_a_nice_manager_is_the_managers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(live.os, "getpriority", lambda _which, _pid: 10)
+    monkeypatch.setattr(live.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(live.os, "listdir", lambda _path: ["4711"])
+    monkeypatch.setattr(live.os, "setpriority", lambda _which, _pid, priority: asked.append(priority))
+    for priority in (0, 10, 15):
+        live._set_priority(4711, priority)
+    assert asked == [15]
+    monkeypatch.setattr(live.os, "geteuid", lambda: 0)
+    live._set_priority(4711, 0)
+    assert asked == [15, 0]
