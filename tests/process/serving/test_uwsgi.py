@@ -36,7 +36,6 @@ SAME = (
     "gids",
     "limits",
     "argv",
-    "threads",
     "descriptors",
 )
 
