@@ -1,8 +1,8 @@
 """`make test`, `make lint` and `make fast`: everything that CI runs, from a clone and nothing else.
 
 As root the tests run twice, at the same time: as an ordinary account (all but those marked `root` and the pure ones, to
-which it is all the same who runs them), and as root. Where that account cannot read the clone, both use a copy that it
-can read.
+which it is all the same who runs them), and as root; those with a bound on time follow by themselves. Where that
+account cannot read the clone, both use a copy that it can read.
 """
 
 from __future__ import annotations
@@ -145,9 +145,12 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     left_out = [f"--ignore={path}" for path in PURE_TESTS]
     if bench.account.is_caller():
         return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
-    with bench.beside_as_account("pytest", *left_out, *extra) as succeeded:
-        if not bench.run("pytest", *extra):
+    beside = ("-m", "not measured")
+    with bench.beside_as_account("pytest", *beside, *left_out, *extra) as succeeded:
+        if not bench.run("pytest", *beside, *extra):
             failed.append("pytest")
+    if not extra and not bench.run("pytest", "-m", "measured"):  # a part asked for by name may have none of them
+        failed.append("pytest -m measured")
     if succeeded != [True]:
         failed.append(f"pytest as {bench.account.name}")
     return failed

@@ -45,7 +45,7 @@ def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None])
         try:
             change()
         except (OSError, ValueError) as error:
-            log("warning", f"{target.name} life={process.life}: cannot change {what} of a running process: {error}")
+            log("warning", f"{target.name} life={process.life}: cannot change a running process: {what}: {error}")
 
 
 def _set_priority(pid: int, priority: int) -> None:

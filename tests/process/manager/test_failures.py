@@ -86,6 +86,7 @@ def test_broken_code_leaves_the_old_processes_serving(manager: ManagerUnderTest)
     assert manager.group("a")["last_error"] is None
 
 
+@pytest.mark.measured
 def test_a_killed_daemon_is_replaced_within_a_second_and_only_its_own_requests_fail(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("a", "crashing_app:application", port, "processes = 3"))  # answers with its pid

@@ -46,6 +46,7 @@ def test_maximum_requests(manager: ManagerUnderTest) -> None:
     first = manager.pids("a")[1]
     assert [manager.get(port)[0] for _ in range(5)] == [200] * 5
     second = replaced(manager, first)
+    manager.wait_for("nobody else takes connections", lambda: not psutil.pid_exists(first))
     assert [manager.get(port)[0] for _ in range(5)] == [200] * 5
     replaced(manager, second)
     assert manager.group("a")["restarts"] == 0

@@ -31,6 +31,7 @@ def failures(manager: ManagerUnderTest) -> dict[str, int]:
     return {g["name"]: max((p["failures"] for p in g["processes"]), default=0) for g in manager.status()["groups"]}
 
 
+@pytest.mark.measured
 def test_ten_that_keep_dying_use_next_to_nothing(manager: ManagerUnderTest) -> None:
     """Half of them raise when they are imported, half are killed with SIGKILL as soon as they are ready."""
     manager.expect_in_log("the database of the fixture")

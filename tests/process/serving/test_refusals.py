@@ -28,6 +28,7 @@ CASES = {
 ROUNDS = 40
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("what", CASES)
 def test_less_than_five_milliseconds(what: str) -> None:
     """Of the server's processor time, each of many; nothing of the client's."""

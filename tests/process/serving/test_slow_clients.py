@@ -130,6 +130,7 @@ def test_slow_readers_beyond_the_buffer_cost_the_buffer() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.measured
 def test_waiting_connections_cost_no_processor_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept ones, some in the middle of a head, and some that wait for their answer and will send no more."""
     with Gate(tmp_path) as gate, contextlib.ExitStack() as stack:

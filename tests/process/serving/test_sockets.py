@@ -32,6 +32,8 @@ def verdict_of(data: bytes) -> Any:
     """Return a refusal's status, or the environ that the application reported."""
     head, _, body = data.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1])
+    if status == 100:  # whether the body was waited for depends on when it came
+        return verdict_of(body)
     return json.loads(body) if status == 200 and body.startswith(b"{") else status
 
 

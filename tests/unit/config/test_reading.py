@@ -307,6 +307,7 @@ def test_no_file_keeps_the_reader_busy(tmp_path: Path, name: str) -> None:
     assert len(loaded.diagnostics) <= MAXIMUM_SHOWN + 1, "there is an end to what people have to read"
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("name", [*(item[0] for item in BROKEN), *HOSTILE, "fifo.toml"])
 def test_the_worst_take_little_time_and_memory(tmp_path: Path, name: str) -> None:
     """Measured on the whole command: at most a second of processor time and 50 MiB.

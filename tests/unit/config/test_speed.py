@@ -56,6 +56,7 @@ def group(i: int) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.measured
 def test_a_thousand_groups_in_one_file(tmp_path: Path, wrong: bool) -> None:
     lines = ["version = 1", "[defaults]", "keep-alive-timeout = 10"]
     for i in range(1000):
@@ -69,6 +70,7 @@ def test_a_thousand_groups_in_one_file(tmp_path: Path, wrong: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.measured
 def test_a_thousand_groups_in_yaml(tmp_path: Path, wrong: bool) -> None:
     lines = ["version: 1", "groups:"]
     for i in range(1000):
@@ -82,6 +84,7 @@ def test_a_thousand_groups_in_yaml(tmp_path: Path, wrong: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["toml", "yaml"])
+@pytest.mark.measured
 def test_a_thousand_groups_against_this_host(tmp_path: Path, suffix: str) -> None:
     """Interpreters are asked once, not once for each group. Nothing here has an application: those are warnings."""
     path = tmp_path / f"groups.{suffix}"
@@ -99,6 +102,7 @@ def test_a_thousand_groups_against_this_host(tmp_path: Path, suffix: str) -> Non
     check("2", "validate", "--strict", str(path))
 
 
+@pytest.mark.measured
 def test_what_a_command_costs_that_does_nothing() -> None:
     """0.06 s on the machine it was written on; the interpreter itself takes 0.02 s of it."""
     program = (

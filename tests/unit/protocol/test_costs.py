@@ -25,6 +25,7 @@ def least_s(pieces: list[bytes]) -> float:
     return min(taken)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("size", [6, 7, 1000, 100_000])
 def test_ten_thousand_chunks_of_a_byte(size: int) -> None:
     data = corpus.chunked(TENS)
@@ -33,6 +34,7 @@ def test_ten_thousand_chunks_of_a_byte(size: int) -> None:
     assert least_s([data[start : start + size] for start in range(0, len(data), size)]) < 0.5
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "data",
     [
@@ -50,6 +52,7 @@ def test_what_is_refused_costs_little_byte_by_byte(data: bytes) -> None:
     assert least_s(pieces) < 0.25
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("extension", [b"3;", b"3;a=", b'3;a="', b"3" + b" \t" * 8 + b";"])
 def test_an_endless_chunk_line_is_refused_before_its_end(extension: bytes) -> None:
     decoder = ChunkedDecoder()
