@@ -1,8 +1,8 @@
 """`make test`, `make lint` and `make fast`: everything that CI runs, from a clone and nothing else.
 
-As root the tests run twice, at the same time: as an ordinary account (all but those marked `root` and the pure ones, to
-which it is all the same who runs them), and as root; those with a bound on time follow by themselves. Where that
-account cannot read the clone, both use a copy that it can read.
+As root the tests run twice, at the same time: as an ordinary account (all but those marked `root` and those to which it
+is all the same who runs them), and as root; those with a bound on time follow by themselves. Where that account cannot
+read the clone, both use a copy that it can read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,22 @@ LINTS = (
     ("mypy",),
     ("lint-imports",),
 )
-PURE_TESTS = ("tests/property", "tests/simulation", "tests/unit/lifecycle", "tests/unit/plan", "tests/unit/protocol")
+# To these it is all the same which account runs them: no account, no permission and no interpreter's place is in them.
+ONE_ACCOUNT_IS_ENOUGH = (
+    "tests/process/serving",
+    "tests/property",
+    "tests/simulation",
+    "tests/unit/cli",
+    "tests/unit/config/test_codes_in_use.py",
+    "tests/unit/config/test_compose.py",
+    "tests/unit/config/test_explaining.py",
+    "tests/unit/config/test_reading.py",
+    "tests/unit/config/test_speed.py",
+    "tests/unit/lifecycle",
+    "tests/unit/plan",
+    "tests/unit/protocol",
+    "tests/unit/serving",
+)
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 NOT_COPIED = (".build", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", "node_modules")
 
@@ -142,7 +157,7 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     bench.run("python", "tests/support/frameworks.py")
-    left_out = [f"--ignore={path}" for path in PURE_TESTS]
+    left_out = [f"--ignore={path}" for path in ONE_ACCOUNT_IS_ENOUGH]
     if bench.account.is_caller():
         return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
     beside = ("-m", "not measured")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import environment, facts, quickstart
+from tools import check, environment, facts, quickstart
 from tools.choose import Interpreter, Place, SetUpError, choose_interpreter, choose_place, lacks_only_packages
 
 GOOD = Interpreter("/usr/bin/python3", runs=True, version=(3, 11, 2))
@@ -174,6 +174,11 @@ def test_root_gets_another_account_for_daemons() -> None:
     assert not account.is_caller()
     with pytest.raises(SetUpError, match="root may not"):
         facts.daemon_account(names=("no-such-user-here", "root"))
+
+
+def test_what_one_account_may_leave_out_exists() -> None:
+    for path in check.ONE_ACCOUNT_IS_ENOUGH:
+        assert (environment.CLONE / path).exists(), path
 
 
 def test_a_copy_can_be_read_by_everybody_and_leaves_things_out(tmp_path: Path) -> None:

@@ -63,7 +63,10 @@ class Killer:
 
 def outlives(pid: int, seconds: float) -> bool:
     """Wait for the process to end, at most that long; tell whether it lives on: a window in which to measure."""
-    pidfd = os.pidfd_open(pid)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
     try:
         return not select.select([pidfd], [], [], seconds)[0]
     finally:
