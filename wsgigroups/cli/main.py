@@ -57,6 +57,10 @@ class Globals:
     verbosity: int
 
 
+# To name a directory of somebody else's manager is no wrong usage: who may not use it hears that where it matters.
+DIRECTORY = click.Path(path_type=Path, readable=False)
+
+
 def default_run_dir() -> Path:
     """`/run/wsgigroups` as root, else `$XDG_RUNTIME_DIR/wsgigroups`, else a private directory below /tmp."""
     if os.geteuid() == 0:
@@ -115,9 +119,9 @@ class CommandTable(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "WSGIGROUPS"},
 )
 @click.version_option(wsgigroups.__version__, "--version", prog_name="wsgigroups")
-@click.option("--run-dir", type=click.Path(path_type=Path), default=default_run_dir, help="Sockets and locks.")
-@click.option("--state-dir", type=click.Path(path_type=Path), default=default_state_dir, help="Revisions and history.")
-@click.option("--log-dir", type=click.Path(path_type=Path), default=default_log_dir, help="Logs of groups.")
+@click.option("--run-dir", type=DIRECTORY, default=default_run_dir, help="Sockets and locks.")
+@click.option("--state-dir", type=DIRECTORY, default=default_state_dir, help="Revisions and history.")
+@click.option("--log-dir", type=DIRECTORY, default=default_log_dir, help="Logs of groups.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours (NO_COLOR too).")
 @click.option("-q", "--quiet", count=True, help="Say less.")
 @click.option("-v", "--verbose", count=True, help="Say more.")

@@ -209,6 +209,16 @@ def test_a_command_of_another_user_ends_with_5(manager: ManagerUnderTest, mode: 
     assert manager.pids("a") == before
 
 
+def test_naming_a_directory_of_the_manager_is_no_wrong_usage(manager: ManagerUnderTest) -> None:
+    manager.apply(group("a", manager.port(), 'user = "alice"'))
+    os.chmod(manager.state_dir, 0o700)
+    os.chmod(manager.log_dir, 0o700)
+    where = ["--state-dir", str(manager.state_dir), "--log-dir", str(manager.log_dir)]
+    done = manager.cli_as(BOB_UID, *where, "status")
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.startswith("error: cannot use ")
+
+
 def test_a_unix_socket_belongs_to_socket_user_alone(manager: ManagerUnderTest) -> None:
     path = manager.base / "a.sock"
     manager.apply(
