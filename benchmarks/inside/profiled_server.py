@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 from types import CodeType, FrameType
-from typing import Any
 
 from wsgigroups.runtime.serving.server import Server
 from wsgigroups.runtime.wire import board
@@ -65,8 +64,13 @@ def main(applications: str, port: str, threads: str) -> None:
     settings = Serving(threads=int(threads), listen_backlog=4096)
     page = board.private(settings.threads)
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=4096)
-    arguments: dict[str, Any] = {"settings": settings, "listeners": [listener], "addresses": [f"127.0.0.1:{port}"]}
-    server = Server(**arguments, application=application, board=page, log=lambda _level, _text: None)
+    server = Server(
+        settings=settings,
+        listeners=[listener],
+        application=application,
+        board=page,
+        log=lambda _level, _text: None,
+    )
     threading.setprofile(begin)  # for good: request threads start when they are needed
     server.start()
     sys.stdin.read()

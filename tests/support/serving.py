@@ -164,7 +164,6 @@ def serving(
         server = Server(
             settings=Serving().tuned(settings),
             listeners=[listener],
-            addresses=["test"],
             application=application,
             board=board,
             log=lambda level, text: logged.append((level, text)),

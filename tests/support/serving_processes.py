@@ -45,7 +45,6 @@ class Processes:
         shared = [self.listener.fileno(), ready_write, board_fd, self._pulse]
         options = {
             "fds": [self.listener.fileno()],
-            "addresses": ["test"],
             "application": self._application,
             "ready_fd": ready_write,
             "board_fd": board_fd,

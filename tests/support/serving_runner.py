@@ -1,6 +1,6 @@
 """Runs a Server in a process of its own: `python -m support.serving_runner '<json>'`, or `main` in a child.
 
-It binds nothing: listening sockets come as descriptors. JSON: fds, addresses, application ("module:name"), settings
+It binds nothing: listening sockets come as descriptors. JSON: fds, application ("module:name"), settings
 (fields of Serving), ready_fd (a line with the protocol's name is written there); optional: engine, path (additions to
 sys.path), board_fd, access_fd, pulses (a descriptor for each of fds). SIGTERM stops accepting, waits until idle, ends.
 """
@@ -43,7 +43,6 @@ def main(text: str) -> int:
         settings=settings,
         listeners=[socket.socket(fileno=fd) for fd in options["fds"]],
         pulses=[Pulse(fd) for fd in options.get("pulses", ())],
-        addresses=options["addresses"],
         application=application,
         board=private(settings.threads) if board_fd is None else Board(board_fd),
         log=log,

@@ -146,9 +146,8 @@ def test_durations(form: str, duration_ns: int) -> None:
     written: list[bytes] = []
     log = AccessLog(form, written.append)
     log.record(log.note(head_of("::1")), 200, 5, duration_ns)
-    assert log.pending
+    assert not written
     log.flush()
-    assert not log.pending
     if form == "json":
         assert json.loads(written[0])["duration_s"] == duration_ns // 1000 / 1e6
     else:

@@ -41,7 +41,6 @@ class Driven:
         self.server = Server(
             settings=Serving(threads=4).tuned(settings),
             listeners=[self.listener],
-            addresses=["test"],
             application=application or self.echo,
             board=self.board,
             log=lambda level, text: self.logged.append((level, text)),

@@ -129,7 +129,6 @@ def _server(
             settings=spec.serving,
             listeners=listeners,
             pulses=pulses,
-            addresses=list(spec.listen),
             application=application,
             board=board,
             log=log,

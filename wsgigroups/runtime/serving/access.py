@@ -119,11 +119,6 @@ class AccessLog:
                 lines.append("")
                 self._write("\n".join(lines).encode("ascii", "backslashreplace"))
 
-    @property
-    def pending(self) -> bool:
-        """Whether there is something to flush."""
-        return bool(self._waiting)
-
     def _apache_lines(self, batch: List[Answered]) -> List[str]:
         now = int(time.time())  # a batch waits for milliseconds, and these formats count in seconds
         second, stamp = self._second

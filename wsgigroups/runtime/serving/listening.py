@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
@@ -173,8 +173,8 @@ class Listening:
         self.paused_until_ns = now_ns + LEAVE_NS
         return True
 
-    def accept(self, fd: int, trust: Trust, most: int) -> Tuple[List[Connection], bool]:
-        """Accept up to `most` connections; the flag tells whether more may be waiting."""
+    def accept(self, fd: int, trust: Trust, most: int) -> List[Connection]:
+        """Accept up to `most` connections."""
         found: List[Connection] = []
         listener = self._by_fd[fd]
         if listener.pulse is not None and not self.saturated:
@@ -183,13 +183,13 @@ class Listening:
             try:
                 found.append(listener.accept(trust))
             except BlockingIOError:
-                return found, False
+                break
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._log("error", "cannot accept connections for the next second: %s" % error)
                     self.paused_until_ns = self._clock() + PAUSE_NS
-                    return found, False
+                    break
                 if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                     raise
                 # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
-        return found, True
+        return found

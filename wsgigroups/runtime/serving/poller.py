@@ -187,7 +187,7 @@ class Poller(Keeper):
     def _accept(self, fd: int, most: int = 0) -> None:
         # A few at a time, and no more than there are threads for: what is left wakes a sibling, or us again.
         room = self.most_connections - len(self.connections)
-        accepted, _more = self.listening.accept(fd, self.trust, max(1, min(most or min(_ACCEPTS, self.places()), room)))
+        accepted = self.listening.accept(fd, self.trust, max(1, min(most or min(_ACCEPTS, self.places()), room)))
         for connection in accepted:
             self.connections[connection.fd] = connection
             # Most clients send at once: look before epoll is asked to watch.

@@ -42,7 +42,6 @@ class Server:
         settings: Serving,
         listeners: Sequence[socket.socket],
         pulses: Sequence[Pulse] = (),
-        addresses: Sequence[str],
         application: Callable[..., Iterable[bytes]],
         board: Board,
         log: Callable[[str, str], None],
@@ -54,16 +53,12 @@ class Server:
     ) -> None:
         """Set up everything but threads. Raises OSError, ValueError.
 
-        listeners: listening, shared with siblings; pulses: one for each, if there are siblings; addresses: their names
-        as configured. application: a WSGI callable.
-        environ: keys that every environ gets beside the standard ones; identity: "group/slot",
-        which gives wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log.
+        listeners: listening, shared with siblings; pulses: one for each, if there are siblings. application: a WSGI
+        callable. environ: keys that every environ gets beside the standard ones; identity: "group/slot", which gives wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log.
         engine: another parser of head fields (tests); clock: monotonic nanoseconds (tests).
         """
         self._settings = settings
         self._words = board.words
-        self._board = board
-        self._addresses = list(addresses)
         self.on_maximum_requests: Optional[Callable[[], None]] = None
         self.protocol_name = "custom"
         if engine is None:
