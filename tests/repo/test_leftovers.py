@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 from support import leftovers
 from support.leftovers import Announced, complaints, incidents
@@ -71,6 +72,18 @@ def test_a_zombie_that_nobody_reaps_is_found(monkeypatch: pytest.MonkeyPatch) ->
         assert [text.split()[0] for text in leftovers.lasting_zombies(os.getpid())] == [str(pid)]
         assert parent.stdin is not None
         parent.stdin.close()
+    assert leftovers.lasting_zombies(os.getpid()) == []
+
+
+def test_a_zombie_that_is_reaped_between_two_looks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reaped(psutil.Process):
+        def status(self) -> str:
+            return str(psutil.STATUS_ZOMBIE)
+
+        def name(self) -> str:
+            raise psutil.NoSuchProcess(self.pid)
+
+    monkeypatch.setattr(leftovers, "_reaped_by_us", lambda _manager: [Reaped(os.getpid())])
     assert leftovers.lasting_zombies(os.getpid()) == []
 
 

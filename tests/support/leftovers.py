@@ -78,7 +78,7 @@ def lasting_zombies(manager: int) -> list[str]:
     until = time.monotonic() + SETTLES_S
     lasting: set[tuple[int, str]] | None = None
     while time.monotonic() < until:
-        now = {(process.pid, process.name()) for process in _reaped_by_us(manager) if _is_zombie(process)}
+        now = {dead for process in _reaped_by_us(manager) if (dead := _zombie(process))}
         lasting = now if lasting is None else lasting & now
         if not lasting:
             return []
@@ -98,11 +98,12 @@ def _reaped_by_us(manager: int) -> list[psutil.Process]:
     return found
 
 
-def _is_zombie(process: psutil.Process) -> bool:
+def _zombie(process: psutil.Process) -> tuple[int, str] | None:
+    """Process id and name of one that is dead and not reaped; None for a living one and for one reaped meanwhile."""
     try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
+        return (process.pid, process.name()) if process.status() == psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
-        return False
+        return None
 
 
 def sockets_below(directory: Path) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,32 @@ from wsgigroups.config import load
 def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
     with ManagerUnderTest(tmp_path) as under_test:
         yield under_test
+
+
+@pytest.fixture
+def only_one_looking_for_a_port() -> Iterator[None]:
+    """From the look of `init` for a free port until the port is in use, no other run of the tests may look.
+
+    The passes of root and of an ordinary account run at the same time, on one loopback interface.
+    """
+    with socket.socket(socket.AF_UNIX) as turn:
+        while not _bound(turn, "\0wsgigroups-tests-init"):
+            with socket.socket(socket.AF_UNIX) as waiting, contextlib.suppress(ConnectionError):
+                waiting.settimeout(100)
+                waiting.connect("\0wsgigroups-tests-init")
+                waiting.recv(1)  # ends when the holder closes
+        turn.listen()
+        yield
+
+
+def _bound(sock: socket.socket, address: str) -> bool:
+    try:
+        sock.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 MANAGE = """\
@@ -76,6 +105,7 @@ PROJECTS: dict[str, tuple[dict[str, str | Path], str, bytes]] = {
 }
 
 
+@pytest.mark.usefixtures("only_one_looking_for_a_port")
 @pytest.mark.parametrize(("files", "application", "answer"), PROJECTS.values(), ids=PROJECTS.keys())
 def test_init_then_apply(
     manager: ManagerUnderTest, files: dict[str, str | Path], application: str, answer: bytes

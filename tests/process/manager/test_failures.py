@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.faults import outlives
 from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
 
@@ -162,7 +163,7 @@ def test_a_killed_manager_is_no_outage(manager: ManagerUnderTest) -> None:
         for _ in range(3):
             pid = manager.manager_pid
             os.kill(pid, signal.SIGKILL)
-            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+            assert not outlives(pid, 10)
             clients.wait_for_more(20)
             assert manager.cli("status").returncode == 6
             assert manager.apply(text).stdout == "No changes.\n"
@@ -195,7 +196,7 @@ def test_spawner_and_manager_killed_together(manager: ManagerUnderTest) -> None:
     spawner, pid = spawner_pid(manager, daemon), manager.manager_pid
     os.kill(pid, signal.SIGKILL)
     os.kill(spawner, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(daemon)] if psutil.pid_exists(daemon) else [], timeout=20)
+    assert not outlives(daemon, 20)
     manager.apply(text)
     assert manager.get(port)[0] == 200
 
@@ -254,8 +255,7 @@ def test_sigterm_to_the_manager_ends_everything_well(manager: ManagerUnderTest) 
     manager.apply(group("a", "hello_app:application", manager.port(), "processes = 2"))
     pids = [*manager.pids("a").values(), manager.manager_pid]
     os.kill(manager.manager_pid, signal.SIGTERM)
-    _gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=20)
-    assert alive == []
+    assert not [pid for pid in pids if outlives(pid, 20)]
 
 
 def test_sighup_reads_the_files_again_and_a_broken_one_changes_nothing(manager: ManagerUnderTest) -> None:

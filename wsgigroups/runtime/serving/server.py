@@ -54,8 +54,9 @@ class Server:
         """Set up everything but threads. Raises OSError, ValueError.
 
         listeners: listening, shared with siblings; pulses: one for each, if there are siblings. application: a WSGI
-        callable. environ: keys that every environ gets beside the standard ones; identity: "group/slot", which gives wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log.
-        engine: another parser of head fields (tests); clock: monotonic nanoseconds (tests).
+        callable. environ: keys that every environ gets beside the standard ones; identity: "group/slot", which gives
+        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. engine: another
+        parser of head fields (tests); clock: monotonic nanoseconds (tests).
         """
         self._settings = settings
         self._words = board.words
