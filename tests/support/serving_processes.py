@@ -49,6 +49,7 @@ class Processes:
             "ready_fd": ready_write,
             "board_fd": board_fd,
             "pulses": [self._pulse],
+            "slot": len(self.processes) + 1,
             **self._options,
         }
         process = subprocess.Popen(

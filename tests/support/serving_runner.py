@@ -2,7 +2,8 @@
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, application ("module:name"), settings
 (fields of Serving), ready_fd (a line with the protocol's name is written there); optional: engine, path (additions to
-sys.path), board_fd, access_fd, pulses (a descriptor for each of fds). SIGTERM stops accepting, waits until idle, ends.
+sys.path), board_fd, access_fd, pulses (a descriptor for each of fds), slot. SIGTERM stops accepting, waits until idle,
+ends.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main(text: str) -> int:
         board=private(settings.threads) if board_fd is None else Board(board_fd),
         log=log,
         access_log=None if access_fd is None else lambda line: os.write(access_fd, line) and None,
-        identity="test/1",
+        identity=f"test/{options.get('slot', 1)}",
         engine=engine,
     )
     wake_read, wake_write = os.pipe()

@@ -38,7 +38,7 @@ def errors(running: Running) -> list[str]:
 def test_an_error_while_answering_costs_that_request(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
     with serving(hello, threads=2) as running:
         crew, gateway = running.server._crew, running.server._gateway
-        crew._eager = eager
+        crew._pace.eager = eager
         monkeypatch.setattr(gateway, "answer", fails_once(gateway.answer))
         assert running.exchange(GET % b"/lost") == b"<reset>"
         for _ in range(5):

@@ -97,15 +97,37 @@ def test_alone_it_takes_all() -> None:
     found.close()
 
 
+def watches_when_saturated(listening: Listening) -> bool:
+    listening.saturated = True
+    listening.adjust(full=False)
+    watching = listening.watching
+    assert listening.probing() is not watching  # one of them, or connections wait for ever
+    return watching
+
+
+def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Siblings) -> None:
+    siblings.one.tell(0)
+    assert watches_when_saturated(siblings.one)  # nobody else is there
+    siblings.other.tell(3)
+    assert not watches_when_saturated(siblings.one)
+    siblings.other.saturated = True
+    siblings.other.tell(3)
+    assert not watches_when_saturated(siblings.one)  # it may be free at any moment
+    siblings.clock.advance(3.1)
+    assert watches_when_saturated(siblings.one)  # it has gone
+
+
 def test_a_line_for_each_slot() -> None:
     fd = pulse.create("test")
     page, now_ns = Pulse(fd), 10**15
     os.close(fd)
     assert page.fewest(1, now_ns) == FULL
+    assert page.alone(1, now_ns)
     for slot in range(1, 6):
         page.tell(slot, slot * 10, now_ns)
     assert page.fewest(1, now_ns) == 20
     assert page.fewest(2, now_ns) == 10
+    assert not page.alone(1, now_ns)
     page.tell(3, 1 << 40, now_ns)
     assert page.fewest(1, now_ns) == 20
     assert page.word[0] == 0

@@ -4,18 +4,21 @@ Leadership is a baton: `_lead` is locked while somebody drives the poller, and t
 without being released. A leader that calls the application *inline* releases it for that time: on return it takes it
 back and goes on polling, at the cost of two uncontended lock operations and of no hand-off at all. If the call takes
 longer than a tick, the monitor has taken the lock in the meantime and given it to another thread, and the returning
-one goes on as an ordinary request thread. After that the crew is *eager*: leaders hand over before they call, until
-QUICK_ROW calls in a row were quick. When every request thread is in the application, the monitor leads: it receives,
-keeps time and queues requests, and never calls the application.
+one goes on as an ordinary request thread. After that the crew is *eager*: leaders hand over before they call. Where
+calls compute it goes over to *single*: requests are put in line, and the leader calls them one by one. See pace.Pace
+for when. When every request thread is in the application, the monitor leads: it receives, keeps time and queues
+requests, and never calls the application. Whatever is in the queue when a request thread leads comes before what that
+thread finds in the poll.
 
 What is shared, and why that needs no GIL: `_turn` is written by the leader alone, before it releases `_lead`, and read
 by the monitor after it has acquired it; idle threads, the queue, `_detached` and the board's counters are guarded by
-`poller.lock`; `_eager` and `_quick_row` may lose an update, which moves a switch of modes by a few requests.
+`poller.lock`; what the pace is decided by may lose an update, which moves a switch of modes by a few requests.
 """
 
 from __future__ import annotations
 
 import select
+import sys
 import threading
 import time
 from typing import Callable, List, Optional
@@ -25,14 +28,12 @@ from ..wire.board import WORD, Board
 from ..wire.spec import Serving
 from .connection import CLOSED, IDLE, POSTED, RUNNING, Connection
 from .gateway import Gateway
+from .pace import TICK_S, Pace
 from .poller import Poller
 from .queue import Queue
 from .request_thread import RequestThread, in_flight
 from .tally import Tally
 
-TICK_S = 0.005  # a call that outlasts one to two ticks costs the caller its leadership
-QUICK_NS = 3_000_000
-QUICK_ROW = 200
 BRIEF_NS = 300_000  # after BRIEF_ROW calls in a row that took less, answers of one round leave together
 BRIEF_ROW = 100
 OUTBOX_NS = 1_000_000  # no answer waits for longer than that, and one call, for those that leave with it
@@ -54,6 +55,7 @@ class Crew:
         board: Board,
         clock: Callable[[], int],
         log: Callable[[str, str], None],
+        pace: Optional[Pace] = None,
     ) -> None:
         self._clock = clock
         self._poller = poller
@@ -75,10 +77,11 @@ class Crew:
         self._lead = threading.Lock()
         self._lead.acquire()
         self._turn = 0
-        self._first: Optional[Connection] = None  # handed over with the baton: a complete request
-        self._eager = False
-        self._quick_row = 0  # calls in a row that took less than QUICK_NS, counted while eager
-        self._brief_row = 0  # … less than BRIEF_NS, counted while inline
+        self._pace = pace or Pace(_threads_compete())
+        self._in_line = False  # the leader takes requests from the queue: there are some, or the pace is single
+        self._ended_calls = 0  # of threads that did not lead; for the pace
+        self._cpu_ns = self._looked_ns = 0  # processor time of the process at the last look, and when that was
+        self._brief_row = 0  # calls in a row that took less than BRIEF_NS, counted while inline
         self._closing = False
         self._monitor_wake = threading.Lock()
         self._monitor_wake.acquire()
@@ -91,6 +94,7 @@ class Crew:
     def start(self) -> None:
         """Start the monitor and the first leader. Raises RuntimeError when threads cannot be started."""
         self._words[_HEARTBEAT] = self._clock()
+        self._poller.listening.tell(0)  # before anybody is saturated and takes itself for the only one
         with self._lock:
             if not self._promote_request_thread():
                 raise RuntimeError("cannot start a request thread")
@@ -187,31 +191,20 @@ class Crew:
 
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
-        poller, ready, lead, clock = self._poller, self._poller.ready, self._lead, self._clock
-        first, self._first = self._first, None
+        poller, ready, lead, clock, pace = self._poller, self._poller.ready, self._lead, self._clock, self._pace
         while True:
-            if not ready and first is None:
-                if not me.tally.empty:
-                    with self._lock:
-                        self._publish(me.tally)
-                if self._closing:
-                    poller.send_outbox()
-                    return
-                poller.wait()
-                continue
-            connection = poller.step() if first is None else first
-            first = None
-            if connection is None or (connection.trusted and self._too_late(connection)):
-                continue
-            if self._eager or self._closing:
-                poller.send_outbox()
-                with self._lock:
-                    self._detached += 1
-                    self._words[_ACTIVE] = self._detached
-                    self._words[_STARTED] += 1
-                    self._promote()
-                self._answer(me, connection, clock())
-                self._follow(me, connection)
+            if ready and not self._in_line:
+                connection = poller.step()
+                if connection is None or (connection.trusted and self._too_late(connection)):
+                    continue
+            elif not self._wait(me):
+                return
+            else:
+                connection = self._next_in_line() if self._in_line else None
+                if connection is None:
+                    continue
+            if pace.eager or self._closing:
+                self._hand_on(me, connection)
                 return
             start_ns = clock()
             if poller.outbox and start_ns - poller.outbox_since_ns > OUTBOX_NS:
@@ -230,10 +223,38 @@ class Crew:
                 # takes the place among the detached that the monitor gave us.
                 self._release(connection)
                 continue
-            if connection.owned:
+            if connection.signalled:  # it was in the queue when something came
+                self._release(connection)
+            elif connection.owned:
                 connection.owned = False
                 if (connection.data or connection.more) and connection.state <= POSTED:
                     ready.append((connection.fd, 0))
+
+    def _wait(self, me: RequestThread) -> bool:
+        """Look for events, at once if a request is known; False: the end has come. The caller leads."""
+        if not (me.tally.empty or self._poller.ready):
+            with self._lock:
+                self._publish(me.tally)
+        if self._closing and not self._poller.ready:
+            self._poller.send_outbox()
+            return False
+        self._poller.wait()
+        return True
+
+    def _hand_on(self, me: RequestThread, connection: Connection) -> None:
+        """Hand over first, then call."""
+        self._poller.send_outbox()
+        self._detach()
+        self._answer(me, connection, self._clock())
+        self._follow(me, connection)
+
+    def _detach(self) -> None:
+        """Have somebody else lead while the leader, or who was, is in the application."""
+        with self._lock:
+            self._detached += 1
+            self._words[_ACTIVE] = self._detached
+            self._words[_STARTED] += 1
+            self._promote()
 
     def _answer_inline(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
         """Run one request as the leader that may come back to its baton, with its time on the board."""
@@ -249,7 +270,9 @@ class Crew:
             end_ns = self._lose(connection, error)
         words[word] = 0
         if end_ns - start_ns < BRIEF_NS:
-            self._brief_row += 1
+            self._brief_row = row = self._brief_row + 1
+            if row == BRIEF_ROW:
+                self._pace.brief()
         else:
             self._brief_row = 0
 
@@ -265,12 +288,8 @@ class Crew:
         except BaseException as error:  # noqa: BLE001 — as above
             end_ns = self._lose(connection, error)
         words[word] = 0
-        if end_ns - start_ns < QUICK_NS:
-            self._quick_row = row = self._quick_row + 1
-            if row == QUICK_ROW:
-                self._eager = False
-        else:
-            self._quick_row = 0
+        self._ended_calls += 1
+        self._pace.ended(end_ns - start_ns)
 
     def _lose(self, connection: Connection, error: BaseException) -> int:
         """An error of ours, or no memory, in the middle of a request: end its connection and serve on."""
@@ -291,7 +310,7 @@ class Crew:
         connection.arrived_ns = 0
 
     def _follow(self, me: RequestThread, connection: Connection) -> None:
-        """Give the connection back, then take what is queued, until nothing is; then be idle."""
+        """Give the connection back, then take what is queued, until nothing is or the leader does; then be idle."""
         again: Optional[Connection] = connection
         while again is not None:
             following = self._continue(again)
@@ -299,11 +318,11 @@ class Crew:
                 following = None
             call = False
             with self._lock:
-                if following is not None and len(self._queue):
-                    following.arrived_ns = now_ns = self._clock()
-                    self._queue.offer(following, now_ns)  # those who came before it come first
+                single = self._pace.single
+                if following is not None and (single or len(self._queue)):
+                    self._offer(following, self._clock())  # those who came before it come first
                     following = None
-                again = following or self._take()
+                again = following or (None if single else self._take())
                 self._words[_QUEUED] = len(self._queue)
                 if again is None:
                     self._detached -= 1
@@ -312,21 +331,52 @@ class Crew:
                         me.wake.release()
                     else:
                         self._idle.append(me)
-                    call = self._poller.listening.saturated  # the monitor leads: a thread could do so again
+                    # The monitor leads and a thread could do so again, or the leader may not know what there is to do.
+                    call = self._poller.listening.saturated or bool(len(self._queue))
                     self._poller.listening.saturated = False
                 self._publish(me.tally)
             if again is None:
                 if call:
                     self._poller.wake()
                 return
-            again.state = RUNNING
             self._answer(me, again, self._clock())
+
+    def _next_in_line(self) -> Optional[Connection]:
+        """Put what has come into the queue, and take what has waited longest. The caller leads."""
+        while self._poller.ready:
+            connection = self._poller.step()
+            if connection is not None:
+                self._put_in_line(connection)
+        with self._lock:
+            connection = self._take()
+            self._words[_QUEUED] = left = len(self._queue)
+            self._in_line = bool(left) or self._pace.single
+        return connection
+
+    def _put_in_line(self, connection: Connection) -> None:
+        """Queue a request, watched, so as to hear of it if the client leaves. The caller leads."""
+        if connection.trusted and self._too_late(connection):
+            return
+        now_ns = self._clock()
+        self._poller.watch(connection)
+        with self._lock:
+            self._offer(connection, now_ns)
+            self._words[_QUEUED] = len(self._queue)
+
+    def _offer(self, connection: Connection, now_ns: int) -> None:
+        """Queue a request. The caller holds `_lock`."""
+        connection.arrived_ns = connection.arrived_ns or now_ns
+        self._queue.offer(connection, now_ns)
+        self._in_line = True
 
     def _take(self) -> Optional[Connection]:
         """Return the request that has waited longest and whose client is still there. The caller holds `_lock`."""
         while True:
             connection = self._queue.take()
-            if connection is None or not connection.signalled & (select.EPOLLHUP | select.EPOLLERR):
+            if connection is None:
+                return None
+            if not connection.signalled & (select.EPOLLHUP | select.EPOLLERR):
+                connection.state = RUNNING
                 return connection
             self._words[_ABORTED] += 1
             self._poller.close(connection)
@@ -356,9 +406,14 @@ class Crew:
         with self._lock:
             flags, connection.signalled = connection.signalled, 0
             connection.owned = False
-        if connection.state != CLOSED and (flags or connection.more or connection.data):
+        if connection.state == CLOSED or not (flags or connection.more or connection.data):
+            return
+        if flags & ~(select.EPOLLIN | select.EPOLLOUT):
+            connection.gone = True
+        if connection.state <= POSTED:  # what was received before the client shut its side comes first
             connection.more = connection.more or bool(flags)
-            self._poller.ready.append((connection.fd, flags))
+            flags = 0
+        self._poller.ready.append((connection.fd, flags))
 
     def _publish(self, tally: Tally) -> None:
         """Add a thread's tally to the board. The caller holds `_lock`."""
@@ -424,8 +479,20 @@ class Crew:
                 quiet = 0
             else:
                 quiet += 1
-                self._take_over()
+            computing = (self._pace.eager or self._pace.single) and self._look()
+            if quiet and not self._pace.may_go_on(quiet, computing):
+                self._take_over(computing)
             self._flush_access()
+
+    def _look(self) -> bool:
+        """Weigh what has been done; whether the process has computed for most of the time since the last look."""
+        cpu_ns, now_ns = time.process_time_ns(), self._clock()
+        computing = 2 * (cpu_ns - self._cpu_ns) > now_ns - self._looked_ns
+        self._cpu_ns, self._looked_ns = cpu_ns, now_ns
+        if self._pace.weigh(now_ns, cpu_ns, self._turn + self._ended_calls):
+            with self._lock:
+                self._in_line = True
+        return computing
 
     def _flush_access(self) -> None:
         access = self._gateway.access
@@ -440,43 +507,36 @@ class Crew:
             self._monitor_wake.acquire(timeout=max(0.0, when_s - time.monotonic()))
         self._monitor_sleeps = False
 
-    def _take_over(self) -> None:
+    def _take_over(self, computing: bool) -> None:
         """Take the baton from a leader that has been in the application for a tick, and give it on."""
         if self._monitor_leads or not self._lead.acquire(False):
             return  # it polls, or is us
         # Nobody can begin a turn now; a turn that began since we looked loses the baton early, which does no harm.
-        self._eager = True
-        self._quick_row = self._brief_row = 0
+        self._pace.overran(self._clock(), computing)
+        self._brief_row = 0
         self._poller.send_outbox()
-        with self._lock:
-            self._detached += 1
-            self._words[_ACTIVE] = self._detached
-            self._words[_STARTED] += 1
-            self._promote()
+        self._detach()
 
     def _lead_without_threads(self) -> None:
         """Lead while every request thread is in the application."""
-        poller, words, queue = self._poller, self._words, self._queue
+        poller, words = self._poller, self._words
         while not self._closing:
             with self._lock:
                 if self._idle:
                     self._hand_over()
                     return
-            words[_HEARTBEAT] = self._clock()
+            words[_HEARTBEAT] = now_ns = self._clock()
+            if self._pace.due(now_ns):
+                self._look()
             if not poller.ready:
                 self._flush_access()
                 poller.wait()  # at most LONGEST_WAIT_S, since connections are open
                 continue
             connection = poller.step()
-            if connection is None or self._too_late(connection):
-                continue
-            now_ns = self._clock()
-            poller.watch(connection)  # to hear of it if the client leaves
-            with self._lock:
-                connection.arrived_ns = connection.arrived_ns or now_ns
-                if self._idle:  # one has become idle since we looked: it begins with this one
-                    self._first = connection
-                    self._hand_over()
-                    return
-                queue.offer(connection, now_ns)
-                words[_QUEUED] = len(queue)
+            if connection is not None:
+                self._put_in_line(connection)
+
+
+def _threads_compete() -> bool:
+    """Whether there is a GIL; Python 3.13 can be built without and can switch it on and off."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())

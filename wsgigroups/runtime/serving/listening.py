@@ -2,9 +2,9 @@
 
 Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
 process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
-does not watch: its siblings take what comes. If connections wait and no sibling has taken one for a while (the pulse of
-the listener tells), nobody is free, and they are taken in, so that queue-timeout and connect-timeout hold for them. A
-process that has more connections than a sibling leaves it the next one.
+does not watch: its siblings take what comes, if there are any. If connections wait and no sibling has taken one for a
+while (the pulse of the listener tells), nobody is free, and they are taken in, so that queue-timeout and
+connect-timeout hold for them. A process that has more connections than a sibling leaves it the next one.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Listening:
 
     def adjust(self, full: bool) -> None:
         """Watch or do not, as the state of the process wants; cheap when nothing changed."""
-        wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and self._has_siblings))
+        wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and self._leaves_all()))
         if wanted == self.watching:
             return
         if not wanted:
@@ -131,7 +131,7 @@ class Listening:
 
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""
-        return self.saturated and self._has_siblings and not (self.stopped or self.paused_until_ns)
+        return self.saturated and self._has_siblings and not (self.watching or self.stopped or self.paused_until_ns)
 
     def probe(self) -> List[int]:
         """Look once; the listeners that nobody else serves, when that is certain."""
@@ -146,6 +146,14 @@ class Listening:
         """Whether a sibling with a free thread has taken a connection a short while ago."""
         pulse = self._by_fd[fd].pulse
         return pulse is not None and self._clock() - pulse.word[0] < _FRESH_NS
+
+    def _leaves_all(self) -> bool:
+        """Whether there may be siblings: a group of several processes may have one at the moment, or only one ever."""
+        if not self._has_siblings:
+            return False
+        pulses = [listener.pulse for listener in self._by_fd.values() if listener.pulse is not None]
+        now_ns = self._clock()
+        return not pulses or not all(pulse.alone(self._slot, now_ns) for pulse in pulses)
 
     def tell(self, connections: int) -> None:
         """Let siblings know how many connections there are here."""

@@ -172,7 +172,7 @@ class Poller(Keeper):
         return True
 
     def _timeout_s(self) -> Optional[float]:
-        if self.ready:
+        if self.ready or (len(self.queue) and not self.listening.saturated):  # a request thread leads, and takes it
             return 0.0
         timeout_s = LONGEST_WAIT_S if self.connections else None
         expiry_ns = self.queue.next_expiry_ns

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from typing import List
 
 from .board import create_sealed
 
@@ -43,7 +44,15 @@ class Pulse:
 
     def fewest(self, slot: int, now_ns: int) -> int:
         """Return the least that any other process has; FULL when there is none that would take a connection."""
+        return min(self._others(slot, now_ns), default=FULL)
+
+    def alone(self, slot: int, now_ns: int) -> bool:
+        """Whether no other process has said anything for a while."""
+        return not self._others(slot, now_ns)
+
+    def _others(self, slot: int, now_ns: int) -> List[int]:
+        """What the others have said last, if that is not too long ago."""
         lines = self.word[1 : 1 + LINES].tolist()
         del lines[slot % LINES]
         oldest = now_ns // 1_000_000_000 - _FRESH_S
-        return min((line & FULL for line in lines if line >> 24 >= oldest), default=FULL)
+        return [line & FULL for line in lines if line >> 24 >= oldest]

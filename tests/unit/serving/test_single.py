@@ -1,0 +1,182 @@
+"""Single mode: requests in line, called one by one by the leader, with their limits and their order."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.serving import Running, receive_all, receive_response, serving
+from unit.serving.test_crew import GET, Gated, waiting
+
+from wsgigroups.runtime.serving import crew
+from wsgigroups.runtime.serving.pace import Pace
+
+
+class Single(Pace):
+    """A pace that stays single, whatever it is told, and lets no call keep the lead."""
+
+    def __init__(self, *_: Any) -> None:
+        super().__init__()
+        self.single = True
+
+    def brief(self) -> None:
+        pass
+
+    def overran(self, now_ns: int, computing: bool) -> None:
+        pass
+
+    def may_go_on(self, ticks: int, computing: bool) -> bool:
+        return False
+
+    def weigh(self, now_ns: int, cpu_ns: int, calls: int) -> bool:
+        return True  # "it begins": may be said again and again
+
+
+@contextlib.contextmanager
+def single(gated: Any, monkeypatch: pytest.MonkeyPatch, threads: int, **settings: Any) -> Iterator[Running]:
+    monkeypatch.setattr(crew, "Pace", Single)
+    with serving(gated, threads=threads, **settings) as running:
+        running.server._crew._in_line = True
+        yield running
+        running.wait_word("requests_active", 0)
+        running.wait_word("requests_queued", 0)
+        assert not [text for level, text in running.logged if level == "error"]
+
+
+def test_requests_are_answered_in_order_whoever_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    gated = Gated()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        order.append(environ["PATH_INFO"])
+        return gated(environ, start_response)
+
+    for blocked in (0, 1, 2):  # the third thread leads; …; the monitor leads, and threads come back
+        order.clear()
+        with (
+            single(application, monkeypatch, 2) as running,
+            waiting(running, gated, blocked) as first,
+            contextlib.ExitStack() as stack,
+        ):
+            socks = []
+            for number in range(12):
+                sock = stack.enter_context(running.connect())
+                sock.sendall(GET % (b"/%d" % number))
+                socks.append(sock)
+                if blocked == 2:
+                    running.wait_word("requests_queued", number + 1)
+                else:
+                    assert receive_response(sock)[0] == 200
+            gated.open(blocked)
+            for sock in [*first, *(socks if blocked == 2 else ())]:
+                assert receive_response(sock)[0] == 200
+            running.wait_word("requests_total", 12 + blocked)
+        assert order == [*["/wait"] * blocked, *(f"/{number}" for number in range(12))]
+
+
+def test_one_at_a_time_when_nothing_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = Gated()
+    with single(gated, monkeypatch, 15) as running, contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(running.connect()) for _ in range(20)]
+        for _ in range(10):
+            for sock in socks:
+                sock.sendall(GET % b"/x")
+            for sock in socks:
+                assert receive_response(sock)[0] == 200
+        running.wait_word("requests_total", 200)
+        assert len(gated.threads) <= 3  # a call that the machine made slow may have cost a hand-over
+
+
+def test_pipelined_requests_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    with single(Gated(), monkeypatch, 2) as running:
+        answer = running.exchange(b"".join(GET % (b"/%d" % number) for number in range(20)))
+        assert [block.rpartition(b"\r\n\r\n")[2] for block in answer.split(b"HTTP/1.1 200 OK")[1:]] == [
+            b"/%d" % number for number in range(20)
+        ]
+        with running.connect() as sock:  # the second comes while the first is in the queue
+            sock.sendall(GET % b"/a")
+            assert receive_response(sock)[2] == b"/a"
+            sock.sendall(GET % b"/b" + GET % b"/c")
+            assert receive_response(sock)[2] == b"/b"
+
+
+def test_who_leaves_while_in_line_is_not_called_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = Gated()
+    paths: list[str] = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        paths.append(environ["PATH_INFO"])
+        return gated(environ, start_response)
+
+    with single(application, monkeypatch, 1) as running, waiting(running, gated, 1) as first:
+        with running.connect() as leaver, running.connect() as stayer:
+            leaver.sendall(GET % b"/leaver")
+            running.wait_word("requests_queued", 1)
+            stayer.sendall(GET % b"/stayer")
+            running.wait_word("requests_queued", 2)
+            leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            leaver.close()  # a reset
+            running.wait(lambda: any(item.signalled for item in running.server._poller.connections.copy().values()))
+            gated.open(1)
+            assert receive_response(stayer)[0] == 200
+        assert receive_response(first[0])[0] == 200
+        running.wait_word("aborted", 1)
+    assert paths == ["/wait", "/stayer"]
+
+
+def test_draining_answers_what_is_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = Gated()
+    with (
+        single(gated, monkeypatch, 1) as running,
+        waiting(running, gated, 1) as first,
+        running.connect() as late,
+    ):
+        late.sendall(GET % b"/late")
+        running.wait_word("requests_queued", 1)
+        running.server.stop_accepting()
+        gated.open(1)
+        assert receive_all(late).endswith(b"/late")
+        assert receive_all(first[0]).endswith(b"/wait")
+        assert running.server.wait_idle(20)
+
+
+def test_a_trial_begins_and_ends_while_clients_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process computes all the time, as it is told, while calls wait in truth: each trial has to fail."""
+    begun: list[int] = []
+
+    class Observed(Pace):
+        def weigh(self, now_ns: int, cpu_ns: int, calls: int) -> bool:
+            if super().weigh(now_ns, now_ns, calls):
+                begun.append(calls)
+                return True
+            return False
+
+        def overran(self, now_ns: int, computing: bool) -> None:
+            super().overran(now_ns, True)
+
+    monkeypatch.setattr(crew, "Pace", Observed)
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        time.sleep(0.006)  # what is measured is not how long, but that the crew takes it for slow
+        start_response("200 OK", [])
+        return [b"x"]
+
+    with serving(application, threads=8) as running, contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(running.connect()) for _ in range(16)]
+        rounds = 0
+        until = time.monotonic() + 60
+        while len(begun) < 2:
+            assert time.monotonic() < until, (begun, rounds)
+            for sock in socks:
+                sock.sendall(GET % b"/x")
+            for sock in socks:
+                assert receive_response(sock)[0] == 200
+            rounds += 1
+        running.wait_word("requests_total", 16 * rounds)
+        running.wait_word("requests_active", 0)
+        running.wait_word("requests_queued", 0)
