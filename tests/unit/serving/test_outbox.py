@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.serving import Clock, receive_response, serving
+from support.serving import Clock, receive_all, receive_response, serving
 
 from wsgigroups.runtime.protocol import engines
 from wsgigroups.runtime.serving import crew
@@ -64,7 +64,7 @@ class Driven:
             self.poller.step()  # nothing is there yet: from here on epoll tells
         return sock
 
-    def round(self, requests: int) -> None:
+    def round(self, requests: int, brief: bool = True) -> None:
         """Answer what has come, as the inline leader does, until so many requests were answered."""
         while requests:
             if not self.poller.ready:
@@ -72,7 +72,7 @@ class Driven:
             while self.poller.ready:
                 connection = self.poller.step()
                 if connection is not None:
-                    self.gateway.answer(connection, 0, self.tally, lambda: True)
+                    self.gateway.answer(connection, 0, self.tally, (lambda: True) if brief else None)
                     connection.owned = False
                     if connection.data:
                         self.poller.ready.append((connection.fd, 0))
@@ -173,6 +173,45 @@ def test_a_client_that_does_not_read_gets_the_rest_later(driven: Driven) -> None
                         driven.poller.step()
                 thread.join(20)
             assert reader == [expected]
+
+
+class Recorded:
+    """A socket that notes with which flags it was sent to."""
+
+    def __init__(self, sock: socket.socket, flags: list[int]) -> None:
+        self._sock, self._flags = sock, flags
+
+    def send(self, data: bytes, flags: int) -> int:
+        self._flags.append(flags)
+        return self._sock.send(data, flags)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "brief", "with_end"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", True, True),
+        (b"GET / HTTP/1.0\r\n\r\n", True, True),
+        (b"HEAD / HTTP/1.0\r\n\r\n", True, True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", False, False),  # a close might come late
+        (b"GET /?100000 HTTP/1.0\r\n\r\n", True, False),
+        (b"GET / HTTP/1.0\r\n\r\nGET /", True, False),  # to be lingered for
+    ],
+)
+def test_the_end_of_a_connection_leaves_with_its_last_answer(
+    driven: Driven, request_text: bytes, brief: bool, with_end: bool
+) -> None:
+    flags: list[int] = []
+    with driven.connect() as sock:
+        (connection,) = driven.poller.connections.values()
+        connection.sock = Recorded(connection.sock, flags)  # type: ignore[assignment]
+        sock.sendall(request_text)
+        driven.round(1, brief)
+        assert receive_all(sock).startswith(b"HTTP/1.1 200 ")
+        assert [bool(found & socket.MSG_MORE) for found in flags] == [with_end] * len(flags)
+        assert flags
 
 
 def test_no_answer_waits_long_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

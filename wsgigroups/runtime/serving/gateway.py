@@ -75,7 +75,7 @@ class Gateway:
                     posted = start + block
                     exchange.sent_bytes = len(posted)
                 else:
-                    exchange.send_with_head(start, block)
+                    exchange.send_one(start, block, regain is not None and whole)
             else:
                 whole = self._send(exchange, result)
             if exchange.gone or not whole:
@@ -242,10 +242,10 @@ class Gateway:
             poller.flushed_early(connection)
         if exchange.keep:
             poller.kept(connection, end_ns)
-        elif exchange.head.keep_alive or connection.data or exchange.body is not None:
-            poller.linger(connection)
-        else:
+        elif exchange.closes:
             poller.close(connection)
+        else:
+            poller.linger(connection)
 
 
 def _name_server(environ: Dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from ..protocol import heads, limits, uwsgi
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
+from ..protocol.openings import Openings
 from ..protocol.scanner import Scanner
 from .connection import BODY, IDLE, RUNNING, Connection
 
@@ -20,6 +21,7 @@ class Intake:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._openings = Openings(), Openings()  # of strangers and of trusted peers, whose fields mean more
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
@@ -53,11 +55,23 @@ class Intake:
             connection.scanner = None
         if end == len(data):
             connection.data = b""
-            head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
+            if connection.requests:
+                head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
+            else:
+                head = self._open(connection, data)
         else:
             connection.data = data[end:]
             head = heads.parse(data[:end], connection.base, connection.keys, self._engine, connection.memory)
         return self._begin(connection, head)
+
+    def _open(self, connection: Connection, data: bytes) -> heads.Head:
+        """Parse the first head of a connection, unless other connections began with the same bytes."""
+        openings = self._openings[connection.trusted]
+        head = openings.find(data, connection.base)
+        if head is None:
+            head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
+            openings.learn(data, connection.base, head)
+        return head
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:

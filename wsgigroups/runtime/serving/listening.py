@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
@@ -35,6 +35,9 @@ class Listener:
         self.sock = sock
         self.pulse = pulse  # shared with all who accept here; None: nobody else does
         self.fd = sock.fileno()
+        # What socket.accept does with it, but for the enumerations that it makes of numbers, for each connection anew.
+        self._accept: Callable[[], Tuple[int, Any]] = sock._accept  # type: ignore[attr-defined]
+        self._family = int(sock.family)
         self.unix = sock.family == socket.AF_UNIX
         self.base = dict(base)
         self._wildcard = False
@@ -48,7 +51,8 @@ class Listener:
 
     def accept(self, trust: Trust) -> Connection:
         """Take one connection. Raises BlockingIOError when there is none, OSError."""
-        sock, address = self.sock.accept()
+        fd, address = self._accept()
+        sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fd)
         if sock.gettimeout() is not None:  # the application has called socket.setdefaulttimeout
             sock.setblocking(False)
         base = self.base.copy()
@@ -95,7 +99,7 @@ class Listening:
 
     def adjust(self, full: bool) -> None:
         """Watch or do not, as the state of the process wants; cheap when nothing changed."""
-        wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and self._leaves_all()))
+        wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and not self.alone()))
         if wanted == self.watching:
             return
         if not wanted:
@@ -147,14 +151,6 @@ class Listening:
         pulse = self._by_fd[fd].pulse
         return pulse is not None and self._clock() - pulse.word[0] < _FRESH_NS
 
-    def _leaves_all(self) -> bool:
-        """Whether there may be siblings: a group of several processes may have one at the moment, or only one ever."""
-        if not self._has_siblings:
-            return False
-        pulses = [listener.pulse for listener in self._by_fd.values() if listener.pulse is not None]
-        now_ns = self._clock()
-        return not pulses or not all(pulse.alone(self._slot, now_ns) for pulse in pulses)
-
     def tell(self, connections: int) -> None:
         """Let siblings know how many connections there are here."""
         if not self._has_siblings:
@@ -163,6 +159,16 @@ class Listening:
         for listener in self._by_fd.values():
             if listener.pulse is not None:
                 listener.pulse.tell(self._slot, FULL if self.saturated or self.stopped else connections, now_ns)
+
+    def alone(self) -> bool:
+        """Whether nobody else accepts here: a group of several processes may have but one at the moment."""
+        if not self._has_siblings:
+            return True
+        now_ns = self._clock()
+        for listener in self._by_fd.values():
+            if listener.pulse is None or not listener.pulse.alone(self._slot, now_ns):
+                return False
+        return True
 
     def leaves(self, fd: int, connections: int) -> bool:
         """Whether the connection that waits should rather go to a sibling, which has fewer by AHEAD or more.

@@ -34,7 +34,8 @@ LOOK_NS = SECOND_NS // 20  # all connections are looked at no more often, so a d
 LONGEST_WAIT_S = 1.0  # while connections are open
 _HEAD_TIMEOUT_S = HEAD_TIMEOUT_NS // SECOND_NS
 _EVENTS = 64
-_ACCEPTS = 4
+_ACCEPTS = 4  # at a time, with siblings
+_ACCEPTS_ALONE = 64
 _PLAIN = int(select.EPOLLIN)  # readable, and nothing else
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
@@ -186,8 +187,10 @@ class Poller(Keeper):
 
     def _accept(self, fd: int, most: int = 0) -> None:
         # A few at a time, and no more than there are threads for: what is left wakes a sibling, or us again.
+        if not most:
+            most = _ACCEPTS_ALONE if self.listening.alone() else min(_ACCEPTS, self.places())
         room = self.most_connections - len(self.connections)
-        accepted = self.listening.accept(fd, self.trust, max(1, min(most or min(_ACCEPTS, self.places()), room)))
+        accepted = self.listening.accept(fd, self.trust, max(1, min(most, room)))
         for connection in accepted:
             self.connections[connection.fd] = connection
             # Most clients send at once: look before epoll is asked to watch.
