@@ -13,6 +13,7 @@ from support.serving import serving
 from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.heads import Head
+from wsgigroups.runtime.serving import access
 from wsgigroups.runtime.serving.access import AccessLog
 
 GET = b"GET /p%20q?a=b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: agent/1\r\nConnection: close\r\n\r\n"
@@ -177,3 +178,58 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
         stamp = dt.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp()
         assert abs(stamp - (now_s - age_s)) < 0.5
         assert record["duration_s"] == 0.0025
+
+
+def test_the_leader_makes_lines_and_does_not_write_them() -> None:
+    written: list[bytes] = []
+    log = AccessLog("common", written.append)
+    environ = {"REQUEST_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.1"}
+    noted = log.note(Head("GET", "/", environ, True))
+
+    def take(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            log.take((noted, 200, number, 0, 0))
+
+    take(0, access._PREPARED - 1)
+    log.prepare()
+    assert len(log._waiting) == access._PREPARED - 1  # too few to be worth it
+    take(access._PREPARED - 1, 1)
+    with log._flushing:
+        log.prepare()  # somebody writes just now, and may wait for a disk: the leader does not
+        assert len(log._waiting) == access._PREPARED
+    log.prepare()
+    assert log._waiting == []
+    assert written == []
+    take(access._PREPARED, 3)
+    log.flush()
+    sizes = [int(line.rsplit(b" ", 1)[1]) for line in b"".join(written).splitlines()]
+    assert sizes == list(range(access._PREPARED + 3))
+    assert len(written) == 1
+
+
+def test_lines_that_nobody_writes_are_written_by_the_leader_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_PREPARED", 1)
+    monkeypatch.setattr(access, "_MOST_PREPARED", 3)
+    written: list[bytes] = []
+    log = AccessLog("common", written.append)
+    noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
+    for number in range(4):
+        assert written == []
+        log.take((noted, 200, number, 0, 0))
+        log.prepare()
+    assert b"".join(written).count(b"\n") == 4
+
+
+def test_durations_are_exact_whatever_they_are() -> None:
+    written: list[bytes] = []
+    log = AccessLog("json", written.append, clock=lambda: 0)
+    noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
+    durations_ns = [0, 999, 1000, 12_345_678, 999_999_000, 1_000_000_000, 61_000_001_000]
+    for duration_ns in durations_ns:
+        log.take((noted, 200, 1, 0, duration_ns))
+    log.flush()
+    found = [json.loads(line) for line in b"".join(written).splitlines()]
+    assert [record["duration_s"] for record in found] == [value // 1000 / 1e6 for value in durations_ns]
+    times = [dt.datetime.fromisoformat(record["time"].rstrip("Z")) for record in found]
+    for moment, duration_ns in zip(times[1:], durations_ns[1:], strict=True):  # each line has the time of its end
+        assert abs((moment - times[0]).total_seconds() - duration_ns / 1e9) < 0.0011

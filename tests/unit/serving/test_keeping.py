@@ -18,6 +18,9 @@ def hello(environ: Any, start_response: Any) -> list[bytes]:
     return [environ["PATH_INFO"].encode()]
 
 
+MORE_BYTES = 16_000_000  # than the sockets hold: up to tcp_wmem on one side, a window that nobody reads on the other
+
+
 def pass_time(running: Running, clock: Clock, seconds: float) -> None:
     """Let time pass and make the server notice."""
     clock.advance(seconds)
@@ -39,9 +42,9 @@ class Blocks:
 
 
 def test_each_block_leaves_at_once_even_after_the_client_was_slow() -> None:
-    large = b"x" * 4_000_000  # more than the sockets hold
+    large = b"x" * MORE_BYTES
     blocks = Blocks(large, b"second", b"third")
-    with serving(blocks, response_buffer_size_bytes=8_000_000) as running, running.connect() as sock:
+    with serving(blocks, response_buffer_size_bytes=2 * MORE_BYTES) as running, running.connect() as sock:
         sock.sendall(GET % b"/")
         blocks.gates[0].release()
         running.wait(lambda: any(c.output is not None for c in running.server._poller.connections.copy().values()))
@@ -98,7 +101,7 @@ def test_a_head_that_stops_coming(timeout_s: float, wait_s: float) -> None:
 
 def test_a_request_that_waited_in_the_queue_has_no_deadline_left() -> None:
     arrived, gate = threading.Event(), threading.Event()
-    large = b"x" * 4_000_000
+    large = b"x" * MORE_BYTES
     clock = Clock()
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
@@ -109,7 +112,7 @@ def test_a_request_that_waited_in_the_queue_has_no_deadline_left() -> None:
         start_response("200 OK", [])
         return [large]
 
-    limits = {"socket_timeout_s": 0.0, "response_buffer_size_bytes": 8_000_000}
+    limits = {"socket_timeout_s": 0.0, "response_buffer_size_bytes": 2 * MORE_BYTES}
     with (
         serving(application, threads=1, clock=clock, **limits) as running,
         running.connect() as blocked,
@@ -132,9 +135,9 @@ def test_a_client_that_takes_nothing_is_counted() -> None:
 
     def application(_environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [])
-        return [b"x" * 4_000_000]
+        return [b"x" * MORE_BYTES]
 
-    limits = {"response_socket_timeout_s": 5.0, "response_buffer_size_bytes": 8_000_000}
+    limits = {"response_socket_timeout_s": 5.0, "response_buffer_size_bytes": 2 * MORE_BYTES}
     with serving(application, clock=clock, **limits) as running, running.connect() as sock:
         sock.sendall(GET % b"/")
         running.wait_word("requests_total", 1)

@@ -1,27 +1,28 @@
 """The access log: one line for each answer, in the common, combined or a JSON format.
 
 What a line says of the request is noted before the application is called, since the environ is the application's from
-then on. An answer is only queued; lines are made and written in batches, by whoever finds a batch full or has time
-(`flush`), so that a request pays for no system call and hardly for a line. Every value of a client is escaped: no line
-can be forged.
+then on. An answer is only queued; lines are made in batches, by the leader between two rounds (`prepare`: what it is
+made of is in its processor's cache), and written by the monitor (`flush`), so that no request waits for a disk. Every
+value of a client is escaped: no line can be forged.
 """
 
 from __future__ import annotations
 
-import collections
 import json
 import threading
 import time
-from typing import Callable, Deque, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..protocol.heads import Head
 from .connection import Connection
 
 FORMATS = ("common", "combined", "json")
 _BATCH = 256
+_PREPARED = 64  # answers of which the leader makes lines
+_MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
 _REMEMBERED = 512  # texts made of values that come again and again
 _REMEMBERED_BYTES = 1024  # of one of them
-_MILLIS = ["%03d" % number for number in range(1000)]
+_SHORT = ["0.%06d" % number for number in range(1000)]  # durations in microseconds, as seconds
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
 _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_config, "Format Notes")
@@ -59,11 +60,12 @@ class AccessLog:
         if form not in FORMATS:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
         self._write = write
-        self._waiting: Deque[Answered] = collections.deque()
+        self._waiting: List[Answered] = []
         self.take: Callable[[Answered], None] = self._waiting.append
         self._flushing = threading.Lock()
+        self._prepared: List[bytes] = []  # lines, to be written
         self._clock = clock
-        self._second = (0, "")  # a second and its text, in one store
+        self._second = (0, "")  # a second and its text
         self._json = form == "json"
         self._frames = _Frames({"common": _common, "combined": _combined, "json": _json}[form])
 
@@ -108,16 +110,34 @@ class AccessLog:
         unknown: Asked = ("-", "-", connection.base["REMOTE_ADDR"], None, None, None, None)
         self.record(self.note(head) if head is not None else self._noted("-", unknown), status, sent_bytes, 0)
 
+    def prepare(self) -> None:
+        """Make lines of what has been taken in, if that is much and nobody is about it."""
+        if len(self._waiting) < _PREPARED or not self._flushing.acquire(False):
+            return
+        try:
+            self._make_lines()
+            late = len(self._prepared) > _MOST_PREPARED
+        finally:
+            self._flushing.release()
+        if late:
+            self.flush()
+
     def flush(self) -> None:
         """Write what has been taken in."""
-        waiting = self._waiting
-        with self._flushing:  # nobody else takes any away: what is counted is there
-            take = waiting.popleft
-            batch = [take() for _ in range(len(waiting))]
-            if batch:
-                lines = self._json_lines(batch) if self._json else self._apache_lines(batch)
-                lines.append("")
-                self._write("\n".join(lines).encode("ascii", "backslashreplace"))
+        with self._flushing:
+            self._make_lines()
+            if self._prepared:
+                data, self._prepared = b"".join(self._prepared), []
+                self._write(data)
+
+    def _make_lines(self) -> None:
+        """Make lines of what waits. The caller holds the lock, so nobody else takes any: what is counted is there."""
+        batch = self._waiting[:]
+        del self._waiting[: len(batch)]
+        if batch:
+            lines = self._json_lines(batch) if self._json else self._apache_lines(batch)
+            lines.append("")
+            self._prepared.append("\n".join(lines).encode("ascii", "backslashreplace"))
 
     def _apache_lines(self, batch: List[Answered]) -> List[str]:
         now = int(time.time())  # a batch waits for milliseconds, and these formats count in seconds
@@ -132,19 +152,27 @@ class AccessLog:
     def _json_lines(self, batch: List[Answered]) -> List[str]:
         lines: List[str] = []
         add = lines.append
-        second, stamp = self._second
+        short = _SHORT
         epoch_ns = time.time_ns() - self._clock()
+        from_ns = to_ns = 0  # of a millisecond whose text is `stamp`
+        stamp = ""
         for (_log, before, request, end), status, sent_bytes, begin_ns, end_ns in batch:
-            now, fraction_ns = divmod(epoch_ns + end_ns, 1_000_000_000)
-            if now != second:
-                second, stamp = self._second = now, _iso_time(now)
+            if not from_ns <= end_ns < to_ns:
+                milli = (epoch_ns + end_ns) // 1_000_000
+                from_ns = milli * 1_000_000 - epoch_ns
+                to_ns = from_ns + 1_000_000
+                stamp = self._iso_time(milli)
             micros = (end_ns - begin_ns) // 1000  # to format a float costs twice as much
-            duration = f"0.{micros:06d}" if micros < 1_000_000 else f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
-            add(
-                f"{before}{stamp}{_MILLIS[fraction_ns // 1_000_000]}{request}{status},"
-                f' "sent_bytes": {sent_bytes}, "duration_s": {duration}{end}'
-            )
+            duration = short[micros] if 0 <= micros < 1000 else _seconds(micros)
+            add(f'{before}{stamp}{request}{status}, "sent_bytes": {sent_bytes}, "duration_s": {duration}{end}')
         return lines
+
+    def _iso_time(self, milli: int) -> str:
+        now, fraction = divmod(milli, 1000)
+        second, stamp = self._second
+        if second != now:
+            second, stamp = self._second = now, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(now))
+        return stamp + "%03d" % fraction
 
 
 def _apache_time(second: int) -> str:
@@ -153,8 +181,8 @@ def _apache_time(second: int) -> str:
     return "%02d/%s/%04d:%02d:%02d:%02d +0000" % parts
 
 
-def _iso_time(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+def _seconds(micros: int) -> str:
+    return "%d.%06d" % divmod(micros, 1_000_000)
 
 
 def _common(asked: Asked) -> Tuple[str, ...]:

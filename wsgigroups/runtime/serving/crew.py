@@ -238,6 +238,9 @@ class Crew:
         if self._closing and not self._poller.ready:
             self._poller.send_outbox()
             return False
+        access = self._gateway.access
+        if access is not None:
+            access.prepare()
         self._poller.wait()
         return True
 

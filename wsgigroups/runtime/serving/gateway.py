@@ -62,7 +62,8 @@ class Gateway:
             environ["wsgi.input"] = EMPTY_BODY
             body = None
         access = self.access
-        noted = None if access is None else access.note(head)
+        known = head.noted  # as `note` would find out, without the call
+        noted = None if access is None else known if known and known[0] is access else access.note(head)
         exchange = Exchange(self.poller, connection, head, body)
         result: Any = None
         posted = b""
