@@ -117,6 +117,52 @@ def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Siblin
     assert watches_when_saturated(siblings.one)  # it has gone
 
 
+def saturate(siblings: Siblings, *, other: bool) -> None:
+    siblings.one.saturated, siblings.other.saturated = True, other
+    siblings.one.tell(8)
+    siblings.other.tell(8)
+
+
+def test_when_nobody_is_free_who_gets_on_takes_a_few(siblings: Siblings) -> None:
+    with socket.create_connection(siblings.sock.getsockname()):
+        saturate(siblings, other=True)
+        assert siblings.one.probe(100) == []  # the first look: when those calls ended is not known
+        assert siblings.one.probe(102) == [(siblings.fd, 2)]
+        assert siblings.one.probe(120) == [(siblings.fd, AHEAD)]
+        saturate(siblings, other=False)
+        assert siblings.one.probe(125) == []  # the sibling will
+        saturate(siblings, other=True)
+        siblings.clock.advance(0.06)
+        assert siblings.one.probe(130) == []  # it has not looked for a while
+
+
+def test_who_is_stuck_takes_none_while_others_get_on(siblings: Siblings) -> None:
+    with socket.create_connection(siblings.sock.getsockname()):
+        saturate(siblings, other=True)
+        for _ in range(100):
+            siblings.other.saturated = False
+            siblings.other.accept(siblings.fd, Trust(()), 0)  # notes a pulse
+            siblings.other.saturated = True
+            siblings.clock.advance(0.025)
+            siblings.other.tell(8)
+            assert siblings.one.probe(7) == []
+        found: list[tuple[int, int]] = []
+        looks = 0
+        while not found:
+            siblings.clock.advance(0.025)
+            siblings.other.tell(8)
+            found = siblings.one.probe(7)
+            looks += 1
+        assert 8 <= looks <= 17  # 0.2 s without a pulse, and as many looks
+        assert found == [(siblings.fd, 64)]
+
+
+def test_nobody_waits_and_nothing_is_taken(siblings: Siblings) -> None:
+    saturate(siblings, other=True)
+    siblings.one.probe(1)
+    assert siblings.one.probe(5) == []
+
+
 def test_a_line_for_each_slot() -> None:
     fd = pulse.create("test")
     page, now_ns = Pulse(fd), 10**15

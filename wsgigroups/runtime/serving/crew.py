@@ -74,6 +74,7 @@ class Crew:
         self._detached = 0  # request threads in the application that are not the inline leader
         if settings.multiprocess:
             poller.places = self._places
+            poller.ended = lambda: self._ended_calls
         self._lead = threading.Lock()
         self._lead.acquire()
         self._turn = 0

@@ -2,9 +2,11 @@
 
 Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
 process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
-does not watch: its siblings take what comes, if there are any. If connections wait and no sibling has taken one for a
-while (the pulse of the listener tells), nobody is free, and they are taken in, so that queue-timeout and
-connect-timeout hold for them. A process that has more connections than a sibling leaves it the next one.
+does not watch: its siblings take what comes, if there are any. If every sibling says on the pulse of the listener that
+it has no thread free either, a process whose calls end takes a few of those that wait into its queue. A process whose
+calls do not end is stuck: it takes none until no sibling has taken one for a while; then nobody gets on, and
+connections are taken in so that queue-timeout and connect-timeout hold for them. A process that has more connections
+than a sibling leaves it the next one.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from .connection import Connection
 PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
 _PROBES = 8  # so many looks in a row must find one, and none that a sibling has taken: 0.2 s in which nobody was free
 _FRESH_NS = int(_PROBES * PROBE_S * 1e9)
+_LATELY_NS = int(2 * PROBE_S * 1e9)  # between two looks; after a longer time it is not known when calls have ended
 PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
-AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
+_MOST = 64  # taken in at once, when nobody gets on
+AHEAD = (
+    4  # connections more than a sibling: it has the next one, if it wants it; and what is taken in at once otherwise
+)
 LEAVE_NS = 2_000_000  # … within this time
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -90,6 +96,7 @@ class Listening:
         self.paused_until_ns = 0
         self.saturated = False
         self._seen_waiting = 0
+        self._looked_ns = self._ended = 0  # when `probe` looked last, and how many calls had ended by then
         self._waiting = select.poll()
         for fd in self._by_fd:
             self._waiting.register(fd, select.POLLIN)
@@ -137,14 +144,26 @@ class Listening:
         """Tell whether `probe` should be called every PROBE_S."""
         return self.saturated and self._has_siblings and not (self.watching or self.stopped or self.paused_until_ns)
 
-    def probe(self) -> List[int]:
-        """Look once; the listeners that nobody else serves, when that is certain."""
-        ready = [fd for fd, _events in self._waiting.poll(0) if not self._served(fd)]
+    def probe(self, ended: int) -> List[Tuple[int, int]]:
+        """Look once: listeners to accept from, and how many connections at most.
+
+        ended: how many calls have ended here, since whenever.
+        """
+        now_ns = self._clock()
+        lately = ended - self._ended if now_ns - self._looked_ns <= _LATELY_NS else 0
+        self._looked_ns, self._ended = now_ns, ended
+        waiting = [fd for fd, _events in self._waiting.poll(0)]
+        ready = [fd for fd in waiting if not self._served(fd)]
         self._seen_waiting = self._seen_waiting + 1 if ready else 0
-        if self._seen_waiting < _PROBES:
-            return []
-        self._seen_waiting = 0
-        return ready
+        if self._seen_waiting >= _PROBES:
+            self._seen_waiting = 0
+            return [(fd, _MOST) for fd in ready]
+        return [(fd, min(lately, AHEAD)) for fd in waiting if lately > 0 and self._nobody_free(fd, now_ns)]
+
+    def _nobody_free(self, fd: int, now_ns: int) -> bool:
+        """Whether every sibling has said that it has no thread free."""
+        pulse = self._by_fd[fd].pulse
+        return pulse is not None and pulse.fewest(self._slot, now_ns) == FULL
 
     def _served(self, fd: int) -> bool:
         """Whether a sibling with a free thread has taken a connection a short while ago."""

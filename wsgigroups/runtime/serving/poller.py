@@ -67,9 +67,11 @@ class Poller(Keeper):
         self.trust = trust
         self.ready: Deque[Tuple[int, int]] = collections.deque()  # (fd, events) not looked at yet
         self.places: Callable[[], int] = lambda: _ACCEPTS
+        self.ended: Callable[[], int] = lambda: 0  # calls of request threads that did not lead
         self.most_connections = _most_connections()
         self._intake = intake
         self._published = 0  # connections, as the board has them
+        self._told_saturated = False
 
     def stop(self) -> None:
         """Take no new connections, and close each after its next answer."""
@@ -83,8 +85,9 @@ class Poller(Keeper):
             self.send_outbox()
         listening, connections = self.listening, self.connections
         open_now = len(connections)
-        if open_now != self._published:
+        if open_now != self._published or listening.saturated is not self._told_saturated:
             self._published = self._words[WORD["connections"]] = open_now
+            self._told_saturated = listening.saturated
             listening.tell(open_now)
         full = open_now >= self.most_connections and not self._make_room()
         if listening.watching != (not full) or listening.saturated or listening.paused_until_ns or listening.stopped:
@@ -107,8 +110,8 @@ class Poller(Keeper):
             elif fd in listening and not listening.leaves(fd, len(connections)):
                 self._accept(fd)
         if listening.probing():
-            for fd in listening.probe():
-                self._accept(fd, 64)
+            for fd, most in listening.probe(self.ended()):
+                self._accept(fd, most)
         if self.stopping and not listening.stopped:
             self._stop_listening()
         if self._next_deadline_ns or self.queue.next_expiry_ns or listening.paused_until_ns:
