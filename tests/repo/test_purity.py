@@ -22,15 +22,12 @@ UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "tempfile.
 RUNS_SCRIPTS = {Path("wsgigroups/runtime/daemon/script.py")}  # a script file is run, that is what it is for
 WALL_CLOCK = {"time.time", "datetime.now", "datetime.datetime.now", "datetime.utcnow", "datetime.datetime.utcnow"}
 TELLS_THE_TIME = {
-    Path(
-        "wsgigroups/runtime/serving/access.py"
-    ),  # the time of a request, for people  # to people, as a stamp; durations are monotonic everywhere
     Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
     Path("wsgigroups/manager/main.py"),
     Path("wsgigroups/manager/store.py"),
     Path("wsgigroups/manager/processes.py"),  # when one began
     Path("wsgigroups/runtime/log.py"),
-    Path("wsgigroups/runtime/serving/access.py"),
+    Path("wsgigroups/runtime/serving/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/serving/dates.py"),
     Path("wsgigroups/runtime/serving/crew.py"),  # X-Request-Start of a gateway is wall-clock time
 }

@@ -12,12 +12,13 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wsgigroups.runtime.protocol import engines, libraries
 from wsgigroups.runtime.serving.server import Server
 from wsgigroups.runtime.wire.board import WORD, Board, private
+from wsgigroups.runtime.wire.pulse import Pulse
 from wsgigroups.runtime.wire.spec import Serving
 
 HUNG_S = 20.0  # only ever means "hung"
@@ -149,6 +150,7 @@ def serving(
     clock: Clock | None = None,
     access: Callable[[bytes], None] | None = None,
     listener: socket.socket | None = None,
+    pulses: Sequence[Pulse] = (),
     **settings: Any,
 ) -> Iterator[Running]:
     """Serve an application for as long as the context lasts."""
@@ -164,6 +166,7 @@ def serving(
         server = Server(
             settings=Serving().tuned(settings),
             listeners=[listener],
+            pulses=pulses,
             application=application,
             board=board,
             log=lambda level, text: logged.append((level, text)),

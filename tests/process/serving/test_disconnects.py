@@ -1,10 +1,12 @@
-"""Two thousand clients that leave at every moment of a request, and an honest one beside them who must not notice."""
+"""Ten thousand clients that leave at every moment of a request, and an honest one beside them who must not notice."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -81,8 +83,8 @@ def wait(fact: Callable[[], bool], what: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_clients_that_leave(unix: bool) -> None:
+@pytest.mark.parametrize(("unix", "rounds"), [(False, 1000), (True, 200)], ids=["tcp", "unix"])
+def test_clients_that_leave(unix: bool, rounds: int) -> None:
     chance = random.Random(17)
     with (
         processes("leaving_app:application", unix=unix, settings={"threads": 8}) as servers,
@@ -94,7 +96,7 @@ def test_clients_that_leave(unix: bool) -> None:
             leave(servers, how, False)
         wait(lambda: servers.word(servers.processes[0], "connections") <= (honest is not None), "warmed up")
         descriptors = proc.descriptors(pid)
-        for _ in range(200):
+        for _ in range(rounds):
             for how, _called in MOMENTS.values():
                 leave(servers, how, reset=chance.random() < 0.5)
             if honest is not None:
@@ -106,8 +108,31 @@ def test_clients_that_leave(unix: bool) -> None:
         lines = servers.logged().splitlines()
         assert not [line for line in lines if "from" not in line], "a line that tells of no client"
         # One each: those that leave before the application is called are no news; of the others some have had it all.
-        assert len(lines) <= 201 * sum(called for _how, called in MOMENTS.values())
-        for path, most in (("POST /reading", 402), ("POST /begun", 201), ("GET /endless", 201)):
+        times = rounds + 1
+        assert len(lines) <= times * sum(called for _how, called in MOMENTS.values())
+        for path, most in (("POST /reading", 2 * times), ("POST /begun", times), ("GET /endless", times)):
             assert sum(path in line for line in lines) == most
         if honest is not None:
             assert honest.failures == []
+
+
+@pytest.mark.slow
+def test_clients_that_reset_before_they_are_accepted() -> None:
+    """accept(2) may then fail, or give a socket that is dead already."""
+    with processes("hello_app:application", settings={"threads": 2}) as servers:
+        process = servers.processes[0]
+        with Clients(servers.address[1], 1) as honest:
+            honest.wait_for_more(10)
+            descriptors = proc.descriptors(process.pid)
+            for number in range(100):
+                # Nobody accepts meanwhile, so that the reset is there first.
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+                for _ in range(50):
+                    leave(servers, nothing, reset=True)
+                process.send_signal(signal.SIGCONT)
+                honest.wait_for_more(1 + number % 3)
+            wait(lambda: servers.word(process, "connections") == 1, "connections are left")
+            wait(lambda: proc.descriptors(process.pid) <= descriptors, "descriptors are left")
+        assert honest.failures == []
+        assert servers.logged() == ""

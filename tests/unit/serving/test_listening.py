@@ -8,9 +8,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from support.serving import Clock
+from support.serving import Clock, serving
+from unit.serving.test_crew import GET, Gated
 
 from wsgigroups.runtime.protocol.forwarding import Trust
+from wsgigroups.runtime.serving import crew
 from wsgigroups.runtime.serving.listening import AHEAD, Listener, Listening
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.pulse import FULL, Pulse
@@ -155,6 +157,30 @@ def test_who_is_stuck_takes_none_while_others_get_on(siblings: Siblings) -> None
             looks += 1
         assert 8 <= looks <= 17  # 0.2 s without a pulse, and as many looks
         assert found == [(siblings.fd, 64)]
+
+
+def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)  # by which they would hear it, too
+    fd = pulse.create("test")
+    page = Pulse(fd)
+    os.close(fd)
+    gated = Gated()
+
+    def heard() -> int:
+        return int(page.word[1 + 1]) & FULL  # of slot 1
+
+    with (
+        serving(gated, threads=2, multiprocess=True, pulses=[page]) as running,
+        running.connect() as first,
+        running.connect() as second,
+    ):
+        running.wait(lambda: heard() == 2)
+        for sock in (first, second):
+            sock.sendall(GET % b"/wait")
+        gated.wait_arrivals(2)
+        running.wait(lambda: heard() == FULL)
+        gated.open(2)
+        running.wait(lambda: heard() == 2)
 
 
 def test_nobody_waits_and_nothing_is_taken(siblings: Siblings) -> None:

@@ -110,6 +110,19 @@ def test_a_window_lasts_until_it_has_seen_a_few_calls() -> None:
     assert told.pass_window(1.0, 1)
 
 
+def test_what_was_done_before_the_crew_was_eager_says_nothing() -> None:
+    told = Told()
+    told.begin_eager()
+    for _ in range(QUICK_ROW):
+        told.pace.ended(0)
+    assert told.mode == "inline"
+    told.now_ns += 10 * SECOND_NS
+    told.cpu_ns += 10 * SECOND_NS
+    told.calls += 100_000
+    told.begin_eager()
+    assert told.mode == "eager"
+
+
 def test_without_a_gil_threads_do_not_compete() -> None:
     told = Told(Pace(threads_compete=False))
     told.begin_eager()

@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.clients import Clients
 from support.serving import Running, receive_all, receive_response, serving
 from unit.serving.test_crew import GET, Gated, waiting
 
-from wsgigroups.runtime.serving import crew
+from wsgigroups.runtime.serving import crew, keeping, poller
 from wsgigroups.runtime.serving.pace import Pace
 
 
 class Single(Pace):
-    """A pace that stays single, whatever it is told, and lets no call keep the lead."""
+    """A pace that stays single, whatever it is told, and lets no call keep the lead, or each one."""
+
+    keeps_lead = False
 
     def __init__(self, *_: Any) -> None:
         super().__init__()
@@ -31,7 +34,7 @@ class Single(Pace):
         pass
 
     def may_go_on(self, ticks: int, computing: bool) -> bool:
-        return False
+        return self.keeps_lead
 
     def weigh(self, now_ns: int, cpu_ns: int, calls: int) -> bool:
         return True  # "it begins": may be said again and again
@@ -124,6 +127,96 @@ def test_who_leaves_while_in_line_is_not_called_for(monkeypatch: pytest.MonkeyPa
     assert paths == ["/wait", "/stayer"]
 
 
+def queue_up(running: Running, stack: contextlib.ExitStack, paths: list[bytes]) -> list[socket.socket]:
+    """Put requests into the queue, one after the other."""
+    socks = []
+    for path in paths:
+        sock = stack.enter_context(running.connect())
+        before = running.word("requests_queued")
+        sock.sendall(GET % path)
+        running.wait_word("requests_queued", before + 1)
+        socks.append(sock)
+    return socks
+
+
+def test_who_ends_a_call_goes_idle_and_leaves_the_queue_to_the_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated, queued = Gated(), Gated()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/queued":
+            return queued({"PATH_INFO": "/wait"}, start_response)
+        return gated(environ, start_response)
+
+    with (
+        single(application, monkeypatch, 2) as running,
+        waiting(running, gated, 2) as first,
+        contextlib.ExitStack() as stack,
+    ):
+        crew_ = running.server._crew
+        socks = queue_up(running, stack, [b"/queued"] * 3)
+        monkeypatch.setattr(Single, "keeps_lead", True)
+        gated.open(2)
+        for sock in first:
+            assert receive_response(sock)[0] == 200
+        queued.wait_arrivals(1)
+        running.wait(lambda: len(crew_._idle) == 1 and running.word("requests_queued") == 2)
+        queued.open(3)
+        for sock in socks:
+            assert receive_response(sock)[0] == 200
+
+
+def test_the_leader_hears_of_what_another_thread_puts_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller, "LONGEST_WAIT_S", 3600.0)  # else it would look by itself
+    monkeypatch.setattr(keeping, "HEAD_TIMEOUT_NS", 3600 * 10**9)
+    gated = Gated()
+    with single(gated, monkeypatch, 2, keep_alive_timeout_s=3600.0) as running, running.connect() as sock:
+        sock.sendall(GET % b"/wait" + GET % b"/next")
+        gated.wait_arrivals(1)
+        running.wait_word("requests_active", 1)  # somebody else leads, and waits
+        gated.open(1)
+        data = b""
+        while not data.endswith(b"/next"):
+            data += sock.recv(4096)
+
+
+def test_what_comes_while_a_request_is_in_line_is_answered_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = Gated()
+    with (
+        single(gated, monkeypatch, 1, keep_alive_timeout_s=3600.0) as running,
+        waiting(running, gated, 1),
+        contextlib.ExitStack() as stack,
+    ):
+        (sock,) = queue_up(running, stack, [b"/one"])
+        sock.sendall(GET % b"/two")
+        running.wait(lambda: any(item.signalled for item in running.server._poller.connections.copy().values()))
+        gated.open(1)
+        data = b""
+        while not data.endswith(b"/two"):
+            data += sock.recv(4096)
+        assert b"/one" in data
+
+
+def test_the_queue_is_worked_off_when_single_mode_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = Gated()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/0":
+            running.server._crew._pace.single = False
+        return gated(environ, start_response)
+
+    with (
+        single(application, monkeypatch, 1) as running,
+        waiting(running, gated, 1),
+        contextlib.ExitStack() as stack,
+    ):
+        socks = queue_up(running, stack, [b"/%d" % number for number in range(5)])
+        assert running.server._crew._in_line
+        gated.open(1)
+        for sock in socks:
+            assert receive_response(sock)[0] == 200
+        running.wait(lambda: not running.server._crew._in_line)
+
+
 def test_draining_answers_what_is_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
     gated = Gated()
     with (
@@ -142,12 +235,12 @@ def test_draining_answers_what_is_in_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_trial_begins_and_ends_while_clients_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process computes all the time, as it is told, while calls wait in truth: each trial has to fail."""
-    begun: list[int] = []
+    begun: list[int] = []  # how many requests were queued then
 
     class Observed(Pace):
         def weigh(self, now_ns: int, cpu_ns: int, calls: int) -> bool:
             if super().weigh(now_ns, now_ns, calls):
-                begun.append(calls)
+                begun.append(running.word("requests_queued"))
                 return True
             return False
 
@@ -161,17 +254,10 @@ def test_a_trial_begins_and_ends_while_clients_are_served(monkeypatch: pytest.Mo
         start_response("200 OK", [])
         return [b"x"]
 
-    with serving(application, threads=8) as running, contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(running.connect()) for _ in range(16)]
-        rounds = 0
-        until = time.monotonic() + 60
-        while len(begun) < 2:
-            assert time.monotonic() < until, (begun, rounds)
-            for sock in socks:
-                sock.sendall(GET % b"/x")
-            for sock in socks:
-                assert receive_response(sock)[0] == 200
-            rounds += 1
-        running.wait_word("requests_total", 16 * rounds)
+    with serving(application, threads=8) as running:
+        with Clients(running.address[1], 16, "/x") as clients:
+            running.wait(lambda: len(begun) >= 2, lambda: f"trials: {begun}")
+        assert clients.failures == []
+        assert any(begun)  # the monitor weighs while it leads, too
         running.wait_word("requests_active", 0)
         running.wait_word("requests_queued", 0)
