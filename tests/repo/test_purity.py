@@ -29,7 +29,7 @@ TELLS_THE_TIME = {
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/serving/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/serving/dates.py"),
-    Path("wsgigroups/runtime/serving/crew.py"),  # X-Request-Start of a gateway is wall-clock time
+    Path("wsgigroups/runtime/serving/line.py"),  # X-Request-Start of a gateway is wall-clock time
 }
 
 

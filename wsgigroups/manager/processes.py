@@ -75,7 +75,10 @@ class Process:
                 signal.pidfd_send_signal(self.pidfd, number)
 
     def dump_stacks(self) -> None:
-        """Have faulthandler write all stacks to the log: it runs in the signal handler, without the GIL."""
+        """Have faulthandler write all stacks to the log, in the signal handler, without the GIL.
+
+        Only for a process that is to end: to walk over stacks that change meanwhile can crash it.
+        """
         self.signal(signal.SIGQUIT)
 
     def kill(self) -> None:

@@ -224,6 +224,7 @@ def test_dump_stacks(manager: Manager, started: Started, workspace: Path) -> Non
     life.send(messages.DumpStacks(life.number))
     life.wait_log('app.wsgi"')
     life.signal(signal.SIGQUIT)
+    life.wait_log("(most recent call first)")  # before anything moves: C code walks over the stacks of all threads
     request.finish()
     assert life.get() == (200, b"done")
 

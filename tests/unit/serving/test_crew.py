@@ -123,7 +123,7 @@ def test_the_queue_is_first_in_first_out() -> None:
             sock.sendall(GET % (b"/%d" % number))
             socks.append(sock)
             running.wait_word("requests_queued", number + 1)
-        assert running.server._crew._in_line  # whoever leads next looks there first
+        assert running.server._crew._line.used  # whoever leads next looks there first
         gated.open(1)
         for sock in [*first, *socks]:
             assert receive_response(sock)[0] == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-import time
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +44,7 @@ class Single(Pace):
 def single(gated: Any, monkeypatch: pytest.MonkeyPatch, threads: int, **settings: Any) -> Iterator[Running]:
     monkeypatch.setattr(crew, "Pace", Single)
     with serving(gated, threads=threads, **settings) as running:
-        running.server._crew._in_line = True
+        running.server._crew._line.used = True
         yield running
         running.wait_word("requests_active", 0)
         running.wait_word("requests_queued", 0)
@@ -210,11 +210,11 @@ def test_the_queue_is_worked_off_when_single_mode_ends(monkeypatch: pytest.Monke
         contextlib.ExitStack() as stack,
     ):
         socks = queue_up(running, stack, [b"/%d" % number for number in range(5)])
-        assert running.server._crew._in_line
+        assert running.server._crew._line.used
         gated.open(1)
         for sock in socks:
             assert receive_response(sock)[0] == 200
-        running.wait(lambda: not running.server._crew._in_line)
+        running.wait(lambda: not running.server._crew._line.used)
 
 
 def test_draining_answers_what_is_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ def test_a_trial_begins_and_ends_while_clients_are_served(monkeypatch: pytest.Mo
     monkeypatch.setattr(crew, "Pace", Observed)
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
-        time.sleep(0.006)  # what is measured is not how long, but that the crew takes it for slow
+        threading.Event().wait(0.006)  # how long does not matter, as long as the crew takes it for slow
         start_response("200 OK", [])
         return [b"x"]
 

@@ -28,7 +28,9 @@ from .reporter import Reporter, SpecError
 from .script import Rules
 from .title import set_title
 
-STACKS_SIGNAL = signal.SIGQUIT  # all stacks to the log, written by C without the GIL; harmless to send at any time
+# All stacks to the log, written by C without the GIL: for a process that is given up, since to walk over the stacks of
+# threads that go on meanwhile can crash it.
+STACKS_SIGNAL = signal.SIGQUIT
 
 
 def run(channel_fd: int, board_fd: int) -> int:

@@ -23,14 +23,13 @@ import threading
 import time
 from typing import Callable, List, Optional
 
-from ..protocol import forwarding
 from ..wire.board import WORD, Board
 from ..wire.spec import Serving
-from .connection import CLOSED, IDLE, POSTED, RUNNING, Connection
+from .connection import CLOSED, IDLE, POSTED, Connection
 from .gateway import Gateway
+from .line import Line
 from .pace import TICK_S, Pace
 from .poller import Poller
-from .queue import Queue
 from .request_thread import RequestThread, in_flight
 from .tally import Tally
 
@@ -39,7 +38,7 @@ BRIEF_ROW = 100
 OUTBOX_NS = 1_000_000  # no answer waits for longer than that, and one call, for those that leave with it
 _QUIET_TICKS = 10  # ticks without a new request after which the monitor sleeps until the next one
 HEARTBEAT_S = 1.0
-_STARTED, _ACTIVE, _QUEUED = WORD["started_total"], WORD["requests_active"], WORD["requests_queued"]
+_STARTED, _ACTIVE = WORD["started_total"], WORD["requests_active"]
 _ABORTED, _LAST, _HEARTBEAT = WORD["aborted"], WORD["last_activity_ns"], WORD["heartbeat_ns"]
 
 
@@ -50,7 +49,6 @@ class Crew:
         self,
         poller: Poller,
         gateway: Gateway,
-        queue: Queue,
         settings: Serving,
         board: Board,
         clock: Callable[[], int],
@@ -60,7 +58,7 @@ class Crew:
         self._clock = clock
         self._poller = poller
         self._gateway = gateway
-        self._queue = queue
+        self._line = Line(poller, board.words, clock)
         self._lock = poller.lock
         self._words = board.words
         self._most = min(settings.threads, board.threads)
@@ -79,7 +77,6 @@ class Crew:
         self._lead.acquire()
         self._turn = 0
         self._pace = pace or Pace(_threads_compete())
-        self._in_line = False  # the leader takes requests from the queue: there are some, or the pace is single
         self._ended_calls = 0  # of threads that did not lead; for the pace
         self._cpu_ns = self._looked_ns = 0  # processor time of the process at the last look, and when that was
         self._brief_row = 0  # calls in a row that took less than BRIEF_NS, counted while inline
@@ -106,7 +103,7 @@ class Crew:
     def busy(self) -> bool:
         """Whether a request is in the application or waiting for a thread."""
         with self._lock:
-            return bool(len(self._queue)) or any(self._words[thread.busy_word] for thread in self._threads)
+            return len(self._line) > 0 or any(self._words[thread.busy_word] for thread in self._threads)
 
     def requests_in_flight(self) -> List[str]:
         """Tell what is in the application now, the oldest first; for people."""
@@ -192,16 +189,17 @@ class Crew:
 
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
-        poller, ready, lead, clock, pace = self._poller, self._poller.ready, self._lead, self._clock, self._pace
+        poller, ready, lead, clock = self._poller, self._poller.ready, self._lead, self._clock
+        pace, line = self._pace, self._line
         while True:
-            if ready and not self._in_line:
+            if ready and not line.used:
                 connection = poller.step()
-                if connection is None or (connection.trusted and self._too_late(connection)):
+                if connection is None or (connection.trusted and line.too_late(connection)):
                     continue
             elif not self._wait(me):
                 return
             else:
-                connection = self._next_in_line() if self._in_line else None
+                connection = line.next(pace.single) if line.used else None
                 if connection is None:
                     continue
             if pace.eager or self._closing:
@@ -315,19 +313,19 @@ class Crew:
 
     def _follow(self, me: RequestThread, connection: Connection) -> None:
         """Give the connection back, then take what is queued, until nothing is or the leader does; then be idle."""
+        line = self._line
         again: Optional[Connection] = connection
         while again is not None:
             following = self._continue(again)
-            if following is not None and following.trusted and self._too_late(following):
+            if following is not None and following.trusted and line.too_late(following):
                 following = None
             call = False
             with self._lock:
                 single = self._pace.single
-                if following is not None and (single or len(self._queue)):
-                    self._offer(following, self._clock())  # those who came before it come first
+                if following is not None and (single or len(line)):
+                    line.offer(following, self._clock())  # those who came before it come first
                     following = None
-                again = following or (None if single else self._take())
-                self._words[_QUEUED] = len(self._queue)
+                again = following or (None if single else line.take())
                 if again is None:
                     self._detached -= 1
                     self._words[_ACTIVE] = self._detached
@@ -336,7 +334,7 @@ class Crew:
                     else:
                         self._idle.append(me)
                     # The monitor leads and a thread could do so again, or the leader may not know what there is to do.
-                    call = self._poller.listening.saturated or bool(len(self._queue))
+                    call = self._poller.listening.saturated or len(line) > 0
                     self._poller.listening.saturated = False
                 self._publish(me.tally)
             if again is None:
@@ -344,46 +342,6 @@ class Crew:
                     self._poller.wake()
                 return
             self._answer(me, again, self._clock())
-
-    def _next_in_line(self) -> Optional[Connection]:
-        """Put what has come into the queue, and take what has waited longest. The caller leads."""
-        while self._poller.ready:
-            connection = self._poller.step()
-            if connection is not None:
-                self._put_in_line(connection)
-        with self._lock:
-            connection = self._take()
-            self._words[_QUEUED] = left = len(self._queue)
-            self._in_line = bool(left) or self._pace.single
-        return connection
-
-    def _put_in_line(self, connection: Connection) -> None:
-        """Queue a request, watched, so as to hear of it if the client leaves. The caller leads."""
-        if connection.trusted and self._too_late(connection):
-            return
-        now_ns = self._clock()
-        self._poller.watch(connection)
-        with self._lock:
-            self._offer(connection, now_ns)
-            self._words[_QUEUED] = len(self._queue)
-
-    def _offer(self, connection: Connection, now_ns: int) -> None:
-        """Queue a request. The caller holds `_lock`."""
-        connection.arrived_ns = connection.arrived_ns or now_ns
-        self._queue.offer(connection, now_ns)
-        self._in_line = True
-
-    def _take(self) -> Optional[Connection]:
-        """Return the request that has waited longest and whose client is still there. The caller holds `_lock`."""
-        while True:
-            connection = self._queue.take()
-            if connection is None:
-                return None
-            if not connection.signalled & (select.EPOLLHUP | select.EPOLLERR):
-                connection.state = RUNNING
-                return connection
-            self._words[_ABORTED] += 1
-            self._poller.close(connection)
 
     def _continue(self, connection: Connection) -> Optional[Connection]:
         """Look for the next request of a connection that we own; None: it is the leader's again, or closed."""
@@ -431,24 +389,6 @@ class Crew:
             if self.on_maximum_requests is not None:
                 self.on_maximum_requests()
 
-    def _too_late(self, connection: Connection) -> bool:
-        """Refuse a request that a trusted gateway has kept waiting for longer than queue-timeout."""
-        head = connection.head
-        if head is None:
-            return False
-        started_s = forwarding.queue_start_s(head.environ)
-        if started_s is None:
-            return False
-        waited_ns = int(min(max(0.0, time.time() - started_s), 86400.0) * 1e9)
-        connection.arrived_ns = self._clock() - waited_ns
-        if not 0 < self._queue.queue_timeout_ns <= waited_ns:
-            return False
-        connection.owned = False
-        with self._lock:
-            self._words[WORD["queue_timeouts"]] += 1
-        self._poller.refuse(connection, 504, "it waited for longer than queue-timeout before it came here")
-        return True
-
     # The monitor
 
     def _hand_over(self) -> None:
@@ -495,7 +435,7 @@ class Crew:
         self._cpu_ns, self._looked_ns = cpu_ns, now_ns
         if self._pace.weigh(now_ns, cpu_ns, self._turn + self._ended_calls):
             with self._lock:
-                self._in_line = True
+                self._line.used = True
         return computing
 
     def _flush_access(self) -> None:
@@ -538,7 +478,7 @@ class Crew:
                 continue
             connection = poller.step()
             if connection is not None:
-                self._put_in_line(connection)
+                self._line.put(connection)
 
 
 def _threads_compete() -> bool:

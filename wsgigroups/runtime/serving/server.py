@@ -95,7 +95,7 @@ class Server:
         self._clock = clock
         access = self._access(settings)
         self._gateway = Gateway(application, self._poller, clock, access, errors)
-        self._crew = Crew(self._poller, self._gateway, self._queue, settings, board, clock, log)
+        self._crew = Crew(self._poller, self._gateway, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
         self._crew.on_failure = self._failed
         self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
