@@ -144,3 +144,21 @@ def test_draining_waits_for_what_is_running(tmp_path: Path, monkeypatch: pytest.
             assert status == 200
             assert codes == [0]
             assert fields.get("connection", "close") == "close"
+
+
+def test_clients_of_a_busy_process_move_to_a_sibling_that_has_time() -> None:
+    settings = {"multiprocess": True, "threads": 1}
+    with processes("slow_app:application", 2, settings=settings) as servers:
+        one, other = servers.processes
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED)
+        with Clients(servers.address[1], 12, "/0.01") as clients:
+            until = time.monotonic() + HUNG_S
+            while servers.word(one, "connections") < 12:  # nobody else takes any
+                assert time.monotonic() < until
+                clients.wait_for_more(1)
+            other.send_signal(signal.SIGCONT)
+            while min(servers.word(process, "connections") for process in servers.processes) < 3:
+                assert time.monotonic() < until, [servers.word(process, "connections") for process in servers.processes]
+                clients.wait_for_more(1)
+        assert clients.failures == []

@@ -183,6 +183,20 @@ def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.Monk
         running.wait(lambda: heard() == 2)
 
 
+@pytest.mark.parametrize(
+    ("mine", "others", "other_is_free", "surplus"),
+    [(16, 16, True, 0), (19, 12, True, 0), (20, 12, True, 4), (32, 0, True, 16), (32, 0, False, 0), (0, 32, True, 0)],
+)
+def test_who_has_more_than_its_share(
+    siblings: Siblings, mine: int, others: int, other_is_free: bool, surplus: int
+) -> None:
+    siblings.other.saturated = not other_is_free
+    siblings.other.tell(others)
+    assert siblings.one.surplus(mine) == surplus
+    siblings.clock.advance(3.1)
+    assert siblings.one.surplus(mine) == 0  # nobody is there any more
+
+
 def test_nobody_waits_and_nothing_is_taken(siblings: Siblings) -> None:
     saturate(siblings, other=True)
     siblings.one.probe(1)

@@ -58,6 +58,9 @@ class Exchange:
         self.framing = _UNSENT
         self.left = -1  # bytes still due by Content-Length; -1: no such promise
         self.keep = head.keep_alive
+        if keeper.surplus and head.keep_alive:
+            keeper.surplus -= 1
+            self.keep = False
         self.sent_bytes = 0
         self.gone = False
         self.ended = False

@@ -54,6 +54,7 @@ class Keeper:
         self.connections: Dict[int, Connection] = {}
         self.outbox: List[Tuple[Connection, Head, bytes]] = []  # whole answers that leave together; the leader's
         self.outbox_since_ns = 0  # when the first of them was put there
+        self.surplus = 0  # kept connections that a sibling has time for: each ends with its next answer, which says so
         self.refused: Callable[[Connection, int, int], None] = lambda _connection, _status, _size: None
         self._words = words
         self._clock = clock

@@ -30,6 +30,7 @@ _MOST = 64  # taken in at once, when nobody gets on
 AHEAD = (
     4  # connections more than a sibling: it has the next one, if it wants it; and what is taken in at once otherwise
 )
+_UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
 LEAVE_NS = 2_000_000  # … within this time
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -205,6 +206,15 @@ class Listening:
         self._left[fd] = pulse.word[0]
         self.paused_until_ns = now_ns + LEAVE_NS
         return True
+
+    def surplus(self, connections: int) -> int:
+        """How many connections more than its share this process has, while a sibling with a free thread has fewer."""
+        now_ns = self._clock()
+        pulses = [listener.pulse for listener in self._by_fd.values() if listener.pulse is not None]
+        if not self._has_siblings or not pulses:
+            return 0
+        gap = connections - min(pulse.fewest(self._slot, now_ns) for pulse in pulses)
+        return gap // 2 if gap >= _UNEVEN else 0
 
     def accept(self, fd: int, trust: Trust, most: int) -> List[Connection]:
         """Accept up to `most` connections."""

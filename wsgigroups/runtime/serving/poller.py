@@ -31,6 +31,7 @@ RECEIVE_BYTES = 16384  # a head and a short body in one call; longer bodies have
 BODY_GRACE_NS = 15 * SECOND_NS  # after that a body must have come at BODY_RATE on average; then 408
 BODY_RATE_BYTES = 500  # a second
 LOOK_NS = SECOND_NS // 20  # all connections are looked at no more often, so a deadline is met this late at most
+_SURPLUS_NS = SECOND_NS // 10  # until what was done about it shows
 LONGEST_WAIT_S = 1.0  # while connections are open
 _HEAD_TIMEOUT_S = HEAD_TIMEOUT_NS // SECOND_NS
 _EVENTS = 64
@@ -72,6 +73,7 @@ class Poller(Keeper):
         self._intake = intake
         self._published = 0  # connections, as the board has them
         self._told_saturated = False
+        self._surplus_after_ns = 0
 
     def stop(self) -> None:
         """Take no new connections, and close each after its next answer."""
@@ -85,10 +87,7 @@ class Poller(Keeper):
             self.send_outbox()
         listening, connections = self.listening, self.connections
         open_now = len(connections)
-        if open_now != self._published or listening.saturated is not self._told_saturated:
-            self._published = self._words[WORD["connections"]] = open_now
-            self._told_saturated = listening.saturated
-            listening.tell(open_now)
+        self._compare(open_now)
         full = open_now >= self.most_connections and not self._make_room()
         if listening.watching != (not full) or listening.saturated or listening.paused_until_ns or listening.stopped:
             listening.adjust(full)
@@ -116,6 +115,23 @@ class Poller(Keeper):
             self._stop_listening()
         if self._next_deadline_ns or self.queue.next_expiry_ns or listening.paused_until_ns:
             self._keep_time(self._clock())
+
+    def _compare(self, connections: int) -> None:
+        """Tell siblings what has changed; while requests wait here and one has time, send some kept connections there.
+
+        A kept connection stays where it was accepted, and a process that was the only one free at that moment has them
+        all.
+        """
+        listening = self.listening
+        if connections != self._published or listening.saturated is not self._told_saturated:
+            self._published = self._words[WORD["connections"]] = connections
+            self._told_saturated = listening.saturated
+            listening.tell(connections)
+        if not len(self.queue):
+            self.surplus = 0
+        elif (now_ns := self._clock()) >= self._surplus_after_ns:
+            self._surplus_after_ns = now_ns + _SURPLUS_NS
+            self.surplus = min(listening.surplus(connections), len(self.queue))
 
     def step(self) -> Optional[Connection]:
         """Act on the oldest event in `ready`; a connection whose request is complete becomes the caller's."""
