@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.feeding import PEER, converse, feed, new_connection
+from support.serving import ENGINES
 
 from wsgigroups.runtime.protocol import uwsgi as uwsgi_packets
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError
 from wsgigroups.runtime.serving.connection import IDLE
+from wsgigroups.runtime.serving.intake import Intake
 
 SLOW_S = 0.1  # of processor time for one input, instrumentation included
 
@@ -43,6 +45,9 @@ def heads(data: bytes) -> None:
         for found in whole:
             if isinstance(found, dict):
                 assert_sound(found, trusted)
+        intake = Intake(ENGINES["split"]())
+        for _ in range(3):  # the third connection begins with what two have begun with
+            assert converse([data], "split", trusted, intake=intake) == whole
         if data[:1] != b"\0":
             remembered(data, trusted, whole)
 

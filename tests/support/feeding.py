@@ -35,14 +35,18 @@ def new_connection(trusted: bool = False) -> Connection:
 
 
 def converse(
-    pieces: Sequence[bytes], engine: str = "httptools", trusted: bool = False, connection: Connection | None = None
+    pieces: Sequence[bytes],
+    engine: str = "httptools",
+    trusted: bool = False,
+    connection: Connection | None = None,
+    intake: Intake | None = None,
 ) -> list[Any]:
     """Return the outcome of every request in this stream: the last is None, unless one was refused or closes.
 
-    A body that the application would read from the socket is read to its end.
+    A body that the application would read from the socket is read to its end. intake: one that has seen others before.
     """
     connection = connection or new_connection(trusted)
-    intake = Intake(ENGINES[engine]())
+    intake = intake or Intake(ENGINES[engine]())
     left = list(pieces)
     found: list[Any] = []
     while True:
@@ -57,6 +61,7 @@ def converse(
         if not connection.head.keep_alive:
             return found
         connection.state, connection.head, connection.body = IDLE, None, b""  # as after an answer
+        connection.requests += 1
 
 
 def feed(pieces: Sequence[bytes], engine: str, trusted: bool = False) -> Any:
