@@ -64,6 +64,18 @@ def waiting(running: Running, gated: Gated, count: int, path: bytes = b"/wait") 
         yield socks
 
 
+def queue_up(running: Running, stack: contextlib.ExitStack, paths: list[bytes]) -> list[socket.socket]:
+    """Put requests into the queue, one after the other."""
+    socks = []
+    for path in paths:
+        sock = stack.enter_context(running.connect())
+        before = running.word("requests_queued")
+        sock.sendall(GET % path)
+        running.wait_word("requests_queued", before + 1)
+        socks.append(sock)
+    return socks
+
+
 def pass_time(running: Running, clock: Clock, seconds: float) -> None:
     """Let time pass and make the server notice."""
     clock.advance(seconds)
@@ -117,12 +129,7 @@ def test_the_queue_is_first_in_first_out() -> None:
         waiting(running, gated, 1) as first,
         contextlib.ExitStack() as stack,
     ):
-        socks = []
-        for number in range(10):
-            sock = stack.enter_context(running.connect())
-            sock.sendall(GET % (b"/%d" % number))
-            socks.append(sock)
-            running.wait_word("requests_queued", number + 1)
+        socks = queue_up(running, stack, [b"/%d" % number for number in range(10)])
         assert running.server._crew._line.used  # whoever leads next looks there first
         gated.open(1)
         for sock in [*first, *socks]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.clients import Clients
 from support.serving import Running, receive_all, receive_response, serving
-from unit.serving.test_crew import GET, Gated, waiting
+from unit.serving.test_crew import GET, Gated, queue_up, waiting
 
 from wsgigroups.runtime.serving import crew, keeping, poller
 from wsgigroups.runtime.serving.pace import Pace
@@ -66,17 +66,12 @@ def test_requests_are_answered_in_order_whoever_leads(monkeypatch: pytest.Monkey
             waiting(running, gated, blocked) as first,
             contextlib.ExitStack() as stack,
         ):
-            socks = []
-            for number in range(12):
-                sock = stack.enter_context(running.connect())
-                sock.sendall(GET % (b"/%d" % number))
-                socks.append(sock)
-                if blocked == 2:
-                    running.wait_word("requests_queued", number + 1)
-                else:
-                    assert receive_response(sock)[0] == 200
+            paths = [b"/%d" % number for number in range(12)]
+            socks = queue_up(running, stack, paths) if blocked == 2 else []
+            for path in paths[len(socks) :]:
+                assert running.exchange(GET % path).endswith(path)
             gated.open(blocked)
-            for sock in [*first, *(socks if blocked == 2 else ())]:
+            for sock in [*first, *socks]:
                 assert receive_response(sock)[0] == 200
             running.wait_word("requests_total", 12 + blocked)
         assert order == [*["/wait"] * blocked, *(f"/{number}" for number in range(12))]
@@ -125,18 +120,6 @@ def test_who_leaves_while_in_line_is_not_called_for(monkeypatch: pytest.MonkeyPa
         assert receive_response(first[0])[0] == 200
         running.wait_word("aborted", 1)
     assert paths == ["/wait", "/stayer"]
-
-
-def queue_up(running: Running, stack: contextlib.ExitStack, paths: list[bytes]) -> list[socket.socket]:
-    """Put requests into the queue, one after the other."""
-    socks = []
-    for path in paths:
-        sock = stack.enter_context(running.connect())
-        before = running.word("requests_queued")
-        sock.sendall(GET % path)
-        running.wait_word("requests_queued", before + 1)
-        socks.append(sock)
-    return socks
 
 
 def test_who_ends_a_call_goes_idle_and_leaves_the_queue_to_the_leader(monkeypatch: pytest.MonkeyPatch) -> None:
