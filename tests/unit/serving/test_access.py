@@ -134,11 +134,11 @@ def test_equal_heads_are_noted_once_for_each_log() -> None:
     head.environ = {}
     assert common.note(head) is first
     head.environ = head_of("::1", HTTP_USER_AGENT="agent/2").environ
-    assert "agent/2" in combined.note(head)[3]
+    assert "agent/2" in combined.note(head).end
     proxied = head_of("::1", HTTP_X_FORWARDED_FOR="::1, ::2")
-    assert "::1" in common.note(proxied)[1]
+    assert "::1" in common.note(proxied).before
     proxied.environ["REMOTE_ADDR"] = "::2"
-    assert "::2" in common.note(proxied)[1]
+    assert "::2" in common.note(proxied).before
 
 
 @pytest.mark.parametrize("form", ["common", "json"])
@@ -160,8 +160,60 @@ def test_values_that_never_come_again_are_not_kept() -> None:
     for number in range(2000):
         log.record(log.note(head_of(str(number), HTTP_USER_AGENT="a" * number)), 200, 5, 0)
     log.flush()
-    assert 0 < len(log._frames) <= 512
-    assert max(sum(map(len, frame)) for frame in log._frames.values()) <= 1024
+    assert 0 < len(log._frames) <= 256
+    assert max(len(frame.before + frame.between + frame.behind + frame.end) for frame in log._frames.values()) <= 1024
+
+
+def test_clients_that_ask_for_the_same_share_what_is_noted_and_others_do_not() -> None:
+    log = AccessLog("common", lambda _lines: None)
+
+    def note(target: str, **more: str) -> access.Noted:
+        return log.note(head_of("::1", **{"REQUEST_URI": target, **more}))
+
+    assert note("/page") is note("/page")
+    assert note("/page") is not note("/pages")
+    assert note("/page") is not note("/page", REMOTE_USER="somebody")
+    assert note("/page?1") is not note("/page?1")  # hardly comes again
+    assert note("/" + "p" * 127) is note("/" + "p" * 127)
+    assert note("/" + "p" * 128) is not note("/" + "p" * 128)
+    quoted = note('/"')
+    assert note('/"') is quoted
+    assert quoted.request.count('\\"') == 1
+    for number in range(100):
+        note(f"/{number}")
+    assert all(0 < len(frame.noted) <= access._TARGETS for frame in log._frames.values())
+
+
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+def test_lines_of_one_batch_with_one_note_each_say_their_own(form: str) -> None:
+    written: list[bytes] = []
+    log = AccessLog(form, written.append)
+    noted = log.note(head_of("::1"))
+    answers = [(200, 5), (200, 5), (304, 5), (304, 0), (200, 0), (200, 5), (0, 5)]
+    for status, sent_bytes in answers:
+        log.take((noted, status, sent_bytes, 1000, 0))
+    log.flush()
+    lines = b"".join(written).decode().splitlines()
+    if form == "json":
+        records = [json.loads(line) for line in lines]
+        assert [(record["status"], record["sent_bytes"]) for record in records] == answers
+    else:
+        wanted = [f' "GET / HTTP/1.1" {status} {size}' for status, size in answers]
+        assert [line.partition("]")[2].removesuffix(' "-" "-"') for line in lines] == wanted
+
+
+@pytest.mark.parametrize("form", ["common", "combined"])
+def test_an_equal_line_of_another_second_has_its_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    log = AccessLog(form, written.append)
+    noted = log.note(head_of("::1"))
+    for second in (1_700_000_000.9, 1_700_000_001.0, 1_700_000_001.1):
+        with monkeypatch.context() as patch:
+            patch.setattr(access.time, "time", lambda second=second: second)
+            log.take((noted, 200, 5, 0, 0))
+            log.flush()
+    times = [line.partition(b"[")[2][:20].decode() for line in written]
+    assert times == ["14/Nov/2023:22:13:20", "14/Nov/2023:22:13:21", "14/Nov/2023:22:13:21"]
 
 
 def test_the_time_of_a_line_is_that_of_its_end() -> None:
@@ -171,7 +223,7 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
     now_ns, now_s = time.monotonic_ns(), time.time()
     for age_s in (0, 1.5, 3600):
         end_ns = now_ns - int(age_s * 1e9)
-        log.take((log.note(head_of("::1")), 200, 5, end_ns - 2_500_000, end_ns))
+        log.take((log.note(head_of("::1")), 200, 5, 2_500_000, end_ns))
     log.flush()
     for line, age_s in zip(b"".join(written).splitlines(), (0, 1.5, 3600), strict=True):
         record = json.loads(line)
@@ -226,7 +278,7 @@ def test_durations_are_exact_whatever_they_are() -> None:
     noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
     durations_ns = [0, 999, 1000, 12_345_678, 999_999_000, 1_000_000_000, 61_000_001_000]
     for duration_ns in durations_ns:
-        log.take((noted, 200, 1, 0, duration_ns))
+        log.take((noted, 200, 1, duration_ns, duration_ns))
     log.flush()
     found = [json.loads(line) for line in b"".join(written).splitlines()]
     assert [record["duration_s"] for record in found] == [value // 1000 / 1e6 for value in durations_ns]

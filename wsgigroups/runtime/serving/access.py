@@ -20,8 +20,10 @@ FORMATS = ("common", "combined", "json")
 _BATCH = 256
 _PREPARED = 64  # answers of which the leader makes lines
 _MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
-_REMEMBERED = 512  # texts made of values that come again and again
+_REMEMBERED = 256  # texts made of values that come again and again
 _REMEMBERED_BYTES = 1024  # of one of them
+_TARGETS = 8  # remembered with each, so that clients that ask for the same share it: it is in the processor's cache
+_TARGET_BYTES = 128
 _SHORT = ["0.%06d" % number for number in range(1000)]  # durations in microseconds, as seconds
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
@@ -29,20 +31,50 @@ _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_conf
 
 # What hardly changes from request to request: method, protocol, address, user, host, referer, agent.
 Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Optional[str]]
-Noted = Tuple["AccessLog", str, str, str]  # whose it is, and its line in front of the time, behind it, and at the end
-Answered = Tuple[Noted, int, int, int, int]  # status, bytes sent, monotonic nanoseconds of its begin and end
 
 
-class _Frames(Dict[Asked, Tuple[str, ...]]):
-    """The parts of a line that follow from what was asked, remembered. Two threads may make the same one."""
+class Noted:
+    """What a line says of a request, and what was made of it last: clients that ask again mostly get the same again."""
 
-    def __init__(self, make: Callable[[Asked], Tuple[str, ...]]) -> None:
+    __slots__ = ("answer", "before", "end", "line", "log", "request", "sent_bytes", "stamp", "status")
+
+    def __init__(self, log: "AccessLog", before: str, request: str, end: str) -> None:
+        self.log = log
+        self.before = before  # the time
+        self.request = request  # behind the time
+        self.end = end
+        # From here on of who holds the lock of the log; how much it had sent tells whether there is anything yet.
+        self.status = 0
+        self.sent_bytes = -1
+        self.answer = ""  # `request` with these two
+        self.stamp = ""
+        self.line = ""
+
+
+Answered = Tuple[Noted, int, int, int, int]  # status, bytes sent, nanoseconds that it took, and when it ended
+
+
+class _Frame:
+    """The parts of a line that follow from what was asked, and requests noted with them, by target."""
+
+    __slots__ = ("before", "behind", "between", "end", "noted")
+
+    def __init__(self, before: str, between: str, behind: str, end: str) -> None:
+        self.before, self.between, self.behind, self.end = before, between, behind, end
+        self.noted: Dict[str, Noted] = {}
+
+
+class _Frames(Dict[Asked, _Frame]):
+    """Frames remembered. Two threads may make the same one."""
+
+    def __init__(self, make: Callable[[Asked], Tuple[str, str, str, str]]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, asked: Asked) -> Tuple[str, ...]:
-        frame = self._make(asked)
-        if sum(map(len, frame)) <= _REMEMBERED_BYTES:
+    def __missing__(self, asked: Asked) -> _Frame:
+        parts = self._make(asked)
+        frame = _Frame(*parts)
+        if sum(map(len, parts)) <= _REMEMBERED_BYTES:
             if len(self) >= _REMEMBERED:
                 self.clear()  # what comes often is soon here again
             self[asked] = frame
@@ -72,7 +104,7 @@ class AccessLog:
     def note(self, head: Head) -> Noted:
         """Return what a line will say of this request, for `record`. The application has not been called yet."""
         noted: Optional[Noted] = head.noted
-        if noted is not None and noted[0] is self:
+        if noted is not None and noted.log is self:
             return noted
         environ = head.environ
         get = environ.get
@@ -91,16 +123,25 @@ class AccessLog:
         return noted
 
     def _noted(self, target: str, asked: Asked) -> Noted:
-        before, between, behind, end = self._frames[asked]
+        frame = self._frames[asked]
+        noted = frame.noted.get(target)
+        if noted is not None:
+            return noted
+        shown = target
         # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
         if '"' in target or "\\" in target:
-            target = json.dumps(target)[1:-1] if self._json else target.translate(_ESCAPES)
-        return self, before, between + target + behind, end
+            shown = json.dumps(target)[1:-1] if self._json else target.translate(_ESCAPES)
+        noted = Noted(self, frame.before, frame.between + shown + frame.behind, frame.end)
+        if "?" not in target and len(target) <= _TARGET_BYTES:  # what comes with a query hardly comes again
+            if len(frame.noted) >= _TARGETS:
+                frame.noted.clear()
+            frame.noted[target] = noted
+        return noted
 
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
         """Take in an answer that ends now. sent_bytes: head and body, as far as they were given to the socket."""
         now_ns = self._clock()
-        self.take((noted, status, sent_bytes, now_ns - duration_ns, now_ns))
+        self.take((noted, status, sent_bytes, duration_ns, now_ns))
         if len(self._waiting) >= _BATCH:
             self.flush()
 
@@ -135,37 +176,47 @@ class AccessLog:
         batch = self._waiting[:]
         del self._waiting[: len(batch)]
         if batch:
-            lines = self._json_lines(batch) if self._json else self._apache_lines(batch)
-            lines.append("")
-            self._prepared.append("\n".join(lines).encode("ascii", "backslashreplace"))
+            parts = self._json_parts(batch) if self._json else self._apache_lines(batch)
+            self._prepared.append("".join(parts).encode("ascii", "backslashreplace"))
 
     def _apache_lines(self, batch: List[Answered]) -> List[str]:
         now = int(time.time())  # a batch waits for milliseconds, and these formats count in seconds
         second, stamp = self._second
         if second != now:
             second, stamp = self._second = now, _apache_time(now)
-        return [
-            f"{before}{stamp}{request}{status} {sent_bytes}{end}"
-            for (_log, before, request, end), status, sent_bytes, _begin_ns, _end_ns in batch
-        ]
-
-    def _json_lines(self, batch: List[Answered]) -> List[str]:
         lines: List[str] = []
         add = lines.append
+        for noted, status, sent_bytes, _took_ns, _end_ns in batch:
+            if noted.sent_bytes != sent_bytes or noted.status != status:
+                noted.status, noted.sent_bytes, noted.stamp = status, sent_bytes, ""
+                noted.answer = f"{noted.request}{status} {sent_bytes}{noted.end}\n"
+            if noted.stamp is not stamp:
+                noted.stamp = stamp
+                noted.line = noted.before + stamp + noted.answer
+            add(noted.line)
+        return lines
+
+    def _json_parts(self, batch: List[Answered]) -> List[str]:
+        parts: List[str] = []
+        add = parts.extend
         short = _SHORT
         epoch_ns = time.time_ns() - self._clock()
-        from_ns = to_ns = 0  # of a millisecond whose text is `stamp`
-        stamp = ""
-        for (_log, before, request, end), status, sent_bytes, begin_ns, end_ns in batch:
+        from_ns = to_ns = 0  # of a millisecond with which `begin` was made
+        begin = ""
+        for noted, status, sent_bytes, took_ns, end_ns in batch:
             if not from_ns <= end_ns < to_ns:
                 milli = (epoch_ns + end_ns) // 1_000_000
                 from_ns = milli * 1_000_000 - epoch_ns
                 to_ns = from_ns + 1_000_000
-                stamp = self._iso_time(milli)
-            micros = (end_ns - begin_ns) // 1000  # to format a float costs twice as much
-            duration = short[micros] if 0 <= micros < 1000 else _seconds(micros)
-            add(f'{before}{stamp}{request}{status}, "sent_bytes": {sent_bytes}, "duration_s": {duration}{end}')
-        return lines
+                begin = '{"time": "%sZ", "duration_s": ' % self._iso_time(milli)
+            if noted.sent_bytes != sent_bytes or noted.status != status:
+                noted.status, noted.sent_bytes = status, sent_bytes
+                noted.answer = f'{noted.request}{status}, "sent_bytes": {sent_bytes}{noted.end}\n'
+            try:
+                add((begin, short[took_ns // 1000], noted.answer))  # to join is cheaper than to format
+            except IndexError:
+                add((begin, _seconds(took_ns // 1000), noted.answer))
+        return parts
 
     def _iso_time(self, milli: int) -> str:
         now, fraction = divmod(milli, 1000)
@@ -185,24 +236,25 @@ def _seconds(micros: int) -> str:
     return "%d.%06d" % divmod(micros, 1_000_000)
 
 
-def _common(asked: Asked) -> Tuple[str, ...]:
+def _common(asked: Asked) -> Tuple[str, str, str, str]:
     method, protocol, address, user, _host, _referer, _agent = asked
     return "%s - %s [" % (_escaped(address), _escaped(user)), '] "%s ' % method, ' %s" ' % protocol, ""
 
 
-def _combined(asked: Asked) -> Tuple[str, ...]:
-    return (*_common(asked)[:3], ' "%s" "%s"' % (_escaped(asked[5]), _escaped(asked[6])))
+def _combined(asked: Asked) -> Tuple[str, str, str, str]:
+    before, between, behind, _end = _common(asked)
+    return before, between, behind, ' "%s" "%s"' % (_escaped(asked[5]), _escaped(asked[6]))
 
 
 def _escaped(value: Optional[str]) -> str:
     return value.translate(_ESCAPES) if value else "-"
 
 
-def _json(asked: Asked) -> Tuple[str, ...]:
+def _json(asked: Asked) -> Tuple[str, str, str, str]:
     method, protocol, address, user, host, referer, agent = map(json.dumps, asked)
     return (
-        '{"time": "',
-        f'Z", "remote_addr": {address}, "remote_user": {user}, "method": {method}, "target": "',
+        "",  # `_json_parts` makes it, since how long the request took comes next to the time
+        f', "remote_addr": {address}, "remote_user": {user}, "method": {method}, "target": "',
         f'", "protocol": {protocol}, "host": {host}, "status": ',
         f', "referer": {referer}, "user_agent": {agent}}}',
     )

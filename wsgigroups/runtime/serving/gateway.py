@@ -63,7 +63,7 @@ class Gateway:
             body = None
         access = self.access
         known = head.noted  # as `note` would find out, without the call
-        noted = None if access is None else known if known and known[0] is access else access.note(head)
+        noted = None if access is None else known if known and known.log is access else access.note(head)
         exchange = Exchange(self.poller, connection, head, body)
         result: Any = None
         posted = b""
@@ -99,7 +99,7 @@ class Gateway:
         if not whole:
             tally.aborted += 1
         if access is not None and noted is not None:
-            access.take((noted, code, exchange.sent_bytes, start_ns, end_ns))
+            access.take((noted, code, exchange.sent_bytes, end_ns - start_ns, end_ns))
         connection.requests += 1
         if posted:
             assert regain is not None
