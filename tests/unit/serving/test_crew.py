@@ -130,7 +130,7 @@ def test_the_queue_is_first_in_first_out() -> None:
         contextlib.ExitStack() as stack,
     ):
         socks = queue_up(running, stack, [b"/%d" % number for number in range(10)])
-        assert running.server._crew._line.used  # whoever leads next looks there first
+        assert running.server._queue.used  # whoever leads next looks there first
         gated.open(1)
         for sock in [*first, *socks]:
             assert receive_response(sock)[0] == 200

@@ -15,7 +15,7 @@ from wsgigroups.runtime.protocol.forwarding import Trust
 from wsgigroups.runtime.serving import crew
 from wsgigroups.runtime.serving.listening import AHEAD, Listener, Listening
 from wsgigroups.runtime.wire import pulse
-from wsgigroups.runtime.wire.pulse import FULL, Pulse
+from wsgigroups.runtime.wire.pulse import FULL, NO_LANE, Pulse
 
 
 class Siblings:
@@ -117,6 +117,54 @@ def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Siblin
     assert not watches_when_saturated(siblings.one)  # it may be free at any moment
     siblings.clock.advance(3.1)
     assert watches_when_saturated(siblings.one)  # it has gone
+
+
+def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(siblings: Siblings) -> None:
+    one, other = siblings.one, siblings.other
+
+    def watches() -> bool:
+        one.adjust(full=False)
+        assert one.probing() is not one.watching
+        return one.watching
+
+    one.reserved = True
+    one.tell(0)
+    assert watches()  # nobody else is there
+    other.tell(3)
+    assert not watches()
+    for reserved, saturated in ((True, False), (False, True), (True, True)):
+        other.reserved, other.saturated = reserved, saturated
+        other.tell(3)
+        assert watches()  # a thread is free here at least, for those who need it for a moment
+        other.reserved = other.saturated = False
+        other.tell(3)
+        assert not watches()
+    siblings.clock.advance(3.1)
+    assert watches()  # it has gone
+
+
+def test_who_was_woken_although_it_has_no_lane_leaves_the_connection_to_who_has_one(siblings: Siblings) -> None:
+    siblings.one.reserved = True
+    siblings.other.tell(5)
+    assert siblings.one.leaves(siblings.fd, 1)
+    siblings.clock.advance(0.002)
+    assert not siblings.one.leaves(siblings.fd, 1)  # nobody has taken it
+    siblings.other.reserved = True
+    siblings.other.tell(5)
+    assert not siblings.one.leaves(siblings.fd, 1)
+
+
+def test_a_process_without_a_lane_is_not_taken_for_a_full_one(siblings: Siblings) -> None:
+    siblings.one.saturated = siblings.other.reserved = True
+    with socket.create_connection(siblings.sock.getsockname()):
+        siblings.other.tell(0)
+        assert siblings.pulse.fewest(0, siblings.clock()) == NO_LANE
+        siblings.one.probe(0)
+        assert siblings.one.probe(5) == []  # it will be taken there
+        assert not siblings.one.leaves(siblings.fd, 1000)
+        assert siblings.one.surplus(1000) == 0
+        siblings.other.accept(siblings.fd, Trust(()), 0)
+        assert siblings.pulse.word[0] == siblings.clock()
 
 
 def saturate(siblings: Siblings, *, other: bool) -> None:

@@ -44,7 +44,7 @@ class Single(Pace):
 def single(gated: Any, monkeypatch: pytest.MonkeyPatch, threads: int, **settings: Any) -> Iterator[Running]:
     monkeypatch.setattr(crew, "Pace", Single)
     with serving(gated, threads=threads, **settings) as running:
-        running.server._crew._line.used = True
+        running.server._queue.used = True
         yield running
         running.wait_word("requests_active", 0)
         running.wait_word("requests_queued", 0)
@@ -192,11 +192,11 @@ def test_the_queue_is_worked_off_when_single_mode_ends(monkeypatch: pytest.Monke
         contextlib.ExitStack() as stack,
     ):
         socks = queue_up(running, stack, [b"/%d" % number for number in range(5)])
-        assert running.server._crew._line.used
+        assert running.server._queue.used
         gated.open(1)
         for sock in socks:
             assert receive_response(sock)[0] == 200
-        running.wait(lambda: not running.server._crew._line.used)
+        running.wait(lambda: not running.server._queue.used)
 
 
 def test_draining_answers_what_is_in_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,18 @@ _connections: Dict[str, Tuple[bool, bool]] = {}  # Connection value → has "clo
 class Head:
     """One request as far as its head tells. `length` is the body's, 0 for none and for a chunked one."""
 
-    __slots__ = ("chunked", "environ", "expects", "is_http_1_1", "keep_alive", "length", "method", "noted", "target")
+    __slots__ = (
+        "chunked",
+        "environ",
+        "expects",
+        "is_http_1_1",
+        "keep_alive",
+        "lane_key",
+        "length",
+        "method",
+        "noted",
+        "target",
+    )
 
     def __init__(self, method: str, target: str, environ: Environ, is_http_1_1: bool) -> None:
         self.method = method
@@ -55,6 +66,7 @@ class Head:
         self.environ = environ  # the application's from the call on: it may change what it likes
         self.is_http_1_1 = is_http_1_1
         self.length = 0
+        self.lane_key = ""  # made by the lanes when they need it
         self.noted: Any = None  # by the access log: the same as long as equal bytes give this object again
         self.chunked = False
         self.expects = False  # the client waits for 100 (Continue) before it sends the body

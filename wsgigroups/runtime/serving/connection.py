@@ -50,6 +50,7 @@ class Connection:
         "scanner",
         "signalled",
         "since_ns",
+        "slow",
         "sock",
         "state",
         "trusted",
@@ -85,6 +86,7 @@ class Connection:
         self.offered_ns = 0  # when it was put into the queue
         self.deadline_ns = 0  # when the poller must do something about it; 0: never
         self.output: Optional[Output] = None  # bytes that the socket has not taken yet
+        self.slow = False  # its request is called as one that waits long: see lanes.Lanes
         self.keep = False  # another request may follow the answer being sent
         self.requests = 0
         self.memory = Memory()

@@ -27,8 +27,9 @@ from ..wire.board import WORD, Board
 from ..wire.spec import Serving
 from .connection import CLOSED, IDLE, POSTED, Connection
 from .gateway import Gateway
+from .lanes import Lanes
 from .line import Line
-from .pace import TICK_S, Pace
+from .pace import QUICK_NS, TICK_S, Pace
 from .poller import Poller
 from .request_thread import RequestThread, in_flight
 from .tally import Tally
@@ -58,10 +59,11 @@ class Crew:
         self._clock = clock
         self._poller = poller
         self._gateway = gateway
-        self._line = Line(poller, board.words, clock)
+        self._most = min(settings.threads, board.threads)
+        self._lanes = Lanes(self._most)
+        self._line = Line(poller, self._lanes, board.words, clock)
         self._lock = poller.lock
         self._words = board.words
-        self._most = min(settings.threads, board.threads)
         self._stack_size_bytes = settings.stack_size_bytes
         self.maximum_requests = settings.maximum_requests
         self.on_maximum_requests: Optional[Callable[[], None]] = None
@@ -150,7 +152,7 @@ class Crew:
             self._start_thread(thread)
         except RuntimeError as error:  # a limit on processes or memory: serve with those that exist
             self._log("error", "cannot start request thread %d of %d: %s" % (len(self._threads) + 1, self._most, error))
-            self._most = max(1, len(self._threads))
+            self._most = self._lanes.threads = max(1, len(self._threads))
             return False
         self._threads.append(thread)
         return True
@@ -190,19 +192,23 @@ class Crew:
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
         poller, ready, lead, clock = self._poller, self._poller.ready, self._lead, self._clock
-        pace, line = self._pace, self._line
+        pace, line, lanes, queue = self._pace, self._line, self._lanes, self._poller.queue
         while True:
-            if ready and not line.used:
+            if ready and not queue.used:
                 connection = poller.step()
-                if connection is None or (connection.trusted and line.too_late(connection)):
+                if (
+                    connection is None
+                    or (connection.trusted and line.too_late(connection))
+                    or (lanes.known and not line.admit(connection))
+                ):
                     continue
             elif not self._wait(me):
                 return
             else:
-                connection = line.next(pace.single) if line.used else None
+                connection = line.next(pace.single) if queue.used else None
                 if connection is None:
                     continue
-            if pace.eager or self._closing:
+            if pace.eager or connection.slow or self._closing:
                 self._hand_on(me, connection)
                 return
             start_ns = clock()
@@ -263,8 +269,9 @@ class Crew:
         words, word = self._words, me.busy_word
         words[word] = start_ns
         me.connection = connection
+        head = connection.head
         if connection.arrived_ns:
-            self._waited(me, connection, start_ns)
+            me.waited(connection, start_ns)
         regain = me.regain if self._brief_row >= BRIEF_ROW else None
         try:
             end_ns = self._gateway.answer(connection, start_ns, me.tally, regain)
@@ -277,21 +284,31 @@ class Crew:
                 self._pace.brief()
         else:
             self._brief_row = 0
+        if self._lanes.known and head is not None and end_ns - start_ns < QUICK_NS:
+            self._lanes.learn(head, end_ns - start_ns, end_ns)
 
     def _answer(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
         """Run one request while somebody else leads, with its time on the board."""
         words, word = self._words, me.busy_word
         words[word] = start_ns
         me.connection = connection
+        head, slow, connection.slow = connection.head, connection.slow, False
         if connection.arrived_ns:
-            self._waited(me, connection, start_ns)
+            me.waited(connection, start_ns)
+        computed_ns = time.process_time_ns()
         try:
             end_ns = self._gateway.answer(connection, start_ns, me.tally)
         except BaseException as error:  # noqa: BLE001 — as above
             end_ns = self._lose(connection, error)
         words[word] = 0
         self._ended_calls += 1
-        self._pace.ended(end_ns - start_ns)
+        if head is not None:
+            computed_ns = time.process_time_ns() - computed_ns
+            self._lanes.learn(head, end_ns - start_ns - computed_ns, end_ns)
+        if slow:
+            self._line.end_slow()
+        else:
+            self._pace.ended(end_ns - start_ns)
 
     def _lose(self, connection: Connection, error: BaseException) -> int:
         """An error of ours, or no memory, in the middle of a request: end its connection and serve on."""
@@ -306,14 +323,9 @@ class Crew:
         self._poller.report("the request path has failed", error)
         self.on_failure()
 
-    @staticmethod
-    def _waited(me: RequestThread, connection: Connection, start_ns: int) -> None:
-        me.tally.queue_ns += start_ns - connection.arrived_ns
-        connection.arrived_ns = 0
-
     def _follow(self, me: RequestThread, connection: Connection) -> None:
         """Give the connection back, then take what is queued, until nothing is or the leader does; then be idle."""
-        line = self._line
+        line, queue = self._line, self._poller.queue
         again: Optional[Connection] = connection
         while again is not None:
             following = self._continue(again)
@@ -322,7 +334,7 @@ class Crew:
             call = False
             with self._lock:
                 single = self._pace.single
-                if following is not None and (single or len(line)):
+                if following is not None and (single or queue.runnable or not line.begin(following)):
                     line.offer(following, self._clock())  # those who came before it come first
                     following = None
                 again = following or (None if single else line.take())
@@ -334,7 +346,7 @@ class Crew:
                     else:
                         self._idle.append(me)
                     # The monitor leads and a thread could do so again, or the leader may not know what there is to do.
-                    call = self._poller.listening.saturated or len(line) > 0
+                    call = self._poller.listening.saturated or (len(queue) if single else queue.runnable) > 0
                     self._poller.listening.saturated = False
                 self._publish(me.tally)
             if again is None:
@@ -418,6 +430,7 @@ class Crew:
                 beat_s = now_s
                 self._words[_HEARTBEAT] = self._clock()
                 self._poller.listening.tell(len(self._poller.connections))
+                self._lanes.forget(self._clock())
             if turn != self._turn:
                 turn = self._turn
                 quiet = 0
@@ -435,7 +448,7 @@ class Crew:
         self._cpu_ns, self._looked_ns = cpu_ns, now_ns
         if self._pace.weigh(now_ns, cpu_ns, self._turn + self._ended_calls):
             with self._lock:
-                self._line.used = True
+                self._poller.queue.used = True
         return computing
 
     def _flush_access(self) -> None:

@@ -1,7 +1,8 @@
 """Requests in line for a request thread: the queue of the poller, under the poller's lock, and the board's count of it.
 
-The leader puts requests there when every thread is in the application, or when the pace is single; whoever ends a call
-takes the one that has waited longest. While `used`, the leader looks there before it looks at what the poll found.
+The leader puts requests there when every thread is in the application, when there is no lane for a slow one, or when
+the pace is single; whoever ends a call takes the one that has waited longest. While the queue is `used`, the leader
+looks there before it looks at what the poll found.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Callable, Optional
 from ..protocol import forwarding
 from ..wire.board import WORD
 from .connection import RUNNING, Connection
+from .lanes import HOLD_NS, Lanes
 from .poller import Poller
 
 _QUEUED, _ABORTED, _TIMEOUTS = WORD["requests_queued"], WORD["aborted"], WORD["queue_timeouts"]
@@ -21,13 +23,13 @@ _QUEUED, _ABORTED, _TIMEOUTS = WORD["requests_queued"], WORD["aborted"], WORD["q
 class Line:
     """What the threads of a crew put into the queue and take from it."""
 
-    def __init__(self, poller: Poller, words: memoryview, clock: Callable[[], int]) -> None:
+    def __init__(self, poller: Poller, lanes: Lanes, words: memoryview, clock: Callable[[], int]) -> None:
         self._poller = poller
+        self._lanes = lanes
         self._queue = poller.queue
         self._lock = poller.lock
         self._words = words
         self._clock = clock
-        self.used = False  # stored under the lock; read by the leader without
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -36,21 +38,61 @@ class Line:
         """Queue a request. The caller holds the lock; if it does not lead, it wakes the leader afterwards."""
         connection.arrived_ns = connection.arrived_ns or now_ns
         self._queue.offer(connection, now_ns)
-        self.used = True
         self._words[_QUEUED] = len(self._queue)
 
     def take(self) -> Optional[Connection]:
-        """Return the request that has waited longest and whose client is still there. The caller holds the lock."""
+        """Return the request that has waited longest, whose client is still there, and which may be called now.
+
+        The caller holds the lock.
+        """
+        queue = self._queue
         while True:
-            connection = self._queue.take()
-            if connection is None or not connection.signalled & (select.EPOLLHUP | select.EPOLLERR):
+            connection = queue.take(self._lanes.room())
+            if connection is None:
                 break
-            self._words[_ABORTED] += 1
-            self._poller.close(connection)
-        self._words[_QUEUED] = len(self._queue)
+            if connection.signalled & (select.EPOLLHUP | select.EPOLLERR):
+                self._words[_ABORTED] += 1
+                self._poller.close(connection)
+            elif self.begin(connection, self._clock() - connection.offered_ns >= HOLD_NS):
+                break
+            else:
+                queue.hold(connection)
+        self._words[_QUEUED] = len(queue)
         if connection is not None:
             connection.state = RUNNING
         return connection
+
+    def begin(self, connection: Connection, patience_is_over: bool = False) -> bool:
+        """Whether the request may be called now; a slow one that may is counted. The caller holds the lock."""
+        lanes, head = self._lanes, connection.head
+        if not lanes.known or head is None or not lanes.slow(head):
+            return True
+        if not (patience_is_over or lanes.room()):
+            return False
+        connection.slow = True
+        lanes.slow_calls += 1
+        self._poller.listening.reserved = not lanes.room()
+        return True
+
+    def end_slow(self) -> None:
+        """Count the end of a slow call."""
+        with self._lock:
+            self._lanes.slow_calls -= 1
+            self._poller.listening.reserved = not self._lanes.room()
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether a request that has just come may be called now; else it is in the queue. The caller leads."""
+        with self._lock:
+            if self.begin(connection):
+                return True
+        self._poller.watch(connection)
+        now_ns = self._clock()
+        with self._lock:
+            connection.arrived_ns = connection.arrived_ns or now_ns
+            connection.offered_ns = now_ns
+            self._queue.hold(connection)
+            self._words[_QUEUED] = len(self._queue)
+        return False
 
     def put(self, connection: Connection) -> None:
         """Queue a request that has just come, watched, so as to hear of it if the client leaves. The caller leads."""
@@ -72,7 +114,7 @@ class Line:
                 self.put(connection)
         with self._lock:
             connection = self.take()
-            self.used = stays or len(self._queue) > 0
+            self._queue.used = stays or self._queue.runnable > 0
         return connection
 
     def too_late(self, connection: Connection) -> bool:

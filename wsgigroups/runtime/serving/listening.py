@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
-from ..wire.pulse import FULL, Pulse
+from ..wire.pulse import FULL, NO_LANE, Pulse
 from .connection import Connection
 
 PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
@@ -95,7 +95,8 @@ class Listening:
         self.watching = False
         self.stopped = False
         self.paused_until_ns = 0
-        self.saturated = False
+        self.saturated = False  # no request thread is free
+        self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
         self._seen_waiting = 0
         self._looked_ns = self._ended = 0  # when `probe` looked last, and how many calls had ended by then
         self._waiting = select.poll()
@@ -107,7 +108,7 @@ class Listening:
 
     def adjust(self, full: bool) -> None:
         """Watch or do not, as the state of the process wants; cheap when nothing changed."""
-        wanted = not (self.stopped or self.paused_until_ns or full or (self.saturated and not self.alone()))
+        wanted = not (self.stopped or self.paused_until_ns or full or (self.occupied and self._siblings_are_better()))
         if wanted == self.watching:
             return
         if not wanted:
@@ -117,6 +118,19 @@ class Listening:
         self._seen_waiting = 0
         for fd in self._by_fd:
             self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+
+    @property
+    def occupied(self) -> int:
+        """Whether a sibling may serve new connections better: 2 when no thread is free, 1 when one is, but no lane."""
+        return 2 if self.saturated else 1 if self.reserved else 0
+
+    def _siblings_are_better(self) -> bool:
+        """Whether to leave new connections to siblings: the caller is occupied."""
+        if self.saturated:
+            return not self.alone()
+        now_ns = self._clock()
+        pulses = [listener.pulse for listener in self._by_fd.values() if listener.pulse is not None]
+        return any(pulse.fewest(self._slot, now_ns) < NO_LANE for pulse in pulses) and self._has_siblings
 
     def unwatch(self) -> None:
         """Have epoll wake others for new connections."""
@@ -143,7 +157,9 @@ class Listening:
 
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""
-        return self.saturated and self._has_siblings and not (self.watching or self.stopped or self.paused_until_ns)
+        return (
+            bool(self.occupied) and self._has_siblings and not (self.watching or self.stopped or self.paused_until_ns)
+        )
 
     def probe(self, ended: int) -> List[Tuple[int, int]]:
         """Look once: listeners to accept from, and how many connections at most.
@@ -176,9 +192,10 @@ class Listening:
         if not self._has_siblings:
             return
         now_ns = self._clock()
+        said = FULL if self.saturated or self.stopped else NO_LANE if self.reserved else min(connections, NO_LANE - 1)
         for listener in self._by_fd.values():
             if listener.pulse is not None:
-                listener.pulse.tell(self._slot, FULL if self.saturated or self.stopped else connections, now_ns)
+                listener.pulse.tell(self._slot, said, now_ns)
 
     def alone(self) -> bool:
         """Whether nobody else accepts here: a group of several processes may have but one at the moment."""
@@ -191,7 +208,7 @@ class Listening:
         return True
 
     def leaves(self, fd: int, connections: int) -> bool:
-        """Whether the connection that waits should rather go to a sibling, which has fewer by AHEAD or more.
+        """Whether the connection that waits should rather go to a sibling, which has fewer by AHEAD or more, or a lane.
 
         Kept connections stay where they are accepted, so a burst that one process takes alone keeps one core busy for
         as long as its clients stay. The wake-up was for us, and the sibling may sleep: if nobody has taken a
@@ -201,7 +218,9 @@ class Listening:
         if pulse is None or not self._has_siblings:
             return False
         now_ns = self._clock()
-        if self._left.pop(fd, None) == pulse.word[0] or connections < pulse.fewest(self._slot, now_ns) + AHEAD:
+        fewest = pulse.fewest(self._slot, now_ns)
+        better = connections >= fewest + AHEAD or (self.reserved and fewest < NO_LANE)
+        if self._left.pop(fd, None) == pulse.word[0] or not better:
             return False
         self._left[fd] = pulse.word[0]
         self.paused_until_ns = now_ns + LEAVE_NS

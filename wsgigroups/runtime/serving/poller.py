@@ -72,7 +72,7 @@ class Poller(Keeper):
         self.most_connections = _most_connections()
         self._intake = intake
         self._published = 0  # connections, as the board has them
-        self._told_saturated = False
+        self._told_occupied = 0
         self._surplus_after_ns = 0
 
     def stop(self) -> None:
@@ -89,7 +89,7 @@ class Poller(Keeper):
         open_now = len(connections)
         self._compare(open_now)
         full = open_now >= self.most_connections and not self._make_room()
-        if listening.watching != (not full) or listening.saturated or listening.paused_until_ns or listening.stopped:
+        if listening.watching != (not full) or listening.occupied or listening.paused_until_ns or listening.stopped:
             listening.adjust(full)
         try:
             events = self.epoll.poll(self._timeout_s(), _EVENTS)
@@ -123,9 +123,9 @@ class Poller(Keeper):
         all.
         """
         listening = self.listening
-        if connections != self._published or listening.saturated is not self._told_saturated:
+        if connections != self._published or listening.occupied != self._told_occupied:
             self._published = self._words[WORD["connections"]] = connections
-            self._told_saturated = listening.saturated
+            self._told_occupied = listening.occupied
             listening.tell(connections)
         if not len(self.queue):
             self.surplus = 0
@@ -192,7 +192,7 @@ class Poller(Keeper):
         return True
 
     def _timeout_s(self) -> Optional[float]:
-        if self.ready or (len(self.queue) and not self.listening.saturated):  # a request thread leads, and takes it
+        if self.ready or (self.queue.runnable and not self.listening.saturated):  # a request thread leads, and takes it
             return 0.0
         timeout_s = LONGEST_WAIT_S if self.connections else None
         expiry_ns = self.queue.next_expiry_ns

@@ -1,7 +1,8 @@
 """Requests that wait for a request thread: first in, first out, bounded, with the time each may wait.
 
 Pure; the caller holds the poller's lock. The first `places` are in the queue proper (listen-backlog) and get 504 when
-queue-timeout is over; what came when it was full waits outside for a place and gets 503 after connect-timeout.
+queue-timeout is over; what came when it was full waits outside for a place and gets 503 after connect-timeout. Slow
+requests for which there is no lane are held: they keep their place, and others pass them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import collections
 from typing import Deque, List, Optional, Tuple
 
 from .connection import CLOSED, QUEUED, Connection
+from .lanes import HOLD_NS
 
 
 class Queue:
@@ -22,27 +24,49 @@ class Queue:
         self.next_expiry_ns = 0  # nothing expires earlier; 0: nothing ever
         self._inside: Deque[Connection] = collections.deque()
         self._outside: Deque[Connection] = collections.deque()
+        self._held: Deque[Connection] = collections.deque()
+        self.used = False  # whether the leader looks here first; it reads this without the lock
 
     def __len__(self) -> int:
+        return len(self._inside) + len(self._outside) + len(self._held)
+
+    @property
+    def runnable(self) -> int:
+        """How many requests wait for nothing but a thread."""
         return len(self._inside) + len(self._outside)
 
     def offer(self, connection: Connection, now_ns: int) -> None:
         """Let it wait; `arrived_ns` of the connection is when its request came."""
         connection.state = QUEUED
         connection.offered_ns = now_ns
-        side = self._inside if len(self._inside) < self.places else self._outside
+        self.used = True
+        side = self._inside if self._has_place() else self._outside
         side.append(connection)
         self._expect(self._expiry(connection, side is self._outside)[0])
 
-    def take(self) -> Optional[Connection]:
-        """Return the one that has waited longest, None when nobody waits."""
-        while self._inside:
-            connection = self._inside.popleft()
-            if self._outside:
+    def hold(self, connection: Connection) -> None:
+        """Let others pass it until there is a lane for it, or HOLD_NS are over since it was offered."""
+        connection.state = QUEUED
+        self._held.append(connection)
+        self._expect(connection.offered_ns + HOLD_NS)
+        self._expect(self._expiry(connection, False)[0])
+
+    def take(self, lane: bool) -> Optional[Connection]:
+        """Return the one that has waited longest, None when nobody waits. lane: whether there is one for a slow one."""
+        while True:
+            if lane and self._held:
+                connection = self._held.popleft()
+            elif self._inside:
+                connection = self._inside.popleft()
+            else:
+                return None
+            if self._outside and self._has_place():
                 self._inside.append(self._outside.popleft())
             if connection.state != CLOSED:
                 return connection
-        return None
+
+    def _has_place(self) -> bool:
+        return len(self._inside) + len(self._held) < self.places
 
     def expire(self, now_ns: int) -> List[Tuple[Connection, int]]:
         """Remove and return those that have waited too long, each with its status."""
@@ -50,12 +74,18 @@ class Queue:
         self.next_expiry_ns = 0
         outside = self._sift(self._outside, True, now_ns, expired)
         self._inside = self._sift(self._inside, False, now_ns, expired)
-        while outside and len(self._inside) < self.places:
+        self._held = self._sift(self._held, False, now_ns, expired)
+        while self._held and self._held[0].offered_ns + HOLD_NS <= now_ns:
+            self._inside.append(self._held.popleft())
+            self.used = True
+        while outside and self._has_place():
             self._inside.append(outside.popleft())
         self._outside = outside
-        for side in (self._inside, self._outside):
+        for side in (self._inside, self._outside, self._held):
             for connection in side:
                 self._expect(self._expiry(connection, side is self._outside)[0])
+        if self._held:
+            self._expect(self._held[0].offered_ns + HOLD_NS)
         return expired
 
     def _sift(

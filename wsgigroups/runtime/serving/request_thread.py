@@ -30,6 +30,11 @@ class RequestThread:
         self.leads = leads = self._lead.acquire(False)
         return leads
 
+    def waited(self, connection: Connection, start_ns: int) -> None:
+        """Count how long a request has waited for a thread."""
+        self.tally.queue_ns += start_ns - connection.arrived_ns
+        connection.arrived_ns = 0
+
 
 def in_flight(threads: Sequence[RequestThread], words: memoryview, now_ns: int) -> List[str]:
     """Return method, target and age of the requests in the application, the oldest first.

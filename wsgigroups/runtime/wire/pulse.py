@@ -18,6 +18,7 @@ from .board import create_sealed
 SIZE_BYTES = 4096
 LINES = 64  # slots beyond share one: two processes then pass for one
 FULL = (1 << 24) - 1  # instead of a count: takes no connection now
+NO_LANE = FULL - 1  # … takes one, but has no thread for a request that waits long
 _FRESH_S = 2  # an older word is of a process that has gone, or hangs: it beats once a second
 
 
@@ -43,7 +44,10 @@ class Pulse:
         self.word[1 + slot % LINES] = (now_ns // 1_000_000_000) << 24 | min(connections, FULL)
 
     def fewest(self, slot: int, now_ns: int) -> int:
-        """Return the least that any other process has; FULL when there is none that would take a connection."""
+        """Return the least that any other process has; FULL when there is none that would take a connection.
+
+        NO_LANE when none of those that would has a thread for a request that waits long.
+        """
         return min(self._others(slot, now_ns), default=FULL)
 
     def alone(self, slot: int, now_ns: int) -> bool:
