@@ -18,18 +18,10 @@ class Case:
     close: bool = False  # a connection per request
     idle_connections: int = 0  # kept open beside the load
     by_latency: bool = False  # what the case is about: latency, not requests per second
-    only: tuple[str, ...] = ()  # the servers that it is about, in one process; none named: all but our variants
-
-    def measures(self, peer: str, layout: Layout) -> bool:
-        """Tell whether the server takes part in that layout."""
-        if self.only:
-            return peer in self.only and layout.processes == 1
-        return peer not in ACCESS_LOGS
 
 
 OURS = "wsgigroups"
 REFERENCE = "bjoern"  # what C with one thread can do
-ACCESS_LOGS = {f"{OURS}-{form}": form for form in ("common", "combined", "json")}  # our variants: server → format
 
 CASES = (
     Case("hello", "14-byte answer, 32 keep-alive connections", "plain", "/"),
@@ -44,7 +36,6 @@ CASES = (
          script="calm.lua", by_latency=True),
     Case("close", "a connection per request", "plain", "/", close=True),
     Case("idle", "14-byte answer beside 1,000 idle keep-alive connections", "plain", "/", idle_connections=1000),
-    Case("log", "what an access log costs: 14-byte answer", "plain", "/", only=(OURS, *ACCESS_LOGS)),
 )  # fmt: skip
 
 

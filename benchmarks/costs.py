@@ -1,4 +1,4 @@
-"""What a request costs: the board, and a profile.
+"""What a request costs: the board, a profile, and an access log.
 
 Runs in the benchmark's process; what is measured runs in the environment of the servers.
 """
@@ -9,7 +9,7 @@ import json
 import subprocess
 from typing import Any
 
-from benchmarks import profiling
+from benchmarks import log_costs, profiling
 from benchmarks.load import LoadError
 from benchmarks.measuring import WARM_UP_S, Schedule
 from benchmarks.progress import BESIDE_S, START_AND_STOP_S
@@ -21,13 +21,14 @@ BOARD_S = 5.0
 def estimate_s(schedule: Schedule) -> float:
     """Return about how many seconds `measure` takes."""
     load_s = START_AND_STOP_S + BESIDE_S + WARM_UP_S + schedule.seconds
-    return BOARD_S + load_s * (2 * schedule.rounds + 3)
+    return BOARD_S + load_s * (2 * schedule.rounds + 3) + START_AND_STOP_S + WARM_UP_S + log_costs.LOAD_S
 
 
 def measure(schedule: Schedule, ground: Ground) -> dict[str, Any]:
     """Return the figures for results.json."""
     return {
         "board": profiling.tried(board, ground),
+        "access_log": profiling.tried(log_costs.measure, ground),
         "profile": profiling.measure(ground, schedule.rounds, schedule.seconds),
     }
 

@@ -27,6 +27,8 @@ def section(costs: dict[str, Any], titles: dict[str, str]) -> Iterable[str]:
     yield ""
     yield from board(costs)
     yield ""
+    yield from access_logs(costs["access_log"])
+    yield ""
     yield from calls(profile["calls"], titles)
     yield ""
     yield from functions(profile["functions"])
@@ -85,6 +87,24 @@ def board(costs: dict[str, Any]) -> Iterable[str]:
         f"{(cost_ns or 0) / 1000:.2f} µs together. A request that comes alone pays "
         f"{(figures['request_ns'] + figures['publish_ns']) / 1000:.2f} µs, when its answer has left."
     )
+
+
+def access_logs(figures: dict[str, Any]) -> Iterable[str]:
+    """Yield what an access log adds."""
+    if "failure" in figures:
+        yield f"Access logs were not measured: {figures['failure']}."
+        return
+    yield (
+        "An access log, switched on and off in one process under the load of hello: each stretch of a tenth of a "
+        "second beside those before and after it, medians, and between what half of the stretches are."
+    )
+    yield ""
+    yield "| access log | stretches | CPU per request | requests/s |"
+    yield "|---|---:|---:|---:|"
+    for form, of in figures.items():
+        cpu = f"{of['cpu_percent']:+.1f} % ({of['cpu_low']:+.1f} to {of['cpu_high']:+.1f})"
+        rate = f"{-of['rate_percent']:+.1f} % ({-of['rate_high']:+.1f} to {-of['rate_low']:+.1f})"
+        yield f"| {form} | {of['pairs']:.0f} | {cpu} | {rate} |"
 
 
 def calls(profile: dict[str, Any], titles: dict[str, str]) -> Iterable[str]:

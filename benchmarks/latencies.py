@@ -53,7 +53,7 @@ def latencies(results: dict[str, Any]) -> Iterable[Latency]:
         for case in CASES:
             rows = [row for row in summary.rows(results["samples"], layout.name, case.name) if row.figures]
             ours = next((row for row in rows if row.peer == OURS), None)
-            if ours is not None and len(rows) > 1 and not case.only:
+            if ours is not None and len(rows) > 1:
                 yield latency(layout.name, case.name, case.title, ours, [row for row in rows if row.peer != OURS])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import summary
-from benchmarks.cases import ACCESS_LOGS, CASES, LAYOUTS
+from benchmarks.cases import CASES, LAYOUTS
 
 COLOURS = ("#0b6e4f", "#d1495b", "#8d99ae", "#edae49", "#66a182", "#2e4057", "#a05195", "#9c6644")
 
@@ -30,12 +30,11 @@ def draw_layout(results: dict[str, Any], layout: str, path: Path) -> str | None:
     """Draw rates and p99 of one layout, side by side on logarithmic axes; return the file's name."""
     from matplotlib.figure import Figure
 
-    shown = [case.name for case in CASES if not case.only]
-    measured = {name: summary.rows(results["samples"], layout, name) for name in shown}
+    measured = {case.name: summary.rows(results["samples"], layout, case.name) for case in CASES}
     cases = [name for name, found in measured.items() if any(row.figures for row in found)]
     if not cases:
         return None
-    titles = {peer: name for peer, name in results["titles"].items() if peer not in ACCESS_LOGS}
+    titles = results["titles"]
     picture = Figure(figsize=(10, 4.2), dpi=80, layout="constrained")
     for axes, figure, title in zip(
         picture.subplots(1, 2), ("rate", "p99_ms"), ("requests per second", "p99, ms"), strict=True

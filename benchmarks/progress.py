@@ -23,9 +23,8 @@ def estimate_s(schedule: Schedule) -> float:
     for layout in schedule.layouts:
         for peer in schedule.peers:
             if peer.fits(layout):
-                cases = [case for case in schedule.cases if case.measures(peer.name, layout)]
-                round_s += sum(load_s(case, schedule.seconds) for case in cases)
-                applications = sorted(case.application for case in cases)
+                round_s += sum(load_s(case, schedule.seconds) for case in schedule.cases)
+                applications = sorted(case.application for case in schedule.cases)
                 round_s += START_AND_STOP_S * len([name for name, _cases in groupby(applications)])
     return round_s * schedule.rounds
 
@@ -38,13 +37,8 @@ def load_s(case: Case, seconds: float) -> float:
 
 def count(schedule: Schedule) -> int:
     """Return the number of loads."""
-    return schedule.rounds * sum(
-        case.measures(peer.name, layout)
-        for layout in schedule.layouts
-        for peer in schedule.peers
-        if peer.fits(layout)
-        for case in schedule.cases
-    )
+    servers = sum(peer.fits(layout) for layout in schedule.layouts for peer in schedule.peers)
+    return schedule.rounds * servers * len(schedule.cases)
 
 
 class Progress:

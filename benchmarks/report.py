@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import costs_report, parts_report, summary, tables, targets_report
-from benchmarks.cases import ACCESS_LOGS, CASES, LAYOUTS
+from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.plots import draw
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -35,8 +35,6 @@ def document(results: dict[str, Any]) -> Iterable[str]:
                 yield f"## {layout.name}: {case.title}"
                 yield ""
                 yield from tables.table(found, results["titles"], case)
-    if access_logs := list(targets_report.access_logs(results["samples"])):
-        yield from ("", *access_logs)
     if results["costs"]:
         yield ""
         yield from costs_report.section(results["costs"], results["titles"])
@@ -62,8 +60,8 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
         "server's. CPU is user and system time of all of the server's processes; *newcomer* is the longest that a new "
         "connection beside the load waited for its first answer, “never” when it got none before the load ended: a "
         "server that ties a thread to each keep-alive connection answers those it has, and their latencies say nothing "
-        "of the others. PSS is their proportional memory after the load. No server writes an access log, but where the "
-        "table says so. wrk sends the same header fields with every request, and wsgigroups remembers the last fields "
+        "of the others. PSS is their proportional memory after the load. No server writes an access log. "
+        "wrk sends the same header fields with every request, and wsgigroups remembers the last fields "
         "of a connection: clients that change theirs cost it more. uWSGI's http-socket closes after each answer; "
         "where it does not say so, wrk counts an error each time. Every server asks for the same queue of new "
         "connections, and keeps idle connections for longer than a load lasts."
@@ -77,8 +75,7 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
     yield "| server | version |"
     yield "|---|---|"
     for peer, version in results["versions"].items():
-        if peer not in ACCESS_LOGS:
-            yield f"| {results['titles'][peer]} | {version} |"
+        yield f"| {results['titles'][peer]} | {version} |"
     for peer, reason in results["absent"].items():
         yield f"| {peer} | not measured: {reason} |"
     yield ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import costs, faults, machine, peers, quiet, store, supervision
-from benchmarks.cases import ACCESS_LOGS, CASES, LAYOUTS
+from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.measuring import Sample, Schedule, measure
 from benchmarks.progress import Progress, words
 from benchmarks.quiet import Others
@@ -33,7 +33,7 @@ class Session:
             reason = peer.missing(ground.environment)
             if reason is None:
                 here.append(peer)
-            elif name not in ACCESS_LOGS:
+            else:
                 self._absent[name] = reason
                 say(f"Without {name}: {reason}")
         self._schedule = Schedule(

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import peers, summary
-from benchmarks.cases import ACCESS_LOGS, LAYOUTS, OURS, Layout
-from benchmarks.summary import Row, Spread
+from benchmarks import log_costs, peers, summary
+from benchmarks.cases import LAYOUTS, OURS, Layout
+from benchmarks.summary import Row
 
 HELLO_RATIOS = {
     "granian": 1.3,
@@ -36,15 +36,6 @@ class Target:
     reached: bool | None
 
 
-@dataclass(frozen=True)
-class AccessCost:
-    """What an access log adds, in per cent: pairs of neighbouring loads, round by round."""
-
-    peer: str
-    cpu_percent: Spread
-    rate_percent: Spread  # requests per second lost
-
-
 def targets(results: dict[str, Any]) -> Iterable[Target]:
     """Yield all targets but the latencies of each case."""
     samples, titles = results["samples"], results["titles"]
@@ -53,9 +44,8 @@ def targets(results: dict[str, Any]) -> Iterable[Target]:
         yield sleep_target(layout, summary.rows(samples, layout.name, "sleep"))
     for layout in LAYOUTS:
         yield mix_target(layout, summary.rows(samples, layout.name, "mix"), titles)
-    found = {cost.peer: cost for cost in access_costs(samples)}
-    for peer, form in ACCESS_LOGS.items():
-        yield access_target(form, found.get(peer))
+    for form in log_costs.FORMATS:
+        yield access_target(form, results["costs"])
     yield board_target(results["costs"])
 
 
@@ -98,27 +88,14 @@ def mix_target(layout: Layout, rows: list[Row], titles: dict[str, str]) -> Targe
     )
 
 
-def access_costs(samples: list[dict[str, Any]]) -> Iterable[AccessCost]:
-    """Yield what each format costs; the plain load of the same round is what it is compared with."""
-    good = [sample for sample in samples if sample["case"] == "log" and sample["failure"] is None]
-    plain = {sample["round"]: sample for sample in good if sample["peer"] == OURS}
-    for peer in ACCESS_LOGS:
-        pairs = [(plain[s["round"]], s) for s in good if s["peer"] == peer and s["round"] in plain]
-        if pairs:
-            yield AccessCost(
-                peer,
-                cpu_percent=summary.spread([(b["cpu_s_per_10k"] / a["cpu_s_per_10k"] - 1) * 100 for a, b in pairs]),
-                rate_percent=summary.spread([(1 - b["rate"] / a["rate"]) * 100 for a, b in pairs]),
-            )
-
-
-def access_target(form: str, cost: AccessCost | None) -> Target:
+def access_target(form: str, costs: dict[str, Any] | None) -> Target:
     """Return whether the log is as cheap as it is to be, in processor time and in requests per second."""
     what = f"access log, {form}: CPU per request more, requests/s less"
     goal = f"≤ {ACCESS_LOG_PERCENT:g} %"
-    if cost is None:
+    figures = (costs or {}).get("access_log", {}).get(form)
+    if figures is None:
         return Target(what, goal, "not measured", None)
-    cpu, rate = cost.cpu_percent.median, cost.rate_percent.median
+    cpu, rate = figures["cpu_percent"], figures["rate_percent"]
     return Target(what, goal, f"{cpu:+.1f} % CPU, {-rate:+.1f} % requests/s", max(cpu, rate) <= ACCESS_LOG_PERCENT)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.cases import OURS
 from benchmarks.latencies import ERRORS_SHARE, LATENCY_RATIO, STARVED_MS, Best, Latency, latencies
-from benchmarks.summary import Spread
-from benchmarks.targets import ACCESS_LOG_PERCENT, Target, access_costs, targets, verdict
+from benchmarks.targets import Target, targets, verdict
 
 
 def section(results: dict[str, Any]) -> Iterable[str]:
@@ -73,28 +71,3 @@ def compared(line: Latency, best: Best | None, titles: dict[str, str]) -> tuple[
     if best is None:
         return "none", "–", word(None)
     return f"{titles.get(best.peer, best.peer)}, {best.p99_ms:.2f} ms", f"{best.ratio:.2f}", word(reached(line, best))
-
-
-def access_logs(samples: list[dict[str, Any]]) -> Iterable[str]:
-    """Yield what an access log costs; nothing where it was not measured."""
-    found = list(access_costs(samples))
-    if not found:
-        return
-    yield "## What an access log costs"
-    yield ""
-    yield (
-        "Beside the same load without one, pair by pair in the rounds; medians with the lowest and highest. It is to "
-        f"cost no more than {ACCESS_LOG_PERCENT:g} %."
-    )
-    yield ""
-    yield "| access log | CPU seconds per 10,000 requests | requests/s |"
-    yield "|---|---:|---:|"
-    for cost in found:
-        form = cost.peer.removeprefix(f"{OURS}-")
-        yield f"| {form} | {percents(cost.cpu_percent, 1)} | {percents(cost.rate_percent, -1)} |"
-
-
-def percents(figure: Spread, sign: int) -> str:
-    """Return a change in per cent with its spread."""
-    low, high = sorted((figure.low * sign, figure.high * sign))
-    return f"{figure.median * sign:+.1f} % ({low:+.1f} to {high:+.1f})"

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cases import ACCESS_LOGS, OURS, Layout
+from benchmarks.cases import OURS, Layout
 
 NAMES = (
     OURS,
@@ -23,7 +23,6 @@ NAMES = (
     "uwsgi_keepalive",
     "mod_wsgi",
     "nginx_uwsgi",
-    *ACCESS_LOGS,
 )
 BACKLOG = 4096
 
@@ -76,10 +75,9 @@ class Peer(ABC):
 
 
 def load(name: str) -> Peer:
-    """Return the peer of that name; a variant is made by the module that its name begins with."""
-    module, _, variant = name.partition("-")
-    found = importlib.import_module(f"benchmarks.peers.{module}")
-    peer: Peer = found.variant(variant) if variant else found.PEER
+    """Return the peer of that name."""
+    found = importlib.import_module(f"benchmarks.peers.{name}")
+    peer: Peer = found.PEER
     return peer
 
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import ACCESS_LOGS, OURS
+from benchmarks.cases import OURS
 from benchmarks.peers import Job, Peer, backlog
 
 CONFIGURATION = """
@@ -20,16 +20,14 @@ listen = ["127.0.0.1:{port}"]
 processes = {processes}
 threads = {threads}
 listen-backlog = {backlog}
-access-log = "{access_log}"
 """
 
 
 class Wsgigroups(Peer):
-    """The group `bench`, with an access log in the variants."""
+    """The group `bench`."""
 
     name = OURS
     title = OURS
-    access_log = "off"
 
     def missing(self, environment: Path) -> str | None:
         return None if (environment / "bin" / "wsgigroups").exists() else "wsgigroups is not installed"
@@ -43,7 +41,6 @@ class Wsgigroups(Peer):
         configuration = job.directory / "groups.toml"
         configuration.write_text(
             CONFIGURATION.format(
-                access_log=self.access_log,
                 application=job.application,
                 applications=job.applications,
                 backlog=backlog(),
@@ -74,15 +71,6 @@ def read_status(job: Job) -> dict[str, Any]:
     told = subprocess.run([*program(job), "status", "-o", "json"], capture_output=True, text=True, check=True).stdout
     status: dict[str, Any] = json.loads(told)
     return status
-
-
-def variant(form: str) -> Wsgigroups:
-    """Return the same with an access log in this format."""
-    peer = Wsgigroups()
-    peer.access_log = form
-    peer.name = next(name for name, known in ACCESS_LOGS.items() if known == form)
-    peer.title = f"{OURS}, access-log {form}"
-    return peer
 
 
 PEER = Wsgigroups()

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import latencies, targets, targets_report
-from benchmarks.cases import CASES
+from benchmarks import costs_report, latencies, log_costs, targets, targets_report
 
 TITLES = {"wsgigroups": "wsgigroups", "granian": "Granian", "bjoern": "bjoern", "uwsgi": "uWSGI"}
 
@@ -76,18 +75,28 @@ def test_the_mix_is_compared_with_granian() -> None:
     assert lines["mix, 2×8: p99 of the fast requests ÷ Granian's"].reached is None
 
 
-def test_an_access_log_is_compared_round_by_round() -> None:
-    samples = [sample("wsgigroups", "log", number=number, cpu_s_per_10k=float(number)) for number in (1, 2, 3)]
-    samples += [
-        sample("wsgigroups-json", "log", number=number, cpu_s_per_10k=number * 1.04, rate=940.0) for number in (1, 2, 3)
-    ]
-    samples.append(sample("wsgigroups-common", "log", number=4))  # without a plain load in its round
-    (cost,) = targets.access_costs(samples)
-    assert cost.cpu_percent.median == pytest.approx(4.0)
-    assert cost.rate_percent.median == pytest.approx(6.0)
-    line = found(samples)["access log, json: CPU per request more, requests/s less"]
+def test_what_an_access_log_costs_is_told_from_the_stretches_beside() -> None:
+    slower = (1, 1, 2, 2, 4, 4, 8)  # the machine meanwhile
+    stretches: list[tuple[str, int, int, int]] = []
+    for number, factor in enumerate(slower):
+        form = ("off", "json", "off", "common")[number % 4]
+        cpu_ns, requests = (1040, 940) if form == "json" else (1000, 1000)
+        stretches.append((form, requests, cpu_ns * requests * factor, 10**6 * factor))
+    figures = log_costs.compare([*stretches, ("json", 1, 1, 1), ("off", 0, 0, 1)])  # nobody asked any more
+    assert figures["json"]["pairs"] == 2
+    assert figures["json"]["cpu_percent"] == pytest.approx((1040 / 1500 + 4160 / 6000) / 2 * 100 - 100)
+    assert log_costs.compare([*stretches[:2], ("off", 1000, 10**6, 10**6)])["json"] == {
+        "pairs": 1, "cpu_percent": pytest.approx(4.0), "cpu_low": pytest.approx(4.0), "cpu_high": pytest.approx(4.0),
+        "rate_percent": pytest.approx(6.0), "rate_low": pytest.approx(6.0), "rate_high": pytest.approx(6.0),
+    }  # fmt: skip
+    costs = {"access_log": log_costs.compare([*stretches[:2], ("off", 1000, 10**6, 10**6)])}
+    line = targets.access_target("json", costs)
     assert (line.measured, line.reached) == ("+4.0 % CPU, -6.0 % requests/s", False)
-    assert "| json | +4.0 % (+4.0 to +4.0) | -6.0 % (-6.0 to -6.0) |" in list(targets_report.access_logs(samples))
+    assert targets.access_target("common", costs).reached is None
+    assert "| json | 1 | +4.0 % (+4.0 to +4.0) | -6.0 % (-6.0 to -6.0) |" in list(
+        costs_report.access_logs(costs["access_log"])
+    )
+    assert targets.access_target("json", {"access_log": {"failure": "no"}}).reached is None
 
 
 @pytest.mark.parametrize(
@@ -135,8 +144,3 @@ def test_what_was_not_reached_is_named() -> None:
     assert "Not reached: hello, 1×15: requests/s of wsgigroups ÷ Granian (1.20, ≥ 1.3)." in text
     assert "| ≥ 1.3 | 1.20 | **not reached** |" in text
     assert "| 1×15 hello | 2.00 | Granian, 2.00 ms | 1.00 | reached |" in text
-
-
-def test_the_case_of_access_logs_is_about_us_alone() -> None:
-    (log,) = (case for case in CASES if case.only)
-    assert list(latencies.latencies({"samples": [sample("wsgigroups", log.name), sample("granian", log.name)]})) == []

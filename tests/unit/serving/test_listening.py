@@ -257,6 +257,11 @@ def test_a_line_for_each_slot() -> None:
     os.close(fd)
     assert page.fewest(1, now_ns) == FULL
     assert page.alone(1, now_ns)
+    page.tell(63, 2, now_ns - 3 * 10**9)  # has gone
+    page.tell(63, 3, now_ns)
+    assert page.fewest(1, now_ns) == 3  # whoever has spoken first: all are heard
+    assert page.alone(63, now_ns)
+    page.tell(63, 60, now_ns)
     for slot in range(1, 6):
         page.tell(slot, slot * 10, now_ns)
     assert page.fewest(1, now_ns) == 20

@@ -17,6 +17,7 @@ from .board import create_sealed
 
 SIZE_BYTES = 4096
 LINES = 64  # slots beyond share one: two processes then pass for one
+_TOP = 1 + LINES  # the word of the last line that has been written: there are mostly but a few, and they are read often
 FULL = (1 << 24) - 1  # instead of a count: takes no connection now
 NO_LANE = FULL - 1  # … takes one, but has no thread for a request that waits long
 _FRESH_S = 2  # an older word is of a process that has gone, or hangs: it beats once a second
@@ -41,7 +42,10 @@ class Pulse:
 
     def tell(self, slot: int, connections: int, now_ns: int) -> None:
         """Say how many connections the process of a slot has."""
-        self.word[1 + slot % LINES] = (now_ns // 1_000_000_000) << 24 | min(connections, FULL)
+        line = slot % LINES
+        if self.word[_TOP] < line:  # of two who say so at once one is lost, until it speaks again
+            self.word[_TOP] = line
+        self.word[1 + line] = (now_ns // 1_000_000_000) << 24 | min(connections, FULL)
 
     def fewest(self, slot: int, now_ns: int) -> int:
         """Return the least that any other process has; FULL when there is none that would take a connection.
@@ -56,7 +60,8 @@ class Pulse:
 
     def _others(self, slot: int, now_ns: int) -> List[int]:
         """What the others have said last, if that is not too long ago."""
-        lines = self.word[1 : 1 + LINES].tolist()
-        del lines[slot % LINES]
+        own = slot % LINES
+        lines = self.word[1 : 2 + self.word[_TOP]].tolist()
+        del lines[own : own + 1]
         oldest = now_ns // 1_000_000_000 - _FRESH_S
         return [line & FULL for line in lines if line >> 24 >= oldest]
