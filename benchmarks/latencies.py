@@ -16,7 +16,11 @@ from benchmarks.summary import Row
 
 LATENCY_RATIO = 1.2
 ERRORS_SHARE = 0.001  # with more, the latencies of the others say nothing
-STARVED_MS = 1000.0  # a server that lets a newcomer wait for so long has chosen whom it answers quickly
+# A server that lets a newcomer wait for so long, or for so many times its p99, has chosen whom it answers quickly. The
+# latter is what is seen of one that ties its threads to connections, when a load is too short for the former.
+STARVED_MS = 1000.0
+STARVED_TIMES = 10.0
+NOTICEABLE_MS = 100.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,6 @@ def says_nothing(row: Row) -> str | None:
         return f"{row.errors:,} errors"
     if row.newcomer_ms is None:
         return "a newcomer got no answer"
-    if row.newcomer_ms > STARVED_MS:
-        return f"a newcomer waited {row.newcomer_ms / 1000:.1f} s"
+    if row.newcomer_ms > min(STARVED_MS, max(NOTICEABLE_MS, STARVED_TIMES * row.figures["p99_ms"].median)):
+        return f"a newcomer waited {row.newcomer_ms:,.0f} ms"
     return None

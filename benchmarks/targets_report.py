@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.latencies import ERRORS_SHARE, LATENCY_RATIO, STARVED_MS, Best, Latency, latencies
+from benchmarks.latencies import (
+    ERRORS_SHARE,
+    LATENCY_RATIO,
+    NOTICEABLE_MS,
+    STARVED_MS,
+    STARVED_TIMES,
+    Best,
+    Latency,
+    latencies,
+)
 from benchmarks.targets import Target, targets, verdict
 
 
@@ -49,7 +58,8 @@ def latency_section(lines: Sequence[Latency], titles: dict[str, str]) -> Iterabl
         f"bjoern, which has one thread and holds up everybody when a request waits, among the others: {with_bjoern}. "
         "Left out of “best” is a server whose p99 says nothing of how it treats its clients: with errors in more than "
         f"{ERRORS_SHARE * 100:g} % of its requests, or one that let a newcomer wait for more than "
-        f"{STARVED_MS / 1000:g} s or for ever."
+        f"{STARVED_MS / 1000:g} s or for ever, or for more than {STARVED_TIMES:g} times its own p99 and "
+        f"{NOTICEABLE_MS:g} ms."
     )
     yield ""
     yield "| case | p99 of wsgigroups, ms | best other | ÷ | | best with bjoern | ÷ | | left out |"

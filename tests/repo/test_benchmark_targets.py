@@ -126,9 +126,18 @@ def test_a_p99_that_says_nothing_is_not_the_best() -> None:
     assert line.left_out == {
         "uwsgi": "5 errors",
         "uwsgi_keepalive": "a newcomer got no answer",
-        "gunicorn": "a newcomer waited 1.0 s",
+        "gunicorn": "a newcomer waited 1,001 ms",
     }
     assert latencies.says_nothing(latencies.summary.rows(samples, "1×15", "hello")[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("newcomer_ms", "p99_ms", "fit"),
+    [(100.0, 1.0, True), (101.0, 1.0, False), (500.0, 50.0, True), (501.0, 50.0, False), (1000.0, 500.0, True)],
+)
+def test_who_answers_some_and_lets_others_wait_is_no_measure(newcomer_ms: float, p99_ms: float, fit: bool) -> None:
+    (row,) = latencies.summary.rows([sample("granian", newcomer_ms=newcomer_ms, p99_ms=p99_ms)], "1×15", "hello")
+    assert (latencies.says_nothing(row) is None) is fit
 
 
 def test_with_errors_of_ours_no_p99_is_reached() -> None:
