@@ -90,8 +90,11 @@ def test_brief_calls_are_not_kept_and_what_has_become_brief_is_forgotten() -> No
     [
         ("/order/17/items", "GET", True),
         ("/order/4711/items?page=3", "GET", True),
+        ("/order/3f2a-9c/items", "GET", True),
+        ("/order/17/items/", "GET", False),
         ("/order/17/items", "POST", False),
         ("/order/17", "GET", False),
+        ("/order/abc/items", "GET", False),
         ("/orders/17/items", "GET", False),
     ],
 )
@@ -308,6 +311,53 @@ def test_slow_requests_take_every_thread_where_they_are_the_most() -> None:
             gated.open(4)
             for sock in [*first, *fourth]:
                 assert receive_response(sock)[0] == 200
+
+
+def test_what_is_held_fills_the_queue_and_nobody_spins(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_for_ever(monkeypatch)
+    clock, gated = Clock(), Gated()
+    settings = {"listen_backlog": 2, "connect_timeout_s": 5.0, "clock": clock}
+    with full_lanes(gated, **settings) as (running, first), contextlib.ExitStack() as stack:
+        held = queue_up(running, stack, [b"/wait"] * 4)  # two of them outside
+        assert receive_response(ask(running, stack, b"/brief"))[0] == 200
+        running.wait(lambda: not running.server._queue.used)
+        assert running.server._poller._timeout_s() != 0
+        pass_time(running, clock, 5.1)
+        for sock in held[2:]:
+            assert receive_all(sock).startswith(b"HTTP/1.1 503 ")
+        gated.open(5)
+        for sock in [*first, *held[:2]]:
+            assert receive_response(sock)[0] == 200
+
+
+def test_who_gets_a_place_when_another_gets_a_lane_is_called_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_for_ever(monkeypatch)
+    monkeypatch.setattr(poller, "LONGEST_WAIT_S", 3600.0)  # else the leader would look by itself
+    gated, other = Gated(), Gated()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/other":
+            return other({"PATH_INFO": "/wait"}, start_response)
+        return gated(environ, start_response)
+
+    with (
+        full_lanes(gated, application, listen_backlog=1, keep_alive_timeout_s=3600.0) as (running, first),
+        contextlib.ExitStack() as stack,
+    ):
+        (held,) = queue_up(running, stack, [b"/wait"])
+        last = ask(running, stack, b"/other")  # not slow as far as is known
+        other.wait_arrivals(1)
+        running.wait_word("requests_active", 4)
+        (outside,) = queue_up(running, stack, [b"/brief"])
+        other.open(1)
+        assert receive_response(last)[0] == 200
+        running.wait_word("requests_active", 3)
+        gated.open(1)
+        gated.wait_arrivals(1)  # the one that was held, on a thread that does not come back before it is answered
+        assert receive_response(outside)[0] == 200
+        gated.open(3)
+        for sock in [*first, held]:
+            assert receive_response(sock)[0] == 200
 
 
 def test_after_a_second_they_take_the_last_thread() -> None:

@@ -75,7 +75,7 @@ class Driven:
                     self.gateway.answer(connection, 0, self.tally, (lambda: True) if brief else None)
                     connection.owned = False
                     if connection.data:
-                        self.poller.ready.append((connection.fd, 0))
+                        self.poller.ready.append((connection, 0))
                     requests -= 1
 
     def close(self) -> None:

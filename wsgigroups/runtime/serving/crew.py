@@ -233,7 +233,7 @@ class Crew:
             elif connection.owned:
                 connection.owned = False
                 if (connection.data or connection.more) and connection.state <= POSTED:
-                    ready.append((connection.fd, 0))
+                    ready.append((connection, 0))
 
     def _wait(self, me: RequestThread) -> bool:
         """Look for events, at once if a request is known; False: the end has come. The caller leads."""
@@ -331,7 +331,6 @@ class Crew:
             following = self._continue(again)
             if following is not None and following.trusted and line.too_late(following):
                 following = None
-            call = False
             with self._lock:
                 single = self._pace.single
                 if following is not None and (single or queue.runnable or not line.begin(following)):
@@ -348,10 +347,12 @@ class Crew:
                     # The monitor leads and a thread could do so again, or the leader may not know what there is to do.
                     call = self._poller.listening.saturated or (len(queue) if single else queue.runnable) > 0
                     self._poller.listening.saturated = False
+                else:  # what has left a place may have let somebody in who needs no lane
+                    call = queue.runnable > 0 and not self._poller.listening.saturated
                 self._publish(me.tally)
+            if call:
+                self._poller.wake()
             if again is None:
-                if call:
-                    self._poller.wake()
                 return
             self._answer(me, again, self._clock())
 
@@ -365,7 +366,7 @@ class Crew:
                     connection.owned = False
             if not waiting:
                 if flags and connection.state != CLOSED:
-                    self._poller.ready.append((connection.fd, flags))
+                    self._poller.ready.append((connection, flags))
                     self._poller.wake()
                 return None
             if flags & ~(select.EPOLLIN | select.EPOLLOUT):
@@ -387,7 +388,7 @@ class Crew:
         if connection.state <= POSTED:  # what was received before the client shut its side comes first
             connection.more = connection.more or bool(flags)
             flags = 0
-        self._poller.ready.append((connection.fd, flags))
+        self._poller.ready.append((connection, flags))
 
     def _publish(self, tally: Tally) -> None:
         """Add a thread's tally to the board. The caller holds `_lock`."""

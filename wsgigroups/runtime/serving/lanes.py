@@ -1,9 +1,9 @@
 """Which requests wait long in the application, and how many of those may be in it at once.
 
-Pure, and learned from what calls have taken: where calls of a method and path, its digits left out, mostly wait for
-20 ms or more, for a database or another server, the next one is known to be *slow* before it begins. That is worth two
-things. The leader hands over before such a call and before no other, instead of finding out by the clock each time. And
-slow requests are kept out of the last request thread while most requests are brief ones: else a few pages that wait
+Pure, and learned from what calls have taken: where calls of a method and path, parts with digits left out, mostly wait
+for 20 ms or more, for a database or another server, the next one is known to be *slow* before it begins. That is worth
+two things. The leader hands over before such a call and before no other, instead of finding out by the clock each time.
+And slow requests are kept out of the last request thread while most requests are brief ones: else a few pages that wait
 make all others wait as long, although they would take a millisecond of a thread.
 
 What counts is the time for which nobody in the process computed: a call that computes, or waits for an interpreter that
@@ -91,7 +91,9 @@ class Lanes:
 
 
 def _key(head: Head) -> str:
-    """Return method and path without digits, which mostly number the things that a page is about."""
+    """Return method and path without the parts that have digits: they mostly name the thing that a page is about."""
     path = head.target.partition("?")[0]
-    head.lane_key = key = head.method + path.translate(_NO_DIGITS)[:_KEY_CHARACTERS]
+    if len(path.translate(_NO_DIGITS)) != len(path):
+        path = "/".join([part if part.translate(_NO_DIGITS) == part else "" for part in path.split("/")])
+    head.lane_key = key = head.method + path[:_KEY_CHARACTERS]
     return key

@@ -88,6 +88,9 @@ class Line:
         self._poller.watch(connection)
         now_ns = self._clock()
         with self._lock:
+            if not self._queue.has_place():
+                self.offer(connection, now_ns)
+                return False
             connection.arrived_ns = connection.arrived_ns or now_ns
             connection.offered_ns = now_ns
             self._queue.hold(connection)

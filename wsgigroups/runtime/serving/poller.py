@@ -14,7 +14,7 @@ import contextlib
 import os
 import select
 import socket
-from typing import Callable, Deque, Optional, Tuple
+from typing import Callable, Deque, List, Optional, Tuple
 
 from ..protocol.errors import ProtocolError
 from ..protocol.forwarding import Trust
@@ -66,7 +66,9 @@ class Poller(Keeper):
         self.listening = listening
         self.queue = queue
         self.trust = trust
-        self.ready: Deque[Tuple[int, int]] = collections.deque()  # (fd, events) not looked at yet
+        # Connections and events, not looked at yet. Not by descriptor: a request thread may close a connection
+        # meanwhile, and the number is given out again at once, to a new one that these events are not about.
+        self.ready: Deque[Tuple[Connection, int]] = collections.deque()
         self.places: Callable[[], int] = lambda: _ACCEPTS
         self.ended: Callable[[], int] = lambda: 0  # calls of request threads that did not lead
         self.most_connections = _most_connections()
@@ -96,21 +98,19 @@ class Poller(Keeper):
         except InterruptedError:
             events = []
         self.dates.refresh()
-        for event in events:
-            fd = event[0]
+        arrivals: List[int] = []  # for later: until all events have found their connections, none may be added
+        for fd, flags in events:
             connection = connections.get(fd)
             if connection is not None:
-                if event[1] != _PLAIN or connection.state != IDLE or connection.owned:
-                    self.ready.append(event)
+                if flags != _PLAIN or connection.state != IDLE or connection.owned:
+                    self.ready.append((connection, flags))
                 else:
                     self._receive_early(connection)
             elif fd == self._wake_read:
                 self._wakened()
-            elif fd in listening and not listening.leaves(fd, len(connections)):
-                self._accept(fd)
-        if listening.probing():
-            for fd, most in listening.probe(self.ended()):
-                self._accept(fd, most)
+            elif fd in listening:
+                arrivals.append(fd)
+        self._take_in(arrivals)
         if self.stopping and not listening.stopped:
             self._stop_listening()
         if self._next_deadline_ns or self.queue.next_expiry_ns or listening.paused_until_ns:
@@ -135,9 +135,8 @@ class Poller(Keeper):
 
     def step(self) -> Optional[Connection]:
         """Act on the oldest event in `ready`; a connection whose request is complete becomes the caller's."""
-        fd, flags = self.ready.popleft()
-        connection = self.connections.get(fd)
-        if connection is None:
+        connection, flags = self.ready.popleft()
+        if connection.state == CLOSED:
             return None
         try:
             if not flags and connection.state == IDLE and not connection.owned:
@@ -204,6 +203,16 @@ class Poller(Keeper):
             timeout_s = PROBE_S if timeout_s is None else min(timeout_s, PROBE_S)
         return timeout_s
 
+    def _take_in(self, arrivals: List[int]) -> None:
+        """Accept from these listeners, or leave that to siblings; look whether anybody waits where nobody is free."""
+        listening = self.listening
+        for fd in arrivals:
+            if not listening.leaves(fd, len(self.connections)):
+                self._accept(fd)
+        if listening.probing():
+            for fd, most in listening.probe(self.ended()):
+                self._accept(fd, most)
+
     def _accept(self, fd: int, most: int = 0) -> None:
         # A few at a time, and no more than there are threads for: what is left wakes a sibling, or us again.
         if not most:
@@ -213,7 +222,7 @@ class Poller(Keeper):
         for connection in accepted:
             self.connections[connection.fd] = connection
             # Most clients send at once: look before epoll is asked to watch.
-            self.ready.append((connection.fd, select.EPOLLIN))
+            self.ready.append((connection, select.EPOLLIN))
 
     def _make_room(self) -> bool:
         """If somebody waits while all places are taken, close the connections that have been silent for longest."""
@@ -325,7 +334,7 @@ class Poller(Keeper):
             return
         connection.more = len(data) == RECEIVE_BYTES
         connection.data = connection.data + data if connection.data else data
-        self.ready.append((connection.fd, 0))
+        self.ready.append((connection, 0))
 
     def resume(self, connection: Connection) -> bool:
         """Go on after a response: with what was received before, else with what the socket has; as `receive`."""

@@ -32,20 +32,20 @@ class Queue:
 
     @property
     def runnable(self) -> int:
-        """How many requests wait for nothing but a thread."""
-        return len(self._inside) + len(self._outside)
+        """How many requests wait for nothing but a thread; what is outside waits for a place."""
+        return len(self._inside)
 
     def offer(self, connection: Connection, now_ns: int) -> None:
         """Let it wait; `arrived_ns` of the connection is when its request came."""
         connection.state = QUEUED
         connection.offered_ns = now_ns
         self.used = True
-        side = self._inside if self._has_place() else self._outside
+        side = self._inside if self.has_place() else self._outside
         side.append(connection)
         self._expect(self._expiry(connection, side is self._outside)[0])
 
     def hold(self, connection: Connection) -> None:
-        """Let others pass it until there is a lane for it, or HOLD_NS are over since it was offered."""
+        """Let others pass one that has a place, until it has a lane, or HOLD_NS are over since it was offered."""
         connection.state = QUEUED
         self._held.append(connection)
         self._expect(connection.offered_ns + HOLD_NS)
@@ -60,12 +60,14 @@ class Queue:
                 connection = self._inside.popleft()
             else:
                 return None
-            if self._outside and self._has_place():
+            if self._outside and self.has_place():
                 self._inside.append(self._outside.popleft())
+                self.used = True
             if connection.state != CLOSED:
                 return connection
 
-    def _has_place(self) -> bool:
+    def has_place(self) -> bool:
+        """Whether one more fits in."""
         return len(self._inside) + len(self._held) < self.places
 
     def expire(self, now_ns: int) -> List[Tuple[Connection, int]]:
@@ -78,7 +80,7 @@ class Queue:
         while self._held and self._held[0].offered_ns + HOLD_NS <= now_ns:
             self._inside.append(self._held.popleft())
             self.used = True
-        while outside and self._has_place():
+        while outside and self.has_place():
             self._inside.append(outside.popleft())
         self._outside = outside
         for side in (self._inside, self._outside, self._held):
