@@ -2,7 +2,7 @@
 PORT THREADS FORMATS ROUNDS` serves, begins to switch when a line comes on standard input, and then prints as JSON, in
 order, what each stretch was served with and took: [format or "off", requests, processor nanoseconds, nanoseconds].
 
-Runs in a daemon's interpreter, without manager and spawner. What a stretch costs is compared with its neighbours', so
+Runs in a daemon's interpreter. What a stretch costs is compared with its neighbours', so
 that a machine that is slower now than a moment ago changes little: see log_costs.py.
 """
 
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import tempfile
 import time
 
-from wsgigroups.runtime.serving.server import Server
-from wsgigroups.runtime.wire import board
+from alone import make_server  # type: ignore[import-not-found]
+
 from wsgigroups.runtime.wire.board import WORD
-from wsgigroups.runtime.wire.spec import Serving
 
 TOTAL = WORD["requests_total"]
 STRETCH_S = 0.1
@@ -27,25 +25,12 @@ SETTLE_S = 0.02  # after a switch
 
 def main(applications: str, port: str, threads: str, formats: str, rounds: str) -> None:
     """Serve, switch, and print."""
-    sys.path.insert(0, applications)
-    from plain import application  # type: ignore[import-not-found]
-
-    settings = Serving(threads=int(threads), listen_backlog=4096)
-    page = board.private(settings.threads)
-    listener = socket.create_server(("127.0.0.1", int(port)), backlog=4096)
     with tempfile.TemporaryFile(buffering=0) as log:
 
         def write(lines: bytes) -> None:
             os.write(log.fileno(), lines)
 
-        server = Server(
-            settings=settings,
-            listeners=[listener],
-            application=application,
-            board=page,
-            log=lambda _level, _text: None,
-            access_log=write,
-        )
+        server, page = make_server(applications, port, threads, write)
         server.start()
         sys.stdin.readline()
 

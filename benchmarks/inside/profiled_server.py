@@ -1,7 +1,7 @@
 """One process of wsgigroups' server with cProfile in its request threads: `python profiled_server.py APPLICATIONS PORT
 THREADS` serves until standard input ends, then prints what each function took as JSON.
 
-Runs in a daemon's interpreter, without manager and spawner. The monitor thread is not profiled. From Python 3.12 on
+Runs in a daemon's interpreter. The monitor thread is not profiled. From Python 3.12 on
 there is one profile for all threads, before one for each.
 """
 
@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import cProfile
 import json
-import socket
 import sys
 import threading
 from types import CodeType, FrameType
 
-from wsgigroups.runtime.serving.server import Server
-from wsgigroups.runtime.wire import board
+from alone import make_server  # type: ignore[import-not-found]
+
 from wsgigroups.runtime.wire.board import WORD
-from wsgigroups.runtime.wire.spec import Serving
 
 PROFILES: list[cProfile.Profile] = []
 
@@ -58,19 +56,7 @@ def name_of(code: CodeType | str) -> str:
 
 def main(applications: str, port: str, threads: str) -> None:
     """Serve, and print the profile."""
-    sys.path.insert(0, applications)
-    from plain import application  # type: ignore[import-not-found]
-
-    settings = Serving(threads=int(threads), listen_backlog=4096)
-    page = board.private(settings.threads)
-    listener = socket.create_server(("127.0.0.1", int(port)), backlog=4096)
-    server = Server(
-        settings=settings,
-        listeners=[listener],
-        application=application,
-        board=page,
-        log=lambda _level, _text: None,
-    )
+    server, page = make_server(applications, port, threads)
     threading.setprofile(begin)  # for good: request threads start when they are needed
     server.start()
     sys.stdin.read()

@@ -212,10 +212,26 @@ def test_nobody_is_held_for_longer_than_that_or_than_queue_timeout(timeout_ns: i
             assert queue.take(False) is None
 
 
-@given(st.lists(st.tuples(st.sampled_from("otThe"), st.integers(0, HOLD_NS // 2)), max_size=60), st.integers(1, 5))
-def test_nobody_is_lost_or_comes_twice(steps: list[tuple[str, int]], places: int) -> None:
+def test_who_gets_the_place_of_one_that_was_held_is_looked_for() -> None:
+    queue = Queue(1, 100, 0)
+    with connections(2) as (first, second):
+        first.arrived_ns, second.arrived_ns = 1, 50
+        queue.offer(first, 1, held=True)
+        queue.offer(second, 50)
+        assert (queue.used, queue.runnable) == (False, 0)  # there is nothing to do yet
+        assert queue.expire(101) == [(first, 504)]
+        assert (queue.used, queue.runnable) == (True, 1)
+        assert queue.take(False) is second
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("otThe"), st.integers(0, HOLD_NS // 2)), max_size=60),
+    st.integers(1, 5),
+    st.sampled_from([0, HOLD_NS // 2]),
+)
+def test_nobody_is_lost_or_comes_twice(steps: list[tuple[str, int]], places: int, timeout_ns: int) -> None:
     """o: a request comes; t, T: one is taken, without and with a lane; h: taken and held; e: time has passed."""
-    queue, now_ns = Queue(places, 0, HOLD_NS // 3), 1
+    queue, now_ns = Queue(places, timeout_ns, HOLD_NS // 3), 1
     with connections(60) as fresh:
         came: list[Connection] = []
         left: list[Connection] = []
@@ -223,6 +239,7 @@ def test_nobody_is_lost_or_comes_twice(steps: list[tuple[str, int]], places: int
             now_ns += passed_ns
             if step == "o":
                 came.append(fresh.pop())
+                came[-1].arrived_ns = now_ns
                 queue.offer(came[-1], now_ns)
             elif step == "e":
                 left += [connection for connection, _status in queue.expire(now_ns)]
@@ -231,7 +248,9 @@ def test_nobody_is_lost_or_comes_twice(steps: list[tuple[str, int]], places: int
                     queue.hold(connection)
                 else:
                     left.append(connection)
+                queue.used = queue.runnable > 0  # as the leader leaves it
             assert len(queue) == len(came) - len(left)
+            assert queue.used or not queue.runnable, "nobody would look there"
         left += [connection for connection, _status in queue.expire(now_ns + 2 * HOLD_NS)]
         while (connection := queue.take(False)) is not None:
             left.append(connection)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import struct
 import time
@@ -14,14 +13,13 @@ import pytest
 from support.serving import Clock, Running, receive_all, receive_response, serving
 from unit.serving.test_crew import GET, Gated, pass_time, queue_up, waiting
 from unit.serving.test_lane_rules import MS, head
+from unit.serving.test_listening import heard_on, pulse_page
 from unit.serving.test_single import Single
 
 from wsgigroups.runtime.serving import crew, line, poller
 from wsgigroups.runtime.serving import queue as queue_module
 from wsgigroups.runtime.serving.pace import Pace
-from wsgigroups.runtime.wire import pulse
-from wsgigroups.runtime.wire.pulse import FULL, NO_LANE, Pulse
-
+from wsgigroups.runtime.wire.pulse import NO_LANE
 
 
 def teach(running: Running) -> None:
@@ -179,6 +177,13 @@ def test_who_leaves_while_held_is_not_called_for() -> None:
         running.wait_word("requests_total", 4)
 
 
+def receive_two(sock: socket.socket) -> None:
+    """Read two answers that came from /wait, or from what passed for it."""
+    data = b""
+    while data.count(b"\r\n\r\n/wait") < 2:
+        data += sock.recv(4096)
+
+
 def test_a_slow_request_right_behind_another_one_waits_for_a_lane_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is found by the thread that has answered the one before it, which has not been a slow one."""
     hold_for_ever(monkeypatch)
@@ -201,23 +206,13 @@ def test_a_slow_request_right_behind_another_one_waits_for_a_lane_as_well(monkey
         gated.open(4)
         for item in first:
             assert receive_response(item)[0] == 200
-        data = b""
-        while data.count(b"\r\n\r\n/wait") < 2:
-            data += sock.recv(4096)
+        receive_two(sock)
 
 
 def test_siblings_hear_that_there_is_no_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)  # by which they would hear it, too
-    fd = pulse.create("test")
-    page = Pulse(fd)
-    os.close(fd)
-    gated = Gated()
-
-    def heard() -> int:
-        return int(page.word[1 + 1]) & FULL  # of slot 1
-
+    page, gated = pulse_page(monkeypatch), Gated()
     with full_lanes(gated, multiprocess=True, pulses=[page]) as (running, socks):
-        running.wait(lambda: heard() == NO_LANE)
+        running.wait(lambda: heard_on(page) == NO_LANE)
         assert running.exchange(GET % b"/brief").endswith(b"/brief")  # it accepts, when no sibling is better
         page.tell(0, 0, time.monotonic_ns())
         running.wait(lambda: not running.server._listening.watching)
@@ -226,7 +221,7 @@ def test_siblings_hear_that_there_is_no_lane(monkeypatch: pytest.MonkeyPatch) ->
         gated.open(3)
         for sock in socks:
             assert receive_response(sock)[0] == 200
-        running.wait(lambda: heard() == 3)
+        running.wait(lambda: heard_on(page) == 3)
 
 
 def test_leaders_hand_over_before_slow_calls_and_only_before_those(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,28 +207,34 @@ def test_who_is_stuck_takes_none_while_others_get_on(siblings: Siblings) -> None
         assert found == [(siblings.fd, 64)]
 
 
-def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)  # by which they would hear it, too
+def pulse_page(monkeypatch: pytest.MonkeyPatch) -> Pulse:
+    """Return the page of a listener on which no process says anything but what has changed."""
+    monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)
     fd = pulse.create("test")
     page = Pulse(fd)
     os.close(fd)
-    gated = Gated()
+    return page
 
-    def heard() -> int:
-        return int(page.word[1 + 1]) & FULL  # of slot 1
 
+def heard_on(page: Pulse) -> int:
+    """Return what the process of slot 1 has said last."""
+    return int(page.word[1 + 1]) & FULL
+
+
+def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, gated = pulse_page(monkeypatch), Gated()
     with (
         serving(gated, threads=2, multiprocess=True, pulses=[page]) as running,
         running.connect() as first,
         running.connect() as second,
     ):
-        running.wait(lambda: heard() == 2)
+        running.wait(lambda: heard_on(page) == 2)
         for sock in (first, second):
             sock.sendall(GET % b"/wait")
         gated.wait_arrivals(2)
-        running.wait(lambda: heard() == FULL)
+        running.wait(lambda: heard_on(page) == FULL)
         gated.open(2)
-        running.wait(lambda: heard() == 2)
+        running.wait(lambda: heard_on(page) == 2)
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,8 @@ class ProcessOptions(OptionModel):
         15,
         "Requests that one process runs at the same time, each in a thread of its own. With 1, wsgi.multithread is "
         "false. More threads help when requests wait (databases, other services); for work on the processor take 3 to "
-        "5 and more processes. With 4 or "
-        "more, one is kept free of requests that are known to wait long while most requests are brief.",
+        "5 and more processes. With 4 or more, one is kept free of requests that are known to wait long while most "
+        "requests are brief.",
         effect=Effect.REPLACE,
         reason=_STARTS,
         example=25,

@@ -18,7 +18,6 @@ by the monitor after it has acquired it; idle threads, the queue, `_detached` an
 from __future__ import annotations
 
 import select
-import sys
 import threading
 import time
 from typing import Callable, List, Optional
@@ -29,7 +28,7 @@ from .connection import CLOSED, IDLE, POSTED, Connection
 from .gateway import Gateway
 from .lanes import Lanes
 from .line import Line
-from .pace import QUICK_NS, TICK_S, Pace
+from .pace import QUICK_NS, TICK_S, Pace, threads_compete
 from .poller import Poller
 from .request_thread import RequestThread, in_flight
 from .tally import Tally
@@ -78,7 +77,7 @@ class Crew:
         self._lead = threading.Lock()
         self._lead.acquire()
         self._turn = 0
-        self._pace = pace or Pace(_threads_compete())
+        self._pace = pace or Pace(threads_compete())
         self._ended_calls = 0  # of threads that did not lead; for the pace
         self._cpu_ns = self._looked_ns = 0  # processor time of the process at the last look, and when that was
         self._brief_row = 0  # calls in a row that took less than BRIEF_NS, counted while inline
@@ -493,8 +492,3 @@ class Crew:
             connection = poller.step()
             if connection is not None:
                 self._line.put(connection)
-
-
-def _threads_compete() -> bool:
-    """Whether there is a GIL; Python 3.13 can be built without and can switch it on and off."""
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())

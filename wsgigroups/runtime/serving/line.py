@@ -34,10 +34,10 @@ class Line:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def offer(self, connection: Connection, now_ns: int) -> None:
+    def offer(self, connection: Connection, now_ns: int, held: bool = False) -> None:
         """Queue a request. The caller holds the lock; if it does not lead, it wakes the leader afterwards."""
         connection.arrived_ns = connection.arrived_ns or now_ns
-        self._queue.offer(connection, now_ns)
+        self._queue.offer(connection, now_ns, held)
         self._words[_QUEUED] = len(self._queue)
 
     def take(self) -> Optional[Connection]:
@@ -85,26 +85,20 @@ class Line:
         with self._lock:
             if self.begin(connection):
                 return True
-        self._poller.watch(connection)
-        now_ns = self._clock()
-        with self._lock:
-            if not self._queue.has_place():
-                self.offer(connection, now_ns)
-                return False
-            connection.arrived_ns = connection.arrived_ns or now_ns
-            connection.offered_ns = now_ns
-            self._queue.hold(connection)
-            self._words[_QUEUED] = len(self._queue)
+        self.put(connection, held=True)
         return False
 
-    def put(self, connection: Connection) -> None:
-        """Queue a request that has just come, watched, so as to hear of it if the client leaves. The caller leads."""
+    def put(self, connection: Connection, held: bool = False) -> None:
+        """Queue a request that has just come, watched, so as to hear of it if the client leaves. The caller leads.
+
+        held: it has no lane.
+        """
         if connection.trusted and self.too_late(connection):
             return
         now_ns = self._clock()
         self._poller.watch(connection)
         with self._lock:
-            self.offer(connection, now_ns)
+            self.offer(connection, now_ns, held)
 
     def next(self, stays: bool) -> Optional[Connection]:
         """Put all that has come into the queue, and take what has waited longest. The caller leads.

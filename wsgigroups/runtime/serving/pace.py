@@ -18,6 +18,8 @@ Written by the monitor and, as to short calls, by request threads; a lost update
 
 from __future__ import annotations
 
+import sys
+
 TICK_S = 0.005  # a call that outlasts one to two ticks costs the caller its leadership
 PATIENT_TICKS = 5  # … unless it computes in single mode
 QUICK_NS = 3_000_000
@@ -140,3 +142,8 @@ class Pace:
             self._pause_ns = _PAUSE_NS
         self._not_before_ns = now_ns + self._pause_ns
         self._pause_ns = min(2 * self._pause_ns, _LONGEST_PAUSE_NS)
+
+
+def threads_compete() -> bool:
+    """Whether there is a GIL; Python 3.13 can be built without and can switch it on and off."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())

@@ -35,14 +35,19 @@ class Queue:
         """How many requests wait for nothing but a thread; what is outside waits for a place."""
         return len(self._inside)
 
-    def offer(self, connection: Connection, now_ns: int) -> None:
-        """Let it wait; `arrived_ns` of the connection is when its request came."""
+    def offer(self, connection: Connection, now_ns: int, held: bool = False) -> None:
+        """Let it wait; `arrived_ns` of the connection is when its request came. held: it has no lane, as for `hold`."""
         connection.state = QUEUED
         connection.offered_ns = now_ns
-        self.used = True
-        side = self._inside if self.has_place() else self._outside
-        side.append(connection)
-        self._expect(self._expiry(connection, side is self._outside)[0])
+        if not self.has_place():
+            self._outside.append(connection)
+            self._expect(self._expiry(connection, True)[0])
+        elif held:
+            self.hold(connection)
+        else:
+            self._inside.append(connection)
+            self._expect(self._expiry(connection, False)[0])
+            self.used = True
 
     def hold(self, connection: Connection) -> None:
         """Let others pass one that has a place, until it has a lane, or HOLD_NS are over since it was offered."""
@@ -82,6 +87,7 @@ class Queue:
             self.used = True
         while outside and self.has_place():
             self._inside.append(outside.popleft())
+            self.used = True
         self._outside = outside
         for side in (self._inside, self._outside, self._held):
             for connection in side:
