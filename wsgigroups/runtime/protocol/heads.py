@@ -57,6 +57,7 @@ class Head:
         "length",
         "method",
         "noted",
+        "ordinary",
         "target",
     )
 
@@ -65,12 +66,17 @@ class Head:
         self.target = target
         self.environ = environ  # the application's from the call on: it may change what it likes
         self.is_http_1_1 = is_http_1_1
+        self.ordinary = False  # HTTP/1.1, kept open, not HEAD: an answer needs nothing but a length
         self.length = 0
         self.lane_key = ""  # made by the lanes when they need it
         self.noted: Any = None  # by the access log: the same as long as equal bytes give this object again
         self.chunked = False
         self.expects = False  # the client waits for 100 (Continue) before it sends the body
         self.keep_alive = is_http_1_1
+
+
+NO_ENVIRON: Environ = {}  # of a head whose request has been answered: what the application put there is let go
+_NO_HEAD = Head("GET", "/", NO_ENVIRON, True)
 
 
 def check(head: bytes) -> None:
@@ -95,21 +101,10 @@ class Memory:
 
     def __init__(self) -> None:
         self.block = b""  # the fields of the last request
-        self.bytes = b""  # the whole head that `head` and `environ` were made of
-        self.environ: Optional[Environ] = None  # once a block has come twice
-        self.head: Optional[Head] = None  # given out again for equal bytes, with a new environ
+        self.bytes = b""  # the whole head that `head` and `environ` were made of; b"": none, and these mean nothing
+        self.environ: Environ = NO_ENVIRON
+        self.head = _NO_HEAD  # given out again for equal bytes, with a new environ: a connection has one at a time
         self.minor = b"1"  # of the version
-
-
-def recall(memory: Memory) -> Optional[Head]:
-    """Return what `memory.bytes` has been parsed to, with an environ of its own; None if nothing is remembered.
-
-    The same object each time: a connection has one request at a time.
-    """
-    head, environ = memory.head, memory.environ
-    if head is not None and environ is not None:
-        head.environ = environ.copy()
-    return head
 
 
 def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Optional[Memory] = None) -> Head:
@@ -121,9 +116,8 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     if memory is None:
         return _parse(head, _REQUEST_LINE.match(head), base, keys, engine)
     if head == memory.bytes:
-        known = recall(memory)
-        if known is not None:
-            return known
+        memory.head.environ = memory.environ.copy()
+        return memory.head
     match = _REQUEST_LINE.match(head)
     if match is None:
         return _parse(head, None, base, keys, engine)
@@ -132,11 +126,10 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     method = METHODS.get(method_bytes)
     if block != memory.block or len(head) > _FAST_BYTES:
         memory.block = block if len(block) <= _REMEMBERED_BYTES else b""
-        memory.environ = memory.head = None
+        memory.bytes = b""
         return _parse(head, match, base, keys, engine)
     if (
-        memory.environ is None
-        or memory.head is None
+        not memory.bytes
         or method is None
         or target_bytes[0] != 47  # "/"
         or b"#" in target_bytes
@@ -145,7 +138,7 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
         or minor != memory.minor
     ):
         result = _parse(head, match, base, keys, engine)
-        if memory.environ is None and not (result.length or result.chunked or target_bytes[0] != 47):
+        if not (memory.bytes or result.length or result.chunked or target_bytes[0] != 47):
             memory.bytes, memory.minor, memory.head = head, minor, result
             memory.environ = result.environ.copy()
         return result
@@ -158,6 +151,7 @@ def parse(head: bytes, base: Environ, keys: Keys, engine: Engine, memory: Option
     environ["QUERY_STRING"] = query
     result = Head(method, target, environ.copy(), minor == b"1")
     result.keep_alive = memory.head.keep_alive
+    result.ordinary = result.is_http_1_1 and result.keep_alive and method != "HEAD"
     memory.bytes, memory.head = head, result
     return result
 
@@ -244,6 +238,7 @@ def frame(head: Head, authority: str) -> None:
     if connection is not None:
         closes, keeps = _connections.get(connection) or _connection_options(connection)
         head.keep_alive = not closes and (head.is_http_1_1 or keeps)
+    head.ordinary = head.is_http_1_1 and head.keep_alive and head.method != "HEAD"
     expect = environ.get("HTTP_EXPECT")
     if expect is not None and head.is_http_1_1:
         _expect(head, expect)

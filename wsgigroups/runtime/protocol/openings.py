@@ -37,7 +37,7 @@ class Openings:
         environ = base.copy()
         environ.update(added)
         head = Head(first.method, first.target, environ, first.is_http_1_1)
-        head.keep_alive = first.keep_alive
+        head.keep_alive, head.ordinary = first.keep_alive, first.ordinary
         return head
 
     def learn(self, data: bytes, base: Environ, head: Head) -> None:
@@ -57,5 +57,5 @@ class Openings:
             self._known = {}
         added = {key: value for key, value in environ.items() if base.get(key) is not value}
         kept = Head(head.method, head.target, {}, head.is_http_1_1)
-        kept.keep_alive = head.keep_alive
+        kept.keep_alive, kept.ordinary = head.keep_alive, head.ordinary
         self._known[data] = kept, added

@@ -1,6 +1,6 @@
 """The head of a response: what an application may say, and how its body is framed.
 
-Sans-I/O; called in request threads. `prepare` refuses at once what PEP 3333 ("The start_response() Callable") and
+Sans-I/O; called in request threads. A Preparer refuses at once what PEP 3333 ("The start_response() Callable") and
 RFC 9110 forbid, so that the error is raised inside the application's call. `compose` decides the framing.
 """
 
@@ -34,6 +34,8 @@ _LINE_BYTES = 256  # longer ones are not remembered
 _lines: Dict[Tuple[str, str], Tuple[bytes, int, int]] = {}  # (name, value) → line, kind, length: checked before
 _statuses: Dict[str, Tuple[int, bytes]] = {}
 
+SHORT_BYTES = 65536  # a body up to this size is copied behind the head, so that one send takes both
+
 NO_BODY, WITH_LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
 REASONS = {
     200: "OK",
@@ -59,54 +61,97 @@ class FieldTooLargeError(Exception):
 class Prepared:
     """A response's status and fields, checked and encoded."""
 
-    __slots__ = ("code", "dated", "fields", "length", "named", "plain", "status_line")
+    __slots__ = ("code", "dated", "fields", "last", "length", "named", "plain", "short", "status_line")
 
     def __init__(self, code: int, status_line: bytes) -> None:
         self.code = code
         self.status_line = status_line
         self.fields = b""  # lines, each with its CRLF
         self.length: Optional[int] = None  # Content-Length
+        self.short: Optional[int] = None  # the same, if the answer is plain and not long
         self.dated = self.named = False  # the application sent its own Date, its own Server
         self.plain = code not in _BODILESS  # it has a body, and both of these fields are ours
+        self.last = _NO_HEAD
+
+    def head(self, own: bytes) -> bytes:
+        """Return the head of a short answer on a kept connection; own: as for `compose`."""
+        made_of, head = self.last
+        if made_of is not own:
+            head = self.status_line + own + self.fields + b"\r\n"
+            self.last = own, head
+        return head
 
 
-def prepare(status: Any, headers: Any, line_limit: int) -> Prepared:
-    """Check and encode. Raises TypeError, ValueError, FieldTooLargeError (line_limit in bytes, 0: none)."""
-    try:
-        code, status_line = _statuses[status]
-    except (KeyError, TypeError):
-        code, status_line = _check_status(status)
-    if not isinstance(headers, list):
-        raise TypeError("headers must be a list, not %s" % type(headers).__name__)
-    result = Prepared(code, status_line)
-    lines: List[bytes] = []
-    for field in headers:
+_NO_HEAD = b"", b""
+
+
+class Preparer:
+    """Makes a Prepared of what applications say; used by all request threads.
+
+    What was prepared last, of fields that had all come before, is kept: mostly the same is said again. It is compared
+    as a whole, and nothing changes a Prepared once it is here. A tuple is read and stored in one operation.
+    """
+
+    __slots__ = ("_last", "_line_limit")
+
+    def __init__(self, line_limit: int) -> None:
+        """line_limit: of one field's line, in bytes; 0: none."""
+        self._line_limit = line_limit
+        self._last: Tuple[str, List[Tuple[str, str]], Prepared] = ("", [], Prepared(0, b""))
+
+    def prepare(self, status: Any, headers: Any) -> Prepared:
+        """Check and encode. Raises TypeError, ValueError, FieldTooLargeError."""
+        last_status, last_headers, last = self._last
+        if status == last_status and headers == last_headers and type(headers) is list:
+            return last
+        return self._prepare(status, headers)
+
+    def _prepare(self, status: Any, headers: Any) -> Prepared:
+        checked = False  # whether anything was new
         try:
-            line, kind, length = _lines[field]
-        except (KeyError, TypeError):  # not yet known, or a list
-            line, kind, length = _encode(field)
-        if not kind:
-            lines.append(line)
-        elif kind == _LENGTH:
-            if result.length is not None:
-                raise ValueError("there is more than one Content-Length")
-            result.length = length
-            if code != 204:  # RFC 9110 section 8.6
+            code, status_line = _statuses[status]
+        except (KeyError, TypeError):
+            code, status_line = _check_status(status)
+            checked = True
+        if not isinstance(headers, list):
+            raise TypeError("headers must be a list, not %s" % type(headers).__name__)
+        result = Prepared(code, status_line)
+        lines: List[bytes] = []
+        for field in headers:
+            try:
+                line, kind, length = _lines[field]
+            except (KeyError, TypeError):  # not yet known, or a list
+                line, kind, length = _encode(field)
+                checked = True
+            if not kind:
                 lines.append(line)
-        else:
-            result.plain = False
-            result.dated = result.dated or kind == _DATE
-            result.named = result.named or kind == _SERVER
-            lines.append(line)
-    result.fields = fields = b"".join(lines)
-    if line_limit and len(fields) > line_limit:
+            elif kind == _LENGTH:
+                if result.length is not None:
+                    raise ValueError("there is more than one Content-Length")
+                result.length = length
+                if code != 204:  # RFC 9110 section 8.6
+                    lines.append(line)
+            else:
+                result.plain = False
+                result.dated = result.dated or kind == _DATE
+                result.named = result.named or kind == _SERVER
+                lines.append(line)
+        result.fields = fields = b"".join(lines)
+        if self._line_limit and len(fields) > self._line_limit:
+            self._check_lines(lines)
+        if result.plain and result.length is not None and result.length <= SHORT_BYTES:
+            result.short = result.length
+        if not checked:
+            self._last = status, headers[:], result
+        return result
+
+    def _check_lines(self, lines: List[bytes]) -> None:
         for line in lines:
-            if len(line) - 2 > line_limit:
+            if len(line) - 2 > self._line_limit:
                 raise FieldTooLargeError(
                     "the response header %s is %d bytes long: header-buffer-size allows %d"
-                    % (line.partition(b":")[0].decode("ascii"), len(line) - 2, line_limit)
+                    % (line.partition(b":")[0].decode("ascii"), len(line) - 2, self._line_limit)
                 )
-    return result
 
 
 def _check_status(status: Any) -> Tuple[int, bytes]:

@@ -107,6 +107,7 @@ def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
     head.expects = False  # the gateway has the body or waits for nothing
     # Our own gateway understands chunks, so that it can tell an answer that was cut short (nginx does not).
     head.is_http_1_1 = trusted and given.get("WSGIGROUPS_FRAMING") == "chunked"
+    head.ordinary = False
     return head
 
 

@@ -25,8 +25,10 @@ class Connection:
     """A socket, the bytes received and not yet understood, and the request they make."""
 
     __slots__ = (
+        "answer",
         "arrived_ns",
         "base",
+        "begun",
         "begun_ns",
         "body",
         "data",
@@ -36,6 +38,7 @@ class Connection:
         "fd",
         "gone",
         "head",
+        "incomplete",
         "is_uwsgi",
         "keep",
         "keys",
@@ -46,7 +49,6 @@ class Connection:
         "owned",
         "peer",
         "received_bytes",
-        "requests",
         "scanner",
         "signalled",
         "since_ns",
@@ -66,6 +68,7 @@ class Connection:
         self.trusted = keys.trusted
         self.peer = peer  # for log lines
         self.unix = unix
+        self.incomplete = unix or keys.trusted  # its environs need more than heads and `base` say
         self.watched = False  # registered with epoll
         self.state = IDLE
         self.owned = False
@@ -88,5 +91,6 @@ class Connection:
         self.output: Optional[Output] = None  # bytes that the socket has not taken yet
         self.slow = False  # its request is called as one that waits long: see lanes.Lanes
         self.keep = False  # another request may follow the answer being sent
-        self.requests = 0
+        self.answer = b""  # whole, for the leader to send together with others
+        self.begun = False  # whether there has been a whole head
         self.memory = Memory()

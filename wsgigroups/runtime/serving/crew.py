@@ -1,26 +1,27 @@
 """The threads of a daemon: request threads that lead in turn, and the monitor that watches the leader.
 
-Leadership is a baton: `_lead` is locked while somebody drives the poller, and the lock passes from thread to thread
-without being released. A leader that calls the application *inline* releases it for that time: on return it takes it
-back and goes on polling, at the cost of two uncontended lock operations and of no hand-off at all. If the call takes
-longer than a tick, the monitor has taken the lock in the meantime and given it to another thread, and the returning
-one goes on as an ordinary request thread. After that the crew is *eager*: leaders hand over before they call. Where
-calls compute it goes over to *single*: requests are put in line, and the leader calls them one by one. See pace.Pace
-for when. When every request thread is in the application, the monitor leads: it receives, keeps time and queues
-requests, and never calls the application. Whatever is in the queue when a request thread leads comes before what that
-thread finds in the poll.
+Leadership is a baton: `_baton` is empty while somebody drives the poller, who may pass it to another thread without
+putting it back. A leader that calls the application *inline* puts it there for that time: on return it takes it back
+and goes on polling, at the cost of two operations on a deque, which are atomic and cheaper than a lock's, and of no
+hand-off at all. If the call takes longer than a tick, the monitor has taken the baton in the meantime and given it to
+another thread, and the returning one goes on as an ordinary request thread. After that the crew is *eager*: leaders
+hand over before they call. Where calls compute it goes over to *single*: requests are put in line, and the leader calls
+them one by one. See pace.Pace for when. When every request thread is in the application, the monitor leads: it
+receives, keeps time and queues requests, and never calls the application. Whatever is in the queue when a request
+thread leads comes before what that thread finds in the poll.
 
-What is shared, and why that needs no GIL: `_turn` is written by the leader alone, before it releases `_lead`, and read
-by the monitor after it has acquired it; idle threads, the queue, `_detached` and the board's counters are guarded by
+What is shared, and why that needs no GIL: `_turn` is written by the leader alone, before it puts down the baton, and
+read by the monitor after it has taken it; idle threads, the queue, `_detached` and the board's counters are guarded by
 `poller.lock`; what the pace is decided by may lose an update, which moves a switch of modes by a few requests.
 """
 
 from __future__ import annotations
 
+import collections
 import select
 import threading
 import time
-from typing import Callable, List, Optional
+from typing import Callable, Deque, List, Optional
 
 from ..wire.board import WORD, Board
 from ..wire.spec import Serving
@@ -35,7 +36,6 @@ from .tally import Tally
 
 BRIEF_NS = 300_000  # after BRIEF_ROW calls in a row that took less, answers of one round leave together
 BRIEF_ROW = 100
-OUTBOX_NS = 1_000_000  # no answer waits for longer than that, and one call, for those that leave with it
 _QUIET_TICKS = 10  # ticks without a new request after which the monitor sleeps until the next one
 HEARTBEAT_S = 1.0
 _STARTED, _ACTIVE = WORD["started_total"], WORD["requests_active"]
@@ -74,8 +74,7 @@ class Crew:
         if settings.multiprocess:
             poller.places = self._places
             poller.ended = lambda: self._ended_calls
-        self._lead = threading.Lock()
-        self._lead.acquire()
+        self._baton: Deque[None] = collections.deque()
         self._turn = 0
         self._pace = pace or Pace(threads_compete())
         self._ended_calls = 0  # of threads that did not lead; for the pace
@@ -145,7 +144,7 @@ class Crew:
             return True
         if len(self._threads) >= self._most:
             return False
-        thread = RequestThread(len(self._threads), self._lead)
+        thread = RequestThread(len(self._threads))
         thread.wake.release()
         try:
             self._start_thread(thread)
@@ -190,8 +189,8 @@ class Crew:
 
     def _drive(self, me: RequestThread) -> None:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
-        poller, ready, lead, clock = self._poller, self._poller.ready, self._lead, self._clock
-        pace, line, lanes, queue = self._pace, self._line, self._lanes, self._poller.queue
+        poller, ready, baton, clock = self._poller, self._poller.ready, self._baton, self._clock
+        pace, line, lanes, queue, outbox = self._pace, self._line, self._lanes, poller.queue, poller.outbox
         while True:
             if ready and not queue.used:
                 connection = poller.step()
@@ -211,31 +210,35 @@ class Crew:
                 self._hand_on(me, connection)
                 return
             start_ns = clock()
-            if poller.outbox and start_ns - poller.outbox_since_ns > OUTBOX_NS:
+            if start_ns > poller.send_by_ns:
                 poller.send_outbox()
             self._turn = turn = self._turn + 1
-            me.leads = False
-            lead.release()
+            baton.append(None)
             if self._monitor_sleeps:
                 self._wake_monitor()
             self._answer_inline(me, connection, start_ns)
-            if not me.leads and not lead.acquire(False):
-                self._follow(me, connection)  # the monitor has counted us as detached
-                return
-            if self._turn != turn:
-                # Somebody else leads inline just now and finds the baton gone, as if the monitor had taken it: it
-                # takes the place among the detached that the monitor gave us.
-                self._release(connection)
-                continue
-            if connection.signalled:  # it was in the queue when something came
+            try:
+                baton.pop()
+            except IndexError:  # the monitor has taken it, and counted us as detached
+                break
+            if connection.answer:
+                connection.state = POSTED
+                outbox.append(connection)
+            # It may have been in the queue when something came. Or somebody else leads inline just now and finds the
+            # baton gone, as if the monitor had taken it: it takes the place among the detached that we were given.
+            if connection.signalled or self._turn != turn:
                 self._release(connection)
             elif connection.owned:
                 connection.owned = False
                 if (connection.data or connection.more) and connection.state <= POSTED:
                     ready.append((connection, 0))
+        self._words[me.busy_word] = 0
+        self._gateway.send_late(connection, me.tally)
+        self._follow(me, connection)
 
     def _wait(self, me: RequestThread) -> bool:
         """Look for events, at once if a request is known; False: the end has come. The caller leads."""
+        self._words[me.busy_word] = 0
         if not (me.tally.empty or self._poller.ready):
             with self._lock:
                 self._publish(me.tally)
@@ -264,25 +267,24 @@ class Crew:
             self._promote()
 
     def _answer_inline(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
-        """Run one request as the leader that may come back to its baton, with its time on the board."""
+        """Run one request as the leader that may come back to its baton, with its time on the board until it waits."""
         words, word = self._words, me.busy_word
         words[word] = start_ns
         me.connection = connection
         head = connection.head
         if connection.arrived_ns:
             me.waited(connection, start_ns)
-        regain = me.regain if self._brief_row >= BRIEF_ROW else None
+        swift = self._brief_row == BRIEF_ROW
         try:
-            end_ns = self._gateway.answer(connection, start_ns, me.tally, regain)
+            end_ns = self._gateway.answer(connection, start_ns, me.tally, swift)
         except BaseException as error:  # noqa: BLE001 — ours, not the application's: this request only
             end_ns = self._lose(connection, error)
-        words[word] = 0
-        if end_ns - start_ns < BRIEF_NS:
+        if end_ns - start_ns >= BRIEF_NS:
+            self._brief_row = 0
+        elif not swift:
             self._brief_row = row = self._brief_row + 1
             if row == BRIEF_ROW:
                 self._pace.brief()
-        else:
-            self._brief_row = 0
         if self._lanes.known and head is not None and end_ns - start_ns < QUICK_NS:
             self._lanes.learn(head, end_ns - start_ns, end_ns)
 
@@ -466,8 +468,12 @@ class Crew:
 
     def _take_over(self, computing: bool) -> None:
         """Take the baton from a leader that has been in the application for a tick, and give it on."""
-        if self._monitor_leads or not self._lead.acquire(False):
-            return  # it polls, or is us
+        if self._monitor_leads:
+            return
+        try:
+            self._baton.pop()
+        except IndexError:  # the leader polls
+            return
         # Nobody can begin a turn now; a turn that began since we looked loses the baton early, which does no harm.
         self._pace.overran(self._clock(), computing)
         self._brief_row = 0

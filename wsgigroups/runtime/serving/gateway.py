@@ -13,10 +13,10 @@ from typing import Any, Callable, Dict, Iterable, Optional
 from ..protocol import forwarding, responses
 from ..protocol.heads import Head
 from .access import AccessLog
-from .bodies import EMPTY_BODY, ArrivingBody
+from .bodies import ArrivingBody
 from .connection import FLUSHING, Connection
 from .errors_stream import ErrorsStream
-from .exchange import ClientGoneError, Exchange
+from .exchange import ClientGoneError, Exchange, begin
 from .files import FileWrapper
 from .poller import Poller
 from .tally import Tally
@@ -43,44 +43,34 @@ class Gateway:
         self.access = access
         self._errors = errors
 
-    def answer(
-        self, connection: Connection, start_ns: int, tally: Tally, regain: Optional[Callable[[], bool]] = None
-    ) -> int:
+    def answer(self, connection: Connection, start_ns: int, tally: Tally, swift: bool = False) -> int:
         """Run one request to its end; returns the monotonic time of it.
 
-        regain: makes the caller the leader again, who may put the answer into the outbox; False if somebody else leads.
-        None: the answer is to leave at once. Raises nothing that an application could cause.
+        swift: calls are short and nothing contends. The answer may be left in `connection.answer` then, to be given to
+        the outbox, or to `send_late` if somebody else leads. Raises nothing that an application could cause.
         """
         head = connection.head
         assert head is not None
         environ = head.environ
-        if connection.trusted or connection.unix:
+        if connection.incomplete:
             self._complete_environ(connection, environ)
-        if head.length or head.chunked:
-            body = self._open_body(connection, head)
-        else:
-            environ["wsgi.input"] = EMPTY_BODY
-            body = None
-        access = self.access
-        known = head.noted  # as `note` would find out, without the call
-        noted = None if access is None else known if known and known.log is access else access.note(head)
-        exchange = Exchange(self.poller, connection, head, body)
+        body = self._open_body(connection, head, tally) if head.length or head.chunked else None
+        access, noted = self.access, None
+        if access is not None:
+            noted = head.noted  # as `note` would find out, without the call
+            if noted is None or noted.log is not access:
+                noted = access.note(head)
+        exchange = begin(self.poller, connection, head, body)
         result: Any = None
-        posted = b""
+        whole = True
         try:
             result = self._application(environ, exchange.start_response)
-            if type(result) is list and len(result) == 1 and exchange.framing == _UNSENT and body is None:
-                start, block = exchange.whole(result[0])
-                whole = exchange.left <= 0
-                if regain is not None and whole and exchange.keep and len(block) <= _POSTED_BYTES:
-                    posted = start + block
-                    exchange.sent_bytes = len(posted)
-                else:
-                    exchange.send_one(start, block, regain is not None and whole)
+            data = exchange.ordinary(result[0]) if type(result) is list and len(result) == 1 else b""
+            if swift and data and len(data) <= _POSTED_BYTES:
+                connection.answer = data
+                exchange.sent_bytes = len(data)
             else:
-                whole = self._send(exchange, result)
-            if exchange.gone or not whole:
-                whole = self._fell_short(exchange)
+                whole = self._send(exchange, result, data, swift)
         except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
             whole = self._failed(exchange, error)
         if type(result) is not list and result is not None:
@@ -92,22 +82,16 @@ class Gateway:
         prepared = exchange.prepared
         code = prepared.code if prepared is not None else 500
         tally.statuses[code // 100] += 1
-        if head.length or head.chunked:
-            tally.received_bytes += len(connection.body) if body is None else body.received_bytes
+        if body is not None:
+            tally.received_bytes += body.received_bytes
         tally.sent_bytes += exchange.sent_bytes
         tally.application_ns += end_ns - start_ns
         if not whole:
             tally.aborted += 1
         if access is not None and noted is not None:
             access.take((noted, code, exchange.sent_bytes, end_ns - start_ns, end_ns))
-        connection.requests += 1
-        if posted:
-            assert regain is not None
-            if regain():
-                self.poller.post(connection, head, posted, end_ns)
-                return end_ns
-            whole = self._send_late(exchange, posted, tally)
-        self._leave(connection, exchange, whole, end_ns)
+        if not connection.answer:
+            self._leave(connection, exchange, whole, end_ns)
         return end_ns
 
     def _complete_environ(self, connection: Connection, environ: Dict[str, Any]) -> None:
@@ -126,28 +110,59 @@ class Gateway:
             exchange.log("error", text % exchange.left)
         return False
 
-    def _open_body(self, connection: Connection, head: Head) -> Optional[ArrivingBody]:
+    def _open_body(self, connection: Connection, head: Head, tally: Tally) -> Optional[ArrivingBody]:
         """Give the request its input; returned if it has yet to arrive."""
         if connection.decoder is None and (head.chunked or len(connection.body) == head.length):
-            head.environ["wsgi.input"] = io.BytesIO(connection.body) if connection.body else EMPTY_BODY
+            tally.received_bytes += len(connection.body)
+            if connection.body:
+                head.environ["wsgi.input"] = io.BytesIO(connection.body)
+                connection.body = b""
             return None
         body = ArrivingBody(connection, self.poller.settings.socket_timeout_s, head.expects, self._clock)
         head.environ["wsgi.input"] = body
         return body
 
-    def _send_late(self, exchange: Exchange, answer: bytes, tally: Tally) -> bool:
-        """Send what was to be posted, now that somebody else leads; False when the client is gone."""
-        exchange.sent_bytes = 0
+    def send_late(self, connection: Connection, tally: Tally) -> None:
+        """Send what was to go to the outbox, now that somebody else leads."""
+        answer, head = connection.answer, connection.head
+        if not answer or head is None:
+            return
+        connection.answer = b""
+        exchange = begin(self.poller, connection, head, None)
+        whole = True
         try:
             exchange.send(answer)
         except ClientGoneError as error:
             exchange.log("info", str(error))
             tally.aborted += 1
-            return False
-        return True
+            whole = False
+        self._leave(connection, exchange, whole, self._clock())
 
-    def _send(self, exchange: Exchange, result: Any) -> bool:
-        """Send whatever the application returned. Raises anything."""
+    def _send(self, exchange: Exchange, result: Any, data: bytes, swift: bool) -> bool:
+        """Send what the application has returned; whether that was all of it. data: the same, if it is ordinary.
+
+        Raises anything.
+        """
+        if data:
+            exchange.framing = responses.WITH_LENGTH
+            exchange.send(data)
+            whole = True
+        elif type(result) is list and len(result) == 1 and exchange.framing == _UNSENT and exchange.body is None:
+            start, block = exchange.whole(result[0])
+            whole = exchange.left <= 0
+            if swift and whole and exchange.keep and len(block) <= _POSTED_BYTES:
+                exchange.connection.answer = start + block
+                exchange.sent_bytes = len(start) + len(block)
+            else:
+                exchange.send_one(start, block, swift and whole)
+        else:
+            whole = self._send_any(exchange, result)
+        if exchange.gone or not whole:
+            whole = self._fell_short(exchange)
+        return whole
+
+    def _send_any(self, exchange: Exchange, result: Any) -> bool:
+        """Send whatever the application has returned. Raises anything."""
         if type(result) is FileWrapper and exchange.framing == _UNSENT and exchange.prepared is not None:
             region = result.region()
             if region is not None:

@@ -13,7 +13,7 @@ from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
 from ..protocol.openings import Openings
 from ..protocol.scanner import Scanner
-from .connection import BODY, IDLE, RUNNING, Connection
+from .connection import BODY, RUNNING, Connection
 
 
 class Intake:
@@ -26,20 +26,12 @@ class Intake:
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
         data = connection.data
-        if connection.state == IDLE and data == connection.memory.bytes and data:
-            connection.head = heads.recall(connection.memory)
-            if connection.head is not None:  # equal to the last one, which had no body
-                connection.data = b""
-                connection.decoder = connection.scanner = None  # it may have come in pieces, behind an empty line
-                connection.empty_lines = 0
-                connection.state = RUNNING
-                return True
-        elif connection.state == BODY:
+        if connection.state == BODY:
             return self._body(connection)
         if connection.scanner is None:
             if not data:
                 return False
-            if data[0] == uwsgi.FIRST_BYTE and not connection.requests and not connection.empty_lines:
+            if data[0] == uwsgi.FIRST_BYTE and not connection.begun and not connection.empty_lines:
                 return self._packet(connection)
             if data[0] == 13:
                 data = self._skip_empty_lines(connection)
@@ -55,7 +47,7 @@ class Intake:
             connection.scanner = None
         if end == len(data):
             connection.data = b""
-            if connection.requests:
+            if connection.begun:
                 head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
             else:
                 head = self._open(connection, data)
@@ -79,6 +71,7 @@ class Intake:
         while data.startswith(b"\r\n"):
             data = data[2:]
             connection.empty_lines += 1
+            connection.memory.bytes = b""  # the short way, in `Poller.step`, counts no lines
             if connection.empty_lines > limits.EMPTY_LINES:
                 raise ProtocolError(400, "there are empty lines instead of a request line")
         connection.data = data
@@ -95,6 +88,7 @@ class Intake:
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
         connection.head = head
+        connection.begun = True
         connection.decoder = None
         connection.empty_lines = 0
         if not head.length and not head.chunked:

@@ -13,13 +13,13 @@ import socket
 import struct
 import threading
 import traceback
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional
 
 from ..protocol import responses
-from ..protocol.heads import Head
+from ..protocol.heads import NO_ENVIRON, Head
 from ..wire.board import WORD
 from ..wire.spec import Serving
-from .connection import CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, Connection
+from .connection import CLOSED, FLUSHING, HEAD, IDLE, LINGERING, Connection
 from .dates import Dates
 from .output import DONT_WAIT, Output
 
@@ -27,6 +27,7 @@ SECOND_NS = 1_000_000_000
 HEAD_TIMEOUT_NS = 10 * SECOND_NS  # from a request's first byte to the end of its head; then 408
 LINGER_NS = 2 * SECOND_NS  # how long we read on after our last word, so that the client can read it (RFC 9112, 9.6)
 LINGER_BYTES = 4 << 20
+OUTBOX_NS = 1_000_000  # no answer waits for longer than that, and one call, for those that leave with it
 DRAIN_IDLE_NS = 2 * SECOND_NS  # when draining: a kept connection's next request may be on its way for this long
 _READ = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _READ_WRITE = _READ | select.EPOLLOUT
@@ -52,8 +53,8 @@ class Keeper:
         self.stopping = False
         self.tune(settings)
         self.connections: Dict[int, Connection] = {}
-        self.outbox: List[Tuple[Connection, Head, bytes]] = []  # whole answers that leave together; the leader's
-        self.outbox_since_ns = 0  # when the first of them was put there
+        self.outbox: List[Connection] = []  # POSTED: their answers leave together; the leader's
+        self.send_by_ns = 0  # when `send_outbox` is to be called, if there is anything
         self.surplus = 0  # kept connections that a sibling has time for: each ends with its next answer, which says so
         self.refused: Callable[[Connection, int, int], None] = lambda _connection, _status, _size: None
         self._words = words
@@ -68,6 +69,7 @@ class Keeper:
     def tune(self, settings: Serving) -> None:
         """Take over settings."""
         self.settings = settings
+        self.prepare = responses.Preparer(settings.header_buffer_size_bytes).prepare
         keep_alive_s = settings.keep_alive_timeout_s
         self.keep_alive_ns = DRAIN_IDLE_NS if self.stopping else int(keep_alive_s * SECOND_NS)
         self.keeps = keep_alive_s > 0 and not self.stopping  # whether an answer may leave its connection open
@@ -109,6 +111,7 @@ class Keeper:
         """Have epoll watch it from now on; what has come already is reported, too."""
         if not connection.watched:
             connection.watched = True
+            os.set_blocking(connection.fd, False)  # for whoever reads without a flag that says so
             self.epoll.register(connection.fd, _READ)
             if not connection.deadline_ns and connection.state in (IDLE, HEAD):
                 self.set_deadline(connection, self._clock() + HEAD_TIMEOUT_NS)
@@ -116,10 +119,10 @@ class Keeper:
     def kept(self, connection: Connection, now_ns: int) -> None:
         """A response is complete and another request may come: wait for it."""
         connection.state = IDLE
-        self._await_next(connection, now_ns)
-
-    def _await_next(self, connection: Connection, now_ns: int) -> None:
-        connection.head = None
+        head = connection.head
+        if head is not None:
+            head.environ = NO_ENVIRON
+            connection.head = None
         connection.body = b""
         keep_alive_ns = self.keep_alive_ns
         connection.deadline_ns = deadline_ns = now_ns + keep_alive_ns
@@ -221,33 +224,37 @@ class Keeper:
             self.epoll.modify(connection.fd, _READ_WRITE)
         else:
             connection.watched = True
+            os.set_blocking(connection.fd, False)
             self.epoll.register(connection.fd, _READ_WRITE)
 
-    def post(self, connection: Connection, head: Head, answer: bytes, now_ns: int) -> None:
-        """Put a whole answer on a kept connection into the outbox.
+    def send_outbox(self) -> None:
+        """Send all answers in it, and wait for the next requests. The caller leads.
 
         What one round of events has led to leaves in one go: the code that answers and the kernel's code that sends
         do not push each other out of the processor's caches, and a client is not woken for each answer anew.
         """
-        if not self.outbox:
-            self.outbox_since_ns = now_ns
-        self.outbox.append((connection, head, answer))
-        connection.state = POSTED
-        self._await_next(connection, now_ns)
-
-    def send_outbox(self) -> None:
-        """Send all answers in it. The caller leads."""
-        outbox, self.outbox = self.outbox, []
-        for connection, head, answer in outbox:
+        outbox = self.outbox[:]
+        self.outbox.clear()
+        now_ns = self._clock()
+        self.send_by_ns = now_ns + OUTBOX_NS
+        deadline_ns = now_ns + self.keep_alive_ns
+        for connection in outbox:
+            answer, head = connection.answer, connection.head
+            connection.answer = b""
+            connection.head = None
+            connection.deadline_ns = deadline_ns
             connection.state = IDLE
             try:
+                if not connection.watched:
+                    self.watch(connection)
                 sent = connection.sock.send(answer, DONT_WAIT)
             except BlockingIOError:
                 sent = 0
             except OSError as error:
-                self.log_request(head, connection, "info", "the client is gone: %s" % error)
-                self._abandon(connection)
+                self._unsent(connection, head, error)
                 continue
+            if head is not None:
+                head.environ = NO_ENVIRON
             if sent < len(answer):
                 connection.output = output = Output()
                 output.append(memoryview(answer)[sent:])
@@ -255,6 +262,14 @@ class Keeper:
                 connection.state = FLUSHING
                 self.watch_output(connection)
                 self.arm_write_timeout(connection)
+        if outbox and not 0 < self._next_deadline_ns <= deadline_ns:
+            self._expect(deadline_ns)
+
+    def _unsent(self, connection: Connection, head: Optional[Head], error: OSError) -> None:
+        """An answer cannot be sent any more."""
+        if head is not None:
+            self.log_request(head, connection, "info", "the client is gone: %s" % error)
+        self._abandon(connection)
 
     def _abandon(self, connection: Connection) -> None:
         """Close, and count a request that has had no whole answer."""

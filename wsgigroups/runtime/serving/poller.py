@@ -20,7 +20,7 @@ from ..protocol.errors import ProtocolError
 from ..protocol.forwarding import Trust
 from ..wire.board import WORD
 from ..wire.spec import Serving
-from .connection import BODY, CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, QUEUED, Connection
+from .connection import BODY, CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, QUEUED, RUNNING, Connection
 from .dates import Dates
 from .intake import Intake
 from .keeping import DRAIN_IDLE_NS, HEAD_TIMEOUT_NS, SECOND_NS, Keeper, Log
@@ -98,23 +98,45 @@ class Poller(Keeper):
         except InterruptedError:
             events = []
         self.dates.refresh()
-        arrivals: List[int] = []  # for later: until all events have found their connections, none may be added
-        for fd, flags in events:
-            connection = connections.get(fd)
-            if connection is not None:
-                if flags != _PLAIN or connection.state != IDLE or connection.owned:
-                    self.ready.append((connection, flags))
-                else:
-                    self._receive_early(connection)
-            elif fd == self._wake_read:
-                self._wakened()
-            elif fd in listening:
-                arrivals.append(fd)
-        self._take_in(arrivals)
+        self._take_in(self._hear(events))
         if self.stopping and not listening.stopped:
             self._stop_listening()
         if self._next_deadline_ns or self.queue.next_expiry_ns or listening.paused_until_ns:
             self._keep_time(self._clock())
+
+    def _hear(self, events: List[Tuple[int, int]]) -> List[int]:
+        """Put events into `ready`, with what idle clients have sent; return listeners where connections have arrived.
+
+        Those are for later: until all events have found their connections, none may be added.
+        """
+        find, put, read = self.connections.get, self.ready.append, os.read
+        arrivals: List[int] = []
+        for fd, flags in events:
+            connection = find(fd)
+            if connection is None:
+                if fd == self._wake_read:
+                    self._wakened()
+                elif fd in self.listening:
+                    arrivals.append(fd)
+                continue
+            if flags != _PLAIN or connection.state != IDLE or connection.owned:
+                put((connection, flags))
+                continue
+            # Read before any request of this round is run: see `Keeper.send_outbox`.
+            try:
+                data = read(fd, RECEIVE_BYTES)  # `watch` has made it non-blocking
+            except BlockingIOError:
+                continue
+            except OSError:
+                data = b""
+            if not data:
+                self._lost(connection)
+                continue
+            if len(data) == RECEIVE_BYTES:
+                connection.more = True
+            connection.data = connection.data + data if connection.data else data
+            put((connection, 0))
+        return arrivals
 
     def _compare(self, connections: int) -> None:
         """Tell siblings what has changed; while requests wait here and one has time, send some kept connections there.
@@ -136,22 +158,27 @@ class Poller(Keeper):
     def step(self) -> Optional[Connection]:
         """Act on the oldest event in `ready`; a connection whose request is complete becomes the caller's."""
         connection, flags = self.ready.popleft()
-        if connection.state == CLOSED:
-            return None
         try:
-            if not flags and connection.state == IDLE and not connection.owned:
-                if connection.data and self._advance(connection):
-                    connection.owned = True
-                    return connection
+            if flags or connection.state != IDLE or connection.owned:
+                return self._act(connection, flags)
+            data, memory = connection.data, connection.memory
+            if data != memory.bytes or not data:
                 return connection if self.resume(connection) else None
-            return self._act(connection, flags)
+            # The short way: the same head as last time, without a body.
+            connection.head = head = memory.head
+            head.environ = memory.environ.copy()
+            connection.data = b""
+            connection.deadline_ns = 0
+            connection.state = RUNNING
+            connection.owned = True
         except Exception as error:  # noqa: BLE001 — an error of ours, or no memory, ends this connection only
             self.report("cannot go on with the connection of %s" % connection.peer, error)
             self.abort(connection)
             return None
+        return connection
 
     def _act(self, connection: Connection, flags: int) -> Optional[Connection]:
-        if connection.owned and self._note(connection, flags):
+        if connection.state == CLOSED or (connection.owned and self._note(connection, flags)):
             return None
         if connection.state == POSTED:  # pipelining, or a client that leaves: first things first
             self.send_outbox()
@@ -320,21 +347,6 @@ class Poller(Keeper):
                 return True
             if not connection.more or connection.state in (CLOSED, LINGERING):
                 return False
-
-    def _receive_early(self, connection: Connection) -> None:
-        """Read what an idle client has sent, before any request of this round is run; `step` goes on with it."""
-        try:
-            data = connection.sock.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._lost(connection)
-            return
-        connection.more = len(data) == RECEIVE_BYTES
-        connection.data = connection.data + data if connection.data else data
-        self.ready.append((connection, 0))
 
     def resume(self, connection: Connection) -> bool:
         """Go on after a response: with what was received before, else with what the socket has; as `receive`."""

@@ -13,22 +13,15 @@ from .tally import Tally
 class RequestThread:
     """One thread that may call the application."""
 
-    __slots__ = ("_lead", "busy_word", "connection", "leads", "tally", "thread", "wake")
+    __slots__ = ("busy_word", "connection", "tally", "thread", "wake")
 
-    def __init__(self, index: int, lead: "threading.Lock") -> None:
-        self._lead = lead
-        self.leads = False  # whether it has taken the baton back before its answer was given away
+    def __init__(self, index: int) -> None:
         self.busy_word = BUSY_WORD + index
         self.tally = Tally()
         self.connection: Optional[Connection] = None  # whose request it runs, or ran last
         self.wake = threading.Lock()  # released to give it the baton, or to end it
         self.wake.acquire()
         self.thread: Optional[threading.Thread] = None
-
-    def regain(self) -> bool:
-        """Take the baton back after an inline call; False when the monitor has given it to another thread."""
-        self.leads = leads = self._lead.acquire(False)
-        return leads
 
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""

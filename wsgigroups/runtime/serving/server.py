@@ -18,6 +18,7 @@ from ..wire.board import WORD, Board
 from ..wire.pulse import Pulse
 from ..wire.spec import Serving
 from .access import AccessLog
+from .bodies import EMPTY_BODY
 from .connection import Connection
 from .crew import Crew
 from .dates import Dates
@@ -114,6 +115,7 @@ class Server:
             "wsgi.multithread": settings.threads != 1,
             "wsgi.multiprocess": settings.multiprocess,
             "wsgi.run_once": settings.run_once,
+            "wsgi.input": EMPTY_BODY,
             "wsgi.input_terminated": True,
             "wsgi.file_wrapper": FileWrapper,
             "wsgigroups.group": group,
