@@ -191,7 +191,7 @@ def test_lines_of_one_batch_with_one_note_each_say_their_own(form: str) -> None:
     noted = log.note(head_of("::1"))
     answers = [(200, 5), (200, 5), (304, 5), (304, 0), (200, 0), (200, 5), (0, 5)]
     for status, sent_bytes in answers:
-        log.take((noted, status, sent_bytes, 1000, 0))
+        log.record(noted, status, sent_bytes, 1000)
     log.flush()
     lines = b"".join(written).decode().splitlines()
     if form == "json":
@@ -210,7 +210,7 @@ def test_an_equal_line_of_another_second_has_its_time(form: str, monkeypatch: py
     for second in (1_700_000_000.9, 1_700_000_001.0, 1_700_000_001.1):
         with monkeypatch.context() as patch:
             patch.setattr(access.time, "time", lambda second=second: second)
-            log.take((noted, 200, 5, 0, 0))
+            log.record(noted, 200, 5, 0)
             log.flush()
     times = [line.partition(b"[")[2][:20].decode() for line in written]
     assert times == ["14/Nov/2023:22:13:20", "14/Nov/2023:22:13:21", "14/Nov/2023:22:13:21"]
@@ -223,7 +223,7 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
     now_ns, now_s = time.monotonic_ns(), time.time()
     for age_s in (0, 1.5, 3600):
         end_ns = now_ns - int(age_s * 1e9)
-        log.take((log.note(head_of("::1")), 200, 5, 2_500_000, end_ns))
+        log.take((log.note(head_of("::1")).answered(200, 5), 2_500_000, end_ns))
     log.flush()
     for line, age_s in zip(b"".join(written).splitlines(), (0, 1.5, 3600), strict=True):
         record = json.loads(line)
@@ -240,7 +240,7 @@ def test_the_leader_makes_lines_and_does_not_write_them() -> None:
 
     def take(first: int, count: int) -> None:
         for number in range(first, first + count):
-            log.take((noted, 200, number, 0, 0))
+            log.record(noted, 200, number, 0)
 
     take(0, access._PREPARED - 1)
     log.prepare()
@@ -267,7 +267,7 @@ def test_lines_that_nobody_writes_are_written_by_the_leader_at_last(monkeypatch:
     noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
     for number in range(4):
         assert written == []
-        log.take((noted, 200, number, 0, 0))
+        log.record(noted, 200, number, 0)
         log.prepare()
     assert b"".join(written).count(b"\n") == 4
 
@@ -278,7 +278,7 @@ def test_durations_are_exact_whatever_they_are() -> None:
     noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
     durations_ns = [0, 999, 1000, 12_345_678, 999_999_000, 1_000_000_000, 61_000_001_000]
     for duration_ns in durations_ns:
-        log.take((noted, 200, 1, duration_ns, duration_ns))
+        log.take((noted.answered(200, 1), duration_ns, duration_ns))
     log.flush()
     found = [json.loads(line) for line in b"".join(written).splitlines()]
     assert [record["duration_s"] for record in found] == [value // 1000 / 1e6 for value in durations_ns]

@@ -9,9 +9,10 @@ value of a client is escaped: no line can be forged.
 from __future__ import annotations
 
 import json
+import operator
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from ..protocol.heads import Head
 from .connection import Connection
@@ -33,25 +34,46 @@ _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_conf
 Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Optional[str]]
 
 
-class Noted:
-    """What a line says of a request, and what was made of it last: clients that ask again mostly get the same again."""
+class Line:
+    """What a line says of a request and its answer. Equal answers to equal requests share it."""
 
-    __slots__ = ("answer", "before", "end", "line", "log", "request", "sent_bytes", "stamp", "status")
+    __slots__ = ("before", "line", "sent_bytes", "stamp", "status", "text")
+
+    def __init__(self, before: str, text: str, status: int, sent_bytes: int) -> None:
+        self.before = before  # the time
+        self.text = text  # behind the time
+        self.status = status
+        self.sent_bytes = sent_bytes
+        # The whole line as it was last, with which time: for the formats that count in seconds. Of who holds the lock
+        # of the log.
+        self.line = self.stamp = ""
+
+
+class Noted:
+    """What a line says of a request, and the last answer to it: clients that ask again mostly get the same again."""
+
+    __slots__ = ("before", "end", "line", "log", "request")
 
     def __init__(self, log: "AccessLog", before: str, request: str, end: str) -> None:
         self.log = log
         self.before = before  # the time
         self.request = request  # behind the time
         self.end = end
-        # From here on of who holds the lock of the log; how much it had sent tells whether there is anything yet.
-        self.status = 0
-        self.sent_bytes = -1
-        self.answer = ""  # `request` with these two
-        self.stamp = ""
-        self.line = ""
+        self.line = _NO_LINE
+
+    def answered(self, status: int, sent_bytes: int) -> Line:
+        """Return the line of an answer. sent_bytes: head and body, as far as they were given to the socket."""
+        line = self.line
+        if line.sent_bytes != sent_bytes or line.status != status:
+            text = f"{self.request}{status}{self.log.between_numbers}{sent_bytes}{self.end}\n"
+            self.line = line = Line(self.before, text, status, sent_bytes)
+        return line
 
 
-Answered = Tuple[Noted, int, int, int, int]  # status, bytes sent, nanoseconds that it took, and when it ended
+_NO_LINE = Line("", "", 0, -1)
+_text = operator.attrgetter("line")
+
+Answered = Tuple[Line, int, int]  # nanoseconds that it took, and when it ended
 
 
 class _Frame:
@@ -92,13 +114,14 @@ class AccessLog:
         if form not in FORMATS:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
         self._write = write
-        self._waiting: List[Answered] = []
-        self.take: Callable[[Answered], None] = self._waiting.append
+        self._waiting: List[Any] = []  # Answered, or Line if lines say only in which second they were made
+        self.take: Callable[[Any], None] = self._waiting.append
+        self.timed = form == "json"  # whether `take` wants an Answered
+        self.between_numbers = ', "sent_bytes": ' if form == "json" else " "
         self._flushing = threading.Lock()
         self._prepared: List[bytes] = []  # lines, to be written
         self._clock = clock
         self._second = (0, "")  # a second and its text
-        self._json = form == "json"
         self._frames = _Frames({"common": _common, "combined": _combined, "json": _json}[form])
 
     def note(self, head: Head) -> Noted:
@@ -130,7 +153,7 @@ class AccessLog:
         shown = target
         # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
         if '"' in target or "\\" in target:
-            shown = json.dumps(target)[1:-1] if self._json else target.translate(_ESCAPES)
+            shown = json.dumps(target)[1:-1] if self.timed else target.translate(_ESCAPES)
         noted = Noted(self, frame.before, frame.between + shown + frame.behind, frame.end)
         if "?" not in target and len(target) <= _TARGET_BYTES:  # what comes with a query hardly comes again
             if len(frame.noted) >= _TARGETS:
@@ -140,8 +163,8 @@ class AccessLog:
 
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
         """Take in an answer that ends now. sent_bytes: head and body, as far as they were given to the socket."""
-        now_ns = self._clock()
-        self.take((noted, status, sent_bytes, duration_ns, now_ns))
+        line = noted.answered(status, sent_bytes)
+        self.take((line, duration_ns, self._clock()) if self.timed else line)
         if len(self._waiting) >= _BATCH:
             self.flush()
 
@@ -176,46 +199,36 @@ class AccessLog:
         batch = self._waiting[:]
         del self._waiting[: len(batch)]
         if batch:
-            parts = self._json_parts(batch) if self._json else self._apache_lines(batch)
+            parts = self._json_parts(batch) if self.timed else self._apache_lines(batch)
             self._prepared.append("".join(parts).encode("ascii", "backslashreplace"))
 
-    def _apache_lines(self, batch: List[Answered]) -> List[str]:
+    def _apache_lines(self, batch: List[Line]) -> Iterable[str]:
         now = int(time.time())  # a batch waits for milliseconds, and these formats count in seconds
         second, stamp = self._second
         if second != now:
             second, stamp = self._second = now, _apache_time(now)
-        lines: List[str] = []
-        add = lines.append
-        for noted, status, sent_bytes, _took_ns, _end_ns in batch:
-            if noted.sent_bytes != sent_bytes or noted.status != status:
-                noted.status, noted.sent_bytes, noted.stamp = status, sent_bytes, ""
-                noted.answer = f"{noted.request}{status} {sent_bytes}{noted.end}\n"
-            if noted.stamp is not stamp:
-                noted.stamp = stamp
-                noted.line = noted.before + stamp + noted.answer
-            add(noted.line)
-        return lines
+        for line in set(batch):
+            if line.stamp is not stamp:
+                line.stamp = stamp
+                line.line = line.before + stamp + line.text
+        return map(_text, batch)
 
     def _json_parts(self, batch: List[Answered]) -> List[str]:
         parts: List[str] = []
-        add = parts.extend
         short = _SHORT
         epoch_ns = time.time_ns() - self._clock()
         from_ns = to_ns = 0  # of a millisecond with which `begin` was made
         begin = ""
-        for noted, status, sent_bytes, took_ns, end_ns in batch:
+        for line, took_ns, end_ns in batch:
             if not from_ns <= end_ns < to_ns:
                 milli = (epoch_ns + end_ns) // 1_000_000
                 from_ns = milli * 1_000_000 - epoch_ns
                 to_ns = from_ns + 1_000_000
                 begin = '{"time": "%sZ", "duration_s": ' % self._iso_time(milli)
-            if noted.sent_bytes != sent_bytes or noted.status != status:
-                noted.status, noted.sent_bytes = status, sent_bytes
-                noted.answer = f'{noted.request}{status}, "sent_bytes": {sent_bytes}{noted.end}\n'
             try:
-                add((begin, short[took_ns // 1000], noted.answer))  # to join is cheaper than to format
+                parts += begin, short[took_ns // 1000], line.text  # to join is cheaper than to format
             except IndexError:
-                add((begin, _seconds(took_ns // 1000), noted.answer))
+                parts += begin, _seconds(took_ns // 1000), line.text
         return parts
 
     def _iso_time(self, milli: int) -> str:

@@ -89,7 +89,10 @@ class Gateway:
         if not whole:
             tally.aborted += 1
         if access is not None and noted is not None:
-            access.take((noted, code, exchange.sent_bytes, end_ns - start_ns, end_ns))
+            line = noted.line
+            if line.sent_bytes != exchange.sent_bytes or line.status != code:
+                line = noted.answered(code, exchange.sent_bytes)
+            access.take((line, end_ns - start_ns, end_ns) if access.timed else line)
         if not connection.answer:
             self._leave(connection, exchange, whole, end_ns)
         return end_ns
