@@ -35,7 +35,7 @@ def statements(function: Callable[..., Any]) -> list[ast.stmt]:
         for statement in definition.body
         if isinstance(statement, ast.Assign | ast.AugAssign)
         and names(statement) & {"words", "word", "tally"}
-        and not (names(statement) & {"answer", "_clock"})
+        and not (names(statement) & {"answer", "_clock", "_open_body"})
     ]
 
 
@@ -48,8 +48,7 @@ def names(statement: ast.stmt) -> set[str]:
 
 def counting() -> list[ast.stmt]:
     """Return what one request does for the board."""
-    answer = getattr(Crew, "_answer_inline", Crew._answer)
-    return [*ast.parse("start_ns = self._clock()").body, *statements(answer), *statements(Gateway.answer)]
+    return [*ast.parse("start_ns = self._clock()").body, *statements(Crew._answer), *statements(Gateway.answer)]
 
 
 def function_of(body: list[ast.stmt]) -> Callable[..., None]:
