@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.serving import Clock, receive_response
+from support.serving import Clock, receive_all, receive_response
 from unit.serving.test_outbox import GET, Driven
 
 from wsgigroups.runtime.protocol.responses import FieldTooLargeError, Preparer
@@ -245,3 +245,51 @@ def test_an_answer_that_cannot_be_watched_leaves_the_others_be(driven: Driven, m
         (kept,) = [sock for sock in (first, second) if sock.getsockname()[1] != port]
         assert receive_response(kept)[2] == b"/"
         assert driven.board.words[WORD["aborted"]] == 1
+
+
+def test_what_comes_in_two_rounds_is_put_together(driven: Driven) -> None:
+    """The first part has not been looked at when the second one is read."""
+    with driven.connect() as sock:
+        request = GET % b"/parts"
+        for part in (request[:9], request[9:]):
+            sock.sendall(part)
+            driven.poller.wait()
+        assert len(driven.poller.ready) == 2
+        driven.round(1)
+        driven.poller.send_outbox()
+        assert receive_response(sock)[2] == b"/parts"
+
+
+def test_a_block_behind_a_written_one_is_no_second_answer() -> None:
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "5")])(b"first")
+        return [b"again"]
+
+    driven = Driven(application)
+    with driven.connect() as sock:
+        sock.sendall(GET % b"/")
+        driven.round(1)
+        driven.poller.send_outbox()
+        sock.shutdown(socket.SHUT_WR)
+        driven.poller.wait()
+        while driven.poller.ready:
+            driven.poller.step()
+        data = receive_all(sock)
+        assert data.count(b"HTTP/1.1") == 1
+        assert data.endswith(b"\r\n\r\nfirst")
+    driven.close()
+
+
+def test_an_answer_that_the_first_client_is_slow_to_take_makes_its_socket_non_blocking(driven: Driven) -> None:
+    with driven.connect() as sock:
+        (connection,) = driven.poller.connections.values()
+        driven.poller.epoll.unregister(connection.fd)
+        connection.watched = False
+        os.set_blocking(connection.fd, True)
+        driven.poller.watch_output(connection)
+        assert connection.watched
+        assert not os.get_blocking(connection.fd)
+        sock.sendall(GET % b"/")
+        driven.round(1)
+        driven.poller.send_outbox()
+        assert receive_response(sock)[2] == b"/"
