@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 from collections.abc import Iterator
 
 import pytest
-from support.serving import Clock, serving
-from unit.serving.test_crew import GET, Gated
+from support.serving import Clock, receive_response, serving
+from unit.serving.test_crew import GET, Gated, pass_time, queue_up, waiting
 
 from wsgigroups.runtime.protocol.forwarding import Trust
 from wsgigroups.runtime.serving import crew
-from wsgigroups.runtime.serving.listening import AHEAD, Listener, Listening
+from wsgigroups.runtime.serving.listening import Listener, Listening
+from wsgigroups.runtime.serving.siblings import AHEAD
 from wsgigroups.runtime.wire import pulse
-from wsgigroups.runtime.wire.pulse import FULL, NO_LANE, Pulse
+from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE, Pulse
 
 
-class Siblings:
+class Pair:
     """Two processes on one listener, as far as Listening is concerned."""
 
     def __init__(self) -> None:
@@ -44,8 +46,8 @@ class Siblings:
 
 
 @pytest.fixture
-def siblings() -> Iterator[Siblings]:
-    found = Siblings()
+def siblings() -> Iterator[Pair]:
+    found = Pair()
     yield found
     found.close()
 
@@ -54,14 +56,14 @@ def siblings() -> Iterator[Siblings]:
     ("mine", "others", "left"),
     [(0, 0, False), (AHEAD - 1, 0, False), (AHEAD, 0, True), (20, 17, False), (20, 16, True), (3, 50, False)],
 )
-def test_the_one_with_more_leaves_it(siblings: Siblings, mine: int, others: int, left: bool) -> None:
+def test_the_one_with_more_leaves_it(siblings: Pair, mine: int, others: int, left: bool) -> None:
     siblings.one.tell(mine)
     siblings.other.tell(others)
     assert siblings.one.leaves(siblings.fd, mine) is left
     assert (siblings.one.paused_until_ns > 0) is left
 
 
-def test_it_is_taken_after_the_pause_when_nobody_else_did(siblings: Siblings) -> None:
+def test_it_is_taken_after_the_pause_when_nobody_else_did(siblings: Pair) -> None:
     siblings.other.tell(0)
     assert siblings.one.leaves(siblings.fd, 10)
     siblings.clock.advance(0.002)
@@ -73,7 +75,7 @@ def test_it_is_taken_after_the_pause_when_nobody_else_did(siblings: Siblings) ->
     assert siblings.one.leaves(siblings.fd, 11)  # the sibling is there: leave it more
 
 
-def test_who_is_full_has_stopped_or_is_silent_gets_nothing(siblings: Siblings) -> None:
+def test_who_is_full_has_stopped_or_is_silent_gets_nothing(siblings: Pair) -> None:
     siblings.other.tell(0)
     siblings.other.saturated = True
     siblings.other.tell(0)
@@ -92,7 +94,7 @@ def test_who_is_full_has_stopped_or_is_silent_gets_nothing(siblings: Siblings) -
 
 
 def test_alone_it_takes_all() -> None:
-    found = Siblings()
+    found = Pair()
     alone = Listening([Listener(found.sock, {}, found.pulse)], found.epolls[0], found.clock, lambda *_: None, False)
     found.other.tell(0)
     assert not alone.leaves(found.fd, 1000)
@@ -107,7 +109,7 @@ def watches_when_saturated(listening: Listening) -> bool:
     return watching
 
 
-def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Siblings) -> None:
+def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Pair) -> None:
     siblings.one.tell(0)
     assert watches_when_saturated(siblings.one)  # nobody else is there
     siblings.other.tell(3)
@@ -119,7 +121,7 @@ def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Siblin
     assert watches_when_saturated(siblings.one)  # it has gone
 
 
-def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(siblings: Siblings) -> None:
+def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(siblings: Pair) -> None:
     one, other = siblings.one, siblings.other
 
     def watches() -> bool:
@@ -143,7 +145,7 @@ def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(siblings: Siblings
     assert watches()  # it has gone
 
 
-def test_who_was_woken_although_it_has_no_lane_leaves_the_connection_to_who_has_one(siblings: Siblings) -> None:
+def test_who_was_woken_although_it_has_no_lane_leaves_the_connection_to_who_has_one(siblings: Pair) -> None:
     siblings.one.reserved = True
     siblings.other.tell(5)
     assert siblings.one.leaves(siblings.fd, 1)
@@ -154,7 +156,7 @@ def test_who_was_woken_although_it_has_no_lane_leaves_the_connection_to_who_has_
     assert not siblings.one.leaves(siblings.fd, 1)
 
 
-def test_a_process_without_a_lane_is_not_taken_for_a_full_one(siblings: Siblings) -> None:
+def test_a_process_without_a_lane_is_not_taken_for_a_full_one(siblings: Pair) -> None:
     siblings.one.saturated = siblings.other.reserved = True
     with socket.create_connection(siblings.sock.getsockname()):
         siblings.other.tell(0)
@@ -162,23 +164,32 @@ def test_a_process_without_a_lane_is_not_taken_for_a_full_one(siblings: Siblings
         siblings.one.probe(0)
         assert siblings.one.probe(5) == []  # it will be taken there
         assert not siblings.one.leaves(siblings.fd, 1000)
-        assert siblings.one.surplus(1000) == 0
+        assert siblings.one.siblings.surplus(1000, full=True) == 0
         siblings.other.accept(siblings.fd, Trust(()), 0)
         assert siblings.pulse.word[0] == siblings.clock()
 
 
-def saturate(siblings: Siblings, *, other: bool) -> None:
+def saturate(siblings: Pair, *, other: bool) -> None:
     siblings.one.saturated, siblings.other.saturated = True, other
+    siblings.other.siblings.moved()
     siblings.one.tell(8)
     siblings.other.tell(8)
 
 
-def test_when_nobody_is_free_who_gets_on_takes_a_few(siblings: Siblings) -> None:
+def test_when_nobody_is_free_who_gets_on_takes_a_few(siblings: Pair) -> None:
     with socket.create_connection(siblings.sock.getsockname()):
         saturate(siblings, other=True)
         assert siblings.one.probe(100) == []  # the first look: when those calls ended is not known
         assert siblings.one.probe(102) == [(siblings.fd, 2)]
-        assert siblings.one.probe(120) == [(siblings.fd, AHEAD)]
+        assert siblings.one.probe(120) == [(siblings.fd, 4)]
+        siblings.one.siblings.count(3)
+        siblings.other.siblings.count(2)
+        saturate(siblings, other=True)
+        assert siblings.one.probe(121) == []  # fewer wait there
+        siblings.one.siblings.count(2)
+        siblings.other.siblings.count(3)
+        saturate(siblings, other=True)
+        assert siblings.one.probe(122) == [(siblings.fd, 1)]
         saturate(siblings, other=False)
         assert siblings.one.probe(125) == []  # the sibling will
         saturate(siblings, other=True)
@@ -186,7 +197,7 @@ def test_when_nobody_is_free_who_gets_on_takes_a_few(siblings: Siblings) -> None
         assert siblings.one.probe(130) == []  # it has not looked for a while
 
 
-def test_who_is_stuck_takes_none_while_others_get_on(siblings: Siblings) -> None:
+def test_who_is_stuck_takes_none_while_others_get_on(siblings: Pair) -> None:
     with socket.create_connection(siblings.sock.getsockname()):
         saturate(siblings, other=True)
         for _ in range(100):
@@ -218,7 +229,7 @@ def pulse_page(monkeypatch: pytest.MonkeyPatch) -> Pulse:
 
 def heard_on(page: Pulse) -> int:
     """Return what the process of slot 1 has said last."""
-    return int(page.word[1 + 1]) & FULL
+    return int(page.word[1 + 1]) & GONE
 
 
 def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,47 +243,52 @@ def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.Monk
         for sock in (first, second):
             sock.sendall(GET % b"/wait")
         gated.wait_arrivals(2)
-        running.wait(lambda: heard_on(page) == FULL)
+        running.wait(lambda: heard_on(page) >= FULL)
         gated.open(2)
         running.wait(lambda: heard_on(page) == 2)
 
 
-@pytest.mark.parametrize(
-    ("mine", "others", "other_is_free", "surplus"),
-    [(16, 16, True, 0), (19, 12, True, 0), (20, 12, True, 4), (32, 0, True, 16), (32, 0, False, 0), (0, 32, True, 0)],
-)
-def test_who_has_more_than_its_share(
-    siblings: Siblings, mine: int, others: int, other_is_free: bool, surplus: int
-) -> None:
-    siblings.other.saturated = not other_is_free
-    siblings.other.tell(others)
-    assert siblings.one.surplus(mine) == surplus
-    siblings.clock.advance(3.1)
-    assert siblings.one.surplus(mine) == 0  # nobody is there any more
-
-
-def test_nobody_waits_and_nothing_is_taken(siblings: Siblings) -> None:
+def test_nobody_waits_and_nothing_is_taken(siblings: Pair) -> None:
     saturate(siblings, other=True)
     siblings.one.probe(1)
     assert siblings.one.probe(5) == []
 
 
-def test_a_line_for_each_slot() -> None:
-    fd = pulse.create("test")
-    page, now_ns = Pulse(fd), 10**15
-    os.close(fd)
-    assert page.fewest(1, now_ns) == FULL
-    assert page.alone(1, now_ns)
-    page.tell(63, 2, now_ns - 3 * 10**9)  # has gone
-    page.tell(63, 3, now_ns)
-    assert page.fewest(1, now_ns) == 3  # whoever has spoken first: all are heard
-    assert page.alone(63, now_ns)
-    page.tell(63, 60, now_ns)
-    for slot in range(1, 6):
-        page.tell(slot, slot * 10, now_ns)
-    assert page.fewest(1, now_ns) == 20
-    assert page.fewest(2, now_ns) == 10
-    assert not page.alone(1, now_ns)
-    page.tell(3, 1 << 40, now_ns)
-    assert page.fewest(1, now_ns) == 20
-    assert page.word[0] == 0
+def test_clients_of_a_longer_queue_connect_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, gated, clock = pulse_page(monkeypatch), Gated(), Clock()
+    with (
+        serving(gated, threads=2, multiprocess=True, pulses=[page], clock=clock) as running,
+        waiting(running, gated, 2) as first,
+        contextlib.ExitStack() as stack,
+    ):
+        queued = queue_up(running, stack, [b"/wait"] * 5)
+        page.tell(0, FULL + 1, clock())
+        pass_time(running, clock, 0.06)
+        running.wait(lambda: running.server._poller.surplus == 2)
+        gated.open(7)
+        ends = [receive_response(sock)[1].get("connection") for sock in [*first, *queued]]
+        assert ends.count("close") == 2
+        assert ends.count(None) == 5
+
+
+def test_the_queue_is_told_while_nobody_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, gated, clock = pulse_page(monkeypatch), Gated(), Clock()
+    with (
+        serving(gated, threads=2, multiprocess=True, pulses=[page], clock=clock) as running,
+        waiting(running, gated, 2) as first,
+        contextlib.ExitStack() as stack,
+    ):
+        queued = queue_up(running, stack, [b"/wait"] * 5)
+        page.tell(0, FULL, clock())
+        pass_time(running, clock, 0.001)
+        running.wait(lambda: running.server._listening._looked_ns == clock())
+        running.wait(lambda: heard_on(page) == GONE)  # no call has ended that it could tell by
+        gated.open(3)  # two were the leader's calls when they began
+        gated.wait_arrivals(3)
+        running.wait(lambda: heard_on(page) == FULL + 5)
+        pass_time(running, clock, 0.041)
+        running.wait(lambda: heard_on(page) == FULL + 2)
+        gated.open(4)
+        for sock in [*first, *queued]:
+            assert receive_response(sock)[0] == 200
+        running.wait(lambda: heard_on(page) == 7)

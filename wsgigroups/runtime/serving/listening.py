@@ -3,10 +3,10 @@
 Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
 process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
 does not watch: its siblings take what comes, if there are any. If every sibling says on the pulse of the listener that
-it has no thread free either, a process whose calls end takes a few of those that wait into its queue. A process whose
-calls do not end is stuck: it takes none until no sibling has taken one for a while; then nobody gets on, and
-connections are taken in so that queue-timeout and connect-timeout hold for them. A process that has more connections
-than a sibling leaves it the next one.
+it has no thread free either, and no shorter queue, a process whose calls end takes a few of those that wait into its
+own. A process whose calls do not end is stuck: it takes none until no sibling has taken one for a while; then nobody
+gets on, and connections are taken in so that queue-timeout and connect-timeout hold for them. A process that has more
+connections than a sibling leaves it the next one. See siblings.Siblings.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
-from ..wire.pulse import FULL, NO_LANE, Pulse
+from ..wire.pulse import Pulse
 from .connection import Connection
+from .siblings import Siblings
 
 PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
-_PROBES = 8  # so many looks in a row must find one, and none that a sibling has taken: 0.2 s in which nobody was free
-_FRESH_NS = int(_PROBES * PROBE_S * 1e9)
+_BRISK_S = 0.005  # … while its calls end
+_PROBES = 8  # so many looks in a row must find one, and none that a sibling has taken
+_FRESH_NS = int(_PROBES * PROBE_S * 1e9)  # … and for so long nobody was free
 _LATELY_NS = int(2 * PROBE_S * 1e9)  # between two looks; after a longer time it is not known when calls have ended
 PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
 _MOST = 64  # taken in at once, when nobody gets on
-AHEAD = (
-    4  # connections more than a sibling: it has the next one, if it wants it; and what is taken in at once otherwise
-)
-_UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
-LEAVE_NS = 2_000_000  # … within this time
+_FEW = 4  # taken in at once, when nobody is free
+LEAVE_NS = 2_000_000  # for so long a connection is left to siblings
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -90,15 +89,18 @@ class Listening:
         self._clock = clock
         self._log = log
         self._has_siblings = has_siblings
-        self._slot = slot
+        pulses = [listener.pulse for listener in listeners if listener.pulse is not None]
+        self.siblings = Siblings(pulses, slot, clock, has_siblings)
         self._left: Dict[int, int] = {}  # by listener: its pulse when we left a connection to others
         self.watching = False
         self.stopped = False
         self.paused_until_ns = 0
         self.saturated = False  # no request thread is free
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
-        self._seen_waiting = 0
-        self._looked_ns = self._ended = 0  # when `probe` looked last, and how many calls had ended by then
+        self._taken = 0  # connections since the start
+        self._looks = 0  # in a row that saw connections wait
+        self._first_look_ns = self._looked_ns = 0  # when `probe` looked: the first of those, and last
+        self._ended = 0  # how many calls had ended by then
         self._waiting = select.poll()
         for fd in self._by_fd:
             self._waiting.register(fd, select.POLLIN)
@@ -115,7 +117,7 @@ class Listening:
             self.unwatch()
             return
         self.watching = True
-        self._seen_waiting = 0
+        self._looks = 0
         for fd in self._by_fd:
             self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
@@ -127,17 +129,15 @@ class Listening:
     def _siblings_are_better(self) -> bool:
         """Whether to leave new connections to siblings: the caller is occupied."""
         if self.saturated:
-            return not self.alone()
-        now_ns = self._clock()
-        pulses = [listener.pulse for listener in self._by_fd.values() if listener.pulse is not None]
-        return any(pulse.fewest(self._slot, now_ns) < NO_LANE for pulse in pulses) and self._has_siblings
+            return not self.siblings.alone()
+        return self.siblings.have_lane()
 
     def unwatch(self) -> None:
         """Have epoll wake others for new connections."""
         if not self.watching:
             return
         self.watching = False
-        self._seen_waiting = 0
+        self._looks = 0
         for fd in self._by_fd:
             self._epoll.unregister(fd)
 
@@ -161,6 +161,11 @@ class Listening:
             bool(self.occupied) and self._has_siblings and not (self.watching or self.stopped or self.paused_until_ns)
         )
 
+    @property
+    def probe_s(self) -> float:
+        """How soon to look again."""
+        return _BRISK_S if self.siblings.moves(self._clock()) else PROBE_S
+
     def probe(self, ended: int) -> List[Tuple[int, int]]:
         """Look once: listeners to accept from, and how many connections at most.
 
@@ -169,18 +174,22 @@ class Listening:
         now_ns = self._clock()
         lately = ended - self._ended if now_ns - self._looked_ns <= _LATELY_NS else 0
         self._looked_ns, self._ended = now_ns, ended
+        if lately > 0:
+            self.siblings.moved()
         waiting = [fd for fd, _events in self._waiting.poll(0)]
         ready = [fd for fd in waiting if not self._served(fd)]
-        self._seen_waiting = self._seen_waiting + 1 if ready else 0
-        if self._seen_waiting >= _PROBES:
-            self._seen_waiting = 0
+        self._looks = self._looks + 1 if ready else 0
+        if self._looks == 1:
+            self._first_look_ns = now_ns
+        if self._looks >= _PROBES and now_ns - self._first_look_ns >= _FRESH_NS:
+            self._looks = 0
             return [(fd, _MOST) for fd in ready]
-        return [(fd, min(lately, AHEAD)) for fd in waiting if lately > 0 and self._nobody_free(fd, now_ns)]
+        return [(fd, min(lately, _FEW)) for fd in waiting if lately > 0 and self._nobody_better(fd)]
 
-    def _nobody_free(self, fd: int, now_ns: int) -> bool:
-        """Whether every sibling has said that it has no thread free."""
+    def _nobody_better(self, fd: int) -> bool:
+        """Whether every sibling has said that it has no thread free, and at least as many requests that wait."""
         pulse = self._by_fd[fd].pulse
-        return pulse is not None and pulse.fewest(self._slot, now_ns) == FULL
+        return pulse is not None and self.siblings.all_longer(pulse)
 
     def _served(self, fd: int) -> bool:
         """Whether a sibling with a free thread has taken a connection a short while ago."""
@@ -188,27 +197,11 @@ class Listening:
         return pulse is not None and self._clock() - pulse.word[0] < _FRESH_NS
 
     def tell(self, connections: int) -> None:
-        """Let siblings know how many connections there are here."""
-        if not self._has_siblings:
-            return
-        now_ns = self._clock()
-        said = FULL if self.saturated or self.stopped else NO_LANE if self.reserved else min(connections, NO_LANE - 1)
-        for listener in self._by_fd.values():
-            if listener.pulse is not None:
-                listener.pulse.tell(self._slot, said, now_ns)
-
-    def alone(self) -> bool:
-        """Whether nobody else accepts here: a group of several processes may have but one at the moment."""
-        if not self._has_siblings:
-            return True
-        now_ns = self._clock()
-        for listener in self._by_fd.values():
-            if listener.pulse is None or not listener.pulse.alone(self._slot, now_ns):
-                return False
-        return True
+        """Let siblings know how many connections there are here, or that no thread is free."""
+        self.siblings.tell(connections, self.saturated, self.reserved, self.stopped)
 
     def leaves(self, fd: int, connections: int) -> bool:
-        """Whether the connection that waits should rather go to a sibling, which has fewer by AHEAD or more, or a lane.
+        """Whether the connection that waits should rather go to a sibling.
 
         Kept connections stay where they are accepted, so a burst that one process takes alone keeps one core busy for
         as long as its clients stay. The wake-up was for us, and the sibling may sleep: if nobody has taken a
@@ -217,23 +210,12 @@ class Listening:
         pulse = self._by_fd[fd].pulse
         if pulse is None or not self._has_siblings:
             return False
-        now_ns = self._clock()
-        fewest = pulse.fewest(self._slot, now_ns)
-        better = connections >= fewest + AHEAD or (self.reserved and fewest < NO_LANE)
-        if self._left.pop(fd, None) == pulse.word[0] or not better:
+        wanted = self.siblings.want(pulse, connections, self._taken, self.reserved)
+        if self._left.pop(fd, None) == pulse.word[0] or not wanted:
             return False
         self._left[fd] = pulse.word[0]
-        self.paused_until_ns = now_ns + LEAVE_NS
+        self.paused_until_ns = self._clock() + LEAVE_NS
         return True
-
-    def surplus(self, connections: int) -> int:
-        """How many connections more than its share this process has, while a sibling with a free thread has fewer."""
-        now_ns = self._clock()
-        pulses = [listener.pulse for listener in self._by_fd.values() if listener.pulse is not None]
-        if not self._has_siblings or not pulses:
-            return 0
-        gap = connections - min(pulse.fewest(self._slot, now_ns) for pulse in pulses)
-        return gap // 2 if gap >= _UNEVEN else 0
 
     def accept(self, fd: int, trust: Trust, most: int) -> List[Connection]:
         """Accept up to `most` connections."""
@@ -254,4 +236,5 @@ class Listening:
                 if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                     raise
                 # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
+        self._taken += len(found)
         return found

@@ -24,14 +24,14 @@ from .connection import BODY, CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, Q
 from .dates import Dates
 from .intake import Intake
 from .keeping import DRAIN_IDLE_NS, HEAD_TIMEOUT_NS, SECOND_NS, Keeper, Log
-from .listening import PROBE_S, Listening
+from .listening import Listening
 from .queue import Queue
 
 RECEIVE_BYTES = 16384  # a head and a short body in one call; longer bodies have a larger buffer of their own
 BODY_GRACE_NS = 15 * SECOND_NS  # after that a body must have come at BODY_RATE on average; then 408
 BODY_RATE_BYTES = 500  # a second
 LOOK_NS = SECOND_NS // 20  # all connections are looked at no more often, so a deadline is met this late at most
-_SURPLUS_NS = SECOND_NS // 10  # until what was done about it shows
+_SURPLUS_NS = SECOND_NS // 20  # until what was done about it shows
 LONGEST_WAIT_S = 1.0  # while connections are open
 _HEAD_TIMEOUT_S = HEAD_TIMEOUT_NS // SECOND_NS
 _EVENTS = 64
@@ -145,15 +145,18 @@ class Poller(Keeper):
         all.
         """
         listening = self.listening
-        if connections != self._published or listening.occupied != self._told_occupied:
+        waiting = len(self.queue)
+        if listening.saturated:
+            listening.siblings.count(waiting)
+        if connections != self._published or listening.occupied != self._told_occupied or listening.saturated:
             self._published = self._words[WORD["connections"]] = connections
             self._told_occupied = listening.occupied
             listening.tell(connections)
-        if not len(self.queue):
+        if not waiting:
             self.surplus = 0
         elif (now_ns := self._clock()) >= self._surplus_after_ns:
             self._surplus_after_ns = now_ns + _SURPLUS_NS
-            self.surplus = min(listening.surplus(connections), len(self.queue))
+            self.surplus = min(listening.siblings.surplus(connections, listening.saturated), waiting)
 
     def step(self) -> Optional[Connection]:
         """Act on the oldest event in `ready`; a connection whose request is complete becomes the caller's."""
@@ -224,10 +227,11 @@ class Poller(Keeper):
         expiry_ns = self.queue.next_expiry_ns
         for deadline_ns in (self._next_deadline_ns, expiry_ns, self.listening.paused_until_ns):
             if deadline_ns:
-                left_s = max(0.0, (deadline_ns - self._clock()) / SECOND_NS + 0.001)
+                left_s = max(0.0, (deadline_ns - self._clock()) / SECOND_NS)
                 timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
         if self.listening.probing() or len(self.connections) >= self.most_connections:
-            timeout_s = PROBE_S if timeout_s is None else min(timeout_s, PROBE_S)
+            probe_s = self.listening.probe_s
+            timeout_s = probe_s if timeout_s is None else min(timeout_s, probe_s)
         return timeout_s
 
     def _take_in(self, arrivals: List[int]) -> None:
@@ -243,7 +247,7 @@ class Poller(Keeper):
     def _accept(self, fd: int, most: int = 0) -> None:
         # A few at a time, and no more than there are threads for: what is left wakes a sibling, or us again.
         if not most:
-            most = _ACCEPTS_ALONE if self.listening.alone() else min(_ACCEPTS, self.places())
+            most = _ACCEPTS_ALONE if self.listening.siblings.alone() else min(_ACCEPTS, self.places())
         room = self.most_connections - len(self.connections)
         accepted = self.listening.accept(fd, self.trust, max(1, min(most, room)))
         for connection in accepted:

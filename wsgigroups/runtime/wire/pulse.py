@@ -18,8 +18,10 @@ from .board import create_sealed
 SIZE_BYTES = 4096
 LINES = 64  # slots beyond share one: two processes then pass for one
 _TOP = 1 + LINES  # the word of the last line that has been written: there are mostly but a few, and they are read often
-FULL = (1 << 24) - 1  # instead of a count: takes no connection now
-NO_LANE = FULL - 1  # … takes one, but has no thread for a request that waits long
+_MASK = (1 << 24) - 1
+NO_LANE = 1 << 22  # instead of a count: takes connections, but has no thread for a request that waits long
+FULL = NO_LANE + 1  # … takes none now; so many more than this: so many requests wait for its threads
+GONE = _MASK  # … takes none, and its calls do not end, or it leaves
 _FRESH_S = 2  # an older word is of a process that has gone, or hangs: it beats once a second
 
 
@@ -45,14 +47,14 @@ class Pulse:
         line = slot % LINES
         if self.word[_TOP] < line:  # of two who say so at once one is lost, until it speaks again
             self.word[_TOP] = line
-        self.word[1 + line] = (now_ns // 1_000_000_000) << 24 | min(connections, FULL)
+        self.word[1 + line] = (now_ns // 1_000_000_000) << 24 | min(connections, GONE)
 
     def fewest(self, slot: int, now_ns: int) -> int:
-        """Return the least that any other process has; FULL when there is none that would take a connection.
+        """Return the least that any other process has; FULL or more when there is none that would take a connection.
 
         NO_LANE when none of those that would has a thread for a request that waits long.
         """
-        return min(self._others(slot, now_ns), default=FULL)
+        return min(self._others(slot, now_ns), default=GONE)
 
     def alone(self, slot: int, now_ns: int) -> bool:
         """Whether no other process has said anything for a while."""
@@ -64,4 +66,4 @@ class Pulse:
         lines = self.word[1 : 2 + self.word[_TOP]].tolist()
         del lines[own : own + 1]
         oldest = now_ns // 1_000_000_000 - _FRESH_S
-        return [line & FULL for line in lines if line >> 24 >= oldest]
+        return [line & _MASK for line in lines if line >> 24 >= oldest]
