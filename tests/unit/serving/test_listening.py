@@ -218,6 +218,44 @@ def test_who_is_stuck_takes_none_while_others_get_on(siblings: Pair) -> None:
         assert found == [(siblings.fd, 64)]
 
 
+def test_looks_are_in_a_row_and_take_their_time(siblings: Pair) -> None:
+    def look(after_s: float = 0.03) -> list[tuple[int, int]]:
+        siblings.clock.advance(after_s)
+        siblings.other.tell(8)
+        return siblings.one.probe(7)
+
+    saturate(siblings, other=True)
+    siblings.clock.advance(1)
+    with socket.create_connection(siblings.sock.getsockname()):
+        assert [look() for _ in range(7)] == [[]] * 7
+        for connection in siblings.other.accept(siblings.fd, Trust(()), 1):
+            connection.sock.close()
+    assert look() == []  # nobody waits
+    with socket.create_connection(siblings.sock.getsockname()):
+        assert look() == []
+        assert look(0.3) == []  # who was kept from looking cannot tell
+        assert [look(0) for _ in range(5)] == [[]] * 5
+        assert look(0) == [(siblings.fd, 64)]
+        assert [look(0) for _ in range(20)] == [[]] * 20  # no time has passed
+        assert look(0.2) == [(siblings.fd, 64)]
+
+
+def test_it_looks_more_often_while_calls_end(siblings: Pair) -> None:
+    assert siblings.one.probe_s == 0.025
+    siblings.one.siblings.moved()
+    assert siblings.one.probe_s == 0.005
+
+
+def test_connections_taken_count_those_that_have_gone(siblings: Pair) -> None:
+    siblings.other.tell(0)
+    for _ in range(16):
+        with socket.create_connection(siblings.sock.getsockname()):
+            (connection,) = siblings.one.accept(siblings.fd, Trust(()), 1)
+            connection.sock.close()
+    siblings.clock.advance(0.05)
+    assert not siblings.one.leaves(siblings.fd, AHEAD)
+
+
 def pulse_page(monkeypatch: pytest.MonkeyPatch) -> Pulse:
     """Return the page of a listener on which no process says anything but what has changed."""
     monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)

@@ -113,7 +113,7 @@ class Siblings:
             more = connections - fewest
             return more // 2 if more >= _UNEVEN else 0
         more = self.queued - (fewest - FULL)
-        return more // 2 if full and more >= 2 and 8 * more >= self.queued else 0
+        return more // 2 if full and 8 * more >= self.queued else 0
 
     def _fewest(self) -> List[int]:
         now_ns = self._clock()
