@@ -162,3 +162,25 @@ def test_clients_of_a_busy_process_move_to_a_sibling_that_has_time() -> None:
                 assert time.monotonic() < until, [servers.word(process, "connections") for process in servers.processes]
                 clients.wait_for_more(1)
         assert clients.failures == []
+
+
+def test_queues_even_out_while_nobody_is_free() -> None:
+    settings = {"multiprocess": True, "threads": 2}
+    with processes("slow_app:application", 2, settings=settings) as servers:
+        one, other = servers.processes
+        until = time.monotonic() + HUNG_S
+
+        def connections() -> tuple[int, int]:
+            assert time.monotonic() < until, (servers.word(one, "connections"), servers.word(other, "connections"))
+            return servers.word(one, "connections"), servers.word(other, "connections")
+
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED)
+        with Clients(servers.address[1], 7, "/0.01") as many:  # too few for a sibling with a free thread to matter
+            while connections()[0] < 7:
+                many.wait_for_more(1)
+            other.send_signal(signal.SIGCONT)
+            with Clients(servers.address[1], 4, "/0.01") as few:
+                while sum(connections()) != 11 or abs(connections()[0] - connections()[1]) != 1:
+                    few.wait_for_more(1)
+        assert many.failures == few.failures == []

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from support.serving import Clock, receive_response, serving
+from support.serving import Clock, Running, receive_response, serving
 from unit.serving.test_crew import GET, Gated, pass_time, queue_up, waiting
 
 from wsgigroups.runtime.protocol.forwarding import Trust
@@ -46,7 +46,7 @@ class Pair:
 
 
 @pytest.fixture
-def siblings() -> Iterator[Pair]:
+def pair() -> Iterator[Pair]:
     found = Pair()
     yield found
     found.close()
@@ -56,41 +56,41 @@ def siblings() -> Iterator[Pair]:
     ("mine", "others", "left"),
     [(0, 0, False), (AHEAD - 1, 0, False), (AHEAD, 0, True), (20, 17, False), (20, 16, True), (3, 50, False)],
 )
-def test_the_one_with_more_leaves_it(siblings: Pair, mine: int, others: int, left: bool) -> None:
-    siblings.one.tell(mine)
-    siblings.other.tell(others)
-    assert siblings.one.leaves(siblings.fd, mine) is left
-    assert (siblings.one.paused_until_ns > 0) is left
+def test_the_one_with_more_leaves_it(pair: Pair, mine: int, others: int, left: bool) -> None:
+    pair.one.tell(mine)
+    pair.other.tell(others)
+    assert pair.one.leaves(pair.fd, mine) is left
+    assert (pair.one.paused_until_ns > 0) is left
 
 
-def test_it_is_taken_after_the_pause_when_nobody_else_did(siblings: Pair) -> None:
-    siblings.other.tell(0)
-    assert siblings.one.leaves(siblings.fd, 10)
-    siblings.clock.advance(0.002)
-    assert not siblings.one.leaves(siblings.fd, 10)
-    siblings.one.accept(siblings.fd, Trust(()), 1)  # there is none, but this notes a pulse
-    siblings.clock.advance(0.001)
-    assert siblings.one.leaves(siblings.fd, 11)  # the next one is offered again
-    siblings.other.accept(siblings.fd, Trust(()), 1)
-    assert siblings.one.leaves(siblings.fd, 11)  # the sibling is there: leave it more
+def test_it_is_taken_after_the_pause_when_nobody_else_did(pair: Pair) -> None:
+    pair.other.tell(0)
+    assert pair.one.leaves(pair.fd, 10)
+    pair.clock.advance(0.002)
+    assert not pair.one.leaves(pair.fd, 10)
+    pair.one.accept(pair.fd, Trust(()), 1)  # there is none, but this notes a pulse
+    pair.clock.advance(0.001)
+    assert pair.one.leaves(pair.fd, 11)  # the next one is offered again
+    pair.other.accept(pair.fd, Trust(()), 1)
+    assert pair.one.leaves(pair.fd, 11)  # the sibling is there: leave it more
 
 
-def test_who_is_full_has_stopped_or_is_silent_gets_nothing(siblings: Pair) -> None:
-    siblings.other.tell(0)
-    siblings.other.saturated = True
-    siblings.other.tell(0)
-    assert not siblings.one.leaves(siblings.fd, 10)
-    siblings.other.saturated = False
-    siblings.other.tell(0)
-    assert siblings.one.leaves(siblings.fd, 10)
-    siblings.clock.advance(3.1)
-    assert not siblings.one.leaves(siblings.fd, 10)
-    siblings.other.tell(0)
-    assert siblings.one.leaves(siblings.fd, 10)
-    siblings.other.stopped = True
-    siblings.other.tell(0)
-    siblings.one.accept(siblings.fd, Trust(()), 1)
-    assert not siblings.one.leaves(siblings.fd, 10)
+def test_who_is_full_has_stopped_or_is_silent_gets_nothing(pair: Pair) -> None:
+    pair.other.tell(0)
+    pair.other.saturated = True
+    pair.other.tell(0)
+    assert not pair.one.leaves(pair.fd, 10)
+    pair.other.saturated = False
+    pair.other.tell(0)
+    assert pair.one.leaves(pair.fd, 10)
+    pair.clock.advance(3.1)
+    assert not pair.one.leaves(pair.fd, 10)
+    pair.other.tell(0)
+    assert pair.one.leaves(pair.fd, 10)
+    pair.other.stopped = True
+    pair.other.tell(0)
+    pair.one.accept(pair.fd, Trust(()), 1)
+    assert not pair.one.leaves(pair.fd, 10)
 
 
 def test_alone_it_takes_all() -> None:
@@ -109,20 +109,20 @@ def watches_when_saturated(listening: Listening) -> bool:
     return watching
 
 
-def test_who_is_saturated_leaves_all_to_siblings_that_there_are(siblings: Pair) -> None:
-    siblings.one.tell(0)
-    assert watches_when_saturated(siblings.one)  # nobody else is there
-    siblings.other.tell(3)
-    assert not watches_when_saturated(siblings.one)
-    siblings.other.saturated = True
-    siblings.other.tell(3)
-    assert not watches_when_saturated(siblings.one)  # it may be free at any moment
-    siblings.clock.advance(3.1)
-    assert watches_when_saturated(siblings.one)  # it has gone
+def test_who_is_saturated_leaves_all_to_siblings_that_there_are(pair: Pair) -> None:
+    pair.one.tell(0)
+    assert watches_when_saturated(pair.one)  # nobody else is there
+    pair.other.tell(3)
+    assert not watches_when_saturated(pair.one)
+    pair.other.saturated = True
+    pair.other.tell(3)
+    assert not watches_when_saturated(pair.one)  # it may be free at any moment
+    pair.clock.advance(3.1)
+    assert watches_when_saturated(pair.one)  # it has gone
 
 
-def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(siblings: Pair) -> None:
-    one, other = siblings.one, siblings.other
+def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(pair: Pair) -> None:
+    one, other = pair.one, pair.other
 
     def watches() -> bool:
         one.adjust(full=False)
@@ -141,119 +141,119 @@ def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(siblings: Pair) ->
         other.reserved = other.saturated = False
         other.tell(3)
         assert not watches()
-    siblings.clock.advance(3.1)
+    pair.clock.advance(3.1)
     assert watches()  # it has gone
 
 
-def test_who_was_woken_although_it_has_no_lane_leaves_the_connection_to_who_has_one(siblings: Pair) -> None:
-    siblings.one.reserved = True
-    siblings.other.tell(5)
-    assert siblings.one.leaves(siblings.fd, 1)
-    siblings.clock.advance(0.002)
-    assert not siblings.one.leaves(siblings.fd, 1)  # nobody has taken it
-    siblings.other.reserved = True
-    siblings.other.tell(5)
-    assert not siblings.one.leaves(siblings.fd, 1)
+def test_who_was_woken_although_it_has_no_lane_leaves_the_connection_to_who_has_one(pair: Pair) -> None:
+    pair.one.reserved = True
+    pair.other.tell(5)
+    assert pair.one.leaves(pair.fd, 1)
+    pair.clock.advance(0.002)
+    assert not pair.one.leaves(pair.fd, 1)  # nobody has taken it
+    pair.other.reserved = True
+    pair.other.tell(5)
+    assert not pair.one.leaves(pair.fd, 1)
 
 
-def test_a_process_without_a_lane_is_not_taken_for_a_full_one(siblings: Pair) -> None:
-    siblings.one.saturated = siblings.other.reserved = True
-    with socket.create_connection(siblings.sock.getsockname()):
-        siblings.other.tell(0)
-        assert siblings.pulse.fewest(0, siblings.clock()) == NO_LANE
-        siblings.one.probe(0)
-        assert siblings.one.probe(5) == []  # it will be taken there
-        assert not siblings.one.leaves(siblings.fd, 1000)
-        assert siblings.one.siblings.surplus(1000, full=True) == 0
-        siblings.other.accept(siblings.fd, Trust(()), 0)
-        assert siblings.pulse.word[0] == siblings.clock()
+def test_a_process_without_a_lane_is_not_taken_for_a_full_one(pair: Pair) -> None:
+    pair.one.saturated = pair.other.reserved = True
+    with socket.create_connection(pair.sock.getsockname()):
+        pair.other.tell(0)
+        assert pair.pulse.fewest(0, pair.clock()) == NO_LANE
+        pair.one.probe(0)
+        assert pair.one.probe(5) == []  # it will be taken there
+        assert not pair.one.leaves(pair.fd, 1000)
+        assert pair.one.siblings.surplus(1000, full=True) == 0
+        pair.other.accept(pair.fd, Trust(()), 0)
+        assert pair.pulse.word[0] == pair.clock()
 
 
-def saturate(siblings: Pair, *, other: bool) -> None:
-    siblings.one.saturated, siblings.other.saturated = True, other
-    siblings.other.siblings.moved()
-    siblings.one.tell(8)
-    siblings.other.tell(8)
+def saturate(pair: Pair, *, other: bool) -> None:
+    pair.one.saturated, pair.other.saturated = True, other
+    pair.other.siblings.moved()
+    pair.one.tell(8)
+    pair.other.tell(8)
 
 
-def test_when_nobody_is_free_who_gets_on_takes_a_few(siblings: Pair) -> None:
-    with socket.create_connection(siblings.sock.getsockname()):
-        saturate(siblings, other=True)
-        assert siblings.one.probe(100) == []  # the first look: when those calls ended is not known
-        assert siblings.one.probe(102) == [(siblings.fd, 2)]
-        assert siblings.one.probe(120) == [(siblings.fd, 4)]
-        siblings.one.siblings.count(3)
-        siblings.other.siblings.count(2)
-        saturate(siblings, other=True)
-        assert siblings.one.probe(121) == []  # fewer wait there
-        siblings.one.siblings.count(2)
-        siblings.other.siblings.count(3)
-        saturate(siblings, other=True)
-        assert siblings.one.probe(122) == [(siblings.fd, 1)]
-        saturate(siblings, other=False)
-        assert siblings.one.probe(125) == []  # the sibling will
-        saturate(siblings, other=True)
-        siblings.clock.advance(0.06)
-        assert siblings.one.probe(130) == []  # it has not looked for a while
+def test_when_nobody_is_free_who_gets_on_takes_a_few(pair: Pair) -> None:
+    with socket.create_connection(pair.sock.getsockname()):
+        saturate(pair, other=True)
+        assert pair.one.probe(100) == []  # the first look: when those calls ended is not known
+        assert pair.one.probe(102) == [(pair.fd, 2)]
+        assert pair.one.probe(120) == [(pair.fd, 4)]
+        pair.one.siblings.count(3)
+        pair.other.siblings.count(2)
+        saturate(pair, other=True)
+        assert pair.one.probe(121) == []  # fewer wait there
+        pair.one.siblings.count(2)
+        pair.other.siblings.count(3)
+        saturate(pair, other=True)
+        assert pair.one.probe(122) == [(pair.fd, 1)]
+        saturate(pair, other=False)
+        assert pair.one.probe(125) == []  # the sibling will
+        saturate(pair, other=True)
+        pair.clock.advance(0.06)
+        assert pair.one.probe(130) == []  # it has not looked for a while
 
 
-def test_who_is_stuck_takes_none_while_others_get_on(siblings: Pair) -> None:
-    with socket.create_connection(siblings.sock.getsockname()):
-        saturate(siblings, other=True)
+def test_who_is_stuck_takes_none_while_others_get_on(pair: Pair) -> None:
+    with socket.create_connection(pair.sock.getsockname()):
+        saturate(pair, other=True)
         for _ in range(100):
-            siblings.other.saturated = False
-            siblings.other.accept(siblings.fd, Trust(()), 0)  # notes a pulse
-            siblings.other.saturated = True
-            siblings.clock.advance(0.025)
-            siblings.other.tell(8)
-            assert siblings.one.probe(7) == []
+            pair.other.saturated = False
+            pair.other.accept(pair.fd, Trust(()), 0)  # notes a pulse
+            pair.other.saturated = True
+            pair.clock.advance(0.025)
+            pair.other.tell(8)
+            assert pair.one.probe(7) == []
         found: list[tuple[int, int]] = []
         looks = 0
         while not found:
-            siblings.clock.advance(0.025)
-            siblings.other.tell(8)
-            found = siblings.one.probe(7)
+            pair.clock.advance(0.025)
+            pair.other.tell(8)
+            found = pair.one.probe(7)
             looks += 1
         assert 8 <= looks <= 17  # 0.2 s without a pulse, and as many looks
-        assert found == [(siblings.fd, 64)]
+        assert found == [(pair.fd, 64)]
 
 
-def test_looks_are_in_a_row_and_take_their_time(siblings: Pair) -> None:
+def test_looks_are_in_a_row_and_take_their_time(pair: Pair) -> None:
     def look(after_s: float = 0.03) -> list[tuple[int, int]]:
-        siblings.clock.advance(after_s)
-        siblings.other.tell(8)
-        return siblings.one.probe(7)
+        pair.clock.advance(after_s)
+        pair.other.tell(8)
+        return pair.one.probe(7)
 
-    saturate(siblings, other=True)
-    siblings.clock.advance(1)
-    with socket.create_connection(siblings.sock.getsockname()):
-        assert [look() for _ in range(7)] == [[]] * 7
-        for connection in siblings.other.accept(siblings.fd, Trust(()), 1):
+    saturate(pair, other=True)
+    pair.clock.advance(1)
+    with socket.create_connection(pair.sock.getsockname()):
+        assert [look() for _ in range(5)] == [[]] * 5
+        for connection in pair.other.accept(pair.fd, Trust(()), 1):
             connection.sock.close()
     assert look() == []  # nobody waits
-    with socket.create_connection(siblings.sock.getsockname()):
+    with socket.create_connection(pair.sock.getsockname()):
         assert look() == []
         assert look(0.3) == []  # who was kept from looking cannot tell
         assert [look(0) for _ in range(5)] == [[]] * 5
-        assert look(0) == [(siblings.fd, 64)]
+        assert look(0) == [(pair.fd, 64)]
         assert [look(0) for _ in range(20)] == [[]] * 20  # no time has passed
-        assert look(0.2) == [(siblings.fd, 64)]
+        assert look(0.2) == [(pair.fd, 64)]
 
 
-def test_it_looks_more_often_while_calls_end(siblings: Pair) -> None:
-    assert siblings.one.probe_s == 0.025
-    siblings.one.siblings.moved()
-    assert siblings.one.probe_s == 0.005
+def test_it_looks_more_often_while_calls_end(pair: Pair) -> None:
+    assert pair.one.probe_s == 0.025
+    pair.one.siblings.moved()
+    assert pair.one.probe_s == 0.005
 
 
-def test_connections_taken_count_those_that_have_gone(siblings: Pair) -> None:
-    siblings.other.tell(0)
+def test_connections_taken_count_those_that_have_gone(pair: Pair) -> None:
+    pair.other.tell(0)
     for _ in range(16):
-        with socket.create_connection(siblings.sock.getsockname()):
-            (connection,) = siblings.one.accept(siblings.fd, Trust(()), 1)
+        with socket.create_connection(pair.sock.getsockname()):
+            (connection,) = pair.one.accept(pair.fd, Trust(()), 1)
             connection.sock.close()
-    siblings.clock.advance(0.05)
-    assert not siblings.one.leaves(siblings.fd, AHEAD)
+    pair.clock.advance(0.05)
+    assert not pair.one.leaves(pair.fd, AHEAD)
 
 
 def pulse_page(monkeypatch: pytest.MonkeyPatch) -> Pulse:
@@ -286,37 +286,49 @@ def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.Monk
         running.wait(lambda: heard_on(page) == 2)
 
 
-def test_nobody_waits_and_nothing_is_taken(siblings: Pair) -> None:
-    saturate(siblings, other=True)
-    siblings.one.probe(1)
-    assert siblings.one.probe(5) == []
+def test_nobody_waits_and_nothing_is_taken(pair: Pair) -> None:
+    saturate(pair, other=True)
+    pair.one.probe(1)
+    assert pair.one.probe(5) == []
 
 
-def test_clients_of_a_longer_queue_connect_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    page, gated, clock = pulse_page(monkeypatch), Gated(), Clock()
+@contextlib.contextmanager
+def full_process(page: Pulse, clock: Clock, queued: int) -> Iterator[tuple[Running, Gated, list[socket.socket]]]:
+    """Serve with two threads that are at the gate, and so many requests that wait for them; its clock stands still."""
+    gated = Gated()
     with (
         serving(gated, threads=2, multiprocess=True, pulses=[page], clock=clock) as running,
         waiting(running, gated, 2) as first,
         contextlib.ExitStack() as stack,
     ):
-        queued = queue_up(running, stack, [b"/wait"] * 5)
-        page.tell(0, FULL + 1, clock())
-        pass_time(running, clock, 0.06)
-        running.wait(lambda: running.server._poller.surplus == 2)
+        yield running, gated, [*first, *queue_up(running, stack, [b"/wait"] * queued)]
+
+
+@pytest.mark.parametrize(
+    ("idle", "sibling", "surplus"),
+    [(0, FULL + 1, 2), (12, 0, 5), (2, 0, 4)],
+    ids=["shorter queue", "no more than wait", "fewer connections"],
+)
+def test_clients_of_a_process_with_more_to_do_connect_anew(
+    monkeypatch: pytest.MonkeyPatch, idle: int, sibling: int, surplus: int
+) -> None:
+    page, clock = pulse_page(monkeypatch), Clock()
+    with full_process(page, clock, 5) as (running, gated, socks), contextlib.ExitStack() as stack:
+        for _ in range(idle):
+            stack.enter_context(running.connect())
+        running.wait_word("connections", 7 + idle)
+        page.tell(0, sibling, clock())
+        pass_time(running, clock, 0.051)
+        running.wait(lambda: running.server._poller.surplus == surplus)
         gated.open(7)
-        ends = [receive_response(sock)[1].get("connection") for sock in [*first, *queued]]
-        assert ends.count("close") == 2
-        assert ends.count(None) == 5
+        ends = [receive_response(sock)[1].get("connection") for sock in socks]
+        assert ends.count("close") == surplus
+        assert ends.count(None) == 7 - surplus
 
 
 def test_the_queue_is_told_while_nobody_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    page, gated, clock = pulse_page(monkeypatch), Gated(), Clock()
-    with (
-        serving(gated, threads=2, multiprocess=True, pulses=[page], clock=clock) as running,
-        waiting(running, gated, 2) as first,
-        contextlib.ExitStack() as stack,
-    ):
-        queued = queue_up(running, stack, [b"/wait"] * 5)
+    page, clock = pulse_page(monkeypatch), Clock()
+    with full_process(page, clock, 5) as (running, gated, socks):
         page.tell(0, FULL, clock())
         pass_time(running, clock, 0.001)
         running.wait(lambda: running.server._listening._looked_ns == clock())
@@ -327,6 +339,6 @@ def test_the_queue_is_told_while_nobody_is_free(monkeypatch: pytest.MonkeyPatch)
         pass_time(running, clock, 0.041)
         running.wait(lambda: heard_on(page) == FULL + 2)
         gated.open(4)
-        for sock in [*first, *queued]:
+        for sock in socks:
             assert receive_response(sock)[0] == 200
         running.wait(lambda: heard_on(page) == 7)

@@ -2,9 +2,10 @@
 
 Made by the manager with the socket and passed with it. Used by the leader of each process. Word 0 is when somebody with
 a free request thread took a connection: a process that has none tells by it whether its siblings still serve what
-waits. A word for each slot holds how many connections its process has, and when it said so: a process that has more
-than another leaves it the next one. CLOCK_MONOTONIC; 8-byte stores, the last one wins, which is all that is asked of
-them. Only processes of one group share a page, so a tenant can mislead nobody but itself; the seals keep its size.
+waits. A word for each slot holds how many connections its process has, or how many requests wait in it when no thread
+is free, and when it said so: see serving/siblings.py for what others do about it. CLOCK_MONOTONIC; 8-byte stores, the
+last one wins, which is all that is asked of them. Only processes of one group share a page, so a tenant can mislead
+nobody but itself; the seals keep its size.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Pulse:
         self.word = memoryview(self._map).cast("Q")
 
     def tell(self, slot: int, connections: int, now_ns: int) -> None:
-        """Say how many connections the process of a slot has."""
+        """Say how many connections the process of a slot has, or one of the words above instead."""
         line = slot % LINES
         if self.word[_TOP] < line:  # of two who say so at once one is lost, until it speaks again
             self.word[_TOP] = line
