@@ -124,7 +124,7 @@ def calls(profile: dict[str, Any], titles: dict[str, str]) -> Iterable[str]:
     yield ""
     yield "| system call | " + " | ".join(f"{titles.get(p, p)}: per request | µs" for p in found) + " |"
     yield "|---|" + "---:|---:|" * len(found)
-    names = sorted({name for rows in found.values() for name in rows}, key=lambda name: -most(found, name))
+    names = sorted({name for rows in found.values() for name in rows}, key=lambda name: (-most(found, name), name))
     for name in names:
         if most(found, name) >= RARE:
             cells = [cell(rows.get(name)) for rows in found.values()]

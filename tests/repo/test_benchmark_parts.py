@@ -184,3 +184,10 @@ def test_an_answer_in_two_pieces_is_read_to_its_end() -> None:
         reader.join(10)
         assert not reader.is_alive()
         assert load.still_open([ours]) == 1
+
+
+def test_system_calls_that_are_as_frequent_stand_in_the_order_of_their_names() -> None:
+    names = ["recvfrom", "close", "sendto", "accept4", "futex"]
+    profile = {"bjoern": {"calls": [[name, 1.0, 1.0] for name in names]}}
+    rows = [line for line in costs_report.calls(profile, {}) if "1.000" in line]
+    assert [row.split(" ")[1] for row in rows] == sorted(names)
