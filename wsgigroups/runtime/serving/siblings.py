@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Callable, List, Sequence
 
 from ..wire.pulse import FULL, GONE, NO_LANE, Pulse
+from .standby import Standby
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
 _UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
@@ -32,6 +33,7 @@ class Siblings:
         self._moved_ns = -_MOVES_NS  # when calls were seen to end while no thread was free
         self._turnover = (0, 0, 0)  # when it was looked at, and how many had been taken and had gone by then
         self._fleeting = False
+        self.standby = Standby()
 
     def tell(self, connections: int, full: bool, no_lane: bool, leaving: bool) -> None:
         """Say how this process is: how many connections it has, whether threads are free, whether it ends."""
@@ -85,16 +87,21 @@ class Siblings:
     def want(self, pulse: Pulse, connections: int, taken: int, no_lane: bool) -> bool:
         """Whether one should rather have the next connection: it has fewer by AHEAD or more, or a lane.
 
-        connections: those here now; taken: since the start. Not because it has fewer, if connections end with their
-        first answer: who has how many then says nothing.
+        connections: those here now; taken: since the start. If connections end with their first answer, who has how
+        many says nothing; then an elder one has it if there are too few cores for both.
         """
-        fewest = pulse.fewest(self._slot, self._clock())
+        now_ns = self._clock()
+        fewest = pulse.fewest(self._slot, now_ns)
         if no_lane and fewest < NO_LANE:
             return True
-        return connections >= fewest + AHEAD and not self._clients_leave(connections, taken)
+        if self.standby.active or self._clients_leave(now_ns, connections, taken):
+            if pulse.has_elder(self._slot, now_ns):
+                return self.standby.look(now_ns)
+            self.standby.active = False
+            return False
+        return connections >= fewest + AHEAD
 
-    def _clients_leave(self, connections: int, taken: int) -> bool:
-        now_ns = self._clock()
+    def _clients_leave(self, now_ns: int, connections: int, taken: int) -> bool:
         since_ns, taken_then, gone_then = self._turnover
         if now_ns - since_ns >= _TURNOVER_NS:
             lately = taken - taken_then

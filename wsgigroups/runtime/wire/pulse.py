@@ -57,6 +57,12 @@ class Pulse:
         """
         return min(self._others(slot, now_ns), default=GONE)
 
+    def has_elder(self, slot: int, now_ns: int) -> bool:
+        """Whether a process of a lower slot takes connections."""
+        oldest = now_ns // 1_000_000_000 - _FRESH_S
+        lines = self.word[1 : 1 + slot % LINES].tolist()
+        return any(line >> 24 >= oldest and line & _MASK < NO_LANE for line in lines)
+
     def alone(self, slot: int, now_ns: int) -> bool:
         """Whether no other process has said anything for a while."""
         return not self._others(slot, now_ns)
