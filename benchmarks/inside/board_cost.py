@@ -23,7 +23,7 @@ from wsgigroups.runtime.wire import board
 LOOPS = 100_000
 REPEATS = 7
 LATER_NS = 10**10  # the time of an answer, later than all that are measured
-ARGUMENTS = "self, me, connection, exchange, tally, body, code, received, end_ns"
+ARGUMENTS = "self, me, connection, prepared, tally, data, took_ns, end_ns"
 
 
 def statements(function: Callable[..., Any]) -> list[ast.stmt]:
@@ -35,7 +35,7 @@ def statements(function: Callable[..., Any]) -> list[ast.stmt]:
         for statement in definition.body
         if isinstance(statement, ast.Assign | ast.AugAssign)
         and names(statement) & {"words", "word", "tally"}
-        and not (names(statement) & {"answer", "_clock", "_open_body"})
+        and not (names(statement) & {"answer", "_clock", "_make_ready"})
     ]
 
 
@@ -90,11 +90,10 @@ def measure(loops: int = LOOPS) -> dict[str, object]:
         crew,
         SimpleNamespace(busy_word=board.BUSY_WORD, tally=tally),
         SimpleNamespace(arrived_ns=0),
-        SimpleNamespace(sent_bytes=150),
+        SimpleNamespace(code=200),
         tally,
-        None,
-        200,
-        0,
+        bytes(150),
+        10_000,
         time.monotonic_ns() + LATER_NS,
     )
     with_statements, without = function_of(body), function_of([])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import random
+import select
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,28 +32,41 @@ class NoSocket:
 
 
 class _Front:
-    """What `Poller.step` needs of a poller to take a request in, the short way for a head that comes again included."""
+    """What a poller needs to take a request in, the short way for a head that comes again included."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, connection: Connection, intake: Intake) -> None:
         self._intake = intake
+        self.connections = {connection.fd: connection}
         self.ready: collections.deque[tuple[Connection, int]] = collections.deque()
+        self.arrived = b""
+
+    def _read(self, _fd: int, most: int) -> bytes:
+        data, self.arrived = self.arrived[:most], self.arrived[most:]
+        return data
 
     def resume(self, connection: Connection) -> bool:
         """Go on with the bytes that are here. Raises ProtocolError."""
         return self._intake.advance(connection)
 
-    def report(self, _text: str, error: BaseException) -> None:
+    def _give_up(self, _connection: Connection, error: BaseException) -> None:
         """Give errors to the caller."""
         raise error
 
 
-def _step(connection: Connection, intake: Intake) -> bool:
-    """Tell whether a request is complete with what the connection has. Raises ProtocolError."""
+def _step(connection: Connection, intake: Intake, left: list[bytes]) -> bool:
+    """Tell whether a request is complete with what the connection has and the next of `left`. Raises ProtocolError."""
     if connection.state != IDLE:
+        connection.data += left.pop(0) if left else b""
         return intake.advance(connection)
-    front = _Front(intake)
-    front.ready.append((connection, 0))
-    if Poller.step(front) is not None:  # type: ignore[arg-type]
+    front = _Front(connection, intake)
+    if left:
+        front.arrived = left.pop(0)
+        Poller._hear(front, [(connection.fd, select.EPOLLIN)])  # type: ignore[arg-type]
+        if front.arrived:
+            left.insert(0, front.arrived)
+    else:
+        front.ready.append((connection, 0))
+    if Poller.act(front, *front.ready.popleft()) is not None:  # type: ignore[arg-type]
         return True
     if connection.data and connection.state == IDLE:
         connection.state = HEAD  # as the poller does
@@ -78,7 +92,7 @@ def converse(
     """
     connection = connection or new_connection(trusted)
     intake = intake or Intake(ENGINES[engine]())
-    left = list(pieces)
+    left = [piece for piece in pieces if piece]
     found: list[Any] = []
     while True:
         try:
@@ -98,7 +112,7 @@ def converse(
 def feed(pieces: Sequence[bytes], engine: str, trusted: bool = False) -> Any:
     """Return the outcome of the first request; an environ also has "rest", the bytes that follow the request."""
     connection = new_connection(trusted)
-    left = list(pieces)
+    left = [piece for piece in pieces if piece]
     try:
         outcome = _next(connection, Intake(ENGINES[engine]()), left)
     except ProtocolError as error:
@@ -110,10 +124,9 @@ def feed(pieces: Sequence[bytes], engine: str, trusted: bool = False) -> Any:
 
 def _next(connection: Connection, intake: Intake, left: list[bytes]) -> dict[str, Any] | None:
     """Take pieces off `left` until a request is complete with its body. Raises ProtocolError."""
-    complete = bool(connection.data) and _step(connection, intake)
+    complete = bool(connection.data) and _step(connection, intake, [])
     while left and not complete:
-        connection.data += left.pop(0)
-        complete = _step(connection, intake)
+        complete = _step(connection, intake, left)
     if not complete:
         return None
     head, body = connection.head, connection.body

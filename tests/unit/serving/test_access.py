@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.serving import serving
+from support.serving import Clock, serving
 from unit.protocol import corpus
+from unit.serving.test_outbox import Driven
 
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.serving import access
@@ -133,12 +136,14 @@ def test_equal_heads_are_noted_once_for_each_log() -> None:
     first = common.note(head)
     head.environ = {}
     assert common.note(head) is first
+    assert head.noted is first
     head.environ = head_of("::1", HTTP_USER_AGENT="agent/2").environ
-    assert "agent/2" in combined.note(head).end
+    assert b"agent/2" in combined.note(head).end
+    assert b"agent/2" in head.noted.end
     proxied = head_of("::1", HTTP_X_FORWARDED_FOR="::1, ::2")
-    assert "::1" in common.note(proxied).before
+    assert b"::1" in common.note(proxied).before
     proxied.environ["REMOTE_ADDR"] = "::2"
-    assert "::2" in common.note(proxied).before
+    assert b"::2" in common.note(proxied).before
 
 
 @pytest.mark.parametrize("form", ["common", "json"])
@@ -178,7 +183,7 @@ def test_clients_that_ask_for_the_same_share_what_is_noted_and_others_do_not() -
     assert note("/" + "p" * 128) is not note("/" + "p" * 128)
     quoted = note('/"')
     assert note('/"') is quoted
-    assert quoted.request.count('\\"') == 1
+    assert quoted.request.count(b'\\"') == 1
     for number in range(100):
         note(f"/{number}")
     assert all(0 < len(frame.noted) <= access._TARGETS for frame in log._frames.values())
@@ -223,7 +228,7 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
     now_ns, now_s = time.monotonic_ns(), time.time()
     for age_s in (0, 1.5, 3600):
         end_ns = now_ns - int(age_s * 1e9)
-        log.take((log.note(head_of("::1")).answered(200, 5), 2_500_000, end_ns))
+        log.answered(log.note(head_of("::1")), 200, 5, 2_500_000, end_ns)
     log.flush()
     for line, age_s in zip(b"".join(written).splitlines(), (0, 1.5, 3600), strict=True):
         record = json.loads(line)
@@ -232,9 +237,11 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
         assert record["duration_s"] == 0.0025
 
 
-def test_the_leader_makes_lines_and_does_not_write_them() -> None:
+@pytest.mark.parametrize("form", ["common", "json"])
+def test_the_leader_makes_lines_and_does_not_write_them(form: str) -> None:
     written: list[bytes] = []
-    log = AccessLog("common", written.append)
+    log = AccessLog(form, written.append)
+    parts = 2 if form == "json" else 1
     environ = {"REQUEST_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.1"}
     noted = log.note(Head("GET", "/", environ, True))
 
@@ -244,17 +251,18 @@ def test_the_leader_makes_lines_and_does_not_write_them() -> None:
 
     take(0, access._PREPARED - 1)
     log.prepare()
-    assert len(log._waiting) == access._PREPARED - 1  # too few to be worth it
+    assert len(log._waiting) == (access._PREPARED - 1) * parts  # too few to be worth it
     take(access._PREPARED - 1, 1)
     with log._flushing:
         log.prepare()  # somebody writes just now, and may wait for a disk: the leader does not
-        assert len(log._waiting) == access._PREPARED
+        assert len(log._waiting) == access._PREPARED * parts
     log.prepare()
     assert log._waiting == []
     assert written == []
     take(access._PREPARED, 3)
     log.flush()
-    sizes = [int(line.rsplit(b" ", 1)[1]) for line in b"".join(written).splitlines()]
+    lines = b"".join(written).splitlines()
+    sizes = [json.loads(line)["sent_bytes"] if form == "json" else int(line.rsplit(b" ", 1)[1]) for line in lines]
     assert sizes == list(range(access._PREPARED + 3))
     assert len(written) == 1
 
@@ -278,10 +286,156 @@ def test_durations_are_exact_whatever_they_are() -> None:
     noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
     durations_ns = [0, 999, 1000, 12_345_678, 999_999_000, 1_000_000_000, 61_000_001_000]
     for duration_ns in durations_ns:
-        log.take((noted.answered(200, 1), duration_ns, duration_ns))
+        log.answered(noted, 200, 1, duration_ns, duration_ns)
     log.flush()
     found = [json.loads(line) for line in b"".join(written).splitlines()]
     assert [record["duration_s"] for record in found] == [value // 1000 / 1e6 for value in durations_ns]
     times = [dt.datetime.fromisoformat(record["time"].rstrip("Z")) for record in found]
     for moment, duration_ns in zip(times[1:], durations_ns[1:], strict=True):  # each line has the time of its end
         assert abs((moment - times[0]).total_seconds() - duration_ns / 1e9) < 0.0011
+
+
+@contextlib.contextmanager
+def driven(form: str, app: Any, clock: Clock | None = None) -> Iterator[tuple[Any, Callable[[], list[str]], Driven]]:
+    """Yield a function that asks, so often, with one connection for all, one that returns the lines, and the server."""
+    written: list[bytes] = []
+    server = Driven(app, clock, written.append, access_log=form)
+    sock = server.connect()
+
+    def ask(count: int = 1, method: bytes = b"GET", brief: bool = True) -> list[int]:
+        sizes = []
+        for _ in range(count):
+            sock.sendall(method + b" /same HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.round(1, brief)
+            server.poller.send_outbox()
+            sizes.append(len(sock.recv(65536)))
+        return sizes
+
+    def lines() -> list[str]:
+        server.gateway.access.flush()
+        return b"".join(written).decode().splitlines()
+
+    try:
+        with sock:
+            yield ask, lines, server
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+def test_equal_requests_with_answers_that_differ_have_lines_that_do(form: str) -> None:
+    """Answers that leave together have lines that are made once: only of equal answers."""
+    status, body, fields, ask_with = "200 OK", b"", [("X", "y")], b"GET"
+
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status, fields)
+        return [body]
+
+    wanted: list[tuple[int, int]] = []
+    with driven(form, application) as (ask, lines, _server):
+        for status, body, with_length, ask_with in [
+            ("200 OK", b"12345", True, b"GET"),
+            ("404 Not Found", b"12345", True, b"GET"),
+            ("200 OK", b"1234567", True, b"GET"),
+            ("200 OK", b"1234567", False, b"GET"),
+            ("200 OK", b"123", False, b"GET"),
+            ("200 OK", b"12345", True, b"HEAD"),
+            ("200 OK", b"b" * 20_000, True, b"GET"),
+            ("200 OK", b"12345", True, b"GET"),
+        ]:
+            fields = [("X", "y")]
+            if with_length:
+                fields.append(("Content-Length", str(len(body))))
+            wanted += [(int(status[:3]), size) for size in ask(4, ask_with)]
+        found = lines()
+    if form == "json":
+        assert [(record["status"], record["sent_bytes"]) for record in map(json.loads, found)] == wanted
+    else:
+        assert [tuple(map(int, line.split('"')[2].split())) for line in found] == wanted
+
+
+def answering_five(_environ: Any, start_response: Any) -> list[bytes]:
+    """As `application`, and with its length."""
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"12345"]
+
+
+@pytest.mark.parametrize("form", ["common", "combined"])
+def test_answers_of_another_second_have_its_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1_700_000_000.5
+    monkeypatch.setattr(time, "time", lambda: now_s)
+    with driven(form, answering_five) as (ask, lines, _server):
+        for _ in range(3):
+            ask(3)
+            now_s += 1.0
+        found = lines()
+    assert [line.split("[")[1][18:20] for line in found] == ["20"] * 3 + ["21"] * 3 + ["22"] * 3
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_each_answer_has_its_own_time_and_duration(monkeypatch: pytest.MonkeyPatch, brief: bool) -> None:
+    clock = Clock()
+    micros = [0, 1, 1, 999, 1000, 300, 300, 300, 300, 61_500_000, 2]
+    ends_ns: list[int] = []
+
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        clock.now_ns += micros[len(ends_ns)] * 1000
+        ends_ns.append(time.time_ns())
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"12345"]
+
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000 * 10**9 + 123_456_789 + clock())
+    with driven("json", application, clock) as (ask, lines, _server):
+        ask(len(micros), brief=brief)
+        found = [json.loads(line) for line in lines()]
+    assert [record["duration_s"] for record in found] == [number / 1e6 for number in micros]
+    moments = [dt.datetime.fromtimestamp(end_ns // 10**6 / 1000, dt.timezone.utc) for end_ns in ends_ns]
+    assert [record["time"] for record in found] == [
+        f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z" for moment in moments
+    ]
+    assert len(set(moments)) > 3
+
+
+def test_a_call_that_was_long_while_another_thread_answered_the_same_has_its_duration() -> None:
+    clock = Clock()
+    with driven("json", answering_five, clock) as (ask, lines, server):
+        ask(2)
+        server.crew._clock = lambda: clock() - 2_000_000  # began before those
+        ask()
+        found = [json.loads(line)["duration_s"] for line in lines()]
+    assert found == [0.0, 0.0, 0.002]
+
+
+@pytest.mark.parametrize("form", ["combined", "json", "off"])
+def test_a_head_that_comes_again_after_the_log_was_switched_is_noted_for_the_new_one(form: str) -> None:
+    with driven("common", answering_five) as (ask, lines, server):
+        ask(3)
+        server.server.tune({"access_log": form})
+        ask(3)
+        server.server.tune({"access_log": "common"})
+        ask(3)
+        kinds = ["json" if line[0] == "{" else "combined" if line.endswith('"') else "common" for line in lines()]
+    assert kinds == ["common"] * 3 + [form] * (0 if form == "off" else 3) + ["common"] * 3
+
+
+def test_a_line_is_made_once_for_equal_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    make = AccessLog._line
+    monkeypatch.setattr(AccessLog, "_line", lambda *arguments: made.append(1) or make(*arguments))
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.5)
+    with driven("common", answering_five) as (ask, lines, _server):
+        ask(9)
+        assert len(lines()) == 9
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+def test_who_only_records_has_lines_written_at_last(form: str) -> None:
+    written: list[bytes] = []
+    log = AccessLog(form, written.append)
+    noted = log.note(head_of("\u0151"))  # not from our parsers, and no reason to lose a request
+    for number in range(access._BATCH):
+        assert not written
+        log.record(noted, 200, number, 0)
+    (data,) = written
+    assert data.count(b"\n") == data.count(b"\\u0151") == access._BATCH

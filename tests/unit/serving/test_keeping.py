@@ -178,7 +178,7 @@ def test_the_access_log_can_be_switched_while_it_runs() -> None:
         running.wait(lambda: b"/common" in b"".join(lines))
         running.server.tune({"access_log": "json"})
         running.exchange(GET % b"/json")
-        running.wait(lambda: b'"target": "/json"' in b"".join(lines))
+        running.wait(lambda: b'"target":"/json"' in b"".join(lines))
         running.server.tune({"access_log": "off"})
         running.exchange(GET % b"/after")
         running.wait_word("requests_total", 4)

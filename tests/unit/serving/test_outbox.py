@@ -21,7 +21,7 @@ from wsgigroups.runtime.serving.connection import POSTED
 from wsgigroups.runtime.serving.request_thread import RequestThread
 from wsgigroups.runtime.serving.server import Server
 from wsgigroups.runtime.serving.tally import Tally
-from wsgigroups.runtime.wire.board import WORD, private
+from wsgigroups.runtime.wire.board import BUSY_WORD, WORD, private
 from wsgigroups.runtime.wire.spec import Serving
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -30,7 +30,9 @@ GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 class Driven:
     """A server whose poller the test drives."""
 
-    def __init__(self, application: Any = None, clock: Clock | None = None, **settings: Any) -> None:
+    def __init__(
+        self, application: Any = None, clock: Clock | None = None, access: Any = None, **settings: Any
+    ) -> None:
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(16)
@@ -44,6 +46,7 @@ class Driven:
             application=application or self.echo,
             board=self.board,
             log=lambda level, text: self.logged.append((level, text)),
+            access_log=access,
             engine=engines.split,
             **more,
         )
@@ -72,7 +75,7 @@ class Driven:
             while self.poller.ready:
                 connection = self.poller.step()
                 if connection is not None:
-                    self.gateway.answer(connection, 0, self.tally, brief)
+                    self.gateway.answer(connection, self.crew._clock(), self.tally, brief)
                     if connection.answer:
                         connection.state = POSTED
                         self.poller.outbox.append(connection)
@@ -286,3 +289,83 @@ def test_a_call_that_blocks_keeps_no_answer_back(monkeypatch: pytest.MonkeyPatch
         assert receive_response(quick)[2] == b"/quick"
         gate.set()
         assert receive_response(blocked)[2] == b"/wait"
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_an_answer_is_counted_and_over_whether_it_leaves_with_others_or_at_once(brief: bool) -> None:
+    clock, calls = Clock(), []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        calls.append(start_response)
+        environ["wsgi.errors"].write("no line end")
+        clock.advance(0.002)
+        start_response("404 Not Found", [("Content-Length", "5")])
+        return [b"12345"]
+
+    driven = Driven(application, clock)
+    with driven.connect() as sock:
+        sock.sendall(GET % b"/")
+        driven.round(1, brief)
+        tally = driven.tally
+        assert (tally.statuses[4], sum(tally.statuses)) == (1, 1)
+        assert tally.application_ns == 2_000_000
+        assert tally.aborted == 0
+        assert any("no line end" in text for _level, text in driven.logged)
+        with pytest.raises(RuntimeError, match="after the request had ended"):
+            calls[0]("200 OK", [])
+        driven.poller.send_outbox()
+        assert tally.sent_bytes == len(sock.recv(65536))
+    driven.close()
+
+
+def test_what_is_left_of_a_body_and_an_answer_cut_short_are_counted() -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        assert len(environ["wsgi.input"].read()) == 100_000
+        start_response("200 OK", [("Content-Length", "50")])
+        return [b"12345"]
+
+    driven = Driven(application)
+    with driven.connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000)
+        driven.round(1)
+        assert receive_all(sock).endswith(b"\r\n\r\n12345")
+    assert driven.tally.received_bytes == 100_000
+    assert driven.tally.aborted == 1
+    driven.close()
+
+
+def test_a_new_leader_marks_its_first_call_on_the_board_whatever_the_one_before_has_left() -> None:
+    seen = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append(driven.board.words[BUSY_WORD])
+        driven.crew._closing = True  # ends the lead
+        return Driven.echo(environ, start_response)
+
+    driven = Driven(application)
+    with driven.connect() as sock:
+        sock.sendall(GET % b"/")
+        while not driven.poller.ready:
+            driven.poller.wait()
+        driven.poller.send_by_ns = 1 << 62
+        driven.crew._drive(RequestThread(0))
+        assert receive_response(sock)[0] == 200
+    assert seen[0] > 0
+    assert driven.board.words[BUSY_WORD] == 0
+    driven.close()
+
+
+def test_a_call_after_a_wait_is_marked_however_short_that_was() -> None:
+    seen = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append(max(running.board.words[BUSY_WORD : BUSY_WORD + 2]))
+        return Driven.echo(environ, start_response)
+
+    with serving(application, clock=Clock(), threads=2) as running, running.connect() as sock:
+        for _ in range(4):
+            sock.sendall(GET % b"/")
+            assert receive_response(sock)[0] == 200
+            running.wait(lambda: not max(running.board.words[BUSY_WORD : BUSY_WORD + 2]))
+    assert len(seen) == 4
+    assert min(seen) > 0

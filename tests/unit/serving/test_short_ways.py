@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import socket
+import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +15,12 @@ import pytest
 from support.serving import Clock, receive_all, receive_response
 from unit.serving.test_outbox import GET, Driven
 
-from wsgigroups.runtime.protocol.responses import FieldTooLargeError, Preparer
-from wsgigroups.runtime.serving.connection import IDLE, Connection
+from wsgigroups.runtime.protocol.heads import Head
+from wsgigroups.runtime.protocol.responses import FieldTooLargeError, Prepared, Preparer
+from wsgigroups.runtime.serving import intake
+from wsgigroups.runtime.serving.connection import CLOSED, IDLE, RECEIVE_BYTES, RUNNING, Connection
+from wsgigroups.runtime.serving.exchange import begin
+from wsgigroups.runtime.serving.poller import REPEATED
 from wsgigroups.runtime.wire.board import WORD
 
 TEXT = ("Content-Type", "text/plain")
@@ -44,17 +50,25 @@ def next_call(driven: Driven) -> Connection:
             return connection
 
 
+def prepare(preparer: Preparer, status: Any, fields: Any) -> Prepared:
+    """Say this of an answer."""
+    keeper: Any = types.SimpleNamespace(preparer=preparer)
+    exchange = begin(keeper, None, Head("GET", "/", {}, True), None)  # type: ignore[arg-type]
+    exchange.start_response(status, fields)
+    return exchange.prepared
+
+
 def prepared(preparer: Preparer, status: str = "200 OK", fields: Any = None) -> tuple[int, bytes, int | None]:
     """Prepare three times, as for three answers, and return what came of the last."""
     for _ in range(3):
-        found = preparer.prepare(status, [TEXT] if fields is None else fields)
+        found = prepare(preparer, status, [TEXT] if fields is None else fields)
     return found.code, found.fields, found.length
 
 
 def test_what_is_said_again_is_not_checked_again() -> None:
     preparer = Preparer(0)
     prepared(preparer)
-    assert preparer.prepare("200 OK", [TEXT]) is preparer.prepare("200 OK", [TEXT])
+    assert prepare(preparer, "200 OK", [TEXT]) is prepare(preparer, "200 OK", [TEXT])
 
 
 def test_what_differs_in_anything_is() -> None:
@@ -100,13 +114,13 @@ def test_an_error_is_one_each_time() -> None:
 
     for _ in range(3):
         with pytest.raises(TypeError, match="must be a list"):
-            preparer.prepare("200 OK", Equal())
+            prepare(preparer, "200 OK", Equal())
         with pytest.raises(TypeError, match="must be a list"):
-            preparer.prepare("200 OK", (TEXT,))
+            prepare(preparer, "200 OK", (TEXT,))
         with pytest.raises(FieldTooLargeError):
-            preparer.prepare("200 OK", [("X-Long", "x" * 40)])
+            prepare(preparer, "200 OK", [("X-Long", "x" * 40)])
         with pytest.raises(ValueError, match="more than one Content-Length"):
-            preparer.prepare("200 OK", [("Content-Length", "1"), ("Content-Length", "1")])
+            prepare(preparer, "200 OK", [("Content-Length", "1"), ("Content-Length", "1")])
 
 
 def test_a_new_limit_holds_for_what_was_said_before() -> None:
@@ -260,6 +274,82 @@ def test_what_comes_in_two_rounds_is_put_together(driven: Driven) -> None:
         assert receive_response(sock)[2] == b"/parts"
 
 
+def test_a_head_that_comes_again_behind_another_one_does_not_come_before_it(driven: Driven) -> None:
+    with driven.connect() as sock:
+        (connection,) = driven.poller.connections.values()
+        for _ in range(3):
+            sock.sendall(GET % b"/again")
+            driven.round(1)
+            driven.poller.send_outbox()
+            assert receive_response(sock)[2] == b"/again"
+        assert connection.memory.bytes == GET % b"/again"
+        parts = [GET % b"/first", GET % b"/again"]
+        driven.poller._read = lambda _fd, _most: parts.pop(0)
+        for _ in range(2):
+            driven.poller._hear([(connection.fd, select.EPOLLIN)])
+        driven.round(2)
+        driven.poller.send_outbox()
+        sock.shutdown(socket.SHUT_WR)
+        driven.poller.wait()
+        while driven.poller.ready:
+            driven.poller.step()
+        first, again = receive_all(sock).split(b"HTTP/1.1 200 OK\r\n")[1:]
+        assert first.endswith(b"\r\n\r\n/first")
+        assert again.endswith(b"\r\n\r\n/again")
+
+
+def test_a_request_that_comes_in_the_last_moment_of_a_kept_connection_is_answered() -> None:
+    clock = Clock()
+    driven = Driven(answer_with_length, clock, keep_alive_timeout_s=5.0)
+    with driven.connect() as sock:
+        for advance_s in (0.0, 0.0, 0.0, 6.0, 6.0):
+            clock.advance(advance_s)
+            sock.sendall(GET % b"/")
+            driven.round(1)
+            driven.poller.send_outbox()
+            assert receive_response(sock)[2] == b"/"
+    driven.close()
+
+
+def test_a_client_of_short_heads_is_read_from_with_a_short_buffer(driven: Driven) -> None:
+    """And gets its long ones answered all the same, and those with a body."""
+    requests = [
+        *[(b"/short", b"", True)] * 3,
+        (b"/" + b"l" * (intake._SHORT_HEAD - len(GET % b"/")), b"", True),
+        (b"/" + b"l" * (intake._SHORT_HEAD - len(GET % b"/") + 1), b"", False),
+        (b"/" + b"l" * (intake._SHORT_BYTES - len(GET % b"/")), b"", False),
+        (b"/" + b"l" * 5000, b"", False),
+        *[(b"/short", b"", True)] * 2,
+        (b"/body", b"b" * 3000, False),
+        (b"/short", b"", False),  # it is not known yet that it comes again
+        (b"/short", b"", True),
+    ]
+    with driven.connect() as sock:
+        (connection,) = driven.poller.connections.values()
+        for number, (path, body, short) in enumerate(requests):
+            length = b"Content-Length: %d\r\n" % len(body) if body else b""
+            sock.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (path, length) + body)
+            driven.round(1)
+            driven.poller.send_outbox()
+            assert receive_response(sock)[2] == path
+            assert number < 2 or (connection.expected < RECEIVE_BYTES) == short, path[:20]
+
+
+def test_what_a_gateway_says_of_clients_counts_for_heads_that_come_again() -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(environ["REMOTE_ADDR"])))])
+        return [environ["REMOTE_ADDR"].encode()]
+
+    driven = Driven(application, trusted_proxies=("127.0.0.1",))
+    with driven.connect() as sock:
+        for _ in range(4):
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n")
+            driven.round(1)
+            driven.poller.send_outbox()
+            assert receive_response(sock)[2] == b"192.0.2.9"
+    driven.close()
+
+
 def test_a_block_behind_a_written_one_is_no_second_answer() -> None:
     def application(_environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Length", "5")])(b"first")
@@ -293,3 +383,57 @@ def test_an_answer_that_the_first_client_is_slow_to_take_makes_its_socket_non_bl
         driven.round(1)
         driven.poller.send_outbox()
         assert receive_response(sock)[2] == b"/"
+
+
+def known(driven: Driven, sock: socket.socket) -> Connection:
+    """Have a head remembered; returns the server's side of the connection."""
+    for _ in range(3):
+        sock.sendall(GET % b"/")
+        driven.round(1)
+        driven.poller.send_outbox()
+        assert receive_response(sock)[2] == b"/"
+    (connection,) = driven.poller.connections.values()
+    assert connection.memory.bytes == GET % b"/"
+    return connection
+
+
+def test_a_request_that_is_known_is_taken_when_it_is_read(driven: Driven) -> None:
+    """No deadline of an idle connection ends it before its turn."""
+    with driven.connect() as sock:
+        connection = known(driven, sock)
+        sock.sendall(GET % b"/")
+        driven.poller.wait()
+        assert list(driven.poller.ready) == [(connection, REPEATED)]
+        assert (connection.owned, connection.state, connection.deadline_ns) == (True, RUNNING, 0)
+        assert connection.head is connection.memory.head
+        assert connection.head.environ["PATH_INFO"] == "/"
+        assert connection.head.environ is not connection.memory.environ
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_nothing_read_is_the_end_and_no_request(driven: Driven, remembered: bool) -> None:
+    with driven.connect() as sock:
+        (connection,) = driven.poller.connections.values()
+        if remembered:
+            known(driven, sock)
+        driven.poller._read = lambda _fd, _most: b""
+        driven.poller._hear([(connection.fd, select.EPOLLIN)])
+        assert not driven.poller.ready
+        assert connection.state == CLOSED
+
+
+def test_no_memory_for_a_request_that_is_known_ends_its_connection_only(driven: Driven) -> None:
+    class Full(dict[str, Any]):
+        def copy(self) -> Any:
+            raise MemoryError
+
+    with driven.connect() as sock:
+        connection = known(driven, sock)
+        connection.memory.environ = Full()
+        sock.sendall(GET % b"/")
+        driven.poller.wait()
+        assert connection.state == CLOSED
+        assert not driven.poller.ready
+        assert "MemoryError" in driven.logged[0][1]
+    with driven.connect() as sock:
+        known(driven, sock)

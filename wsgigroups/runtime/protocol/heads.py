@@ -57,7 +57,9 @@ class Head:
         "length",
         "method",
         "noted",
+        "noted_by",
         "ordinary",
+        "ready_for",
         "target",
     )
 
@@ -69,7 +71,11 @@ class Head:
         self.ordinary = False  # HTTP/1.1, kept open, not HEAD: an answer needs nothing but a length
         self.length = 0
         self.lane_key = ""  # made by the lanes when they need it
-        self.noted: Any = None  # by the access log: the same as long as equal bytes give this object again
+        # As long as equal bytes give this object again, these hold: what an access log says of the request, that log,
+        # and the one for which nothing is to be done before the call.
+        self.noted: Any = None
+        self.noted_by: Any = None
+        self.ready_for: Any = None
         self.chunked = False
         self.expects = False  # the client waits for 100 (Continue) before it sends the body
         self.keep_alive = is_http_1_1

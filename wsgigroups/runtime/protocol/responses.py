@@ -71,7 +71,7 @@ class Prepared:
         self.short: Optional[int] = None  # the same, if the answer is plain and not long
         self.dated = self.named = False  # the application sent its own Date, its own Server
         self.plain = code not in _BODILESS  # it has a body, and both of these fields are ours
-        self.last = _NO_HEAD
+        self.last = _NO_HEAD  # what `head` was made of last, and the head: one object as long as it is the same
 
     def head(self, own: bytes) -> bytes:
         """Return the head of a short answer on a kept connection; own: as for `compose`."""
@@ -83,30 +83,26 @@ class Prepared:
 
 
 _NO_HEAD = b"", b""
+UNPREPARED = Prepared(500, b"")  # of an application that has not called start_response
 
 
 class Preparer:
     """Makes a Prepared of what applications say; used by all request threads.
 
-    What was prepared last, of fields that had all come before, is kept: mostly the same is said again. It is compared
-    as a whole, and nothing changes a Prepared once it is here. A tuple is read and stored in one operation.
+    What was prepared last, of fields that had all come before, is kept in `last`: mostly the same is said again, and
+    `Exchange.start_response` compares it as a whole. Nothing changes a Prepared once it is here. A tuple is read and
+    stored in one operation.
     """
 
-    __slots__ = ("_last", "_line_limit")
+    __slots__ = ("_line_limit", "last")
 
     def __init__(self, line_limit: int) -> None:
         """line_limit: of one field's line, in bytes; 0: none."""
         self._line_limit = line_limit
-        self._last: Tuple[str, List[Tuple[str, str]], Prepared] = ("", [], Prepared(0, b""))
+        self.last: Tuple[str, List[Tuple[str, str]], Prepared] = ("", [], UNPREPARED)
 
     def prepare(self, status: Any, headers: Any) -> Prepared:
         """Check and encode. Raises TypeError, ValueError, FieldTooLargeError."""
-        last_status, last_headers, last = self._last
-        if status == last_status and headers == last_headers and type(headers) is list:
-            return last
-        return self._prepare(status, headers)
-
-    def _prepare(self, status: Any, headers: Any) -> Prepared:
         checked = False  # whether anything was new
         try:
             code, status_line = _statuses[status]
@@ -142,7 +138,7 @@ class Preparer:
         if result.plain and result.length is not None and result.length <= SHORT_BYTES:
             result.short = result.length
         if not checked:
-            self._last = status, headers[:], result
+            self.last = status, headers[:], result
         return result
 
     def _check_lines(self, lines: List[bytes]) -> None:

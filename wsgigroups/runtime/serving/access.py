@@ -1,23 +1,23 @@
 """The access log: one line for each answer, in the common, combined or a JSON format.
 
 What a line says of the request is noted before the application is called, since the environ is the application's from
-then on. An answer is only queued; lines are made in batches, by the leader between two rounds (`prepare`: what it is
-made of is in its processor's cache), and written by the monitor (`flush`), so that no request waits for a disk. Every
-value of a client is escaped: no line can be forged.
+then on. An answer is only queued; lines are put together in batches, by the leader between two rounds (`prepare`: what
+they are made of is in its processor's cache), and written by the monitor (`flush`), so that no request waits for a
+disk. Every value of a client is escaped: no line can be forged.
 """
 
 from __future__ import annotations
 
 import json
-import operator
 import threading
 import time
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..protocol.heads import Head
+from ..protocol.responses import Prepared
 from .connection import Connection
 
-FORMATS = ("common", "combined", "json")
+FORMATS = ("off", "common", "combined", "json")
 _BATCH = 256
 _PREPARED = 64  # answers of which the leader makes lines
 _MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
@@ -25,8 +25,11 @@ _REMEMBERED = 256  # texts made of values that come again and again
 _REMEMBERED_BYTES = 1024  # of one of them
 _TARGETS = 8  # remembered with each, so that clients that ask for the same share it: it is in the processor's cache
 _TARGET_BYTES = 128
-_SHORT = ["0.%06d" % number for number in range(1000)]  # durations in microseconds, as seconds
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MILLI_NS = 1_000_000
+BRIEF = [b"0.%06d}\n" % number for number in range(1000)]  # what ends a line of the JSON format, by microseconds
+BRIEF_NS = 1000 * len(BRIEF)
+_ALWAYS = 1 << 62
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
 _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_config, "Format Notes")
 
@@ -34,46 +37,21 @@ _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_conf
 Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Optional[str]]
 
 
-class Line:
-    """What a line says of a request and its answer. Equal answers to equal requests share it."""
-
-    __slots__ = ("before", "line", "sent_bytes", "stamp", "status", "text")
-
-    def __init__(self, before: str, text: str, status: int, sent_bytes: int) -> None:
-        self.before = before  # the time
-        self.text = text  # behind the time
-        self.status = status
-        self.sent_bytes = sent_bytes
-        # The whole line as it was last, with which time: for the formats that count in seconds. Of who holds the lock
-        # of the log.
-        self.line = self.stamp = ""
-
-
 class Noted:
-    """What a line says of a request, and the last answer to it: clients that ask again mostly get the same again."""
+    """What a line says of a request, and the line of the last answer to it: clients that ask again mostly get the same.
 
-    __slots__ = ("before", "end", "line", "log", "request")
+    `last`: what the answer's head was made of (`Prepared.last`: of equal heads of a second it is one object), when the
+    line begins to differ all the same, and the line, without what `AccessLog.take` is given apart. It is one tuple,
+    since threads share it.
+    """
 
-    def __init__(self, log: "AccessLog", before: str, request: str, end: str) -> None:
-        self.log = log
+    __slots__ = ("before", "end", "last", "request")
+
+    def __init__(self, before: bytes, request: bytes, end: bytes) -> None:
         self.before = before  # the time
         self.request = request  # behind the time
         self.end = end
-        self.line = _NO_LINE
-
-    def answered(self, status: int, sent_bytes: int) -> Line:
-        """Return the line of an answer. sent_bytes: head and body, as far as they were given to the socket."""
-        line = self.line
-        if line.sent_bytes != sent_bytes or line.status != status:
-            text = f"{self.request}{status}{self.log.between_numbers}{sent_bytes}{self.end}\n"
-            self.line = line = Line(self.before, text, status, sent_bytes)
-        return line
-
-
-_NO_LINE = Line("", "", 0, -1)
-_text = operator.attrgetter("line")
-
-Answered = Tuple[Line, int, int]  # nanoseconds that it took, and when it ended
+        self.last: Tuple[object, int, bytes] = (None, 0, b"")
 
 
 class _Frame:
@@ -81,7 +59,7 @@ class _Frame:
 
     __slots__ = ("before", "behind", "between", "end", "noted")
 
-    def __init__(self, before: str, between: str, behind: str, end: str) -> None:
+    def __init__(self, before: bytes, between: bytes, behind: bytes, end: bytes) -> None:
         self.before, self.between, self.behind, self.end = before, between, behind, end
         self.noted: Dict[str, Noted] = {}
 
@@ -94,7 +72,7 @@ class _Frames(Dict[Asked, _Frame]):
         self._make = make
 
     def __missing__(self, asked: Asked) -> _Frame:
-        parts = self._make(asked)
+        parts = [_encoded(part) for part in self._make(asked)]
         frame = _Frame(*parts)
         if sum(map(len, parts)) <= _REMEMBERED_BYTES:
             if len(self) >= _REMEMBERED:
@@ -106,29 +84,34 @@ class _Frames(Dict[Asked, _Frame]):
 class AccessLog:
     """`write` takes bytes of one or more whole lines.
 
-    `take` is what a request calls at its end: the queue's own append, since a call of Python's costs as much as a line.
-    Somebody has to call `flush` every now and then; `record` does so by itself.
+    `take` is what a request calls at its end with the line: the queue's own method, since a call of Python's costs as
+    much as a line. If `timed`, it takes two parts, and the duration is the second. Somebody has to call `flush` every
+    now and then; `record` does so by itself. `on` is false if there is no log: then nothing is noted or recorded.
     """
 
     def __init__(self, form: str, write: Callable[[bytes], None], clock: Callable[[], int] = time.monotonic_ns) -> None:
         if form not in FORMATS:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
+        self.on = form != "off"
         self._write = write
-        self._waiting: List[Any] = []  # Answered, or Line if lines say only in which second they were made
-        self.take: Callable[[Any], None] = self._waiting.append
-        self.timed = form == "json"  # whether `take` wants an Answered
-        self.between_numbers = ', "sent_bytes": ' if form == "json" else " "
+        self._waiting: List[bytes] = []
+        self.timed = form == "json"
+        self.take: Callable[[Any], None] = self._waiting.extend if self.timed else self._waiting.append
+        self._parts = 2 if self.timed else 1  # of a line
         self._flushing = threading.Lock()
         self._prepared: List[bytes] = []  # lines, to be written
         self._clock = clock
-        self._second = (0, "")  # a second and its text
-        self._frames = _Frames({"common": _common, "combined": _combined, "json": _json}[form])
+        self._second = (0, b"")  # a second and its text
+        self._frames = _Frames({"combined": _combined, "json": _json}.get(form, _common))
 
     def note(self, head: Head) -> Noted:
-        """Return what a line will say of this request, for `record`. The application has not been called yet."""
-        noted: Optional[Noted] = head.noted
-        if noted is not None and noted.log is self:
-            return noted
+        """Return what a line will say of this request; `head.noted` from now on. The application is to be called yet.
+
+        Clients of a kept connection give the same head again: `head.noted_by` says that this need not be called then.
+        """
+        if head.noted_by is self:
+            known: Noted = head.noted
+            return known
         environ = head.environ
         get = environ.get
         asked = (
@@ -140,9 +123,9 @@ class AccessLog:
             get("HTTP_REFERER"),
             get("HTTP_USER_AGENT"),
         )
-        noted = self._noted(environ["REQUEST_URI"], asked)
+        head.noted = noted = self._noted(environ["REQUEST_URI"], asked)
         if "HTTP_X_FORWARDED_FOR" not in environ:  # whose address counts may change while the client stays
-            head.noted = noted
+            head.noted_by = self
         return noted
 
     def _noted(self, target: str, asked: Asked) -> Noted:
@@ -154,19 +137,61 @@ class AccessLog:
         # No request has anything but visible ASCII in its target (`heads`, `uwsgi`).
         if '"' in target or "\\" in target:
             shown = json.dumps(target)[1:-1] if self.timed else target.translate(_ESCAPES)
-        noted = Noted(self, frame.before, frame.between + shown + frame.behind, frame.end)
+        noted = Noted(frame.before, frame.between + _encoded(shown) + frame.behind, frame.end)
         if "?" not in target and len(target) <= _TARGET_BYTES:  # what comes with a query hardly comes again
             if len(frame.noted) >= _TARGETS:
                 frame.noted.clear()
             frame.noted[target] = noted
         return noted
 
+    def posted(self, noted: Noted, prepared: Prepared, sent_bytes: int, duration_ns: int, end_ns: int) -> None:
+        """As `answered`, of an answer whose head is `prepared.head()`: equal ones have the same line."""
+        made_of = prepared.last  # first: another second may begin now, and a line with its time is not for this head
+        line, until_ns = self._line(noted, prepared.code, sent_bytes, end_ns)
+        noted.last = made_of, until_ns, line
+        self._take(line, duration_ns)
+
+    def answered(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int, end_ns: int) -> None:
+        """Take in an answer. sent_bytes: head and body, as far as they were given to the socket; end_ns: monotonic."""
+        self._take(self._line(noted, status, sent_bytes, end_ns)[0], duration_ns)
+
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
-        """Take in an answer that ends now. sent_bytes: head and body, as far as they were given to the socket."""
-        line = noted.answered(status, sent_bytes)
-        self.take((line, duration_ns, self._clock()) if self.timed else line)
-        if len(self._waiting) >= _BATCH:
+        """Take in an answer that ends now; as `answered`."""
+        self.answered(noted, status, sent_bytes, duration_ns, self._clock())
+        if len(self._waiting) >= _BATCH * self._parts:
             self.flush()
+
+    def _take(self, line: bytes, duration_ns: int) -> None:
+        if self.timed:
+            self.take((line, b"%d.%06d}\n" % divmod(duration_ns // 1000, 1_000_000)))
+        else:
+            self.take(line)
+
+    def _line(self, noted: Noted, status: int, sent_bytes: int, end_ns: int) -> Tuple[bytes, int]:
+        """Return a line, without its duration, and until when answers that end have the same; monotonic."""
+        if not self.timed:
+            stamp = self._text(int(time.time()), _apache_time)
+            return b"%b%b%b%d %d%b\n" % (noted.before, stamp, noted.request, status, sent_bytes, noted.end), _ALWAYS
+        epoch_ns = time.time_ns() - self._clock()
+        milli = (epoch_ns + end_ns) // _MILLI_NS
+        second, fraction = divmod(milli, 1000)
+        stamp = self._text(second, _iso_time)
+        line = b'{"time":"%b.%03dZ%b%d,"sent_bytes":%d%b' % (
+            stamp,
+            fraction,
+            noted.request,
+            status,
+            sent_bytes,
+            noted.end,
+        )
+        return line, (milli + 1) * _MILLI_NS - epoch_ns
+
+    def _text(self, second: int, make: Callable[[int], bytes]) -> bytes:
+        known, text = self._second
+        if known != second:
+            text = make(second)
+            self._second = second, text
+        return text
 
     def refused(self, connection: Connection, status: int, sent_bytes: int) -> None:
         """Take in an answer of the server's own; there may have been no whole head."""
@@ -175,8 +200,8 @@ class AccessLog:
         self.record(self.note(head) if head is not None else self._noted("-", unknown), status, sent_bytes, 0)
 
     def prepare(self) -> None:
-        """Make lines of what has been taken in, if that is much and nobody is about it."""
-        if len(self._waiting) < _PREPARED or not self._flushing.acquire(False):
+        """Put lines together of what has been taken in, if that is much and nobody is about it."""
+        if len(self._waiting) < _PREPARED * self._parts or not self._flushing.acquire(False):
             return
         try:
             self._make_lines()
@@ -195,58 +220,21 @@ class AccessLog:
                 self._write(data)
 
     def _make_lines(self) -> None:
-        """Make lines of what waits. The caller holds the lock, so nobody else takes any: what is counted is there."""
+        """Put lines together of what waits. The caller holds the lock, so nobody else takes any from the front."""
         batch = self._waiting[:]
         del self._waiting[: len(batch)]
         if batch:
-            parts = self._json_parts(batch) if self.timed else self._apache_lines(batch)
-            self._prepared.append("".join(parts).encode("ascii", "backslashreplace"))
-
-    def _apache_lines(self, batch: List[Line]) -> Iterable[str]:
-        now = int(time.time())  # a batch waits for milliseconds, and these formats count in seconds
-        second, stamp = self._second
-        if second != now:
-            second, stamp = self._second = now, _apache_time(now)
-        for line in set(batch):
-            if line.stamp is not stamp:
-                line.stamp = stamp
-                line.line = line.before + stamp + line.text
-        return map(_text, batch)
-
-    def _json_parts(self, batch: List[Answered]) -> List[str]:
-        parts: List[str] = []
-        short = _SHORT
-        epoch_ns = time.time_ns() - self._clock()
-        from_ns = to_ns = 0  # of a millisecond with which `begin` was made
-        begin = ""
-        for line, took_ns, end_ns in batch:
-            if not from_ns <= end_ns < to_ns:
-                milli = (epoch_ns + end_ns) // 1_000_000
-                from_ns = milli * 1_000_000 - epoch_ns
-                to_ns = from_ns + 1_000_000
-                begin = '{"time": "%sZ", "duration_s": ' % self._iso_time(milli)
-            try:
-                parts += begin, short[took_ns // 1000], line.text  # to join is cheaper than to format
-            except IndexError:
-                parts += begin, _seconds(took_ns // 1000), line.text
-        return parts
-
-    def _iso_time(self, milli: int) -> str:
-        now, fraction = divmod(milli, 1000)
-        second, stamp = self._second
-        if second != now:
-            second, stamp = self._second = now, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(now))
-        return stamp + "%03d" % fraction
+            self._prepared.append(b"".join(batch))
 
 
-def _apache_time(second: int) -> str:
+def _apache_time(second: int) -> bytes:
     day = time.gmtime(second)
     parts = day.tm_mday, _MONTHS[day.tm_mon - 1], day.tm_year, day.tm_hour, day.tm_min, day.tm_sec
-    return "%02d/%s/%04d:%02d:%02d:%02d +0000" % parts
+    return b"%02d/%b/%04d:%02d:%02d:%02d +0000" % parts
 
 
-def _seconds(micros: int) -> str:
-    return "%d.%06d" % divmod(micros, 1_000_000)
+def _iso_time(second: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode("ascii")
 
 
 def _common(asked: Asked) -> Tuple[str, str, str, str]:
@@ -263,11 +251,15 @@ def _escaped(value: Optional[str]) -> str:
     return value.translate(_ESCAPES) if value else "-"
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode("ascii", "backslashreplace")
+
+
 def _json(asked: Asked) -> Tuple[str, str, str, str]:
     method, protocol, address, user, host, referer, agent = map(json.dumps, asked)
     return (
-        "",  # `_json_parts` makes it, since how long the request took comes next to the time
-        f', "remote_addr": {address}, "remote_user": {user}, "method": {method}, "target": "',
-        f'", "protocol": {protocol}, "host": {host}, "status": ',
-        f', "referer": {referer}, "user_agent": {agent}}}',
+        "",  # all that comes before the time is the same in each line
+        f'","remote_addr":{address},"remote_user":{user},"method":{method},"target":"',
+        f'","protocol":{protocol},"host":{host},"status":',
+        f',"referer":{referer},"user_agent":{agent},"duration_s":',
     )

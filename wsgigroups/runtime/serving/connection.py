@@ -21,6 +21,9 @@ from .output import Output
 IDLE, POSTED, HEAD, BODY, QUEUED, RUNNING, FLUSHING, LINGERING, CLOSED = range(9)
 
 
+RECEIVE_BYTES = 16384  # a head and a short body in one call; longer bodies have a larger buffer of their own
+
+
 class Connection:
     """A socket, the bytes received and not yet understood, and the request they make."""
 
@@ -35,6 +38,7 @@ class Connection:
         "deadline_ns",
         "decoder",
         "empty_lines",
+        "expected",
         "fd",
         "gone",
         "head",
@@ -74,6 +78,7 @@ class Connection:
         self.owned = False
         self.signalled = 0  # events that arrived while a request thread owned it
         self.data = b""  # received, not yet parsed
+        self.expected = RECEIVE_BYTES  # asked for when it becomes readable; as many may mean that there is more
         self.more = False  # the last read may not have emptied the socket (it is watched edge-triggered)
         self.gone = False  # the peer has closed its sending side
         self.scanner: Optional[Scanner] = None  # of an unfinished head

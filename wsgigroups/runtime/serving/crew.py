@@ -30,7 +30,7 @@ from .gateway import Gateway
 from .lanes import Lanes
 from .line import Line
 from .pace import QUICK_NS, TICK_S, Pace, threads_compete
-from .poller import Poller
+from .poller import REPEATED, Poller
 from .request_thread import RequestThread, in_flight
 from .tally import Tally
 
@@ -191,11 +191,13 @@ class Crew:
         """Lead until the baton is lost, then answer what is queued; returns when there is nothing left to do."""
         poller, ready, baton, clock = self._poller, self._poller.ready, self._baton, self._clock
         pace, line, lanes, queue, outbox = self._pace, self._line, self._lanes, poller.queue, poller.outbox
+        connection: Optional[Connection]
+        poller.send_by_ns = 0  # so that our first call is marked
         while True:
             if ready and not queue.used:
-                connection = poller.step()
+                connection, flags = ready.popleft()
                 if (
-                    connection is None
+                    (flags != REPEATED and (connection := poller.act(connection, flags)) is None)
                     or (connection.trusted and line.too_late(connection))
                     or (lanes.known and not line.admit(connection))
                 ):
@@ -211,6 +213,7 @@ class Crew:
                 return
             start_ns = clock()
             if start_ns > poller.send_by_ns:
+                self._words[me.busy_word] = start_ns  # for those that follow within OUTBOX_NS, too
                 poller.send_outbox()
             self._turn = turn = self._turn + 1
             baton.append(None)
@@ -238,17 +241,17 @@ class Crew:
 
     def _wait(self, me: RequestThread) -> bool:
         """Look for events, at once if a request is known; False: the end has come. The caller leads."""
+        poller = self._poller
         self._words[me.busy_word] = 0
-        if not (me.tally.empty or self._poller.ready):
+        if not (me.tally.empty or poller.ready):
             with self._lock:
                 self._publish(me.tally)
-        if self._closing and not self._poller.ready:
-            self._poller.send_outbox()
+        if self._closing and not poller.ready:
+            poller.send_outbox()
             return False
-        access = self._gateway.access
-        if access is not None:
-            access.prepare()
-        self._poller.wait()
+        self._gateway.access.prepare()
+        poller.wait()
+        poller.send_by_ns = 0  # as above
         return True
 
     def _hand_on(self, me: RequestThread, connection: Connection) -> None:
@@ -267,9 +270,7 @@ class Crew:
             self._promote()
 
     def _answer_inline(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
-        """Run one request as the leader that may come back to its baton, with its time on the board until it waits."""
-        words, word = self._words, me.busy_word
-        words[word] = start_ns
+        """Run one request as the leader that may come back to its baton."""
         me.connection = connection
         head = connection.head
         if connection.arrived_ns:
@@ -441,7 +442,7 @@ class Crew:
             computing = (self._pace.eager or self._pace.single) and self._look()
             if quiet and not self._pace.may_go_on(quiet, computing):
                 self._take_over(computing)
-            self._flush_access()
+            self._gateway.access.flush()
 
     def _look(self) -> bool:
         """Weigh what has been done; whether the process has computed for most of the time since the last look."""
@@ -452,11 +453,6 @@ class Crew:
             with self._lock:
                 self._poller.queue.used = True
         return computing
-
-    def _flush_access(self) -> None:
-        access = self._gateway.access
-        if access is not None:
-            access.flush()
 
     def _sleep_until(self, when_s: float, turn: int) -> None:
         """Sleep until then, or until a leader begins a turn or hands over."""
@@ -492,7 +488,7 @@ class Crew:
             if self._pace.due(now_ns):
                 self._look()
             if not poller.ready:
-                self._flush_access()
+                self._gateway.access.flush()
                 poller.wait()  # at most LONGEST_WAIT_S, since connections are open
                 continue
             connection = poller.step()

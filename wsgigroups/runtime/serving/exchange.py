@@ -14,6 +14,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from ..protocol import responses
 from ..protocol.heads import Head
+from ..protocol.responses import UNPREPARED
 from .bodies import ArrivingBody
 from .connection import Connection
 from .keeping import Keeper
@@ -50,9 +51,9 @@ class Exchange:
     connection: Connection
     head: Head
     body: Optional[ArrivingBody]  # None: all of it had arrived before
-    prepared: Optional[responses.Prepared]
+    prepared: responses.Prepared  # UNPREPARED before start_response
     framing: int
-    left: int  # bytes still due by Content-Length; -1: no such promise
+    left: int  # bytes still due by Content-Length; -1: no such promise; only once the framing is decided
     keep: bool  # whether the connection may be kept
     sent_bytes: int
     gone: bool  # the client has left
@@ -70,12 +71,17 @@ class Exchange:
                     raise exc_info[1].with_traceback(exc_info[2])
                 finally:
                     exc_info = None  # break the cycle through this frame
-        elif self.prepared is not None:
+        elif self.prepared is not UNPREPARED:
             raise RuntimeError("start_response was called again without exc_info")
-        self.prepared = self._keeper.prepare(status, headers)
-        return self.write
+        preparer = self._keeper.preparer
+        last_status, last_headers, last = preparer.last
+        if status == last_status and headers == last_headers and type(headers) is list:
+            self.prepared = last
+        else:
+            self.prepared = preparer.prepare(status, headers)
+        return self  # a method of it would be made for each request, and most let it go
 
-    def write(self, block: bytes) -> None:
+    def __call__(self, block: bytes) -> None:
         """PEP 3333, "The write() Callable". Raises TypeError, RuntimeError, ClientGoneError."""
         if type(block) is not bytes:
             raise TypeError("write() takes bytes, not %s" % type(block).__name__)
@@ -89,7 +95,7 @@ class Exchange:
     def compose(self, known: Optional[int]) -> bytes:
         """Decide the framing and return the head. Raises RuntimeError when start_response was not called."""
         prepared = self.prepared
-        if prepared is None:
+        if prepared is UNPREPARED:
             raise RuntimeError("the application did not call start_response")
         keeper = self._keeper
         body = self.body
@@ -104,6 +110,7 @@ class Exchange:
         data, self.framing, self.keep = responses.compose(
             prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, own, date
         )
+        self.left = -1
         if self.framing == responses.WITH_LENGTH:
             length = prepared.length if prepared.length is not None else known
             self.left = -1 if length is None else length
@@ -116,8 +123,7 @@ class Exchange:
         """
         prepared, keeper = self.prepared, self._keeper
         if (
-            prepared is not None
-            and type(block) is bytes
+            type(block) is bytes
             and prepared.short == len(block)
             and self.framing == _UNSENT
             and self.body is None
@@ -125,7 +131,9 @@ class Exchange:
             and keeper.keeps
             and not keeper.surplus
         ):
-            return prepared.head(keeper.dates.lines[0]) + block
+            own = keeper.dates.lines[0]
+            made_of, head = prepared.last  # what `Prepared.head` would find, without the call
+            return (head if made_of is own else prepared.head(own)) + block
         return b""
 
     def whole(self, block: bytes) -> Tuple[bytes, bytes]:
@@ -317,9 +325,8 @@ def begin(keeper: Keeper, connection: Connection, head: Head, body: Optional[Arr
     exchange.connection = connection
     exchange.head = head
     exchange.body = body
-    exchange.prepared = None
+    exchange.prepared = UNPREPARED
     exchange.framing = _UNSENT
-    exchange.left = -1
     exchange.keep = head.keep_alive
     exchange.sent_bytes = 0
     exchange.gone = exchange.ended = False

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Optional
 
 from ..protocol import forwarding, responses
 from ..protocol.heads import Head
-from .access import AccessLog
+from .access import BRIEF, BRIEF_NS, AccessLog
 from .bodies import ArrivingBody
 from .connection import FLUSHING, Connection
 from .errors_stream import ErrorsStream
@@ -34,7 +34,7 @@ class Gateway:
         application: Application,
         poller: Poller,
         clock: Callable[[], int],
-        access: Optional[AccessLog],
+        access: AccessLog,
         errors: ErrorsStream,
     ) -> None:
         self._application = application
@@ -49,52 +49,81 @@ class Gateway:
         swift: calls are short and nothing contends. The answer may be left in `connection.answer` then, to be given to
         the outbox, or to `send_late` if somebody else leads. Raises nothing that an application could cause.
         """
-        head = connection.head
-        assert head is not None
-        environ = head.environ
-        if connection.incomplete:
-            self._complete_environ(connection, environ)
-        body = self._open_body(connection, head, tally) if head.length or head.chunked else None
-        access, noted = self.access, None
-        if access is not None:
-            noted = head.noted  # as `note` would find out, without the call
-            if noted is None or noted.log is not access:
-                noted = access.note(head)
+        head: Head = connection.head  # type: ignore[assignment]  # or nobody would have called us
+        access = self.access
+        body = None if head.ready_for is access else self._make_ready(connection, head, tally, access)
         exchange = begin(self.poller, connection, head, body)
         result: Any = None
+        data = b""  # the answer, if it is to leave with others
         whole = True
         try:
-            result = self._application(environ, exchange.start_response)
+            application = self._application
+            result = application(head.environ, exchange.start_response)
             data = exchange.ordinary(result[0]) if type(result) is list and len(result) == 1 else b""
-            if swift and data and len(data) <= _POSTED_BYTES:
-                connection.answer = data
-                exchange.sent_bytes = len(data)
-            else:
-                whole = self._send(exchange, result, data, swift)
+            if not (swift and data and len(data) <= _POSTED_BYTES):
+                ordinary, data = data, b""
+                whole = self._send(exchange, result, ordinary, swift)
         except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
             whole = self._failed(exchange, error)
+        if not data:
+            return self._conclude(exchange, result, whole, start_ns, tally, access)
+        connection.answer = data
+        exchange.ended = True
+        if self._errors.unfinished:
+            self._errors.flush()
+        clock = self._clock
+        end_ns = clock()
+        took_ns = end_ns - start_ns
+        prepared = exchange.prepared
+        tally.statuses[prepared.code // 100] += 1
+        tally.sent_bytes += len(data)
+        tally.application_ns += took_ns
+        if access.on:
+            made_of, until_ns, line = head.noted.last
+            if made_of is not prepared.last or end_ns >= until_ns or took_ns >= BRIEF_NS:
+                access.posted(head.noted, prepared, len(data), took_ns, end_ns)
+            elif access.timed:
+                access.take((line, BRIEF[took_ns // 1000]))
+            else:
+                access.take(line)
+        return end_ns
+
+    def _make_ready(
+        self, connection: Connection, head: Head, tally: Tally, access: AccessLog
+    ) -> Optional[ArrivingBody]:
+        """Do what is to be done before the call; returns the input, if it has yet to arrive."""
+        if connection.incomplete:
+            self._complete_environ(connection, head.environ)
+        if access.on:
+            access.note(head)
+        if head.length or head.chunked:
+            return self._open_body(connection, head, tally)
+        if not connection.incomplete:
+            head.ready_for = access
+        return None
+
+    def _conclude(
+        self, exchange: Exchange, result: Any, whole: bool, start_ns: int, tally: Tally, access: AccessLog
+    ) -> int:
+        """Let go of what the application has returned, count, and give the connection its next state."""
         if type(result) is not list and result is not None:
             self._close(exchange, result)
         exchange.ended = True
         if self._errors.unfinished:
             self._errors.flush()
         end_ns = self._clock()
-        prepared = exchange.prepared
-        code = prepared.code if prepared is not None else 500
+        code = exchange.prepared.code
         tally.statuses[code // 100] += 1
-        if body is not None:
-            tally.received_bytes += body.received_bytes
+        if exchange.body is not None:
+            tally.received_bytes += exchange.body.received_bytes
         tally.sent_bytes += exchange.sent_bytes
         tally.application_ns += end_ns - start_ns
         if not whole:
             tally.aborted += 1
-        if access is not None and noted is not None:
-            line = noted.line
-            if line.sent_bytes != exchange.sent_bytes or line.status != code:
-                line = noted.answered(code, exchange.sent_bytes)
-            access.take((line, end_ns - start_ns, end_ns) if access.timed else line)
-        if not connection.answer:
-            self._leave(connection, exchange, whole, end_ns)
+        if access.on:
+            access.answered(exchange.head.noted, code, exchange.sent_bytes, end_ns - start_ns, end_ns)
+        if not exchange.connection.answer:
+            self._leave(exchange.connection, exchange, whole, end_ns)
         return end_ns
 
     def _complete_environ(self, connection: Connection, environ: Dict[str, Any]) -> None:
@@ -166,7 +195,11 @@ class Gateway:
 
     def _send_any(self, exchange: Exchange, result: Any) -> bool:
         """Send whatever the application has returned. Raises anything."""
-        if type(result) is FileWrapper and exchange.framing == _UNSENT and exchange.prepared is not None:
+        if (
+            type(result) is FileWrapper
+            and exchange.framing == _UNSENT
+            and exchange.prepared is not responses.UNPREPARED
+        ):
             region = result.region()
             if region is not None:
                 self._complete_body(exchange)

@@ -13,7 +13,12 @@ from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
 from ..protocol.openings import Openings
 from ..protocol.scanner import Scanner
-from .connection import BODY, RUNNING, Connection
+from .connection import BODY, RECEIVE_BYTES, RUNNING, Connection
+
+# A client whose head is short is read from with a buffer that Python's own allocator serves (pymalloc: 512 bytes, 33 of
+# them the object's): a larger one is asked of malloc and given back for each request.
+_SHORT_BYTES = 479
+_SHORT_HEAD = _SHORT_BYTES - 31
 
 
 class Intake:
@@ -94,7 +99,9 @@ class Intake:
         if not head.length and not head.chunked:
             connection.body = b""
             connection.state = RUNNING
+            connection.expected = _SHORT_BYTES if 0 < len(connection.memory.bytes) <= _SHORT_HEAD else RECEIVE_BYTES
             return True
+        connection.expected = RECEIVE_BYTES
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:

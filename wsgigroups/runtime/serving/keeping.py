@@ -54,7 +54,7 @@ class Keeper:
         self.tune(settings)
         self.connections: Dict[int, Connection] = {}
         self.outbox: List[Connection] = []  # POSTED: their answers leave together; the leader's
-        self.send_by_ns = 0  # when `send_outbox` is to be called, if there is anything
+        self.send_by_ns = 0  # when `send_outbox` is to be called, and the board to be told the time, at the next call
         self.surplus = 0  # kept connections that a sibling has time for: each ends with its next answer, which says so
         self.refused: Callable[[Connection, int, int], None] = lambda _connection, _status, _size: None
         self._words = words
@@ -69,7 +69,7 @@ class Keeper:
     def tune(self, settings: Serving) -> None:
         """Take over settings."""
         self.settings = settings
-        self.prepare = responses.Preparer(settings.header_buffer_size_bytes).prepare
+        self.preparer = responses.Preparer(settings.header_buffer_size_bytes)
         keep_alive_s = settings.keep_alive_timeout_s
         self.keep_alive_ns = DRAIN_IDLE_NS if self.stopping else int(keep_alive_s * SECOND_NS)
         self.keeps = keep_alive_s > 0 and not self.stopping  # whether an answer may leave its connection open

@@ -20,14 +20,25 @@ from ..protocol.errors import ProtocolError
 from ..protocol.forwarding import Trust
 from ..wire.board import WORD
 from ..wire.spec import Serving
-from .connection import BODY, CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, QUEUED, RUNNING, Connection
+from .connection import (
+    BODY,
+    CLOSED,
+    FLUSHING,
+    HEAD,
+    IDLE,
+    LINGERING,
+    POSTED,
+    QUEUED,
+    RECEIVE_BYTES,
+    RUNNING,
+    Connection,
+)
 from .dates import Dates
 from .intake import Intake
 from .keeping import DRAIN_IDLE_NS, HEAD_TIMEOUT_NS, SECOND_NS, Keeper, Log
 from .listening import Listening
 from .queue import Queue
 
-RECEIVE_BYTES = 16384  # a head and a short body in one call; longer bodies have a larger buffer of their own
 BODY_GRACE_NS = 15 * SECOND_NS  # after that a body must have come at BODY_RATE on average; then 408
 BODY_RATE_BYTES = 500  # a second
 LOOK_NS = SECOND_NS // 20  # all connections are looked at no more often, so a deadline is met this late at most
@@ -38,6 +49,7 @@ _EVENTS = 64
 _ACCEPTS = 4  # at a time, with siblings
 _ACCEPTS_ALONE = 64
 _PLAIN = int(select.EPOLLIN)  # readable, and nothing else
+REPEATED = -1  # in the place of an event's flags: a whole request, equal to the one before; its connection is owned
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 _EXPIRED = {
@@ -76,6 +88,7 @@ class Poller(Keeper):
         self._published = 0  # connections, as the board has them
         self._told_occupied = 0
         self._surplus_after_ns = 0
+        self._read = os.read
 
     def stop(self) -> None:
         """Take no new connections, and close each after its next answer."""
@@ -109,7 +122,7 @@ class Poller(Keeper):
 
         Those are for later: until all events have found their connections, none may be added.
         """
-        find, put, read = self.connections.get, self.ready.append, os.read
+        find, put, read = self.connections.get, self.ready.append, self._read
         arrivals: List[int] = []
         for fd, flags in events:
             connection = find(fd)
@@ -124,15 +137,28 @@ class Poller(Keeper):
                 continue
             # Read before any request of this round is run: see `Keeper.send_outbox`.
             try:
-                data = read(fd, RECEIVE_BYTES)  # `watch` has made it non-blocking
+                data = read(fd, connection.expected)  # `watch` has made it non-blocking
+                memory = connection.memory
+                if data == memory.bytes and data and not connection.data:
+                    # The short way: the same head as last time, without a body.
+                    connection.head = head = memory.head
+                    head.environ = memory.environ.copy()
+                    connection.deadline_ns = 0
+                    connection.state = RUNNING
+                    connection.owned = True
+                    put((connection, REPEATED))
+                    continue
             except BlockingIOError:
                 continue
             except OSError:
                 data = b""
+            except MemoryError as error:
+                self._give_up(connection, error)
+                continue
             if not data:
                 self._lost(connection)
                 continue
-            if len(data) == RECEIVE_BYTES:
+            if len(data) == connection.expected:
                 connection.more = True
             connection.data = connection.data + data if connection.data else data
             put((connection, 0))
@@ -159,26 +185,24 @@ class Poller(Keeper):
             self.surplus = min(listening.siblings.surplus(connections, listening.saturated), waiting)
 
     def step(self) -> Optional[Connection]:
-        """Act on the oldest event in `ready`; a connection whose request is complete becomes the caller's."""
-        connection, flags = self.ready.popleft()
+        """As `act`, on the oldest event in `ready`."""
+        return self.act(*self.ready.popleft())
+
+    def act(self, connection: Connection, flags: int) -> Optional[Connection]:
+        """Act on an event; a connection whose request is complete becomes the caller's."""
+        if flags == REPEATED:
+            return connection
         try:
-            if flags or connection.state != IDLE or connection.owned:
-                return self._act(connection, flags)
-            data, memory = connection.data, connection.memory
-            if data != memory.bytes or not data:
+            if not flags and connection.state == IDLE and not connection.owned:
                 return connection if self.resume(connection) else None
-            # The short way: the same head as last time, without a body.
-            connection.head = head = memory.head
-            head.environ = memory.environ.copy()
-            connection.data = b""
-            connection.deadline_ns = 0
-            connection.state = RUNNING
-            connection.owned = True
+            return self._act(connection, flags)
         except Exception as error:  # noqa: BLE001 — an error of ours, or no memory, ends this connection only
-            self.report("cannot go on with the connection of %s" % connection.peer, error)
-            self.abort(connection)
+            self._give_up(connection, error)
             return None
-        return connection
+
+    def _give_up(self, connection: Connection, error: Exception) -> None:
+        self.report("cannot go on with the connection of %s" % connection.peer, error)
+        self.abort(connection)
 
     def _act(self, connection: Connection, flags: int) -> Optional[Connection]:
         if connection.state == CLOSED or (connection.owned and self._note(connection, flags)):

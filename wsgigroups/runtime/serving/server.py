@@ -122,10 +122,11 @@ class Server:
             "wsgigroups.slot": slot,
         }
 
-    def _access(self, settings: Serving) -> Optional[AccessLog]:
-        if self._write_access is None or settings.access_log == "off":
-            return None
-        return AccessLog(settings.access_log, self._write_access, self._clock)
+    def _access(self, settings: Serving) -> AccessLog:
+        write = self._write_access
+        if write is None:
+            return AccessLog("off", lambda _lines: None)
+        return AccessLog(settings.access_log, write, self._clock)
 
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
@@ -157,8 +158,7 @@ class Server:
         self._settings = settings
         if settings.access_log != before.access_log:
             access, self._gateway.access = self._gateway.access, self._access(settings)
-            if access is not None:
-                access.flush()
+            access.flush()
         self._poller.tune(settings)
         self._poller.trust = Trust(settings.trusted_proxies)
         with self._poller.lock:
@@ -174,8 +174,7 @@ class Server:
         self._poller.stop()
         self._crew.close(timeout_s)
         self._poller.shut()
-        if self._gateway.access is not None:
-            self._gateway.access.flush()
+        self._gateway.access.flush()
 
     def forget_in_child(self) -> None:
         """Close clients and listeners in a process that the application has forked; it must not answer for us."""
@@ -199,7 +198,7 @@ class Server:
             self._words[WORD["status_1xx"] + status // 100 - 1] += 1
             self._words[WORD["sent_bytes"]] += size
         access = self._gateway.access
-        if access is not None:
+        if access.on:
             access.refused(connection, status, size)
 
 
