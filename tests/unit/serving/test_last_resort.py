@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 from support.serving import Running, receive_all, serving
+from unit.serving.test_outbox import Driven
+
+from wsgigroups.runtime.serving import crew
+from wsgigroups.runtime.serving.connection import CLOSED
+from wsgigroups.runtime.serving.request_thread import RequestThread
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -37,8 +42,8 @@ def errors(running: Running) -> list[str]:
 @pytest.mark.parametrize("eager", [False, True])
 def test_an_error_while_answering_costs_that_request(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
     with serving(hello, threads=2) as running:
-        crew, gateway = running.server._crew, running.server._gateway
-        crew._pace.eager = eager
+        gateway = running.server._gateway
+        running.server._crew._pace.eager = eager
         monkeypatch.setattr(gateway, "answer", fails_once(gateway.answer))
         assert running.exchange(GET % b"/lost") == b"<reset>"
         for _ in range(5):
@@ -47,6 +52,30 @@ def test_an_error_while_answering_costs_that_request(monkeypatch: pytest.MonkeyP
         running.wait_word("aborted", 1)
         assert len(errors(running)) == 1
         assert "MemoryError: no memory for the test" in errors(running)[0]
+
+
+def test_an_error_behind_an_answer_that_was_to_leave_with_others_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is left to be sent: the number of the descriptor may be another connection's by then."""
+
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        monkeypatch.setattr(driven.gateway, "_clock", fails_once(driven.gateway._clock))
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"12345"]
+
+    driven = Driven(application)
+    driven.crew._brief_row = crew.BRIEF_ROW
+    with driven.connect() as sock:
+        sock.sendall(GET % b"/lost")
+        driven.poller.wait()
+        connection = driven.poller.step()
+        assert connection is not None
+        driven.crew._answer_inline(RequestThread(0), connection, 0)
+        assert connection.answer == b""
+        assert connection.state == CLOSED
+        assert "MemoryError: no memory for the test" in driven.logged[0][1]
+    driven.close()
 
 
 def test_an_error_while_receiving_costs_that_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -315,6 +315,7 @@ class Crew:
     def _lose(self, connection: Connection, error: BaseException) -> int:
         """An error of ours, or no memory, in the middle of a request: end its connection and serve on."""
         self._poller.report("cannot go on with a request of %s" % connection.peer, error)
+        connection.answer = b""  # it may have been made, and nobody is to send it any more
         self._poller.abort(connection)
         with self._lock:
             self._words[_ABORTED] += 1
