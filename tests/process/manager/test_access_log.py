@@ -31,8 +31,8 @@ def test_a_change_of_the_access_log_touches_no_process(manager: ManagerUnderTest
     manager.wait_for("the line is in the log", lambda: '"GET /common HTTP/1.1" 200' in manager.log("a"))
     manager.apply(with_access_log("json"))
     manager.get(port, "/json")
-    manager.wait_for("the record is in the log", lambda: '"target": "/json"' in manager.log("a"))
-    record = next(line for line in manager.log("a").splitlines() if '"target": "/json"' in line)
+    manager.wait_for("the record is in the log", lambda: '"target":"/json"' in manager.log("a"))
+    record = next(line for line in manager.log("a").splitlines() if '"target":"/json"' in line)
     assert json.loads(record)["status"] == 200
     assert "/silent" not in manager.log("a")
     assert manager.pids("a") == before
