@@ -248,6 +248,7 @@ def test_it_looks_more_often_while_calls_end(pair: Pair) -> None:
 
 def test_connections_taken_count_those_that_have_gone(pair: Pair) -> None:
     pair.other.tell(0)
+    assert not pair.one.leaves(pair.fd, 0)  # begins to count
     for _ in range(16):
         with socket.create_connection(pair.sock.getsockname()):
             (connection,) = pair.one.accept(pair.fd, Trust(()), 1)

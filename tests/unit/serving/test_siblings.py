@@ -160,6 +160,18 @@ def test_clients_that_connect_for_each_request_are_left_to_nobody(two: Two) -> N
     assert not wanted(AHEAD + 33, 79)  # … 8 have gone
 
 
+@pytest.mark.parametrize(("after_s", "left"), [(0.05, True), (0.1, True), (0.101, False), (30.0, False)])
+def test_clients_that_have_left_a_while_ago_say_nothing_of_those_that_come(
+    two: Two, after_s: float, left: bool
+) -> None:
+    """A load ends and another one begins: its connections are shared out by how many there are."""
+    two.other.tell(0, full=False, no_lane=False, leaving=False)
+    two.one.want(two.page, 0, 1, False)
+    two.clock.advance(after_s)
+    two.other.tell(0, full=False, no_lane=False, leaving=False)
+    assert two.one.want(two.page, AHEAD, AHEAD + 17, False) is not left
+
+
 def test_alone_and_without_pulses() -> None:
     clock = Clock()
     nobody = Siblings([], 0, clock, present=False)
