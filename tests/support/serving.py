@@ -17,6 +17,7 @@ from typing import Any
 
 from wsgigroups.runtime.protocol import engines, libraries
 from wsgigroups.runtime.serving.server import Server
+from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.board import WORD, Board, private
 from wsgigroups.runtime.wire.pulse import Pulse
 from wsgigroups.runtime.wire.spec import Serving
@@ -27,6 +28,15 @@ ENGINES: dict[str, Callable[[], engines.Engine]] = {
     "h11": lambda: engines.H11(libraries.h11_module()),
     "split": lambda: engines.split,
 }
+
+
+def new_pulse() -> Pulse:
+    """Return a page for processes of a test that are one process."""
+    fd = pulse.create("test")
+    try:
+        return Pulse(fd)
+    finally:
+        os.close(fd)
 
 
 class Clock:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from support.serving import Clock, Running, receive_response, serving
+from support.serving import Clock, Running, new_pulse, receive_response, serving
 from unit.serving.test_crew import GET, Gated, pass_time, queue_up, waiting
 
 from wsgigroups.runtime.protocol.forwarding import Trust
@@ -260,10 +260,7 @@ def test_connections_taken_count_those_that_have_gone(pair: Pair) -> None:
 def pulse_page(monkeypatch: pytest.MonkeyPatch) -> Pulse:
     """Return the page of a listener on which no process says anything but what has changed."""
     monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)
-    fd = pulse.create("test")
-    page = Pulse(fd)
-    os.close(fd)
-    return page
+    return new_pulse()
 
 
 def heard_on(page: Pulse) -> int:

@@ -50,6 +50,27 @@ def next_call(driven: Driven) -> Connection:
             return connection
 
 
+def known(driven: Driven, sock: socket.socket, path: bytes = b"/") -> Connection:
+    """Have a head remembered; returns the server's side of the connection."""
+    for _ in range(3):
+        sock.sendall(GET % path)
+        driven.round(1)
+        driven.poller.send_outbox()
+        assert receive_response(sock)[2] == path
+    (connection,) = driven.poller.connections.values()
+    assert connection.memory.bytes == GET % path
+    return connection
+
+
+def all_received(driven: Driven, sock: socket.socket) -> bytes:
+    """End the client's side, and return all that came."""
+    sock.shutdown(socket.SHUT_WR)
+    driven.poller.wait()
+    while driven.poller.ready:
+        driven.poller.step()
+    return receive_all(sock)
+
+
 def prepare(preparer: Preparer, status: Any, fields: Any) -> Prepared:
     """Say this of an answer."""
     keeper: Any = types.SimpleNamespace(preparer=preparer)
@@ -276,24 +297,14 @@ def test_what_comes_in_two_rounds_is_put_together(driven: Driven) -> None:
 
 def test_a_head_that_comes_again_behind_another_one_does_not_come_before_it(driven: Driven) -> None:
     with driven.connect() as sock:
-        (connection,) = driven.poller.connections.values()
-        for _ in range(3):
-            sock.sendall(GET % b"/again")
-            driven.round(1)
-            driven.poller.send_outbox()
-            assert receive_response(sock)[2] == b"/again"
-        assert connection.memory.bytes == GET % b"/again"
+        connection = known(driven, sock, b"/again")
         parts = [GET % b"/first", GET % b"/again"]
         driven.poller._read = lambda _fd, _most: parts.pop(0)
         for _ in range(2):
             driven.poller._hear([(connection.fd, select.EPOLLIN)])
         driven.round(2)
         driven.poller.send_outbox()
-        sock.shutdown(socket.SHUT_WR)
-        driven.poller.wait()
-        while driven.poller.ready:
-            driven.poller.step()
-        first, again = receive_all(sock).split(b"HTTP/1.1 200 OK\r\n")[1:]
+        first, again = all_received(driven, sock).split(b"HTTP/1.1 200 OK\r\n")[1:]
         assert first.endswith(b"\r\n\r\n/first")
         assert again.endswith(b"\r\n\r\n/again")
 
@@ -360,11 +371,7 @@ def test_a_block_behind_a_written_one_is_no_second_answer() -> None:
         sock.sendall(GET % b"/")
         driven.round(1)
         driven.poller.send_outbox()
-        sock.shutdown(socket.SHUT_WR)
-        driven.poller.wait()
-        while driven.poller.ready:
-            driven.poller.step()
-        data = receive_all(sock)
+        data = all_received(driven, sock)
         assert data.count(b"HTTP/1.1") == 1
         assert data.endswith(b"\r\n\r\nfirst")
     driven.close()
@@ -383,18 +390,6 @@ def test_an_answer_that_the_first_client_is_slow_to_take_makes_its_socket_non_bl
         driven.round(1)
         driven.poller.send_outbox()
         assert receive_response(sock)[2] == b"/"
-
-
-def known(driven: Driven, sock: socket.socket) -> Connection:
-    """Have a head remembered; returns the server's side of the connection."""
-    for _ in range(3):
-        sock.sendall(GET % b"/")
-        driven.round(1)
-        driven.poller.send_outbox()
-        assert receive_response(sock)[2] == b"/"
-    (connection,) = driven.poller.connections.values()
-    assert connection.memory.bytes == GET % b"/"
-    return connection
 
 
 def test_a_request_that_is_known_is_taken_when_it_is_read(driven: Driven) -> None:

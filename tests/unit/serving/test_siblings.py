@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from support.serving import Clock
+from support.serving import Clock, new_pulse
 
 from wsgigroups.runtime.serving.siblings import AHEAD, Siblings
-from wsgigroups.runtime.wire import pulse
-from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE, Pulse
+from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE
 
 
 class Two:
@@ -17,9 +14,7 @@ class Two:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        fd = pulse.create("test")
-        self.page = Pulse(fd)
-        os.close(fd)
+        self.page = new_pulse()
         self.one, self.other = (Siblings([self.page], slot, self.clock, True) for slot in (1, 2))
 
     def heard(self) -> int:
@@ -194,9 +189,7 @@ def test_one_of_several_is_alone_until_another_speaks(two: Two) -> None:
 
 
 def test_a_line_for_each_slot() -> None:
-    fd = pulse.create("test")
-    page, now_ns = Pulse(fd), 10**15
-    os.close(fd)
+    page, now_ns = new_pulse(), 10**15
     assert page.fewest(1, now_ns) == GONE
     assert page.alone(1, now_ns)
     page.tell(63, 2, now_ns - 3 * 10**9)  # has gone

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from support.serving import Clock
+from support.serving import Clock, new_pulse
 
 from wsgigroups.runtime.serving import standby
 from wsgigroups.runtime.serving.siblings import AHEAD, Siblings
 from wsgigroups.runtime.serving.standby import Standby
-from wsgigroups.runtime.wire import pulse
-from wsgigroups.runtime.wire.pulse import NO_LANE, Pulse
+from wsgigroups.runtime.wire.pulse import NO_LANE
 
 
 class Machine:
@@ -146,9 +143,7 @@ class Family:
     def __init__(self) -> None:
         self.machine = Machine()
         self.clock = self.machine.clock
-        fd = pulse.create("test")
-        self.page = Pulse(fd)
-        os.close(fd)
+        self.page = new_pulse()
         self.elder, self.one, self.younger = (Siblings([self.page], slot, self.clock, True) for slot in range(3))
         self.one.standby = self.machine.standby
         self.taken = 0
@@ -195,9 +190,7 @@ def test_nor_are_clients_that_stay(family: Family) -> None:
 
 
 def test_who_is_elder() -> None:
-    fd = pulse.create("test")
-    page, now_ns = Pulse(fd), 10**15
-    os.close(fd)
+    page, now_ns = new_pulse(), 10**15
     page.tell(2, 7, now_ns)
     assert [page.has_elder(slot, now_ns) for slot in (0, 1, 2, 3, 63, 64, 67)] == [False] * 3 + [True] * 2 + [
         False,

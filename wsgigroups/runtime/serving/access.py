@@ -26,8 +26,8 @@ _REMEMBERED_BYTES = 1024  # of one of them
 _TARGETS = 8  # remembered with each, so that clients that ask for the same share it: it is in the processor's cache
 _TARGET_BYTES = 128
 _MILLI_NS = 1_000_000
-BRIEF = [b"0.%06d}\n" % number for number in range(1000)]  # what ends a line of the JSON format, by microseconds
-BRIEF_NS = 1000 * len(BRIEF)
+DURATIONS = [b"0.%06d}\n" % number for number in range(1000)]  # what ends a line of the JSON format, by microseconds
+DURATIONS_NS = 1000 * len(DURATIONS)
 _ALWAYS = 1 << 62
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
@@ -102,7 +102,7 @@ class AccessLog:
         self._prepared: List[bytes] = []  # lines, to be written
         self._clock = clock
         self._second = (0, b"")  # a second and its text
-        self._frames = _Frames({"combined": _combined, "json": _json}.get(form, _common))
+        self._frames = _Frames({"off": _common, "common": _common, "combined": _combined, "json": _json}[form])
 
     def note(self, head: Head) -> Noted:
         """Return what a line will say of this request; `head.noted` from now on. The application is to be called yet.

@@ -31,7 +31,10 @@ class ClientGoneError(OSError):
 
 
 class Exchange:
-    """`start_response` is given to the application; the gateway calls the rest. Made by `begin`."""
+    """`start_response` is given to the application, and returns this, the write() callable. Made by `begin`.
+
+    The gateway calls the rest.
+    """
 
     __slots__ = (
         "_keeper",

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Optional
 
 from ..protocol import forwarding, responses
 from ..protocol.heads import Head
-from .access import BRIEF, BRIEF_NS, AccessLog
+from .access import DURATIONS, DURATIONS_NS, AccessLog
 from .bodies import ArrivingBody
 from .connection import FLUSHING, Connection
 from .errors_stream import ErrorsStream
@@ -67,6 +67,7 @@ class Gateway:
             whole = self._failed(exchange, error)
         if not data:
             return self._conclude(exchange, result, whole, start_ns, tally, access)
+        # As `_conclude`, for what most answers are, without what these have not: a call of it would show.
         connection.answer = data
         exchange.ended = True
         if self._errors.unfinished:
@@ -80,10 +81,10 @@ class Gateway:
         tally.application_ns += took_ns
         if access.on:
             made_of, until_ns, line = head.noted.last
-            if made_of is not prepared.last or end_ns >= until_ns or took_ns >= BRIEF_NS:
+            if made_of is not prepared.last or end_ns >= until_ns or took_ns >= DURATIONS_NS:
                 access.posted(head.noted, prepared, len(data), took_ns, end_ns)
             elif access.timed:
-                access.take((line, BRIEF[took_ns // 1000]))
+                access.take((line, DURATIONS[took_ns // 1000]))
             else:
                 access.take(line)
         return end_ns

@@ -16,7 +16,8 @@ from ..protocol.scanner import Scanner
 from .connection import BODY, RECEIVE_BYTES, RUNNING, Connection
 
 # A client whose head is short is read from with a buffer that Python's own allocator serves (pymalloc: 512 bytes, 33 of
-# them the object's): a larger one is asked of malloc and given back for each request.
+# them the object's): a larger one is asked of malloc and given back for each request. A head may become a little longer
+# without a second read.
 _SHORT_BYTES = 479
 _SHORT_HEAD = _SHORT_BYTES - 31
 
@@ -76,7 +77,7 @@ class Intake:
         while data.startswith(b"\r\n"):
             data = data[2:]
             connection.empty_lines += 1
-            connection.memory.bytes = b""  # the short way, in `Poller.step`, counts no lines
+            connection.memory.bytes = b""  # the short way, in `Poller._hear`, counts no lines
             if connection.empty_lines > limits.EMPTY_LINES:
                 raise ProtocolError(400, "there are empty lines instead of a request line")
         connection.data = data

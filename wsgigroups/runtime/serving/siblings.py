@@ -105,8 +105,8 @@ class Siblings:
         since_ns, taken_then, gone_then = self._turnover
         if now_ns - since_ns >= _TURNOVER_NS:
             lately = taken - taken_then
-            brief = now_ns - since_ns <= 2 * _TURNOVER_NS  # in a longer time clients may have come and gone at once
-            self._fleeting = brief and lately >= _TURNOVER and 2 * (taken - connections - gone_then) >= lately
+            recent = now_ns - since_ns <= 2 * _TURNOVER_NS  # in a longer time clients may have come and gone at once
+            self._fleeting = recent and lately >= _TURNOVER and 2 * (taken - connections - gone_then) >= lately
             self._turnover = now_ns, taken, taken - connections
         return self._fleeting
 

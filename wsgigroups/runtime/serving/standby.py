@@ -3,8 +3,9 @@
 For clients that connect anew for each request: then new connections are all the work there is. If more processes are
 busy than there are cores, they push each other and their local clients off them, find cold caches when they come back,
 and both together answer less than one of them alone. What the kernel counts tells: how long the leader has waited for a
-core (proc_pid_schedstat(5): the second number of schedstat), and, while this process stands by, whether that has left
-cores idle (proc_uptime(5)). If it has, the process serves again and does not try for a while, each time twice as long.
+core (the second number of schedstat: Documentation/scheduler/sched-stats.rst of the kernel), and, while this process
+stands by, whether that has left cores idle (proc_uptime(5)). If it has, the process serves again and does not try for a
+while, each time twice as long.
 
 Used by the leader. Only what the two readers say is not its own.
 """
