@@ -144,6 +144,13 @@ def test_an_error_is_one_each_time() -> None:
             prepare(preparer, "200 OK", [("Content-Length", "1"), ("Content-Length", "1")])
 
 
+@pytest.mark.parametrize("fields", [[], [TEXT]])
+def test_nothing_at_all_is_no_status_even_if_it_is_said_first(fields: Any) -> None:
+    for nothing in ("", None):
+        with pytest.raises((ValueError, TypeError), match="status must be"):
+            prepare(Preparer(0), nothing, fields)
+
+
 def test_a_new_limit_holds_for_what_was_said_before() -> None:
     def application(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("X-Long", "x" * 200), ("Content-Length", "1")])

@@ -99,7 +99,7 @@ class Preparer:
     def __init__(self, line_limit: int) -> None:
         """line_limit: of one field's line, in bytes; 0: none."""
         self._line_limit = line_limit
-        self.last: Tuple[str, List[Tuple[str, str]], Prepared] = ("", [], UNPREPARED)
+        self.last: Tuple[Any, Any, Prepared] = (None, None, UNPREPARED)  # which no list of fields equals
 
     def prepare(self, status: Any, headers: Any) -> Prepared:
         """Check and encode. Raises TypeError, ValueError, FieldTooLargeError."""
