@@ -164,7 +164,7 @@ def test_a_process_without_a_lane_is_not_taken_for_a_full_one(pair: Pair) -> Non
         pair.one.probe(0)
         assert pair.one.probe(5) == []  # it will be taken there
         assert not pair.one.leaves(pair.fd, 1000)
-        assert pair.one.siblings.surplus(1000, full=True) == 0
+        assert pair.one.siblings.surplus(1000, 99, full=True) == 0
         pair.other.accept(pair.fd, Trust(()), 0)
         assert pair.pulse.word[0] == pair.clock()
 

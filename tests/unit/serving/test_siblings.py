@@ -6,7 +6,7 @@ import pytest
 from support.serving import Clock, new_pulse
 
 from wsgigroups.runtime.serving.siblings import AHEAD, Siblings
-from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE
+from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE, STANDING_BY
 
 
 class Two:
@@ -55,7 +55,7 @@ def test_what_is_said(two: Two, full: bool, no_lane: bool, leaving: bool, moved:
 
 def test_numbers_beyond_what_a_line_holds_stay_what_they_are(two: Two) -> None:
     two.other.tell(1 << 30, full=False, no_lane=False, leaving=False)
-    assert two.heard() == NO_LANE - 1
+    assert two.heard() == STANDING_BY - 1
     two.say_full(1 << 30)
     assert two.heard() == GONE - 1
 
@@ -92,10 +92,10 @@ def test_a_queue_is_as_long_as_it_has_been_of_late(two: Two) -> None:
 )
 def test_who_has_more_connections_than_one_with_a_free_thread(two: Two, mine: int, others: int, surplus: int) -> None:
     two.other.tell(others, full=False, no_lane=False, leaving=False)
-    assert two.one.surplus(mine, full=False) == surplus
-    assert two.one.surplus(mine, full=True) == surplus
+    assert two.one.surplus(mine, 99, full=False) == surplus
+    assert two.one.surplus(mine, 99, full=True) == surplus
     two.clock.advance(3.1)
-    assert two.one.surplus(mine, full=True) == 0  # nobody is there any more
+    assert two.one.surplus(mine, 99, full=True) == 0  # nobody is there any more
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_who_has_more_requests_that_wait_than_one_that_is_full_too(
 ) -> None:
     two.say_full(others)
     two.one.count(mine)
-    assert two.one.surplus(1000, full=True) == surplus
-    assert two.one.surplus(1000, full=False) == 0  # a thread is free here
+    assert two.one.surplus(1000, 99, full=True) == surplus
+    assert two.one.surplus(1000, 99, full=False) == 0  # a thread is free here
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_nobody_is_sent_to_who_is_stuck_has_no_lane_or_leaves(
 ) -> None:
     two.one.count(50)
     two.other.tell(0, full, no_lane, leaving)
-    assert two.one.surplus(1000, full=True) == 0
+    assert two.one.surplus(1000, 99, full=True) == 0
     assert not two.one.want(two.page, 1000, 0, no_lane=True)
     assert not two.one.have_lane()
 
@@ -172,11 +172,11 @@ def test_alone_and_without_pulses() -> None:
     nobody = Siblings([], 0, clock, present=False)
     assert nobody.alone()
     assert not nobody.have_lane()
-    assert nobody.surplus(1000, full=True) == 0
+    assert nobody.surplus(1000, 99, full=True) == 0
     unheard = Siblings([], 0, clock, present=True)
     unheard.tell(1, full=False, no_lane=False, leaving=False)
     assert not unheard.alone()  # they may be there, and nothing tells
-    assert unheard.surplus(1000, full=True) == 0
+    assert unheard.surplus(1000, 99, full=True) == 0
 
 
 def test_one_of_several_is_alone_until_another_speaks(two: Two) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from support.serving import Clock, new_pulse
+import contextlib
+import socket
+from typing import Any
 
-from wsgigroups.runtime.serving import standby
-from wsgigroups.runtime.serving.siblings import AHEAD, Siblings
+import pytest
+from support.serving import Clock, new_pulse, receive_response, serving
+from unit.serving.test_crew import GET, pass_time
+from unit.serving.test_listening import heard_on, pulse_page
+
+from wsgigroups.runtime.serving import crew, standby
+from wsgigroups.runtime.serving.siblings import Siblings
 from wsgigroups.runtime.serving.standby import Standby
-from wsgigroups.runtime.wire.pulse import NO_LANE
+from wsgigroups.runtime.wire.pulse import GONE, NO_LANE, STANDING_BY, Report
 
 
 class Machine:
@@ -35,12 +41,22 @@ class Machine:
             raise FileNotFoundError("/proc/uptime")
         return round(self.idle_s * 1e9)
 
-    def look(self, after_s: float, waited: float = 0.0, idle: float = 0.0) -> bool:
+    def look(
+        self,
+        after_s: float,
+        waited: float = 0.0,
+        idle: float = 0.0,
+        *,
+        enough: bool = True,
+        cores: float = 1.0,
+        calls: float = 1000.0,
+    ) -> bool:
         """Let time pass, of which the leader waits for a core for a share, and so many cores are idle; look."""
         self.clock.advance(after_s)
         self.waited_s += after_s * waited
         self.idle_s += after_s * idle
-        return self.standby.look(self.clock())
+        self.standby.look(self.clock(), enough, cores, calls)
+        return self.standby.active
 
     def crowd(self) -> None:
         """Make the process stand by."""
@@ -61,7 +77,6 @@ def machine() -> Machine:
         (0.05, 0.11, True),
         (0.2, 0.11, True),
         (0.21, 1.0, False),  # what was counted is too old: it may have been at any time since
-        (0.049, 1.0, False),  # not looked at yet
     ],
 )
 def test_it_stands_by_if_its_leader_has_waited_for_a_core(
@@ -78,7 +93,7 @@ def test_what_another_thread_has_waited_says_nothing(machine: Machine) -> None:
     assert machine.look(0.05, waited=1.0)
 
 
-@pytest.mark.parametrize(("idle", "goes_on"), [(0.0, True), (0.35, True), (0.45, False), (2.0, False)])
+@pytest.mark.parametrize(("idle", "goes_on"), [(0.0, True), (0.45, True), (0.55, False), (2.0, False)])
 def test_it_serves_again_if_a_core_is_idle_meanwhile(machine: Machine, idle: float, goes_on: bool) -> None:
     machine.crowd()
     assert machine.look(0.199, idle=2.0)  # too short a time to tell
@@ -113,9 +128,33 @@ def test_one_that_has_been_right_for_a_while_may_try_again_soon(machine: Machine
     machine.crowd()
 
 
-def test_after_a_time_without_connections_it_serves(machine: Machine) -> None:
+@pytest.mark.parametrize(("cores", "stands_by"), [(0.2, True), (1.35, True), (1.36, False), (2.0, False)])
+def test_it_serves_where_all_use_more_than_one_could(machine: Machine, cores: float, stands_by: bool) -> None:
+    machine.look(0.05)
+    assert machine.look(0.05, waited=0.5, cores=cores) is stands_by
+
+
+def test_it_serves_while_an_elder_one_cannot(machine: Machine) -> None:
+    machine.look(0.05)
+    assert not machine.look(0.05, waited=0.5, enough=False)
+    assert not machine.look(0.05, waited=0.5)  # from now on it is known how long the leader waits
+    assert machine.look(0.05, waited=0.5)
+    assert not machine.look(0.001, enough=False)  # at once
+    machine.crowd()  # nor was that in vain
+
+
+@pytest.mark.parametrize(("calls", "goes_on"), [(900.0, True), (899.0, False), (0.0, False)])
+def test_it_serves_again_if_fewer_requests_are_answered_than_before(
+    machine: Machine, calls: float, goes_on: bool
+) -> None:
     machine.crowd()
-    assert not machine.look(60.0, idle=2.0)
+    assert machine.look(0.2, calls=calls) is goes_on
+    if goes_on:
+        assert machine.look(0.2, calls=1.0)  # clients come and go
+    else:
+        assert not any(machine.look(0.19, waited=0.5) for _ in range(5))  # it rests for a second
+        machine.look(0.1)
+        assert machine.look(0.05, waited=0.5)
 
 
 @pytest.mark.parametrize("stands_by", [False, True])
@@ -138,24 +177,37 @@ def test_the_kernel_says_it() -> None:
 
 
 class Family:
-    """Three processes that share a listener; the one of slot 1 is looked at."""
+    """Three processes that share a listener; the one of slot 1 is looked at, and its leader waits for a core."""
 
     def __init__(self) -> None:
         self.machine = Machine()
         self.clock = self.machine.clock
         self.page = new_pulse()
-        self.elder, self.one, self.younger = (Siblings([self.page], slot, self.clock, True) for slot in range(3))
+        self.cpu_s = [7.0, 7.0, 7.0]
+        self.calls = [0, 0, 0]
+        self.elder, self.one, self.younger = self.all = [
+            Siblings([self.page], slot, self.clock, True, lambda slot=slot: round(self.cpu_s[slot] * 1e9))
+            for slot in range(3)
+        ]
         self.one.standby = self.machine.standby
-        self.taken = 0
+        self.others_brief = True
+        for sibling in self.all:
+            sibling.tell(3, full=False, no_lane=False, leaving=False)
 
-    def wants(self, connections: int = 3, taken: int = 40, gone: bool = True) -> bool:
-        """Whether a sibling is wanted for the next connection, a look later; taken: meanwhile."""
+    def look(self, *, brief: bool = True, cores: float = 0.5, calls: float = 1000.0, elder: bool = True) -> bool:
+        """Let a while pass and all look, in which all of them do as much; whether slot 1 stands by."""
         self.clock.advance(0.05)
         self.machine.waited_s += 0.03
-        self.taken += taken
-        if not gone:
-            connections += self.taken
-        return self.one.want(self.page, connections, self.taken, False)
+        for slot, sibling in enumerate(self.all):
+            self.cpu_s[slot] += 0.05 * cores
+            self.calls[slot] += round(0.05 * calls)
+            if slot == 1 or (elder and slot == 0):
+                sibling.look(self.clock(), self.calls[slot], brief if slot == 1 else self.others_brief)
+        return self.one.standby.active
+
+    def stand_by(self) -> None:
+        """Have slot 1 stand by."""
+        assert [self.look() for _ in range(2)] == [False, True]
 
 
 @pytest.fixture
@@ -163,30 +215,170 @@ def family() -> Family:
     return Family()
 
 
-def test_clients_that_connect_for_each_request_are_left_to_an_elder_one_if_cores_are_few(family: Family) -> None:
-    family.elder.tell(3, full=False, no_lane=False, leaving=False)
-    assert [family.wants() for _ in range(4)] == [False, False, True, True]
-    assert family.wants(taken=0)  # none come here any more, and it goes on
+def test_what_it_has_done_is_reported(family: Family) -> None:
+    family.look()
+    family.look(cores=0.25, calls=2000)
+    assert family.page.reports(family.clock()) == {0: Report(True, 0.25, 2000), 1: Report(True, 0.25, 2000)}
+    family.others_brief = False
+    family.look(brief=False, cores=50, calls=10**9)
+    assert family.page.reports(family.clock()) == {slot: Report(False, 4.095, (1 << 20) - 1) for slot in (0, 1)}
+    family.look(cores=-1, calls=-1)  # whatever a clock may do
+    assert family.page.reports(family.clock())[1] == Report(True, 0, 0)
+    family.clock.advance(0.3)
+    assert len(family.page.reports(family.clock())) == 2
+    family.clock.advance(0.1)
+    assert family.page.reports(family.clock()) == {}
 
 
-@pytest.mark.parametrize("full", [True, False])
-def test_but_not_to_one_that_takes_none_or_a_younger_one(family: Family, full: bool) -> None:
-    family.younger.tell(3, full=False, no_lane=False, leaving=False)
-    assert [family.wants() for _ in range(3)] == [False] * 3
-    family.elder.tell(3, full=False, no_lane=False, leaving=False)
-    assert [family.wants() for _ in range(2)] == [False, True]
-    family.elder.tell(3, full=full, no_lane=not full, leaving=False)
-    assert not family.wants()
-    assert not family.machine.standby.active
+def test_looks_are_taken_every_50_ms(family: Family) -> None:
+    assert family.one.present
+    family.look()
+    assert family.one.next_look_ns == family.clock() + 50_000_000
+    assert not Siblings([], 0, family.clock, present=True).present
+    assert not Siblings([family.page], 0, family.clock, present=False).present
 
 
-def test_nor_are_clients_that_stay(family: Family) -> None:
-    family.elder.tell(1000, full=False, no_lane=False, leaving=False)
-    assert [family.wants(gone=False) for _ in range(4)] == [False] * 4
-    family.elder.tell(0, full=False, no_lane=False, leaving=False)
-    assert family.wants(gone=False)  # it has AHEAD fewer
-    assert family.taken > AHEAD
+@pytest.mark.parametrize(
+    ("change", "stands_by"),
+    [
+        ({}, True),
+        ({"brief": False}, False),
+        ({"cores": 0.67}, True),
+        ({"cores": 0.68}, False),
+        ({"elder": False}, False),  # it has nothing to do: nobody pushes anybody
+    ],
+)
+def test_one_whose_calls_are_short_stands_by_if_one_core_is_enough(
+    family: Family, change: dict[str, Any], stands_by: bool
+) -> None:
+    assert [family.look(**change) for _ in range(2)] == [False, stands_by]
+
+
+def test_not_if_the_elder_ones_calls_are_long(family: Family) -> None:
+    family.others_brief = False
+    assert [family.look() for _ in range(3)] == [False] * 3
+    family.others_brief = True
+    family.stand_by()
+    family.others_brief = False
+    assert not family.look()
+
+
+def test_it_goes_on_while_it_has_no_calls_itself(family: Family) -> None:
+    family.stand_by()
+    assert family.look(brief=False)
+
+
+@pytest.mark.parametrize(
+    ("full", "no_lane", "leaving"), [(True, False, False), (False, True, False), (False, False, True)]
+)
+def test_it_serves_if_the_elder_one_takes_none(family: Family, full: bool, no_lane: bool, leaving: bool) -> None:
+    family.stand_by()
+    assert family.one.want(family.page, 0, 9, no_lane=False)
+    family.elder.tell(3, full, no_lane, leaving)
+    assert not family.one.want(family.page, 0, 9, no_lane=False)  # at once
+    assert not family.look()
+
+
+def test_whoever_is_younger_does_not_help(family: Family) -> None:
+    family.elder.tell(3, full=True, no_lane=False, leaving=True)
+    assert [family.look() for _ in range(4)] == [False] * 4
+
+
+def test_the_others_do_not_count_on_one_that_stands_by(family: Family) -> None:
+    assert not family.elder.serve_alone()
+    family.stand_by()
+    family.one.tell(0, full=False, no_lane=False, leaving=False)
+    assert not family.elder.serve_alone()  # the third one
+    family.younger.tell(0, full=False, no_lane=False, leaving=True)
+    assert not family.elder.serve_alone()
+    family.younger.standby.active = True
+    family.younger.tell(0, full=False, no_lane=False, leaving=False)
+    assert family.elder.serve_alone()
+    assert not family.elder.alone()
+    assert not family.elder.want(family.page, 1000, 0, no_lane=False)
+    assert family.elder.surplus(1000, 50, full=False) == 0
+    assert Siblings([], 0, family.clock, present=False).serve_alone()
+    assert not Siblings([], 0, family.clock, present=True).serve_alone()
+
+
+def test_its_clients_connect_anew(family: Family) -> None:
+    assert family.one.surplus(17, 0, full=False) == 0
+    family.stand_by()
+    assert family.one.surplus(17, 0, full=False) == 17
+    assert family.one.surplus(17, 3, full=False) == 17
+
+
+@pytest.mark.parametrize(("cores", "surplus"), [(0.89, 0), (0.91, 4)])
+def test_one_that_uses_a_whole_core_shares_with_one_that_does_not_stand_by(
+    family: Family, cores: float, surplus: int
+) -> None:
+    family.younger.tell(5, full=False, no_lane=False, leaving=False)
+    family.look(cores=cores)
+    family.look(cores=cores)
+    assert family.elder.surplus(11, 0, full=False) == surplus  # slot 1 has three
+    assert family.elder.surplus(10, 0, full=False) == 0
+
+
+def test_a_process_that_hears_of_a_cores_shortage_reads_no_more_than_it_needs(family: Family) -> None:
+    family.others_brief = False
+    for _ in range(5):
+        family.look()
     assert family.machine.reads == 0
+
+
+def hello(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+
+def connection_field(sock: socket.socket) -> str | None:
+    """Ask, and return what the answer says of the connection."""
+    sock.sendall(GET % b"/")
+    status, fields, _body = receive_response(sock)
+    assert status == 200
+    return fields.get("connection")
+
+
+def test_a_process_stands_by_with_all_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, clock = pulse_page(monkeypatch), Clock()
+    with serving(hello, multiprocess=True, pulses=[page], clock=clock) as running, contextlib.ExitStack() as stack:
+        siblings = running.server._listening.siblings
+        siblings.standby = Standby(lambda: (1, clock()), lambda: 0)  # its leader gets no core, and none is idle
+        siblings._cpu = lambda: 0
+        first, second = (stack.enter_context(running.connect()) for _ in range(2))
+        for _ in range(crew.BRIEF_ROW + 1):
+            assert connection_field(first) is None
+        assert connection_field(second) is None
+        page.tell(0, 3, clock())
+        for _ in range(2):
+            page.report(0, Report(True, 0.5, 1000), clock())
+            pass_time(running, clock, 0.05)
+            running.wait(lambda: siblings.next_look_ns == clock() + 50_000_000)
+        running.wait(lambda: heard_on(page) == STANDING_BY)
+        assert connection_field(first) == connection_field(second) == "close"
+        assert first.recv(1) == b""
+
+        third = stack.enter_context(running.connect())
+        third.sendall(GET % b"/")
+        running.wait(lambda: running.server._listening.paused_until_ns)  # it is left to the elder one
+        pass_time(running, clock, 0.0021)
+        assert receive_response(third)[0] == 200  # which has not taken it
+
+        page.tell(0, GONE, clock())
+        connection_field(stack.enter_context(running.connect()))  # answered at once
+        pass_time(running, clock, 0.05)
+        running.wait(lambda: heard_on(page) < STANDING_BY)
+        assert connection_field(stack.enter_context(running.connect())) is None
+
+
+def test_it_looks_by_itself_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = pulse_page(monkeypatch)
+    with serving(hello, multiprocess=True, pulses=[page]) as running:
+        siblings = running.server._listening.siblings
+        siblings.standby.active = True
+        running.server._poller.wake()
+        running.wait(lambda: not siblings.standby.active)  # there is no elder one
+        running.wait(lambda: heard_on(page) == 0)
 
 
 def test_who_is_elder() -> None:
@@ -196,7 +388,16 @@ def test_who_is_elder() -> None:
         False,
         True,
     ]
-    page.tell(2, NO_LANE, now_ns)
+    for said, takes in ((STANDING_BY - 1, True), (STANDING_BY, False), (NO_LANE, False)):
+        page.tell(2, said, now_ns)
+        assert page.has_elder(3, now_ns) is takes
+    page.tell(2, 7, now_ns - 3 * 10**9)
     assert not page.has_elder(3, now_ns)
-    page.tell(2, NO_LANE - 1, now_ns - 3 * 10**9)
-    assert not page.has_elder(3, now_ns)
+
+
+def test_reports_outlive_the_end_of_their_clock() -> None:
+    page, now_ns = new_pulse(), (1 << 31) * 10**8
+    page.tell(0, 0, now_ns)
+    page.report(0, Report(False, 0.0, 0.0), now_ns - 1)
+    assert page.reports(now_ns) == {0: Report(False, 0.0, 0.0)}
+    assert page.reports(now_ns + 4 * 10**8) == {}

@@ -74,6 +74,7 @@ class Crew:
         if settings.multiprocess:
             poller.places = self._places
             poller.ended = lambda: self._ended_calls
+            poller.work = lambda: (self._turn + self._ended_calls, self._brief_row == BRIEF_ROW)
         self._baton: Deque[None] = collections.deque()
         self._turn = 0
         self._pace = pace or Pace(threads_compete())

@@ -38,11 +38,11 @@ from .intake import Intake
 from .keeping import DRAIN_IDLE_NS, HEAD_TIMEOUT_NS, SECOND_NS, Keeper, Log
 from .listening import Listening
 from .queue import Queue
+from .standby import LOOK_STANDING_BY_S
 
 BODY_GRACE_NS = 15 * SECOND_NS  # after that a body must have come at BODY_RATE on average; then 408
 BODY_RATE_BYTES = 500  # a second
 LOOK_NS = SECOND_NS // 20  # all connections are looked at no more often, so a deadline is met this late at most
-_SURPLUS_NS = SECOND_NS // 20  # until what was done about it shows
 LONGEST_WAIT_S = 1.0  # while connections are open
 _HEAD_TIMEOUT_S = HEAD_TIMEOUT_NS // SECOND_NS
 _EVENTS = 64
@@ -82,12 +82,13 @@ class Poller(Keeper):
         # meanwhile, and the number is given out again at once, to a new one that these events are not about.
         self.ready: Deque[Tuple[Connection, int]] = collections.deque()
         self.places: Callable[[], int] = lambda: _ACCEPTS
+        self.work: Callable[[], Tuple[int, bool]] = lambda: (0, False)  # calls since the start, whether they are short
         self.ended: Callable[[], int] = lambda: 0  # calls of request threads that did not lead
         self.most_connections = _most_connections()
         self._intake = intake
         self._published = 0  # connections, as the board has them
         self._told_occupied = 0
-        self._surplus_after_ns = 0
+        self._queue_surplus = 0  # of `surplus`, that is there because requests wait
         self._read = os.read
 
     def stop(self) -> None:
@@ -178,11 +179,16 @@ class Poller(Keeper):
             self._published = self._words[WORD["connections"]] = connections
             self._told_occupied = listening.occupied
             listening.tell(connections)
-        if not waiting:
-            self.surplus = 0
-        elif (now_ns := self._clock()) >= self._surplus_after_ns:
-            self._surplus_after_ns = now_ns + _SURPLUS_NS
-            self.surplus = min(listening.siblings.surplus(connections, listening.saturated), waiting)
+        if self._queue_surplus and not waiting:
+            self.surplus = self._queue_surplus = 0
+        siblings = listening.siblings
+        if siblings.present and (now_ns := self._clock()) >= siblings.next_look_ns:
+            was = siblings.standby.active
+            siblings.look(now_ns, *self.work())
+            if siblings.standby.active != was:
+                listening.tell(connections)
+            self.surplus = siblings.surplus(connections, waiting, listening.saturated)
+            self._queue_surplus = self.surplus if waiting else 0
 
     def step(self) -> Optional[Connection]:
         """As `act`, on the oldest event in `ready`."""
@@ -253,6 +259,8 @@ class Poller(Keeper):
             if deadline_ns:
                 left_s = max(0.0, (deadline_ns - self._clock()) / SECOND_NS)
                 timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
+        if self.listening.siblings.standby.active:
+            timeout_s = LOOK_STANDING_BY_S if timeout_s is None else min(timeout_s, LOOK_STANDING_BY_S)
         if self.listening.probing() or len(self.connections) >= self.most_connections:
             probe_s = self.listening.probe_s
             timeout_s = probe_s if timeout_s is None else min(timeout_s, probe_s)
@@ -271,7 +279,7 @@ class Poller(Keeper):
     def _accept(self, fd: int, most: int = 0) -> None:
         # A few at a time, and no more than there are threads for: what is left wakes a sibling, or us again.
         if not most:
-            most = _ACCEPTS_ALONE if self.listening.siblings.alone() else min(_ACCEPTS, self.places())
+            most = _ACCEPTS_ALONE if self.listening.siblings.serve_alone() else min(_ACCEPTS, self.places())
         room = self.most_connections - len(self.connections)
         accepted = self.listening.accept(fd, self.trust, max(1, min(most, room)))
         for connection in accepted:

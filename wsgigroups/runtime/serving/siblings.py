@@ -1,16 +1,18 @@
 """What the processes that share listening sockets tell each other on the pulses, and what this one makes of it.
 
-Used by the leader; `tell` also by the monitor. No system call is made here but for the time. A process says how many
-connections it has, or that no thread is free, and how many requests wait for one. The word is about a moment: whoever
-acts on it leaves or sends away a few connections, and looks again.
+Used by the leader; `tell` also by the monitor. No system call is made here but for the time, and by Standby. A process
+says how many connections it has, or that no thread is free, and how many requests wait for one. The word is about a
+moment: whoever acts on it leaves or sends away a few connections, and looks again. Every LOOK_NS it reports what it has
+done.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Callable, List, Sequence
 
-from ..wire.pulse import FULL, GONE, NO_LANE, Pulse
-from .standby import Standby
+from ..wire.pulse import FULL, GONE, NO_LANE, STANDING_BY, Pulse, Report
+from .standby import LOOK_NS, Standby
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
 _UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
@@ -18,16 +20,29 @@ _MOVES_NS = 200_000_000  # calls have ended within this time: the process gets o
 _PEAK_NS = 20_000_000  # calls that began together end together: how long a queue is shows over a while
 _TURNOVER_NS = 50_000_000  # if most connections taken within it have gone, clients connect anew for each request
 _TURNOVER = 16  # … and so many have been taken at least
+_BUSY = 0.9  # of a core: a process that uses as much can hardly do more
 
 
 class Siblings:
     """Of one process: `queued` is the most requests that have waited in it of late."""
 
-    def __init__(self, pulses: Sequence[Pulse], slot: int, clock: Callable[[], int], present: bool) -> None:
+    def __init__(
+        self,
+        pulses: Sequence[Pulse],
+        slot: int,
+        clock: Callable[[], int],
+        present: bool,
+        cpu: Callable[[], int] = time.process_time_ns,
+    ) -> None:
         self._pulses = list(pulses) if present else []
         self._present = present
         self._slot = slot
         self._clock = clock
+        self._cpu = cpu
+        self.present = bool(self._pulses)  # some that can be heard
+        self.next_look_ns = 0  # when `look` is to be called
+        self._looked = (0, 0, 0)  # when it was, processor time, and calls by then
+        self._busy = False
         self.queued = 0
         self._peaks = (0, 0, 0)  # since when the last one counts, it, and the one before
         self._moved_ns = -_MOVES_NS  # when calls were seen to end while no thread was free
@@ -45,9 +60,32 @@ class Siblings:
         elif full:
             said = min(FULL + self.queued, GONE - 1)
         else:
-            said = NO_LANE if no_lane else min(connections, NO_LANE - 1)
+            said = NO_LANE if no_lane else STANDING_BY if self.standby.active else min(connections, STANDING_BY - 1)
         for pulse in self._pulses:
             pulse.tell(self._slot, said, now_ns)
+
+    def look(self, now_ns: int, calls: int, brief: bool) -> None:
+        """Report what has been done here, and weigh what all have: whether to stand by.
+
+        calls: since whenever; brief: whether they are short now.
+        """
+        self.next_look_ns = now_ns + LOOK_NS
+        then_ns, cpu_then_ns, calls_then = self._looked
+        cpu_ns = self._cpu()
+        self._looked = now_ns, cpu_ns, calls
+        elapsed_ns = now_ns - then_ns
+        own = Report(brief, (cpu_ns - cpu_then_ns) / elapsed_ns, 1e9 * (calls - calls_then) / elapsed_ns)
+        self._busy = own.cores >= _BUSY
+        enough = True
+        cores = calls_all = 0.0
+        for pulse in self._pulses:
+            pulse.report(self._slot, own, now_ns)
+            reports = pulse.reports(now_ns)
+            brief_elder = any(report.brief for slot, report in reports.items() if slot < self._slot)
+            enough = enough and brief_elder and pulse.has_elder(self._slot, now_ns)
+            cores = sum(report.cores for report in reports.values())
+            calls_all = sum(report.calls for report in reports.values())
+        self.standby.look(now_ns, enough and (brief or self.standby.active), cores, calls_all)
 
     def count(self, queued: int) -> int:
         """Take note of how many requests wait here now; return the most of late."""
@@ -76,6 +114,13 @@ class Siblings:
         now_ns = self._clock()
         return bool(self._pulses) and all(pulse.alone(self._slot, now_ns) for pulse in self._pulses)
 
+    def serve_alone(self) -> bool:
+        """Whether nobody else accepts here, or only what nobody else does."""
+        if not self._present:
+            return True
+        now_ns = self._clock()
+        return bool(self._pulses) and all(pulse.serves_alone(self._slot, now_ns) for pulse in self._pulses)
+
     def have_lane(self) -> bool:
         """Whether one has a thread for a request that waits long."""
         return any(said < NO_LANE for said in self._fewest())
@@ -88,18 +133,16 @@ class Siblings:
         """Whether one should rather have the next connection: it has fewer by AHEAD or more, or a lane.
 
         connections: those here now; taken: since the start. If connections end with their first answer, who has how
-        many says nothing; then an elder one has it if there are too few cores for both.
+        many says nothing. An elder one has it while this one stands by.
         """
         now_ns = self._clock()
         fewest = pulse.fewest(self._slot, now_ns)
         if no_lane and fewest < NO_LANE:
             return True
-        if self.standby.active or self._clients_leave(now_ns, connections, taken):
-            if pulse.has_elder(self._slot, now_ns):
-                return self.standby.look(now_ns)
-            self.standby.active = False
-            return False
-        return connections >= fewest + AHEAD
+        leave = self._clients_leave(now_ns, connections, taken)
+        if self.standby.active:
+            return pulse.has_elder(self._slot, now_ns)
+        return not leave and connections >= fewest + AHEAD
 
     def _clients_leave(self, now_ns: int, connections: int, taken: int) -> bool:
         since_ns, taken_then, gone_then = self._turnover
@@ -110,18 +153,26 @@ class Siblings:
             self._turnover = now_ns, taken, taken - connections
         return self._fleeting
 
-    def surplus(self, connections: int, full: bool) -> int:
-        """How many clients should connect anew, so that a sibling may have them, while requests wait here.
+    def surplus(self, connections: int, waiting: int, full: bool) -> int:
+        """How many clients should connect anew, so that a sibling may have them.
 
-        While one has a thread free: half of the connections that are more than its. When nobody has, and nobody is
-        here either: half of the requests that wait here more than there, if the difference is not but a wave.
+        waiting: requests, for a thread. While a sibling has one free: half of the connections that are more than its,
+        if requests wait here or a core is all that this process can use. When nobody has, and nobody is here either:
+        half of the requests that wait here more than there, if the difference is not but a wave. All, while an elder
+        one serves.
         """
+        if self.standby.active:
+            return connections
+        if not (waiting or self._busy):
+            return 0
         fewest = min(self._fewest(), default=GONE)
         if fewest < FULL:
             more = connections - fewest
-            return more // 2 if more >= _UNEVEN else 0
-        more = self.queued - (fewest - FULL)
-        return more // 2 if full and 8 * more >= self.queued else 0
+            surplus = more // 2 if more >= _UNEVEN else 0
+        else:
+            more = self.queued - (fewest - FULL)
+            surplus = more // 2 if full and 8 * more >= self.queued else 0
+        return min(surplus, waiting) if waiting else surplus
 
     def _fewest(self) -> List[int]:
         now_ns = self._clock()
