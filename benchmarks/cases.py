@@ -17,6 +17,7 @@ class Case:
     script: str = "plain.lua"  # in benchmarks/scripts
     close: bool = False  # a connection per request
     idle_connections: int = 0  # kept open beside the load
+    slow_heads: int = 0  # connections beside the load that send a byte of a head every two seconds
     by_latency: bool = False  # what the case is about: latency, not requests per second
 
 
@@ -36,6 +37,9 @@ CASES = (
          script="calm.lua", by_latency=True),
     Case("close", "a connection per request", "plain", "/", close=True),
     Case("idle", "14-byte answer beside 1,000 idle keep-alive connections", "plain", "/", idle_connections=1000),
+    Case("paced", "14-byte answer, 200 requests/s of 32 clients", "plain", "/", script="paced.lua", by_latency=True),
+    Case("slow", "the same beside 1,000 clients that send a byte of a head every 2 s", "plain", "/",
+         script="paced.lua", by_latency=True, slow_heads=1000),
 )  # fmt: skip
 
 

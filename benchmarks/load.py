@@ -24,6 +24,9 @@ SCRIPTS = Path(__file__).parent / "scripts"
 MARK = "RESULT "
 GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 GET_AND_CLOSE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+SLOW_HEAD = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
+SLOW_S = 2.0  # from one byte of it to the next
+SLOW_BATCH = 5  # clients that send at the same time
 HELLO = b"Hello, World!\n"  # how the answer ends
 IDLE_SET_UP_S = 15.0
 PATIENCE_S = 0.5  # a newcomer still without an answer after this, when the load ends, has waited "for ever"
@@ -87,7 +90,11 @@ def run(case: Case, port: int, seconds: float) -> Outcome:
         if not closes_when_asked(port):
             raise LoadError("does not close a connection when asked to")
         command.append("--header=Connection: close")
-    with idle_connections(port, case.idle_connections) as held, Newcomer(port) as newcomer:
+    with (
+        idle_connections(port, case.idle_connections) as held,
+        SlowHeads(port, case.slow_heads),
+        Newcomer(port) as newcomer,
+    ):
         done = subprocess.run(
             [*command, f"http://127.0.0.1:{port}{case.path}"],
             cwd=SCRIPTS,
@@ -102,6 +109,40 @@ def run(case: Case, port: int, seconds: float) -> Outcome:
     if done.returncode:
         raise LoadError(f"wrk failed with exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
     return replace(parse(done.stdout), newcomer_ms=newcomer.longest_ms())
+
+
+class SlowHeads:
+    """Clients beside the load that never come to the end of a head: each sends a byte every two seconds."""
+
+    def __init__(self, port: int, count: int) -> None:
+        self._address = ("127.0.0.1", port)
+        self._count = count
+        self._connections: list[socket.socket] = []
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._drip, name="slow heads")
+
+    def __enter__(self) -> SlowHeads:  # noqa: PYI034 — Self is Python 3.11
+        for _number in range(self._count):
+            with contextlib.suppress(OSError):  # a server that takes no more of them is measured all the same
+                self._connections.append(socket.create_connection(self._address, timeout=1))
+                self._connections[-1].sendall(SLOW_HEAD)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._leaving.set()
+        self._thread.join()
+        for connection in self._connections:
+            connection.close()
+
+    def _drip(self) -> None:
+        """Send a byte on each, evenly spread over SLOW_S, until told to leave."""
+        while self._connections and not self._leaving.is_set():
+            for place, connection in enumerate(self._connections):
+                with contextlib.suppress(OSError):  # it has had its answer, or was closed
+                    connection.send(b"x")
+                if place % SLOW_BATCH == 0 and self._leaving.wait(SLOW_S * SLOW_BATCH / len(self._connections)):
+                    return
 
 
 class Newcomer:

@@ -32,7 +32,7 @@ def estimate_s(schedule: Schedule) -> float:
 def load_s(case: Case, seconds: float) -> float:
     """Return the seconds of one load with its warm-up; wrk counts whole seconds."""
     measured_s = max(1.0, round(seconds)) + max(1.0, round(min(WARM_UP_S, seconds)))
-    return measured_s + BESIDE_S + (IDLE_S if case.idle_connections else 0.0)
+    return measured_s + BESIDE_S + (IDLE_S if case.idle_connections or case.slow_heads else 0.0)
 
 
 def count(schedule: Schedule) -> int:

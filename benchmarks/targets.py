@@ -22,6 +22,7 @@ SLEEP_S = 0.010
 SLEEP_SHARE = 0.95
 MIX_RATIO = 1.2
 MIX_PEER = "granian"
+SLOW_HEADS_RATIO = 2.0
 ACCESS_LOG_PERCENT = 5.0
 BOARD_NS = 1000.0
 
@@ -44,6 +45,8 @@ def targets(results: dict[str, Any]) -> Iterable[Target]:
         yield sleep_target(layout, summary.rows(samples, layout.name, "sleep"))
     for layout in LAYOUTS:
         yield mix_target(layout, summary.rows(samples, layout.name, "mix"), titles)
+    for layout in LAYOUTS:
+        yield slow_heads_target(layout, *(summary.rows(samples, layout.name, case) for case in ("slow", "paced")))
     for form in log_costs.FORMATS:
         yield access_target(form, results["costs"])
     yield board_target(results["costs"])
@@ -85,6 +88,21 @@ def mix_target(layout: Layout, rows: list[Row], titles: dict[str, str]) -> Targe
         goal=f"≤ {MIX_RATIO:g}",
         measured="not measured" if ratio is None else f"{ratio:.2f} ({ours:.2f} ms over {theirs:.2f} ms)",
         reached=None if ratio is None else ratio <= MIX_RATIO,
+    )
+
+
+def slow_heads_target(layout: Layout, beside: list[Row], without: list[Row]) -> Target:
+    """Return what a thousand slow heads cost the others: their p99 over what it is without those."""
+    slow, paced = (
+        next((row.figures["p99_ms"].median for row in rows if row.peer == OURS and row.figures), None)
+        for rows in (beside, without)
+    )
+    ratio = slow / paced if slow is not None and paced else None
+    return Target(
+        what=f"200 requests/s, {layout.name}: p99 beside 1,000 slow heads ÷ p99 without",
+        goal=f"≤ {SLOW_HEADS_RATIO:g}",
+        measured="not measured" if ratio is None else f"{ratio:.2f} ({slow:.2f} ms over {paced:.2f} ms)",
+        reached=None if ratio is None else ratio <= SLOW_HEADS_RATIO,
     )
 
 

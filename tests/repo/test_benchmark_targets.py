@@ -47,9 +47,9 @@ def found(samples: list[dict[str, Any]], measured: dict[str, Any] | None = None)
 
 def test_what_was_not_measured_is_not_judged() -> None:
     lines = found([])
-    assert len(lines) == 6 + 2 + 2 + 3 + 1
+    assert len(lines) == 6 + 2 + 2 + 2 + 3 + 1
     assert {line.reached for line in lines.values()} == {None}
-    assert targets.verdict(line.reached for line in lines.values()) == "0 of 14 reached, 14 not measured"
+    assert targets.verdict(line.reached for line in lines.values()) == "0 of 16 reached, 16 not measured"
 
 
 @pytest.mark.parametrize(("theirs", "reached"), [(100.0, True), (100.1, False)])
@@ -73,6 +73,16 @@ def test_the_mix_is_compared_with_granian() -> None:
     lines = found([sample("wsgigroups", "mix", p99_ms=12.0), sample("granian", "mix", p99_ms=10.0)])
     assert lines["mix, 1×15: p99 of the fast requests ÷ Granian's"].reached is True
     assert lines["mix, 2×8: p99 of the fast requests ÷ Granian's"].reached is None
+
+
+@pytest.mark.parametrize(("slow_ms", "reached"), [(1.0, True), (1.01, False)])
+def test_others_hardly_notice_slow_heads(slow_ms: float, reached: bool) -> None:
+    lines = found(
+        [sample("wsgigroups", "slow", p99_ms=slow_ms), sample("wsgigroups", "paced", p99_ms=0.5),
+         sample("wsgigroups", "slow", "2×8"), sample("granian", "paced", "2×8")]
+    )  # fmt: skip
+    assert lines["200 requests/s, 1×15: p99 beside 1,000 slow heads ÷ p99 without"].reached is reached
+    assert lines["200 requests/s, 2×8: p99 beside 1,000 slow heads ÷ p99 without"].reached is None
 
 
 def test_what_an_access_log_costs_is_told_from_the_stretches_beside() -> None:

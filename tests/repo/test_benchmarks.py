@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import operator
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,22 @@ def test_cases_have_their_scripts() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
     for case in CASES:
         assert (load.SCRIPTS / case.script).is_file()
+
+
+def test_slow_heads_come_byte_by_byte_and_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "SLOW_S", 0.02)
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as stack:
+        with load.SlowHeads(server.getsockname()[1], 3):
+            accepted = [stack.enter_context(server.accept()[0]) for _number in range(3)]
+            for connection in accepted:
+                received = b""
+                while len(received) < len(load.SLOW_HEAD) + 10:
+                    received += connection.recv(4096)
+                assert received.startswith(load.SLOW_HEAD + b"xxxx")
+                assert b"\n" not in received[len(load.SLOW_HEAD) :]
+        for connection in accepted:
+            while connection.recv(1 << 20):
+                pass
 
 
 def test_committed_results_and_their_document_agree() -> None:
