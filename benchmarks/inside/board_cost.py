@@ -90,7 +90,7 @@ def measure(loops: int = LOOPS) -> dict[str, object]:
         crew,
         SimpleNamespace(busy_word=board.BUSY_WORD, tally=tally),
         SimpleNamespace(arrived_ns=0),
-        SimpleNamespace(code=200),
+        SimpleNamespace(hundreds=2),
         tally,
         bytes(150),
         10_000,

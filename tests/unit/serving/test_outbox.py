@@ -6,6 +6,7 @@ Most tests drive the poller themselves, as the leader would; no thread of the se
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 import threading
@@ -18,6 +19,7 @@ from support.serving import Clock, receive_all, receive_response, serving
 from wsgigroups.runtime.protocol import engines
 from wsgigroups.runtime.serving import crew
 from wsgigroups.runtime.serving.connection import POSTED
+from wsgigroups.runtime.serving.poller import REPEATED
 from wsgigroups.runtime.serving.request_thread import RequestThread
 from wsgigroups.runtime.serving.server import Server
 from wsgigroups.runtime.serving.tally import Tally
@@ -353,6 +355,65 @@ def test_a_new_leader_marks_its_first_call_on_the_board_whatever_the_one_before_
     assert seen[0] > 0
     assert driven.board.words[BUSY_WORD] == 0
     driven.close()
+
+
+def test_a_request_that_is_looked_at_after_its_call_began_has_not_waited(driven: Driven) -> None:
+    me = RequestThread(0)
+    with driven.connect():
+        (connection,) = driven.poller.connections.values()
+        for arrived_ns, waited_ns in ((10, 0), (8, 1), (9, 1)):
+            connection.arrived_ns = arrived_ns
+            me.waited(connection, 9)
+            assert (me.tally.queue_ns, connection.arrived_ns) == (waited_ns, 0)
+
+
+class Ticking(Clock):
+    """A clock that passes whenever it is looked at."""
+
+    def __call__(self) -> int:
+        self.advance(1e-6)
+        return self.now_ns
+
+
+def test_a_known_call_begins_when_the_one_before_has_ended_and_others_when_they_do() -> None:
+    calls: list[tuple[int, int]] = []
+    driven = Driven(clock=Ticking())
+    answer = driven.gateway.answer
+
+    def noting(connection: Any, start_ns: int, *rest: Any) -> int:
+        calls.append((start_ns, answer(connection, start_ns, *rest)))
+        driven.crew._closing = len(calls) == 5  # ends the lead
+        return calls[-1][1]
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(driven.close)
+        socks = [stack.enter_context(driven.connect()) for _ in range(4)]
+        for sock in 3 * socks:
+            sock.sendall(GET % b"/known")
+            driven.round(1)
+            driven.poller.send_outbox()
+            assert receive_response(sock)[0] == 200
+        driven.gateway.answer = noting  # type: ignore[method-assign]
+        for sock, path in zip(socks, (b"/known", b"/known", b"/new", b"/known"), strict=True):
+            sock.sendall(GET % path)
+        while len(driven.poller.ready) < 4:
+            driven.poller.wait()
+        driven.poller.ready.append(driven.poller.ready.popleft())  # whatever comes first, it is not known since when
+        known = [flags == REPEATED for _connection, flags in driven.poller.ready]
+        wait, later = driven.poller.wait, iter([socks[0].sendall])
+
+        def wait_for_another() -> None:
+            for send in later:
+                send(GET % b"/known")
+            wait()
+
+        driven.poller.wait = wait_for_another  # type: ignore[method-assign]
+        driven.crew._drive(RequestThread(0))
+        for sock in socks[1:]:
+            assert receive_response(sock)[0] == 200
+    follows = [after[0] == before[1] for before, after in itertools.pairwise(calls)]
+    assert follows == [*known[1:], False]  # before the last one, the leader has waited
+    assert sorted(known) == [False, True, True, True]
 
 
 def test_a_call_after_a_wait_is_marked_however_short_that_was() -> None:

@@ -61,10 +61,11 @@ class FieldTooLargeError(Exception):
 class Prepared:
     """A response's status and fields, checked and encoded."""
 
-    __slots__ = ("code", "dated", "fields", "last", "length", "named", "plain", "short", "status_line")
+    __slots__ = ("code", "dated", "fields", "hundreds", "last", "length", "named", "plain", "short", "status_line")
 
     def __init__(self, code: int, status_line: bytes) -> None:
         self.code = code
+        self.hundreds = code // 100
         self.status_line = status_line
         self.fields = b""  # lines, each with its CRLF
         self.length: Optional[int] = None  # Content-Length

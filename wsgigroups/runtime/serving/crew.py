@@ -81,11 +81,9 @@ class Crew:
         self._ended_calls = 0  # of threads that did not lead; for the pace
         self._cpu_ns = self._looked_ns = 0  # processor time of the process at the last look, and when that was
         self._brief_row = 0  # calls in a row that took less than BRIEF_NS, counted while inline
-        self._closing = False
+        self._closing = self._monitor_sleeps = self._monitor_leads = False
         self._monitor_wake = threading.Lock()
         self._monitor_wake.acquire()
-        self._monitor_sleeps = False
-        self._monitor_leads = False
         self._monitor: Optional[threading.Thread] = None
 
     # Other threads
@@ -194,9 +192,11 @@ class Crew:
         pace, line, lanes, queue, outbox = self._pace, self._line, self._lanes, poller.queue, poller.outbox
         connection: Optional[Connection]
         poller.send_by_ns = 0  # so that our first call is marked
+        ended_ns = 0  # when the call right before did; 0: it is not known, or something else was done meanwhile
         while True:
             if ready and not queue.used:
                 connection, flags = ready.popleft()
+                ended_ns = ended_ns if flags == REPEATED else 0
                 if (
                     (flags != REPEATED and (connection := poller.act(connection, flags)) is None)
                     or (connection.trusted and line.too_late(connection))
@@ -206,13 +206,14 @@ class Crew:
             elif not self._wait(me):
                 return
             else:
+                ended_ns = 0
                 connection = line.next(pace.single) if queue.used else None
                 if connection is None:
                     continue
             if pace.eager or connection.slow or self._closing:
                 self._hand_on(me, connection)
                 return
-            start_ns = clock()
+            start_ns = ended_ns or clock()
             if start_ns > poller.send_by_ns:
                 self._words[me.busy_word] = start_ns  # for those that follow within OUTBOX_NS, too
                 poller.send_outbox()
@@ -220,7 +221,7 @@ class Crew:
             baton.append(None)
             if self._monitor_sleeps:
                 self._wake_monitor()
-            self._answer_inline(me, connection, start_ns)
+            ended_ns = self._answer_inline(me, connection, start_ns)
             try:
                 baton.pop()
             except IndexError:  # the monitor has taken it, and counted us as detached
@@ -270,8 +271,8 @@ class Crew:
             self._words[_STARTED] += 1
             self._promote()
 
-    def _answer_inline(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
-        """Run one request as the leader that may come back to its baton."""
+    def _answer_inline(self, me: RequestThread, connection: Connection, start_ns: int) -> int:
+        """Run one request as the leader that may come back to its baton; returns the time of its end."""
         me.connection = connection
         head = connection.head
         if connection.arrived_ns:
@@ -289,6 +290,7 @@ class Crew:
                 self._pace.brief()
         if self._lanes.known and head is not None and end_ns - start_ns < QUICK_NS:
             self._lanes.learn(head, end_ns - start_ns, end_ns)
+        return end_ns
 
     def _answer(self, me: RequestThread, connection: Connection, start_ns: int) -> None:
         """Run one request while somebody else leads, with its time on the board."""

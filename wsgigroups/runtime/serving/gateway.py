@@ -76,7 +76,7 @@ class Gateway:
         end_ns = clock()
         took_ns = end_ns - start_ns
         prepared = exchange.prepared
-        tally.statuses[prepared.code // 100] += 1
+        tally.statuses[prepared.hundreds] += 1
         tally.sent_bytes += len(data)
         tally.application_ns += took_ns
         if access.on:
@@ -114,7 +114,7 @@ class Gateway:
             self._errors.flush()
         end_ns = self._clock()
         code = exchange.prepared.code
-        tally.statuses[code // 100] += 1
+        tally.statuses[exchange.prepared.hundreds] += 1
         if exchange.body is not None:
             tally.received_bytes += exchange.body.received_bytes
         tally.sent_bytes += exchange.sent_bytes

@@ -158,7 +158,7 @@ class Listening:
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""
         return (
-            bool(self.occupied) and self._has_siblings and not (self.watching or self.stopped or self.paused_until_ns)
+            not (self.watching or self.stopped or self.paused_until_ns) and self._has_siblings and bool(self.occupied)
         )
 
     @property

@@ -19,13 +19,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.statuses = [0] * 10
-        self._clear()
-
-    def _clear(self) -> None:
         self.aborted = 0
         self.queue_ns = self.application_ns = self.received_bytes = self.sent_bytes = 0
-        for index in range(10):
-            self.statuses[index] = 0
 
     @property
     def empty(self) -> bool:
@@ -34,15 +29,21 @@ class Tally:
 
     def publish(self, words: memoryview) -> int:
         """Add to the board and begin again; returns its count of requests. The caller holds the lock of the poller."""
-        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + sum(self.statuses)
+        statuses, self.statuses = self.statuses, [0] * 10
+        words[_REQUESTS_TOTAL] = total = words[_REQUESTS_TOTAL] + sum(statuses)
         for index in range(1, 6):
-            count = self.statuses[index]
-            if count:
-                words[_STATUS_1XX - 1 + index] += count
-        words[_RECEIVED] += self.received_bytes
+            if statuses[index]:
+                words[_STATUS_1XX - 1 + index] += statuses[index]
         words[_SENT] += self.sent_bytes
-        words[_QUEUE_NS] += self.queue_ns
         words[_APPLICATION_NS] += self.application_ns
-        words[_ABORTED] += self.aborted
-        self._clear()
+        self.sent_bytes = self.application_ns = 0
+        if self.received_bytes:  # these three are rare, and this is done after each round of events
+            words[_RECEIVED] += self.received_bytes
+            self.received_bytes = 0
+        if self.queue_ns:
+            words[_QUEUE_NS] += self.queue_ns
+            self.queue_ns = 0
+        if self.aborted:
+            words[_ABORTED] += self.aborted
+            self.aborted = 0
         return total
