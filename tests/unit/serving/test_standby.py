@@ -231,11 +231,11 @@ def test_what_it_has_done_is_reported(family: Family) -> None:
 
 
 def test_looks_are_taken_every_50_ms(family: Family) -> None:
-    assert family.one.present
+    assert family.one.reporting
     family.look()
     assert family.one.next_look_ns == family.clock() + 50_000_000
-    assert not Siblings([], 0, family.clock, present=True).present
-    assert not Siblings([family.page], 0, family.clock, present=False).present
+    assert not Siblings([], 0, family.clock, present=True).reporting
+    assert not Siblings([family.page], 0, family.clock, present=False).reporting
 
 
 @pytest.mark.parametrize(

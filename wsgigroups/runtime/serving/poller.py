@@ -182,7 +182,7 @@ class Poller(Keeper):
         if self._queue_surplus and not waiting:
             self.surplus = self._queue_surplus = 0
         siblings = listening.siblings
-        if siblings.present and (now_ns := self._clock()) >= siblings.next_look_ns:
+        if siblings.reporting and (now_ns := self._clock()) >= siblings.next_look_ns:
             was = siblings.standby.active
             siblings.look(now_ns, *self.work())
             if siblings.standby.active != was:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Sequence
 
-from ..wire.pulse import FULL, GONE, NO_LANE, STANDING_BY, Pulse, Report
+from ..wire.pulse import FULL, GONE, LINES, NO_LANE, STANDING_BY, Pulse, Report
 from .standby import LOOK_NS, Standby
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
@@ -39,8 +39,8 @@ class Siblings:
         self._slot = slot
         self._clock = clock
         self._cpu = cpu
-        self.present = bool(self._pulses)  # some that can be heard
-        self.next_look_ns = 0  # when `look` is to be called
+        self.reporting = bool(self._pulses)  # whether `look` is to be called
+        self.next_look_ns = 0  # … and when
         self._looked = (0, 0, 0)  # when it was, processor time, and calls by then
         self._busy = False
         self.queued = 0
@@ -81,7 +81,7 @@ class Siblings:
         for pulse in self._pulses:
             pulse.report(self._slot, own, now_ns)
             reports = pulse.reports(now_ns)
-            brief_elder = any(report.brief for slot, report in reports.items() if slot < self._slot)
+            brief_elder = any(report.brief for slot, report in reports.items() if slot < self._slot % LINES)
             enough = enough and brief_elder and pulse.has_elder(self._slot, now_ns)
             cores = sum(report.cores for report in reports.values())
             calls_all = sum(report.calls for report in reports.values())
@@ -139,10 +139,10 @@ class Siblings:
         fewest = pulse.fewest(self._slot, now_ns)
         if no_lane and fewest < NO_LANE:
             return True
-        leave = self._clients_leave(now_ns, connections, taken)
+        fleeting = self._clients_leave(now_ns, connections, taken)
         if self.standby.active:
             return pulse.has_elder(self._slot, now_ns)
-        return not leave and connections >= fewest + AHEAD
+        return not fleeting and connections >= fewest + AHEAD
 
     def _clients_leave(self, now_ns: int, connections: int, taken: int) -> bool:
         since_ns, taken_then, gone_then = self._turnover
