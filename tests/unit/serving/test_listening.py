@@ -318,6 +318,7 @@ def test_clients_of_a_process_with_more_to_do_connect_anew(
         page.tell(0, sibling, clock())
         pass_time(running, clock, 0.051)
         running.wait(lambda: running.server._poller.surplus == surplus)
+        assert running.server._poller._queue_surplus == surplus
         gated.open(7)
         ends = [receive_response(sock)[1].get("connection") for sock in socks]
         assert ends.count("close") == surplus

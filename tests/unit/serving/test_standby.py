@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from unit.serving.test_crew import GET, pass_time
 from unit.serving.test_listening import heard_on, pulse_page
 
 from wsgigroups.runtime.serving import crew, standby
+from wsgigroups.runtime.serving.listening import Listening
 from wsgigroups.runtime.serving.siblings import Siblings
 from wsgigroups.runtime.serving.standby import Standby
 from wsgigroups.runtime.wire.pulse import GONE, NO_LANE, STANDING_BY, Report
@@ -194,13 +196,15 @@ class Family:
         for sibling in self.all:
             sibling.tell(3, full=False, no_lane=False, leaving=False)
 
-    def look(self, *, brief: bool = True, cores: float = 0.5, calls: float = 1000.0, elder: bool = True) -> bool:
-        """Let a while pass and all look, in which all of them do as much; whether slot 1 stands by."""
+    def look(
+        self, *, brief: bool = True, cores: float = 0.5, calls: float = 1000.0, own: float = 1.0, elder: bool = True
+    ) -> bool:
+        """Let a while pass and all look, in which all do as much, and slot 1 its share; whether slot 1 stands by."""
         self.clock.advance(0.05)
         self.machine.waited_s += 0.03
         for slot, sibling in enumerate(self.all):
             self.cpu_s[slot] += 0.05 * cores
-            self.calls[slot] += round(0.05 * calls)
+            self.calls[slot] += round(0.05 * calls * (own if slot == 1 else 1))
             if slot == 1 or (elder and slot == 0):
                 sibling.look(self.clock(), self.calls[slot], brief if slot == 1 else self.others_brief)
         return self.one.standby.active
@@ -222,7 +226,7 @@ def test_what_it_has_done_is_reported(family: Family) -> None:
     family.others_brief = False
     family.look(brief=False, cores=50, calls=10**9)
     assert family.page.reports(family.clock()) == {slot: Report(False, 4.095, (1 << 20) - 1) for slot in (0, 1)}
-    family.look(cores=-1, calls=-1)  # whatever a clock may do
+    family.look(cores=-1, calls=-100)  # whatever a clock may do
     assert family.page.reports(family.clock())[1] == Report(True, 0, 0)
     family.clock.advance(0.3)
     assert len(family.page.reports(family.clock())) == 2
@@ -265,7 +269,13 @@ def test_not_if_the_elder_ones_calls_are_long(family: Family) -> None:
 
 def test_it_goes_on_while_it_has_no_calls_itself(family: Family) -> None:
     family.stand_by()
-    assert family.look(brief=False)
+    for _ in range(9):  # the elder one answers as many as both have before
+        assert family.look(brief=False, calls=2000, own=0)
+
+
+def test_it_serves_again_if_the_elder_one_answers_fewer_than_both_have(family: Family) -> None:
+    family.stand_by()
+    assert False in [family.look(brief=False, calls=1700, own=0) for _ in range(5)]
 
 
 @pytest.mark.parametrize(
@@ -397,7 +407,49 @@ def test_who_is_elder() -> None:
 
 def test_reports_outlive_the_end_of_their_clock() -> None:
     page, now_ns = new_pulse(), (1 << 31) * 10**8
-    page.tell(0, 0, now_ns)
-    page.report(0, Report(False, 0.0, 0.0), now_ns - 1)
-    assert page.reports(now_ns) == {0: Report(False, 0.0, 0.0)}
+    page.tell(1, 0, now_ns)
+    for when_ns in (now_ns - 1, now_ns):
+        page.report(0, Report(True, 0.0, 0.0), when_ns)
+        assert page.reports(now_ns) == {0: Report(True, 0.0, 0.0)}  # slot 1 has reported nothing
     assert page.reports(now_ns + 4 * 10**8) == {}
+    page.report(64, Report(True, 1.0, 0.0), now_ns)
+    assert page.reports(now_ns) == {0: Report(True, 1.0, 0.0)}
+
+
+def test_what_the_leader_reports_is_what_all_threads_have_done() -> None:
+    with serving(hello, multiprocess=True, pulses=[new_pulse()], clock=Clock()) as running, running.connect() as sock:
+        work = running.server._poller.work
+        for number in range(crew.BRIEF_ROW):
+            assert work() == (number, False)
+            assert connection_field(sock) is None
+            running.wait_word("requests_total", number + 1)
+        assert work() == (crew.BRIEF_ROW, True)
+        running.server._crew._ended_calls += 7
+        assert work() == (crew.BRIEF_ROW + 7, True)
+
+
+@pytest.mark.parametrize(("said", "most"), [(STANDING_BY, 64), (3, 4), (NO_LANE, 4)])
+def test_who_serves_alone_accepts_all_at_once(monkeypatch: pytest.MonkeyPatch, said: int, most: int) -> None:
+    asked: list[int] = []
+    accept = Listening.accept
+    monkeypatch.setattr(
+        Listening, "accept", lambda self, fd, trust, most: asked.append(most) or accept(self, fd, trust, most)
+    )
+    page = pulse_page(monkeypatch)
+    page.tell(0, said, time.monotonic_ns())
+    with serving(hello, multiprocess=True, pulses=[page]) as running, running.connect() as sock:
+        assert connection_field(sock) is None
+        assert asked == [most]
+
+
+def test_clients_that_were_to_leave_for_a_queue_may_stay_when_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(hello, multiprocess=True, pulses=[pulse_page(monkeypatch)]) as running, running.connect() as sock:
+        poller = running.server._poller
+        assert connection_field(sock) is None
+        running.server._listening.siblings.next_look_ns = 1 << 62
+        poller.surplus = 3  # of another kind
+        poller.wake()
+        assert connection_field(sock) == "close"
+        poller._queue_surplus = 2
+        poller.wake()
+        running.wait(lambda: poller.surplus == 0)
