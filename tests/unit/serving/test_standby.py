@@ -294,6 +294,17 @@ def test_whoever_is_younger_does_not_help(family: Family) -> None:
     assert [family.look() for _ in range(4)] == [False] * 4
 
 
+def test_nobody_stands_by_for_nobody() -> None:
+    machine = Machine()
+    alone = Siblings([], 1, machine.clock, present=True, cpu=lambda: 0)
+    alone.standby = machine.standby
+    for _ in range(4):
+        machine.clock.advance(0.05)
+        machine.waited_s += 0.05
+        alone.look(machine.clock(), 100, brief=True)
+        assert not alone.standby.active
+
+
 def test_the_others_do_not_count_on_one_that_stands_by(family: Family) -> None:
     assert not family.elder.serve_alone()
     family.stand_by()

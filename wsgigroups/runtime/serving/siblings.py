@@ -76,7 +76,7 @@ class Siblings:
         elapsed_ns = now_ns - then_ns
         own = Report(brief, (cpu_ns - cpu_then_ns) / elapsed_ns, 1e9 * (calls - calls_then) / elapsed_ns)
         self._busy = own.cores >= _BUSY
-        enough = True
+        enough = self.reporting
         cores = calls_all = 0.0
         for pulse in self._pulses:
             pulse.report(self._slot, own, now_ns)
