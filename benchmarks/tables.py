@@ -17,7 +17,7 @@ README_CASES = ("hello", "page", "sleep")
 
 def table(found: Sequence[Row], titles: dict[str, str], case: Case) -> Iterable[str]:
     """Yield the table of one case in one layout."""
-    latency = "of the fast ones, " if case.by_latency else ""
+    latency = "of the fast ones, " if case.fast_ones else ""
     yield (
         f"| server | requests/s | ratio | p50 ({latency}ms) | p99 ({latency}ms) | newcomer ms "
         "| CPU s per 10,000 | PSS MiB | errors |"
