@@ -65,10 +65,15 @@ def hello_targets(rows: list[Row], titles: dict[str, str]) -> Iterable[Target]:
         )
 
 
+def our_median(rows: list[Row], figure: str) -> float | None:
+    """Return the median of our own row; None where it was not measured."""
+    return next((row.figures[figure].median for row in rows if row.peer == OURS and row.figures), None)
+
+
 def sleep_target(layout: Layout, rows: list[Row]) -> Target:
     """Return how near to the ideal a handler that only waits comes: all threads waiting all the time."""
     ideal = layout.processes * layout.threads / SLEEP_S
-    rate = next((row.figures["rate"].median for row in rows if row.peer == OURS and row.figures), None)
+    rate = our_median(rows, "rate")
     return Target(
         what=f"handler that waits 10 ms, {layout.name}: requests/s ÷ the {ideal:,.0f} that the threads could do",
         goal=f"≥ {SLEEP_SHARE:g}",
@@ -93,10 +98,7 @@ def mix_target(layout: Layout, rows: list[Row], titles: dict[str, str]) -> Targe
 
 def slow_heads_target(layout: Layout, beside: list[Row], without: list[Row]) -> Target:
     """Return what a thousand slow heads cost the others: their p99 over what it is without those."""
-    slow, paced = (
-        next((row.figures["p99_ms"].median for row in rows if row.peer == OURS and row.figures), None)
-        for rows in (beside, without)
-    )
+    slow, paced = our_median(beside, "p99_ms"), our_median(without, "p99_ms")
     ratio = slow / paced if slow is not None and paced else None
     return Target(
         what=f"200 requests/s, {layout.name}: p99 beside 1,000 slow heads ÷ p99 without",

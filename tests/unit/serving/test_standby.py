@@ -405,15 +405,31 @@ def test_it_looks_by_itself_while_nothing_comes(monkeypatch: pytest.MonkeyPatch)
 def test_who_is_elder() -> None:
     page, now_ns = new_pulse(), 10**15
     page.tell(2, 7, now_ns)
-    assert [page.has_elder(slot, now_ns) for slot in (0, 1, 2, 3, 63, 64, 67)] == [False] * 3 + [True] * 2 + [
-        False,
-        True,
-    ]
-    for said, takes in ((STANDING_BY - 1, True), (STANDING_BY, False), (NO_LANE, False)):
+    found = [page.elders(slot, now_ns) for slot in (0, 1, 2, 3, 63, 64, 67)]
+    assert found == [[], [], [], [2], [2], [], [2]]
+    for said, elders in ((STANDING_BY - 1, [2]), (STANDING_BY, []), (NO_LANE, [])):
         page.tell(2, said, now_ns)
-        assert page.has_elder(3, now_ns) is takes
+        assert page.elders(3, now_ns) == elders
     page.tell(2, 7, now_ns - 3 * 10**9)
-    assert not page.has_elder(3, now_ns)
+    assert page.elders(3, now_ns) == []
+
+
+def test_the_one_that_takes_connections_has_to_be_the_one_with_short_calls(family: Family) -> None:
+    machine, youngest = Machine(), Siblings([family.page], 3, family.clock, True, lambda: 0)
+    youngest.standby = Standby(machine.waited, machine.idle)
+    family.one.tell(3, full=True, no_lane=False, leaving=False)  # its calls are short, but it takes none
+    family.others_brief = False
+    for _ in range(3):
+        family.look()
+        machine.waited_s += 0.05
+        youngest.look(family.clock(), 0, brief=True)
+        assert not youngest.standby.active
+    family.one.tell(3, full=False, no_lane=False, leaving=False)
+    for _ in range(2):
+        family.look()
+        machine.waited_s += 0.05
+        youngest.look(family.clock(), 0, brief=True)
+    assert youngest.standby.active
 
 
 def test_reports_outlive_the_end_of_their_clock() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Sequence
 
-from ..wire.pulse import FULL, GONE, LINES, NO_LANE, STANDING_BY, Pulse, Report
+from ..wire.pulse import FULL, GONE, NO_LANE, STANDING_BY, Pulse, Report
 from .standby import LOOK_NS, Standby
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
@@ -81,8 +81,8 @@ class Siblings:
         for pulse in self._pulses:
             pulse.report(self._slot, own, now_ns)
             reports = pulse.reports(now_ns)
-            brief_elder = any(report.brief for slot, report in reports.items() if slot < self._slot % LINES)
-            enough = enough and brief_elder and pulse.has_elder(self._slot, now_ns)
+            elders = pulse.elders(self._slot, now_ns)
+            enough = enough and any(reports[slot].brief for slot in elders if slot in reports)
             cores = sum(report.cores for report in reports.values())
             calls_all = sum(report.calls for report in reports.values())
         self.standby.look(now_ns, enough and (brief or self.standby.active), cores, calls_all)
@@ -109,17 +109,18 @@ class Siblings:
 
     def alone(self) -> bool:
         """Whether nobody else accepts here: a group of several processes may have but one at the moment."""
-        if not self._present:
-            return True
-        now_ns = self._clock()
-        return bool(self._pulses) and all(pulse.alone(self._slot, now_ns) for pulse in self._pulses)
+        return self._everywhere(Pulse.alone)
 
     def serve_alone(self) -> bool:
         """Whether nobody else accepts here, or only what nobody else does."""
+        return self._everywhere(Pulse.serves_alone)
+
+    def _everywhere(self, fact: Callable[[Pulse, int, int], bool]) -> bool:
+        """Whether it is so on all listeners; where nobody tells, somebody may be there."""
         if not self._present:
             return True
         now_ns = self._clock()
-        return bool(self._pulses) and all(pulse.serves_alone(self._slot, now_ns) for pulse in self._pulses)
+        return bool(self._pulses) and all(fact(pulse, self._slot, now_ns) for pulse in self._pulses)
 
     def have_lane(self) -> bool:
         """Whether one has a thread for a request that waits long."""
@@ -141,7 +142,7 @@ class Siblings:
             return True
         fleeting = self._clients_leave(now_ns, connections, taken)
         if self.standby.active:
-            return pulse.has_elder(self._slot, now_ns)
+            return bool(pulse.elders(self._slot, now_ns))
         return not fleeting and connections >= fewest + AHEAD
 
     def _clients_leave(self, now_ns: int, connections: int, taken: int) -> bool:

@@ -72,11 +72,11 @@ class Pulse:
         """
         return min(self._others(slot, now_ns), default=GONE)
 
-    def has_elder(self, slot: int, now_ns: int) -> bool:
-        """Whether a process of a lower slot takes connections."""
+    def elders(self, slot: int, now_ns: int) -> List[int]:
+        """Return the lower slots whose processes take connections."""
         oldest = now_ns // 1_000_000_000 - _FRESH_S
-        lines = self.word[1 : 1 + slot % LINES].tolist()
-        return any(line >> 24 >= oldest and line & _MASK < STANDING_BY for line in lines)
+        lines = enumerate(self.word[1 : 1 + slot % LINES].tolist())
+        return [place for place, line in lines if line >> 24 >= oldest and line & _MASK < STANDING_BY]
 
     def report(self, slot: int, report: Report, now_ns: int) -> None:
         """Say what the process of a slot has done of late."""
