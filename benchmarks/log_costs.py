@@ -18,7 +18,7 @@ from benchmarks.measuring import WARM_UP_S
 from benchmarks.serving import Ground, free_port, wait_until_answering
 
 FORMATS = ("common", "combined", "json")
-ROUNDS = 40
+ROUNDS = 100
 STRETCH_S = 0.12  # with the switch
 LOAD_S = WARM_UP_S + ROUNDS * len(FORMATS) * 2 * STRETCH_S
 

@@ -1,8 +1,9 @@
 """What the board costs a request, in nanoseconds: `python board_cost.py` prints JSON.
 
 Runs in a daemon's interpreter. The statements that are measured are taken from the source of the installed runtime:
-those of `Crew._answer` that touch board or tally with the look at the clock that they need, those of `Gateway.answer`
-that touch the tally, and `Crew._publish`, which adds a tally to the board each time that a thread is about to wait.
+those of `Crew._answer` that touch the board with the look at the clock that they need, those of `Gateway.answer` that
+take an answer into the run of equal ones, and `Crew._publish`, which adds a tally to the board each time that a thread
+is about to wait.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
+from wsgigroups.runtime.protocol.responses import Prepared
+from wsgigroups.runtime.serving.access import AccessLog
 from wsgigroups.runtime.serving.crew import Crew
 from wsgigroups.runtime.serving.gateway import Gateway
 from wsgigroups.runtime.wire import board
 
 LOOPS = 100_000
 REPEATS = 7
-LATER_NS = 10**10  # the time of an answer, later than all that are measured
-ARGUMENTS = "self, me, connection, prepared, tally, data, took_ns, end_ns"
+ARGUMENTS = "self, me, connection, head, prepared, tally, access, data, start_ns, end_ns"
 
 
 def statements(function: Callable[..., Any]) -> list[ast.stmt]:
@@ -33,9 +35,9 @@ def statements(function: Callable[..., Any]) -> list[ast.stmt]:
     return [
         statement
         for statement in definition.body
-        if isinstance(statement, ast.Assign | ast.AugAssign)
-        and names(statement) & {"words", "word", "tally"}
-        and not (names(statement) & {"answer", "_clock", "_make_ready"})
+        if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr | ast.If)
+        and names(statement) & {"words", "word", "tally", "run"}
+        and not (names(statement) & {"answer", "_clock", "_make_ready", "_conclude"})
     ]
 
 
@@ -86,28 +88,34 @@ def measure(loops: int = LOOPS) -> dict[str, object]:
         maximum_requests=0,
         on_maximum_requests=None,
     )
+    prepared = Prepared(200, b"")
+    run = AccessLog("off", lambda _lines: None).run(None, prepared, 150)
+    tally.begin(run)
     arguments = (
         crew,
         SimpleNamespace(busy_word=board.BUSY_WORD, tally=tally),
         SimpleNamespace(arrived_ns=0),
-        SimpleNamespace(hundreds=2),
+        SimpleNamespace(noted=None),
+        prepared,
         tally,
+        None,
         bytes(150),
+        0,
         10_000,
-        time.monotonic_ns() + LATER_NS,
     )
     with_statements, without = function_of(body), function_of([])
 
     def publish() -> None:
-        tally.statuses[2] = 1
+        run.take(10_000)
         Crew._publish(crew, tally)  # type: ignore[arg-type]
 
     def fill() -> None:
-        tally.statuses[2] = 1
+        run.take(10_000)
+        run.took.pop()
 
     counted_ns = nanoseconds(lambda: with_statements(*arguments), loops)
+    run.took.clear()
     empty_ns = nanoseconds(lambda: without(*arguments), loops)
-    publish()  # begins anew
     published_ns = nanoseconds(publish, loops) - nanoseconds(fill, loops)
     return {
         "request_ns": counted_ns - empty_ns,

@@ -16,6 +16,7 @@ from unit.protocol import corpus
 from unit.serving.test_outbox import Driven
 
 from wsgigroups.runtime.protocol.heads import Head
+from wsgigroups.runtime.protocol.responses import Prepared
 from wsgigroups.runtime.serving import access
 from wsgigroups.runtime.serving.access import AccessLog
 
@@ -238,10 +239,10 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
 
 
 @pytest.mark.parametrize("form", ["common", "json"])
-def test_the_leader_makes_lines_and_does_not_write_them(form: str) -> None:
+def test_the_leader_makes_lines_and_does_not_write_them(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_PREPARED", 64)  # `record` would write so many, without it
     written: list[bytes] = []
     log = AccessLog(form, written.append)
-    parts = 2 if form == "json" else 1
     environ = {"REQUEST_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.1"}
     noted = log.note(Head("GET", "/", environ, True))
 
@@ -251,11 +252,11 @@ def test_the_leader_makes_lines_and_does_not_write_them(form: str) -> None:
 
     take(0, access._PREPARED - 1)
     log.prepare()
-    assert len(log._waiting) == (access._PREPARED - 1) * parts  # too few to be worth it
+    assert len(log._waiting) == access._PREPARED - 1  # too few to be worth it
     take(access._PREPARED - 1, 1)
     with log._flushing:
         log.prepare()  # somebody writes just now, and may wait for a disk: the leader does not
-        assert len(log._waiting) == access._PREPARED * parts
+        assert len(log._waiting) == access._PREPARED
     log.prepare()
     assert log._waiting == []
     assert written == []
@@ -307,6 +308,7 @@ def driven(form: str, app: Any, clock: Clock | None = None) -> Iterator[tuple[An
         for _ in range(count):
             sock.sendall(method + b" /same HTTP/1.1\r\nHost: a\r\n\r\n")
             server.round(1, brief)
+            server.publish()
             server.poller.send_outbox()
             sizes.append(len(sock.recv(65536)))
         return sizes
@@ -439,3 +441,47 @@ def test_who_only_records_has_lines_written_at_last(form: str) -> None:
         log.record(noted, 200, number, 0)
     (data,) = written
     assert data.count(b"\n") == data.count(b"\\u0151") == access._BATCH
+
+
+def test_equal_answers_of_a_millisecond_are_one_piece_and_those_of_another_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    log = AccessLog("json", lambda _lines: None, clock=lambda: 0)
+    prepared = Prepared(200, b"")
+    prepared.head(b"")
+    runs = [log.run(log.note(head_of(address)), prepared, 5) for address in ("::1", "::2")]
+    batch = [
+        (runs[0].line, [1000, 2000], 0),
+        (runs[0].line, [3000], 999_999),
+        (runs[0].line, [4000], 1_000_000),
+        (runs[1].line, [5_000_000, 6000], 1_000_001),
+        (runs[0].line, [7000], 1_000_001),
+    ]
+    pieces = log._timed_lines(batch)
+    found = [[json.loads(line) for line in piece.splitlines()] for piece in pieces]
+    assert [
+        [(record["time"][-4:], record["remote_addr"], record["duration_s"]) for record in piece] for piece in found
+    ] == [
+        [("000Z", "::1", 0.000001), ("000Z", "::1", 0.000002), ("000Z", "::1", 0.000003)],
+        [("001Z", "::1", 0.000004)],
+        [("001Z", "::2", 0.005), ("001Z", "::2", 0.000006)],
+        [("001Z", "::1", 0.000007)],
+    ]
+
+
+def test_a_run_is_one_object_as_long_as_answer_and_request_are_equal() -> None:
+    log = AccessLog("common", lambda _lines: None)
+    first, other = Prepared(200, b"HTTP/1.1 200 OK\r\n"), Prepared(404, b"HTTP/1.1 404 Not Found\r\n")
+    for prepared in (first, other):
+        prepared.head(b"Date: 1\r\n")
+    noted, another = log.note(head_of("::1")), log.note(head_of("::2"))
+    run = log.run(noted, first, 5)
+    assert log.run(noted, first, 5) is run
+    assert log.run(another, first, 5) is not run
+    assert (log.run(noted, other, 9).hundreds, log.run(noted, other, 9).line.split()[-2:]) == (4, [b"404", b"9"])
+    assert log.run(noted, first, 5) is not run
+    run = log.run(noted, first, 5)
+    first.head(b"Date: 2\r\n")
+    assert log.run(noted, first, 5) is not run
+    assert (log.run(None, first, 5).log, log.run(None, first, 5).sent_bytes) == (None, 5)

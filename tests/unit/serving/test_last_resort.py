@@ -12,7 +12,7 @@ from unit.serving.test_outbox import Driven
 
 from wsgigroups.runtime.serving import crew
 from wsgigroups.runtime.serving.connection import CLOSED
-from wsgigroups.runtime.serving.request_thread import RequestThread
+from wsgigroups.runtime.serving.request_threads import RequestThread
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -20,7 +20,7 @@ from wsgigroups.runtime.protocol import engines
 from wsgigroups.runtime.serving import crew
 from wsgigroups.runtime.serving.connection import POSTED
 from wsgigroups.runtime.serving.poller import REPEATED
-from wsgigroups.runtime.serving.request_thread import RequestThread
+from wsgigroups.runtime.serving.request_threads import RequestThread
 from wsgigroups.runtime.serving.server import Server
 from wsgigroups.runtime.serving.tally import Tally
 from wsgigroups.runtime.wire.board import BUSY_WORD, WORD, private
@@ -85,6 +85,14 @@ class Driven:
                     if connection.data:
                         self.poller.ready.append((connection, 0))
                     requests -= 1
+
+    def publish(self) -> None:
+        """Add to board and log what has been answered, as the leader does after a round."""
+        self.tally.publish(self.board.words, self.crew._clock())
+
+    def word(self, name: str) -> int:
+        """Return a word of the board."""
+        return int(self.board.words[WORD[name]])
 
     def close(self) -> None:
         self.poller.shut()
@@ -308,15 +316,15 @@ def test_an_answer_is_counted_and_over_whether_it_leaves_with_others_or_at_once(
     with driven.connect() as sock:
         sock.sendall(GET % b"/")
         driven.round(1, brief)
-        tally = driven.tally
-        assert (tally.statuses[4], sum(tally.statuses)) == (1, 1)
-        assert tally.application_ns == 2_000_000
-        assert tally.aborted == 0
+        driven.publish()
+        assert (driven.word("status_4xx"), driven.word("requests_total")) == (1, 1)
+        assert driven.word("application_time_ns") == 2_000_000
+        assert driven.word("aborted") == 0
         assert any("no line end" in text for _level, text in driven.logged)
         with pytest.raises(RuntimeError, match="after the request had ended"):
             calls[0]("200 OK", [])
         driven.poller.send_outbox()
-        assert tally.sent_bytes == len(sock.recv(65536))
+        assert driven.word("sent_bytes") == len(sock.recv(65536))
     driven.close()
 
 
@@ -430,3 +438,61 @@ def test_a_call_after_a_wait_is_marked_however_short_that_was() -> None:
             running.wait(lambda: not max(running.board.words[BUSY_WORD : BUSY_WORD + 2]))
     assert len(seen) == 4
     assert min(seen) > 0
+
+
+def lead(driven: Driven, *paths: bytes) -> None:
+    """Ask, with a connection for each, and answer in one round as a leader whose calls have been brief."""
+    me = RequestThread(0)
+    me.wake.release()
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(driven.connect()) for _ in paths]
+        for sock, path in zip(socks, paths, strict=True):
+            sock.sendall(GET % path)
+        while len(driven.poller.ready) < len(paths):
+            driven.poller.wait()
+        driven.crew._brief_row = crew.BRIEF_ROW
+        driven.crew._work(me)
+
+
+def test_what_leaves_in_the_middle_of_a_round_is_counted_and_logged_before() -> None:
+    clock, seen, lines = Clock(), [], []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append((driven.word("requests_total"), len(driven.poller.outbox), sum(map(len, waiting()))))
+        clock.advance(0.00025)
+        driven.crew._closing = len(seen) == 7  # ends the lead
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"12345"]
+
+    def waiting() -> list[list[int]]:
+        return [took for _line, took, _end_ns in driven.gateway.access._waiting]
+
+    driven = Driven(application, clock, lines.append, access_log="common")
+    lead(driven, *[b"/"] * 7)
+    assert seen == [*((0, number, 0) for number in range(5)), (5, 0, 5), (5, 1, 5)]
+    assert driven.word("requests_total") == 7
+    driven.close()
+
+
+def test_answers_before_a_call_that_blocks_are_counted_and_logged_when_another_thread_leads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[bytes] = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            driven.crew._take_over(False)  # what the monitor would do
+            driven.gateway.access.flush()
+            seen.append((driven.word("requests_total"), driven.word("status_2xx"), b"".join(lines).count(b"\n")))
+            driven.crew._closing = True
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"12345"]
+
+    seen: list[tuple[int, int, int]] = []
+    driven = Driven(application, Clock(), lines.append, access_log="json")
+    monkeypatch.setattr(driven.crew, "_promote", lambda: None)
+    lead(driven, b"/1", b"/1", b"/wait")
+    assert seen == [(2, 2, 2)]
+    driven.gateway.access.flush()
+    assert (driven.word("requests_total"), b"".join(lines).count(b"\n")) == (3, 3)
+    driven.close()

@@ -51,7 +51,7 @@ def test_slow_heads_get_408_and_cost_no_thread(unix: bool) -> None:
         for sock in slow:
             assert receive_all(sock).startswith(b"HTTP/1.1 408 ")
         assert running.word("status_4xx") == 50
-        assert len(running.server._crew._threads) == 1
+        assert len(running.server._crew._threads.all) == 1
 
 
 def test_a_silent_connection_is_closed_without_a_word() -> None:
@@ -92,7 +92,7 @@ def test_slow_bodies_end_by_the_rate_and_cost_no_thread() -> None:
         pass_time(running, clock, 1.1)
         for sock in slow:
             assert receive_all(sock).startswith(b"HTTP/1.1 408 ")
-        assert len(running.server._crew._threads) == 1
+        assert len(running.server._crew._threads.all) == 1
 
 
 def test_a_body_that_stops_ends_by_socket_timeout() -> None:

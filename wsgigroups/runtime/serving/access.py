@@ -1,9 +1,9 @@
 """The access log: one line for each answer, in the common, combined or a JSON format.
 
 What a line says of the request is noted before the application is called, since the environ is the application's from
-then on. An answer is only queued; lines are put together in batches, by the leader between two rounds (`prepare`: what
-they are made of is in its processor's cache), and written by the monitor (`flush`), so that no request waits for a
-disk. Every value of a client is escaped: no line can be forged.
+then on. An answer is only queued, together with those that it equals but for its duration (`tally.Run`); lines are put
+together in batches, by the leader between two rounds if there are many (`prepare`), else by the monitor, who writes
+them (`flush`), so that no request waits for a disk. Every value of a client is escaped: no line can be forged.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..protocol.heads import Head
 from ..protocol.responses import Prepared
 from .connection import Connection
+from .tally import NO_RUN, Answers, Run
 
 FORMATS = ("off", "common", "combined", "json")
 _BATCH = 256
-_PREPARED = 64  # answers of which the leader makes lines
+_PREPARED = 256  # runs of answers of which the leader makes lines
 _MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
 _REMEMBERED = 256  # texts made of values that come again and again
 _REMEMBERED_BYTES = 1024  # of one of them
 _TARGETS = 8  # remembered with each, so that clients that ask for the same share it: it is in the processor's cache
 _TARGET_BYTES = 128
 _MILLI_NS = 1_000_000
-DURATIONS = [b"0.%06d}\n" % number for number in range(1000)]  # what ends a line of the JSON format, by microseconds
-DURATIONS_NS = 1000 * len(DURATIONS)
-_ALWAYS = 1 << 62
+_DURATIONS = [b"0.%06d}\n" % number for number in range(1000)]  # what ends a line of the JSON format, by microseconds
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
 _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_config, "Format Notes")
@@ -38,20 +37,15 @@ Asked = Tuple[str, str, str, Optional[str], Optional[str], Optional[str], Option
 
 
 class Noted:
-    """What a line says of a request, and the line of the last answer to it: clients that ask again mostly get the same.
+    """What a line says of a request, and the last run of answers to it: clients that ask again mostly get the same."""
 
-    `last`: what the answer's head was made of (`Prepared.last`: of equal heads of a second it is one object), when the
-    line begins to differ all the same, and the line, without what `AccessLog.take` is given apart. It is one tuple,
-    since threads share it.
-    """
-
-    __slots__ = ("before", "end", "last", "request")
+    __slots__ = ("before", "end", "request", "run")
 
     def __init__(self, before: bytes, request: bytes, end: bytes) -> None:
         self.before = before  # the time
         self.request = request  # behind the time
         self.end = end
-        self.last: Tuple[object, int, bytes] = (None, 0, b"")
+        self.run = NO_RUN
 
 
 class _Frame:
@@ -84,9 +78,9 @@ class _Frames(Dict[Asked, _Frame]):
 class AccessLog:
     """`write` takes bytes of one or more whole lines.
 
-    `take` is what a request calls at its end with the line: the queue's own method, since a call of Python's costs as
-    much as a line. If `timed`, it takes two parts, and the duration is the second. Somebody has to call `flush` every
-    now and then; `record` does so by itself. `on` is false if there is no log: then nothing is noted or recorded.
+    Somebody has to call `flush` every now and then; `record` does so by itself. `on` is false if there is no log: then
+    nothing is noted or recorded. In a `timed` one each line has a duration, and a time to the millisecond, before all
+    else: what both have in common is the line of a run.
     """
 
     def __init__(self, form: str, write: Callable[[bytes], None], clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -94,10 +88,8 @@ class AccessLog:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(FORMATS)))
         self.on = form != "off"
         self._write = write
-        self._waiting: List[bytes] = []
+        self._waiting: List[Answers] = []
         self.timed = form == "json"
-        self.take: Callable[[Any], None] = self._waiting.extend if self.timed else self._waiting.append
-        self._parts = 2 if self.timed else 1  # of a line
         self._flushing = threading.Lock()
         self._prepared: List[bytes] = []  # lines, to be written
         self._clock = clock
@@ -144,47 +136,36 @@ class AccessLog:
             frame.noted[target] = noted
         return noted
 
-    def posted(self, noted: Noted, prepared: Prepared, sent_bytes: int, duration_ns: int, end_ns: int) -> None:
-        """As `answered`, of an answer whose head is `prepared.head()`: equal ones have the same line."""
+    def run(self, noted: Optional[Noted], prepared: Prepared, sent_bytes: int) -> Run:
+        """Return the run of an answer whose head is `prepared.head()`; noted: None if there is no log.
+
+        sent_bytes: head and body.
+        """
         made_of = prepared.last  # first: another second may begin now, and a line with its time is not for this head
-        line, until_ns = self._line(noted, prepared.code, sent_bytes, end_ns)
-        noted.last = made_of, until_ns, line
-        self._take(line, duration_ns)
+        if noted is None:
+            return Run(made_of, None, prepared.hundreds, sent_bytes, b"", None)
+        run = noted.run
+        if run.made_of is not made_of:
+            line = self._line(noted, prepared.code, sent_bytes)
+            noted.run = run = Run(made_of, noted, prepared.hundreds, sent_bytes, line, self._waiting.append)
+        return run
 
     def answered(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int, end_ns: int) -> None:
         """Take in an answer. sent_bytes: head and body, as far as they were given to the socket; end_ns: monotonic."""
-        self._take(self._line(noted, status, sent_bytes, end_ns)[0], duration_ns)
+        self._waiting.append((self._line(noted, status, sent_bytes), [duration_ns], end_ns))
 
     def record(self, noted: Noted, status: int, sent_bytes: int, duration_ns: int) -> None:
         """Take in an answer that ends now; as `answered`."""
         self.answered(noted, status, sent_bytes, duration_ns, self._clock())
-        if len(self._waiting) >= _BATCH * self._parts:
+        if len(self._waiting) >= _BATCH:
             self.flush()
 
-    def _take(self, line: bytes, duration_ns: int) -> None:
+    def _line(self, noted: Noted, status: int, sent_bytes: int) -> bytes:
+        """Return the line of an answer that ends now; if timed, without its time and duration."""
         if self.timed:
-            self.take((line, b"%d.%06d}\n" % divmod(duration_ns // 1000, 1_000_000)))
-        else:
-            self.take(line)
-
-    def _line(self, noted: Noted, status: int, sent_bytes: int, end_ns: int) -> Tuple[bytes, int]:
-        """Return a line, without its duration, and until when answers that end have the same; monotonic."""
-        if not self.timed:
-            stamp = self._text(int(time.time()), _apache_time)
-            return b"%b%b%b%d %d%b\n" % (noted.before, stamp, noted.request, status, sent_bytes, noted.end), _ALWAYS
-        epoch_ns = time.time_ns() - self._clock()
-        milli = (epoch_ns + end_ns) // _MILLI_NS
-        second, fraction = divmod(milli, 1000)
-        stamp = self._text(second, _iso_time)
-        line = b'{"time":"%b.%03dZ%b%d,"sent_bytes":%d%b' % (
-            stamp,
-            fraction,
-            noted.request,
-            status,
-            sent_bytes,
-            noted.end,
-        )
-        return line, (milli + 1) * _MILLI_NS - epoch_ns
+            return b'%b%d,"sent_bytes":%d%b' % (noted.request, status, sent_bytes, noted.end)
+        stamp = self._text(int(time.time()), _apache_time)
+        return b"%b%b%b%d %d%b\n" % (noted.before, stamp, noted.request, status, sent_bytes, noted.end)
 
     def _text(self, second: int, make: Callable[[int], bytes]) -> bytes:
         known, text = self._second
@@ -201,7 +182,7 @@ class AccessLog:
 
     def prepare(self) -> None:
         """Put lines together of what has been taken in, if that is much and nobody is about it."""
-        if len(self._waiting) < _PREPARED * self._parts or not self._flushing.acquire(False):
+        if len(self._waiting) < _PREPARED or not self._flushing.acquire(False):
             return
         try:
             self._make_lines()
@@ -224,7 +205,30 @@ class AccessLog:
         batch = self._waiting[:]
         del self._waiting[: len(batch)]
         if batch:
-            self._prepared.append(b"".join(batch))
+            lines = self._timed_lines(batch) if self.timed else [line * len(took) for line, took, _end_ns in batch]
+            self._prepared.append(b"".join(lines))
+
+    def _timed_lines(self, batch: List[Answers]) -> List[bytes]:
+        """Return the lines of the answers with their times and durations; those that have more in common are one."""
+        epoch_ns = time.time_ns() - self._clock()
+        merged: List[Answers] = []
+        last_milli, last_line = -1, b""
+        durations: List[int] = []
+        for line, took, end_ns in batch:
+            milli = (epoch_ns + end_ns) // _MILLI_NS
+            if milli == last_milli and line is last_line:
+                durations.extend(took)
+            else:
+                last_milli, last_line, durations = milli, line, took
+                merged.append((line, durations, milli))
+        lines = []
+        for line, took, milli in merged:
+            start = b'{"time":"%b.%03dZ%b' % (self._text(milli // 1000, _iso_time), milli % 1000, line)
+            try:
+                lines.append(start.join([b"", *[_DURATIONS[ns // 1000] for ns in took]]))
+            except IndexError:  # of a millisecond and more
+                lines.append(start.join([b"", *[b"%d.%06d}\n" % divmod(ns // 1000, 1_000_000) for ns in took]]))
+        return lines
 
 
 def _apache_time(second: int) -> bytes:

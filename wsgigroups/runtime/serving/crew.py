@@ -31,7 +31,7 @@ from .lanes import Lanes
 from .line import Line
 from .pace import QUICK_NS, TICK_S, Pace, threads_compete
 from .poller import REPEATED, Poller
-from .request_thread import RequestThread, in_flight
+from .request_threads import RequestThread, RequestThreads
 from .tally import Tally
 
 BRIEF_NS = 300_000  # after BRIEF_ROW calls in a row that took less, answers of one round leave together
@@ -58,18 +58,16 @@ class Crew:
         self._clock = clock
         self._poller = poller
         self._gateway = gateway
-        self._most = min(settings.threads, board.threads)
-        self._lanes = Lanes(self._most)
+        most = min(settings.threads, board.threads)
+        self._threads = RequestThreads(most, settings.stack_size_bytes, self._work, log)
+        self._lanes = Lanes(most)
         self._line = Line(poller, self._lanes, board.words, clock)
         self._lock = poller.lock
         self._words = board.words
-        self._stack_size_bytes = settings.stack_size_bytes
         self.maximum_requests = settings.maximum_requests
         self.on_maximum_requests: Optional[Callable[[], None]] = None
         self.on_failure: Callable[[], None] = lambda: None
-        self._log = log
-        self._threads: List[RequestThread] = []
-        self._idle: List[RequestThread] = []  # last in, first out: few threads stay warm
+        self._leader = RequestThread(0)  # who leads, or led last while the monitor does; it is nobody at first
         self._detached = 0  # request threads in the application that are not the inline leader
         if settings.multiprocess:
             poller.places = self._places
@@ -102,11 +100,11 @@ class Crew:
     def busy(self) -> bool:
         """Whether a request is in the application or waiting for a thread."""
         with self._lock:
-            return len(self._line) > 0 or any(self._words[thread.busy_word] for thread in self._threads)
+            return len(self._line) > 0 or self._threads.busy(self._words)
 
     def requests_in_flight(self) -> List[str]:
         """Tell what is in the application now, the oldest first; for people."""
-        return in_flight(list(self._threads), self._words, self._clock())
+        return self._threads.in_flight(self._words, self._clock())
 
     def close(self, timeout_s: float) -> None:
         """End the threads; one that is still in the application by then ends when it comes back."""
@@ -117,16 +115,12 @@ class Crew:
         if self._monitor is not None:
             self._monitor.join(max(0.0, until_s - time.monotonic()))
         with self._lock:
-            idle, self._idle = self._idle, []
-            for thread in idle:
-                thread.wake.release()
-        for thread in list(self._threads):
-            if thread.thread is not None:
-                thread.thread.join(max(0.0, until_s - time.monotonic()))
+            self._threads.wake_idle()
+        self._threads.join(until_s)
 
     def _places(self) -> int:
         """How many more connections this process has threads for; the rest is for siblings. At least one."""
-        return max(1, self._most - self._detached - len(self._poller.ready))
+        return max(1, self._threads.most - self._detached - len(self._poller.ready))
 
     # Leadership; the caller of these has the baton and `_lock`
 
@@ -138,31 +132,9 @@ class Crew:
             self._wake_monitor()
 
     def _promote_request_thread(self) -> bool:
-        if self._idle:
-            self._idle.pop().wake.release()
-            return True
-        if len(self._threads) >= self._most:
-            return False
-        thread = RequestThread(len(self._threads))
-        thread.wake.release()
-        try:
-            self._start_thread(thread)
-        except RuntimeError as error:  # a limit on processes or memory: serve with those that exist
-            self._log("error", "cannot start request thread %d of %d: %s" % (len(self._threads) + 1, self._most, error))
-            self._most = self._lanes.threads = max(1, len(self._threads))
-            return False
-        self._threads.append(thread)
-        return True
-
-    def _start_thread(self, thread: RequestThread) -> None:
-        before = threading.stack_size(self._stack_size_bytes) if self._stack_size_bytes else None
-        try:
-            name = "wsgigroups-request-%d" % len(self._threads)
-            thread.thread = threading.Thread(target=self._work, args=(thread,), name=name, daemon=True)
-            thread.thread.start()
-        finally:
-            if before is not None:
-                threading.stack_size(before)
+        promoted = self._threads.wake_one()
+        self._lanes.threads = self._threads.most  # fewer than wanted where one cannot be started
+        return promoted
 
     def _wake_monitor(self) -> None:
         """Cut its sleep short; a second wake-up before it has slept changes nothing."""
@@ -179,6 +151,7 @@ class Crew:
             while not self._ending():
                 me.wake.acquire()
                 if not self._ending():  # else it was woken without the baton, to end
+                    self._leader = me
                     self._drive(me)
         except BaseException as error:  # noqa: BLE001 — whatever it is, it must not end in silence
             self._fail(error)
@@ -215,8 +188,7 @@ class Crew:
                 return
             start_ns = ended_ns or clock()
             if start_ns > poller.send_by_ns:
-                self._words[me.busy_word] = start_ns  # for those that follow within OUTBOX_NS, too
-                poller.send_outbox()
+                self._mark(me, start_ns)
             self._turn = turn = self._turn + 1
             baton.append(None)
             if self._monitor_sleeps:
@@ -256,6 +228,14 @@ class Crew:
         poller.send_by_ns = 0  # as above
         return True
 
+    def _mark(self, me: RequestThread, start_ns: int) -> None:
+        """Say that a call begins, and let those that ended before go; the mark is good for OUTBOX_NS."""
+        self._words[me.busy_word] = start_ns
+        if self._poller.outbox:
+            with self._lock:
+                self._publish(me.tally)
+        self._poller.send_outbox()
+
     def _hand_on(self, me: RequestThread, connection: Connection) -> None:
         """Hand over first, then call."""
         self._poller.send_outbox()
@@ -266,6 +246,7 @@ class Crew:
     def _detach(self) -> None:
         """Have somebody else lead while the leader, or who was, is in the application."""
         with self._lock:
+            self._leader.tally.publish_runs(self._words, self._clock())  # this call may take long
             self._detached += 1
             self._words[_ACTIVE] = self._detached
             self._words[_STARTED] += 1
@@ -349,7 +330,7 @@ class Crew:
                     if self._closing:
                         me.wake.release()
                     else:
-                        self._idle.append(me)
+                        self._threads.idle.append(me)
                     # The monitor leads and a thread could do so again, or the leader may not know what there is to do.
                     call = self._poller.listening.saturated or (len(queue) if single else queue.runnable) > 0
                     self._poller.listening.saturated = False
@@ -400,9 +381,9 @@ class Crew:
         """Add a thread's tally to the board. The caller holds `_lock`."""
         if tally.empty:
             return
-        total = tally.publish(self._words)
+        self._words[_LAST] = now_ns = self._clock()
+        total = tally.publish(self._words, now_ns)
         self._words[_STARTED] = total + self._detached
-        self._words[_LAST] = self._clock()
         if self.maximum_requests and total >= self.maximum_requests:
             self.maximum_requests = 0
             if self.on_maximum_requests is not None:
@@ -485,7 +466,7 @@ class Crew:
         poller, words = self._poller, self._words
         while not self._closing:
             with self._lock:
-                if self._idle:
+                if self._threads.idle:
                     self._hand_over()
                     return
             words[_HEARTBEAT] = now_ns = self._clock()

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Optional
 
 from ..protocol import forwarding, responses
 from ..protocol.heads import Head
-from .access import DURATIONS, DURATIONS_NS, AccessLog
+from .access import AccessLog
 from .bodies import ArrivingBody
 from .connection import FLUSHING, Connection
 from .errors_stream import ErrorsStream
@@ -74,19 +74,12 @@ class Gateway:
             self._errors.flush()
         clock = self._clock
         end_ns = clock()
-        took_ns = end_ns - start_ns
         prepared = exchange.prepared
-        tally.statuses[prepared.hundreds] += 1
-        tally.sent_bytes += len(data)
-        tally.application_ns += took_ns
-        if access.on:
-            made_of, until_ns, line = head.noted.last
-            if made_of is not prepared.last or end_ns >= until_ns or took_ns >= DURATIONS_NS:
-                access.posted(head.noted, prepared, len(data), took_ns, end_ns)
-            elif access.timed:
-                access.take((line, DURATIONS[took_ns // 1000]))
-            else:
-                access.take(line)
+        run = tally.run
+        if run.made_of is not prepared.last or run.noted is not head.noted:
+            run = access.run(head.noted, prepared, len(data))
+            tally.begin(run)
+        run.take(end_ns - start_ns)
         return end_ns
 
     def _make_ready(
@@ -97,6 +90,8 @@ class Gateway:
             self._complete_environ(connection, head.environ)
         if access.on:
             access.note(head)
+        else:
+            head.noted = None
         if head.length or head.chunked:
             return self._open_body(connection, head, tally)
         if not connection.incomplete:
