@@ -20,6 +20,7 @@ class Verdict(Enum):
     STALLED = "stalled"  # replace it, do not wait for it: drain at once with shutdown-timeout, then SIGKILL
     RECYCLE = "recycle"  # replace it start-first, in its graceful window
     OVERDUE = "overdue"  # it does not come up: end it, the next attempt waits for its backoff
+    INTERRUPT = "interrupt"  # it stays, some of its requests are to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Rules:
     deadlock_timeout_s: float = 300.0
     request_timeout_s: float = 0.0
     request_timeout_mode: str = "average"
+    interrupt_timeout_s: float = 0.0
     inactivity_timeout_s: float = 0.0
     restart_interval_s: float = 0.0
     memory_soft_limit_bytes: int = 0
@@ -39,12 +41,21 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Underway:
+    """A request in the application; ages in seconds."""
+
+    age_s: float
+    thread: int = 0  # the number of its request thread
+    interrupted_s: float | None = None  # since it was to be interrupted for the first time
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """One look at a daemon. Ages in seconds on the monotonic clock; everything a tenant wrote is untrusted."""
 
     age_s: float  # since it became ready
     heartbeat_age_s: float
-    busy_ages_s: Sequence[float]  # one per request under way
+    requests: Sequence[Underway]
     requests_started: int
     requests_active: int
     idle_s: float  # since a request last began or ended
@@ -59,6 +70,7 @@ class Judgement:
     verdict: Verdict
     reason: str
     detail: str
+    requests: Sequence[Underway] = ()  # which to interrupt
 
 
 def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
@@ -75,7 +87,7 @@ def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
             "startup-timeout",
             f"not loaded within {rules.startup_timeout_s:g} s of the first request",
         )
-    stuck = _request_timeout(rules, vitals.busy_ages_s)
+    stuck = _request_timeout(rules, vitals.requests)
     if stuck:
         return stuck
     # spread downwards, so that the documented interval stays the longest life
@@ -90,17 +102,41 @@ def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
     return None
 
 
-def _request_timeout(rules: Rules, ages_s: Sequence[float]) -> Judgement | None:
-    """request-timeout as documented: one thread, the request's age; more, the sum of ages over all threads."""
-    if rules.request_timeout_s <= 0 or not ages_s:
+def _request_timeout(rules: Rules, requests: Sequence[Underway]) -> Judgement | None:
+    """request-timeout as documented: one thread, the request's age; more, the sum of ages over all threads.
+
+    With interrupt-timeout the oldest requests are interrupted, as many as it takes for the others to be within the
+    limit, and again at each look for as long as they are there; one that does not end is what it would be without.
+    """
+    if rules.request_timeout_s <= 0 or not requests:
         return None
-    oldest_s = max(ages_s)
+    found = _over(rules, requests)
+    if rules.interrupt_timeout_s <= 0:
+        return Judgement(Verdict.STALLED, "request-timeout", found) if found else None
+    interrupted = [request for request in requests if request.interrupted_s is not None]
+    for request in interrupted:
+        if (request.interrupted_s or 0.0) > rules.interrupt_timeout_s:
+            detail = f"a request runs for {request.age_s:.1f} s, interrupt-timeout did not end it"
+            return Judgement(Verdict.STALLED, "request-timeout", detail)
+    others = sorted(
+        (request for request in requests if request.interrupted_s is None),
+        key=lambda request: request.age_s,
+        reverse=True,
+    )
+    while others and _over(rules, others):
+        interrupted.append(others.pop(0))
+    return Judgement(Verdict.INTERRUPT, "request-timeout", found, interrupted) if interrupted else None
+
+
+def _over(rules: Rules, requests: Sequence[Underway]) -> str:
+    """Return the arithmetic if these requests are over request-timeout, else ""."""
+    if not requests:
+        return ""
+    oldest_s = max(request.age_s for request in requests)
     if rules.threads == 1 or rules.request_timeout_mode == "each":
-        if oldest_s > rules.request_timeout_s:
-            return Judgement(Verdict.STALLED, "request-timeout", f"a request runs for {oldest_s:.1f} s")
-        return None
-    average_s = sum(ages_s) / rules.threads
-    if average_s > rules.request_timeout_s:
-        detail = f"{len(ages_s)} requests, {sum(ages_s):.1f} s in all over {rules.threads} threads: {average_s:.1f} s"
-        return Judgement(Verdict.STALLED, "request-timeout", detail)
-    return None
+        return f"a request runs for {oldest_s:.1f} s" if oldest_s > rules.request_timeout_s else ""
+    sum_s = sum(request.age_s for request in requests)
+    average_s = sum_s / rules.threads
+    if average_s <= rules.request_timeout_s:
+        return ""
+    return f"{len(requests)} requests, {sum_s:.1f} s in all over {rules.threads} threads: {average_s:.1f} s"

@@ -72,8 +72,6 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
     interpreter = _interpreter(name, group, person, root=root)
     locale = dict(around.locale)
     locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
-    if group.interrupt_timeout:
-        notices.append("interrupt-timeout has no effect in this version: request-timeout acts as without it")
     home, home_notice = _home(group, person, around, root=root)
     if home_notice:
         notices.append(home_notice)
@@ -223,6 +221,7 @@ def _rules(group: Group) -> dict[str, Any]:
         deadlock_timeout_s=group.deadlock_timeout,
         request_timeout_s=group.request_timeout,
         request_timeout_mode=group.request_timeout_mode,
+        interrupt_timeout_s=group.interrupt_timeout,
         inactivity_timeout_s=group.inactivity_timeout,
         restart_interval_s=group.restart_interval,
         memory_soft_limit_bytes=group.memory_soft_limit,
@@ -262,6 +261,7 @@ def _serving(group: Group, configuration: Configuration) -> Serving:
         maximum_requests=group.maximum_requests,
         trusted_proxies=tuple(str(item) for item in group.trusted_proxies),
         access_log=group.access_log,
+        interruptible=group.interrupt_timeout > 0,
     )
 
 

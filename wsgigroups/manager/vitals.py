@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import State as Tenancy
-from wsgigroups.lifecycle.watch import Rules, Verdict, Vitals, judge
+from wsgigroups.lifecycle.watch import Judgement, Rules, Underway, Verdict, Vitals, judge
 from wsgigroups.manager import model
 from wsgigroups.manager.specs import spread
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wsgigroups.manager.processes import Process
     from wsgigroups.manager.shell import Shell
 
@@ -66,6 +69,9 @@ class Watcher:
         self._shell = shell
         self._last = time.monotonic()
         self._blind_until = 0.0
+        # By life: the requests that were to be interrupted, by thread and busy word, and since when. A manager that
+        # begins anew interrupts them again, which changes nothing in the daemon but when they are given up.
+        self._interrupted: dict[int, dict[tuple[int, int], float]] = {}
 
     def look(self) -> None:
         """One round."""
@@ -78,6 +84,8 @@ class Watcher:
             self._blind_until = now + 3 * PERIOD_S
         if now < self._blind_until:
             return
+        for life in self._interrupted.keys() - self._shell.processes.keys():
+            del self._interrupted[life]
         for group in list(self._shell.state.groups.values()):
             rules = Rules(**group.target.rules)
             for record in group.records:
@@ -91,8 +99,12 @@ class Watcher:
             self._shell.outside.log("warning", f"life {process.life}: its board is damaged, it is not watched")
             return
         rss_bytes = usage(process.pid, pss=False).rss_bytes if rules.memory_soft_limit_bytes else 0
-        verdict = judge(rules, vitals(snapshot, age_s, rss_bytes), spread(process.life))
+        interrupted = self._still_interrupted(process.life, snapshot)
+        verdict = judge(rules, vitals(snapshot, age_s, rss_bytes, interrupted), spread(process.life))
         if verdict is None:
+            return
+        if verdict.verdict is Verdict.INTERRUPT:
+            self._interrupt(process, snapshot, verdict)
             return
         if verdict.verdict is Verdict.RECYCLE:
             self._shell.dispatch(model.LifeWorn(process.life, verdict.reason))
@@ -105,9 +117,35 @@ class Watcher:
         else:
             self._shell.dispatch(model.LifeOverdue(process.life, verdict.reason, verdict.detail))
 
+    def _still_interrupted(self, life: int, snapshot: board.Snapshot) -> dict[int, float]:
+        """Forget the requests that have ended; since when the others were to be interrupted, by thread; monotonic."""
+        before = self._interrupted.get(life)
+        if not before:
+            return {}
+        there = {key: since for key, since in before.items() if snapshot.busy.get(key[0]) == key[1]}
+        self._interrupted[life] = there
+        return {thread: since for (thread, _word), since in there.items()}
 
-def vitals(snapshot: board.Snapshot, age_s: float, rss_bytes: int) -> Vitals:
-    """Turn a board into ages. Times in the future, which only a lying tenant writes, count as now."""
+    def _interrupt(self, process: Process, snapshot: board.Snapshot, verdict: Judgement) -> None:
+        """Ask the daemon each time: it may not be able to at once, and raises in a request but once."""
+        known = self._interrupted.setdefault(process.life, {})
+        for request in verdict.requests:
+            since_ns = snapshot.busy[request.thread]
+            if (request.thread, since_ns) not in known:
+                known[request.thread, since_ns] = time.monotonic()
+                what = f"request-timeout, {verdict.detail}: interrupts the one of {request.age_s:.1f} s"
+                where = f"{process.info['group']}/{process.info['slot']} life={process.life}"
+                self._shell.outside.log("warning", f"{where}: {what}")
+            process.send(messages.Interrupt(process.life, request.thread, since_ns))
+
+
+def vitals(
+    snapshot: board.Snapshot, age_s: float, rss_bytes: int, interrupted: Mapping[int, float] = MappingProxyType({})
+) -> Vitals:
+    """Turn a board into ages. Times in the future, which only a lying tenant writes, count as now.
+
+    interrupted: since when requests were to be interrupted, by thread; seconds on the monotonic clock.
+    """
     now_ns = time.monotonic_ns()
 
     def ago_s(then_ns: int) -> float:
@@ -116,7 +154,10 @@ def vitals(snapshot: board.Snapshot, age_s: float, rss_bytes: int) -> Vitals:
     return Vitals(
         age_s=age_s,
         heartbeat_age_s=ago_s(snapshot["heartbeat_ns"]) if snapshot["heartbeat_ns"] else 0.0,
-        busy_ages_s=[ago_s(word) for word in snapshot.busy_since_ns],
+        requests=[
+            Underway(ago_s(word), thread, now_ns / 1e9 - interrupted[thread] if thread in interrupted else None)
+            for thread, word in snapshot.busy.items()
+        ],
         requests_started=snapshot["started_total"],
         requests_active=snapshot["requests_active"],
         idle_s=ago_s(snapshot["last_activity_ns"]) if snapshot["last_activity_ns"] else 0.0,

@@ -77,12 +77,6 @@ def test_plan_names_the_option_its_effect_and_the_cost(manager: ManagerUnderTest
     assert "hunter" not in manager.cli("plan", "-o", "json", str(manager.base / "groups.toml")).stdout
 
 
-def test_an_option_without_effect_is_said(manager: ManagerUnderTest) -> None:
-    extra = 'request-timeout = "9s"\ninterrupt-timeout = "2s"'
-    plan = manager.cli("plan", str(manager.write(group("a", "hello_app:application", manager.port(), extra))))
-    assert "interrupt-timeout has no effect in this version" in plan.stderr
-
-
 def test_no_wait_prints_the_change_and_timeout_gives_up(manager: ManagerUnderTest) -> None:
     port = manager.port()
     done = manager.apply(group("a", "hello_app:application", port), "--no-wait")

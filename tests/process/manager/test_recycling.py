@@ -103,6 +103,35 @@ def test_request_timeout_averages_over_the_threads(manager: ManagerUnderTest) ->
             replaced(manager, pid)
 
 
+def test_interrupt_timeout_ends_the_request_and_not_the_process(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    extra = 'threads = 2\nrequest-timeout = "1s"\nrequest-timeout-mode = "each"\ninterrupt-timeout = "60s"'
+    manager.apply(group("busy_app", port, extra))
+    first = manager.pids("a")[1]
+    assert manager.get(port, "/600000")[0] == 504  # ten minutes of computing
+    assert manager.get(port, "/1")[0] == 200
+    assert manager.pids("a") == {1: first}
+    log = manager.log("a")
+    assert "request-timeout: GET /600000 for " in log
+    assert "in application" in log
+    assert "it ran for longer than request-timeout" in log
+    assert "interrupts the one of " in manager.log("manager")
+    assert manager.group("a")["restarts"] == 0
+
+
+def test_what_interrupt_timeout_does_not_end_costs_the_process(manager: ManagerUnderTest) -> None:
+    """It waits in a call of C's, where nothing can be raised."""
+    extra = 'threads = 1\nrequest-timeout = "500ms"\ninterrupt-timeout = "1s"\nshutdown-timeout = "200ms"'
+    with Gate(manager.base) as gate:
+        port, text = gated(manager, extra)
+        manager.apply(text)
+        with manager.background_get(port, "/stuck") as answer:
+            pid, _word = gate.wait_arrival()
+            replaced(manager, pid)
+            assert answer() is None
+    assert "interrupt-timeout did not end it" in manager.group("a")["last_error"]["message"]
+
+
 def test_deadlock_timeout_sees_a_held_gil(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("busy_app", port, 'deadlock-timeout = "2s"\nshutdown-timeout = "200ms"'))

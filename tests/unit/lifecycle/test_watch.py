@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wsgigroups.lifecycle.status import group_state
 from wsgigroups.lifecycle.table import State
-from wsgigroups.lifecycle.watch import Rules, Verdict, Vitals, judge
+from wsgigroups.lifecycle.watch import Judgement, Rules, Underway, Verdict, Vitals, judge
 
 
 def vitals(**changes: object) -> Vitals:
     base: dict[str, object] = {
         "age_s": 10.0,
         "heartbeat_age_s": 0.5,
-        "busy_ages_s": [],
+        "requests": [],
         "requests_started": 5,
         "requests_active": 0,
         "idle_s": 1.0,
@@ -54,19 +58,19 @@ def test_startup_timeout_of_a_load_that_a_request_began(
 @pytest.mark.parametrize(("stuck", "fires_after_s"), [(1, 900), (2, 450), (3, 300), (5, 180), (10, 90), (15, 60)])
 def test_request_timeout_averages_over_all_threads(stuck: int, fires_after_s: float) -> None:
     rules = Rules(threads=15, request_timeout_s=60)
-    assert reason(rules, vitals(busy_ages_s=[fires_after_s - 0.01] * stuck)) is None
-    verdict = judge(rules, vitals(busy_ages_s=[fires_after_s + 0.01] * stuck), 0.0)
+    assert reason(rules, vitals(requests=[Underway(fires_after_s - 0.01)] * stuck)) is None
+    verdict = judge(rules, vitals(requests=[Underway(fires_after_s + 0.01)] * stuck), 0.0)
     assert verdict is not None
     assert (verdict.verdict, verdict.reason) == (Verdict.STALLED, "request-timeout")
 
 
 def test_request_timeout_with_one_thread_is_the_age_of_the_request() -> None:
-    assert reason(Rules(threads=1, request_timeout_s=2), vitals(busy_ages_s=[2.1])) == "request-timeout"
+    assert reason(Rules(threads=1, request_timeout_s=2), vitals(requests=[Underway(2.1)])) == "request-timeout"
 
 
 def test_request_timeout_each_looks_at_the_oldest() -> None:
     rules = Rules(threads=15, request_timeout_s=2, request_timeout_mode="each")
-    assert reason(rules, vitals(busy_ages_s=[0.1, 2.1])) == "request-timeout"
+    assert reason(rules, vitals(requests=[Underway(0.1), Underway(2.1)])) == "request-timeout"
 
 
 def test_restart_interval_is_spread_downwards_by_a_tenth() -> None:
@@ -104,3 +108,74 @@ def test_memory_soft_limit() -> None:
 )
 def test_group_states(states: list[State], wanted: int, stopped: bool, expected: str) -> None:
     assert group_state(states, wanted, stopped=stopped) == expected
+
+
+def underway(*ages_s: float | tuple[float, float]) -> list[Underway]:
+    """Requests of these ages, in threads 0 and on; with a second number, the time since they were interrupted."""
+    return [
+        Underway(*((age, thread) if isinstance(age, (int, float)) else (age[0], thread, age[1])))
+        for thread, age in enumerate(ages_s)
+    ]
+
+
+EACH = Rules(threads=4, request_timeout_s=10, request_timeout_mode="each", interrupt_timeout_s=5)
+AVERAGE = Rules(threads=4, request_timeout_s=10, interrupt_timeout_s=5)
+ONE = Rules(threads=1, request_timeout_s=10, interrupt_timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    ("rules", "requests", "interrupted"),
+    [
+        (ONE, underway(10.0), None),
+        (ONE, underway(10.1), [0]),
+        (ONE, underway((13.0, 3.0)), [0]),  # again, until it has come
+        (EACH, underway(10.0, 9.0), None),
+        (EACH, underway(10.1, 9.0, 12.0), [2, 0]),
+        (EACH, underway((14.0, 4.0), 9.0, 12.0), [0, 2]),
+        (AVERAGE, underway(40.0), None),
+        (AVERAGE, underway(40.1), [0]),
+        (AVERAGE, underway(1.0, 41.0, 2.0), [1]),
+        (AVERAGE, underway(30.0, 35.0, 31.0), [1, 2]),  # 96 s; without the oldest 61, without two 30
+        (AVERAGE, underway((45.0, 4.0), 20.0), [0]),  # the one that was interrupted does not count any more
+        (AVERAGE, underway((45.0, 4.0), 25.0, 26.0), [0, 2]),
+    ],
+)
+def test_which_requests_are_interrupted(rules: Rules, requests: list[Underway], interrupted: list[int] | None) -> None:
+    verdict = judge(rules, vitals(requests=requests), 0.0)
+    if interrupted is None:
+        assert verdict is None
+    else:
+        assert verdict is not None
+        assert (verdict.verdict, verdict.reason) == (Verdict.INTERRUPT, "request-timeout")
+        assert [request.thread for request in verdict.requests] == interrupted
+
+
+@pytest.mark.parametrize("rules", [ONE, EACH, AVERAGE])
+def test_a_request_that_outlasts_its_interruption_is_what_it_is_without(rules: Rules) -> None:
+    assert reason(rules, vitals(requests=underway((3.0, 5.0)))) == "request-timeout"  # asked again only
+    verdict = judge(rules, vitals(requests=underway(1.0, (15.1, 5.1))), 0.0)
+    detail = "a request runs for 15.1 s, interrupt-timeout did not end it"
+    assert verdict == Judgement(Verdict.STALLED, "request-timeout", detail)
+
+
+@given(
+    st.integers(1, 20),
+    st.lists(st.floats(0, 1000), max_size=20),
+    st.floats(0.1, 300),
+    st.sampled_from(["average", "each"]),
+)
+def test_interruptions_bring_a_process_within_its_limit_and_touch_no_more_than_it_takes(
+    threads: int, ages_s: list[float], limit_s: float, mode: str
+) -> None:
+    rules = Rules(threads=threads, request_timeout_s=limit_s, request_timeout_mode=mode)
+    seen = vitals(requests=underway(*ages_s[:threads]))
+    without = judge(rules, seen, 0.0)
+    verdict = judge(replace(rules, interrupt_timeout_s=1.0), seen, 0.0)
+    assert (verdict is None) == (without is None)
+    if verdict is not None:
+        chosen = {request.thread for request in verdict.requests}
+        rest = [request for request in seen.requests if request.thread not in chosen]
+        assert all(request.age_s > limit_s for request in verdict.requests)
+        assert judge(rules, vitals(requests=rest), 0.0) is None
+        youngest = min(verdict.requests, key=lambda request: request.age_s)
+        assert judge(rules, vitals(requests=[*rest, youngest]), 0.0) is not None

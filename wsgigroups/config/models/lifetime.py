@@ -89,8 +89,10 @@ class StuckOptions(OptionModel):
     )
     interrupt_timeout: Duration = option(
         0.0,
-        "At request-timeout raise RequestTimeout in the thread of the request first. If that unwinds it, its client "
-        "gets 504 and the process lives; if the request is still there after this time, the process is restarted.",
+        "At request-timeout raise RequestTimeout in the thread of the request first: of the oldest ones, as many as it "
+        "takes for the others to be within the limit. If that unwinds it, its client gets 504 and the process lives; "
+        "if the request is still there after this time, the process is restarted. A call of C that waits is not "
+        "interrupted before it ends.",
         default_text="0: restart at request-timeout",
         effect=Effect.LIVE,
         reason=_WATCHED,

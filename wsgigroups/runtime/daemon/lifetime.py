@@ -151,6 +151,8 @@ class Lifetime:
                 self._tune(message)
             elif isinstance(message, messages.DumpStacks):
                 self._tell()
+            elif isinstance(message, messages.Interrupt):
+                self._server.interrupt(message.thread, message.since_ns)
 
     def _tell(self) -> None:
         """Say which requests are in the application and where every other thread is."""

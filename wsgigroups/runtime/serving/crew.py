@@ -21,7 +21,7 @@ import collections
 import select
 import threading
 import time
-from typing import Callable, Deque, List, Optional
+from typing import Callable, Deque, List, Optional, Tuple
 
 from ..wire.board import WORD, Board
 from ..wire.spec import Serving
@@ -105,6 +105,10 @@ class Crew:
     def requests_in_flight(self) -> List[str]:
         """Tell what is in the application now, the oldest first; for people."""
         return self._threads.in_flight(self._words, self._clock())
+
+    def request_of(self, thread: int, since_ns: int) -> Tuple[int, Callable[[], bool], str]:
+        """Return the ident of a request thread, 0 if it runs no such request, whether it still does, and what it is."""
+        return self._threads.request_of(self._words, thread, since_ns, self._clock())
 
     def close(self, timeout_s: float) -> None:
         """End the threads; one that is still in the application by then ends when it comes back."""

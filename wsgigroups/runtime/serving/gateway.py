@@ -18,6 +18,7 @@ from .connection import FLUSHING, Connection
 from .errors_stream import ErrorsStream
 from .exchange import ClientGoneError, Exchange, begin
 from .files import FileWrapper
+from .interrupts import RequestTimeout
 from .poller import Poller
 from .tally import Tally
 
@@ -37,7 +38,7 @@ class Gateway:
         access: AccessLog,
         errors: ErrorsStream,
     ) -> None:
-        self._application = application
+        self.application = application
         self._clock = clock
         self.poller = poller
         self.access = access
@@ -57,7 +58,7 @@ class Gateway:
         data = b""  # the answer, if it is to leave with others
         whole = True
         try:
-            application = self._application
+            application = self.application
             result = application(head.environ, exchange.start_response)
             data = exchange.ordinary(result[0]) if type(result) is list and len(result) == 1 else b""
             if not (swift and data and len(data) <= _POSTED_BYTES):
@@ -234,7 +235,10 @@ class Gateway:
             exchange.log("info", str(error) if isinstance(error, ClientGoneError) else "the client is gone")
             return False
         status = 500
-        if exchange.body is not None and exchange.body.error is not None:
+        if isinstance(error, RequestTimeout):
+            status = 504
+            exchange.log("warning", "the request was interrupted: it ran for longer than request-timeout")
+        elif exchange.body is not None and exchange.body.error is not None:
             status = exchange.body.error.status
             exchange.log("info", "the request's body broke off: %s" % exchange.body.error.reason)
         else:
@@ -242,7 +246,7 @@ class Gateway:
             exchange.log("error", "the application failed\n" + text)
         if exchange.framing != _UNSENT or not status:
             return False
-        exchange.keep = exchange.keep and exchange.head.keep_alive and self.poller.keeps and status == 500
+        exchange.keep = exchange.keep and exchange.head.keep_alive and self.poller.keeps and status in (500, 504)
         exchange.prepared = responses.Prepared(status, b"")
         try:
             exchange.send(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 from ..wire.board import BUSY_WORD
 from .connection import Connection
@@ -27,11 +27,21 @@ class RequestThread:
         self.wake.acquire()
         self.thread: Optional[threading.Thread] = None
 
+    def asked(self) -> str:
+        """Return method and target of its request, or of its last one; "" if that is not known any more."""
+        connection = self.connection
+        head = connection.head if connection is not None else None
+        return "%s %s" % (head.method, head.target) if head is not None else ""
+
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""
         # A known call begins when the one before has ended, which may be before its request was looked at.
         self.tally.queue_ns += max(0, start_ns - connection.arrived_ns)
         connection.arrived_ns = 0
+
+
+def _for(asked: str, age_ns: int) -> str:
+    return "%s for %.1f s" % (asked, age_ns / 1e9)
 
 
 class RequestThreads:
@@ -87,11 +97,25 @@ class RequestThreads:
         """
         found = []
         for thread in list(self.all):
-            since_ns, connection = words[thread.busy_word], thread.connection
-            head = connection.head if connection is not None else None
-            if since_ns and head is not None:
-                found.append((since_ns, "%s %s" % (head.method, head.target)))
-        return ["%s for %.1f s" % (text, (now_ns - since_ns) / 1e9) for since_ns, text in sorted(found)]
+            since_ns, asked = words[thread.busy_word], thread.asked()
+            if since_ns and asked:
+                found.append((since_ns, asked))
+        return [_for(asked, now_ns - since_ns) for since_ns, asked in sorted(found)]
+
+    def request_of(
+        self, words: memoryview, number: int, since_ns: int, now_ns: int
+    ) -> Tuple[int, Callable[[], bool], str]:
+        """Return the ident of a thread, 0 if it runs no request since then; whether it still does; what it is."""
+
+        def still() -> bool:
+            return since_ns > 0 and bool(words[BUSY_WORD + number] == since_ns)
+
+        threads = list(self.all)
+        if not 0 <= number < len(threads) or not still():
+            return 0, still, ""
+        thread = threads[number].thread
+        ident = thread.ident if thread is not None else None
+        return ident or 0, still, _for(threads[number].asked(), now_ns - since_ns)
 
     def wake_idle(self) -> None:
         """Wake those that are idle, so that they end."""

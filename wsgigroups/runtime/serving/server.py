@@ -26,8 +26,10 @@ from .errors_stream import ErrorsStream
 from .files import FileWrapper
 from .gateway import Gateway
 from .intake import Intake
+from .interrupts import Interrupts
 from .keeping import SECOND_NS
 from .listening import Listener, Listening
+from .pace import threads_compete
 from .poller import Poller
 from .queue import Queue
 
@@ -95,7 +97,10 @@ class Server:
         self._write_access = access_log
         self._clock = clock
         access = self._access(settings)
-        self._gateway = Gateway(application, self._poller, clock, access, errors)
+        self._application = application
+        self._interrupts = Interrupts()
+        self._log = log
+        self._gateway = Gateway(self._callable(settings), self._poller, clock, access, errors)
         self._crew = Crew(self._poller, self._gateway, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
         self._crew.on_failure = self._failed
@@ -128,6 +133,15 @@ class Server:
             return AccessLog("off", lambda _lines: None)
         return AccessLog(settings.access_log, write, self._clock)
 
+    def _callable(self, settings: Serving) -> Callable[..., Iterable[bytes]]:
+        """Return what is called for a request."""
+        if not settings.interruptible:
+            return self._application
+        if not threads_compete():  # nobody can look at the stack of a thread that goes on meanwhile
+            self._log("notice", "requests are not interrupted on an interpreter without a GIL")
+            return self._application
+        return self._interrupts.wrap(self._application)
+
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
         self._listening.adjust(False)
@@ -159,6 +173,8 @@ class Server:
         if settings.access_log != before.access_log:
             access, self._gateway.access = self._gateway.access, self._access(settings)
             access.flush()
+        if settings.interruptible != before.interruptible:
+            self._gateway.application = self._callable(settings)
         self._poller.tune(settings)
         self._poller.trust = Trust(settings.trusted_proxies)
         with self._poller.lock:
@@ -184,6 +200,17 @@ class Server:
     def requests_in_flight(self) -> List[str]:
         """Method, target and age in seconds of each request that is in the application now, the oldest first."""
         return self._crew.requests_in_flight()
+
+    def interrupt(self, thread: int, since_ns: int) -> bool:
+        """Raise RequestTimeout in the request that began then in that request thread; once. Whether it was raised.
+
+        thread: its number on the board; since_ns: its busy word. Main thread only.
+        """
+        ident, still, asked = self._crew.request_of(thread, since_ns)
+        stack = self._interrupts.interrupt(ident, still) if ident else ""
+        if stack:
+            self._log("warning", "request-timeout: %s is interrupted\n%s" % (asked, stack))
+        return bool(stack)
 
     def _failed(self) -> None:
         self.on_failure()

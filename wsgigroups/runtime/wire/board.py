@@ -12,7 +12,7 @@ import fcntl
 import mmap
 import os
 import struct
-from typing import Dict, List
+from typing import Dict
 
 MAGIC = int.from_bytes(b"WSGIGRPS", "little")
 ABI = 1
@@ -115,9 +115,10 @@ def private(threads: int) -> Board:
 class Snapshot:
     """The manager's side: one consistent-enough copy of a board, every value an untrusted integer."""
 
-    def __init__(self, values: Dict[str, int], busy_since_ns: List[int]) -> None:
+    def __init__(self, values: Dict[str, int], busy: Dict[int, int]) -> None:
+        """busy: by request thread, the busy words that are not 0."""
         self.values = values
-        self.busy_since_ns = busy_since_ns
+        self.busy = busy
 
     def __getitem__(self, name: str) -> int:
         return self.values[name]
@@ -132,4 +133,4 @@ def read(fd: int, threads: int) -> Snapshot:
     if words[0] != MAGIC or words[1] != ABI:
         raise ValueError("the board was overwritten")
     values = {name: words[index] for name, index in WORD.items()}
-    return Snapshot(values, [word for word in words[BUSY_WORD : BUSY_WORD + threads] if word])
+    return Snapshot(values, {index: word for index, word in enumerate(words[BUSY_WORD : BUSY_WORD + threads]) if word})

@@ -2,8 +2,9 @@
 
 Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, keep, drop, fork,
 spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon, on the channel of one life: spec, drain,
-tune, dump-stacks, ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver drops
-what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
+tune, dump-stacks, interrupt, ready, failed, in-flight, leaving. Every message about a process carries its life; the
+receiver drops what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by
+one.
 """
 
 from __future__ import annotations
@@ -169,6 +170,18 @@ class DumpStacks(Message):
 
 
 @dataclass(frozen=True)
+class Interrupt(Message):
+    """Manager to daemon: raise RequestTimeout in a request, if it is in the application still and was not before.
+
+    `thread` is the number of its request thread, `since_ns` that one's busy word.
+    """
+
+    life: int
+    thread: int
+    since_ns: int
+
+
+@dataclass(frozen=True)
 class Ready(Message):
     """Daemon to manager: applications are loaded and every listener is accepting."""
 
@@ -221,6 +234,7 @@ MESSAGES: Dict[str, Type[Message]] = {
     "drain": Drain,
     "tune": Tune,
     "dump-stacks": DumpStacks,
+    "interrupt": Interrupt,
     "ready": Ready,
     "failed": Failed,
     "in-flight": InFlight,

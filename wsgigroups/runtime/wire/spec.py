@@ -47,6 +47,7 @@ class Serving:
     maximum_requests: int = 0  # already jittered by the manager; 0: never leave because of it
     trusted_proxies: Tuple[str, ...] = ()  # CIDR networks, or "unix" for peers on UNIX sockets
     access_log: str = "off"  # off, common, combined, json
+    interruptible: bool = False  # requests may be interrupted (interrupt-timeout)
 
     def tuned(self, changes: Dict[str, Any]) -> "Serving":
         """Return a copy with the known keys of `changes`; unknown keys are ignored (a newer manager)."""

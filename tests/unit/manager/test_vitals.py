@@ -1,0 +1,97 @@
+"""What the watcher does with the requests that are to be interrupted, from look to look."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from wsgigroups.lifecycle.table import State
+from wsgigroups.manager import model, vitals
+from wsgigroups.manager.vitals import Watcher
+from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire.board import WORD, Snapshot
+
+RULES = {
+    "threads": 4,
+    "request_timeout_s": 10.0,
+    "request_timeout_mode": "each",
+    "interrupt_timeout_s": 5.0,
+    "deadlock_timeout_s": 0.0,
+}
+
+
+class Watched:
+    """A watcher of one process, whose board and clock the test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        self.busy: dict[int, int] = {}
+        self.sent: list[Any] = []
+        self.logged: list[str] = []
+        self.dispatched: list[Any] = []
+        self.process = SimpleNamespace(
+            life=7,
+            pid=1,
+            info={"group": "blog", "slot": 2},
+            send=self.sent.append,
+            snapshot=lambda: Snapshot(dict.fromkeys(WORD, 0), dict(self.busy)),
+            dump_stacks=lambda: None,
+        )
+        record = SimpleNamespace(life=7, state=State.READY, ready_at=1.0)
+        group = SimpleNamespace(target=SimpleNamespace(rules=RULES), records=[record], recycle={})
+        self.shell: Any = SimpleNamespace(
+            state=SimpleNamespace(groups={"blog": group}),
+            processes={7: self.process},
+            outside=SimpleNamespace(log=lambda _level, text: self.logged.append(text)),
+            dispatch=self.dispatched.append,
+        )
+        clock = SimpleNamespace(monotonic=lambda: self.now_s, monotonic_ns=lambda: int(self.now_s * 1e9))
+        monkeypatch.setattr(vitals, "time", clock)
+        self.watcher = Watcher(self.shell)
+
+    def look(self, at_s: float) -> list[tuple[int, int]]:
+        """Look at that time; which requests the process is asked to interrupt: thread, and since when in seconds."""
+        self.watcher._last = at_s - vitals.PERIOD_S  # never late
+        self.now_s = at_s
+        self.sent.clear()
+        self.watcher.look()
+        asked = [message for message in self.sent if isinstance(message, messages.Interrupt)]
+        assert all(message.life == 7 for message in asked)
+        return [(message.thread, message.since_ns // 10**9) for message in asked]
+
+
+def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {1: 1000 * 10**9, 3: 1008 * 10**9}
+    assert watched.look(1010) == []
+    assert watched.look(1011) == [(1, 1000)]
+    assert watched.look(1012) == [(1, 1000)]
+    assert len(watched.logged) == 1
+    assert watched.logged[0].startswith("blog/2 life=7: request-timeout, a request runs for 11.0 s")
+    watched.busy = {1: 1013 * 10**9, 3: 1008 * 10**9}  # another one in the same thread
+    assert watched.look(1017) == []
+    assert watched.look(1019) == [(3, 1008)]
+    assert watched.dispatched == []
+
+
+def test_one_that_does_not_end_costs_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    assert watched.look(1012) == [(0, 1000)]
+    assert watched.look(1017) == [(0, 1000)]
+    assert watched.look(1018) == []
+    (event,) = watched.dispatched
+    assert isinstance(event, model.LifeStalled)
+    assert (event.life, event.reason) == (7, "request-timeout")
+    assert event.detail == "a request runs for 18.0 s, interrupt-timeout did not end it"
+
+
+def test_what_is_known_of_a_process_is_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    assert watched.look(1012) == [(0, 1000)]
+    watched.shell.processes.clear()
+    watched.look(1013)
+    assert watched.watcher._interrupted == {}
