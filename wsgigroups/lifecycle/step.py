@@ -79,7 +79,7 @@ class Event:
     exit: Exit | None = None  # EXITED
     new_life: int = 0  # WANT_UP, OVERDUE: the number for the next life, should one begin
     reason: str = ""  # WANT_DOWN, STALLED
-    window_s: float = 0.0  # WANT_DOWN
+    window_s: float = 0.0  # WANT_DOWN, STALLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,8 @@ def _absorb(record: Record, event: Event, now: float) -> Record:
         case EventKind.EXITED | EventKind.REFUSED:
             healthy = record.ready_at is not None and now - record.ready_at >= backoff.HEALTHY_S
             return replace(record, last_exit=event.exit, pid=None, failures=1 if healthy else record.failures + 1)
-        case EventKind.WANT_DOWN:
+        case EventKind.WANT_DOWN | EventKind.STALLED:
             return replace(record, reason=event.reason, window_s=event.window_s)
-        case EventKind.STALLED:
-            return replace(record, reason=event.reason, window_s=0.0)
         case EventKind.WANT_UP:
             return replace(record, failures=0)
         case _:

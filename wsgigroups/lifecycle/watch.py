@@ -18,6 +18,7 @@ class Verdict(Enum):
     """What should follow."""
 
     STALLED = "stalled"  # replace it, do not wait for it: drain at once with shutdown-timeout, then SIGKILL
+    STUCK = "stuck"  # the same for some of its requests; for the others it has its graceful window
     RECYCLE = "recycle"  # replace it start-first, in its graceful window
     OVERDUE = "overdue"  # it does not come up: end it, the next attempt waits for its backoff
     INTERRUPT = "interrupt"  # it stays, some of its requests are to end
@@ -112,12 +113,12 @@ def _request_timeout(rules: Rules, requests: Sequence[Underway]) -> Judgement | 
         return None
     found = _over(rules, requests)
     if rules.interrupt_timeout_s <= 0:
-        return Judgement(Verdict.STALLED, "request-timeout", found) if found else None
+        return Judgement(Verdict.STUCK, "request-timeout", found) if found else None
     interrupted = [request for request in requests if request.interrupted_s is not None]
     for request in interrupted:
         if (request.interrupted_s or 0.0) > rules.interrupt_timeout_s:
             detail = f"a request runs for {request.age_s:.1f} s, interrupt-timeout did not end it"
-            return Judgement(Verdict.STALLED, "request-timeout", detail)
+            return Judgement(Verdict.STUCK, "request-timeout", detail)
     others = sorted(
         (request for request in requests if request.interrupted_s is None),
         key=lambda request: request.age_s,

@@ -343,7 +343,8 @@ def _lived(
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}")
             turn.put(replace(group.blamed(judged(record, event)), restarts=group.restarts + 1))
-            _step(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason))
+            window_s = float(group.target.spec["graceful_timeout_s"]) if event.graceful else 0.0
+            _leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
         case model.LifeSpawned():
             _step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
         case model.LifeBecameReady():
@@ -473,7 +474,12 @@ def _end(turn: _Turn, name: str, life: int, *, followed: bool) -> None:
         reason, window_s = group.recycle[life], float(group.target.spec["graceful_timeout_s"])
     elif life in group.graceful_lives:
         reason, window_s = "reload", float(group.target.spec["eviction_timeout_s"])
-    # options that only matter for leaving are live: the ones of today count
+    _leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
+
+
+def _leave(turn: _Turn, record: Record, event: lifecycle.Event) -> None:
+    """Have a life end. Options that only matter for leaving are live: the ones of today count."""
+    group = turn.state.groups[record.group]
     record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec["shutdown_timeout_s"]))
     turn.put(group.with_record(record, record_now))
-    _step(turn, record_now, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
+    _step(turn, record_now, event)

@@ -255,11 +255,12 @@ class LifeExited:
 
 @dataclass(frozen=True, slots=True)
 class LifeStalled:
-    """Judged from outside; it is drained at once and killed at shutdown-timeout."""
+    """Judged from outside; it is drained at once, or in its graceful window, and killed at shutdown-timeout."""
 
     life: int
     reason: str
     detail: str = ""
+    graceful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

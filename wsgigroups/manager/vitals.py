@@ -112,8 +112,9 @@ class Watcher:
         # what it is doing goes to the log before it is told to leave: by itself, or on a signal if it cannot
         process.send(messages.DumpStacks(process.life))
         process.dump_stacks()
-        if verdict.verdict is Verdict.STALLED:
-            self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail))
+        if verdict.verdict in (Verdict.STALLED, Verdict.STUCK):
+            graceful = verdict.verdict is Verdict.STUCK
+            self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail, graceful))
         else:
             self._shell.dispatch(model.LifeOverdue(process.life, verdict.reason, verdict.detail))
 

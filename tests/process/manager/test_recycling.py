@@ -103,6 +103,21 @@ def test_request_timeout_averages_over_the_threads(manager: ManagerUnderTest) ->
             replaced(manager, pid)
 
 
+def test_other_requests_of_a_stuck_process_have_its_graceful_window(manager: ManagerUnderTest) -> None:
+    times = 'request-timeout = "1s"\nrequest-timeout-mode = "each"\ngraceful-timeout = "60s"\nshutdown-timeout = "1ms"'
+    with Gate(manager.base) as gate:
+        port, text = gated(manager, f"threads = 2\n{times}")
+        manager.apply(text)
+        with manager.background_get(port, "/stuck") as stuck, manager.background_get(port, "/other") as other:
+            pid, _word = gate.wait_arrival()
+            gate.wait_arrival()
+            replaced(manager, pid)
+            assert manager.get(port, "/open")[0] == 200  # with no thread free, it leaves this to its successor
+            gate.release(2)
+            assert (stuck(), other()) == ((200, str(pid).encode()), (200, str(pid).encode()))
+        manager.wait_for("idle, it leaves before the window ends", lambda: not psutil.pid_exists(pid))
+
+
 def test_interrupt_timeout_ends_the_request_and_not_the_process(manager: ManagerUnderTest) -> None:
     port = manager.port()
     extra = 'threads = 2\nrequest-timeout = "1s"\nrequest-timeout-mode = "each"\ninterrupt-timeout = "60s"'

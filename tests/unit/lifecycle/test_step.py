@@ -145,3 +145,4 @@ def test_shutdown_timeout_zero_waits_without_limit_unless_it_is_stuck() -> None:
     record = step(up(shutdown_s=0.0), Event(EventKind.BECAME_READY), 0.0)[0]
     assert step(record, Event(EventKind.WANT_DOWN), 1.0)[0].deadline is None
     assert step(record, Event(EventKind.STALLED, reason="deadlock-timeout"), 1.0)[0].deadline == 7.0
+    assert step(record, Event(EventKind.STALLED, reason="request-timeout", window_s=3.0), 1.0)[0].deadline == 10.0

@@ -61,7 +61,7 @@ def test_request_timeout_averages_over_all_threads(stuck: int, fires_after_s: fl
     assert reason(rules, vitals(requests=[Underway(fires_after_s - 0.01)] * stuck)) is None
     verdict = judge(rules, vitals(requests=[Underway(fires_after_s + 0.01)] * stuck), 0.0)
     assert verdict is not None
-    assert (verdict.verdict, verdict.reason) == (Verdict.STALLED, "request-timeout")
+    assert (verdict.verdict, verdict.reason) == (Verdict.STUCK, "request-timeout")
 
 
 def test_request_timeout_with_one_thread_is_the_age_of_the_request() -> None:
@@ -155,7 +155,7 @@ def test_a_request_that_outlasts_its_interruption_is_what_it_is_without(rules: R
     assert reason(rules, vitals(requests=underway((3.0, 5.0)))) == "request-timeout"  # asked again only
     verdict = judge(rules, vitals(requests=underway(1.0, (15.1, 5.1))), 0.0)
     detail = "a request runs for 15.1 s, interrupt-timeout did not end it"
-    assert verdict == Judgement(Verdict.STALLED, "request-timeout", detail)
+    assert verdict == Judgement(Verdict.STUCK, "request-timeout", detail)
 
 
 @given(

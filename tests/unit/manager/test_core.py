@@ -197,6 +197,18 @@ def test_a_stalled_life_is_followed_at_once_and_killed_when_deaf() -> None:
     assert lives(world, "blog") == {2}
 
 
+@pytest.mark.parametrize(("graceful", "window_s"), [(False, 0.0), (True, 2.0)])
+def test_a_life_with_a_stuck_request_has_its_graceful_window_for_the_others(graceful: bool, window_s: float) -> None:
+    world = World(seed=3)
+    apply(world, target("blog", 1, 1, shutdown_s=1.0), moods=("deaf",))
+    world.moods = ("good",)
+    world.tell(model.Apply({"blog": target("blog", 1, 1, shutdown_s=4.0)}, world.state.revision + 1))  # live
+    world.tell(model.LifeStalled(1, "request-timeout", "a request runs for 9.0 s", graceful=graceful))
+    (record,) = [r for r in world.state.groups["blog"].records if r.life == 1]
+    assert (record.state, record.reason, record.window_s) == (Tenancy.DRAINING, "request-timeout", window_s)
+    assert record.deadline == world.now + window_s + 4.0 + 1.0
+
+
 def test_what_a_stalled_life_had_under_way_is_on_its_slots_record(world: World) -> None:
     apply(world, target("blog", 2, 1))
     stalled = next(r for r in world.state.groups["blog"].records if r.slot == 2).life

@@ -84,7 +84,7 @@ def test_one_that_does_not_end_costs_the_process(monkeypatch: pytest.MonkeyPatch
     assert watched.look(1018) == []
     (event,) = watched.dispatched
     assert isinstance(event, model.LifeStalled)
-    assert (event.life, event.reason) == (7, "request-timeout")
+    assert (event.life, event.reason, event.graceful) == (7, "request-timeout", True)
     assert event.detail == "a request runs for 18.0 s, interrupt-timeout did not end it"
 
 

@@ -121,6 +121,25 @@ def test_who_is_saturated_leaves_all_to_siblings_that_there_are(pair: Pair) -> N
     assert watches_when_saturated(pair.one)  # it has gone
 
 
+@pytest.mark.parametrize("has_siblings", [False, True])
+def test_who_leaves_has_connections_wait_for_its_successor_while_no_thread_is_free(has_siblings: bool) -> None:
+    gate = Gated()
+    pulses = [new_pulse()]  # on which nobody else is heard
+    with serving(gate, threads=1, multiprocess=has_siblings, pulses=pulses) as running, running.connect() as sock:
+        listening = running.server._listening
+        sock.sendall(GET % b"/wait")
+        gate.wait_arrivals(1)
+        running.wait(lambda: listening.saturated and listening.watching)  # there is nobody else
+        running.server.make_way()
+        running.wait(lambda: not listening.watching)
+        assert not listening.probing()
+        with running.connect() as other:
+            other.sendall(GET % b"/other")
+            gate.open(1)
+            assert receive_response(sock)[2] == b"/wait"
+            assert receive_response(other)[2] == b"/other"  # it still accepts
+
+
 def test_who_has_no_lane_leaves_all_to_siblings_that_have_one(pair: Pair) -> None:
     one, other = pair.one, pair.other
 

@@ -191,6 +191,7 @@ class Lifetime:
             self._log("info", "leaving: %s, window %gs" % (reason, window_s))
             self._window_ends_s = now_s + max(window_s, 0.0)
             self._board.words[WORD["state"]] = STATE["draining"]
+            self._server.make_way()
         elif window_s <= 0:
             self._window_ends_s = min(self._window_ends_s, now_s)
 

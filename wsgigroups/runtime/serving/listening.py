@@ -94,6 +94,7 @@ class Listening:
         self._left: Dict[int, int] = {}  # by listener: its pulse when we left a connection to others
         self.watching = False
         self.stopped = False
+        self.leaving = False  # a successor serves, or will soon: connections that no thread is free for are for it
         self.paused_until_ns = 0
         self.saturated = False  # no request thread is free
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
@@ -129,7 +130,7 @@ class Listening:
     def _siblings_are_better(self) -> bool:
         """Whether to leave new connections to siblings: the caller is occupied."""
         if self.saturated:
-            return not self.siblings.alone()
+            return self.leaving or not self.siblings.alone()
         return self.siblings.have_lane()
 
     def unwatch(self) -> None:
@@ -157,9 +158,9 @@ class Listening:
 
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""
-        return (
-            not (self.watching or self.stopped or self.paused_until_ns) and self._has_siblings and bool(self.occupied)
-        )
+        if self.watching or self.stopped or self.leaving or self.paused_until_ns:
+            return False
+        return self._has_siblings and bool(self.occupied)
 
     @property
     def probe_s(self) -> float:

@@ -147,6 +147,11 @@ class Server:
         self._listening.adjust(False)
         self._crew.start()
 
+    def make_way(self) -> None:
+        """Leave new connections to the successor from now on, when no request thread is free. Main thread only."""
+        self._listening.leaving = True
+        self._poller.wake()
+
     def stop_accepting(self) -> None:
         """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones."""
         self._poller.stop()
