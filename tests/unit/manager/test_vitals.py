@@ -72,6 +72,7 @@ def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.Monkey
     assert watched.logged[0].startswith("blog/2 life=7: request-timeout, a request runs for 11.0 s")
     watched.busy = {1: 1013 * 10**9, 3: 1008 * 10**9}  # another one in the same thread
     assert watched.look(1017) == []
+    assert watched.watcher._interrupted == {7: {}}
     assert watched.look(1019) == [(3, 1008)]
     assert watched.dispatched == []
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ class Spinning:
                 self.spin()
             except RequestTimeout:
                 self.ended.append("kept")
+        elif path == "/except":
+            try:
+                self.spin()
+            except Exception:
+                self.ended.append("kept")
+        elif path in ("/iter", "/close"):
+            start_response("200 OK", [("Content-Length", str(len(path)))])
+            return Lazy(self, path)
         elif path == "/begun":
             start_response("200 OK", [("Content-Length", "10")])
             return self.blocks()
@@ -67,6 +76,25 @@ class Spinning:
         self.spin()
         start_response("200 OK", [])
         yield b"late"
+
+
+class Lazy:
+    """What it returns for /iter and /close: it spins in the method of that name."""
+
+    def __init__(self, gate: Spinning, path: str) -> None:
+        self._gate = gate
+        self._path = path
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._path == "/iter":
+            self._gate.spin()
+        return iter([self._path.encode()])
+
+    def close(self) -> None:
+        self._gate.ended.append("closes")
+        if self._path == "/close":
+            self._gate.spin()
+        self._gate.ended.append("closed")
 
 
 def interrupt(running: Running, gate: Spinning) -> None:
@@ -101,8 +129,17 @@ def test_an_interrupted_request_gets_504_and_nobody_else_notices() -> None:
     assert not [text for level, text in running.logged if level == "error"]
 
 
-@pytest.mark.parametrize(("path", "expected"), [(b"/keep", b"/keep"), (b"/late", b"Gateway Timeout\n")])
-def test_an_application_may_keep_it_or_iterate_when_it_comes(path: bytes, expected: bytes) -> None:
+@pytest.mark.parametrize(
+    ("path", "expected", "ended"),
+    [
+        (b"/keep", b"/keep", ["kept"]),
+        (b"/except", b"Gateway Timeout\n", []),
+        (b"/late", b"Gateway Timeout\n", []),
+        (b"/iter", b"Gateway Timeout\n", ["closes", "closed"]),
+        (b"/close", b"/close", ["closes"]),
+    ],
+)
+def test_an_application_may_keep_it_or_iterate_when_it_comes(path: bytes, expected: bytes, ended: list[str]) -> None:
     gate = Spinning()
     with serving(gate, threads=4, interruptible=True) as running, running.connect() as sock:
         sock.sendall(GET % path)
@@ -110,7 +147,7 @@ def test_an_application_may_keep_it_or_iterate_when_it_comes(path: bytes, expect
         assert receive_response(sock)[2] == expected
         sock.sendall(GET % b"/after")
         assert receive_response(sock)[2] == b"/after"
-    assert gate.ended == (["kept"] if path == b"/keep" else [])
+    assert gate.ended == ended
 
 
 def test_an_answer_that_has_begun_breaks_off_visibly_and_its_iterable_is_closed() -> None:
@@ -141,6 +178,12 @@ def test_only_the_request_that_was_meant_is_interrupted_and_only_once() -> None:
         assert gate.ended == []
         running.wait_word("requests_active", 0)
         assert not running.server.interrupt(number, since_ns)
+        request_of = running.server._crew.request_of
+        words[BUSY_WORD - 1] = words[BUSY_WORD + 4] = words[BUSY_WORD + number] = 5
+        assert [request_of(n, 5)[0] > 0 for n in (-1, 4, number)] == [False, False, True]
+        assert request_of(number, 4)[0] == 0
+        words[BUSY_WORD + number] = 0
+        assert request_of(number, 0)[0] == 0
 
 
 def test_whether_requests_can_be_interrupted_is_switched_while_it_runs() -> None:
@@ -181,7 +224,7 @@ def stack_of(*calls: tuple[str, str]) -> Callable[[], bool]:
     [
         ([("app", "view")], True),
         ([("app", "view"), ("threading", "wait")], True),
-        ([("wsgigroups_like.app", "view")], True),
+        ([(ROOT + "_like.app", "view")], True),
         ([(ROOT + ".daemon.applications", "__call__"), ("app", "view")], True),
         ([(ROOT + ".daemon.applications", "__call__")], False),  # it may be at a lock of its own
         ([(ROOT + ".daemon.applications", "__call__"), (ROOT + ".daemon.target", "load"), ("app", "module")], False),
@@ -215,6 +258,56 @@ def test_a_thread_that_is_not_known_or_has_left_is_not_interrupted() -> None:
     assert doors.interrupt(own, lambda: True) == ""
     assert doors.wrap(lambda _environ, _start: [b""])({}, None) == [b""]
     assert doors.interrupt(own, lambda: True) == ""
+
+
+@pytest.mark.parametrize("why_not", ["another request", "not in the application's code"])
+def test_it_can_be_interrupted_later_where_it_could_not_be_just_now(
+    why_not: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors, gate = Interrupts(), Spinning()
+    raised = []
+
+    def request_thread() -> None:
+        try:
+            doors.wrap(gate)({"PATH_INFO": "/spin"}, None)
+        except RequestTimeout:
+            raised.append(1)
+
+    thread = threading.Thread(target=request_thread)
+    thread.start()
+    assert gate.arrived.acquire(timeout=20)
+    assert thread.ident is not None
+    with monkeypatch.context() as patched:
+        if why_not != "another request":
+            patched.setattr(interrupts, "_in_application", lambda _frame: False)
+        assert doors.interrupt(thread.ident, lambda: why_not != "another request") == ""
+    stack = doors.interrupt(thread.ident, lambda: True)
+    gate.go_on.set()
+    thread.join()
+    assert "in spin" in stack
+    assert raised == [1]
+
+
+def test_who_leaves_waits_until_the_main_thread_has_made_up_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = interrupts._Door(7)
+    calls: list[object] = []
+    monkeypatch.setattr(interrupts, "_raise_in", lambda *arguments: calls.append(arguments))
+
+    def meanwhile(*mind: Any) -> None:
+        def sleep(_s: float) -> None:
+            calls.append("waits")
+            mind[0].append(None)
+
+        door.enter()
+        door.token.pop()
+        monkeypatch.setattr(interrupts, "time", SimpleNamespace(sleep=sleep))
+        door.leave()
+        assert (door.inside, list(door.token), list(door.raised)) == (False, [], [])
+
+    meanwhile(door.token)  # it does not raise
+    assert calls == ["waits"]
+    meanwhile(door.raised)
+    assert calls == ["waits", "waits", (7, None)]
 
 
 def test_what_has_ended_is_answered_although_it_was_to_be_interrupted() -> None:
