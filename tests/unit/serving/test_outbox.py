@@ -454,6 +454,23 @@ def lead(driven: Driven, *paths: bytes) -> None:
         driven.crew._work(me)
 
 
+def test_requests_that_differ_have_lines_that_do_although_their_answers_are_equal() -> None:
+    lines: list[bytes] = []
+    asked: list[bytes] = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        asked.append(environ["PATH_INFO"].encode())
+        driven.crew._closing = len(asked) == 5  # ends the lead
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"12345"]
+
+    driven = Driven(application, Clock(), lines.append, access_log="common")
+    lead(driven, b"/a", b"/b", b"/b", b"/a", b"/c")
+    driven.gateway.access.flush()
+    assert sorted(line.split()[6] for line in b"".join(lines).splitlines()) == sorted(asked)
+    driven.close()
+
+
 def test_what_leaves_in_the_middle_of_a_round_is_counted_and_logged_before() -> None:
     clock, seen, lines = Clock(), [], []
 
