@@ -11,12 +11,11 @@ import pwd
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.host.interface import FALLBACK_USERS
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-FALLBACK_USERS = ("www-data", "nobody")
 
 
 @dataclass(frozen=True, slots=True)

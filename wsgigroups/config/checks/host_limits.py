@@ -11,7 +11,7 @@ from wsgigroups.config.units import approximate_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsgigroups.config.checks.host import Checking, Member
+    from wsgigroups.config.checks.host_checking import Checking, Member
     from wsgigroups.config.source import Path
 
 _THREADS_BESIDE = 2  # of a daemon, besides those for requests: the main thread and the monitor

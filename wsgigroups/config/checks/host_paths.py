@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.config.diagnostics import suggestion
 
 if TYPE_CHECKING:
-    from wsgigroups.config.checks.host import Checking, Member
+    from wsgigroups.config.checks.host_checking import Checking, Member
     from wsgigroups.config.source import Path
 
 

@@ -11,7 +11,7 @@ from wsgigroups.config.interpreters import LEAST_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wsgigroups.config.checks.host import Checking, Member
+    from wsgigroups.config.checks.host_checking import Checking, Member
     from wsgigroups.config.source import Path
 
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+FALLBACK_USERS = ("www-data", "nobody")  # where a manager that is root finds no user named: the first that there is
+
 
 class UnknownError(Exception):
     """This host cannot answer that: it was not recorded."""
