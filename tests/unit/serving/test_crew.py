@@ -321,6 +321,18 @@ def test_draining_closes_idle_connections_in_time() -> None:
         assert running.server.wait_idle(20)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_whoever_is_not_done_when_the_time_is_over_ends_in_peace(threads: int) -> None:
+    gate = Gated()
+    with serving(gate, threads=threads) as running, running.connect() as sock:
+        sock.sendall(GET % b"/wait")
+        gate.wait_arrivals(1)
+        running.server.close(0.0)
+        gate.open(1)
+        assert receive_response(sock)[2] == b"/wait"
+    assert running.logged == []
+
+
 def test_maximum_requests_calls_back_once() -> None:
     called: list[int] = []
     with serving(Gated(), maximum_requests=5) as running:

@@ -110,8 +110,8 @@ class Crew:
         """Return the ident of a request thread, 0 if it runs no such request, whether it still does, and what it is."""
         return self._threads.request_of(self._words, thread, since_ns, self._clock())
 
-    def close(self, timeout_s: float) -> None:
-        """End the threads; one that is still in the application by then ends when it comes back."""
+    def close(self, timeout_s: float) -> bool:
+        """End the threads; one that is at something by then ends when that is over. Returns whether all have ended."""
         self._closing = True
         self._poller.wake()
         self._wake_monitor()
@@ -120,7 +120,7 @@ class Crew:
             self._monitor.join(max(0.0, until_s - time.monotonic()))
         with self._lock:
             self._threads.wake_idle()
-        self._threads.join(until_s)
+        return self._threads.join(until_s) and not (self._monitor is not None and self._monitor.is_alive())
 
     def _places(self) -> int:
         """How many more connections this process has threads for; the rest is for siblings. At least one."""

@@ -123,8 +123,9 @@ class RequestThreads:
         for thread in idle:
             thread.wake.release()
 
-    def join(self, until_s: float) -> None:
-        """Wait for all to end; until_s: as time.monotonic. Without the lock."""
-        for thread in list(self.all):
-            if thread.thread is not None:
-                thread.thread.join(max(0.0, until_s - time.monotonic()))
+    def join(self, until_s: float) -> bool:
+        """Wait for all to end; until_s: as time.monotonic. Returns whether they have. Without the lock."""
+        threads = [thread.thread for thread in self.all if thread.thread is not None]
+        for thread in threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)

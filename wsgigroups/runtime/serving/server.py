@@ -191,10 +191,10 @@ class Server:
         self._poller.wake()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """End the threads that are not in the application, and every connection."""
+        """End the threads, and every connection; if one is at something still, what it may need is left as it is."""
         self._poller.stop()
-        self._crew.close(timeout_s)
-        self._poller.shut()
+        if self._crew.close(timeout_s):
+            self._poller.shut()
         self._gateway.access.flush()
 
     def forget_in_child(self) -> None:
