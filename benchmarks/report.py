@@ -64,7 +64,8 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
         "wrk sends the same header fields with every request, and wsgigroups remembers the last fields "
         "of a connection: clients that change theirs cost it more. uWSGI's http-socket closes after each answer; "
         "where it does not say so, wrk counts an error each time. Every server asks for the same queue of new "
-        "connections, and keeps idle connections for longer than a load lasts."
+        "connections, and keeps idle connections for longer than a load lasts. The beginning of a load, when all "
+        "clients connect at once, is in its p99 where few requests follow: of 1,600 the slowest hundredth are 16."
     )
     yield ""
     yield from parts_report.table(results["parts"])
