@@ -55,6 +55,11 @@ class FrameConnection:
         if len(self._queue) == 1:
             self._flush()
 
+    @property
+    def behind(self) -> bool:
+        """Whether frames wait because the peer does not read."""
+        return bool(self._queue)
+
     def drain_input(self) -> None:
         """Read what has already arrived, without waiting."""
         while not self._closed:

@@ -64,6 +64,11 @@ class Process:
         """Send one message on the channel; the caller keeps its descriptors."""
         self.channel.send(message.to_frame(), fds)
 
+    @property
+    def behind(self) -> bool:
+        """Whether it has not read all that was sent."""
+        return self.channel.behind
+
     def keep_fds(self) -> list[int]:
         """The descriptors that a spawner keeps for the next manager, in the order of `Keep`."""
         return [self.pidfd, self.channel_fd, self.board_fd]

@@ -130,14 +130,18 @@ class Watcher:
     def _interrupt(self, process: Process, snapshot: board.Snapshot, verdict: Judgement) -> None:
         """Ask the daemon each time: it may not be able to at once, and raises in a request but once."""
         known = self._interrupted.setdefault(process.life, {})
+        fresh_s = []
         for request in verdict.requests:
             since_ns = snapshot.busy[request.thread]
             if (request.thread, since_ns) not in known:
                 known[request.thread, since_ns] = time.monotonic()
-                what = f"request-timeout, {verdict.detail}: interrupts the one of {request.age_s:.1f} s"
-                where = f"{process.info['group']}/{process.info['slot']} life={process.life}"
-                self._shell.outside.log("warning", f"{where}: {what}")
-            process.send(messages.Interrupt(process.life, request.thread, since_ns))
+                fresh_s.append(request.age_s)
+            if not process.behind:  # it would only get the same again and again
+                process.send(messages.Interrupt(process.life, request.thread, since_ns))
+        if fresh_s:  # one line, however many a tenant makes up
+            where = f"{process.info['group']}/{process.info['slot']} life={process.life}"
+            ages = f"{len(fresh_s)} of up to {max(fresh_s):.1f} s"
+            self._shell.outside.log("warning", f"{where}: request-timeout, {verdict.detail}: interrupts {ages}")
 
 
 def vitals(

@@ -130,7 +130,7 @@ def test_interrupt_timeout_ends_the_request_and_not_the_process(manager: Manager
     assert "request-timeout: GET /600000 for " in log
     assert "in application" in log
     assert "it ran for longer than request-timeout" in log
-    assert "interrupts the one of " in manager.log("manager")
+    assert ": interrupts 1 of up to " in manager.log("manager")
     assert manager.group("a")["restarts"] == 0
 
 

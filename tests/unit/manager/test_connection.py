@@ -69,8 +69,10 @@ def test_a_frame_larger_than_the_socket_takes_waits_for_the_reader() -> None:
     async def story(one: End, two: End) -> None:
         one.connection.send({"type": "big", "data": "x" * 3_000_000})
         one.connection.send({"type": "after"})
+        assert one.connection.behind
         await two.wait(lambda: len(two.frames) == 2)
         assert len(two.frames[0][0]["data"]) == 3_000_000
+        assert not one.connection.behind
 
     run(story)
 

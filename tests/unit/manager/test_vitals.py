@@ -36,6 +36,7 @@ class Watched:
             pid=1,
             info={"group": "blog", "slot": 2},
             send=self.sent.append,
+            behind=False,
             snapshot=lambda: Snapshot(dict.fromkeys(WORD, 0), dict(self.busy)),
             dump_stacks=lambda: None,
         )
@@ -75,6 +76,27 @@ def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.Monkey
     assert watched.watcher._interrupted == {7: {}}
     assert watched.look(1019) == [(3, 1008)]
     assert watched.dispatched == []
+
+
+def test_who_does_not_read_is_not_asked_again_and_the_clock_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    watched.process.behind = True
+    assert watched.look(1012) == []
+    assert watched.look(1017) == []
+    assert watched.look(1018) == []
+    assert [event.reason for event in watched.dispatched] == ["request-timeout"]
+
+
+def test_many_requests_are_one_line_in_the_log_however_often_a_tenant_makes_up_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch)
+    for second in range(3):
+        watched.busy = {thread: (second + 1) * 10**9 + thread for thread in range(4)}
+        assert len(watched.look(1012 + second)) == 4
+    assert len(watched.logged) == 3
+    assert watched.logged[0].endswith(": interrupts 4 of up to 1011.0 s")
 
 
 def test_one_that_does_not_end_costs_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
