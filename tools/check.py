@@ -48,7 +48,10 @@ ONE_ACCOUNT_IS_ENOUGH = (
     "tests/unit/lifecycle",
     "tests/unit/plan",
     "tests/unit/protocol",
-    "tests/unit/serving",
+    "tests/unit/calls",
+    "tests/unit/front",
+    "tests/unit/records",
+    "tests/unit/wsgi",
 )
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 NOT_COPIED = (".build", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", "node_modules")

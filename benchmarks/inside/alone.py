@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from wsgigroups.runtime.serving.server import Server
+from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire import board
 from wsgigroups.runtime.wire.board import Board
 from wsgigroups.runtime.wire.spec import Serving

@@ -1,7 +1,7 @@
 """What the board costs a request, in nanoseconds: `python board_cost.py` prints JSON.
 
 Runs in a daemon's interpreter. The statements that are measured are taken from the source of the installed runtime:
-those of `Crew._answer` that touch the board with the look at the clock that they need, those of `Gateway.answer` that
+those of `Crew._answer` that touch the board with the look at the clock that they need, those of `Caller.answer` that
 take an answer into the run of equal ones, and `Crew._publish`, which adds a tally to the board each time that a thread
 is about to wait.
 """
@@ -17,11 +17,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
+from wsgigroups.runtime.calls.crew import Crew
 from wsgigroups.runtime.protocol.responses import Prepared
-from wsgigroups.runtime.serving.access import AccessLog
-from wsgigroups.runtime.serving.crew import Crew
-from wsgigroups.runtime.serving.gateway import Gateway
+from wsgigroups.runtime.records.access import AccessLog
 from wsgigroups.runtime.wire import board
+from wsgigroups.runtime.wsgi.caller import Caller
 
 LOOPS = 100_000
 REPEATS = 7
@@ -50,7 +50,7 @@ def names(statement: ast.stmt) -> set[str]:
 
 def counting() -> list[ast.stmt]:
     """Return what one request does for the board."""
-    return [*ast.parse("start_ns = self._clock()").body, *statements(Crew._answer), *statements(Gateway.answer)]
+    return [*ast.parse("start_ns = self._clock()").body, *statements(Crew._answer), *statements(Caller.answer)]
 
 
 def function_of(body: list[ast.stmt]) -> Callable[..., None]:

@@ -13,11 +13,11 @@ from typing import Any
 from support.feeding import PEER, converse, feed, new_connection
 from support.serving import ENGINES
 
+from wsgigroups.runtime.front.connection import IDLE
+from wsgigroups.runtime.front.intake import Intake
 from wsgigroups.runtime.protocol import uwsgi as uwsgi_packets
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError
-from wsgigroups.runtime.serving.connection import IDLE
-from wsgigroups.runtime.serving.intake import Intake
 
 SLOW_S = 0.1  # of processor time for one input, instrumentation included
 

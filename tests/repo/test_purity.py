@@ -27,9 +27,9 @@ TELLS_THE_TIME = {
     Path("wsgigroups/manager/store.py"),
     Path("wsgigroups/manager/processes.py"),  # when one began
     Path("wsgigroups/runtime/log.py"),
-    Path("wsgigroups/runtime/serving/access.py"),  # of a request, to people, as a stamp; durations are monotonic
-    Path("wsgigroups/runtime/serving/dates.py"),
-    Path("wsgigroups/runtime/serving/line.py"),  # X-Request-Start of a gateway is wall-clock time
+    Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
+    Path("wsgigroups/runtime/front/dates.py"),
+    Path("wsgigroups/runtime/calls/line.py"),  # X-Request-Start of a gateway is wall-clock time
 }
 
 

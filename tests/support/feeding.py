@@ -14,11 +14,11 @@ from typing import Any
 
 from support.serving import ENGINES
 
+from wsgigroups.runtime.front.connection import HEAD, IDLE, Connection
+from wsgigroups.runtime.front.intake import Intake
+from wsgigroups.runtime.front.poller import Poller
 from wsgigroups.runtime.protocol.errors import ProtocolError
 from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
-from wsgigroups.runtime.serving.connection import HEAD, IDLE, Connection
-from wsgigroups.runtime.serving.intake import Intake
-from wsgigroups.runtime.serving.poller import Poller
 
 PEER = "9.9.9.9"
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wsgigroups.runtime.protocol import engines, libraries
-from wsgigroups.runtime.serving.server import Server
+from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.board import WORD, Board, private
 from wsgigroups.runtime.wire.pulse import Pulse

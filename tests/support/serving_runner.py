@@ -21,7 +21,7 @@ def main(text: str) -> int:
     options = json.loads(text)
     sys.path[:0] = options.get("path", [])
     from wsgigroups.runtime.protocol import engines, libraries
-    from wsgigroups.runtime.serving.server import Server
+    from wsgigroups.runtime.server import Server
     from wsgigroups.runtime.wire.board import Board, private
     from wsgigroups.runtime.wire.pulse import Pulse
     from wsgigroups.runtime.wire.spec import Serving

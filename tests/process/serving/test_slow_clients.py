@@ -1,6 +1,6 @@
 """Hundreds of slow clients at one server process, and an honest one beside them who must not notice.
 
-How each of them ends is in `unit/serving/test_time.py`, on a clock that tests move; here it is their cost till then.
+How each of them ends is in `unit/front/test_time.py`, on a clock that tests move; here it is their cost till then.
 """
 
 from __future__ import annotations

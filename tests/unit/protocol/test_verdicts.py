@@ -10,9 +10,9 @@ from support.feeding import converse, feed, new_connection, splittings
 from support.serving import ENGINES
 from unit.protocol import corpus
 
+from wsgigroups.runtime.front.connection import IDLE, Connection
+from wsgigroups.runtime.front.intake import Intake
 from wsgigroups.runtime.protocol.errors import ProtocolError
-from wsgigroups.runtime.serving.connection import IDLE, Connection
-from wsgigroups.runtime.serving.intake import Intake
 
 
 @pytest.mark.parametrize("engine", ENGINES)

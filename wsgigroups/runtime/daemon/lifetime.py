@@ -15,7 +15,7 @@ import time
 from typing import Any, Dict, Optional
 
 from ..log import Log
-from ..serving.server import Server
+from ..server import Server
 from ..wire import messages
 from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board
 from ..wire.exits import STEPS

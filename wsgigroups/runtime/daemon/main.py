@@ -14,7 +14,7 @@ import sys
 from typing import Any, Callable, List, Optional
 
 from ..log import Log, escaped, to_descriptor
-from ..serving.server import Server
+from ..server import Server
 from ..wire import messages
 from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS

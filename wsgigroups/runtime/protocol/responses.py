@@ -49,7 +49,7 @@ REASONS = {
     500: "Internal Server Error",
     501: "Not Implemented",
     503: "Service Unavailable",
-    504: "Gateway Timeout",
+    504: "Caller Timeout",
     505: "HTTP Version Not Supported",
 }
 

@@ -3,7 +3,7 @@
 Made by the manager with the socket and passed with it. Used by the leader of each process. Word 0 is when somebody with
 a free request thread took a connection: a process that has none tells by it whether its siblings still serve what
 waits. A word for each slot holds how many connections its process has, or how many requests wait in it when no thread
-is free, and when it said so; a second one what it has done of late: see serving/siblings.py for what others do about
+is free, and when it said so; a second one what it has done of late: see front/siblings.py for what others do about
 it. CLOCK_MONOTONIC; 8-byte stores, the last one wins, which is all that is asked of them. Only processes of one group
 share a page, so a tenant can mislead nobody but itself; the seals keep its size.
 """

@@ -1,0 +1,131 @@
+"""The threads that may call the application: what each is doing, and what it has done.
+
+See crew.Crew for who runs when.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Callable, List, Optional, Tuple
+
+from ..front.connection import Connection
+from ..records.tally import Tally
+from ..wire.board import BUSY_WORD
+
+
+class RequestThread:
+    """One thread that may call the application."""
+
+    __slots__ = ("busy_word", "connection", "tally", "thread", "wake")
+
+    def __init__(self, index: int) -> None:
+        self.busy_word = BUSY_WORD + index
+        self.tally = Tally()
+        self.connection: Optional[Connection] = None  # whose request it runs, or ran last
+        self.wake = threading.Lock()  # released to give it the baton, or to end it
+        self.wake.acquire()
+        self.thread: Optional[threading.Thread] = None
+
+    def asked(self) -> str:
+        """Return method and target of its request, or of its last one; "" if that is not known any more."""
+        connection = self.connection
+        head = connection.head if connection is not None else None
+        return "%s %s" % (head.method, head.target) if head is not None else ""
+
+    def waited(self, connection: Connection, start_ns: int) -> None:
+        """Count how long a request has waited for a thread."""
+        # A known call begins when the one before has ended, which may be before its request was looked at.
+        self.tally.queue_ns += max(0, start_ns - connection.arrived_ns)
+        connection.arrived_ns = 0
+
+
+def _for(asked: str, age_ns: int) -> str:
+    return "%s for %.1f s" % (asked, age_ns / 1e9)
+
+
+class RequestThreads:
+    """All of them, started one by one when they are needed. The caller of what changes them holds the poller's lock."""
+
+    def __init__(
+        self, most: int, stack_size_bytes: int, work: Callable[[RequestThread], None], log: Callable[[str, str], None]
+    ) -> None:
+        """stack_size_bytes: 0: the system's; work: what each runs, with itself; log: level and text."""
+        self.most = most
+        self.all: List[RequestThread] = []
+        self.idle: List[RequestThread] = []  # last in, first out: few threads stay warm
+        self._stack_size_bytes = stack_size_bytes
+        self._work = work
+        self._log = log
+
+    def wake_one(self) -> bool:
+        """Wake an idle thread, or start one; False if all there may be are busy."""
+        if self.idle:
+            self.idle.pop().wake.release()
+            return True
+        if len(self.all) >= self.most:
+            return False
+        thread = RequestThread(len(self.all))
+        thread.wake.release()
+        try:
+            self._start(thread)
+        except RuntimeError as error:  # a limit on processes or memory: serve with those that exist
+            self._log("error", "cannot start request thread %d of %d: %s" % (len(self.all) + 1, self.most, error))
+            self.most = max(1, len(self.all))
+            return False
+        self.all.append(thread)
+        return True
+
+    def _start(self, thread: RequestThread) -> None:
+        before = threading.stack_size(self._stack_size_bytes) if self._stack_size_bytes else None
+        try:
+            name = "wsgigroups-request-%d" % len(self.all)
+            thread.thread = threading.Thread(target=self._work, args=(thread,), name=name, daemon=True)
+            thread.thread.start()
+        finally:
+            if before is not None:
+                threading.stack_size(before)
+
+    def busy(self, words: memoryview) -> bool:
+        """Whether one is in the application."""
+        return any(words[thread.busy_word] for thread in self.all)
+
+    def in_flight(self, words: memoryview, now_ns: int) -> List[str]:
+        """Return method, target and age of the requests in the application, the oldest first.
+
+        Read while the threads go on: a request that ends meanwhile may be there.
+        """
+        found = []
+        for thread in list(self.all):
+            since_ns, asked = words[thread.busy_word], thread.asked()
+            if since_ns and asked:
+                found.append((since_ns, asked))
+        return [_for(asked, now_ns - since_ns) for since_ns, asked in sorted(found)]
+
+    def request_of(
+        self, words: memoryview, number: int, since_ns: int, now_ns: int
+    ) -> Tuple[int, Callable[[], bool], str]:
+        """Return the ident of a thread, 0 if it runs no request since then; whether it still does; what it is."""
+
+        def still() -> bool:
+            return since_ns > 0 and bool(words[BUSY_WORD + number] == since_ns)
+
+        threads = list(self.all)
+        if not 0 <= number < len(threads) or not still():
+            return 0, still, ""
+        thread = threads[number].thread
+        ident = thread.ident if thread is not None else None
+        return ident or 0, still, _for(threads[number].asked(), now_ns - since_ns)
+
+    def wake_idle(self) -> None:
+        """Wake those that are idle, so that they end."""
+        idle, self.idle = self.idle, []
+        for thread in idle:
+            thread.wake.release()
+
+    def join(self, until_s: float) -> bool:
+        """Wait for all to end; until_s: as time.monotonic. Returns whether they have. Without the lock."""
+        threads = [thread.thread for thread in self.all if thread.thread is not None]
+        for thread in threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)

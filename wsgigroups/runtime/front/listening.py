@@ -1,0 +1,241 @@
+"""The listening sockets, shared with every process of the group: when to watch them, and accepting.
+
+Used by the leader alone. EPOLLEXCLUSIVE wakes one idle process for a new connection; that wake-up is lost unless the
+process accepts, so whoever sees a listener ready accepts before anything else. A process without a free request thread
+does not watch: its siblings take what comes, if there are any. If every sibling says on the pulse of the listener that
+it has no thread free either, and no shorter queue, a process whose calls end takes a few of those that wait into its
+own. A process whose calls do not end is stuck: it takes none until no sibling has taken one for a while; then nobody
+gets on, and connections are taken in so that queue-timeout and connect-timeout hold for them. A process that has more
+connections than a sibling leaves it the next one. See siblings.Siblings.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from ..protocol.forwarding import Trust
+from ..protocol.names import TRUSTED, UNTRUSTED
+from ..wire.pulse import Pulse
+from .connection import Connection
+from .siblings import Siblings
+
+PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
+_BRISK_S = 0.005  # … while its calls end
+_PROBES = 8  # so many looks in a row must find one, and none that a sibling has taken
+_FRESH_NS = int(_PROBES * PROBE_S * 1e9)  # … and for so long nobody was free
+_LATELY_NS = int(2 * PROBE_S * 1e9)  # between two looks; after a longer time it is not known when calls have ended
+PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
+_MOST = 64  # taken in at once, when nobody gets on
+_FEW = 4  # taken in at once, when nobody is free
+LEAVE_NS = 2_000_000  # for so long a connection is left to siblings
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Listener:
+    """One listening socket and what its connections have in common."""
+
+    def __init__(self, sock: socket.socket, base: Dict[str, Any], pulse: Optional[Pulse] = None) -> None:
+        self.sock = sock
+        self.pulse = pulse  # shared with all who accept here; None: nobody else does
+        self.fd = sock.fileno()
+        # What socket.accept does with it, but for the enumerations that it makes of numbers, for each connection anew.
+        self._accept: Callable[[], Tuple[int, Any]] = sock._accept  # type: ignore[attr-defined]
+        self._family = int(sock.family)
+        self.unix = sock.family == socket.AF_UNIX
+        self.base = dict(base)
+        self._wildcard = False
+        if self.unix:
+            # No port and no name: what the Host field says is completed by the caller.
+            self.base.update(SERVER_NAME="localhost", SERVER_PORT="80", REMOTE_ADDR="", REMOTE_PORT="")
+        else:
+            address = sock.getsockname()
+            self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
+            self.base.update(SERVER_NAME=address[0], SERVER_PORT=str(address[1]))
+
+    def accept(self, trust: Trust) -> Connection:
+        """Take one connection. Raises BlockingIOError when there is none, OSError."""
+        fd, address = self._accept()
+        sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fd)
+        if sock.gettimeout() is not None:  # the application has called socket.setdefaulttimeout
+            sock.setblocking(False)
+        base = self.base.copy()
+        if self.unix:
+            return Connection(sock, base, TRUSTED if trust.unix else UNTRUSTED, "unix peer", True)
+        base["REMOTE_ADDR"] = host = address[0]
+        base["REMOTE_PORT"] = str(address[1])
+        if self._wildcard:
+            base["SERVER_NAME"] = sock.getsockname()[0]
+        trusted = trust.covers(host) if trust else False
+        return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)
+
+
+class Listening:
+    """All listeners of this process, and whether epoll watches them now."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        epoll: select.epoll,
+        clock: Callable[[], int],
+        log: Callable[[str, str], None],
+        has_siblings: bool,
+        slot: int = 0,
+    ) -> None:
+        self._by_fd = {listener.fd: listener for listener in listeners}
+        self._epoll = epoll
+        self._clock = clock
+        self._log = log
+        self._has_siblings = has_siblings
+        pulses = [listener.pulse for listener in listeners if listener.pulse is not None]
+        self.siblings = Siblings(pulses, slot, clock, has_siblings)
+        self._left: Dict[int, int] = {}  # by listener: its pulse when we left a connection to others
+        self.watching = False
+        self.stopped = False
+        self.leaving = False  # a successor serves, or will soon: connections that no thread is free for are for it
+        self.paused_until_ns = 0
+        self.saturated = False  # no request thread is free
+        self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
+        self._taken = 0  # connections since the start
+        self._looks = 0  # in a row that saw connections wait
+        self._first_look_ns = self._looked_ns = 0  # when `probe` looked: the first of those, and last
+        self._ended = 0  # how many calls had ended by then
+        self._waiting = select.poll()
+        for fd in self._by_fd:
+            self._waiting.register(fd, select.POLLIN)
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._by_fd
+
+    def adjust(self, full: bool) -> None:
+        """Watch or do not, as the state of the process wants; cheap when nothing changed."""
+        wanted = not (self.stopped or self.paused_until_ns or full or (self.occupied and self._siblings_are_better()))
+        if wanted == self.watching:
+            return
+        if not wanted:
+            self.unwatch()
+            return
+        self.watching = True
+        self._looks = 0
+        for fd in self._by_fd:
+            self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+
+    @property
+    def occupied(self) -> int:
+        """Whether a sibling may serve new connections better: 2 when no thread is free, 1 when one is, but no lane."""
+        return 2 if self.saturated else 1 if self.reserved else 0
+
+    def _siblings_are_better(self) -> bool:
+        """Whether to leave new connections to siblings: the caller is occupied."""
+        if self.saturated:
+            return self.leaving or not self.siblings.alone()
+        return self.siblings.have_lane()
+
+    def unwatch(self) -> None:
+        """Have epoll wake others for new connections."""
+        if not self.watching:
+            return
+        self.watching = False
+        self._looks = 0
+        for fd in self._by_fd:
+            self._epoll.unregister(fd)
+
+    @property
+    def descriptors(self) -> List[int]:
+        """Of all listeners."""
+        return list(self._by_fd)
+
+    def forget(self) -> None:
+        """Close the listeners in a forked child."""
+        for listener in self._by_fd.values():
+            listener.sock.close()
+
+    def anybody_waits(self) -> bool:
+        """Whether a connection waits to be accepted now."""
+        return not self.stopped and bool(self._waiting.poll(0))
+
+    def probing(self) -> bool:
+        """Tell whether `probe` should be called every PROBE_S."""
+        if self.watching or self.stopped or self.leaving or self.paused_until_ns:
+            return False
+        return self._has_siblings and bool(self.occupied)
+
+    @property
+    def probe_s(self) -> float:
+        """How soon to look again."""
+        return _BRISK_S if self.siblings.moves(self._clock()) else PROBE_S
+
+    def probe(self, ended: int) -> List[Tuple[int, int]]:
+        """Look once: listeners to accept from, and how many connections at most.
+
+        ended: how many calls have ended here, since whenever.
+        """
+        now_ns = self._clock()
+        lately = ended - self._ended if now_ns - self._looked_ns <= _LATELY_NS else 0
+        self._looked_ns, self._ended = now_ns, ended
+        if lately > 0:
+            self.siblings.moved()
+        waiting = [fd for fd, _events in self._waiting.poll(0)]
+        ready = [fd for fd in waiting if not self._served(fd)]
+        self._looks = self._looks + 1 if ready else 0
+        if self._looks == 1:
+            self._first_look_ns = now_ns
+        if self._looks >= _PROBES and now_ns - self._first_look_ns >= _FRESH_NS:
+            self._looks = 0
+            return [(fd, _MOST) for fd in ready]
+        return [(fd, min(lately, _FEW)) for fd in waiting if lately > 0 and self._nobody_better(fd)]
+
+    def _nobody_better(self, fd: int) -> bool:
+        """Whether every sibling has said that it has no thread free, and at least as many requests that wait."""
+        pulse = self._by_fd[fd].pulse
+        return pulse is not None and self.siblings.all_longer(pulse)
+
+    def _served(self, fd: int) -> bool:
+        """Whether a sibling with a free thread has taken a connection a short while ago."""
+        pulse = self._by_fd[fd].pulse
+        return pulse is not None and self._clock() - pulse.word[0] < _FRESH_NS
+
+    def tell(self, connections: int) -> None:
+        """Let siblings know how many connections there are here, or that no thread is free."""
+        self.siblings.tell(connections, self.saturated, self.reserved, self.stopped)
+
+    def leaves(self, fd: int, connections: int) -> bool:
+        """Whether the connection that waits should rather go to a sibling.
+
+        Kept connections stay where they are accepted, so a burst that one process takes alone keeps one core busy for
+        as long as its clients stay. The wake-up was for us, and the sibling may sleep: if nobody has taken a
+        connection when the pause is over, we do.
+        """
+        pulse = self._by_fd[fd].pulse
+        if pulse is None or not self._has_siblings:
+            return False
+        wanted = self.siblings.want(pulse, connections, self._taken, self.reserved)
+        if self._left.pop(fd, None) == pulse.word[0] or not wanted:
+            return False
+        self._left[fd] = pulse.word[0]
+        self.paused_until_ns = self._clock() + LEAVE_NS
+        return True
+
+    def accept(self, fd: int, trust: Trust, most: int) -> List[Connection]:
+        """Accept up to `most` connections."""
+        found: List[Connection] = []
+        listener = self._by_fd[fd]
+        if listener.pulse is not None and not self.saturated:
+            listener.pulse.word[0] = self._clock()
+        while len(found) < most:
+            try:
+                found.append(listener.accept(trust))
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._log("error", "cannot accept connections for the next second: %s" % error)
+                    self.paused_until_ns = self._clock() + PAUSE_NS
+                    break
+                if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+                    raise
+                # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
+        self._taken += len(found)
+        return found

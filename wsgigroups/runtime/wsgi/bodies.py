@@ -1,0 +1,189 @@
+"""wsgi.input: a body that is here already, none at all, or one that is still arriving.
+
+Runs in the request thread that owns the connection. A body that ends early, is malformed or comes too slowly raises
+from `read`, again at each call, and the request's answer is discarded: nothing short ever looks whole.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import Callable, Iterator, List, Optional
+
+from ..front.connection import Connection
+from ..front.keeping import SECOND_NS
+from ..front.output import DONT_WAIT
+from ..front.poller import BODY_GRACE_NS, BODY_RATE_BYTES
+from ..protocol.chunked import ChunkedDecoder
+from ..protocol.errors import ProtocolError
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ_BYTES = 262144
+
+
+class BodyError(OSError):
+    """The rest of the request's body cannot be had."""
+
+
+class EmptyBody:
+    """The input of every request without a body; it has no state, so all requests share one."""
+
+    def read(self, size: Optional[int] = -1) -> bytes:
+        """Return b"", the end."""
+        return b""
+
+    def readline(self, size: Optional[int] = -1) -> bytes:
+        """Return b"", the end."""
+        return b""
+
+    def readlines(self, hint: Optional[int] = -1) -> List[bytes]:
+        """Return no lines."""
+        return []
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+class ArrivingBody:
+    """A body read from the socket as the application asks for it. Raises BodyError."""
+
+    def __init__(self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int]) -> None:
+        head = connection.head
+        assert head is not None
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._expects = expects
+        self._clock = clock
+        self._decoder: Optional[ChunkedDecoder] = connection.decoder
+        self._buffer = connection.body  # received and not yet read
+        self._position = 0  # in the buffer
+        self._left = head.length - len(connection.body)  # still to come; not known for a chunked body
+        self._waited_ns = 0  # for the client; what the application does between two reads is not the client's time
+        self.answer_began = False  # set by the exchange when a byte of the answer leaves
+        self.received_bytes = len(connection.body)
+        self.error: Optional[ProtocolError] = None  # why there is no more; its status is the answer that is due
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body has arrived, read or not."""
+        return self._left == 0 if self._decoder is None else self._decoder.complete
+
+    def read(self, size: Optional[int] = -1) -> bytes:
+        """Return `size` bytes, fewer only at the end; all that is left without a size."""
+        if size is None or size < 0:
+            blocks = [self._take(len(self._buffer) - self._position)]
+            while self._fill():
+                blocks.append(self._take(len(self._buffer)))
+            return b"".join(blocks)
+        if len(self._buffer) - self._position >= size:
+            return self._take(size)
+        blocks = []
+        while size:
+            if self._position == len(self._buffer) and not self._fill():
+                break
+            block = self._take(size)
+            blocks.append(block)
+            size -= len(block)
+        return b"".join(blocks)
+
+    def readline(self, size: Optional[int] = -1) -> bytes:
+        """Return up to and with the next newline, at most `size` bytes."""
+        limit = -1 if size is None or size < 0 else size
+        blocks: List[bytes] = []
+        while limit:
+            if self._position == len(self._buffer) and not self._fill():
+                break
+            end = self._buffer.find(b"\n", self._position) + 1
+            count = (end or len(self._buffer)) - self._position
+            if limit > 0:
+                count = min(count, limit)
+                limit -= count
+            block = self._take(count)
+            blocks.append(block)
+            if block.endswith(b"\n"):
+                break
+        return b"".join(blocks)
+
+    def readlines(self, hint: Optional[int] = -1) -> List[bytes]:
+        """Return all lines, or those whose sizes add up to `hint` bytes."""
+        lines, size = [], 0
+        for line in self:
+            lines.append(line)
+            size += len(line)
+            if hint is not None and 0 < hint <= size:
+                break
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _take(self, count: int) -> bytes:
+        block = self._buffer[self._position : self._position + count]
+        self._position += len(block)
+        if self._position >= len(self._buffer):
+            self._buffer = b""
+            self._position = 0
+        return block
+
+    def _fill(self) -> bool:
+        """Receive something into the empty buffer; False at the end of the body."""
+        while not self._buffer:
+            if self.error is not None:
+                raise BodyError("cannot read the rest of the request's body: %s" % self.error.reason)
+            if self.complete:
+                return False
+            try:
+                self._receive()
+            except ProtocolError as error:
+                self.error = error
+        return True
+
+    def _receive(self) -> None:
+        """One read from the socket. Raises ProtocolError with the status that is due."""
+        if self._expects:
+            self._expects = False
+            if not self.answer_began:  # in the middle of the answer it would be part of it; a final status says enough
+                self._invite()
+        sock = self._connection.sock
+        wanted = _READ_BYTES if self._decoder is not None else min(_READ_BYTES, self._left)
+        try:
+            data = sock.recv(wanted, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self._wait()
+            return
+        except OSError as error:
+            raise ProtocolError(0, "the client is gone (%s)" % error) from None
+        if not data:
+            raise ProtocolError(0, "the client closed the connection in the middle of it")
+        self.received_bytes += len(data)
+        if self._decoder is None:
+            self._left -= len(data)
+            self._buffer = data
+            return
+        self._buffer = self._decoder.feed(data)
+        if self._decoder.complete:
+            self._connection.data = self._decoder.rest
+
+    def _wait(self) -> None:
+        """Wait for the client. Raises ProtocolError(408)."""
+        allowed_ns = max(BODY_GRACE_NS, self.received_bytes * SECOND_NS // BODY_RATE_BYTES) - self._waited_ns
+        if self._timeout_s:
+            allowed_ns = min(allowed_ns, int(self._timeout_s * SECOND_NS))
+        poller = select.poll()
+        poller.register(self._connection.fd, select.POLLIN)
+        began_ns = self._clock()
+        ready = poller.poll(max(1, allowed_ns // 1_000_000))
+        waited_ns = self._clock() - began_ns
+        self._waited_ns += waited_ns
+        if not ready and waited_ns >= allowed_ns:
+            raise ProtocolError(408, "it came too slowly, or socket-timeout is over")
+
+    def _invite(self) -> None:
+        """Tell the client that its body is wanted (RFC 9110 section 10.1.1)."""
+        try:
+            self._connection.sock.send(_CONTINUE, DONT_WAIT)
+        except OSError as error:  # 25 bytes on an empty socket fail only when the client is gone
+            raise ProtocolError(0, "the client is gone (%s)" % error) from None
+
+
+EMPTY_BODY = EmptyBody()
