@@ -52,7 +52,7 @@ class Driven:
             engine=engines.split,
             **more,
         )
-        self.poller, self.gateway, self.crew = self.server._poller, self.server._caller, self.server._crew
+        self.poller, self.caller, self.crew = self.server._poller, self.server._caller, self.server._crew
         self.server._listening.adjust(False)
 
     @staticmethod
