@@ -48,6 +48,11 @@ class Serving:
     trusted_proxies: Tuple[str, ...] = ()  # CIDR networks, or "unix" for peers on UNIX sockets
     access_log: str = "off"  # off, common, combined, json
     interruptible: bool = False  # requests may be interrupted (interrupt-timeout)
+    limit_request_line: int = 8190  # bytes of a request line
+    limit_request_field_size: int = 8190  # bytes of one field line
+    limit_request_fields: int = 100  # field lines of a head
+    limit_request_body: int = 0  # bytes of a body of either coding; 0: no limit
+    chunked_bodies: str = "collect"  # before the call, with a length; or "stream": as they come
 
     def tuned(self, changes: Dict[str, Any]) -> "Serving":
         """Return a copy with the known keys of `changes`; unknown keys are ignored (a newer manager)."""
