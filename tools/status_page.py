@@ -27,7 +27,8 @@ Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `pr
 `threads`, `user`, `group`, `listen`, `python`, `restarts`, `last_error`, `log`, `scaled` (by hand), `processes`.
 
 Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
-`uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`, `retry_in_s`, `last_death`.
+`uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,
+`retry_in_s`, `last_death`.
 """
 
 _FIGURES = """
