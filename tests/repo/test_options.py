@@ -183,7 +183,7 @@ def test_effects_of_both_directions_are_read() -> None:
     """So that the test above cannot pass by reading nothing."""
     assert effects(TABLE["memory-limit"].effect) == (Effect.LIVE, {When.RAISED: Effect.REPLACE})
     assert effects(TABLE["processes"].effect) == (Effect.LIVE, {When.WRITTEN: Effect.REPLACE})
-    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 3
+    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 7
 
 
 def written(option: Option, value: Any) -> Any:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
 _LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
+# Without a value these are what the process has inherited.
+_INHERITED = {name: getattr(resource, f"RLIMIT_{name}") for name in ("CORE", "NPROC", "NOFILE", "FSIZE")}
 
 
 def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None]) -> None:
@@ -38,7 +40,8 @@ def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None])
     changes: list[tuple[str, Callable[[], None]]] = [
         ("cpu-priority", lambda: _set_priority(process.pid, int(target.spec["cpu_priority"])))
     ]
-    for name, number in _LIMIT.items():
+    inherited = {name: number for name, number in _INHERITED.items() if name in target.spec["rlimits"]}
+    for name, number in {**_LIMIT, **inherited}.items():
         soft, hard = target.spec["rlimits"].get(name, unlimited)
         changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, (int(soft), int(hard)))))
     for what, change in changes:  # one that is refused must not keep the others back

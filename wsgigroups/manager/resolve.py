@@ -231,7 +231,10 @@ def _rules(group: Group) -> dict[str, Any]:
 
 
 def _limits(group: Group) -> dict[str, tuple[int, int]]:
-    limits = {"CORE": (0, 0)}
+    limits = {"CORE": (group.limit_core, group.limit_core)}
+    for name, value in (("NPROC", group.limit_nproc), ("NOFILE", group.limit_nofile), ("FSIZE", group.limit_fsize)):
+        if value:
+            limits[name] = (value, value)
     if group.cpu_time_limit:
         soft = int(group.cpu_time_limit)
         behind = int(group.graceful_timeout + group.shutdown_timeout) * group.threads + 2

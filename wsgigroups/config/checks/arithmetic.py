@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from wsgigroups.config.source import Path
 
 ADVISED_THREADS = 64
+THREADS_BESIDE = 2  # of a process, besides those for requests: the main thread and the monitor
+LEAST_DESCRIPTORS = 32
 _LATE = {
     "PYTHONHOME": "python-home",
     "PYTHONPATH": "python-path",
@@ -74,6 +76,15 @@ def _memory(group: Group, _server: Server) -> Found:
         )
 
 
+def _ceilings(group: Group, _server: Server) -> Found:
+    for name, limit, least in (
+        ("limit-nproc", group.limit_nproc, group.threads + THREADS_BESIDE),
+        ("limit-nofile", group.limit_nofile, LEAST_DESCRIPTORS),
+    ):
+        if 0 < limit < least:
+            yield "WG0518", name, f"{name} is {limit}, a process takes {least} to start", f"at least {least}"
+
+
 def _late_variables(group: Group, _server: Server) -> Found:
     for name in sorted(_LATE.keys() & group.environment.keys()):
         yield (
@@ -90,4 +101,4 @@ def _without_effect(group: Group, _server: Server) -> Found:
             yield "WG0516", name, f"{name} is accepted and has no effect here", "leave it out"
 
 
-_CHECKS = (_threads, check_queue, check_requests, check_endings, _memory, _late_variables, _without_effect)
+_CHECKS = (_threads, check_queue, check_requests, check_endings, _memory, _ceilings, _late_variables, _without_effect)

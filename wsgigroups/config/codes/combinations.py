@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.config.codes.entry import note, warning
+from wsgigroups.config.codes.entry import error, note, warning
 
 _BLOG = '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["127.0.0.1:8000"]\n'
 
@@ -119,5 +119,13 @@ COMBINATIONS = (
         "queue-timeout never decides.",
         "Set connect-timeout to queue-timeout or less.",
         _BLOG + 'queue-timeout = "5s"\nconnect-timeout = "15s"\n',
+    ),
+    error(
+        "WG0518",
+        "A limit that keeps a process from starting",
+        "A process takes threads + 2 of limit-nproc, and of limit-nofile 32 descriptors before it has a connection: "
+        "its listeners, logs, libraries that are being loaded. Below that it cannot start.",
+        "Raise the limit; limit-nproc counts all processes and threads of the group's user.",
+        _BLOG + "limit-nproc = 10\n",
     ),
 )
