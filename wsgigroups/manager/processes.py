@@ -19,7 +19,7 @@ from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
         self._hooks = hooks
         # a quick daemon can be ready before the spawner's answer was read; what it said waits for that
         self._held: list[messages.Message] = []

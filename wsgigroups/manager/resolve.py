@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.config.interpreters import Interpreter, can_execute, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.manager.confinement import confinement_of
 from wsgigroups.manager.environment import build_environment
 from wsgigroups.manager.identity import (
     Person,
@@ -305,6 +306,7 @@ def _spec(
         umask=int(group.umask, 8) if group.umask is not None else None,
         chroot=str(group.chroot) if group.chroot and person else None,
         rlimits=_limits(group),
+        confinement=confinement_of(group),
         cpu_priority=group.cpu_priority,
         oom_score_adj=0 if person else None,
         python_home=python_home,

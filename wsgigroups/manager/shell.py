@@ -244,6 +244,7 @@ class Shell:
         life = process.life
         match message:
             case messages.Ready() if message.life == life:
+                process.confined = message.confinement
                 self.dispatch(model.LifeBecameReady(life))
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]

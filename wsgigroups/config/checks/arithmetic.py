@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.checks.confinement import check_confinement
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.config.units import approximate_bytes, format_bytes
@@ -101,4 +102,14 @@ def _without_effect(group: Group, _server: Server) -> Found:
             yield "WG0516", name, f"{name} is accepted and has no effect here", "leave it out"
 
 
-_CHECKS = (_threads, check_queue, check_requests, check_endings, _memory, _ceilings, _late_variables, _without_effect)
+_CHECKS = (
+    _threads,
+    check_queue,
+    check_requests,
+    check_endings,
+    _memory,
+    _ceilings,
+    check_confinement,
+    _late_variables,
+    _without_effect,
+)

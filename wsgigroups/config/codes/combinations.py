@@ -128,4 +128,34 @@ COMBINATIONS = (
         "Raise the limit; limit-nproc counts all processes and threads of the group's user.",
         _BLOG + "limit-nproc = 10\n",
     ),
+    error(
+        "WG0519",
+        "Hidden from the processes that need it",
+        "private-tmp or inaccessible-paths hides a directory with the application, its environment or its working "
+        "directory, so that the processes cannot start.",
+        "Move it, or leave the path out.",
+        _BLOG + 'home = "/tmp/blog"\nprivate-tmp = true\n',
+    ),
+    error(
+        "WG0520",
+        "A path with two meanings",
+        "The same path is in read-only-paths and in read-write-paths.",
+        "Take it out of one of them. Below a path of one list, longer paths may be in the other.",
+        _BLOG + 'read-only-paths = ["/srv"]\nread-write-paths = ["/srv"]\n',
+    ),
+    error(
+        "WG0521",
+        "A filter that keeps processes from serving",
+        "A list with ~ refuses system calls, and some of these are what every process makes to serve at all. A list "
+        "without ~ always has them.",
+        "Take the call, or the set that holds it, out of the list.",
+        _BLOG + 'system-call-filter = ["~@network-io"]\n',
+    ),
+    warning(
+        "WG0522",
+        "An exception from nothing",
+        "read-write-paths says what stays writable; nothing is made read-only here.",
+        'Set read-only-paths, or protect-system = "strict".',
+        _BLOG + 'read-write-paths = ["/srv/blog/media"]\n',
+    ),
 )

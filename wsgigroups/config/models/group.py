@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.config.models.confinement import ResourceOptions
+from wsgigroups.config.models.confinement import ConfinementOptions, ResourceOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
 from wsgigroups.config.models.requests import RequestOptions
@@ -13,6 +13,7 @@ from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, Py
 # pydantic takes fields from the last base to the first; this order is that of the documentation
 class Group(
     ObservationOptions,
+    ConfinementOptions,
     ResourceOptions,
     LimitOptions,
     ConnectionOptions,

@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from ..log import Log
 from ..server import Server
@@ -55,8 +55,11 @@ class Lifetime:
         self._rules: Rules
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
 
-    def start(self, server: Server, rules: Rules) -> None:
-        """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises."""
+    def start(self, server: Server, rules: Rules, confined: Mapping[str, Any]) -> None:
+        """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises.
+
+        confined: what became of the options of confinement.
+        """
         self._server = server
         self._rules = rules
         server.on_maximum_requests = self._maximum_requests
@@ -74,6 +77,7 @@ class Lifetime:
                 os.getpid(),
                 "%d.%d.%d" % sys.version_info[:3],
                 str(getattr(server, "protocol_name", "")),
+                dict(confined),
             )
         )
 

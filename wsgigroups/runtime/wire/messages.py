@@ -189,6 +189,7 @@ class Ready(Message):
     pid: int
     python: str = ""
     protocol: str = ""  # "httptools" or "h11"
+    confinement: Dict[str, Any] = field(default_factory=dict)  # option → what became of it: daemon.confining
 
 
 @dataclass(frozen=True)
