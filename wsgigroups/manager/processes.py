@@ -61,7 +61,7 @@ class Process:
             self._hooks.on_message(self, message)
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message on the channel; the caller keeps its descriptors."""
+        """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does."""
         self.channel.send(message.to_frame(), fds)
 
     @property

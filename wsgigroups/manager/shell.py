@@ -6,12 +6,13 @@ Runs in the manager's only thread, on its event loop. Decides nothing; never wai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
@@ -22,6 +23,7 @@ from wsgigroups.manager.spawners import Spawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.runtime.wire import board, messages
+from wsgigroups.runtime.wire.frames import FrameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,50 +129,76 @@ class Shell:
         try:
             spawner = await self.pool.get(target.spawner)
             process = self._start(record, target, spawner)
-        except (WsgigroupsError, OSError) as error:
-            permanent = isinstance(error, WsgigroupsError)
-            text = error.message if isinstance(error, WsgigroupsError) else f"cannot spawn: {error.strerror}"
-            self.dispatch(model.LifeRefused(record.life, text, permanent))
+        except WsgigroupsError as error:
+            self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
+            return
+        except FrameError as error:
+            self.dispatch(model.LifeRefused(record.life, str(error), permanent=True))
+            return
+        except OSError as error:
+            self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror}"))
             return
         found = self.state.find(record.life)
         if found is None:
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
 
     def _start(self, record: Record, target: GroupTarget, spawner: Spawner) -> Process:
+        """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then."""
         spec = build_spec(target, record)
-        log_fd = open_log(Path(target.log_path))
-        try:
+        with contextlib.ExitStack() as passed:
+            log_fd = open_log(Path(target.log_path))
+            passed.callback(os.close, log_fd)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            board_fd = board.create(spec.serving.threads, f"wsgigroups-{record.group}")
-        except OSError:
-            os.close(log_fd)
-            raise
-        info = {
-            "group": record.group,
-            "slot": record.slot,
-            "fingerprint": record.fingerprint,
-            "threads": spec.serving.threads,
-            "spawner": spawner.key,
-            "started_at": moment(),
-        }
-        process = Process(record.life, info, ours, board_fd, self.hooks)
-        self.processes[record.life] = process
-        spawner.send(messages.Fork(record.life, info), [theirs.fileno(), process.channel_fd, board_fd])
-        theirs.close()
-        held = self.listeners.of(record.group)
-        fds = [held[address].sock.fileno() for address in spec.listen]
-        pulses = [held[address].pulse for address in spec.listen]
-        process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
-        os.close(log_fd)
+            passed.callback(theirs.close)
+            info = {
+                "group": record.group,
+                "slot": record.slot,
+                "fingerprint": record.fingerprint,
+                "threads": spec.serving.threads,
+                "spawner": spawner.key,
+                "started_at": moment(),
+            }
+            process = self._process(record.life, info, ours)
+            held = self.listeners.of(record.group)
+            fds = [held[address].sock.fileno() for address in spec.listen]
+            pulses = [held[address].pulse for address in spec.listen]
+            # first, because a spawner that is lost just then leaves this process behind, too
+            self.processes[record.life] = process
+            try:
+                spawner.send(messages.Fork(record.life, info), [theirs.fileno(), process.channel_fd, process.board_fd])
+                process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
+            except BaseException:
+                del self.processes[record.life]
+                process.close()  # a child that was forked already sees the end of its channel and leaves
+                raise
         self._keep_listeners(record.group, spawner)
         return process
+
+    def _process(self, life: int, info: dict[str, Any], ours: socket.socket) -> Process:
+        try:
+            board_fd = board.create(int(info["threads"]), f"wsgigroups-{info['group']}")
+        except BaseException:
+            ours.close()
+            raise
+        try:
+            return Process(life, info, ours, board_fd, self.hooks)
+        except BaseException:
+            os.close(board_fd)
+            ours.close()
+            raise
 
     def _keep_listeners(self, group: str, spawner: Spawner) -> None:
         for address, listener in self.listeners.of(group).items():
             info = {"group": group, "target": live.listener_to_json(listener.target)}
-            spawner.send(
-                messages.Keep("listener", f"{group} {address}", info), [listener.sock.fileno(), listener.pulse]
-            )
+            message = messages.Keep("listener", f"{group} {address}", info)
+            self._keep(spawner, message, [listener.sock.fileno(), listener.pulse])
+
+    def _keep(self, spawner: Spawner, message: messages.Keep, fds: list[int]) -> None:
+        try:
+            spawner.send(message, fds)
+        except OSError as error:  # the next spawn tries again; until then a next manager would have to bind anew
+            what = f"{message.kind} {message.key}"
+            self.outside.log("error", f"spawner {spawner.key} does not keep {what}: {error.strerror}")
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name."""
@@ -198,6 +226,8 @@ class Shell:
                 self.dispatch(model.LifeRefused(life, reason))
             case messages.Exited() if message.life in self.processes:
                 self.processes[message.life].reported(Exit(message.exit_code, message.signal))
+            case messages.Exited():  # its spec could not be sent
+                spawner.send(messages.Drop("process", str(message.life)))
             case _:
                 self.outside.log("warning", f"spawner {spawner.key}: {message} concerns nothing here")
         for fd in fds:
@@ -236,7 +266,7 @@ class Shell:
                 self._keep_listeners(name, spawner)
         for process in kept_processes(self.processes.values(), key):
             info = {**process.info, "pid": process.pid, "forked_here": False}
-            spawner.send(messages.Keep("process", str(process.life), info), process.keep_fds())
+            self._keep(spawner, messages.Keep("process", str(process.life), info), process.keep_fds())
 
     # What daemons say
 

@@ -57,7 +57,7 @@ class Spawner:
         self.send(messages.Hello(messages.ABI, os.getpid()))
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message; the caller keeps its descriptors."""
+        """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""
         self.connection.send(message.to_frame(), fds)
 
     def _frame(self, body: dict[str, Any], fds: list[int]) -> None:

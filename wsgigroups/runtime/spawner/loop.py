@@ -21,12 +21,13 @@ from ..log import Log
 from ..wire import messages
 from ..wire.board import WORD
 from ..wire.frames import Frame, FrameError
+from ..wire.sender import PAUSE_S
 from .children import Child, Item, Registry, close
-from .connection import Connection, ConnectionLostError, peer_uid
+from .connection import ConnectionLostError, ManagerConnection, peer_uid
 from .sessions import kill_session
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
-_PAUSE_MS = 100  # before trying again what the kernel refused for want of descriptors
+_PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
 _NO_REASON = 0
 
 Become = Callable[[int, int], NoReturn]  # channel, board: turns the forked child into a daemon
@@ -41,8 +42,8 @@ class Spawner:
         self._become = become
         self._log = log
         self._registry = Registry()
-        self._connections: List[Connection] = []
-        self._manager: Optional[Connection] = None
+        self._connections: List[ManagerConnection] = []
+        self._manager: Optional[ManagerConnection] = None
         self._retiring = False
         self._accept_paused = False
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -121,9 +122,9 @@ class Spawner:
             sock.close()
             self._log("warning", "refused a connection from uid %d" % uid)
             return
-        self._connections.append(Connection(sock))
+        self._connections.append(ManagerConnection(sock))
 
-    def _exchange(self, connection: Connection) -> None:
+    def _exchange(self, connection: ManagerConnection) -> None:
         connection.flush()
         frames = connection.receive()
         for body, fds in frames:
@@ -132,7 +133,7 @@ class Spawner:
             else:  # an earlier frame of the same read ended it
                 close(fds)
 
-    def _guarded(self, connection: Connection, work: Callable[[], None]) -> None:
+    def _guarded(self, connection: ManagerConnection, work: Callable[[], None]) -> None:
         """Do the work; when it shows that the connection is lost, forget it."""
         try:
             work()
@@ -144,7 +145,7 @@ class Spawner:
             self._log("error", "dropped a manager's connection:\n%s" % traceback.format_exc())
             self._forget(connection)
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: ManagerConnection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
         if connection is self._manager:
@@ -159,7 +160,7 @@ class Spawner:
 
     # Messages
 
-    def _handle(self, connection: Connection, frame: Frame) -> None:
+    def _handle(self, connection: ManagerConnection, frame: Frame) -> None:
         body, fds = frame
         try:
             message = messages.decode(body)
@@ -186,7 +187,7 @@ class Spawner:
             else:
                 self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
 
-    def _greet(self, connection: Connection, hello: messages.Hello) -> None:
+    def _greet(self, connection: ManagerConnection, hello: messages.Hello) -> None:
         if self._manager is not None and self._manager is not connection:
             self._log("notice", "a manager with pid %d took over" % hello.pid)
             self._forget(self._manager)
