@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Sequence
 
+    from wsgigroups.plan.desired import GroupTarget
+
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
@@ -41,6 +43,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self._hooks = hooks
         # a quick daemon can be ready before the spawner's answer was read; what it said waits for that
         self._held: list[messages.Message] = []

@@ -114,10 +114,10 @@ def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds:
         board.STATE["starting"]: Tenancy.STARTING,
         board.STATE["ready"]: Tenancy.READY,
     }.get(word, Tenancy.DRAINING)
-    timings = Timings(group.target.startup_timeout_s, float(group.target.spec["shutdown_timeout_s"]))
+    timings = Timings(group.target.startup_timeout_s, group.target.spec.shutdown_timeout_s)
     deadline = None
     if tenancy is Tenancy.DRAINING:
-        deadline = now + float(group.target.spec["eviction_timeout_s"]) + timings.shutdown_s + 1.0
+        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + 1.0
     elif tenancy is Tenancy.STARTING and timings.startup_s:
         deadline = now + timings.startup_s
     record = Record(

@@ -38,7 +38,6 @@ class Outside:
     """The directories and sinks a manager works with."""
 
     run_dir: Path
-    log_dir: Path
     log_fd: int
     log: Callable[[str, str], None]
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
@@ -48,7 +47,7 @@ class Outside:
 
 @dataclass(slots=True)
 class Shell:
-    """All that is not pure. `state` is only replaced by `dispatch`."""
+    """All that is not pure. `state` is replaced by `dispatch`, by `postpone`, and once by what `recover` found."""
 
     outside: Outside
     state: model.State = field(default_factory=model.State)
@@ -128,7 +127,7 @@ class Shell:
     async def _spawn(self, record: Record, target: GroupTarget) -> None:
         try:
             spawner = await self.pool.get(target.spawner)
-            process = self._start(record, target, spawner)
+            process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
             self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
             return
@@ -141,6 +140,11 @@ class Shell:
         found = self.state.find(record.life)
         if found is None:
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
+
+    def _target_now(self, record: Record, target: GroupTarget) -> GroupTarget:
+        """Return what the group has become while an interpreter started, where it still wants this process."""
+        group = self.state.groups.get(record.group)
+        return group.target if group and group.target.fingerprint == record.fingerprint else target
 
     def _start(self, record: Record, target: GroupTarget, spawner: Spawner) -> Process:
         """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then."""
@@ -159,6 +163,7 @@ class Shell:
                 "started_at": moment(),
             }
             process = self._process(record.life, info, ours)
+            process.given = target
             held = self.listeners.of(record.group)
             fds = [held[address].sock.fileno() for address in spec.listen]
             pulses = [held[address].pulse for address in spec.listen]
@@ -275,6 +280,7 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 self.dispatch(model.LifeBecameReady(life))
+                self._catch_up(process)
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
                 self.outside.log("error", f"{self._name(process)}: {text}")
@@ -290,6 +296,12 @@ class Shell:
                     self.dispatch(model.LifeWorn(life, message.reason))
             case _:
                 self.outside.log("warning", f"{self._name(process)}: a message that is not its own was dropped")
+
+    def _catch_up(self, process: Process) -> None:
+        """Push live options that changed on its way up: its limits could be set from outside only now."""
+        found = self.state.find(process.life)
+        if found and found[0].target != process.given:
+            live.tune(process, found[0].target, self.outside.log)
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         self.processes.pop(process.life, None)

@@ -74,7 +74,7 @@ def test_an_ordinary_manager_ignores_names_and_says_so(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
     found = targets({"blog": {"user": "nobody"}, "shop": {}}, server={"user": "daemon"})
     assert {found[name].user for name in found} == {f"#{ORDINARY_UID}"}
-    assert found["blog"].spec["identity"] is None
+    assert found["blog"].spec.identity is None
     end = f"ignored: the manager is not root, processes run as #{ORDINARY_UID}"
     assert plan(found, {}).notices == (f"blog: user {end}", f"shop: [server] user {end}")
 

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager import model, vitals
 from wsgigroups.manager.vitals import Watcher
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Snapshot
 
-RULES = {
-    "threads": 4,
-    "request_timeout_s": 10.0,
-    "request_timeout_mode": "each",
-    "interrupt_timeout_s": 5.0,
-    "deadlock_timeout_s": 0.0,
-}
+RULES = Rules(
+    threads=4,
+    request_timeout_s=10.0,
+    request_timeout_mode="each",
+    interrupt_timeout_s=5.0,
+    deadlock_timeout_s=0.0,
+)
 
 
 class Watched:

@@ -39,7 +39,7 @@ class Hello(Message):
 class Keep(Message):
     """Manager to spawner: hold these descriptors for the next manager. Same key again replaces.
 
-    kind "listener": key is the address, fds [socket]. kind "process": key is the life as text, fds
+    kind "listener": key is group and address, fds [socket, pulse]. kind "process": key is the life as text, fds
     [pidfd, manager's end of the channel, board]; only sent for processes that this spawner did not fork.
     """
 
@@ -131,7 +131,9 @@ class Retire(Message):
 
 @dataclass(frozen=True)
 class SpecMessage(Message):
-    """Manager to daemon, once. fds [log, listener, listener, …] in the order of Spec.listen."""
+    """Manager to daemon, once. fds [log, listener, …, pulse, …]: listeners in the order of Spec.listen, then
+    (Spec.pulses) the pulse of each, and last (Spec.access_log) the access log.
+    """
 
     spec: Dict[str, Any]
 
