@@ -19,7 +19,7 @@ def contents() -> dict[str, str]:
     from wsgigroups.config.codes.page import make_index, make_page
     from wsgigroups.config.reference import make_data, make_markdown
     from wsgigroups.config.schema import make_schema
-    from wsgigroups.manager.control.routes import openapi
+    from wsgigroups.manager.control.openapi import openapi
 
     schema = _json(make_schema())
     pages = {f"docs/diagnostics/{code}.md": make_page(entry) for code, entry in CODES.items()}

@@ -78,8 +78,8 @@ class Applying:
             return
         try:
             self.store.set_outcome(revision, change.outcome)
-        except OSError as error:
-            self.log("warning", f"cannot record the outcome of revision {revision}: {error.strerror}")
+        except (OSError, WsgigroupsError) as error:
+            self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
 
     def save(self) -> None:
         """Store the state; a full disk is a warning, service goes on."""

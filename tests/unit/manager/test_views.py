@@ -24,5 +24,5 @@ def test_the_start_is_noted_once_and_stays_when_the_clock_is_set(monkeypatch: py
         monkeypatch.setattr(views.time, "monotonic", lambda monotonic_s=monotonic_s: monotonic_s)
         view = views.process_view(shell, record)
         assert view is not None
-        seen.append((view["started_at"], view["uptime_s"]))
+        seen.append((view.started_at, view.uptime_s))
     assert seen == [(info["started_at"], uptime_s) for uptime_s in (0.0, 0.4, 1.3, 3900.9)]
