@@ -9,6 +9,7 @@ from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action,
 
 SPAWN_S = 30.0  # from the request to the spawner's answer; it may have to start an interpreter first
 KILL_RETRY_S = 1.0
+EXIT_S = 1.0  # after the window and shutdown-timeout, which the daemon ends itself: for its exit, not for requests
 STALLED_SHUTDOWN_S = 5.0
 
 
@@ -153,12 +154,11 @@ def _enter(record: Record, state: State, event: Event, now: float) -> Record:
         case Timer.STARTUP:
             duration_s = record.timings.startup_s or None
         case Timer.DRAIN:
-            # the daemon ends its own window and shutdown; a second more is for its exit, not for requests
             shutdown_s = record.timings.shutdown_s
             if event.kind is EventKind.STALLED:
                 # shutdown-timeout 0 waits for ever for what runs, but what is stuck never comes to an end
                 shutdown_s = shutdown_s or STALLED_SHUTDOWN_S
-            duration_s = record.window_s + shutdown_s + 1.0 if shutdown_s else None
+            duration_s = record.window_s + shutdown_s + EXIT_S if shutdown_s else None
         case Timer.KILL:
             duration_s = KILL_RETRY_S
         case Timer.BACKOFF:

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.lifecycle.step import Exit, Record, Timings
+from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.processes import Process, moment
@@ -117,7 +117,7 @@ def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds:
     timings = Timings(group.target.startup_timeout_s, group.target.spec.shutdown_timeout_s)
     deadline = None
     if tenancy is Tenancy.DRAINING:
-        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + 1.0
+        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + EXIT_S
     elif tenancy is Tenancy.STARTING and timings.startup_s:
         deadline = now + timings.startup_s
     record = Record(
