@@ -49,7 +49,6 @@ class Record:
     spawned_at: float | None = None
     ready_at: float | None = None
     failures: int = 0  # in a row, without 60 healthy seconds between
-    restarts: int = 0  # lives after the first
     last_exit: Exit | None = None
     window_s: float = 0.0  # of the drain under way: still accepting for that long
     reason: str = ""  # why it drains or is killed
@@ -143,7 +142,6 @@ def _enter(record: Record, state: State, event: Event, now: float) -> Record:
             pid=None,
             reason="",
             window_s=0.0,
-            restarts=record.restarts + (record.last_exit is not None),
         )
     duration_s: float | None
     match TIMER[state]:

@@ -66,13 +66,6 @@ class GroupState:
         """The records as the rollout sees them."""
         return tuple(Member(r.slot, r.life, r.state, self.outdated(r)) for r in self.records)
 
-    def incumbent(self, record: Record) -> Record | None:
-        """The ready process that this record is to follow in its slot, if any."""
-        for other in self.records:
-            if other.slot == record.slot and other is not record and other.state is Tenancy.READY:
-                return other
-        return None
-
     def blamed(self, error: LastError) -> GroupState:
         """Return the group with this as its last error, and as the slot's."""
         return replace(self, last_error=error, deaths={**self.deaths, error.slot: error})

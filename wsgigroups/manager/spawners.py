@@ -48,7 +48,6 @@ class Spawner:
     def __init__(self, key: str, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
         self.key = key
         self.pid = 0
-        self.python = ""
         self._on_message = on_message
         self._on_lost = on_lost
         self._inventory: Inventory | None = Inventory()
@@ -72,7 +71,7 @@ class Spawner:
             return
         match message:
             case messages.Hello():
-                self.pid, self.python = message.pid, message.python
+                self.pid = message.pid
                 if message.abi != messages.ABI:
                     self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
             case messages.Kept():

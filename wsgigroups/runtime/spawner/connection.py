@@ -30,14 +30,13 @@ def peer_uid(sock: socket.socket) -> int:
 
 
 class ManagerConnection:
-    """A manager that passed the check of its uid; `greeted` once its Hello has come."""
+    """A manager that passed the check of its uid."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._receiver = Receiver()
         self._sender = Sender(sock, MAXIMUM_QUEUED_BYTES)
-        self.greeted = False
 
     def fileno(self) -> int:
         """Return the descriptor, for poll."""

@@ -191,7 +191,6 @@ class Spawner:
         if self._manager is not None and self._manager is not connection:
             self._log("notice", "a manager with pid %d took over" % hello.pid)
             self._forget(self._manager)
-        connection.greeted = True
         self._manager = connection
         connection.send(
             messages.Hello(messages.ABI, os.getpid(), self._key, sys.version.split()[0].rstrip("+"), sys.executable)

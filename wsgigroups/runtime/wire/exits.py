@@ -28,4 +28,3 @@ STEPS: Dict[str, int] = {
     "import": 216,  # the application raised, exited or is missing while it was loaded
     "serving": 217,  # threads or listeners could not be set up; or, later, the request path broke (daemon/lifetime.py)
 }
-STEP_OF = {code: step for step, code in STEPS.items()}
