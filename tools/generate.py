@@ -15,7 +15,7 @@ from tools.environment import CLONE
 def contents() -> dict[str, str]:
     """Return path → text of every generated file."""
     import wsgigroups
-    from tools import lifecycle_page
+    from tools import lifecycle_page, status_page
     from wsgigroups.config.codes import CODES
     from wsgigroups.config.codes.page import make_index, make_page
     from wsgigroups.config.reference import make_data, make_markdown
@@ -31,6 +31,7 @@ def contents() -> dict[str, str]:
         "wsgigroups/config/generated/options.json": _json(make_data()),
         "docs/options.md": make_markdown(),
         "docs/lifecycle.md": lifecycle_page.make_markdown(),
+        "docs/status.md": status_page.make_markdown(),
         "docs/diagnostics/index.md": make_index(),
         **pages,
     }

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from wsgigroups.manager.figures import GroupFigures, ProcessFigures
+
 
 def _encodable(value: Any) -> Any:
     """Write lone surrogates, of names that are no UTF-8, as escapes; JSON has no other way (RFC 8259 section 8.2)."""
@@ -53,18 +55,18 @@ class LastErrorDocument(Document):
     requests: list[Text] = Field(description="In the application when the process was judged, a line each.")
 
 
-class ProcessDocument(Document):
-    """One process, or a slot without one that waits for its next."""
-
+class _Process(Document):
     slot: int
     pid: int | None
     life: int
     state: ProcessState
     started_at: Text | None = Field(description="UTC, in whole seconds.")
     uptime_s: float
-    requests_total: int
-    requests_active: int
-    requests_queued: int
+
+
+class ProcessDocument(ProcessFigures, _Process):
+    """One process, or a slot without one that waits for its next."""
+
     rss_bytes: int
     pss_bytes: int
     cpu_s: float
@@ -74,9 +76,7 @@ class ProcessDocument(Document):
     last_death: LastErrorDocument | None = Field(description="Of this slot.")
 
 
-class GroupDocument(Document):
-    """One group and its processes."""
-
+class _Group(Document):
     name: Text
     state: GroupStateName
     processes_wanted: int
@@ -86,9 +86,11 @@ class GroupDocument(Document):
     group: Text | None
     listen: list[Text]
     python: Text
-    requests_total: int
-    requests_active: int
-    requests_queued: int
+
+
+class GroupDocument(GroupFigures, _Group):
+    """One group and its processes."""
+
     restarts: int = Field(description="Lives that followed one that was not asked to end.")
     last_error: LastErrorDocument | None
     log: Text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.plan.rollout import Member
 
 if TYPE_CHECKING:
