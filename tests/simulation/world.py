@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from support.targets import small_spec
 
 from wsgigroups.lifecycle.step import Exit
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import core, model
 from wsgigroups.manager.core import handle
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wsgigroups.lifecycle import backoff
-from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action, EventKind, State, Timer, Transition
+from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action, EventKind, Tenancy, Timer, Transition
 
 SPAWN_S = 30.0  # from the request to the spawner's answer; it may have to start an interpreter first
 KILL_RETRY_S = 1.0
@@ -42,7 +42,7 @@ class Record:
     slot: int
     life: int
     fingerprint: str
-    state: State = State.ABSENT
+    state: Tenancy = Tenancy.ABSENT
     timings: Timings = Timings()
     deadline: float | None = None
     pid: int | None = None
@@ -57,12 +57,12 @@ class Record:
     def live(self) -> bool:
         """Whether a process exists or may exist."""
         return self.state in (
-            State.SPAWNING,
-            State.STARTING,
-            State.READY,
-            State.DRAINING,
-            State.KILLING,
-            State.ABORTING,
+            Tenancy.SPAWNING,
+            Tenancy.STARTING,
+            Tenancy.READY,
+            Tenancy.DRAINING,
+            Tenancy.KILLING,
+            Tenancy.ABORTING,
         )
 
     def __str__(self) -> str:
@@ -131,9 +131,9 @@ def _absorb(record: Record, event: Event, now: float) -> Record:
             return record
 
 
-def _enter(record: Record, state: State, event: Event, now: float) -> Record:
+def _enter(record: Record, state: Tenancy, event: Event, now: float) -> Record:
     """Set state and its one deadline."""
-    if state is State.SPAWNING:
+    if state is Tenancy.SPAWNING:
         record = replace(
             record,
             life=event.new_life,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
-    from wsgigroups.manager.listeners import Listener
+    from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
     from wsgigroups.plan.desired import Desired
 
@@ -88,8 +88,8 @@ class Applying:
         except OSError as error:
             self.log("warning", f"cannot store the state: {error.strerror}")
 
-    def _open(self, targets: Desired) -> dict[str, dict[str, Listener]]:
-        opened: dict[str, dict[str, Listener]] = {}
+    def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
+        opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
                 opened[name] = self.shell.listeners.prepare(name, target.listeners)

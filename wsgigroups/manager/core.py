@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
-from wsgigroups.lifecycle.table import Action, EventKind
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.blame import did_not_start, judged
 from wsgigroups.manager.model import Change, GroupState, LastError, Note, Progress, State
@@ -433,7 +432,7 @@ def _reconcile(turn: _Turn, name: str) -> None:
     extra = 1 if only_recycling else rollout.surge(group.wanted)
     for intent in rollout.reconcile(group.wanted, group.members(), extra):
         match intent:
-            case rollout.Start(slot):
+            case rollout.Begin(slot):
                 _begin(turn, name, slot)
             case rollout.End(life, followed):
                 _end(turn, name, life, followed=followed)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.processes import Process, moment
 from wsgigroups.manager.store import LIFE_STEP, Stored
@@ -23,7 +23,7 @@ from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
     from wsgigroups.manager.shell import Shell
-    from wsgigroups.manager.spawners import Inventory, Spawner
+    from wsgigroups.manager.spawners import ConnectedSpawner, Inventory
 
 
 def to_stored(state: model.State) -> Stored:
@@ -70,7 +70,7 @@ async def recover(shell: Shell, stored: Stored) -> int:
     return adopted
 
 
-def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
+def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> int:
     adopted = 0
     for kept, fds in inventory.kept:
         if kept.kind == "listener" and len(fds) == 2 and kept.info.get("group") in shell.state.groups:
@@ -92,7 +92,7 @@ def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
     return adopted
 
 
-def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
+def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
     pidfd, channel_fd, board_fd = fds
     pid = int(info["pid"])
     age_s = _age_s(pid)

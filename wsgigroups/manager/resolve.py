@@ -26,7 +26,7 @@ from wsgigroups.manager.identity import (
     resolve_person,
     resolve_uid,
 )
-from wsgigroups.manager.options import option_texts
+from wsgigroups.manager.option_texts import option_texts
 from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec

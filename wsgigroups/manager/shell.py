@@ -19,7 +19,7 @@ from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
 from wsgigroups.manager.listeners import Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
-from wsgigroups.manager.spawners import Spawner, SpawnerPool
+from wsgigroups.manager.spawners import ConnectedSpawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.runtime.wire import board, messages
@@ -146,7 +146,7 @@ class Shell:
         group = self.state.groups.get(record.group)
         return group.target if group and group.target.fingerprint == record.fingerprint else target
 
-    def _start(self, record: Record, target: GroupTarget, spawner: Spawner) -> Process:
+    def _start(self, record: Record, target: GroupTarget, spawner: ConnectedSpawner) -> Process:
         """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then."""
         spec = build_spec(target, record)
         with contextlib.ExitStack() as passed:
@@ -192,13 +192,13 @@ class Shell:
             ours.close()
             raise
 
-    def _keep_listeners(self, group: str, spawner: Spawner) -> None:
+    def _keep_listeners(self, group: str, spawner: ConnectedSpawner) -> None:
         for address, listener in self.listeners.of(group).items():
             info = {"group": group, "target": live.listener_to_json(listener.target)}
             message = messages.Keep("listener", f"{group} {address}", info)
             self._keep(spawner, message, [listener.sock.fileno(), listener.pulse])
 
-    def _keep(self, spawner: Spawner, message: messages.Keep, fds: list[int]) -> None:
+    def _keep(self, spawner: ConnectedSpawner, message: messages.Keep, fds: list[int]) -> None:
         try:
             spawner.send(message, fds)
         except OSError as error:  # the next spawn tries again; until then a next manager would have to bind anew
@@ -219,7 +219,7 @@ class Shell:
 
     # What spawners say
 
-    def _spawner_message(self, spawner: Spawner, message: messages.Message, fds: list[int]) -> None:
+    def _spawner_message(self, spawner: ConnectedSpawner, message: messages.Message, fds: list[int]) -> None:
         match message:
             case messages.Spawned(life, pid) if len(fds) == 1 and life in self.processes:
                 process = self.processes[life]
@@ -238,7 +238,7 @@ class Shell:
         for fd in fds:
             os.close(fd)
 
-    def _spawner_lost(self, spawner: Spawner) -> None:
+    def _spawner_lost(self, spawner: ConnectedSpawner) -> None:
         self.pool.child_pids()
         if self.state.stopping:
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import wsgigroups
 from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import figures
 from wsgigroups.manager.documents import (
     ChangedGroupDocument,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
 from wsgigroups.manager import model
 from wsgigroups.manager.specs import spread

@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.world import World, target
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle.step import Timings
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import core, model
 
 

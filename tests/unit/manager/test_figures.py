@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wsgigroups.lifecycle.step import Record
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import views
 from wsgigroups.manager.figures import ADDED, MOST, ProcessFigures, of_group, of_process
 from wsgigroups.runtime.wire import board
@@ -85,7 +85,7 @@ def test_the_status_has_the_figures_of_each_process_and_their_sum() -> None:
         snapshot = board.read(fd, 4)
     finally:
         os.close(fd)
-    records = [Record("blog", slot, slot, "f", state=State.READY, pid=0, spawned_at=1.0) for slot in (1, 2)]
+    records = [Record("blog", slot, slot, "f", state=Tenancy.READY, pid=0, spawned_at=1.0) for slot in (1, 2)]
     info = {"started_at": "2026-01-01T00:00:00Z"}
     seen = {
         slot: SimpleNamespace(info=info, pid=0, exited=False, snapshot=lambda found=found: found)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.targets import small_spec, small_target
 
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import live, model
 from wsgigroups.manager.processes import Process
 from wsgigroups.manager.shell import Outside, Shell
@@ -67,7 +67,7 @@ class Bench:
         (process,) = self.shell.processes.values()
         return process
 
-    def records(self) -> list[State]:
+    def records(self) -> list[Tenancy]:
         return [record.state for record in self.shell.state.groups["blog"].records]
 
 
@@ -89,7 +89,7 @@ def test_a_start_without_descriptors_is_refused_and_leaves_nothing_open(tmp_path
         bench.there.set()
         before = os.listdir("/proc/self/fd")
         bench.apply(bench.target())
-        while bench.records() != [State.COOLING]:
+        while bench.records() != [Tenancy.COOLING]:
             await asyncio.wait_for(bench.shell.changed.wait(), 10)
         assert os.listdir("/proc/self/fd") == before
         assert bench.shell.processes == {}

@@ -9,7 +9,7 @@ from collections import deque
 import pytest
 
 from wsgigroups.runtime.spawner import children, connection
-from wsgigroups.runtime.spawner.options import Options, UsageError, parse
+from wsgigroups.runtime.spawner.arguments import Options, UsageError, parse
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.frames import Channel, Receiver
 
