@@ -81,12 +81,14 @@ class Applying:
         except (OSError, WsgigroupsError) as error:
             self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
 
-    def save(self) -> None:
-        """Store the state; a full disk is a warning, service goes on."""
+    def save(self) -> bool:
+        """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""
         try:
-            self.store.save(to_stored(self.shell.state))
+            self.store.save(to_stored(self.shell))
         except OSError as error:
             self.log("warning", f"cannot store the state: {error.strerror}")
+            return False
+        return True
 
     def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
         opened: dict[str, dict[str, HeldListener]] = {}

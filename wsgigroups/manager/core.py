@@ -16,6 +16,7 @@ from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.blame import did_not_start, judged
 from wsgigroups.manager.model import Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.manager.totals import added
 from wsgigroups.plan import rollout
 from wsgigroups.plan.planner import needs_replacement
 
@@ -324,6 +325,9 @@ def _lived(
     turn: _Turn,
     event: model.LifeSpawned | model.LifeRefused | model.LifeBecameReady | model.LifeExited | model.LifeStalled,
 ) -> tuple[str, ...]:
+    if isinstance(event, model.LifeExited) and event.group in turn.state.groups:
+        of = turn.state.groups[event.group]
+        turn.put(replace(of, ended=added(of.ended, event.counted)))
     found = turn.state.find(event.life)
     if found is None:
         return ()  # a message of a life that is over

@@ -40,6 +40,7 @@ class GroupState:
     recycle: Mapping[int, str] = field(default_factory=dict)  # life → the option that wants it replaced
     graceful_lives: frozenset[int] = frozenset()  # leave in their eviction window: `reload`
     restarts: int = 0  # lives that followed one that was not asked to end
+    ended: Mapping[str, int] = field(default_factory=dict)  # what processes that have ended have counted: totals.py
     last_error: LastError | None = None
     deaths: Mapping[int, LastError] = field(
         default_factory=dict
@@ -239,10 +240,12 @@ class LifeFailed:
 
 @dataclass(frozen=True, slots=True)
 class LifeExited:
-    """The process is gone."""
+    """The process is gone. counted: totals.counters of its board; group: whose it was, record or not."""
 
     life: int
     exit: Exit
+    counted: Mapping[str, int] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
 from wsgigroups.manager.spawners import ConnectedSpawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
 from wsgigroups.manager.store import LIFE_STEP
+from wsgigroups.manager.totals import counters
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import FrameError
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
+ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
+AGAIN_S = 10.0  # after a state that could not be stored
 
 
 @dataclass(slots=True)
@@ -41,8 +44,16 @@ class Outside:
     log_fd: int
     log: Callable[[str, str], None]
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
-    save: Callable[[], None] = lambda: None
+    save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedExit:
+    """An exit that is part of the state and still kept by its spawner."""
+
+    group: str
+    spawner: str
 
 
 @dataclass(slots=True)
@@ -54,8 +65,10 @@ class Shell:
     listeners: Listeners = field(default_factory=Listeners)
     processes: dict[int, Process] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
     pool: SpawnerPool = field(init=False)
     _timer: asyncio.TimerHandle | None = None
+    _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     hooks: Hooks = field(init=False)
 
@@ -305,10 +318,31 @@ class Shell:
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         self.processes.pop(process.life, None)
-        spawner = self.pool.ready(str(process.info["spawner"]))
-        if spawner:  # acknowledges the exit; what it kept of an adopted process goes, too
-            spawner.send(messages.Drop("process", str(process.life)))
-        self.dispatch(model.LifeExited(process.life, status))
+        group, snapshot = str(process.info["group"]), process.snapshot()
+        counted = counters(snapshot.values) if snapshot else {}
+        # first, because the state may be stored on the way
+        self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
+        self.dispatch(model.LifeExited(process.life, status, counted, group))
+
+    def acknowledge_later(self, life: int, counted: CountedExit) -> None:
+        """Let the spawner forget an exit once the state that has what the process counted is stored.
+
+        A manager that dies before that leaves it to the next one, which is told of the exit again.
+        """
+        self.unacknowledged[life] = counted
+        if self._acknowledging is None:
+            self._acknowledging = asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._acknowledging = None
+        if not self.outside.save():
+            self._acknowledging = asyncio.get_running_loop().call_later(AGAIN_S, self._acknowledge)
+            return
+        for life, counted in self.unacknowledged.items():
+            spawner = self.pool.ready(counted.spawner)
+            if spawner:  # what it kept of an adopted process goes, too
+                spawner.send(messages.Drop("process", str(life)))
+        self.unacknowledged.clear()
 
     def _name(self, process: Process) -> str:
         return f"{process.info['group']}/{process.info['slot']} life={process.life} pid={process.pid}"

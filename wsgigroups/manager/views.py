@@ -61,7 +61,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         group=target.group,
         listen=list(target.spec.listen),
         python=target.spawner.version,
-        **figures.of_group(processes).model_dump(),
+        **figures.of_group(processes, group.ended).model_dump(),
         restarts=group.restarts,
         last_error=error_view(group.last_error),
         log=target.log_path,

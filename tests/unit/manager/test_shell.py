@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from support.targets import small_spec, small_target
 
+from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager import live, model
+from wsgigroups.manager import live, model, shell, views
 from wsgigroups.manager.processes import Process
+from wsgigroups.manager.recovery import to_stored
 from wsgigroups.manager.shell import Outside, Shell
 from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
 from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire.board import WORD, Board
 
 
 class FakeSpawner:
@@ -31,12 +34,15 @@ class FakeSpawner:
         self.full = False
         self.asked: list[messages.Message] = []
         self.heard = asyncio.Event()
+        self.on_drop: Callable[[], None] = lambda: None
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         if self.full and fds:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         self.asked.append(message)
         self.heard.set()
+        if isinstance(message, messages.Drop):
+            self.on_drop()
 
 
 class Bench:
@@ -138,5 +144,42 @@ def test_options_that_changed_on_the_way_up_are_pushed_when_it_is_ready(
         assert tuned == [(0, 5), (4711, 5)]
         bench.shell.hooks.on_message(process, messages.Ready(process.life, process.pid))
         assert len(tuned) == 2
+
+    play(tmp_path, story)
+
+
+def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "ACKNOWLEDGE_S", 0.0)
+    monkeypatch.setattr(shell, "AGAIN_S", 0.0)
+
+    async def story(bench: Bench) -> None:
+        bench.there.set()
+        bench.shell.pool.ready = lambda _key: bench.spawner  # type: ignore[method-assign, assignment, return-value]
+        bench.apply(bench.target())
+        process = await bench.process()
+        life = process.life
+        words = Board(process.board_fd).words
+        words[WORD["requests_total"]], words[WORD["requests_active"]] = 7, 3
+        stored: list[dict[str, Any]] = []
+        outcomes = iter([True, False, True])  # the first start that fails ends its change: that is stored, too
+        acknowledged = asyncio.Event()
+
+        def save() -> bool:
+            drops = [message for message in bench.spawner.asked if isinstance(message, messages.Drop)]
+            assert not drops, "acknowledged before it was stored"
+            stored.append(to_stored(bench.shell).groups["blog"])
+            return next(outcomes)
+
+        bench.shell.outside.save = save
+        bench.spawner.on_drop = acknowledged.set
+        process.reported(Exit(0, 0))
+        await asyncio.wait_for(acknowledged.wait(), 10)
+        assert [(item["ended"], item["counted"]) for item in stored] == [({"requests_total": 7}, [life])] * 3
+        assert bench.spawner.asked[-1] == messages.Drop("process", str(life))
+        assert to_stored(bench.shell).groups["blog"]["counted"] == []
+        group = views.group_view(bench.shell, bench.shell.state.groups["blog"])
+        assert (group.requests_total, group.requests_active) == (7, 0)
 
     play(tmp_path, story)

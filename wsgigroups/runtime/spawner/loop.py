@@ -10,18 +10,18 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
 import traceback
-from typing import Callable, List, NoReturn, Optional
+from typing import Callable, Dict, List, NoReturn, Optional
 
 from .. import kernel
 from ..log import Log
 from ..wire import messages
-from ..wire.board import WORD
+from ..wire.board import read
 from ..wire.frames import Frame, FrameError
 from ..wire.sender import PAUSE_S
+from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
 from .sessions import kill_session
@@ -272,6 +272,7 @@ class Spawner:
                 continue
             if left:
                 self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
+            words = _words(child.board)
             exited = messages.Exited(
                 life=child.life,
                 pid=pid,
@@ -280,21 +281,21 @@ class Spawner:
                 user_s=usage.ru_utime,
                 system_s=usage.ru_stime,
                 maximum_rss_bytes=usage.ru_maxrss * 1024,
-                reason=_board_reason(child.board),
+                reason=words.get("reason", _NO_REASON) & 0xFFFF,
                 info=child.info,
+                words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
             )
             close(child.descriptors())
             self._registry.ended(exited)
             self._tell(exited)
 
 
-def _board_reason(board: int) -> int:
-    """Return the reason word of a board, an untrusted integer (wire/board.py)."""
+def _words(board: int) -> Dict[str, int]:
+    """Return the words of a board, untrusted integers; none for one that was overwritten."""
     try:
-        raw = os.pread(board, 8, WORD["reason"] * 8)
-    except OSError:
-        return _NO_REASON
-    return struct.unpack("=Q", raw)[0] & 0xFFFF if len(raw) == 8 else _NO_REASON
+        return read(board, 0).values
+    except (OSError, ValueError):
+        return {}
 
 
 def _only_wake(_number: int, _frame: object) -> None:

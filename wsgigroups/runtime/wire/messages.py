@@ -110,7 +110,8 @@ class Refused(Message):
 class Exited(Message):
     """Spawner to manager: the process ended and was reaped; what was left of its session was killed before.
 
-    `reason` is the reason word of its board at the end, an untrusted integer (board.REASON); `info` that of its Fork.
+    `reason` is the reason word of its board at the end (board.REASON), `words` has the board's counters by name; both
+    are untrusted integers. `info` is that of its Fork.
     """
 
     life: int
@@ -122,6 +123,7 @@ class Exited(Message):
     maximum_rss_bytes: int = 0
     reason: int = 0
     info: Dict[str, Any] = field(default_factory=dict)
+    words: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
