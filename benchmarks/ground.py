@@ -15,6 +15,7 @@ from tools import environment, facts
 from tools.choose import choose_place
 from tools.environment import CLONE, Recipe
 
+FRAMEWORKS = ("django>=4.2", "flask>=3.0")
 PEERS = ("gunicorn", "waitress", "pyuwsgi", "granian")
 MEASURED = ("pyproject.toml", "wsgigroups")  # the environment is made anew when these change; README.md is written here
 BUILT_PEERS = ("bjoern",)  # has no wheel: where it cannot be built, it is left out and named
@@ -30,7 +31,7 @@ def prepare() -> Ground:
         interpreter = environment.find_interpreter(account)
         recipe = Recipe(
             interpreter,
-            installs=(("--upgrade", "pip>=25.1"), (f"{CLONE}[fast]", "django>=4.2", *PEERS)),
+            installs=(("--upgrade", "pip>=25.1"), (str(CLONE), *FRAMEWORKS, *PEERS)),
             depends_on=MEASURED,
         )
         fresh = not environment.is_current(place / "venv", recipe)
