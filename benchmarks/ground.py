@@ -1,12 +1,11 @@
 """Where the benchmark runs: an environment with all peers and wsgigroups, and copies of the applications.
 
 Runs in the benchmark's process; made once, by `tools.environment`. As root it all lies where the account of the servers
-can enter, and the database in a directory of that account.
+can enter.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 from pathlib import Path
 
@@ -41,9 +40,6 @@ def prepare() -> Ground:
         applications = place / "applications"
         environment.copy_tree(CLONE / "benchmarks" / "applications", applications)
         environment.copy_tree(CLONE / "benchmarks" / "inside", applications / "inside")
-        environment.copy_tree(CLONE / "tests" / "apps" / "django_site", applications / "django_site")
-        if not account.is_caller():  # the copy is ours and new: its top directory is where SQLite keeps its files
-            os.chown(applications, account.uid, account.gid)
     allow_many_files()
     return Ground(place / "venv", applications, account)
 

@@ -12,8 +12,8 @@ from itertools import product
 from benchmarks.cases import Case
 from benchmarks.measuring import WARM_UP_S, Schedule
 
-START_AND_STOP_S = 0.8  # of one server, in the mean
-BESIDE_S = 0.3  # accounting, and the start of wrk twice
+START_AND_STOP_S = 0.7  # of one server, in the mean
+BESIDE_S = 0.1  # accounting, and the start of wrk twice
 IDLE_S = 0.5  # to open a thousand connections
 
 

@@ -45,7 +45,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--merge", action="store_true", help="keep what results.json has of other parts and cases")
     parser.add_argument("--estimate", action="store_true", help="only tell how long the loads would take")
     parser.add_argument("--supervision", action="store_true", help="short for --parts supervision")
-    parser.add_argument("--no-supervision", action="store_true", help="short for --parts loads,costs")
+    parser.add_argument("--no-supervision", action="store_true", help="short for all parts but that")
     parser.add_argument("--output", type=Path, default=HERE, help="directory for results.json, RESULTS.md and plots")
     parser.add_argument("--report", action="store_true", help="measure nothing: write RESULTS.md from results.json")
     chosen = parser.parse_args(arguments)

@@ -47,9 +47,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(
-    peer: Peer, application: str, layout: Layout, ground: Ground, access_log: str = "off"
-) -> Iterator[Running]:
+def serving(peer: Peer, application: str, layout: Layout, ground: Ground, access_log: str = "off") -> Iterator[Running]:
     """Run the peer while the block runs; raise LoadError with the end of its log when it does not come up."""
     directory = Path(tempfile.mkdtemp(prefix="wsgibench-", dir="/tmp"))
     log = directory / "output.log"

@@ -13,7 +13,8 @@ PAGE = """<!DOCTYPE html>
 <html lang="en"><head><title>{{ words }}, page {{ page }}</title></head>
 <body><h1>Item {{ number }} for {{ words|upper }}</h1>
 <table>{% for row in rows %}
-<tr class="{% cycle 'odd' 'even' %}"><td>{{ row.id }}</td><td>{{ row.name|title }}</td><td>{{ row.price|floatformat:2 }}</td></tr>
+<tr class="{% cycle 'odd' 'even' %}"><td>{{ row.id }}</td>
+<td>{{ row.name|title }}</td><td>{{ row.price|floatformat:2 }}</td></tr>
 {% endfor %}</table></body></html>
 """
 
@@ -36,7 +37,7 @@ settings.configure(
 )  # fmt: skip
 
 
-def index(request):
+def index(_request):
     return HttpResponse("Hello, World!\n", content_type="text/plain")
 
 

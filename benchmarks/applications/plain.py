@@ -1,7 +1,7 @@
 """The measured application without a framework: one path per case.
 
-`/` 14 bytes · `/items/7?page=2&q=word` tells in JSON what was asked · `/large` 64 KiB · `/echo` parses and answers JSON ·
-`/sleep/10` waits 10 ms · `/burn/2` uses 2 ms of processor time · `/mixed/fast?T` and `/mixed/slow?T` answer the query
+`/` 14 bytes · `/items/7?page=2&q=word` tells in JSON what was asked · `/large` 64 KiB · `/echo` parses and answers JSON
+· `/sleep/10` waits 10 ms · `/burn/2` uses 2 ms of processor time · `/mixed/fast?T` and `/mixed/slow?T` answer the query
 string, the latter after 100 ms, so that the client can tell which of its requests was answered.
 """
 
