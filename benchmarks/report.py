@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs_report, parts_report, summary, switches_report, tables, targets_report
+from benchmarks import costs_report, parts_report, peers, summary, switches_report, tables, targets_report
 from benchmarks.cases import CASES, HELLO, LAYOUTS, OURS, RIVALS, VARIED, Case
 from benchmarks.measuring import WARM_UP_S
 from benchmarks.plots import draw
@@ -72,7 +72,7 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
         "the slowest hundredth are 16."
     )
     yield ""
-    yield from what_is_asked(results["titles"])
+    yield from what_is_asked()
     yield ""
     yield from parts_report.table(results["parts"])
     if results.get("remark"):
@@ -89,10 +89,10 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
     yield from targets_report.section(results)
 
 
-def what_is_asked(titles: dict[str, str]) -> Iterable[str]:
+def what_is_asked() -> Iterable[str]:
     """Yield what the requests of the leading cases are, and how often cases are measured."""
     leading = [case for case in CASES if case.script == VARIED.script and not case.peers]
-    most = ", ".join(titles.get(peer, peer) for peer in (OURS, *RIVALS))
+    most = ", ".join(peers.load(peer).title for peer in (OURS, *RIVALS))
     yield (
         f"The cases {', '.join(case.name for case in leading)} and those with a log are what users get: no two "
         "requests are the same. Path, query, cookie, agent and request id differ each time, in a head of eight fields "
