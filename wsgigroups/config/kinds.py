@@ -17,9 +17,9 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from wsgigroups.config import addresses, units
+from wsgigroups.config.capacity import MAXIMUM_ITEMS
 from wsgigroups.config.diagnostics import did_you_mean
 from wsgigroups.config.kernel_names import NAMESPACES, address_families, known_system_calls, system_call_sets
-from wsgigroups.config.limits import MAXIMUM_ITEMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.kernel_names import NAMESPACES, SERVING, address_families, expanded, system_calls
+from wsgigroups.manager.documents import ConfinementDocument
 from wsgigroups.runtime.wire.spec import Confinement, Filter
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.config import Group
 
-_STATES = ("enforced", "partly", "missing")
 _LONGEST_REASON = 200
-UNKNOWN = "unknown"  # a process that came up under an earlier manager, or is on its way up
 
 
 def confinement_of(group: Group) -> Confinement:
@@ -66,15 +65,14 @@ def _namespaces(items: Sequence[str]) -> int:
     return sum(NAMESPACES[name] for name in refused)
 
 
-def requested(spec: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, str]:
-    """The options of confinement that a group sets, as text. spec: its target's, as plain data."""
-    wanted = spec.get("confinement", {})
+def requested(wanted: Confinement, options: Mapping[str, str]) -> dict[str, str]:
+    """The options of confinement that a group sets, as text. options: all of the group's as text."""
     asked = {
         name: options.get(name, "")
         for name, attribute in _ATTRIBUTES.items()
-        if wanted.get(attribute) and wanted[attribute] != _DEFAULTS[attribute]
+        if getattr(wanted, attribute) != _DEFAULTS[attribute]
     }
-    return {"confinement": "required" if wanted.get("required") else "best-effort", **asked} if asked else {}
+    return {"confinement": "required" if wanted.required else "best-effort", **asked} if asked else {}
 
 
 _ATTRIBUTES = {
@@ -93,17 +91,17 @@ _ATTRIBUTES = {
 _DEFAULTS = {attribute: getattr(Confinement(), attribute) for attribute in _ATTRIBUTES.values()}
 
 
-def effective(asked: Mapping[str, str], reported: Mapping[str, Any] | None) -> dict[str, dict[str, str]]:
+def effective(asked: Mapping[str, str], reported: Mapping[str, Any] | None) -> dict[str, ConfinementDocument]:
     """What became of each option in one process. The report is a tenant's word, so only what it can mean is taken."""
     found = {}
     for name in asked:
         if name in ("confinement", "read-write-paths") and name not in (reported or {}):
             continue
         match (reported or {}).get(name):
-            case [str(state), str(reason)] if state in _STATES:
-                found[name] = {"state": state, "reason": _clean(reason)}
-            case _:
-                found[name] = {"state": UNKNOWN, "reason": ""}
+            case [("enforced" | "partly" | "missing") as state, str(reason)]:
+                found[name] = ConfinementDocument(state=state, reason=_clean(reason))
+            case _:  # it is on its way up, or came up under an earlier manager
+                found[name] = ConfinementDocument(state="unknown", reason="")
     return found
 
 

@@ -11,7 +11,7 @@ from wsgigroups.config.units import approximate_bytes, format_bytes
 
 if TYPE_CHECKING:
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Server
+    from wsgigroups.config.models.site import ServerDefaults
     from wsgigroups.config.source import Path
 
 ADVISED_THREADS = 64
@@ -27,7 +27,7 @@ _LATE = {
 }
 
 
-def check_arithmetic(path: Path, group: Group, server: Server, findings: list[Finding]) -> None:
+def check_arithmetic(path: Path, group: Group, server: ServerDefaults, findings: list[Finding]) -> None:
     """Add what cannot work, or not as it looks."""
     for check in _CHECKS:
         findings.extend(
@@ -35,7 +35,7 @@ def check_arithmetic(path: Path, group: Group, server: Server, findings: list[Fi
         )
 
 
-def _threads(group: Group, _server: Server) -> Found:
+def _threads(group: Group, _server: ServerDefaults) -> Found:
     if group.threads > ADVISED_THREADS:
         yield (
             "WG0501",
@@ -52,7 +52,7 @@ def _threads(group: Group, _server: Server) -> Found:
         )
 
 
-def _memory(group: Group, _server: Server) -> Found:
+def _memory(group: Group, _server: ServerDefaults) -> Found:
     if group.memory_limit and group.memory_soft_limit >= group.memory_limit:
         yield (
             "WG0513",
@@ -77,7 +77,7 @@ def _memory(group: Group, _server: Server) -> Found:
         )
 
 
-def _ceilings(group: Group, _server: Server) -> Found:
+def _ceilings(group: Group, _server: ServerDefaults) -> Found:
     for name, limit, least in (
         ("limit-nproc", group.limit_nproc, group.threads + THREADS_BESIDE),
         ("limit-nofile", group.limit_nofile, LEAST_DESCRIPTORS),
@@ -86,7 +86,7 @@ def _ceilings(group: Group, _server: Server) -> Found:
             yield "WG0518", name, f"{name} is {limit}, a process takes {least} to start", f"at least {least}"
 
 
-def _late_variables(group: Group, _server: Server) -> Found:
+def _late_variables(group: Group, _server: ServerDefaults) -> Found:
     for name in sorted(_LATE.keys() & group.environment.keys()):
         yield (
             "WG0512",
@@ -96,7 +96,7 @@ def _late_variables(group: Group, _server: Server) -> Found:
         )
 
 
-def _without_effect(group: Group, _server: Server) -> Found:
+def _without_effect(group: Group, _server: ServerDefaults) -> Found:
     for attribute, name in (("server_metrics", "server-metrics"), ("response_flush_delay", "response-flush-delay")):
         if group.is_set(attribute) and getattr(group, attribute):
             yield "WG0516", name, f"{name} is accepted and has no effect here", "leave it out"

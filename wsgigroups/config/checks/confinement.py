@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from wsgigroups.config.checks.times import Found
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Server
+    from wsgigroups.config.models.site import ServerDefaults
 
 _TMP = ("/tmp", "/var/tmp")  # noqa: S108 - looked for, not used
 
 
-def check_confinement(group: Group, _server: Server) -> Found:
+def check_confinement(group: Group, _server: ServerDefaults) -> Found:
     """Yield what keeps the processes of a group from starting, or has no effect."""
     yield from _hidden(group)
     for path in sorted({*group.read_only_paths} & {*group.read_write_paths}):

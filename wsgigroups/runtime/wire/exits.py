@@ -32,4 +32,3 @@ STEPS: Dict[str, int] = {
     "landlock": 220,  # confinement: rules for files
     "seccomp": 221,  # confinement: filters of system calls
 }
-STEP_OF = {code: step for step, code in STEPS.items()}
