@@ -84,7 +84,10 @@ def test_documented_configurations_are_right(tmp_path: Path, language: str, text
 def test_limits_are_the_documented_ones() -> None:
     text = re.sub(r"\s+", " ", CONFIGURATION.rpartition("## Limits")[2])
     for words in (
-        f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB, {capacity.MAXIMUM_VALUES} values and {capacity.MAXIMUM_TABLES} tables",
+        (
+            f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB, {capacity.MAXIMUM_VALUES} values and "
+            f"{capacity.MAXIMUM_TABLES} tables"
+        ),
         f"together {reading.MAXIMUM_TOTAL_BYTES // 2**20} MiB",
         f"{files.MAXIMUM_FILES} in number",
         f"{capacity.MAXIMUM_DEPTH} levels",

@@ -33,6 +33,12 @@ def check_confinement(group: Group, _server: ServerDefaults) -> Found:
         group.read_only_paths or group.protect_system == "strict" or group.protect_home != "no"
     ):
         yield "WG0522", "read-write-paths", "everything is writable here that the user may write", "leave it out"
+    everything = "/" in group.read_only_paths or group.protect_system == "strict"
+    own = "TMPDIR" in group.environment or any(f"{path}/".startswith(f"{_TMP[0]}/") for path in group.read_write_paths)
+    if everything and not group.private_tmp and not own:
+        key = "read-only-paths" if "/" in group.read_only_paths else "protect-system"
+        hint = "set private-tmp = true, or name a directory in read-write-paths and in the variable TMPDIR"
+        yield "WG0523", key, "there is no place for temporary files", hint
 
 
 def _hidden(group: Group) -> Found:

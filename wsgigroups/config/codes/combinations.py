@@ -158,4 +158,12 @@ COMBINATIONS = (
         'Set read-only-paths, or protect-system = "strict".',
         _BLOG + 'read-write-paths = ["/srv/blog/media"]\n',
     ),
+    warning(
+        "WG0523",
+        "No place for temporary files",
+        "Everything is read-only, /tmp as well. Bodies of requests that are larger than 64K are kept in a temporary "
+        "file while they are collected, and frameworks put uploads into one.",
+        "Set private-tmp, or name a directory in read-write-paths and in the variable TMPDIR.",
+        _BLOG + 'read-only-paths = ["/"]\n',
+    ),
 )

@@ -163,12 +163,12 @@ def private_tmp(root: str) -> None:
 
 
 def private_devices(root: str) -> None:
-    """Put a /dev in place that has no devices but those that every program needs, and pseudo terminals."""
+    """Put a /dev in place that has no devices but those of the host that every program needs, and pseudo terminals."""
     path = resolved(root + "/dev")
     copies: Dict[str, int] = {}
     links = dict(_DEVICE_LINKS)
     for name in (*_DEVICES, *_DEVICE_DIRECTORIES, "log"):
-        whole = "%s/%s" % (path, name)
+        whole = "/dev/" + name
         if os.path.islink(whole):
             links[name] = os.readlink(whole)
         elif os.path.exists(whole):
