@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.attempts import Tenant
 
-from wsgigroups.runtime.confinement import landlock
+from wsgigroups.runtime import kernel
+from wsgigroups.runtime.confinement import landlock, mounts, seccomp
 from wsgigroups.runtime.wire.spec import Confinement
 
 pytestmark = pytest.mark.skipif(landlock.abi() < 3, reason="takes Landlock of Linux 6.2")
@@ -159,3 +161,37 @@ def test_processes_outside_are_out_of_reach(tenant: Tenant, places: Places) -> N
         f"os.readlink('/proc/{pid}/fd/0')": "EACCES",
     }
     tenant.check(Confinement(read_only_paths=(str(places.kept),)), peeking, lambda: None)
+
+
+def test_a_kernel_whose_landlock_does_not_see_truncation(places: Places) -> None:
+    """The rules of Linux 5.19 with the filter that goes with them, in a process of the test's own."""
+    places.prepare()
+    file, free = str(places.kept / "file"), str(places.free / "file")
+    outcomes = (
+        (lambda: os.truncate(file, 0), 1),  # EPERM
+        (lambda: os.close(os.open(file, os.O_RDONLY | os.O_TRUNC)), 1),
+        (lambda: os.close(os.open(file, os.O_WRONLY | os.O_TRUNC)), 13),  # EACCES
+        (lambda: os.close(os.open(free, os.O_WRONLY | os.O_TRUNC)), 0),
+        (lambda: os.close(os.open(file, os.O_RDONLY)), 0),
+    )
+    child = os.fork()
+    if child == 0:
+        wrong = 255
+        try:
+            rules = landlock.rules_of({mounts.resolved(str(places.kept)): landlock.READABLE}, 2)
+            kernel.set_no_new_privileges()
+            rules.enforce()
+            seccomp.install(seccomp.truncation(seccomp.here()))
+            wrong = sum(1 << i for i, (attempt, expected) in enumerate(outcomes) if errno_of(attempt) != expected)
+        finally:
+            os._exit(wrong)
+    assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 0, "a bit for each attempt that ended otherwise"
+    assert Path(file).read_text() == "text"
+
+
+def errno_of(attempt: Callable[[], None]) -> int:
+    try:
+        attempt()
+    except OSError as error:
+        return error.errno or -1
+    return 0

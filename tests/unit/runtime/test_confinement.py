@@ -26,6 +26,8 @@ def verdict(program: list[seccomp.Instruction], audit: int, number: int, *argume
         at += 1
         if code == 0x20:
             accumulator = words.get(constant, 0)
+        elif code == 0x54:
+            accumulator &= constant
         elif code == 0x06:
             kind, data = constant & 0xFFFF0000, constant & 0xFFFF
             return "allowed" if kind == seccomp.ALLOW else errno.errorcode[data]
@@ -94,7 +96,8 @@ def test_namespaces(name: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 def test_numbers_of_the_machines_are_those_of_the_tables(name: str) -> None:
     machine, calls = seccomp.MACHINES[name], system_calls(name)
-    assert machine[2:] == tuple(calls[call] for call in ("socket", "clone", "unshare", "setns"))
+    named = ("socket", "clone", "unshare", "setns", "truncate", "openat", "open")
+    assert machine[2:] == tuple(calls.get(call, -1) for call in named)
     assert expanded(SERVING.split()) <= known_system_calls()
     for call in ("read", "futex", "accept4", "mmap", "exit_group", "clone3"):
         assert calls[call] in {calls[known] for known in expanded(SERVING.split()) if known in calls}
@@ -143,15 +146,48 @@ def test_without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.value.exit_code == 220
 
 
-@pytest.mark.skipif(landlock.abi() < 3, reason="takes Landlock")
-def test_what_an_older_landlock_lets_through_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not landlock.abi(), reason="takes Landlock")
+def test_an_older_landlock_takes_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether that could be had is part of whether the option is in force."""
     monkeypatch.setattr(landlock, "abi", lambda: 2)
+    monkeypatch.setattr(landlock.Ruleset, "enforce", landlock.Ruleset.close)
+    installed: list[list[seccomp.Instruction]] = []
+    monkeypatch.setattr(seccomp, "install", installed.append)
     made = confining(PATHS, [])
     made.prepare()
-    state, reason = made.report["read-only-paths"]
-    assert (state, "truncate(2)" in reason) == ("partly", True)
-    with pytest.raises(StepError, match="truncate"):
-        confining(Confinement(required=True, read_only_paths=("/etc",)), []).prepare()
+    made.enforce()
+    assert installed == [seccomp.truncation(seccomp.here())]
+    assert {state for state, _reason in made.report.values()} == {"enforced"}
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", "6.1", "", "riscv64")))
+    made = confining(PATHS, [])
+    made.prepare()
+    made.enforce()
+    assert {state for state, _reason in made.report.values()} == {"partly"}
+    made = confining(Confinement(required=True, read_only_paths=("/etc",)), [])
+    made.prepare()
+    with pytest.raises(StepError, match="truncate") as error:
+        made.enforce()
+    assert error.value.exit_code == 220
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_truncation(name: str) -> None:
+    machine, calls = seccomp.MACHINES[name], system_calls(name)
+    program = seccomp.truncation(machine)
+
+    def said(call: str, *arguments: int) -> str:
+        return verdict(program, machine.audit, calls[call], *arguments)
+
+    assert said("truncate", 0, 0) == "EPERM"
+    assert said("openat2") == "ENOSYS"
+    cut = os.O_TRUNC | os.O_CLOEXEC
+    for call, before in (("openat", (0, 0)), ("open", (0,))):
+        if call in calls:
+            assert said(call, *before, cut | os.O_RDONLY) == "EPERM"
+            for flags in (cut | os.O_WRONLY, cut | os.O_RDWR, os.O_RDONLY, os.O_WRONLY | os.O_CREAT):
+                assert said(call, *before, flags) == "allowed"
+    for call in calls.keys() - {"truncate", "openat2", "openat", "open"}:
+        assert said(call, cut, cut, cut) == "allowed", call
 
 
 def test_without_a_mount_namespace(monkeypatch: pytest.MonkeyPatch) -> None:

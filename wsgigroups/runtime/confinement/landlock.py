@@ -52,9 +52,9 @@ def _all(rights: "tuple[int, ...]", version: int) -> int:
     return sum(right for right in rights if _SINCE.get(right, 1) <= version)
 
 
-def not_enforced(version: int) -> str:
-    """What a kernel with this version of the interface lets through of writing, for people; "" when that is nothing."""
-    return "" if version >= _SINCE[TRUNCATE] else "truncate(2), which Landlock covers from Linux 6.2 on"
+def sees_truncation(version: int) -> bool:
+    """Whether files can be kept from being emptied; before, that takes a filter of system calls."""
+    return version >= _SINCE[TRUNCATE]
 
 
 class Ruleset:

@@ -16,10 +16,10 @@ from .. import kernel
 Instruction = Tuple[int, int, int, int]  # code, jump if true, jump if false, constant: <linux/filter.h>
 
 # <linux/bpf_common.h>, put together
-_LOAD, _RETURN = 0x20, 0x06
+_LOAD, _RETURN, _AND = 0x20, 0x06, 0x54
 _EQUAL, _AT_LEAST, _ANY_BIT = 0x15, 0x35, 0x45
 # struct seccomp_data: number, architecture, instruction pointer, six arguments of 64 bits, of which the low half counts
-_NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24
+_NUMBER, _ARCHITECTURE, _FIRST, _SECOND, _THIRD = 0, 4, 16, 24, 32
 ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
 _ERRNO = 0x00050000  # SECCOMP_RET_ERRNO
 _X32 = 0x40000000  # the bit that marks calls of x32 (<asm/unistd.h>)
@@ -36,13 +36,17 @@ class Machine(NamedTuple):
     clone: int
     unshare: int
     setns: int
+    truncate: int
+    openat: int
+    open: int  # -1 where there is none
 
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, True, 41, 56, 272, 308),
-    "aarch64": Machine(0xC00000B7, False, 198, 220, 97, 268),
+    "x86_64": Machine(0xC000003E, True, 41, 56, 272, 308, 76, 257, 2),
+    "aarch64": Machine(0xC00000B7, False, 198, 220, 97, 268, 45, 56, -1),
 }
 _CLONE3 = 435
+_OPENAT2 = 437
 _IO_URING = (425, 427)  # setup, enter, register
 
 
@@ -149,6 +153,33 @@ def namespaces(machine: Machine, flags: int) -> List[Instruction]:
         allow,
         allow,
     ]
+
+
+def truncation(machine: Machine) -> List[Instruction]:
+    """No truncate(2), and no O_TRUNC for reading: the ways to empty a file that Landlock sees from Linux 6.2 on only.
+
+    What is open for writing can be cut still, and Landlock has a say in that. openat2(2) has its flags in memory, so
+    that it is said not to exist.
+    """
+    program = [
+        *_head(machine),
+        (_EQUAL, 0, 1, machine.truncate),
+        (_RETURN, 0, 0, refusal(errno.EPERM)),
+        (_EQUAL, 0, 1, _OPENAT2),
+        (_RETURN, 0, 0, refusal(errno.ENOSYS)),
+    ]
+    for number, flags in ((machine.openat, _THIRD), (machine.open, _SECOND)):
+        if number >= 0:
+            program += [
+                (_EQUAL, 0, 6, number),
+                (_LOAD, 0, 0, flags),
+                (_ANY_BIT, 0, 3, os.O_TRUNC),
+                (_AND, 0, 0, os.O_ACCMODE),
+                (_EQUAL, 0, 1, os.O_RDONLY),
+                (_RETURN, 0, 0, refusal(errno.EPERM)),
+                (_RETURN, 0, 0, ALLOW),
+            ]
+    return [*program, (_RETURN, 0, 0, ALLOW)]
 
 
 def install(program: Iterable[Instruction]) -> None:

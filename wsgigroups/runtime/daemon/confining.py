@@ -32,6 +32,7 @@ class Confining:
         self._wanted = spec.confinement
         self._log = log
         self._rules: Optional[landlock.Ruleset] = None
+        self._truncation = False  # whether a filter has to do what this kernel's Landlock does not
         self._fence: Optional[landlock.Ruleset] = None
 
     @contextmanager
@@ -68,9 +69,7 @@ class Confining:
                 if not version:
                     raise OSError(errno.ENOSYS, "this kernel has no Landlock")
                 self._rules = landlock.rules_of(modes, version)
-            hole = landlock.not_enforced(version) if self._rules else ""
-            if hole:
-                self._failed("landlock", names, PARTLY, "it does not cover " + hole)
+            self._truncation = self._rules is not None and not landlock.sees_truncation(version)
 
     def _resolved(self, step: str, option: str, paths: Iterable[str]) -> List[str]:
         """The paths without symbolic links; one that is not there, or is another user's link, is left out."""
@@ -168,6 +167,12 @@ class Confining:
         if self._rules is not None:
             with self._option("landlock", *self._landlock_options()):
                 self._rules.enforce()
+        if self._truncation:
+            try:
+                seccomp.install(seccomp.truncation(seccomp.here()))
+            except OSError as error:
+                reason = "files can be emptied by truncate(2): %s" % error
+                self._failed("landlock", self._landlock_options(), PARTLY, reason)
         families, calls, flags = self._wanted.address_families, self._wanted.system_calls, self._wanted.namespaces
         if families is not None:
             with self._option("seccomp", "restrict-address-families"):
