@@ -16,6 +16,7 @@ from wsgigroups.manager.recovery import to_stored
 from wsgigroups.manager.resolve import Surroundings, resolve
 from wsgigroups.manager.shell import Shell, open_log
 from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ class Applying:
     def _check_logs(self, targets: Desired) -> None:
         for name, target in targets.items():
             try:
-                Path(target.log_path).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
                 os.close(open_log(Path(target.log_path)))
             except OSError as error:
                 raise WsgigroupsError(

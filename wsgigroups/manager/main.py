@@ -11,7 +11,6 @@ import ctypes
 import os
 import resource
 import signal
-import stat
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -27,6 +26,8 @@ from wsgigroups.manager.resolve import surroundings
 from wsgigroups.manager.shell import Outside, Shell
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.vitals import PERIOD_S, Watcher
+from wsgigroups.runtime.text import clean
+from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,25 +69,27 @@ def _raise_descriptor_limit() -> int:
 
 def _prepare_run_dir(path: Path) -> None:
     try:
-        path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        found = path.lstat()
+        private_directory(str(path), 0o755)
     except OSError as error:
         raise WsgigroupsError(
-            f"cannot make the run directory {path}: {error.strerror}", hint="choose another with --run-dir"
+            f"cannot use {path} as the run directory: {error.strerror}", hint="choose another with --run-dir"
         ) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+
+
+def _prepare_log_dir(path: Path) -> None:
+    try:
+        os.close(make_directories(str(path), judging_root()))
+    except OSError as error:
         raise WsgigroupsError(
-            f"cannot use {path} as the run directory: it is not a directory that only this user can write",
-            hint="choose another with --run-dir",
-        )
+            f"cannot use {path} as the log directory: {error.strerror}", hint="choose another with --log-dir"
+        ) from None
 
 
 def log_line(level: str, text: str) -> None:
     """One line to stderr; control characters of foreign text cannot forge another line."""
     stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     with contextlib.suppress(OSError):  # a full disk or a reader that left must not stop the manager
-        os.write(2, f"{stamp} manager pid={os.getpid()} {level}: {escaped}\n".encode(errors="replace"))
+        os.write(2, f"{stamp} manager pid={os.getpid()} {level}: {clean(text)}\n".encode(errors="replace"))
 
 
 class _Manager:
@@ -104,7 +107,7 @@ class _Manager:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         store = Store(options.state_dir)
         store.prepare()
-        options.log_dir.mkdir(parents=True, exist_ok=True)
+        _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, options.log_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir), log_line)

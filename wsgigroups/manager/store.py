@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.trust.walking import private_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +42,8 @@ class Store:
     def prepare(self) -> None:
         """Make the directories. Raises WsgigroupsError."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.revisions.mkdir(exist_ok=True, mode=0o700)
+            private_directory(str(self.directory), 0o700)
+            private_directory(str(self.revisions), 0o700)
         except OSError as error:
             raise WsgigroupsError(
                 f"cannot use the state directory {self.directory}: {error.strerror}",

@@ -16,6 +16,8 @@ from aiohttp import web
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.handlers import Call, Caller, Handlers
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
+from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.walking import trusted_here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,11 +45,10 @@ class ControlServer:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         self._path.unlink(missing_ok=True)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        os.fchmod(sock.fileno(), 0o660 if self._read_gid is not None else 0o600)
-        sock.bind(str(self._path))
-        if self._read_gid is not None:
-            os.chown(self._path, -1, self._read_gid, follow_symlinks=False)
+        if self._read_gid is None:
+            sock = bind_unix(str(self._path), trusted_here())
+        else:
+            sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
         await web.SockSite(self._runner, sock, backlog=64).start()
 
     async def stop(self) -> None:
