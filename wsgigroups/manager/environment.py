@@ -56,7 +56,7 @@ def _read_file(group: str, name: str, person: Person) -> dict[str, str]:
 
 def _read_text(group: str, name: str, person: Person) -> str:
     try:
-        account = Account(person.uid, person.gid, person.groups)
+        account = Account(person.uid, person.gid, person.groups, person.user_name)
         return read_file(name, account, MAXIMUM_FILE_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else "it is not UTF-8"

@@ -27,6 +27,7 @@ from wsgigroups.manager.shell import Outside, Shell
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.vitals import PERIOD_S, Watcher
 from wsgigroups.runtime.text import clean
+from wsgigroups.trust.helpers import helper_pids
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _Manager:
         _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, options.log_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
-        applying = Applying(shell, store, surroundings(options.log_dir), log_line)
+        applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key()), log_line)
         outside.save, outside.finished = applying.save, applying.finished
         adopted = await recover(shell, store.load())
         handlers = Handlers(applying, started_at, self._ending.set)
@@ -143,7 +144,7 @@ class _Manager:
 
     async def _first_apply(self, applying: Applying, configuration: Configuration) -> None:
         try:
-            await applying.apply(configuration, by="run")
+            await applying.apply(lambda: configuration, by="run")
         except WsgigroupsError:
             if not applying.shell.state.groups:
                 self._ending.set()
@@ -185,7 +186,7 @@ class _Manager:
         except WsgigroupsError as error:
             log_line("error", f"SIGHUP: {error.message}; what runs stays")
             return
-        task = asyncio.get_running_loop().create_task(applying.apply(configuration, by="SIGHUP"))
+        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, by="SIGHUP"))
         task.add_done_callback(_report)
 
     async def _watch(self, shell: Shell) -> None:
@@ -209,7 +210,8 @@ def _reap_strangers(shell: Shell) -> None:
     # one look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
         children = {int(pid) for pid in file.read().split()}
-    for pid in children - ours:
+    # asked for afterwards: a helper among the children has been noted by then
+    for pid in children - ours - helper_pids():
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 

@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT_S = 10.0
+_CHILDREN: set[int] = set()
+_CHILDREN_LOCK = threading.Lock()
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_SAID = {65: "it is not a regular file", 66: "it is larger than {} KiB", 67: "that user cannot read it"}
+_NOT_A_FILE, _TOO_LARGE = "it is not a regular file", "it is larger than {} KiB"
+_SAID = {65: _NOT_A_FILE, 66: _TOO_LARGE, 67: "user {user} cannot read it"}  # by the launcher's exit codes
 _READ_BYTES = 65536
 
 
@@ -36,11 +40,18 @@ class HelperError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who a helper becomes. groups: the exact list for setgroups(2)."""
+    """Who a helper becomes. groups: the exact list for setgroups(2); name: for messages."""
 
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
+    name: str = ""
+
+
+def helper_pids() -> set[int]:
+    """The helpers that this process waits for, in whichever thread; nobody else may reap them."""
+    with _CHILDREN_LOCK:
+        return set(_CHILDREN)
 
 
 def run_helper(
@@ -66,7 +77,7 @@ def read_file(path: str, account: Account, maximum_bytes: int) -> bytes:
             if place.missing:
                 raise FileNotFoundError(2, os.strerror(2), path)
             if place.entry < 0:
-                raise IsADirectoryError(21, _SAID[65], path)
+                raise IsADirectoryError(21, _NOT_A_FILE, path)
             return _read_here(f"/proc/self/fd/{place.entry}", maximum_bytes)
     except UntrustedPathError:
         return _read_as(path, account, maximum_bytes)
@@ -76,10 +87,10 @@ def _read_here(path: str, maximum_bytes: int) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(0, _SAID[65])
+            raise OSError(0, _NOT_A_FILE)
         data = file.read(maximum_bytes + 1)
     if len(data) > maximum_bytes:
-        raise OSError(0, _SAID[66].format(maximum_bytes // 1024))
+        raise OSError(0, _TOO_LARGE.format(maximum_bytes // 1024))
     return data
 
 
@@ -90,7 +101,7 @@ def _read_as(path: str, account: Account, maximum_bytes: int) -> bytes:
         raise OSError(0, str(error)) from None
     if status:
         said = _SAID.get(status, f"the helper that reads it ended with status {status}")
-        raise OSError(0, said.format(maximum_bytes // 1024))
+        raise OSError(0, said.format(maximum_bytes // 1024, user=account.name))
     return data
 
 
@@ -105,15 +116,17 @@ def _run(
         with os.fdopen(os.dup(given), "wb") as file:
             file.write(data)
         os.lseek(given, 0, os.SEEK_SET)
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *order],
-            stdin=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            cwd="/",
-            start_new_session=True,
-        )
+        with _CHILDREN_LOCK:
+            child = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *order],
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+                cwd="/",
+                start_new_session=True,
+            )
+            _CHILDREN.add(child.pid)
     except OSError as error:
         raise HelperError(f"a helper cannot be started: {error.strerror}") from None
     finally:
@@ -155,3 +168,5 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+    with _CHILDREN_LOCK:
+        _CHILDREN.discard(child.pid)

@@ -21,6 +21,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.trust.helpers import Account, HelperError, run_helper
 
 PROBE_TIMEOUT_S = 20.0
+_STRANGER = (65534, 65534, ())  # a user who owns nothing and has no groups
 _MAXIMUM_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -122,6 +123,9 @@ class RealHost:
     def _untrusted(self, path: str) -> str | None:
         found = untrusted_component(Path(path))
         return str(found) if found else None
+
+    def _open_to_others(self, file: str) -> bool:
+        return can_read(Path(file), *_STRANGER) is True
 
     def _interpreter(self, python_home: str) -> dict[str, Any]:
         home = Path(python_home) if python_home else own_environment()

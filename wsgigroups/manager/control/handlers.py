@@ -68,10 +68,10 @@ class Handlers:
         return {**view, "seen": _digest(view)}
 
     async def plan(self, call: Call) -> dict[str, Any]:
-        return self.applying.plan(_configuration(call.body)).to_json()
+        return (await self.applying.plan(lambda: _configuration(call.body))).to_json()
 
     async def apply(self, call: Call) -> dict[str, Any]:
-        change = await self.applying.apply(_configuration(call.body), by=f"uid {call.caller.uid}")
+        change = await self.applying.apply(lambda: _configuration(call.body), by=f"uid {call.caller.uid}")
         return {"change": change.id if change else None, "revision": self.applying.shell.state.revision}
 
     async def rollback(self, call: Call) -> dict[str, Any]:
@@ -80,7 +80,9 @@ class Handlers:
             number = self.applying.shell.state.revision - 1
         document = self.applying.store.document(_integer(number))
         change = await self.applying.apply(
-            Configuration.from_document(document), by=f"uid {call.caller.uid}, rollback to {number}", kind="rollback"
+            lambda: Configuration.from_document(document),
+            by=f"uid {call.caller.uid}, rollback to {number}",
+            kind="rollback",
         )
         return {"change": change.id if change else None, "revision": self.applying.shell.state.revision}
 

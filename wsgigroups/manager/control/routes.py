@@ -47,7 +47,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", _READ, "status", "Groups and processes."),
     Route("GET", "/v1/changes/{id}", _READ, "change", "One change; wait_s waits until it moves, finished or not."),
     Route("GET", "/v1/history", _READ, "history", "Accepted revisions, newest first."),
-    Route("POST", "/v1/plan", _READ, "plan", "What applying a configuration would change.", _CONFIGURATION),
+    Route("POST", "/v1/plan", _ADMINISTER, "plan", "What applying a configuration would change.", _CONFIGURATION),
     Route("POST", "/v1/apply", _ADMINISTER, "apply", "Make the processes match a configuration.", _CONFIGURATION),
     Route("POST", "/v1/start", _ADMINISTER, "start", "Start groups.", _GROUPS),
     Route("POST", "/v1/stop", _ADMINISTER, "stop", "Drain groups and keep them stopped.", _GROUPS),
