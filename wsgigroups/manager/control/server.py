@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import struct
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -16,6 +14,7 @@ from aiohttp import web
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.handlers import Call, Caller, Handlers
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
+from wsgigroups.trust.peers import groups_of, peer_of
 from wsgigroups.trust.sockets import bind_unix
 from wsgigroups.trust.walking import trusted_here
 
@@ -74,11 +73,12 @@ class ControlServer:
 
     def _caller(self, request: web.Request, route: Route) -> Caller:
         sock = request.get_extra_info("socket")
-        pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        caller = Caller(uid, gid, pid)
+        peer = peer_of(sock)
+        uid, pid = peer.uid, peer.pid
+        caller = Caller(uid, peer.gid, pid)
         if uid in (0, os.geteuid()):
             return caller
-        if route.access is Access.READ and self._read_gid is not None and self._read_gid in _groups(sock, gid):
+        if route.access is Access.READ and self._read_gid is not None and self._read_gid in groups_of(sock):
             return caller
         self._log("warning", f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
         raise WsgigroupsError(
@@ -86,15 +86,6 @@ class ControlServer:
             hint="run the command as the user who started the manager",
             exit_code=ExitCode.NOT_PERMITTED,
         )
-
-
-def _groups(sock: socket.socket, gid: int) -> set[int]:
-    """All groups of the peer at the time it connected (SO_PEERGROUPS, 59 on Linux, socket(7))."""
-    try:
-        raw = sock.getsockopt(socket.SOL_SOCKET, 59, 65536 * 4)
-    except OSError:
-        return {gid}
-    return {gid, *struct.unpack(f"{len(raw) // 4}I", raw)}
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
