@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.runtime.text import clean
 
 
 @click.command("init")
@@ -40,7 +41,7 @@ def command(directory: Path, force: bool, stdout: bool) -> None:
         return
     target = directory / "groups.toml"
     _write(target, text, force)
-    click.echo(f"wrote {target}: {found[0].what}", err=True)
+    click.echo(f"wrote {target}: {clean(found[0].what)}", err=True)
     click.echo(f"next: wsgigroups validate {target}", err=True)
 
 
