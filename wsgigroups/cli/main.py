@@ -59,17 +59,17 @@ class Globals:
     @property
     def run_dir(self) -> Path:
         """Sockets and locks. Raises WsgigroupsError where there is no place for them."""
-        return _absolute(self.named_run_dir or directories.default_run_dir())
+        return self.named_run_dir or directories.default_run_dir()
 
     @property
     def state_dir(self) -> Path:
         """Revisions and history. Raises WsgigroupsError likewise."""
-        return _absolute(self.named_state_dir or directories.default_state_dir())
+        return self.named_state_dir or directories.default_state_dir()
 
     @property
     def log_dir(self) -> Path:
         """Logs of groups. Raises WsgigroupsError likewise."""
-        return _absolute(self.named_log_dir or directories.default_log_dir())
+        return self.named_log_dir or directories.default_log_dir()
 
 
 # To name a directory of somebody else's manager is no wrong usage: who may not use it hears that where it matters.
@@ -136,7 +136,9 @@ def cli(
     """
     if isinstance(ctx.obj, dict):
         ctx.obj["verbosity"] = verbose - quiet
-    ctx.obj = Globals(run_dir, state_dir, log_dir, color, verbose - quiet)
+    ctx.obj = Globals(
+        *(path and _absolute(path) for path in (run_dir, state_dir, log_dir)), color=color, verbosity=verbose - quiet
+    )
 
 
 def _absolute(path: Path) -> Path:
