@@ -136,9 +136,8 @@ def cli(
     """
     if isinstance(ctx.obj, dict):
         ctx.obj["verbosity"] = verbose - quiet
-    ctx.obj = Globals(
-        *(path and _absolute(path) for path in (run_dir, state_dir, log_dir)), color=color, verbosity=verbose - quiet
-    )
+    named = [_absolute(path) if path is not None else None for path in (run_dir, state_dir, log_dir)]
+    ctx.obj = Globals(named[0], named[1], named[2], color, verbose - quiet)
 
 
 def _absolute(path: Path) -> Path:
