@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+OOM_SCORE_ADJ = -900  # proc_pid_oom_score_adj(5): behind everybody else, and not beyond reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class ManagerOptions:
 def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
     os.umask(0o022)
+    _be_spared()
     _prepare_run_dir(options.run_dir)
     with lock.held(options.run_dir / "manager.lock"):
         return asyncio.run(_Manager(options).run())
@@ -66,6 +68,16 @@ def _raise_descriptor_limit() -> int:
     with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return max(soft, 0)
+
+
+def _be_spared() -> None:
+    """When memory runs out, daemons are to go and not who replaces them; spawners inherit it, daemons give it up."""
+    with contextlib.suppress(OSError, ValueError):  # an ordinary user, or a container, may not
+        with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+            present = int(file.read())
+        if present > OOM_SCORE_ADJ:
+            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                file.write(str(OOM_SCORE_ADJ))
 
 
 def _prepare_run_dir(path: Path) -> None:
