@@ -105,10 +105,12 @@ def test_one_of_our_own_has_no_terminal_either() -> None:
 
 
 def test_time_and_output_are_bounded_whatever_is_left_behind() -> None:
-    lasting = "import os, signal\nif os.fork() == 0: os.setsid()\nsignal.pause()"
+    # the one in a session of its own goes when nobody reads any more
+    until_unread = "import os, select\npoll = select.poll()\npoll.register(1, 0)\n"
+    lasting = f"{until_unread}if os.fork() == 0: os.setsid()\npoll.poll()"
     with pytest.raises(HelperError, match="no answer within 1 s"):
         ask(None, lasting, sys.executable, 1.0)
-    holding = "import os, signal\nif os.fork() == 0: signal.pause()"
+    holding = f"{until_unread}if os.fork() == 0: poll.poll()"
     with pytest.raises(HelperError, match="no answer within 1 s"):
         ask(None, holding, sys.executable, 1.0)
     with pytest.raises(HelperError, match="more than 1 KiB"):

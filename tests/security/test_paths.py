@@ -113,6 +113,7 @@ def test_the_managers_own_directories_are_nobody_elses(manager: ManagerUnderTest
     assert done.returncode != 0
     said = done.stderr + manager.log("manager")
     assert f"another user could change {theirs if owner else above}" in said
+    assert directory != "run" or "as the run directory" in said  # before anything was made in it
     assert list(theirs.iterdir()) == []
     assert not manager.client.running()
 

@@ -57,7 +57,7 @@ def _write(target: Path, text: str, force: bool) -> None:
         try:
             with os.fdopen(fd, "w", encoding="utf-8") as file:
                 file.write(text)
-            os.chmod(name, 0o644)
+                os.fchmod(fd, 0o644)  # by descriptor: whoever owns the project could exchange the name
             os.replace(name, target)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

@@ -101,7 +101,7 @@ def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:
 
     until = time.monotonic() + (10.0 if timeout_s is None else timeout_s)
     try:
-        fd = os.open(run_dir / "manager.lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(run_dir / "manager.lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:

@@ -148,6 +148,8 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     ('environment = { SECRET_KEY = "x" }', {"open_files": True}, ["WG0634"]),
     ('environment = { SECRET_KEY = "x" }', {"open_files": True, "privileged": False}, ["WG0634"]),
     ('environment = { SECRET_KEY = "x" }', {}, []),
+    ('environment = { URL = "postgresql://db/web" }', {"open_files": True}, []),
+    ('environment = { URL = "postgresql://web:pw@db/web" }', {"open_files": True}, ["WG0634"]),
     ('environment = { SECRET_KEY = "" , DJANGO_SETTINGS_MODULE = "x" }', {"open_files": True}, []),
     ('trusted-proxies = ["127.0.0.1"]', {}, ["WG0635"]),
     ('trusted-proxies = ["0.0.0.0/0", "::/0"]', {}, ["WG0635", "WG0635"]),

@@ -59,6 +59,11 @@ def test_what_groups_share(check: Any, text: str, expected: list[str]) -> None:
     assert found == expected, messages(loaded)
 
 
+def test_a_secret_that_comes_from_a_variable_is_not_in_the_file(check: Any) -> None:
+    text = "version = 1\n" + group("a", 'user = "joe"\nenvironment = { PASSWORD = "${FROM_OUTSIDE}" }')
+    assert "WG0634" not in codes(check(text, host=Asked(), variables={"FROM_OUTSIDE": "hunter2"}))
+
+
 def test_the_place_is_where_the_log_is_named(check: Any) -> None:
     text = "version = 1\n[server]\n" + ONE + group("a", 'user = "joe"') + group("b", 'user = "ann"')
     (found,) = [item for item in check(text, host=Asked()).diagnostics if item.code == "WG0632"]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from wsgigroups.config.source import Path
 
 _LOOPBACK: dict[int, Any] = {4: ipaddress.ip_network("127.0.0.0/8"), 6: ipaddress.ip_network("::1/128")}
-_SECRET = re.compile(r"SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KEY|DATABASE_URL|DSN$", re.IGNORECASE)
+_SECRET = re.compile(r"SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"://[^/@:]*:[^/@]+@")  # in a URL (RFC 3986 section 3.2.1)
 
 
 def check_borders(checking: Checking, members: Sequence[Member]) -> None:
@@ -105,12 +106,12 @@ def _check_secrets(checking: Checking, members: Sequence[Member]) -> None:
     said: set[str] = set()
     for member in members:
         for name, value in (member.group.environment or {}).items():
-            if not value or not _SECRET.search(name):
+            if not value or not (_SECRET.search(name) or _CREDENTIALS.search(value)):
                 continue
             path: Path = (*member.path, "environment", name)
             file = checking.parts.file_of(path)
-            if not file or file == "<stdin>" or file in said:
-                continue
+            if file == "<stdin>" or file in said or value not in checking.parts.texts.get(file, ""):
+                continue  # where it comes from a variable the file does not hold it
             said.add(file)
             if checking.host.open_to_others(file):
                 message = f"every user of this host can read {file}, which sets {name}"

@@ -177,7 +177,8 @@ HOST = (
     warning(
         "WG0634",
         "Other users can read secrets",
-        "The file sets environment variables whose names speak of secrets, and every user of the host can read it.",
+        "The file sets environment variables that look like secrets, by their names or as URLs with a password, and "
+        "every user of the host can read it.",
         "Close the file (chmod o-r), or move the secrets to a file named in environment-files.",
     ),
     warning(
