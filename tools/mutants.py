@@ -38,13 +38,13 @@ class Mutant:
 
 
 def read() -> list[Mutant]:
-    """The list. Raises ValueError for an entry whose text is not in its file exactly once."""
-    found = [Mutant(**entry) for entry in tomllib.loads(LIST.read_text(encoding="utf-8"))["mutants"]]
-    for mutant in found:
-        count = (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old)
-        if count != 1:
-            raise ValueError(f"{mutant.file} has this {count} times: {mutant.old!r}")
-    return found
+    """The list."""
+    return [Mutant(**entry) for entry in tomllib.loads(LIST.read_text(encoding="utf-8"))["mutants"]]
+
+
+def found(mutant: Mutant) -> int:
+    """How often its text is in its file: once, or it is about nothing."""
+    return (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old)
 
 
 @contextlib.contextmanager
@@ -84,6 +84,8 @@ def main(words: Sequence[str]) -> int:
     for mutant in wanted:
         if mutant in left_out:
             continue
+        if found(mutant) != 1:
+            raise ValueError(f"{mutant.file} has this {found(mutant)} times: {mutant.old!r}")
         alive = survives(mutant)
         print(f"{'SURVIVED' if alive else 'caught  '} {mutant.file}: {mutant.old.strip().splitlines()[0]}", flush=True)
         if alive:

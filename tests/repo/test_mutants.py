@@ -12,6 +12,7 @@ from tools import mutants
 
 @pytest.mark.parametrize("mutant", mutants.read(), ids=lambda mutant: f"{mutant.file}:{mutant.old.strip()[:40]}")
 def test_each_entry_is_about_something(mutant: mutants.Mutant) -> None:
+    assert mutants.found(mutant) == 1
     assert mutant.old != mutant.new
     path, _, name = mutant.test.partition("::")
     text = (ROOT / path).read_text(encoding="utf-8")

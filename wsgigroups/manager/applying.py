@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
-    from wsgigroups.manager.listeners import Listener
+    from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
     from wsgigroups.plan.desired import Desired
 
@@ -98,18 +98,20 @@ class Applying:
             return
         try:
             self.store.set_outcome(revision, change.outcome)
-        except OSError as error:
-            self.log("warning", f"cannot record the outcome of revision {revision}: {error.strerror}")
+        except (OSError, WsgigroupsError) as error:
+            self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
 
-    def save(self) -> None:
-        """Store the state; a full disk is a warning, service goes on."""
+    def save(self) -> bool:
+        """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""
         try:
-            self.store.save(to_stored(self.shell.state))
+            self.store.save(to_stored(self.shell))
         except OSError as error:
             self.log("warning", f"cannot store the state: {error.strerror}")
+            return False
+        return True
 
-    def _open(self, targets: Desired) -> dict[str, dict[str, Listener]]:
-        opened: dict[str, dict[str, Listener]] = {}
+    def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
+        opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
                 opened[name] = self.shell.listeners.prepare(name, target.listeners)
@@ -128,9 +130,9 @@ class Applying:
                 fd = open_log(Path(target.log_path))
                 found = os.fstat(fd)
                 os.close(fd)
-                identity = target.spec.get("identity")
+                identity = target.spec.identity
                 if identity and stat.S_ISREG(found.st_mode):
-                    writer = (name, str(target.user), int(identity["uid"]))
+                    writer = (name, str(target.user), identity.uid)
                     first = writers.setdefault((found.st_dev, found.st_ino), writer)
                     _refuse_shared_log(target.log_path, first, writer)
             except OSError as error:

@@ -121,7 +121,7 @@ class _Manager:
         store = Store(options.state_dir)
         store.prepare()
         _prepare_log_dir(options.log_dir)
-        outside = Outside(options.run_dir, options.log_dir, 2, log_line, _raise_descriptor_limit())
+        outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key()), log_line)
         outside.save, outside.finished = applying.save, applying.finished

@@ -36,7 +36,7 @@ class UntrustedPathError(PermissionError):
 
 
 @dataclass(slots=True)
-class Place:
+class FollowedPath:
     """How far a path leads. Descriptors are O_PATH; close by leaving the context.
 
     directory: the last directory on the way; entry: what the last name leads to in it, -1 when that is the directory
@@ -50,7 +50,7 @@ class Place:
     name: str = ""
     missing: tuple[str, ...] = ()
 
-    def __enter__(self) -> Place:  # noqa: PYI034 — Self is Python 3.11
+    def __enter__(self) -> FollowedPath:  # noqa: PYI034 — Self is Python 3.11
         return self
 
     def __exit__(
@@ -98,7 +98,7 @@ def doubt_about(path: str, trusted: Trusted) -> Doubt | None:
         return None
 
 
-def follow(path: str, trusted: Trusted | None, *, last_link: bool = True) -> Place:
+def follow(path: str, trusted: Trusted | None, *, last_link: bool = True) -> FollowedPath:
     """Walk an absolute path as far as it is there. trusted None: nothing is judged.
 
     Raises UntrustedPathError, and OSError: ELOOP for too many links, or for a link at the end with last_link False.
@@ -151,9 +151,9 @@ def follow(path: str, trusted: Trusted | None, *, last_link: bool = True) -> Pla
     return place
 
 
-def _top(path: str, trusted: Trusted | None) -> Place:
+def _top(path: str, trusted: Trusted | None) -> FollowedPath:
     fd = os.open("/", _NAME_ONLY | os.O_DIRECTORY)
-    place = Place(fd, "/", _fact(fd, "/"))
+    place = FollowedPath(fd, "/", _fact(fd, "/"))
     try:
         _check(path, place.fact, None, trusted)
     except BaseException:
@@ -162,7 +162,7 @@ def _top(path: str, trusted: Trusted | None) -> Place:
     return place
 
 
-def _step_into(place: Place, fd: int, name: str) -> None:
+def _step_into(place: FollowedPath, fd: int, name: str) -> None:
     os.close(place.directory)
     place.directory = fd
     place.path = os.path.dirname(place.path) if name == ".." else os.path.join(place.path, name)

@@ -12,7 +12,7 @@ from wsgigroups.config import addresses
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wsgigroups.config.checks.host_checking import Checking, Member
+    from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
     from wsgigroups.config.source import Path
 
 _LOOPBACK: dict[int, Any] = {4: ipaddress.ip_network("127.0.0.0/8"), 6: ipaddress.ip_network("::1/128")}
@@ -20,7 +20,7 @@ _SECRET = re.compile(r"SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KE
 _CREDENTIALS = re.compile(r"://[^/@:]*:[^/@]+@")  # in a URL (RFC 3986 section 3.2.1)
 
 
-def check_borders(checking: Checking, members: Sequence[Member]) -> None:
+def check_borders(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     """All of it; most only where the manager would be root, and so serve several users."""
     checking.attempt(lambda: _check_secrets(checking, members))
     if not checking.privileged:
@@ -33,7 +33,7 @@ def check_borders(checking: Checking, members: Sequence[Member]) -> None:
         _check_proxies(checking, member)
 
 
-def log_of(checking: Checking, member: Member) -> tuple[Path, str] | None:
+def log_of(checking: Checking, member: CheckedGroup) -> tuple[Path, str] | None:
     """Where a group's log is named, and its path; None for the default in the log directory."""
     if member.group.error_log:
         return (*member.path, "error-log"), str(member.group.error_log)
@@ -43,7 +43,7 @@ def log_of(checking: Checking, member: Member) -> tuple[Path, str] | None:
     return (("server", "error-log"), str(server.error_log)) if server.error_log else None
 
 
-def _paths_of_root(checking: Checking, members: Sequence[Member]) -> Iterator[tuple[Path, str]]:
+def _paths_of_root(checking: Checking, members: Sequence[CheckedGroup]) -> Iterator[tuple[Path, str]]:
     """What the manager itself opens, makes or enters, by where it is written."""
     server = checking.parts.server
     if server.error_log:
@@ -70,9 +70,9 @@ def _check_path(checking: Checking, path: Path, place: str) -> None:
         checking.add("WG0631", path, message, "name a path whose directories only root can write")
 
 
-def _check_logs(checking: Checking, members: Sequence[Member]) -> None:
+def _check_logs(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     """Two users, one file: each could write over what the other wrote."""
-    first: dict[str, Member] = {}
+    first: dict[str, CheckedGroup] = {}
     said: set[Path] = set()
     for member in members:
         found = log_of(checking, member)
@@ -87,8 +87,8 @@ def _check_logs(checking: Checking, members: Sequence[Member]) -> None:
         checking.add("WG0632", path, f"{who} would share {log}", "give each user a log of its own, or leave it out")
 
 
-def _check_users(checking: Checking, members: Sequence[Member]) -> None:
-    by_uid: dict[int, list[Member]] = {}
+def _check_users(checking: Checking, members: Sequence[CheckedGroup]) -> None:
+    by_uid: dict[int, list[CheckedGroup]] = {}
     for member in members:
         if member.identity is not None:
             by_uid.setdefault(member.identity.uid, []).append(member)
@@ -102,7 +102,7 @@ def _check_users(checking: Checking, members: Sequence[Member]) -> None:
             checking.add("WG0633", path, message, "give each a user of its own where they must not trust each other")
 
 
-def _check_secrets(checking: Checking, members: Sequence[Member]) -> None:
+def _check_secrets(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     said: set[str] = set()
     for member in members:
         for name, value in (member.group.environment or {}).items():
@@ -118,7 +118,7 @@ def _check_secrets(checking: Checking, members: Sequence[Member]) -> None:
                 checking.add("WG0634", path, message, f"chmod o-r {file}, or put it into a file of environment-files")
 
 
-def _check_proxies(checking: Checking, member: Member) -> None:
+def _check_proxies(checking: Checking, member: CheckedGroup) -> None:
     if all(addresses.parse(text).path is not None for text in member.group.listen):
         return
     for i, text in enumerate(member.group.trusted_proxies):
