@@ -21,9 +21,8 @@ from .front.intake import Intake
 from .front.keeping import SECOND_NS
 from .front.listening import Listener, Listening
 from .front.poller import Poller
-from .protocol import engines, libraries
-from .protocol.engines import Engine
 from .protocol.forwarding import Trust
+from .protocol.limits import Limits
 from .records.access import AccessLog
 from .wire.board import WORD, Board
 from .wire.pulse import Pulse
@@ -51,22 +50,18 @@ class Server:
         access_log: Optional[Callable[[bytes], None]] = None,
         identity: str = "",
         environ: Optional[Dict[str, Any]] = None,
-        engine: Optional[Engine] = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Set up everything but threads. Raises OSError, ValueError.
 
         listeners: listening, shared with siblings; pulses: one for each, if there are siblings. application: a WSGI
         callable. environ: keys that every environ gets beside the standard ones; identity: "group/slot", which gives
-        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. engine: another
-        parser of head fields (tests); clock: monotonic nanoseconds (tests).
+        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. clock: monotonic
+        nanoseconds (tests).
         """
         self._settings = settings
         self._words = board.words
         self.on_maximum_requests: Optional[Callable[[], None]] = None
-        self.protocol_name = "custom"
-        if engine is None:
-            self.protocol_name, engine = engines.choose(libraries.httptools_module(), libraries.h11_module())
         dates = Dates()
         errors = ErrorsStream(log)
         base = self._base(settings, errors, identity)
@@ -81,10 +76,11 @@ class Server:
             int(identity.rpartition("/")[2] or 0),
         )
         self._queue = Queue(*_queue_limits(settings))
+        self._intake = Intake(_limits(settings))
         self._poller = Poller(
             epoll,
             self._listening,
-            Intake(engine),
+            self._intake,
             self._queue,
             self._words,
             settings,
@@ -180,6 +176,7 @@ class Server:
             access.flush()
         if settings.interruptible != before.interruptible:
             self._caller.application = self._callable(settings)
+        self._intake.limits = _limits(settings)
         self._poller.tune(settings)
         self._poller.trust = Trust(settings.trusted_proxies)
         with self._poller.lock:
@@ -240,6 +237,10 @@ def _queue_limits(settings: Serving) -> "tuple[int, int, int]":
         int(settings.queue_timeout_s * SECOND_NS),
         int(settings.connect_timeout_s * SECOND_NS),
     )
+
+
+def _limits(settings: Serving) -> Limits:
+    return Limits(settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields)
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

@@ -19,8 +19,6 @@ from support.serving import Clock, receive_all, receive_response, serving
 from wsgigroups.runtime.calls import crew
 from wsgigroups.runtime.calls.request_threads import RequestThread
 from wsgigroups.runtime.front.connection import POSTED
-from wsgigroups.runtime.front.poller import REPEATED
-from wsgigroups.runtime.protocol import engines
 from wsgigroups.runtime.records.tally import Tally
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire.board import BUSY_WORD, WORD, private
@@ -49,7 +47,6 @@ class Driven:
             board=self.board,
             log=lambda level, text: self.logged.append((level, text)),
             access_log=access,
-            engine=engines.split,
             **more,
         )
         self.poller, self.caller, self.crew = self.server._poller, self.server._caller, self.server._crew
@@ -373,55 +370,6 @@ def test_a_request_that_is_looked_at_after_its_call_began_has_not_waited(driven:
             connection.arrived_ns = arrived_ns
             me.waited(connection, 9)
             assert (me.tally.queue_ns, connection.arrived_ns) == (waited_ns, 0)
-
-
-class Ticking(Clock):
-    """A clock that passes whenever it is looked at."""
-
-    def __call__(self) -> int:
-        self.advance(1e-6)
-        return self.now_ns
-
-
-def test_a_known_call_begins_when_the_one_before_has_ended_and_others_when_they_do() -> None:
-    calls: list[tuple[int, int]] = []
-    driven = Driven(clock=Ticking())
-    answer = driven.caller.answer
-
-    def noting(connection: Any, start_ns: int, *rest: Any) -> int:
-        calls.append((start_ns, answer(connection, start_ns, *rest)))
-        driven.crew._closing = len(calls) == 5  # ends the lead
-        return calls[-1][1]
-
-    with contextlib.ExitStack() as stack:
-        stack.callback(driven.close)
-        socks = [stack.enter_context(driven.connect()) for _ in range(4)]
-        for sock in 3 * socks:
-            sock.sendall(GET % b"/known")
-            driven.round(1)
-            driven.poller.send_outbox()
-            assert receive_response(sock)[0] == 200
-        driven.caller.answer = noting  # type: ignore[method-assign]
-        for sock, path in zip(socks, (b"/known", b"/known", b"/new", b"/known"), strict=True):
-            sock.sendall(GET % path)
-        while len(driven.poller.ready) < 4:
-            driven.poller.wait()
-        driven.poller.ready.append(driven.poller.ready.popleft())  # whatever comes first, it is not known since when
-        known = [flags == REPEATED for _connection, flags in driven.poller.ready]
-        wait, later = driven.poller.wait, iter([socks[0].sendall])
-
-        def wait_for_another() -> None:
-            for send in later:
-                send(GET % b"/known")
-            wait()
-
-        driven.poller.wait = wait_for_another  # type: ignore[method-assign]
-        driven.crew._drive(RequestThread(0))
-        for sock in socks[1:]:
-            assert receive_response(sock)[0] == 200
-    follows = [after[0] == before[1] for before, after in itertools.pairwise(calls)]
-    assert follows == [*known[1:], False]  # before the last one, the leader has waited
-    assert sorted(known) == [False, True, True, True]
 
 
 def test_a_call_after_a_wait_is_marked_however_short_that_was() -> None:

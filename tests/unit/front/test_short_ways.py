@@ -17,7 +17,6 @@ from unit.front.test_outbox import GET, Driven
 
 from wsgigroups.runtime.front import intake
 from wsgigroups.runtime.front.connection import CLOSED, IDLE, RECEIVE_BYTES, RUNNING, Connection
-from wsgigroups.runtime.front.poller import REPEATED
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.protocol.responses import FieldTooLargeError, Prepared, Preparer
 from wsgigroups.runtime.wire.board import WORD
@@ -51,14 +50,13 @@ def next_call(driven: Driven) -> Connection:
 
 
 def known(driven: Driven, sock: socket.socket, path: bytes = b"/") -> Connection:
-    """Have a head remembered; returns the server's side of the connection."""
+    """Have a connection kept; returns the server's side of the connection."""
     for _ in range(3):
         sock.sendall(GET % path)
         driven.round(1)
         driven.poller.send_outbox()
         assert receive_response(sock)[2] == path
     (connection,) = driven.poller.connections.values()
-    assert connection.memory.bytes == GET % path
     return connection
 
 
@@ -339,18 +337,17 @@ def test_a_client_of_short_heads_is_read_from_with_a_short_buffer(driven: Driven
         (b"/" + b"l" * 5000, b"", False),
         *[(b"/short", b"", True)] * 2,
         (b"/body", b"b" * 3000, False),
-        (b"/short", b"", False),  # it is not known yet that it comes again
         (b"/short", b"", True),
     ]
     with driven.connect() as sock:
         (connection,) = driven.poller.connections.values()
-        for number, (path, body, short) in enumerate(requests):
+        for path, body, short in requests:
             length = b"Content-Length: %d\r\n" % len(body) if body else b""
             sock.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (path, length) + body)
             driven.round(1)
             driven.poller.send_outbox()
             assert receive_response(sock)[2] == path
-            assert number < 2 or (connection.expected < RECEIVE_BYTES) == short, path[:20]
+            assert (connection.expected < RECEIVE_BYTES) == short, path[:20]
 
 
 def test_what_a_gateway_says_of_clients_counts_for_heads_that_come_again() -> None:
@@ -399,19 +396,6 @@ def test_an_answer_that_the_first_client_is_slow_to_take_makes_its_socket_non_bl
         assert receive_response(sock)[2] == b"/"
 
 
-def test_a_request_that_is_known_is_taken_when_it_is_read(driven: Driven) -> None:
-    """No deadline of an idle connection ends it before its turn."""
-    with driven.connect() as sock:
-        connection = known(driven, sock)
-        sock.sendall(GET % b"/")
-        driven.poller.wait()
-        assert list(driven.poller.ready) == [(connection, REPEATED)]
-        assert (connection.owned, connection.state, connection.deadline_ns) == (True, RUNNING, 0)
-        assert connection.head is connection.memory.head
-        assert connection.head.environ["PATH_INFO"] == "/"
-        assert connection.head.environ is not connection.memory.environ
-
-
 @pytest.mark.parametrize("remembered", [True, False])
 def test_nothing_read_is_the_end_and_no_request(driven: Driven, remembered: bool) -> None:
     with driven.connect() as sock:
@@ -422,20 +406,3 @@ def test_nothing_read_is_the_end_and_no_request(driven: Driven, remembered: bool
         driven.poller._hear([(connection.fd, select.EPOLLIN)])
         assert not driven.poller.ready
         assert connection.state == CLOSED
-
-
-def test_no_memory_for_a_request_that_is_known_ends_its_connection_only(driven: Driven) -> None:
-    class Full(dict[str, Any]):
-        def copy(self) -> Any:
-            raise MemoryError
-
-    with driven.connect() as sock:
-        connection = known(driven, sock)
-        connection.memory.environ = Full()
-        sock.sendall(GET % b"/")
-        driven.poller.wait()
-        assert connection.state == CLOSED
-        assert not driven.poller.ready
-        assert "MemoryError" in driven.logged[0][1]
-    with driven.connect() as sock:
-        known(driven, sock)

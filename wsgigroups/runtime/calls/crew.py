@@ -24,7 +24,7 @@ import time
 from typing import Callable, Deque, List, Optional, Tuple
 
 from ..front.connection import CLOSED, IDLE, POSTED, Connection
-from ..front.poller import REPEATED, Poller
+from ..front.poller import Poller
 from ..records.tally import Tally
 from ..wire.board import WORD, Board
 from ..wire.spec import Serving
@@ -173,9 +173,9 @@ class Crew:
         while True:
             if ready and not queue.used:
                 connection, flags = ready.popleft()
-                ended_ns = ended_ns if flags == REPEATED else 0
+                ended_ns = 0
                 if (
-                    (flags != REPEATED and (connection := poller.act(connection, flags)) is None)
+                    (connection := poller.act(connection, flags)) is None
                     or (connection.trusted and line.too_late(connection))
                     or (lanes.known and not line.admit(connection))
                 ):

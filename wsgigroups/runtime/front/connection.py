@@ -12,7 +12,7 @@ import socket
 from typing import Any, Dict, Optional
 
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.heads import Head, Memory
+from ..protocol.heads import Head
 from ..protocol.names import Keys
 from ..protocol.scanner import Scanner
 from .output import Output
@@ -46,7 +46,6 @@ class Connection:
         "is_uwsgi",
         "keep",
         "keys",
-        "memory",
         "more",
         "offered_ns",
         "output",
@@ -98,4 +97,3 @@ class Connection:
         self.keep = False  # another request may follow the answer being sent
         self.answer = b""  # whole, for the leader to send together with others
         self.begun = False  # whether there has been a whole head
-        self.memory = Memory()

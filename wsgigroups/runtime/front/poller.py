@@ -31,7 +31,6 @@ from .connection import (
     POSTED,
     QUEUED,
     RECEIVE_BYTES,
-    RUNNING,
     Connection,
 )
 from .dates import Dates
@@ -49,7 +48,6 @@ _EVENTS = 64
 _ACCEPTS = 4  # at a time, with siblings
 _ACCEPTS_ALONE = 64
 _PLAIN = int(select.EPOLLIN)  # readable, and nothing else
-REPEATED = -1  # in the place of an event's flags: a whole request, equal to the one before; its connection is owned
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 _EXPIRED = {
@@ -139,16 +137,6 @@ class Poller(Keeper):
             # Read before any request of this round is run: see `Keeper.send_outbox`.
             try:
                 data = read(fd, connection.expected)  # `watch` has made it non-blocking
-                memory = connection.memory
-                if data == memory.bytes and data and not connection.data:
-                    # The short way: the same head as last time, without a body.
-                    connection.head = head = memory.head
-                    head.environ = memory.environ.copy()
-                    connection.deadline_ns = 0
-                    connection.state = RUNNING
-                    connection.owned = True
-                    put((connection, REPEATED))
-                    continue
             except BlockingIOError:
                 continue
             except OSError:
@@ -196,8 +184,6 @@ class Poller(Keeper):
 
     def act(self, connection: Connection, flags: int) -> Optional[Connection]:
         """Act on an event; a connection whose request is complete becomes the caller's."""
-        if flags == REPEATED:
-            return connection
         try:
             if not flags and connection.state == IDLE and not connection.owned:
                 return connection if self.resume(connection) else None
@@ -395,13 +381,15 @@ class Poller(Keeper):
         return False
 
     def _advance(self, connection: Connection) -> bool:
-        try:
-            if self._intake.advance(connection):
-                connection.deadline_ns = 0
-                return True
-        except ProtocolError as error:
-            self.refuse(connection, error.status, error.reason)
-            return False
+        while True:
+            try:
+                if self._intake.advance(connection):
+                    connection.deadline_ns = 0
+                    return True
+                break
+            except ProtocolError as error:
+                if not self.refuse(connection, error.status, error.reason, error.keep):
+                    return False
         now_ns = self._clock()
         if connection.state == BODY:
             since_ns = connection.since_ns or now_ns
