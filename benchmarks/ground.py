@@ -30,7 +30,7 @@ def prepare() -> Ground:
         interpreter = environment.find_interpreter(account)
         recipe = Recipe(
             interpreter,
-            installs=(("--upgrade", "pip>=25.1"), (f"{CLONE}[fast]", "django>=4.2", *PEERS)),
+            installs=(("--upgrade", "pip>=25.1"), (str(CLONE), "django>=4.2", *PEERS)),
             depends_on=MEASURED,
         )
         fresh = not environment.is_current(place / "venv", recipe)

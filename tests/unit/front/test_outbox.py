@@ -6,7 +6,6 @@ Most tests drive the poller themselves, as the leader would; no thread of the se
 from __future__ import annotations
 
 import contextlib
-import itertools
 import select
 import socket
 import threading

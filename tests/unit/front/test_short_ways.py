@@ -16,7 +16,7 @@ from support.serving import Clock, receive_all, receive_response
 from unit.front.test_outbox import GET, Driven
 
 from wsgigroups.runtime.front import intake
-from wsgigroups.runtime.front.connection import CLOSED, IDLE, RECEIVE_BYTES, RUNNING, Connection
+from wsgigroups.runtime.front.connection import CLOSED, IDLE, RECEIVE_BYTES, Connection
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.protocol.responses import FieldTooLargeError, Prepared, Preparer
 from wsgigroups.runtime.wire.board import WORD

@@ -150,6 +150,7 @@ class Poller(Keeper):
             if len(data) == connection.expected:
                 connection.more = True
             connection.data = connection.data + data if connection.data else data
+            connection.deadline_ns = 0  # it is not idle any more, whatever the time is when its turn comes
             put((connection, 0))
         return arrivals
 

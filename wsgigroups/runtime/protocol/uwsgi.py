@@ -150,9 +150,7 @@ def _wanted(name: str, trusted: bool) -> bool:
     return trusted and (name in _GATEWAY or name.startswith(_GATEWAY_PREFIXES))
 
 
-def _request(
-    given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limits: Limits
-) -> Tuple[heads.Head, str]:
+def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limits: Limits) -> Tuple[heads.Head, str]:
     """The part of the environ that HTTP has in its request line, and the target's authority. Raises ProtocolError."""
     method, target = given.get("REQUEST_METHOD", ""), given.get("REQUEST_URI", "")
     protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
@@ -176,7 +174,7 @@ def _request(
     environ["QUERY_STRING"] = query
     environ["PATH_INFO"] = decode_path(path)
     environ["SERVER_PROTOCOL"] = protocol
-    if trusted:  # it may have taken a mount's prefix away, or rewritten what was asked
+    if trusted and path != "*":  # it may have taken a mount's prefix away, or rewritten what was asked
         environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
         environ["PATH_INFO"] = given.get("PATH_INFO", environ["PATH_INFO"])
         if not environ["PATH_INFO"] and not given.get("SCRIPT_NAME"):
