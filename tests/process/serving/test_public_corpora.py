@@ -73,7 +73,8 @@ def test_what_llhttp_refuses_is_refused(unix: bool) -> None:
     with processes("reporting_app:application", unix=unix) as servers:
         for name, data, completed in cases:
             found = answer(servers, [data])
-            if runs(found) > completed:
+            same, laxer = as_others_would_have_it(data)
+            if runs(found) > (PEERS["llhttp"](same) if laxer else completed):
                 served[name] = (data[:300], found[:100])
         assert "Traceback" not in servers.logged()
     assert served == {}
