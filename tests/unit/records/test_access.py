@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.driven import Driven
 from support.serving import Clock, serving
-from unit.front.test_outbox import Driven
 from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.heads import Head

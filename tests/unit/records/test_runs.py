@@ -9,8 +9,9 @@ import contextlib
 from typing import Any
 
 import pytest
+from support.driven import Driven
+from support.gated import GET
 from support.serving import Clock
-from unit.front.test_outbox import GET, Driven
 
 from wsgigroups.runtime.calls import crew
 from wsgigroups.runtime.calls.request_threads import RequestThread
@@ -36,7 +37,7 @@ def test_requests_that_differ_have_lines_that_do_although_their_answers_are_equa
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         asked.append(environ["PATH_INFO"].encode())
-        driven.crew._closing = len(asked) == 5  # ends the lead
+        driven.crew.closing = len(asked) == 5  # ends the lead
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 
@@ -51,9 +52,9 @@ def test_what_leaves_in_the_middle_of_a_round_is_counted_and_logged_before() -> 
     clock, seen, lines = Clock(), [], []
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
-        seen.append((driven.word("requests_total"), len(driven.poller.outbox), sum(map(len, waiting()))))
+        seen.append((driven.word("requests_total"), len(driven.posted), sum(map(len, waiting()))))
         clock.advance(0.00025)
-        driven.crew._closing = len(seen) == 7  # ends the lead
+        driven.crew.closing = len(seen) == 7  # ends the lead
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 
@@ -77,7 +78,7 @@ def test_answers_before_a_call_that_blocks_are_counted_and_logged_when_another_t
             driven.crew._take_over(False)  # what the monitor would do
             driven.caller.access.flush()
             seen.append((driven.word("requests_total"), driven.word("status_2xx"), b"".join(lines).count(b"\n")))
-            driven.crew._closing = True
+            driven.crew.closing = True
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 

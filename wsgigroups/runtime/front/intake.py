@@ -77,7 +77,6 @@ class Intake:
         while data.startswith(b"\r\n"):
             data = data[2:]
             connection.empty_lines += 1
-            connection.memory.bytes = b""  # the short way, in `Poller._hear`, counts no lines
             if connection.empty_lines > limits.EMPTY_LINES:
                 raise ProtocolError(400, "there are empty lines instead of a request line")
         connection.data = data
@@ -99,7 +98,7 @@ class Intake:
         connection.empty_lines = 0
         if not head.length and not head.chunked:
             connection.body = b""
-            connection.state = RUNNING
+            connection.to(RUNNING)
             connection.expected = _SHORT_BYTES if 0 < len(connection.memory.bytes) <= _SHORT_HEAD else RECEIVE_BYTES
             return True
         connection.expected = RECEIVE_BYTES
@@ -107,7 +106,7 @@ class Intake:
         connection.body = b""
         if head.chunked:
             connection.decoder = ChunkedDecoder()
-        connection.state = BODY
+        connection.to(BODY)
         return self._body(connection)
 
     @staticmethod
@@ -133,5 +132,5 @@ class Intake:
         else:
             connection.body = data[: head.length]
             connection.data = data[head.length :]
-        connection.state = RUNNING
+        connection.to(RUNNING)
         return True

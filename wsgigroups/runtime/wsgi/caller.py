@@ -10,9 +10,8 @@ import io
 import traceback
 from typing import Any, Callable, Dict, Iterable, Optional
 
-from ..calls.interrupts import RequestTimeout
-from ..front.connection import FLUSHING, Connection
-from ..front.poller import Poller
+from ..front.answering import Front
+from ..front.connection import Connection
 from ..protocol import forwarding, responses
 from ..protocol.heads import Head
 from ..records.access import AccessLog
@@ -21,6 +20,7 @@ from .bodies import ArrivingBody
 from .errors_stream import ErrorsStream
 from .exchange import ClientGoneError, Exchange, begin
 from .files import FileWrapper
+from .interrupted import RequestTimeout
 
 Application = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _UNSENT = -1
@@ -33,27 +33,27 @@ class Caller:
     def __init__(
         self,
         application: Application,
-        poller: Poller,
+        front: Front,
         clock: Callable[[], int],
         access: AccessLog,
         errors: ErrorsStream,
     ) -> None:
         self.application = application
         self._clock = clock
-        self.poller = poller
+        self.front = front
         self.access = access
         self._errors = errors
 
-    def answer(self, connection: Connection, start_ns: int, tally: Tally, swift: bool = False) -> int:
+    def answer(self, connection: Connection, start_ns: int, tally: Tally, brief: bool = False) -> int:
         """Run one request to its end; returns the monotonic time of it.
 
-        swift: calls are short and nothing contends. The answer may be left in `connection.answer` then, to be given to
+        brief: calls are short and nothing contends. The answer may be left in `connection.answer` then, to be given to
         the outbox, or to `send_late` if somebody else leads. Raises nothing that an application could cause.
         """
         head: Head = connection.head  # type: ignore[assignment]  # or nobody would have called us
         access = self.access
         body = None if head.ready_for is access else self._make_ready(connection, head, tally, access)
-        exchange = begin(self.poller, connection, head, body)
+        exchange = begin(self.front, connection, head, body)
         result: Any = None
         data = b""  # the answer, if it is to leave with others
         whole = True
@@ -61,9 +61,9 @@ class Caller:
             application = self.application
             result = application(head.environ, exchange.start_response)
             data = exchange.ordinary(result[0]) if type(result) is list and len(result) == 1 else b""
-            if not (swift and data and len(data) <= _POSTED_BYTES):
+            if not (brief and data and len(data) <= _POSTED_BYTES):
                 ordinary, data = data, b""
-                whole = self._send(exchange, result, ordinary, swift)
+                whole = self._send(exchange, result, ordinary, brief)
         except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
             whole = self._failed(exchange, error)
         if not data:
@@ -126,7 +126,7 @@ class Caller:
     def _complete_environ(self, connection: Connection, environ: Dict[str, Any]) -> None:
         """What a trusted gateway says of the client, and the name of a server on a UNIX socket."""
         if connection.trusted and not connection.is_uwsgi:
-            forwarding.apply(environ, self.poller.trust)
+            forwarding.apply(environ, self.front.trust)
         if connection.unix:
             _name_server(environ)
 
@@ -147,7 +147,7 @@ class Caller:
                 head.environ["wsgi.input"] = io.BytesIO(connection.body)
                 connection.body = b""
             return None
-        body = ArrivingBody(connection, self.poller.settings.socket_timeout_s, head.expects, self._clock)
+        body = ArrivingBody(connection, self.front.settings.socket_timeout_s, head.expects, self._clock)
         head.environ["wsgi.input"] = body
         return body
 
@@ -157,7 +157,7 @@ class Caller:
         if not answer or head is None:
             return
         connection.answer = b""
-        exchange = begin(self.poller, connection, head, None)
+        exchange = begin(self.front, connection, head, None)
         whole = True
         try:
             exchange.send(answer)
@@ -167,7 +167,7 @@ class Caller:
             whole = False
         self._leave(connection, exchange, whole, self._clock())
 
-    def _send(self, exchange: Exchange, result: Any, data: bytes, swift: bool) -> bool:
+    def _send(self, exchange: Exchange, result: Any, data: bytes, brief: bool) -> bool:
         """Send what the application has returned; whether that was all of it. data: the same, if it is ordinary.
 
         Raises anything.
@@ -179,11 +179,11 @@ class Caller:
         elif type(result) is list and len(result) == 1 and exchange.framing == _UNSENT and exchange.body is None:
             start, block = exchange.whole(result[0])
             whole = exchange.left <= 0
-            if swift and whole and exchange.keep and len(block) <= _POSTED_BYTES:
+            if brief and whole and exchange.keep and len(block) <= _POSTED_BYTES:
                 exchange.connection.answer = start + block
                 exchange.sent_bytes = len(start) + len(block)
             else:
-                exchange.send_one(start, block, swift and whole)
+                exchange.send_one(start, block, brief and whole)
         else:
             whole = self._send_any(exchange, result)
         if exchange.gone or not whole:
@@ -246,13 +246,13 @@ class Caller:
             exchange.log("error", "the application failed\n" + text)
         if exchange.framing != _UNSENT or not status:
             return False
-        exchange.keep = exchange.keep and exchange.head.keep_alive and self.poller.keeps and status in (500, 504)
+        exchange.keep = exchange.keep and exchange.head.keep_alive and self.front.keeps and status in (500, 504)
         exchange.prepared = responses.Prepared(status, b"")
         try:
             exchange.send(
                 responses.refusal(
                     status,
-                    self.poller.dates.lines[0],
+                    self.front.dates.lines[0],
                     exchange.keep and exchange.head.is_http_1_1,
                     exchange.head.method == "HEAD",
                 )
@@ -274,30 +274,22 @@ class Caller:
 
     def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int) -> None:
         """Give the connection its next state; it is still this thread's."""
-        poller = self.poller
+        front = self.front
         if not whole:
             # Where only the end of the stream ends the body, nothing but a reset tells that this is not the end.
             if exchange.framing == responses.UNTIL_CLOSE:
-                poller.abort(connection)
+                front.abort(connection)
             else:
-                poller.close(connection)
+                front.close(connection)
             return
-        output = connection.output
-        if output is not None:
-            with output.lock:
-                if output.size:
-                    connection.keep = exchange.keep
-                    connection.state = FLUSHING
-            if connection.state == FLUSHING:
-                poller.arm_write_timeout(connection)
-                return
-            poller.flushed_early(connection)
+        if connection.output is not None and front.left_over(connection, exchange.keep):
+            return
         if exchange.keep:
-            poller.kept(connection, end_ns)
+            front.kept(connection, end_ns)
         elif exchange.closes:
-            poller.close(connection)
+            front.close(connection)
         else:
-            poller.linger(connection)
+            front.linger(connection)
 
 
 def _name_server(environ: Dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ import select
 import socket
 from typing import Any, Callable, List, Optional, Tuple
 
+from ..front.answering import Front
 from ..front.connection import Connection
-from ..front.keeping import Keeper
 from ..front.output import DONT_WAIT, Output
 from ..protocol import responses
 from ..protocol.heads import Head
@@ -37,7 +37,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_keeper",
+        "_front",
         "body",
         "connection",
         "ended",
@@ -50,7 +50,7 @@ class Exchange:
         "sent_bytes",
     )
 
-    _keeper: Keeper
+    _front: Front
     connection: Connection
     head: Head
     body: Optional[ArrivingBody]  # None: all of it had arrived before
@@ -76,7 +76,7 @@ class Exchange:
                     exc_info = None  # break the cycle through this frame
         elif self.prepared is not UNPREPARED:
             raise RuntimeError("start_response was called again without exc_info")
-        preparer = self._keeper.preparer
+        preparer = self._front.preparer
         last_status, last_headers, last = preparer.last
         if status == last_status and headers == last_headers and type(headers) is list:
             self.prepared = last
@@ -100,16 +100,16 @@ class Exchange:
         prepared = self.prepared
         if prepared is UNPREPARED:
             raise RuntimeError("the application did not call start_response")
-        keeper = self._keeper
+        front = self._front
         body = self.body
         if body is not None:
             body.answer_began = True
-        if not keeper.keeps or (body is not None and not body.complete):
+        if not front.keeps or (body is not None and not body.complete):
             self.keep = False  # what is left of an unread body must not be taken for a request
-        elif keeper.surplus and self.keep:
-            keeper.surplus -= 1
+        elif front.surplus and self.keep:
+            front.surplus -= 1
             self.keep = False
-        own, date = keeper.dates.lines
+        own, date = front.dates.lines
         data, self.framing, self.keep = responses.compose(
             prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, own, date
         )
@@ -124,17 +124,17 @@ class Exchange:
 
         Else b"". Nothing is changed by it, and `whole` comes to the same for these.
         """
-        prepared, keeper = self.prepared, self._keeper
+        prepared, front = self.prepared, self._front
         if (
             type(block) is bytes
             and prepared.short == len(block)
             and self.framing == _UNSENT
             and self.body is None
             and self.head.ordinary
-            and keeper.keeps
-            and not keeper.surplus
+            and front.keeps
+            and not front.surplus
         ):
-            own = keeper.dates.lines[0]
+            own = front.dates.lines[0]
             made_of, head = prepared.last  # what `Prepared.head` would find, without the call
             return (head if made_of is own else prepared.head(own)) + block
         return b""
@@ -231,13 +231,13 @@ class Exchange:
         """Whether the connection ends with the answer, and the client knows and has sent all it wanted to."""
         return not (self.keep or self.head.keep_alive or self.connection.data or self.body is not None)
 
-    def send_one(self, head: bytes, block: bytes, swift: bool) -> None:
+    def send_one(self, head: bytes, block: bytes, brief: bool) -> None:
         """Send the head and the only block.
 
-        swift: calls are short and nothing contends, so that a close follows at once; the end of the stream leaves with
+        brief: calls are short and nothing contends, so that a close follows at once; the end of the stream leaves with
         the answer then, in one segment, instead of after it (MSG_MORE, tcp(7)).
         """
-        if swift and len(block) <= responses.SHORT_BYTES and self.closes:
+        if brief and len(block) <= responses.SHORT_BYTES and self.closes:
             self.send(head + block, _WITH_END)
         else:
             self.send_with_head(head, block)
@@ -260,14 +260,14 @@ class Exchange:
             self._buffer(memoryview(data)[sent:])
 
     def _buffer(self, rest: memoryview) -> None:
-        connection, keeper = self.connection, self._keeper
+        connection, front = self.connection, self._front
         output = connection.output
         if output is None:
             output = Output()
             output.append(rest)
             connection.output = output
             try:
-                keeper.watch_output(connection)
+                front.watch_output(connection)
             except OSError as error:
                 raise self.lost(error) from None
         else:
@@ -278,7 +278,7 @@ class Exchange:
                     output.flush(connection.sock)
                 except OSError as error:
                     raise self.lost(error) from None
-        limit = keeper.settings.response_buffer_size_bytes
+        limit = front.settings.response_buffer_size_bytes
         if limit and output.size > limit:
             self._drain(limit)
 
@@ -295,22 +295,22 @@ class Exchange:
                 raise self.lost(error) from None
             if output.size <= limit:
                 break
-            if not _writable(connection.fd, self._keeper.write_timeout_s) and output.size >= before:
+            if not _writable(connection.fd, self._front.write_timeout_s) and output.size >= before:
                 raise self._stalled()
         if not limit and output is not None:
-            self._keeper.flushed_early(connection)
+            self._front.flushed_early(connection)
 
     def _wait_writable(self) -> None:
-        if not _writable(self.connection.fd, self._keeper.write_timeout_s):
+        if not _writable(self.connection.fd, self._front.write_timeout_s):
             raise self._stalled()
 
     def _stalled(self) -> ClientGoneError:
         reason = "it has taken nothing for %gs (response-socket-timeout): connection aborted"
-        return self.lost(None, reason % self._keeper.write_timeout_s)
+        return self.lost(None, reason % self._front.write_timeout_s)
 
     def log(self, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""
-        self._keeper.log_request(self.head, self.connection, level, text)
+        self._front.log_request(self.head, self.connection, level, text)
 
     def lost(self, error: Optional[OSError], reason: str = "") -> ClientGoneError:
         """Note that nobody takes the rest; returns what to raise."""
@@ -321,10 +321,10 @@ class Exchange:
 _new = Exchange.__new__
 
 
-def begin(keeper: Keeper, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> Exchange:
+def begin(front: Front, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> Exchange:
     """Return the exchange of a request. A function: before Python 3.13, to call the class takes twice the time."""
     exchange = _new(Exchange)
-    exchange._keeper = keeper
+    exchange._front = front
     exchange.connection = connection
     exchange.head = head
     exchange.body = body
