@@ -10,7 +10,6 @@ from support.serving import Clock
 from wsgigroups.runtime.calls.request_threads import RequestThread
 from wsgigroups.runtime.calls.work import Work
 from wsgigroups.runtime.front.connection import Connection
-from wsgigroups.runtime.protocol import engines
 from wsgigroups.runtime.records.tally import Tally
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire.board import WORD, private
@@ -37,7 +36,6 @@ class Driven:
             board=self.board,
             log=lambda level, text: self.logged.append((level, text)),
             access_log=access,
-            engine=engines.split,
             **more,
         )
         self.poller, self.caller, self.crew = self.server.poller, self.server.caller, self.server.crew

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wsgigroups.runtime.front.connection import Connection
-from wsgigroups.runtime.protocol import engines, libraries
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.board import WORD, Board, private
@@ -24,11 +23,6 @@ from wsgigroups.runtime.wire.pulse import Pulse
 from wsgigroups.runtime.wire.spec import Serving
 
 HUNG_S = 20.0  # only ever means "hung"
-ENGINES: dict[str, Callable[[], engines.Engine]] = {
-    "httptools": lambda: engines.Httptools(libraries.httptools_module()),
-    "h11": lambda: engines.H11(libraries.h11_module()),
-    "split": lambda: engines.split,
-}
 
 
 def new_pulse() -> Pulse:
@@ -162,7 +156,6 @@ def serving(
     application: Any,
     *,
     unix: bool = False,
-    engine: str = "httptools",
     clock: Clock | None = None,
     access: Callable[[bytes], None] | None = None,
     listener: socket.socket | None = None,
@@ -188,7 +181,6 @@ def serving(
             log=lambda level, text: logged.append((level, text)),
             access_log=access,
             identity="test/1",
-            engine=ENGINES[engine](),
             clock=clock or time.monotonic_ns,
         )
         server.start()

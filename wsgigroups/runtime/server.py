@@ -18,8 +18,7 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
-from .protocol import engines, libraries
-from .protocol.engines import Engine
+from .protocol.limits import Limits
 from .records.access import AccessLog
 from .wire.board import Board
 from .wire.pulse import Pulse
@@ -47,21 +46,17 @@ class Server:
         access_log: Optional[Callable[[bytes], None]] = None,
         identity: str = "",
         environ: Optional[Dict[str, Any]] = None,
-        engine: Optional[Engine] = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Set up everything but threads. Raises OSError, ValueError.
 
         listeners: listening, shared with siblings; pulses: one for each, if there are siblings. application: a WSGI
         callable. environ: keys that every environ gets beside the standard ones; identity: "group/slot", which gives
-        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. engine: another
-        parser of head fields (tests); clock: monotonic nanoseconds (tests).
+        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. clock: monotonic
+        nanoseconds (tests).
         """
         self._settings = settings
         self.on_maximum_requests: Optional[Callable[[], None]] = None
-        self.protocol_name = "custom"
-        if engine is None:
-            self.protocol_name, engine = engines.choose(libraries.httptools_module(), libraries.h11_module())
         errors = ErrorsStream(log)
         base = self._base(settings, errors, identity)
         base.update(environ or {})
@@ -75,7 +70,7 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
-        self.poller = Poller(connections, self.listening, Intake(engine), board.words, clock)
+        self.poller = Poller(connections, self.listening, Intake(_limits(settings)), board.words, clock)
         self._write_access = access_log
         self._clock = clock
         self._application = application
@@ -163,6 +158,7 @@ class Server:
         if settings.interruptible != before.interruptible:
             self.caller.application = self._callable(settings)
         self.poller.connections.tune(settings)
+        self.poller.receiving.intake.limits = _limits(settings)
         self.crew.waiting.tune(settings)
         if "maximum_requests" in changes:
             self.crew.maximum_requests = settings.maximum_requests
@@ -201,6 +197,10 @@ class Server:
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
             self.on_maximum_requests()
+
+
+def _limits(settings: Serving) -> Limits:
+    return Limits(settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields)
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

@@ -69,12 +69,7 @@ class Lifetime:
         server.start()
         self._board.words[WORD["state"]] = STATE["ready"]
         self._reporter.send(
-            messages.Ready(
-                self._spec.life,
-                os.getpid(),
-                "%d.%d.%d" % sys.version_info[:3],
-                str(getattr(server, "protocol_name", "")),
-            )
+            messages.Ready(self._spec.life, os.getpid(), "%d.%d.%d" % sys.version_info[:3])
         )
 
     def serve(self) -> int:

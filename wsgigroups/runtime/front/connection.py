@@ -12,7 +12,7 @@ import socket
 from typing import Any, Dict, Optional, Tuple
 
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.heads import Head, Memory
+from ..protocol.heads import Head
 from ..protocol.names import Keys
 from ..protocol.scanner import Scanner
 from .output import Output
@@ -56,7 +56,6 @@ class Connection:
         "deadline_ns",
         "decoder",
         "empty_lines",
-        "expected",
         "fd",
         "gone",
         "head",
@@ -64,7 +63,6 @@ class Connection:
         "is_uwsgi",
         "keep",
         "keys",
-        "memory",
         "more",
         "offered_ns",
         "output",
@@ -96,7 +94,6 @@ class Connection:
         self.owned = False
         self.signalled = 0  # events that arrived while a request thread owned it
         self.data = b""  # received, not yet parsed
-        self.expected = RECEIVE_BYTES  # asked for when it becomes readable; as many may mean that there is more
         self.more = False  # the last read may not have emptied the socket (it is watched edge-triggered)
         self.gone = False  # the peer has closed its sending side
         self.scanner: Optional[Scanner] = None  # of an unfinished head
@@ -116,7 +113,6 @@ class Connection:
         self.keep = False  # another request may follow the answer being sent
         self.answer = b""  # whole, for the leader to send together with others
         self.begun = False  # whether there has been a whole head
-        self.memory = Memory()
 
     def to(self, state: int) -> None:
         """Enter another state; nothing else changes it. Raises ImpossibleMoveError."""

@@ -21,7 +21,7 @@ from ..protocol.heads import Head
 from ..wire.board import WORD
 from ..wire.spec import Serving
 from .answering import Answering
-from .connection import CLOSED, FLUSHING, HEAD, IDLE, LINGERING, Connection
+from .connection import CLOSED, FLUSHING, HEAD, IDLE, LINGERING, RUNNING, Connection
 from .dates import Dates
 from .deadlines import Deadlines
 from .lingering import Lingering
@@ -103,18 +103,26 @@ class Connections:
         if not connection.watched:
             self.watch(connection)
 
-    def refuse(self, connection: Connection, status: int, reason: str) -> None:
-        """Answer in the server's own name, and close: what follows in this stream cannot be trusted."""
-        head = connection.head
-        data = responses.refusal(status, self.dates.lines[0], is_head=head is not None and head.method == "HEAD")
+    def refuse(self, connection: Connection, status: int, reason: str, keep: bool = False) -> bool:
+        """Answer in the server's own name, and close: what follows in this stream cannot be trusted.
+
+        keep: it can, the request was whole. Returns whether the connection waits for the next one.
+        """
+        head, keep = connection.head, keep and self.keeps
+        data = responses.refusal(status, self.dates.lines[0], keep, head is not None and head.method == "HEAD")
         self.log("info", "%s: %d: %s" % (connection.peer, status, reason))
         self.answering.refused(connection, status, len(data))
         try:
-            connection.sock.send(data, DONT_WAIT)
+            sent = connection.sock.send(data, DONT_WAIT)
         except OSError:  # a client that takes nothing, or is gone, gets no explanation
             self.abort(connection)
-            return
+            return False
+        if keep and sent == len(data):
+            connection.to(RUNNING)  # until now
+            self.kept(connection, self._clock())
+            return True
         self.linger(connection)
+        return False
 
     def linger(self, connection: Connection) -> None:
         """Say that we are done, and read on a little: see lingering.Lingering."""

@@ -9,25 +9,17 @@ from __future__ import annotations
 
 from ..protocol import heads, limits, uwsgi
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
-from ..protocol.openings import Openings
+from ..protocol.limits import Limits
 from ..protocol.scanner import Scanner
-from .connection import BODY, RECEIVE_BYTES, RUNNING, Connection
-
-# A client whose head is short is read from with a buffer that Python's own allocator serves (pymalloc: 512 bytes, 33 of
-# them the object's): a larger one is asked of malloc and given back for each request. A head may become a little longer
-# without a second read.
-_SHORT_BYTES = 479
-_SHORT_HEAD = _SHORT_BYTES - 31
+from .connection import BODY, RUNNING, Connection
 
 
 class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._openings = Openings(), Openings()  # of strangers and of trusted peers, whose fields mean more
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits  # may be replaced at any time
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
@@ -45,7 +37,7 @@ class Intake:
                     return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                connection.scanner = Scanner()
+                connection.scanner = Scanner(self.limits)
         if connection.scanner is not None:
             end = connection.scanner.feed(data)
             if not end:
@@ -53,23 +45,12 @@ class Intake:
             connection.scanner = None
         if end == len(data):
             connection.data = b""
-            if connection.begun:
-                head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
-            else:
-                head = self._open(connection, data)
         else:
             connection.data = data[end:]
-            head = heads.parse(data[:end], connection.base, connection.keys, self._engine, connection.memory)
-        return self._begin(connection, head)
-
-    def _open(self, connection: Connection, data: bytes) -> heads.Head:
-        """Parse the first head of a connection, unless other connections began with the same bytes."""
-        openings = self._openings[connection.trusted]
-        head = openings.find(data, connection.base)
-        if head is None:
-            head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
-            openings.learn(data, connection.base, head)
-        return head
+            data = data[:end]
+        connection.begun = True
+        connection.empty_lines = 0
+        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self.limits))
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:
@@ -89,19 +70,17 @@ class Intake:
             return False
         connection.is_uwsgi = True
         connection.data = data[size:]
-        return self._begin(connection, uwsgi.parse(data[:size], connection.base, connection.trusted))
+        connection.begun = True
+        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self.limits)
+        return self._begin(connection, head)
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
         connection.head = head
-        connection.begun = True
         connection.decoder = None
-        connection.empty_lines = 0
         if not head.length and not head.chunked:
             connection.body = b""
             connection.to(RUNNING)
-            connection.expected = _SHORT_BYTES if 0 < len(connection.memory.bytes) <= _SHORT_HEAD else RECEIVE_BYTES
             return True
-        connection.expected = RECEIVE_BYTES
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:

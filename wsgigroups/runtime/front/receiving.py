@@ -63,13 +63,15 @@ class Receiving:
         return False
 
     def _advance(self, connection: Connection) -> bool:
-        try:
-            if self.intake.advance(connection):
-                connection.deadline_ns = 0
-                return True
-        except ProtocolError as error:
-            self._connections.refuse(connection, error.status, error.reason)
-            return False
+        while True:
+            try:
+                if self.intake.advance(connection):
+                    connection.deadline_ns = 0
+                    return True
+                break
+            except ProtocolError as error:
+                if not self._connections.refuse(connection, error.status, error.reason, error.keep):
+                    return False
         self._expect(connection)
         self._connections.watch(connection)
         return False
