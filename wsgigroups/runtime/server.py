@@ -30,7 +30,7 @@ from .wire.pulse import Pulse
 from .wire.spec import Serving
 from .wsgi.bodies import EMPTY_BODY
 from .wsgi.caller import Caller
-from .wsgi.errors_stream import ErrorsStream
+from .wsgi.errors import ErrorsStream
 from .wsgi.files import FileWrapper
 
 _LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out

@@ -250,7 +250,7 @@ class Crew:
     def _detach(self) -> None:
         """Have somebody else lead while the leader, or who was, is in the application."""
         with self._lock:
-            self._leader.tally.publish_runs(self._words, self._clock())  # this call may take long
+            self._leader.tally.publish(self._words)  # this call may take long
             self._detached += 1
             self._words[_ACTIVE] = self._detached
             self._words[_STARTED] += 1
@@ -385,8 +385,8 @@ class Crew:
         """Add a thread's tally to the board. The caller holds `_lock`."""
         if tally.empty:
             return
-        self._words[_LAST] = now_ns = self._clock()
-        total = tally.publish(self._words, now_ns)
+        self._words[_LAST] = self._clock()
+        total = tally.publish(self._words)
         self._words[_STARTED] = total + self._detached
         if self.maximum_requests and total >= self.maximum_requests:
             self.maximum_requests = 0

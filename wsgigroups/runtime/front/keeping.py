@@ -17,6 +17,7 @@ from typing import Callable, Dict, List, Optional
 
 from ..protocol import responses
 from ..protocol.heads import NO_ENVIRON, Head
+from ..protocol.preparing import Preparer
 from ..wire.board import WORD
 from ..wire.spec import Serving
 from .connection import CLOSED, FLUSHING, HEAD, IDLE, LINGERING, Connection
@@ -69,7 +70,7 @@ class Keeper:
     def tune(self, settings: Serving) -> None:
         """Take over settings."""
         self.settings = settings
-        self.preparer = responses.Preparer(settings.header_buffer_size_bytes)
+        self.preparer = Preparer(settings.header_buffer_size_bytes)
         keep_alive_s = settings.keep_alive_timeout_s
         self.keep_alive_ns = DRAIN_IDLE_NS if self.stopping else int(keep_alive_s * SECOND_NS)
         self.keeps = keep_alive_s > 0 and not self.stopping  # whether an answer may leave its connection open

@@ -56,10 +56,7 @@ class Head:
         "lane_key",
         "length",
         "method",
-        "noted",
-        "noted_by",
         "ordinary",
-        "ready_for",
         "target",
     )
 
@@ -71,11 +68,6 @@ class Head:
         self.ordinary = False  # HTTP/1.1, kept open, not HEAD: an answer needs nothing but a length
         self.length = 0
         self.lane_key = ""  # made by the lanes when they need it
-        # As long as equal bytes give this object again, these hold: what an access log says of the request, that log,
-        # and the one for which nothing is to be done before the call.
-        self.noted: Any = None
-        self.noted_by: Any = None
-        self.ready_for: Any = None
         self.chunked = False
         self.expects = False  # the client waits for 100 (Continue) before it sends the body
         self.keep_alive = is_http_1_1

@@ -47,7 +47,10 @@ class EmptyBody:
 class ArrivingBody:
     """A body read from the socket as the application asks for it. Raises BodyError."""
 
-    def __init__(self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int], limit: int = 0
+    ) -> None:
+        """timeout_s: of silence; limit: of the bytes of a chunked body, which says no length; 0: none, for both."""
         head = connection.head
         assert head is not None
         self._connection = connection
@@ -58,6 +61,8 @@ class ArrivingBody:
         self._buffer = connection.body  # received and not yet read
         self._position = 0  # in the buffer
         self._left = head.length - len(connection.body)  # still to come; not known for a chunked body
+        self._limit = limit
+        self._decoded_bytes = len(connection.body)
         self._waited_ns = 0  # for the client; what the application does between two reads is not the client's time
         self.answer_began = False  # set by the exchange when a byte of the answer leaves
         self.received_bytes = len(connection.body)
@@ -67,6 +72,11 @@ class ArrivingBody:
     def complete(self) -> bool:
         """Whether the whole body has arrived, read or not."""
         return self._left == 0 if self._decoder is None else self._decoder.complete
+
+    @property
+    def whole(self) -> bool:
+        """Whether the connection may be kept after it: it has come to its end, and nothing was wrong with it."""
+        return self.complete and self.error is None
 
     def read(self, size: Optional[int] = -1) -> bytes:
         """Return `size` bytes, fewer only at the end; all that is left without a size."""
@@ -163,6 +173,10 @@ class ArrivingBody:
         self._buffer = self._decoder.feed(data)
         if self._decoder.complete:
             self._connection.data = self._decoder.rest
+        self._decoded_bytes += len(self._buffer)
+        if 0 < self._limit < self._decoded_bytes:
+            self._buffer = b""
+            raise ProtocolError(413, "it is longer than %d bytes (limit-request-body)" % self._limit)
 
     def _wait(self) -> None:
         """Wait for the client. Raises ProtocolError(408)."""
