@@ -81,10 +81,12 @@ class Server:
             int(identity.rpartition("/")[2] or 0),
         )
         self._queue = Queue(*_queue_limits(settings))
+        self._intake = Intake(engine)
+        self._limit_bodies(settings)
         self._poller = Poller(
             epoll,
             self._listening,
-            Intake(engine),
+            self._intake,
             self._queue,
             self._words,
             settings,
@@ -142,6 +144,10 @@ class Server:
             return self._application
         return self._interrupts.wrap(self._application)
 
+    def _limit_bodies(self, settings: Serving) -> None:
+        self._intake.body_limit = settings.limit_request_body
+        self._intake.streams = settings.chunked_bodies == "stream"
+
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
         self._listening.adjust(False)
@@ -180,6 +186,7 @@ class Server:
             access.flush()
         if settings.interruptible != before.interruptible:
             self._caller.application = self._callable(settings)
+        self._limit_bodies(settings)
         self._poller.tune(settings)
         self._poller.trust = Trust(settings.trusted_proxies)
         with self._poller.lock:

@@ -27,6 +27,8 @@ class Intake:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.body_limit = 0  # bytes of a body of either coding; 0: none
+        self.streams = False  # chunked bodies are the request thread's from their first byte on
         self._openings = Openings(), Openings()  # of strangers and of trusted peers, whose fields mean more
 
     def advance(self, connection: Connection) -> bool:
@@ -102,6 +104,8 @@ class Intake:
             connection.state = RUNNING
             connection.expected = _SHORT_BYTES if 0 < len(connection.memory.bytes) <= _SHORT_HEAD else RECEIVE_BYTES
             return True
+        if 0 < self.body_limit < head.length:
+            raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self.body_limit)
         connection.expected = RECEIVE_BYTES
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
@@ -110,19 +114,20 @@ class Intake:
         connection.state = BODY
         return self._body(connection)
 
-    @staticmethod
-    def _body(connection: Connection) -> bool:
+    def _body(self, connection: Connection) -> bool:
         head, decoder, data = connection.head, connection.decoder, connection.data
         assert head is not None
         if decoder is not None:
             connection.received_bytes += len(data)
             connection.data = b""
             connection.body += decoder.feed(data)
-            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects
+            if 0 < self.body_limit < len(connection.body):
+                raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self.body_limit)
+            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self.streams
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-                if short:  # as a buffering gateway would pass it on; not decided by whether it came in one packet
+                if short:  # a longer one gets them when it is collected
                     head.environ["CONTENT_LENGTH"] = str(len(connection.body))
                     del head.environ["HTTP_TRANSFER_ENCODING"]
             elif short:

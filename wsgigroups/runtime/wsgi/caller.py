@@ -31,14 +31,14 @@ class Caller:
     def __init__(
         self,
         application: Application,
-        poller: Poller,
+        front: Poller,
         clock: Callable[[], int],
         access: AccessLog,
         errors: ErrorsStream,
     ) -> None:
         self.application = application
         self._clock = clock
-        self.poller = poller
+        self.front = front
         self.access = access
         self._errors = errors
 
@@ -49,17 +49,17 @@ class Caller:
         the outbox, or to `send_late` if somebody else leads. Raises nothing that an application could cause.
         """
         head: Head = connection.head  # type: ignore[assignment]  # or nobody would have called us
-        poller, access = self.poller, self.access
+        front, access = self.front, self.access
         if connection.incomplete:
             self._complete_environ(connection, head.environ)
         asked = access.ask(head) if access.on else None
         body = spool = None
         if head.length or head.chunked:
             try:
-                body, spool = open_input(connection, head, poller.settings, self._clock, tally)
+                body, spool = open_input(connection, head, front.settings, self._clock, tally)
             except ProtocolError as error:
                 return self._refuse(connection, head, error, tally)
-        exchange = begin(poller, connection, head, body)
+        exchange = begin(front, connection, head, body)
         result: Any = None
         try:
             result = self.application(head.environ, exchange.start_response)
@@ -97,7 +97,7 @@ class Caller:
         if not answer or head is None:
             return
         connection.answer = b""
-        exchange = begin(self.poller, connection, head, None)
+        exchange = begin(self.front, connection, head, None)
         whole = True
         try:
             exchange.send(answer)
@@ -110,31 +110,31 @@ class Caller:
     def _complete_environ(self, connection: Connection, environ: Dict[str, Any]) -> None:
         """What a trusted gateway says of the client, and the name of a server on a UNIX socket."""
         if connection.trusted and not connection.is_uwsgi:
-            forwarding.apply(environ, self.poller.trust)
+            forwarding.apply(environ, self.front.trust)
         if connection.unix:
             _name_server(environ)
 
     def _refuse(self, connection: Connection, head: Head, error: ProtocolError, tally: Tally) -> int:
         """Its body cannot be had, or is too long: the application is not called."""
         if error.status >= 500:
-            self.poller.log_request(head, connection, "error", error.reason)
+            self.front.log_request(head, connection, "error", error.reason)
         if error.status:
-            self.poller.refuse(connection, error.status, error.reason)
+            self.front.refuse(connection, error.status, error.reason)
         else:
-            self.poller.log_request(head, connection, "info", error.reason)
+            self.front.log_request(head, connection, "info", error.reason)
             tally.aborted += 1
-            self.poller.close(connection)
+            self.front.close(connection)
         return self._clock()
 
     def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int) -> None:
         """Give the connection its next state; it is still this thread's."""
-        poller = self.poller
+        front = self.front
         if not whole:
             # Where only the end of the stream ends the body, nothing but a reset tells that this is not the end.
             if exchange.framing == responses.UNTIL_CLOSE:
-                poller.abort(connection)
+                front.abort(connection)
             else:
-                poller.close(connection)
+                front.close(connection)
             return
         output = connection.output
         if output is not None:
@@ -143,15 +143,15 @@ class Caller:
                     connection.keep = exchange.keep
                     connection.state = FLUSHING
             if connection.state == FLUSHING:
-                poller.arm_write_timeout(connection)
+                front.arm_write_timeout(connection)
                 return
-            poller.flushed_early(connection)
+            front.flushed_early(connection)
         if exchange.keep:
-            poller.kept(connection, end_ns)
+            front.kept(connection, end_ns)
         elif exchange.closes:
-            poller.close(connection)
+            front.close(connection)
         else:
-            poller.linger(connection)
+            front.linger(connection)
 
 
 def _name_server(environ: Dict[str, Any]) -> None:

@@ -26,9 +26,9 @@ class ClientGoneError(OSError):
 class Delivery:
     """The base of an exchange: all that it has to do with a socket. Whoever makes one sets what is declared here."""
 
-    __slots__ = ("connection", "gone", "head", "keeper", "sent_bytes")
+    __slots__ = ("connection", "gone", "head", "front", "sent_bytes")
 
-    keeper: Keeper
+    front: Keeper
     connection: Connection
     head: Head
     sent_bytes: int
@@ -63,7 +63,7 @@ class Delivery:
             try:
                 sent = os.sendfile(connection.fd, fd, offset, min(end - offset, SENDFILE_BYTES))
             except BlockingIOError:
-                if not _writable(connection.fd, self.keeper.write_timeout_s):
+                if not _writable(connection.fd, self.front.write_timeout_s):
                     raise self._stalled() from None
                 continue
             except OSError as error:
@@ -78,7 +78,7 @@ class Delivery:
 
     def log(self, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""
-        self.keeper.log_request(self.head, self.connection, level, text)
+        self.front.log_request(self.head, self.connection, level, text)
 
     def lost(self, error: Optional[OSError], reason: str = "") -> ClientGoneError:
         """Note that nobody takes the rest; returns what to raise."""
@@ -86,14 +86,14 @@ class Delivery:
         return ClientGoneError("the client is gone: %s" % (error if error is not None else reason))
 
     def _buffer(self, rest: memoryview) -> None:
-        connection, keeper = self.connection, self.keeper
+        connection, front = self.connection, self.front
         output = connection.output
         if output is None:
             output = Output()
             output.append(rest)
             connection.output = output
             try:
-                keeper.watch_output(connection)
+                front.watch_output(connection)
             except OSError as error:
                 raise self.lost(error) from None
         else:
@@ -104,7 +104,7 @@ class Delivery:
                     output.flush(connection.sock)
                 except OSError as error:
                     raise self.lost(error) from None
-        limit = keeper.settings.response_buffer_size_bytes
+        limit = front.settings.response_buffer_size_bytes
         if limit and output.size > limit:
             self._drain(limit)
 
@@ -121,14 +121,14 @@ class Delivery:
                 raise self.lost(error) from None
             if output.size <= limit:
                 break
-            if not _writable(connection.fd, self.keeper.write_timeout_s) and output.size >= before:
+            if not _writable(connection.fd, self.front.write_timeout_s) and output.size >= before:
                 raise self._stalled()
         if not limit and output is not None:
-            self.keeper.flushed_early(connection)
+            self.front.flushed_early(connection)
 
     def _stalled(self) -> ClientGoneError:
         reason = "it has taken nothing for %gs (response-socket-timeout): connection aborted"
-        return self.lost(None, reason % self.keeper.write_timeout_s)
+        return self.lost(None, reason % self.front.write_timeout_s)
 
 
 def _writable(fd: int, timeout_s: float) -> bool:

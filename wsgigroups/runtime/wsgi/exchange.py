@@ -48,7 +48,7 @@ class Exchange(Delivery):
                     exc_info = None  # break the cycle through this frame
         elif self.prepared is not UNPREPARED:
             raise RuntimeError("start_response was called again without exc_info")
-        self.prepared = self.keeper.preparer.prepare(status, headers)
+        self.prepared = self.front.preparer.prepare(status, headers)
         return self  # a method of it would be made for each request, and most let it go
 
     def __call__(self, block: bytes) -> None:
@@ -67,16 +67,16 @@ class Exchange(Delivery):
         prepared = self.prepared
         if prepared is UNPREPARED:
             raise RuntimeError("the application did not call start_response")
-        keeper = self.keeper
+        front = self.front
         body = self.body
         if body is not None:
             body.answer_began = True
-        if not keeper.keeps or (body is not None and not body.whole):
+        if not front.keeps or (body is not None and not body.whole):
             self.keep = False  # what is left of an unread body must not be taken for a request
-        elif keeper.surplus and self.keep:
-            keeper.surplus -= 1
+        elif front.surplus and self.keep:
+            front.surplus -= 1
             self.keep = False
-        own, date = keeper.dates.lines
+        own, date = front.dates.lines
         data, self.framing, self.keep = responses.compose(
             prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, own, date
         )
@@ -170,10 +170,10 @@ class Exchange(Delivery):
 _new = Exchange.__new__
 
 
-def begin(keeper: Keeper, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> Exchange:
+def begin(front: Keeper, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> Exchange:
     """Return the exchange of a request. A function: before Python 3.13, to call the class takes twice the time."""
     exchange = _new(Exchange)
-    exchange.keeper = keeper
+    exchange.front = front
     exchange.connection = connection
     exchange.head = head
     exchange.body = body

@@ -19,7 +19,7 @@ def answer_failure(exchange: Exchange, error: BaseException) -> bool:
 
     A 500 or 504 keeps the connection if the request was read whole.
     """
-    body, keeper = exchange.body, exchange.keeper
+    body, front = exchange.body, exchange.front
     if exchange.gone or isinstance(error, ClientGoneError):
         exchange.gone = True
         exchange.log("info", str(error) if isinstance(error, ClientGoneError) else "the client is gone")
@@ -36,12 +36,12 @@ def answer_failure(exchange: Exchange, error: BaseException) -> bool:
     if exchange.framing != UNSENT or not status:
         return False
     exchange.keep = (
-        exchange.head.keep_alive and exchange.head.is_http_1_1 and keeper.keeps and (body is None or body.whole)
+        exchange.head.keep_alive and exchange.head.is_http_1_1 and front.keeps and (body is None or body.whole)
     )
     exchange.prepared = responses.Prepared(status, [], None, 0)
     is_head = exchange.head.method == "HEAD"
     try:
-        exchange.send(responses.refusal(status, keeper.dates.lines[0], exchange.keep, is_head))
+        exchange.send(responses.refusal(status, front.dates.lines[0], exchange.keep, is_head))
     except ClientGoneError:
         return False
     return True

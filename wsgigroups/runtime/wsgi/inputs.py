@@ -29,9 +29,6 @@ def open_input(
 
     Raises ProtocolError with the status that is due; 0: there is no client any more.
     """
-    limit = settings.limit_request_body
-    if limit and max(head.length, len(connection.body)) > limit:
-        raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % limit)
     environ = head.environ
     collects = head.chunked and settings.chunked_bodies != "stream"
     if connection.decoder is None and (head.chunked or len(connection.body) == head.length):
@@ -42,7 +39,7 @@ def open_input(
         if data:
             environ["wsgi.input"] = io.BytesIO(data)
         return None, None
-    body = ArrivingBody(connection, settings.socket_timeout_s, head.expects, clock, limit)
+    body = ArrivingBody(connection, settings.socket_timeout_s, head.expects, clock, settings.limit_request_body)
     if not collects:
         environ["wsgi.input"] = body
         return body, None

@@ -24,7 +24,7 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
     """
     if type(result) is not list or len(result) != 1 or exchange.framing != UNSENT:
         return _send_any(exchange, result, clock)
-    block, prepared, keeper = result[0], exchange.prepared, exchange.keeper
+    block, prepared, front = result[0], exchange.prepared, exchange.front
     if (
         type(block) is bytes
         and prepared.length == len(block)
@@ -32,10 +32,10 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
         and prepared.code not in responses.BODILESS
         and exchange.body is None
         and exchange.head.ordinary
-        and keeper.keeps
-        and not keeper.surplus
+        and front.keeps
+        and not front.surplus
     ):  # as most answers are; the other way comes to the same for these
-        data = b"".join([*prepared.lines, keeper.dates.lines[0], b"\r\n", block])
+        data = b"".join([*prepared.lines, front.dates.lines[0], b"\r\n", block])
         exchange.framing = responses.WITH_LENGTH
         if brief and len(data) <= _POSTED_BYTES:
             exchange.connection.answer = data
