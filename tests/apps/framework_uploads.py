@@ -21,7 +21,7 @@ def make_django():
 
     settings.configure(
         ROOT_URLCONF=(path("up", lambda request: HttpResponse(found(request.body), "application/json")),),
-        SECRET_KEY="only for tests",  # noqa: S106
+        SECRET_KEY="only for tests",
         ALLOWED_HOSTS=["*"],
         MIDDLEWARE=[],
     )

@@ -309,7 +309,7 @@ def test_the_ways_to_read() -> None:
         first = stream.readline()
         limited = stream.readline(2), stream.readline(), stream.readline(5)
         some = stream.read(7)
-        listed = stream.readlines(10)
+        listed = stream.readlines(9)  # which is only a hint
         rest = b"".join(stream)
         assert stream.read() == stream.read(5) == stream.readline() == b""
         assert stream.readlines() == []

@@ -9,12 +9,8 @@ from __future__ import annotations
 from ..wire.board import WORD
 
 _REQUESTS_TOTAL, _STATUS_1XX = WORD["requests_total"], WORD["status_1xx"]
-_SUMS = (
-    WORD["aborted"],
-    WORD["sent_bytes"],
-    WORD["application_time_ns"],
-    WORD["received_bytes"],
-    WORD["queue_time_ns"],
+_SUMS = tuple(
+    WORD[name] for name in ("aborted", "sent_bytes", "application_time_ns", "received_bytes", "queue_time_ns")
 )
 _HUNDREDS = (2, 3, 4, 5)  # those of an application of which the board has a count
 

@@ -6,9 +6,10 @@ from `read`, again at each call, and the request's answer is discarded: nothing 
 
 from __future__ import annotations
 
+import io
 import select
 import socket
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Optional
 
 from ..front.connection import Connection
 from ..front.keeping import SECOND_NS
@@ -19,32 +20,25 @@ from ..protocol.errors import ProtocolError
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_BYTES = 262144
+_PEEKED_BYTES = 1024  # most lines are shorter; this is copied for each
 
 
 class BodyError(OSError):
     """The rest of the request's body cannot be had."""
 
 
-class EmptyBody:
+class EmptyBody(io.BufferedIOBase):
     """The input of every request without a body; it has no state, so all requests share one."""
 
     def read(self, size: Optional[int] = -1) -> bytes:
         """Return b"", the end."""
         return b""
 
-    def readline(self, size: Optional[int] = -1) -> bytes:
-        """Return b"", the end."""
-        return b""
-
-    def readlines(self, hint: Optional[int] = -1) -> List[bytes]:
-        """Return no lines."""
-        return []
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(())
+    def close(self) -> None:
+        """Stay open: it is others' input, too."""
 
 
-class ArrivingBody:
+class ArrivingBody(io.BufferedIOBase):
     """A body read from the socket as the application asks for it. Raises BodyError."""
 
     def __init__(
@@ -96,36 +90,11 @@ class ArrivingBody:
             size -= len(block)
         return b"".join(blocks)
 
-    def readline(self, size: Optional[int] = -1) -> bytes:
-        """Return up to and with the next newline, at most `size` bytes."""
-        limit = -1 if size is None or size < 0 else size
-        blocks: List[bytes] = []
-        while limit:
-            if self._position == len(self._buffer) and not self._fill():
-                break
-            end = self._buffer.find(b"\n", self._position) + 1
-            count = (end or len(self._buffer)) - self._position
-            if limit > 0:
-                count = min(count, limit)
-                limit -= count
-            block = self._take(count)
-            blocks.append(block)
-            if block.endswith(b"\n"):
-                break
-        return b"".join(blocks)
-
-    def readlines(self, hint: Optional[int] = -1) -> List[bytes]:
-        """Return all lines, or those whose sizes add up to `hint` bytes."""
-        lines, size = [], 0
-        for line in self:
-            lines.append(line)
-            size += len(line)
-            if hint is not None and 0 < hint <= size:
-                break
-        return lines
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.readline, b"")
+    def peek(self, size: int = 0) -> bytes:
+        """Return some of what `read` would return next; io.IOBase looks for the end of a line in it."""
+        if self._position == len(self._buffer):
+            self._fill()
+        return self._buffer[self._position : self._position + _PEEKED_BYTES]
 
     def _take(self, count: int) -> bytes:
         block = self._buffer[self._position : self._position + count]

@@ -26,7 +26,7 @@ class ClientGoneError(OSError):
 class Delivery:
     """The base of an exchange: all that it has to do with a socket. Whoever makes one sets what is declared here."""
 
-    __slots__ = ("connection", "gone", "head", "front", "sent_bytes")
+    __slots__ = ("connection", "front", "gone", "head", "sent_bytes")
 
     front: Keeper
     connection: Connection

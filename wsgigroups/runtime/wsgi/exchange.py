@@ -93,10 +93,8 @@ class Exchange(Delivery):
         head = self.compose(len(block))
         if self.framing == responses.NO_BODY:
             block = b""
-        elif self.left != len(block):
-            block = self._within_length(block)
         else:
-            self.left = 0
+            block = self._within_length(block)
         return head, block
 
     def send_block(self, block: bytes) -> None:
@@ -141,13 +139,11 @@ class Exchange(Delivery):
 
     def send_with_head(self, head: bytes, block: bytes) -> None:
         """Send a block, behind the head if that has not left yet."""
-        if not head:
-            if block:
-                self.send(block)
-        elif len(block) <= responses.SHORT_BYTES:
-            self.send(head + block if block else head)
-        else:
+        if len(block) <= responses.SHORT_BYTES:
+            head, block = head + block, b""
+        if head:
             self.send(head)
+        if block:
             self.send(block)
 
     @property

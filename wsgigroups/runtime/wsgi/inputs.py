@@ -68,8 +68,7 @@ def _collect(body: ArrivingBody) -> Tuple[BinaryIO, Optional[BinaryIO], int]:
     length = 0
     try:
         # Without a buffer: what cannot be written is known at once, and closing the file cannot fail again.
-        spool = tempfile.TemporaryFile(buffering=0, prefix="wsgigroups-")  # type: ignore[assignment]
-        assert spool is not None
+        spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 — closed when the request is over
         while data:
             length += len(data)
             rest = memoryview(data)

@@ -22,7 +22,7 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
     brief: as for `Caller.answer`; the answer is left in `connection.answer` then, if it is short and whole and the
     connection is kept.
     """
-    if type(result) is not list or len(result) != 1 or exchange.framing != UNSENT:
+    if type(result) not in (list, tuple) or len(result) != 1 or exchange.framing != UNSENT:
         return _send_any(exchange, result, clock)
     block, prepared, front = result[0], exchange.prepared, exchange.front
     if (
@@ -45,15 +45,13 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
         return True
     complete_body(exchange)
     start, block = exchange.whole(block)
-    if exchange.left > 0:
-        exchange.send_with_head(start, block)
-        return False
-    if brief and exchange.keep and len(start) + len(block) <= _POSTED_BYTES:
+    whole = exchange.left <= 0
+    if brief and whole and exchange.keep and len(start) + len(block) <= _POSTED_BYTES:
         exchange.connection.answer = start + block
         exchange.sent_bytes = len(start) + len(block)
     else:
-        exchange.send_one(start, block, brief)
-    return True
+        exchange.send_one(start, block, brief and whole)
+    return whole
 
 
 def _send_any(exchange: Exchange, result: Any, clock: Callable[[], int]) -> bool:
@@ -65,10 +63,6 @@ def _send_any(exchange: Exchange, result: Any, clock: Callable[[], int]) -> bool
             return exchange.left <= 0
     if isinstance(result, (bytes, str)):
         raise TypeError("the application returned %s: it must return an iterable of bytes" % type(result).__name__)
-    if exchange.framing == UNSENT and type(result) is tuple and len(result) == 1:
-        complete_body(exchange)
-        exchange.send_with_head(*exchange.whole(result[0]))
-        return exchange.left <= 0
     silence = None
     for block in result:
         if type(block) is not bytes:
