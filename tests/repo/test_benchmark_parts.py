@@ -123,18 +123,10 @@ def test_the_table_of_strace_is_read() -> None:
     assert profiling.parse(CALLS) == [("recvfrom", 2004, 0.02), ("sendto", 2000, 0.03), ("close", 1, 0.0)]
 
 
-def test_the_board_is_measured_by_its_own_statements() -> None:
-    figures = board_cost.measure(loops=10)
-    text = "\n".join(str(statement) for statement in figures["statements"])
-    for needed in (
-        "words[word] = start_ns",
-        "words[word] = 0",
-        "run = tally.run",
-        "if run.made_of is not",
-        "run.take(",
-    ):
-        assert needed in text
-    assert figures["publish_ns"] > 0
+def test_what_the_board_costs_is_measured() -> None:
+    figures = board_cost.measure(loops=1000)
+    assert sorted(figures) == ["publish_ns", "request_ns"]
+    assert all(0 < nanoseconds < 100_000 for nanoseconds in figures.values())
 
 
 def test_the_section_on_costs_compares_with_bjoern() -> None:

@@ -23,8 +23,8 @@ _SPECIAL = bytes([*range(32), 34, 92, 127])  # of ASCII, what may not be in a va
 _COMMON = '%%s - %%s [%s] "%%s %%s %%s" %%d %%d\n'
 _COMBINED = _COMMON[:-1] + ' "%%s" "%%s"\n'
 _JSON = (
-    '{"time":"%s","remote_addr":%%s,"remote_user":%%s,"method":%%s,"target":%%s,"protocol":%%s,"host":%%s,"status":%%d,'
-    '"sent_bytes":%%d,"referer":%%s,"user_agent":%%s,"duration_s":%%d.%%06d}\n'
+    '{"time":"%s","remote_addr":"%%s","remote_user":%%s,"method":"%%s","target":"%%s","protocol":"%%s","host":%%s,'
+    '"status":%%d,"sent_bytes":%%d,"referer":%%s,"user_agent":%%s,"duration_s":%%d.%%06d}\n'
 )
 
 
@@ -51,11 +51,11 @@ def _ask_json(head: Head) -> Asked:
     get = environ.get
     user, host, referer, agent = get("REMOTE_USER"), get("HTTP_HOST"), get("HTTP_REFERER"), get("HTTP_USER_AGENT")
     return (
-        '"' + environ["REMOTE_ADDR"] + '"',
+        environ["REMOTE_ADDR"],
         "null" if user is None else '"' + user + '"',
-        '"' + head.method + '"',
-        '"' + environ["REQUEST_URI"] + '"',
-        '"' + environ["SERVER_PROTOCOL"] + '"',
+        head.method,
+        environ["REQUEST_URI"],
+        environ["SERVER_PROTOCOL"],
         "null" if host is None else '"' + host + '"',
     ), (
         "null" if referer is None else '"' + referer + '"',
@@ -111,16 +111,20 @@ def _json_lines(answers: List[Answer], epoch_ns: int) -> bytes:
     # What is null has no quotes. That a value says so, too, makes the sum larger, as all does that is to be escaped.
     if len(data) - len(data.translate(None, _SPECIAL)) + 2 * data.count(b":null") == _JSON_SPECIAL * len(answers):
         return data
-    return _json([(tuple(map(_quoted, values)), took, end) for values, took, end in answers], epoch_ns)
+    return _json([(_quoted(values), took, end) for values, took, end in answers], epoch_ns)
 
 
-def _quoted(value: Any) -> Any:
-    if type(value) is not str or value == "null":
-        return value
-    return json.dumps(value[1:-1]).replace("\x7f", "\\u007f")
+def _quoted(values: Tuple[Any, ...]) -> Tuple[Any, ...]:
+    quoted = list(values)
+    for index, value in enumerate(values):
+        if type(value) is str and (index in _IN_QUOTES or value != "null"):
+            text = json.dumps(value if index in _IN_QUOTES else value[1:-1]).replace("\x7f", "\\u007f")
+            quoted[index] = text[1:-1] if index in _IN_QUOTES else text
+    return tuple(quoted)
 
 
-_JSON_SPECIAL = _JSON.count('"') + 2 * (_JSON.count(":%%s")) + 1
+_IN_QUOTES = (0, 2, 3, 4)  # values that have theirs in the format; others bring them
+_JSON_SPECIAL = _JSON.count('"') + 2 * _JSON.count(":%%s") + 1
 
 FORMATS: Dict[str, Format] = {
     "common": Format(_ask_common, _apache_lines(_COMMON)),

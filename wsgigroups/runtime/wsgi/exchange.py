@@ -91,11 +91,7 @@ class Exchange(Delivery):
         if type(block) is not bytes:
             raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
         head = self.compose(len(block))
-        if self.framing == responses.NO_BODY:
-            block = b""
-        else:
-            block = self._within_length(block)
-        return head, block
+        return head, b"" if self.framing == responses.NO_BODY else self._within_length(block)
 
     def send_block(self, block: bytes) -> None:
         """Send a block of the body, and the head before the first one."""
