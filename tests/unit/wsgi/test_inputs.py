@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.serving import receive_all, receive_response, serving
+
+from wsgigroups.runtime.wsgi import inputs
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SIZES = [0, 1, 65_536, 65_537, 200_000]
@@ -271,14 +274,11 @@ def test_a_client_that_falls_silent_in_the_middle_is_told_so() -> None:
 @contextlib.contextmanager
 def full_disk(monkeypatch: pytest.MonkeyPatch, kind: str) -> Iterator[None]:
     """Have no room for a file: it cannot be made, or not be written."""
-
-    def make(**_options: Any) -> Any:
-        if kind == "no file":
-            raise OSError(24, "Too many open files")
-        return open("/dev/full", "r+b", buffering=0)  # every write is ENOSPC (full(4))
-
     with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "TemporaryFile", make)
+        if kind == "no file":
+            patch.setenv("TMPDIR", "/nonexistent")
+        else:  # every write is ENOSPC (full(4))
+            patch.setattr(inputs, "unnamed_file", lambda: open("/dev/full", "r+b", buffering=0))  # noqa: SIM115
         yield
 
 
@@ -298,21 +298,33 @@ def test_where_there_is_no_room_for_a_body_its_request_is_refused(kind: str, mon
     assert len(application.environs) == 2
 
 
-def test_the_file_has_no_name(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[list[str], str]] = []
+@pytest.mark.parametrize("known", [True, False])
+def test_the_file_has_no_name(known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the file system does not know files that never have one."""
+    seen: list[tuple[list[str], str, int]] = []
+    make = os.open
+
+    def make_named(path: Any, flags: int, *more: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return make(path, flags, *more)
 
     def read(environ: Any) -> bytes:
         stream = environ["wsgi.input"]
-        seen.append((os.listdir(tmp_path), os.readlink(f"/proc/self/fd/{stream.fileno()}")))
+        mode = os.fstat(stream.fileno()).st_mode & 0o777
+        seen.append((os.listdir(tmp_path), os.readlink(f"/proc/self/fd/{stream.fileno()}"), mode))
         return b""
 
     with serving(Asked(read)) as running, monkeypatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(tmp_path))
+        patch.setenv("TMPDIR", str(tmp_path))
+        if not known:
+            patch.setattr(os, "open", make_named)
         running.exchange(head() + chunks(body_of(200_000)))
-    ((names, target),) = seen
+    ((names, target, mode),) = seen
     assert names == []
     assert target.startswith(str(tmp_path))
     assert target.endswith("(deleted)")
+    assert mode == 0o600
 
 
 def fail(environ: Any) -> bytes:

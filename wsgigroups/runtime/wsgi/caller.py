@@ -112,7 +112,7 @@ class Caller:
         if connection.trusted and not connection.is_uwsgi:
             forwarding.apply(environ, self.front.trust)
         if connection.unix:
-            _name_server(environ)
+            forwarding.name_server(environ)
 
     def _refuse(self, connection: Connection, head: Head, error: ProtocolError, tally: Tally) -> int:
         """Its body cannot be had, or is too long: the application is not called."""
@@ -152,14 +152,3 @@ class Caller:
             front.close(connection)
         else:
             front.linger(connection)
-
-
-def _name_server(environ: Dict[str, Any]) -> None:
-    """A UNIX socket has no name and port: take those that the client asked for."""
-    host = environ.get("HTTP_HOST", "")
-    name, colon, port = host.rpartition(":")
-    if not colon or not port.isdecimal():
-        name, port = host.rstrip(":"), "443" if environ.get("wsgi.url_scheme") == "https" else "80"
-    if name and environ["SERVER_NAME"] == "localhost":
-        environ["SERVER_NAME"] = name
-        environ["SERVER_PORT"] = port

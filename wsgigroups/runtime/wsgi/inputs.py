@@ -8,7 +8,7 @@ CONTENT_LENGTH; unless the application is to read it as it comes (`chunked-bodie
 from __future__ import annotations
 
 import io
-import tempfile
+import os
 from typing import Any, BinaryIO, Callable, Dict, Optional, Tuple
 
 from ..front.connection import Connection
@@ -64,11 +64,9 @@ def _collect(body: ArrivingBody) -> Tuple[BinaryIO, Optional[BinaryIO], int]:
     data = body.read(limits.BUFFERED_BODY_BYTES + 1)
     if len(data) <= limits.BUFFERED_BODY_BYTES:
         return io.BytesIO(data), None, len(data)
-    spool: Optional[io.FileIO] = None
-    length = 0
+    spool, length = None, 0
     try:
-        # Without a buffer: what cannot be written is known at once, and closing the file cannot fail again.
-        spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 — closed when the request is over
+        spool = unnamed_file()
         while data:
             length += len(data)
             rest = memoryview(data)
@@ -76,11 +74,27 @@ def _collect(body: ArrivingBody) -> Tuple[BinaryIO, Optional[BinaryIO], int]:
                 rest = rest[spool.write(rest) :]
             data = body.read(_READ_BYTES)
         spool.seek(0)
-        stream = io.BufferedReader(spool)
     except BaseException as error:
         if spool is not None:
             spool.close()
         if isinstance(error, OSError) and not isinstance(error, BodyError):
             raise ProtocolError(503, "there is no room for the request's body: %s" % error) from None
         raise
+    stream = io.BufferedReader(spool)
     return stream, stream, length
+
+
+def unnamed_file() -> io.FileIO:
+    """Return an empty file of this process alone, in TMPDIR, that goes when it is closed. Raises OSError.
+
+    It has no buffer: what cannot be written is known at once. (The module tempfile would bring fifteen others along.)
+    """
+    directory = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 — nobody can guess, or open, what is made there
+    flags = os.O_RDWR | os.O_EXCL | os.O_CLOEXEC
+    try:
+        fd = os.open(directory, flags | os.O_TMPFILE, 0o600)
+    except OSError:  # not every file system knows such files (open(2))
+        path = os.path.join(directory, "wsgigroups-" + os.urandom(16).hex())
+        fd = os.open(path, flags | os.O_CREAT, 0o600)
+        os.unlink(path)
+    return io.FileIO(fd, "r+")
