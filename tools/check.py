@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,23 @@ ONE_ACCOUNT_IS_ENOUGH = (
     "tests/unit/wsgi",
 )
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
+HUNG_S = 40 * 60  # no program here takes a third of it
+BEGAN = time.monotonic()
 NOT_COPIED = (".build", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", "node_modules")
+
+
+def succeeds(process: subprocess.Popen[bytes]) -> bool:
+    """Wait for a program; one that hangs is told to say where (pytest shows its stacks on SIGABRT), and is killed."""
+    try:
+        return process.wait(HUNG_S) == 0
+    except subprocess.TimeoutExpired:
+        say(f"[{time.monotonic() - BEGAN:4.0f} s] hung for {HUNG_S} s: {process.args!r}")
+        process.send_signal(signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
+        return False
 
 
 @dataclass(frozen=True)
@@ -72,9 +89,9 @@ class Bench:
 
     def run(self, *command: str) -> bool:
         """Run a program of the environment in the tree; tell whether it succeeded."""
-        say(f"\n$ {' '.join(command)}")
+        say(f"\n[{time.monotonic() - BEGAN:4.0f} s] $ {' '.join(command)}")
         program = str(self.binaries / command[0])
-        return subprocess.run([program, *command[1:]], check=False, cwd=self.tree, env=self.environ()).returncode == 0
+        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env=self.environ()))
 
     @contextlib.contextmanager
     def beside_as_account(self, *command: str) -> Iterator[list[bool]]:
@@ -101,16 +118,15 @@ class Bench:
         try:
             os.chown(home, self.account.uid, self.account.gid)
             kept = {key: value for key, value in self.environ().items() if key in {"CI", "PATH", "LANG", "LC_ALL"}}
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [str(self.binaries / command[0]), *command[1:]],
-                check=False,
                 cwd=self.tree,
                 stdout=output,
                 stderr=output,
                 env={**kept, "HOME": home, "TMPDIR": home, "PYTHONDONTWRITEBYTECODE": "1"},
                 **self.account.popen_arguments(),
             )
-            return done.returncode == 0
+            return succeeds(process)
         finally:
             shutil.rmtree(home)
 
@@ -188,14 +204,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("what", choices=sorted(tasks))
     chosen, extra = parser.parse_known_args(arguments)
     os.umask(0o022)
-    began = time.monotonic()
     try:
         failed = tasks[chosen.what](prepare(), extra)
     except SetUpError as problem:
         sys.exit(f"error: {problem}")
     if failed:
         sys.exit(f"\nfailed: {', '.join(failed)}")
-    say(f"\n{chosen.what}: all good after {time.monotonic() - began:.0f} s")
+    say(f"\n{chosen.what}: all good after {time.monotonic() - BEGAN:.0f} s")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tools.environment import CLONE
 def contents() -> dict[str, str]:
     """Return path → text of every generated file."""
     import wsgigroups
+    from tools import status_page
     from wsgigroups.config.codes import CODES
     from wsgigroups.config.codes.page import make_index, make_page
     from wsgigroups.config.reference import make_data, make_markdown
@@ -29,6 +30,7 @@ def contents() -> dict[str, str]:
         "wsgigroups/config/generated/groups.schema.json": schema,
         "wsgigroups/config/generated/options.json": _json(make_data()),
         "docs/options.md": make_markdown(),
+        "docs/status.md": status_page.make_markdown(),
         "docs/diagnostics/index.md": make_index(),
         **pages,
     }

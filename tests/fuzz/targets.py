@@ -83,7 +83,9 @@ def uwsgi(data: bytes) -> None:
             whole = feed([packet], trusted)
         assert feed([packet[:3], packet[3:]], trusted) == whole
         try:
-            found = uwsgi_packets.parse(packet, {"REMOTE_ADDR": PEER, "wsgi.url_scheme": "http"}, trusted, DEFAULT).environ
+            found = uwsgi_packets.parse(
+                packet, {"REMOTE_ADDR": PEER, "wsgi.url_scheme": "http"}, trusted, DEFAULT
+            ).environ
         except ProtocolError:
             continue
         assert trusted or found["REMOTE_ADDR"] == PEER

@@ -92,8 +92,8 @@ class Driven:
         self.poller.outbox.send()
 
     def publish(self) -> None:
-        """Add to board and log what has been answered, as the leader does after a round."""
-        self.tally.publish(self.board.words, self.crew.clock())
+        """Add to the board what has been answered, as the leader does after a round."""
+        self.tally.publish(self.board.words)
 
     def word(self, name: str) -> int:
         """Return a word of the board."""

@@ -262,6 +262,11 @@ def _serving(group: Group, configuration: Configuration) -> Serving:
         trusted_proxies=tuple(str(item) for item in group.trusted_proxies),
         access_log=group.access_log,
         interruptible=group.interrupt_timeout > 0,
+        limit_request_line=group.limit_request_line,
+        limit_request_field_size=group.limit_request_field_size,
+        limit_request_fields=group.limit_request_fields,
+        limit_request_body=group.limit_request_body,
+        chunked_bodies=group.chunked_bodies,
     )
 
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import wsgigroups
 from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
 from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.manager import figures
 from wsgigroups.manager.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.model import Change, GroupState, LastError
     from wsgigroups.manager.shell import Shell
@@ -57,9 +56,7 @@ def group_view(shell: Shell, group: GroupState) -> dict[str, Any]:
         "group": target.group,
         "listen": list(target.spec["listen"]),
         "python": target.spawner.version,
-        "requests_total": sum(view["requests_total"] for view in processes),
-        "requests_active": sum(view["requests_active"] for view in processes),
-        "requests_queued": sum(view["requests_queued"] for view in processes),
+        **figures.of_group(processes).model_dump(),
         "restarts": group.restarts,
         "last_error": error_view(group.last_error),
         "log": target.log_path,
@@ -91,7 +88,6 @@ def process_view(shell: Shell, record: Record, death: LastError | None = None) -
     snapshot = process.snapshot() if process and not process.exited else None
     used = usage(process.pid, pss=True) if process and process.pid else Usage()
     uptime_s = time.monotonic() - record.spawned_at if record.spawned_at is not None and process else 0.0
-    values: Mapping[str, int] = snapshot.values if snapshot else {}
     return {
         "slot": record.slot,
         "pid": process.pid if process else None,
@@ -99,9 +95,7 @@ def process_view(shell: Shell, record: Record, death: LastError | None = None) -
         "state": state,
         "started_at": process.info["started_at"] if process else None,
         "uptime_s": round(uptime_s, 1),
-        "requests_total": values.get("requests_total", 0),
-        "requests_active": values.get("requests_active", 0),
-        "requests_queued": values.get("requests_queued", 0),
+        **figures.of_process(snapshot.values if snapshot else {}, time.monotonic_ns()).model_dump(),
         "rss_bytes": used.rss_bytes,
         "pss_bytes": used.pss_bytes,
         "cpu_s": round(used.cpu_s, 2),

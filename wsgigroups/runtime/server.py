@@ -18,14 +18,13 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
-from .protocol.limits import Limits
 from .records.access import AccessLog
 from .wire.board import Board
 from .wire.pulse import Pulse
 from .wire.spec import Serving
 from .wsgi.bodies import EMPTY_BODY
 from .wsgi.caller import Caller
-from .wsgi.errors_stream import ErrorsStream
+from .wsgi.errors import ErrorsStream
 from .wsgi.files import FileWrapper
 
 _LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out
@@ -70,7 +69,7 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
-        self.poller = Poller(connections, self.listening, Intake(_limits(settings)), board.words, clock)
+        self.poller = Poller(connections, self.listening, Intake(settings), board.words, clock)
         self._write_access = access_log
         self._clock = clock
         self._application = application
@@ -158,7 +157,7 @@ class Server:
         if settings.interruptible != before.interruptible:
             self.caller.application = self._callable(settings)
         self.poller.connections.tune(settings)
-        self.poller.receiving.intake.limits = _limits(settings)
+        self.poller.receiving.intake.tune(settings)
         self.crew.waiting.tune(settings)
         if "maximum_requests" in changes:
             self.crew.maximum_requests = settings.maximum_requests
@@ -197,10 +196,6 @@ class Server:
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
             self.on_maximum_requests()
-
-
-def _limits(settings: Serving) -> Limits:
-    return Limits(settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields)
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

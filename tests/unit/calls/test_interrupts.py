@@ -135,9 +135,9 @@ def test_an_interrupted_request_gets_504_and_nobody_else_notices() -> None:
     ("path", "expected", "ended"),
     [
         (b"/keep", b"/keep", ["kept"]),
-        (b"/except", b"Caller Timeout\n", []),
-        (b"/late", b"Caller Timeout\n", []),
-        (b"/iter", b"Caller Timeout\n", ["closes", "closed"]),
+        (b"/except", b"Gateway Timeout\n", []),
+        (b"/late", b"Gateway Timeout\n", []),
+        (b"/iter", b"Gateway Timeout\n", ["closes", "closed"]),
         (b"/close", b"/close", ["closes"]),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import socket
-import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -16,10 +15,7 @@ from support.gated import GET
 from support.serving import Clock, receive_all, receive_response
 
 from wsgigroups.runtime.front.connection import CLOSED, IDLE, Connection
-from wsgigroups.runtime.protocol.heads import Head
-from wsgigroups.runtime.protocol.responses import FieldTooLargeError, Prepared, Preparer
 from wsgigroups.runtime.wire.board import WORD
-from wsgigroups.runtime.wsgi.exchange import begin
 
 TEXT = ("Content-Type", "text/plain")
 
@@ -55,86 +51,6 @@ def all_received(driven: Driven, sock: socket.socket) -> bytes:
     while driven.poller.ready:
         driven.poller.step()
     return receive_all(sock)
-
-
-def prepare(preparer: Preparer, status: Any, fields: Any) -> Prepared:
-    """Say this of an answer."""
-    front: Any = types.SimpleNamespace(preparer=preparer)
-    exchange = begin(front, None, Head("GET", "/", {}, True), None)  # type: ignore[arg-type]
-    exchange.start_response(status, fields)
-    return exchange.prepared
-
-
-def prepared(preparer: Preparer, status: str = "200 OK", fields: Any = None) -> tuple[int, bytes, int | None]:
-    """Prepare three times, as for three answers, and return what came of the last."""
-    for _ in range(3):
-        found = prepare(preparer, status, [TEXT] if fields is None else fields)
-    return found.code, found.fields, found.length
-
-
-def test_what_is_said_again_is_not_checked_again() -> None:
-    preparer = Preparer(0)
-    prepared(preparer)
-    assert prepare(preparer, "200 OK", [TEXT]) is prepare(preparer, "200 OK", [TEXT])
-
-
-def test_what_differs_in_anything_is() -> None:
-    preparer = Preparer(0)
-    cases: list[tuple[str, list[tuple[str, str]], tuple[int, bytes, int | None]]] = [
-        ("200 OK", [TEXT], (200, b"Content-Type: text/plain\r\n", None)),
-        ("404 Not Found", [TEXT], (404, b"Content-Type: text/plain\r\n", None)),
-        ("404 Not Found", [], (404, b"", None)),
-        ("404 Not Found", [("Content-Type", "text/html")], (404, b"Content-Type: text/html\r\n", None)),
-        (
-            "404 Not Found",
-            [TEXT, ("Content-Length", "5")],
-            (404, b"Content-Type: text/plain\r\nContent-Length: 5\r\n", 5),
-        ),
-        ("404 Not Found", [("Content-Length", "6")], (404, b"Content-Length: 6\r\n", 6)),
-    ]
-    for status, fields, wanted in [*cases, *reversed(cases)]:
-        assert prepared(preparer, status, fields) == wanted
-
-
-def test_what_an_application_changes_afterwards_is_not_said_for_it() -> None:
-    preparer = Preparer(0)
-    field = ["X-Number", "1"]
-    fields: list[Any] = [field]
-    assert prepared(preparer, fields=fields)[1] == b"X-Number: 1\r\n"
-    field[1] = "2"
-    assert prepared(preparer, fields=fields)[1] == b"X-Number: 2\r\n"
-    fields[:] = [TEXT]
-    assert prepared(preparer, fields=fields)[1] == b"Content-Type: text/plain\r\n"
-    fields.append(("X-Number", "3"))
-    assert prepared(preparer, fields=fields)[1] == b"Content-Type: text/plain\r\nX-Number: 3\r\n"
-
-
-def test_an_error_is_one_each_time() -> None:
-    preparer = Preparer(30)
-    prepared(preparer)
-
-    class Equal:
-        def __eq__(self, other: object) -> bool:
-            return True
-
-        __hash__ = None  # type: ignore[assignment]
-
-    for _ in range(3):
-        with pytest.raises(TypeError, match="must be a list"):
-            prepare(preparer, "200 OK", Equal())
-        with pytest.raises(TypeError, match="must be a list"):
-            prepare(preparer, "200 OK", (TEXT,))
-        with pytest.raises(FieldTooLargeError):
-            prepare(preparer, "200 OK", [("X-Long", "x" * 40)])
-        with pytest.raises(ValueError, match="more than one Content-Length"):
-            prepare(preparer, "200 OK", [("Content-Length", "1"), ("Content-Length", "1")])
-
-
-@pytest.mark.parametrize("fields", [[], [TEXT]])
-def test_nothing_at_all_is_no_status_even_if_it_is_said_first(fields: Any) -> None:
-    for nothing in ("", None):
-        with pytest.raises((ValueError, TypeError), match="status must be"):
-            prepare(Preparer(0), nothing, fields)
 
 
 def test_a_new_limit_holds_for_what_was_said_before() -> None:

@@ -193,7 +193,7 @@ class Crew:
             self.threads.idle.append(me)
 
     def _count_detached(self) -> None:
-        self.leader.tally.publish_runs(self.words, self.clock())  # this call may take long
+        self.leader.tally.publish(self.words)  # this call may take long
         self.detached += 1
         self.words[_ACTIVE] = self.detached
         self.words[_STARTED] += 1
@@ -216,8 +216,8 @@ class Crew:
         """Add a thread's tally to the board. Locked."""
         if tally.empty:
             return
-        self.words[_LAST] = now_ns = self.clock()
-        total = tally.publish(self.words, now_ns)
+        self.words[_LAST] = self.clock()
+        total = tally.publish(self.words)
         self.words[_STARTED] = total + self.detached
         if self.maximum_requests and total >= self.maximum_requests:
             self.maximum_requests = 0

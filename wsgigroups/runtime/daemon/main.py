@@ -96,7 +96,9 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> None:
     was = os.geteuid(), os.getegid()
     if spec.chroot is not None:
         privileges.enter_chroot(spec.chroot)
+    privileges.leave_keyring()
     privileges.become(spec.identity)
+    privileges.own_keyring()
     with step("proof", "prove that the privileges are gone"):
         privileges.prove(spec.identity, was, witness)
     privileges.forbid_new_privileges(witness)

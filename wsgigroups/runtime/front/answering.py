@@ -9,7 +9,7 @@ from typing import List, Protocol, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.heads import Head
-from ..protocol.responses import Preparer
+from ..protocol.preparing import Preparer
 from ..wire.spec import Serving
 from .connection import Connection
 from .dates import Dates
@@ -68,6 +68,9 @@ class Front(Protocol):
 
     def left_over(self, connection: Connection, keep: bool) -> bool:
         """Leave what is in the output to the leader; False if nothing is. keep: whether a request may follow."""
+
+    def refuse(self, connection: Connection, status: int, reason: str) -> bool:
+        """Answer in the server's own name, and end the connection."""
 
     def kept(self, connection: Connection, now_ns: int) -> None:
         """Wait for the next request, since the answer is complete."""

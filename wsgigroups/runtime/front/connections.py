@@ -18,6 +18,7 @@ from typing import Callable, Dict, Optional
 from ..protocol import responses
 from ..protocol.forwarding import Trust
 from ..protocol.heads import Head
+from ..protocol.preparing import Preparer
 from ..wire.board import WORD
 from ..wire.spec import Serving
 from .answering import Answering
@@ -61,7 +62,7 @@ class Connections:
         """Take over settings. Immutable objects, one store each: no two of them have to fit together."""
         self.settings = settings
         self.trust = Trust(settings.trusted_proxies)
-        self.preparer = responses.Preparer(settings.header_buffer_size_bytes)
+        self.preparer = Preparer(settings.header_buffer_size_bytes)
         keep_alive_s = settings.keep_alive_timeout_s
         self.keep_alive_ns = DRAIN_IDLE_NS if self.stopping else int(keep_alive_s * SECOND_NS)
         self.keeps = keep_alive_s > 0 and not self.stopping

@@ -12,14 +12,24 @@ from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 from ..protocol.limits import Limits
 from ..protocol.scanner import Scanner
+from ..wire.spec import Serving
 from .connection import BODY, RUNNING, Connection
 
 
 class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits  # may be replaced at any time
+    def __init__(self, settings: Serving) -> None:
+        self.tune(settings)
+
+    def tune(self, settings: Serving) -> None:
+        """Take over settings, for what has yet to come."""
+        self.limits = Limits(
+            settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields
+        )
+        self._body_limit = settings.limit_request_body  # bytes of a body of either coding; 0: none
+        # Whether chunked bodies are the request thread's from their first byte on.
+        self._streams = settings.chunked_bodies == "stream"
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
@@ -81,6 +91,8 @@ class Intake:
             connection.body = b""
             connection.to(RUNNING)
             return True
+        if 0 < self._body_limit < head.length:
+            raise self._too_long()
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:
@@ -88,19 +100,23 @@ class Intake:
         connection.to(BODY)
         return self._body(connection)
 
-    @staticmethod
-    def _body(connection: Connection) -> bool:
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self._body_limit)
+
+    def _body(self, connection: Connection) -> bool:
         head, decoder, data = connection.head, connection.decoder, connection.data
         assert head is not None
         if decoder is not None:
             connection.received_bytes += len(data)
             connection.data = b""
             connection.body += decoder.feed(data)
-            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects
+            if 0 < self._body_limit < len(connection.body):
+                raise self._too_long()
+            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self._streams
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-                if short:  # as a buffering gateway would pass it on; not decided by whether it came in one packet
+                if short:  # a longer one gets them when it is collected
                     head.environ["CONTENT_LENGTH"] = str(len(connection.body))
                     del head.environ["HTTP_TRANSFER_ENCODING"]
             elif short:

@@ -150,9 +150,7 @@ def _wanted(name: str, trusted: bool) -> bool:
     return trusted and (name in _GATEWAY or name.startswith(_GATEWAY_PREFIXES))
 
 
-def _request(
-    given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limits: Limits
-) -> Tuple[heads.Head, str]:
+def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limits: Limits) -> Tuple[heads.Head, str]:
     """The part of the environ that HTTP has in its request line, and the target's authority. Raises ProtocolError."""
     method, target = given.get("REQUEST_METHOD", ""), given.get("REQUEST_URI", "")
     protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
