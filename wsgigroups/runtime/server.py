@@ -18,6 +18,7 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
+from .protocol.limits import DEFAULT
 from .records.access import AccessLog
 from .wire.board import Board
 from .wire.pulse import Pulse
@@ -69,7 +70,9 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
-        self.poller = Poller(connections, self.listening, Intake(settings), board.words, clock)
+        intake = Intake(DEFAULT)
+        intake.tune(settings)
+        self.poller = Poller(connections, self.listening, intake, board.words, clock)
         self._write_access = access_log
         self._clock = clock
         self._application = application

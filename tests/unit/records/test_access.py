@@ -356,7 +356,7 @@ def test_a_call_that_was_long_while_another_thread_answered_the_same_has_its_dur
     clock = Clock()
     with driven("json", answering_five, clock) as (ask, lines, server):
         ask(2)
-        server.crew._clock = lambda: clock() - 2_000_000  # began before those
+        server.crew.clock = lambda: clock() - 2_000_000  # began before those
         ask()
         found = [json.loads(line)["duration_s"] for line in lines()]
     assert found == [0.0, 0.0, 0.002]

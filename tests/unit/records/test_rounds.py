@@ -68,7 +68,7 @@ def test_answers_before_a_call_that_blocks_are_counted_and_logged_when_another_t
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] == "/wait":
-            driven.crew._take_over(False)  # what the monitor would do
+            driven.crew.take_over()  # what the monitor would do
             driven.caller.access.flush()
             seen.append((driven.word("requests_total"), driven.word("status_2xx"), b"".join(lines).count(b"\n")))
             driven.crew.closing = True
@@ -77,7 +77,7 @@ def test_answers_before_a_call_that_blocks_are_counted_and_logged_when_another_t
 
     seen: list[tuple[int, int, int]] = []
     driven = Driven(application, Clock(), lines.append, access_log="json")
-    monkeypatch.setattr(driven.crew, "_promote", lambda: None)
+    monkeypatch.setattr(driven.crew.threads, "wake_one", lambda: True)
     lead(driven, b"/1", b"/1", b"/wait")
     assert seen == [(2, 2, 2)]
     driven.caller.access.flush()

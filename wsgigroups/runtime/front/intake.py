@@ -19,16 +19,15 @@ from .connection import BODY, RUNNING, Connection
 class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
-    def __init__(self, settings: Serving) -> None:
-        self.tune(settings)
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._body_limit = 0  # bytes of a body of either coding; 0: none
+        self._streams = False  # chunked bodies are the request thread's from their first byte on
 
     def tune(self, settings: Serving) -> None:
         """Take over settings, for what has yet to come."""
-        self.limits = Limits(
-            settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields
-        )
-        self._body_limit = settings.limit_request_body  # bytes of a body of either coding; 0: none
-        # Whether chunked bodies are the request thread's from their first byte on.
+        self._limits = _limits(settings)
+        self._body_limit = settings.limit_request_body
         self._streams = settings.chunked_bodies == "stream"
 
     def advance(self, connection: Connection) -> bool:
@@ -47,7 +46,7 @@ class Intake:
                     return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                connection.scanner = Scanner(self.limits)
+                connection.scanner = Scanner(self._limits)
         if connection.scanner is not None:
             end = connection.scanner.feed(data)
             if not end:
@@ -60,7 +59,7 @@ class Intake:
             data = data[:end]
         connection.begun = True
         connection.empty_lines = 0
-        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self.limits))
+        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self._limits))
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:
@@ -81,7 +80,7 @@ class Intake:
         connection.is_uwsgi = True
         connection.data = data[size:]
         connection.begun = True
-        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self.limits)
+        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self._limits)
         return self._begin(connection, head)
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
@@ -129,3 +128,8 @@ class Intake:
             connection.data = data[head.length :]
         connection.to(RUNNING)
         return True
+
+
+def _limits(settings: Serving) -> Limits:
+    """Return the limits of heads."""
+    return Limits(settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields)
