@@ -19,6 +19,7 @@ BAD = {
     "chunk end": (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz0\r\n\r\n", 400),
     "trailer": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nHost: b\r\n\r\n", 400),
     "coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    "method": (b"PRI /bad HTTP/1.1\r\nHost: a\r\n\r\n", 501),
     "CONNECT": (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
     "line": (b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 9000), 414),
     "field": (b"GET /bad HTTP/1.1\r\nHost: a\r\nX: %b\r\n\r\n" % (b"x" * 9000), 431),
