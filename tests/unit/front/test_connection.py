@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import socket
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_every_move(before: str, after: str) -> None:
             with pytest.raises(ImpossibleMoveError, match=f"is {before.lower()} cannot be {after.lower()}"):
                 connection.to(getattr(states, after))
             assert connection.state == was
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "request-path.md").read_text()
+    rows = text.partition("| from | to |")[2].partition("\n\n")[0]
+    moves = re.findall(r"^\| ([a-z]+) \| ([a-z, ]+) \|$", rows, re.MULTILINE)
+    found = {name.upper(): sorted(row.upper().split(", ")) for name, row in moves}
+    assert found == {name: sorted(states.split()) for name, states in MOVES.items() if states}
 
 
 def test_nobody_else_changes_a_state() -> None:
