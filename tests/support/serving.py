@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from wsgigroups.runtime.front.connection import Connection
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.board import WORD, Board, private
@@ -78,6 +79,11 @@ class Running:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_WR)
             return receive_all(sock)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The server's sides of all that are open now."""
+        return list(self.server.poller.connections.open.copy().values())
 
     def word(self, name: str) -> int:
         """Return a word of the board."""

@@ -35,9 +35,6 @@ class Head:
     expects = False  # the client waits for 100 (Continue) before it sends the body
     ordinary = False  # HTTP/1.1, kept open, not HEAD: an answer needs nothing but a length
     lane_key = ""  # made by the lanes when they need it
-    noted: Any = None  # what an access log says of the request
-    noted_by: Any = None
-    ready_for: Any = None
 
     def __init__(self, method: str, target: str, environ: Environ, is_http_1_1: bool) -> None:
         self.method = method
