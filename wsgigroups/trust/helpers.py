@@ -85,10 +85,13 @@ def read_file(path: str, account: Account, maximum_bytes: int) -> bytes:
 
 def _read_here(path: str, maximum_bytes: int) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(0, _NOT_A_FILE)
-        data = file.read(maximum_bytes + 1)
+        with os.fdopen(os.dup(fd), "rb") as file:
+            data = file.read(maximum_bytes + 1)
+    finally:
+        os.close(fd)
     if len(data) > maximum_bytes:
         raise OSError(0, _TOO_LARGE.format(maximum_bytes // 1024))
     return data

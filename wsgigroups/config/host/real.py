@@ -21,7 +21,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.trust.helpers import Account, HelperError, run_helper
 
 PROBE_TIMEOUT_S = 20.0
-_STRANGER = (65534, 65534, ())  # a user who owns nothing and has no groups
+_STRANGER = (2**32 - 2, 2**32 - 2, ())  # the last number there is: a user who owns nothing and has no groups
 _MAXIMUM_ANSWER_BYTES = 16 * 1024 * 1024
 
 
