@@ -17,7 +17,7 @@ from gunicorn.http.parser import RequestParser
 from waitress.adjustments import Adjustments
 from waitress.parser import HTTPRequestParser
 
-from wsgigroups.runtime.protocol import limits
+from wsgigroups.runtime.protocol.limits import DEFAULT
 
 MOST = 1000  # requests of one stream: more than any stream of a corpus has
 
@@ -42,7 +42,7 @@ def llhttp(data: bytes) -> int:
 
 def by_h11(data: bytes) -> int:
     """Count by h11; each request is answered with 200."""
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.HEAD_BYTES)
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=DEFAULT.head_bytes)
     connection.receive_data(data)
     count = 0
     try:
@@ -65,9 +65,9 @@ def by_h11(data: bytes) -> int:
 def gunicorn(data: bytes) -> int:
     """Count by gunicorn's own parser."""
     config = Config()
-    config.set("limit_request_line", limits.REQUEST_LINE_BYTES)
-    config.set("limit_request_field_size", limits.FIELD_BYTES + len("\r\n"))
-    config.set("limit_request_fields", limits.FIELDS)
+    config.set("limit_request_line", DEFAULT.request_line_bytes)
+    config.set("limit_request_field_size", DEFAULT.field_bytes + len("\r\n"))
+    config.set("limit_request_fields", DEFAULT.fields)
     count = 0
     try:
         for message in RequestParser(config, iter([data]), ("9.9.9.9", 9)):

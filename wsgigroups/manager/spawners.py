@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h11
+import setproctitle
 
 import wsgigroups.runtime
 from wsgigroups.errors import WsgigroupsError
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 20.0
 _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
-# h11 is a dependency, so its directory is the site-packages that httptools and setproctitle lie in as well
-_LIBRARY_DIR = Path(h11.__file__).parent.parent
+_LIBRARY_DIR = Path(setproctitle.__file__).parent.parent  # the site-packages that spawners may take it from
 
 OnMessage = Callable[["Spawner", messages.Message, list[int]], None]
 OnLost = Callable[["Spawner"], None]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.driven import Driven
 from support.serving import Clock, serving
-from unit.front.test_outbox import Driven
 from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.heads import Head
@@ -263,7 +263,7 @@ def driven(form: str, app: Any, clock: Clock | None = None) -> Iterator[tuple[An
             sock.sendall(method + b" /same HTTP/1.1\r\nHost: a\r\n\r\n")
             server.round(1, brief)
             server.publish()
-            server.poller.send_outbox()
+            server.send()
             sizes.append(len(sock.recv(65536)))
         return sizes
 
@@ -356,7 +356,7 @@ def test_a_call_that_was_long_while_another_thread_answered_the_same_has_its_dur
     clock = Clock()
     with driven("json", answering_five, clock) as (ask, lines, server):
         ask(2)
-        server.crew._clock = lambda: clock() - 2_000_000  # began before those
+        server.crew.clock = lambda: clock() - 2_000_000  # began before those
         ask()
         found = [json.loads(line)["duration_s"] for line in lines()]
     assert found == [0.0, 0.0, 0.002]

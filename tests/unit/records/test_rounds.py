@@ -9,25 +9,22 @@ import contextlib
 from typing import Any
 
 import pytest
+from support.driven import Driven
+from support.gated import GET
 from support.serving import Clock
-from unit.front.test_outbox import GET, Driven
 
-from wsgigroups.runtime.calls import crew
-from wsgigroups.runtime.calls.request_threads import RequestThread
 
 
 def lead(driven: Driven, *paths: bytes) -> None:
     """Ask, with a connection for each, and answer in one round as a leader whose calls have been brief."""
-    me = RequestThread(0)
-    me.wake.release()
     with contextlib.ExitStack() as stack:
         socks = [stack.enter_context(driven.connect()) for _ in paths]
         for sock, path in zip(socks, paths, strict=True):
             sock.sendall(GET % path)
         while len(driven.poller.ready) < len(paths):
             driven.poller.wait()
-        driven.crew._brief_row = crew.BRIEF_ROW
-        driven.crew._work(me)
+        driven.crew.pace.brief = True
+        driven.lead()
 
 
 def test_requests_that_differ_have_lines_that_do_although_their_answers_are_equal() -> None:
@@ -36,7 +33,7 @@ def test_requests_that_differ_have_lines_that_do_although_their_answers_are_equa
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         asked.append(environ["PATH_INFO"].encode())
-        driven.crew._closing = len(asked) == 5  # ends the lead
+        driven.crew.closing = len(asked) == 5  # ends the lead
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 
@@ -52,9 +49,9 @@ def test_what_leaves_in_the_middle_of_a_round_is_counted_and_logged_before() -> 
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         driven.caller.access.flush()
-        seen.append((driven.word("requests_total"), len(driven.poller.outbox), b"".join(lines).count(b"\n")))
+        seen.append((driven.word("requests_total"), len(driven.posted), b"".join(lines).count(b"\n")))
         clock.advance(0.00025)
-        driven.crew._closing = len(seen) == 7  # ends the lead
+        driven.crew.closing = len(seen) == 7  # ends the lead
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 
@@ -72,10 +69,10 @@ def test_answers_before_a_call_that_blocks_are_counted_and_logged_when_another_t
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] == "/wait":
-            driven.crew._take_over(False)  # what the monitor would do
+            driven.crew.take_over()  # what the monitor would do
             driven.caller.access.flush()
             seen.append((driven.word("requests_total"), driven.word("status_2xx"), b"".join(lines).count(b"\n")))
-            driven.crew._closing = True
+            driven.crew.closing = True
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 

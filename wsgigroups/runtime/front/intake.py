@@ -9,27 +9,19 @@ from __future__ import annotations
 
 from ..protocol import heads, limits, uwsgi
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
-from ..protocol.openings import Openings
+from ..protocol.limits import Limits
 from ..protocol.scanner import Scanner
-from .connection import BODY, RECEIVE_BYTES, RUNNING, Connection
-
-# A client whose head is short is read from with a buffer that Python's own allocator serves (pymalloc: 512 bytes, 33 of
-# them the object's): a larger one is asked of malloc and given back for each request. A head may become a little longer
-# without a second read.
-_SHORT_BYTES = 479
-_SHORT_HEAD = _SHORT_BYTES - 31
+from .connection import BODY, RUNNING, Connection
 
 
 class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.body_limit = 0  # bytes of a body of either coding; 0: none
-        self.streams = False  # chunked bodies are the request thread's from their first byte on
-        self._openings = Openings(), Openings()  # of strangers and of trusted peers, whose fields mean more
+    def __init__(self, limits: Limits, streams: bool = False) -> None:
+        """streams: chunked bodies are the request thread's from their first byte on."""
+        self.limits = limits  # may be replaced at any time
+        self.streams = streams  # likewise
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
@@ -47,7 +39,7 @@ class Intake:
                     return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                connection.scanner = Scanner()
+                connection.scanner = Scanner(self.limits)
         if connection.scanner is not None:
             end = connection.scanner.feed(data)
             if not end:
@@ -55,23 +47,12 @@ class Intake:
             connection.scanner = None
         if end == len(data):
             connection.data = b""
-            if connection.begun:
-                head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
-            else:
-                head = self._open(connection, data)
         else:
             connection.data = data[end:]
-            head = heads.parse(data[:end], connection.base, connection.keys, self._engine, connection.memory)
-        return self._begin(connection, head)
-
-    def _open(self, connection: Connection, data: bytes) -> heads.Head:
-        """Parse the first head of a connection, unless other connections began with the same bytes."""
-        openings = self._openings[connection.trusted]
-        head = openings.find(data, connection.base)
-        if head is None:
-            head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
-            openings.learn(data, connection.base, head)
-        return head
+            data = data[:end]
+        connection.begun = True
+        connection.empty_lines = 0
+        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self.limits))
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:
@@ -79,7 +60,6 @@ class Intake:
         while data.startswith(b"\r\n"):
             data = data[2:]
             connection.empty_lines += 1
-            connection.memory.bytes = b""  # the short way, in `Poller._hear`, counts no lines
             if connection.empty_lines > limits.EMPTY_LINES:
                 raise ProtocolError(400, "there are empty lines instead of a request line")
         connection.data = data
@@ -92,27 +72,29 @@ class Intake:
             return False
         connection.is_uwsgi = True
         connection.data = data[size:]
-        return self._begin(connection, uwsgi.parse(data[:size], connection.base, connection.trusted))
+        connection.begun = True
+        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self.limits)
+        return self._begin(connection, head)
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
         connection.head = head
-        connection.begun = True
         connection.decoder = None
-        connection.empty_lines = 0
         if not head.length and not head.chunked:
             connection.body = b""
-            connection.state = RUNNING
-            connection.expected = _SHORT_BYTES if 0 < len(connection.memory.bytes) <= _SHORT_HEAD else RECEIVE_BYTES
+            connection.to(RUNNING)
             return True
-        if 0 < self.body_limit < head.length:
-            raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self.body_limit)
-        connection.expected = RECEIVE_BYTES
+        self._check_length(head.length)
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:
             connection.decoder = ChunkedDecoder()
-        connection.state = BODY
+        connection.to(BODY)
         return self._body(connection)
+
+    def _check_length(self, length: int) -> None:
+        limit = self.limits.body_bytes
+        if 0 < limit < length:
+            raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % limit)
 
     def _body(self, connection: Connection) -> bool:
         head, decoder, data = connection.head, connection.decoder, connection.data
@@ -121,8 +103,7 @@ class Intake:
             connection.received_bytes += len(data)
             connection.data = b""
             connection.body += decoder.feed(data)
-            if 0 < self.body_limit < len(connection.body):
-                raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self.body_limit)
+            self._check_length(len(connection.body))
             short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self.streams
             if decoder.complete:
                 connection.data = decoder.rest
@@ -138,5 +119,5 @@ class Intake:
         else:
             connection.body = data[: head.length]
             connection.data = data[head.length :]
-        connection.state = RUNNING
+        connection.to(RUNNING)
         return True

@@ -12,9 +12,8 @@ import socket
 from typing import Callable, Optional
 
 from ..front.connection import Connection
-from ..front.keeping import SECOND_NS
 from ..front.output import DONT_WAIT
-from ..front.poller import BODY_GRACE_NS, BODY_RATE_BYTES
+from ..front.timing import BODY_GRACE_NS, BODY_RATE_BYTES, SECOND_NS
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 

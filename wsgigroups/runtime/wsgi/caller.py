@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable
 
-from ..front.connection import FLUSHING, Connection
-from ..front.poller import Poller
+from ..front.answering import Front
+from ..front.connection import Connection
 from ..protocol import forwarding, responses
 from ..protocol.errors import ProtocolError
 from ..protocol.heads import Head
@@ -31,7 +31,7 @@ class Caller:
     def __init__(
         self,
         application: Application,
-        front: Poller,
+        front: Front,
         clock: Callable[[], int],
         access: AccessLog,
         errors: ErrorsStream,
@@ -136,16 +136,8 @@ class Caller:
             else:
                 front.close(connection)
             return
-        output = connection.output
-        if output is not None:
-            with output.lock:
-                if output.size:
-                    connection.keep = exchange.keep
-                    connection.state = FLUSHING
-            if connection.state == FLUSHING:
-                front.arm_write_timeout(connection)
-                return
-            front.flushed_early(connection)
+        if connection.output is not None and front.left_over(connection, exchange.keep):
+            return
         if exchange.keep:
             front.kept(connection, end_ns)
         elif exchange.closes:

@@ -10,8 +10,8 @@ import os
 import select
 from typing import Optional
 
+from ..front.answering import Front
 from ..front.connection import Connection
-from ..front.keeping import Keeper
 from ..front.output import DONT_WAIT, Output
 from ..protocol.heads import Head
 
@@ -28,7 +28,7 @@ class Delivery:
 
     __slots__ = ("connection", "front", "gone", "head", "sent_bytes")
 
-    front: Keeper
+    front: Front
     connection: Connection
     head: Head
     sent_bytes: int

@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable, List, Optional, Tuple
 
+from ..front.answering import Front
 from ..front.connection import Connection
-from ..front.keeping import Keeper
 from ..front.output import DONT_WAIT
 from ..protocol import responses
 from ..protocol.heads import Head
@@ -162,7 +162,7 @@ class Exchange(Delivery):
 _new = Exchange.__new__
 
 
-def begin(front: Keeper, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> Exchange:
+def begin(front: Front, connection: Connection, head: Head, body: Optional[ArrivingBody]) -> Exchange:
     """Return the exchange of a request. A function: before Python 3.13, to call the class takes twice the time."""
     exchange = _new(Exchange)
     exchange.front = front

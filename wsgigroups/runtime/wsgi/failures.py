@@ -8,10 +8,10 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from ..calls.interrupts import RequestTimeout
 from ..protocol import responses
 from .delivery import ClientGoneError
 from .exchange import UNSENT, Exchange
+from .interrupted import RequestTimeout
 
 
 def answer_failure(exchange: Exchange, error: BaseException) -> bool:

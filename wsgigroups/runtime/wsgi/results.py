@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from typing import Any, Callable
 
-from ..front.keeping import SECOND_NS
+from ..front.timing import SECOND_NS
 from ..protocol import responses
 from .exchange import UNSENT, Exchange
 from .files import FileWrapper

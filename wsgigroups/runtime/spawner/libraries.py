@@ -1,46 +1,44 @@
-"""The libraries that the runtime can use and never requires: httptools, h11, setproctitle.
+"""The library that the runtime can use and never requires: setproctitle.
 
-`preload` runs in a spawner's only thread before it forks; the look-ups run in a daemon's main thread. An application
-must never see what is loaded here: everything goes under a private name in sys.modules, and sys.path, the importer
-caches and the finders are left as they were, so that the application's own copies are found and used by it.
+`preload` runs in a spawner's only thread before it forks. An application must never see what is loaded here: everything
+goes under a private name in sys.modules, and sys.path, the importer caches and the finders are left as they were, so
+that the application's own copy is found and used by it.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Sequence
 
 PRIVATE_PREFIX = "_wsgigroups_"
-NAMES = ("httptools", "h11", "setproctitle")
-_NATIVE = ("httptools", "setproctitle")
+NAME = "setproctitle"
 
 
 def preload(library_directories: Sequence[str]) -> None:
-    """Import what these directories have for this interpreter and move it to private names.
+    """Import it from these directories, if they have it for this interpreter, and move it to a private name.
 
     A library that is missing, or was built for another version of Python, is left out; so is one that could cost the
     interpreter its freedom from the GIL.
     """
-    for name in NAMES:
-        if PRIVATE_PREFIX + name not in sys.modules and not _might_bring_back_gil(name):
-            _load_privately(name, library_directories)
+    if PRIVATE_PREFIX + NAME not in sys.modules and not _might_bring_back_gil():
+        _load_privately(NAME, library_directories)
 
 
-def _might_bring_back_gil(name: str) -> bool:
-    """Tell whether importing this may switch the GIL on, for the whole process and for good.
+def _might_bring_back_gil() -> bool:
+    """Tell whether importing an extension module may switch the GIL on, for the whole process and for good.
 
-    A free-threaded interpreter does that for each extension module that does not say it can do without, and whether it
-    says so shows only when it is too late. With PYTHON_GIL=0 it never does.
+    A free-threaded interpreter does that for each one that does not say it can do without, and whether it says so shows
+    only when it is too late. With PYTHON_GIL=0 it never does.
     """
     enabled = getattr(sys, "_is_gil_enabled", None)  # since Python 3.13
-    if name not in _NATIVE or enabled is None or enabled():
+    if enabled is None or enabled():
         return False
     return bool(getattr(sys.flags, "gil", None) != 0)
 
 
 def _load_privately(name: str, directories: Sequence[str]) -> None:
-    """Import under the real name, since h11 imports its own modules by it, then rename."""
+    """Import under the real name, since a package imports its own modules by it, then rename."""
     aside = _take(name)  # somebody's own copy, if one was imported already
     path, caches = sys.path[:], dict(sys.path_importer_cache)
     finders, before = sys.meta_path[:], set(sys.modules)
@@ -81,25 +79,3 @@ def _lies_in(module: Any, directories: Sequence[str]) -> bool:
     return _from(module, directories) or any(
         path.startswith(directory.rstrip("/") + "/") for path in paths for directory in directories
     )
-
-
-def _find(name: str, environment: bool) -> Optional[Any]:
-    module = sys.modules.get(PRIVATE_PREFIX + name)
-    if module is not None or not environment:
-        return module
-    if _might_bring_back_gil(name):
-        return sys.modules.get(name)  # imported by somebody already: then it does not
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def httptools_module() -> Optional[Any]:
-    """Return httptools: the preloaded one, else the application's own, else None (`engines.choose` takes h11 then)."""
-    return _find("httptools", environment=True)
-
-
-def h11_module() -> Optional[Any]:
-    """Return h11 as preloaded, else the application's own, else None."""
-    return _find("h11", environment=True)

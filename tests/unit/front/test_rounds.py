@@ -1,22 +1,20 @@
-"""What most requests go through, taken apart: it must come to the same as the long way, and keep nothing for itself."""
+"""What most requests go through: it must come to the same as any other way, and keep nothing for itself."""
 
 from __future__ import annotations
 
 import gc
 import os
-import select
 import socket
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.driven import Driven
+from support.gated import GET
 from support.serving import Clock, receive_all, receive_response
-from unit.front.test_outbox import GET, Driven
 
-from wsgigroups.runtime.front import intake
-from wsgigroups.runtime.front.connection import CLOSED, IDLE, RECEIVE_BYTES, RUNNING, Connection
-from wsgigroups.runtime.front.poller import REPEATED
+from wsgigroups.runtime.front.connection import CLOSED, IDLE, Connection
 from wsgigroups.runtime.wire.board import WORD
 
 TEXT = ("Content-Type", "text/plain")
@@ -46,18 +44,6 @@ def next_call(driven: Driven) -> Connection:
             return connection
 
 
-def known(driven: Driven, sock: socket.socket, path: bytes = b"/") -> Connection:
-    """Have a head remembered; returns the server's side of the connection."""
-    for _ in range(3):
-        sock.sendall(GET % path)
-        driven.round(1)
-        driven.poller.send_outbox()
-        assert receive_response(sock)[2] == path
-    (connection,) = driven.poller.connections.values()
-    assert connection.memory.bytes == GET % path
-    return connection
-
-
 def all_received(driven: Driven, sock: socket.socket) -> bytes:
     """End the client's side, and return all that came."""
     sock.shutdown(socket.SHUT_WR)
@@ -78,13 +64,13 @@ def test_a_new_limit_holds_for_what_was_said_before() -> None:
             driven.server.tune({"header_buffer_size_bytes": limit})
             sock.sendall(GET % b"/")
             driven.round(1)
-            driven.poller.send_outbox()
+            driven.send()
             assert receive_response(sock)[0] == status
     driven.close()
 
 
-@pytest.mark.parametrize("swift", [True, False])
-def test_what_an_application_leaves_in_its_environ_goes_with_the_answer(swift: bool) -> None:
+@pytest.mark.parametrize("brief", [True, False])
+def test_what_an_application_leaves_in_its_environ_goes_with_the_answer(brief: bool) -> None:
     """Not only with the next request or the connection: a kept one may be idle for long."""
 
     class Thing:
@@ -101,8 +87,8 @@ def test_what_an_application_leaves_in_its_environ_goes_with_the_answer(swift: b
     with driven.connect() as sock:
         for count in range(1, 5):
             sock.sendall(GET % b"/")
-            driven.round(1, swift)
-            driven.poller.send_outbox()
+            driven.round(1, brief)
+            driven.send()
             assert receive_response(sock)[2] == b"/"
             gc.collect()
             assert [thing() for thing in things] == [None] * count
@@ -137,7 +123,7 @@ def test_one_whose_client_is_gone_meanwhile_is_counted_and_logged(driven: Driven
     driven.caller.send_late(connection, driven.tally)
     assert driven.tally.aborted == 1
     assert [text.partition(": ")[0] for _level, text in driven.logged] == ["GET /gone from 127.0.0.1"]
-    assert connection.fd not in driven.poller.connections
+    assert connection not in driven.connections
 
 
 def test_a_connection_whose_answer_went_with_others_is_closed_when_idle_for_too_long() -> None:
@@ -147,27 +133,30 @@ def test_a_connection_whose_answer_went_with_others_is_closed_when_idle_for_too_
         sock.sendall(GET % b"/")
         driven.round(1)
         clock.advance(3.0)  # counts from when the answer leaves
-        driven.poller.send_outbox()
+        driven.send()
         assert receive_response(sock)[2] == b"/"
         for advance_s, left in ((4.8, 1), (0.4, 0)):
             clock.advance(advance_s)
             driven.poller.wake()
             driven.poller.wait()
-            assert len(driven.poller.connections) == left
+            assert len(driven.connections) == left
     driven.close()
 
 
-def test_what_epoll_watches_is_not_blocking(driven: Driven) -> None:
+def test_what_epoll_watches_is_not_blocking(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read without a flag that says so, and may be empty: another thread may have read before."""
     with driven.connect() as sock:
-        (connection,) = driven.poller.connections.values()
+        (connection,) = driven.connections
+        read = os.read
         assert connection.watched
         assert not os.get_blocking(connection.fd)
         sock.sendall(GET % b"/")
         driven.round(1)
-        driven.poller.send_outbox()
+        driven.send()
         assert receive_response(sock)[2] == b"/"
-        assert driven.poller._hear([(connection.fd, 1)]) == []
+        sock.sendall(GET % b"/")
+        monkeypatch.setattr(os, "read", lambda fd, most: read(fd, most) and read(fd, most))  # as if it had been before
+        driven.poller.wait()
         assert connection.state == IDLE
         assert not driven.poller.ready
 
@@ -177,13 +166,13 @@ def test_surplus_connections_end_with_their_next_answer_and_no_others(driven: Dr
         for sock in (first, second):
             sock.sendall(GET % b"/")
         calls = [next_call(driven), next_call(driven)]
-        driven.poller.surplus = 1
+        driven.poller.connections.surplus = 1
         for connection in calls:
             driven.caller.answer(connection, 0, driven.tally)
             connection.owned = False
         found = [receive_response(sock)[1].get("connection") for sock in (first, second)]
         assert sorted(map(str, found)) == ["None", "close"]
-        assert driven.poller.surplus == 0
+        assert driven.poller.connections.surplus == 0
 
 
 def test_an_answer_that_cannot_be_watched_leaves_the_others_be(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,15 +180,15 @@ def test_an_answer_that_cannot_be_watched_leaves_the_others_be(driven: Driven, m
         for sock in (first, second):
             sock.sendall(GET % b"/")
         driven.round(2)
-        connection = driven.poller.outbox[0]
+        connection = driven.posted[0]
         connection.watched = False
         port = connection.sock.getpeername()[1]
 
         def fail(_connection: Connection) -> None:
             raise OSError("no place in epoll")
 
-        monkeypatch.setattr(driven.poller, "watch", fail)
-        driven.poller.send_outbox()
+        monkeypatch.setattr(driven.poller.connections, "watch", fail)
+        driven.send()
         (kept,) = [sock for sock in (first, second) if sock.getsockname()[1] != port]
         assert receive_response(kept)[2] == b"/"
         assert driven.board.words[WORD["aborted"]] == 1
@@ -214,59 +203,21 @@ def test_what_comes_in_two_rounds_is_put_together(driven: Driven) -> None:
             driven.poller.wait()
         assert len(driven.poller.ready) == 2
         driven.round(1)
-        driven.poller.send_outbox()
+        driven.send()
         assert receive_response(sock)[2] == b"/parts"
-
-
-def test_a_head_that_comes_again_behind_another_one_does_not_come_before_it(driven: Driven) -> None:
-    with driven.connect() as sock:
-        connection = known(driven, sock, b"/again")
-        parts = [GET % b"/first", GET % b"/again"]
-        driven.poller._read = lambda _fd, _most: parts.pop(0)
-        for _ in range(2):
-            driven.poller._hear([(connection.fd, select.EPOLLIN)])
-        driven.round(2)
-        driven.poller.send_outbox()
-        first, again = all_received(driven, sock).split(b"HTTP/1.1 200 OK\r\n")[1:]
-        assert first.endswith(b"\r\n\r\n/first")
-        assert again.endswith(b"\r\n\r\n/again")
 
 
 def test_a_request_that_comes_in_the_last_moment_of_a_kept_connection_is_answered() -> None:
     clock = Clock()
     driven = Driven(answer_with_length, clock, keep_alive_timeout_s=5.0)
     with driven.connect() as sock:
-        for advance_s in (0.0, 0.0, 0.0, 6.0, 6.0):
+        for number, advance_s in enumerate((0.0, 6.0, 6.0)):
             clock.advance(advance_s)
-            sock.sendall(GET % b"/")
+            sock.sendall(GET % (b"/%d" % number))
             driven.round(1)
-            driven.poller.send_outbox()
-            assert receive_response(sock)[2] == b"/"
+            driven.send()
+            assert receive_response(sock)[2] == b"/%d" % number
     driven.close()
-
-
-def test_a_client_of_short_heads_is_read_from_with_a_short_buffer(driven: Driven) -> None:
-    """And gets its long ones answered all the same, and those with a body."""
-    requests = [
-        *[(b"/short", b"", True)] * 3,
-        (b"/" + b"l" * (intake._SHORT_HEAD - len(GET % b"/")), b"", True),
-        (b"/" + b"l" * (intake._SHORT_HEAD - len(GET % b"/") + 1), b"", False),
-        (b"/" + b"l" * (intake._SHORT_BYTES - len(GET % b"/")), b"", False),
-        (b"/" + b"l" * 5000, b"", False),
-        *[(b"/short", b"", True)] * 2,
-        (b"/body", b"b" * 3000, False),
-        (b"/short", b"", False),  # it is not known yet that it comes again
-        (b"/short", b"", True),
-    ]
-    with driven.connect() as sock:
-        (connection,) = driven.poller.connections.values()
-        for number, (path, body, short) in enumerate(requests):
-            length = b"Content-Length: %d\r\n" % len(body) if body else b""
-            sock.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (path, length) + body)
-            driven.round(1)
-            driven.poller.send_outbox()
-            assert receive_response(sock)[2] == path
-            assert number < 2 or (connection.expected < RECEIVE_BYTES) == short, path[:20]
 
 
 def test_what_a_gateway_says_of_clients_counts_for_heads_that_come_again() -> None:
@@ -279,7 +230,7 @@ def test_what_a_gateway_says_of_clients_counts_for_heads_that_come_again() -> No
         for _ in range(4):
             sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n")
             driven.round(1)
-            driven.poller.send_outbox()
+            driven.send()
             assert receive_response(sock)[2] == b"192.0.2.9"
     driven.close()
 
@@ -293,7 +244,7 @@ def test_a_block_behind_a_written_one_is_no_second_answer() -> None:
     with driven.connect() as sock:
         sock.sendall(GET % b"/")
         driven.round(1)
-        driven.poller.send_outbox()
+        driven.send()
         data = all_received(driven, sock)
         assert data.count(b"HTTP/1.1") == 1
         assert data.endswith(b"\r\n\r\nfirst")
@@ -302,56 +253,44 @@ def test_a_block_behind_a_written_one_is_no_second_answer() -> None:
 
 def test_an_answer_that_the_first_client_is_slow_to_take_makes_its_socket_non_blocking(driven: Driven) -> None:
     with driven.connect() as sock:
-        (connection,) = driven.poller.connections.values()
-        driven.poller.epoll.unregister(connection.fd)
+        (connection,) = driven.connections
+        driven.poller.connections.epoll.unregister(connection.fd)
         connection.watched = False
         os.set_blocking(connection.fd, True)
-        driven.poller.watch_output(connection)
+        driven.poller.connections.watch_output(connection)
         assert connection.watched
         assert not os.get_blocking(connection.fd)
         sock.sendall(GET % b"/")
         driven.round(1)
-        driven.poller.send_outbox()
+        driven.send()
         assert receive_response(sock)[2] == b"/"
 
 
-def test_a_request_that_is_known_is_taken_when_it_is_read(driven: Driven) -> None:
-    """No deadline of an idle connection ends it before its turn."""
+def test_nothing_read_is_the_end_and_no_request(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
     with driven.connect() as sock:
-        connection = known(driven, sock)
+        (connection,) = driven.connections
+        monkeypatch.setattr(os, "read", lambda _fd, _most: b"")
         sock.sendall(GET % b"/")
         driven.poller.wait()
-        assert list(driven.poller.ready) == [(connection, REPEATED)]
-        assert (connection.owned, connection.state, connection.deadline_ns) == (True, RUNNING, 0)
-        assert connection.head is connection.memory.head
-        assert connection.head.environ["PATH_INFO"] == "/"
-        assert connection.head.environ is not connection.memory.environ
-
-
-@pytest.mark.parametrize("remembered", [True, False])
-def test_nothing_read_is_the_end_and_no_request(driven: Driven, remembered: bool) -> None:
-    with driven.connect() as sock:
-        (connection,) = driven.poller.connections.values()
-        if remembered:
-            known(driven, sock)
-        driven.poller._read = lambda _fd, _most: b""
-        driven.poller._hear([(connection.fd, select.EPOLLIN)])
         assert not driven.poller.ready
         assert connection.state == CLOSED
 
 
-def test_no_memory_for_a_request_that_is_known_ends_its_connection_only(driven: Driven) -> None:
-    class Full(dict[str, Any]):
-        def copy(self) -> Any:
-            raise MemoryError
+def test_no_memory_for_what_has_come_ends_its_connection_only(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_fd: int, _most: int) -> bytes:
+        raise MemoryError
 
     with driven.connect() as sock:
-        connection = known(driven, sock)
-        connection.memory.environ = Full()
-        sock.sendall(GET % b"/")
-        driven.poller.wait()
+        (connection,) = driven.connections
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "read", fail)
+            sock.sendall(GET % b"/")
+            driven.poller.wait()
         assert connection.state == CLOSED
         assert not driven.poller.ready
         assert "MemoryError" in driven.logged[0][1]
     with driven.connect() as sock:
-        known(driven, sock)
+        sock.sendall(GET % b"/next")
+        driven.round(1)
+        driven.send()
+        assert receive_response(sock)[2] == b"/next"
