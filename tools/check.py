@@ -27,7 +27,7 @@ from tools.environment import CLONE, Recipe, say
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
-    ("--editable", ".[fast]", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
+    ("--editable", ".", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
 )
 LINTS = (
     ("ruff", "format", "--check", "."),
@@ -143,7 +143,7 @@ def prepare() -> Bench:
             tree = place / "clone"
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
-        installs = (INSTALLS[0], tuple(f"{tree}[fast]" if word == ".[fast]" else word for word in INSTALLS[1]))
+        installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
         recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml",))
         python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)

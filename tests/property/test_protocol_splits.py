@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.feeding import feed, ways
-from unit.protocol import corpus
+from support.mutations import nearly_requests
 
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError
-
-SEEDS = [case[1] for case in corpus.CASES if len(case[1]) < 2000]
-PARTS = st.sampled_from(
-    [b"\r\n", b"\n", b"\r", b" ", b":", b"\0", b"\t", b"0", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"]
-)
-
-
-@st.composite
-def nearly_requests(draw: Any) -> bytes:
-    """A case of the corpus with some bytes replaced, removed, inserted or repeated."""
-    data = draw(st.sampled_from(SEEDS))
-    for _ in range(draw(st.integers(0, 3))):
-        start = draw(st.integers(0, len(data)))
-        end = min(len(data), start + draw(st.integers(0, 6)))
-        data = data[:start] + draw(st.one_of(PARTS, st.binary(max_size=4))) + data[end:]
-    return bytes(data)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:

@@ -16,7 +16,7 @@ from support.tree import ROOT, calls, imported, parsed, python_files
 
 WORLD = {"time", "os", "socket", "select", "threading", "subprocess", "logging"}
 PURE = ("wsgigroups/plan", "wsgigroups/lifecycle", "wsgigroups/manager/core.py", "wsgigroups/runtime/protocol")
-OPTIONAL_IN_RUNTIME = {"h11", "httptools", "setproctitle"}  # used where an interpreter has them, never needed
+OPTIONAL_IN_RUNTIME = {"setproctitle"}  # used where an interpreter has them, never needed
 UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dbm"}
 UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "tempfile.mktemp"}
 RUNS_SCRIPTS = {Path("wsgigroups/runtime/daemon/script.py")}  # a script file is run, that is what it is for

@@ -1,8 +1,8 @@
 """Runs a Server in a process of its own: `python -m support.serving_runner '<json>'`, or `main` in a child.
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, application ("module:name"), settings
-(fields of Serving), ready_fd (a line is written there); optional: path (additions to sys.path), board_fd, access_fd, pulses (a descriptor for each of fds), slot. SIGTERM stops accepting, waits until idle,
-ends.
+(fields of Serving), ready_fd (a line is written there); optional: path (additions to sys.path), board_fd, access_fd,
+pulses (a descriptor for each of fds), slot. SIGTERM stops accepting, waits until idle, ends.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_a_long_chunked_body_leaves_no_decoder_behind() -> None:
 
 
 def test_a_head_that_came_before_leaves_nothing_behind() -> None:
-    """Found by fuzzing: an equal head is not looked at again, however it was cut, and the next one begins anew."""
+    """Found by fuzzing, when heads were remembered: each one begins anew, however the stream was cut."""
     again = corpus.get(line=b"PUT /a?b HTTP/1.1")
     for between in (b"", b"\r\n"):
         for last in (corpus.get(), corpus.get(line=b"POST /p HTTP/2.1"), b"G" * 9000, b"GET / HTTP/1.1\n"):
@@ -147,7 +147,7 @@ def sequence(requests: list[bytes], fresh: bool) -> list[Any]:
     return found
 
 
-def test_what_a_connection_remembers_changes_nothing() -> None:
+def test_what_came_before_on_a_connection_changes_nothing() -> None:
     chance = random.Random(7)
     fields = [corpus.HOST, corpus.HOST + b"X-A: 1\r\n", corpus.HOST + b"Connection: close\r\n", b"", corpus.HOST * 2]
     bodies = [

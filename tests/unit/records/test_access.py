@@ -41,7 +41,7 @@ def lines_of(form: str, *requests: bytes, app: Any = application, **settings: An
 
 @pytest.mark.parametrize("form", ["common", "combined"])
 def test_apache_formats(form: str) -> None:
-    line, refused = lines_of(form, GET, b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n")
+    line, refused = lines_of(form, GET, b"PRI / HTTP/1.1\r\nHost: h\r\n\r\n")
     tail = rb' "http://r/" "agent/1"' if form == "combined" else rb""
     stamp = rb"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]"
     assert re.fullmatch(rb"127\.0\.0\.1 - - " + stamp + rb' "GET /p%20q\?a=b HTTP/1\.1" 200 \d+' + tail, line)

@@ -14,7 +14,6 @@ from support.gated import GET
 from support.serving import Clock
 
 
-
 def lead(driven: Driven, *paths: bytes) -> None:
     """Ask, with a connection for each, and answer in one round as a leader whose calls have been brief."""
     with contextlib.ExitStack() as stack:

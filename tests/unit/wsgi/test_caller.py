@@ -465,7 +465,7 @@ def test_streaming_goes_out_block_by_block() -> None:
 def test_the_board_counts() -> None:
     with serving(simple(b"x" * 100)) as running:
         running.exchange(GET % b"/a" + LAST % b"/b")
-        running.exchange(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n")
+        running.exchange(b"PRI / HTTP/1.1\r\nHost: a\r\n\r\n")
         running.wait_word("requests_total", 2)
         running.wait_word("status_5xx", 1)
         running.wait_word("connections", 0)

@@ -1,7 +1,7 @@
 """A complete head to an environ and its framing: every rule that decides what a request is begins here.
 
-Sans-I/O; called by whichever thread owns the connection. There are two ways to one verdict. `parse` takes a head that is
-as heads usually are, strictly by the grammar, in as few steps as Python needs for it, and leaves every other one to
+Sans-I/O; called by whichever thread owns the connection. There are two ways to one verdict. `parse` takes a head that
+is as heads usually are, strictly by the grammar, in as few steps as Python needs for it, and leaves every other one to
 `exactly`, which goes line by line, finds the first thing that is wrong, and also takes what is right but rare: a target
 with an authority, a field that comes twice. Refused is whatever two readers of one stream could understand differently
 (RFC 9112 sections 2.2, 5.1, 5.2), even where a recipient may be lenient.

@@ -25,7 +25,7 @@ _USUAL_FIELD_BYTES = 64
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a request, in bytes without CRLF and in field lines. The defaults are Apache's: what it let through comes in."""
+    """In bytes without CRLF and in field lines. The defaults are Apache's: what it let through comes in."""
 
     request_line_bytes: int = 8190  # beyond: 414; Apache's LimitRequestLine
     field_bytes: int = 8190  # of one field line; beyond: 431; LimitRequestFieldSize

@@ -24,8 +24,8 @@ def decode_path(path: str) -> str:
 def split_target(method: str, target: str) -> Tuple[str, str, str]:
     """Return path (still encoded), query and authority ("" in origin form). Raises ProtocolError.
 
-    The path of `OPTIONS *` is "*": it asks the server, which answers it, and not an application. CONNECT has none either
-    that one could be asked for (PEP 3333 wants PATH_INFO to begin with a slash), and is refused.
+    The path of `OPTIONS *` is "*": it asks the server, not an application. CONNECT has none either that one could be
+    asked for (PEP 3333 wants PATH_INFO to begin with a slash), and is refused.
     """
     if "#" in target:
         raise ProtocolError(400, "the request target has a fragment")

@@ -174,7 +174,7 @@ def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limi
     environ["QUERY_STRING"] = query
     environ["PATH_INFO"] = decode_path(path)
     environ["SERVER_PROTOCOL"] = protocol
-    if trusted:  # it may have taken a mount's prefix away, or rewritten what was asked
+    if trusted and path != "*":  # it may have taken a mount's prefix away, or rewritten what was asked
         environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
         environ["PATH_INFO"] = given.get("PATH_INFO", environ["PATH_INFO"])
         if not environ["PATH_INFO"] and not given.get("SCRIPT_NAME"):
