@@ -104,14 +104,10 @@ class Intake:
             connection.data = b""
             connection.body += decoder.feed(data)
             self._check_length(len(connection.body))
-            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self.streams
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-                if short:  # a longer one gets them when it is collected
-                    head.environ["CONTENT_LENGTH"] = str(len(connection.body))
-                    del head.environ["HTTP_TRANSFER_ENCODING"]
-            elif short:
+            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self.streams:
                 return False
         elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
             connection.received_bytes = len(data)
