@@ -21,10 +21,10 @@ def head(target: str = "/wait", method: str = "GET") -> Head:
 @contextlib.contextmanager
 def requests(*targets: str) -> Iterator[list[Connection]]:
     """Return connections, each with a complete request."""
-    with contextlib.ExitStack() as stack:
+    with socket.socket() as sock:
         found = []
         for target in targets:
-            connection = Connection(stack.enter_context(socket.socket()), {}, UNTRUSTED, "peer", False)
+            connection = Connection(sock, {}, UNTRUSTED, "peer", False)
             connection.head = head(target)
             connection.owned = True
             connection.to(RUNNING)

@@ -18,7 +18,7 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
-from .protocol.limits import Limits
+from .protocol.limits import DEFAULT
 from .records.access import AccessLog
 from .wire.board import Board
 from .wire.pulse import Pulse
@@ -70,9 +70,9 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
-        self.poller = Poller(
-            connections, self.listening, Intake(_limits(settings), _streams(settings)), board.words, clock
-        )
+        intake = Intake(DEFAULT)
+        intake.tune(settings)
+        self.poller = Poller(connections, self.listening, intake, board.words, clock)
         self._write_access = access_log
         self._clock = clock
         self._application = application
@@ -160,8 +160,7 @@ class Server:
         if settings.interruptible != before.interruptible:
             self.caller.application = self._callable(settings)
         self.poller.connections.tune(settings)
-        intake = self.poller.receiving.intake
-        intake.limits, intake.streams = _limits(settings), _streams(settings)
+        self.poller.receiving.intake.tune(settings)
         self.crew.waiting.tune(settings)
         if "maximum_requests" in changes:
             self.crew.maximum_requests = settings.maximum_requests
@@ -200,19 +199,6 @@ class Server:
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
             self.on_maximum_requests()
-
-
-def _limits(settings: Serving) -> Limits:
-    return Limits(
-        settings.limit_request_line,
-        settings.limit_request_field_size,
-        settings.limit_request_fields,
-        settings.limit_request_body,
-    )
-
-
-def _streams(settings: Serving) -> bool:
-    return settings.chunked_bodies == "stream"
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

@@ -14,6 +14,8 @@ import pytest
 from support.gated import GET, Gated, pass_time, queue_up, waiting
 from support.serving import Clock, receive_all, receive_response, serving
 
+from wsgigroups.runtime.calls.pace import Pace
+
 
 def test_a_blocked_call_blocks_nobody_else() -> None:
     gated = Gated()
@@ -27,6 +29,27 @@ def test_a_blocked_call_blocks_nobody_else() -> None:
             assert receive_response(sock)[0] == 200
         running.wait_word("requests_active", 0)
     assert not any(level == "error" for level, _text in running.logged)
+
+
+def test_a_call_may_end_in_the_instant_in_which_its_lead_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread counts itself out of those that are detached: it has to be in before."""
+    gated, failures, overran = Gated(), [], Pace.overran
+
+    def late(pace: Pace) -> None:
+        gated.open(1)
+        running.wait(lambda: len(running.server.crew.threads.idle) == 1)
+        overran(pace)
+
+    with serving(gated, threads=2) as running, running.connect() as sock:
+        running.server.on_failure = lambda: failures.append(running.logged[-1])
+        monkeypatch.setattr(Pace, "overran", late)
+        sock.sendall(GET % b"/wait")
+        assert receive_response(sock)[0] == 200
+        for _ in range(3):
+            assert running.exchange(GET % b"/next").endswith(b"/next")
+        running.wait_word("requests_active", 0)
+        assert failures == []
+        assert running.server.crew.detached == 0
 
 
 def test_threads_start_on_demand_and_never_exceed_the_limit() -> None:

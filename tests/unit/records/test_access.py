@@ -263,7 +263,7 @@ def driven(form: str, app: Any, clock: Clock | None = None) -> Iterator[tuple[An
             sock.sendall(method + b" /same HTTP/1.1\r\nHost: a\r\n\r\n")
             server.round(1, brief)
             server.publish()
-            server.send()
+            server.poller.outbox.send()
             sizes.append(len(sock.recv(65536)))
         return sizes
 

@@ -77,7 +77,7 @@ def test_answers_before_a_call_that_blocks_are_counted_and_logged_when_another_t
 
     seen: list[tuple[int, int, int]] = []
     driven = Driven(application, Clock(), lines.append, access_log="json")
-    monkeypatch.setattr(driven.crew, "_promote", lambda: None)
+    monkeypatch.setattr(driven.crew.threads, "wake_one", lambda: True)
     lead(driven, b"/1", b"/1", b"/wait")
     assert seen == [(2, 2, 2)]
     driven.caller.access.flush()

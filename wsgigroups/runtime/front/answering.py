@@ -70,7 +70,7 @@ class Front(Protocol):
         """Leave what is in the output to the leader; False if nothing is. keep: whether a request may follow."""
 
     def refuse(self, connection: Connection, status: int, reason: str) -> bool:
-        """Answer in the server's own name, and close: there will be no answer of an application."""
+        """Answer in the server's own name, and end the connection."""
 
     def kept(self, connection: Connection, now_ns: int) -> None:
         """Wait for the next request, since the answer is complete."""

@@ -12,16 +12,23 @@ from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 from ..protocol.limits import Limits
 from ..protocol.scanner import Scanner
+from ..wire.spec import Serving
 from .connection import BODY, RUNNING, Connection
 
 
 class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
-    def __init__(self, limits: Limits, streams: bool = False) -> None:
-        """streams: chunked bodies are the request thread's from their first byte on."""
-        self.limits = limits  # may be replaced at any time
-        self.streams = streams  # likewise
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._body_limit = 0  # bytes of a body of either coding; 0: none
+        self._streams = False  # chunked bodies are the request thread's from their first byte on
+
+    def tune(self, settings: Serving) -> None:
+        """Take over settings, for what has yet to come."""
+        self._limits = _limits(settings)
+        self._body_limit = settings.limit_request_body
+        self._streams = settings.chunked_bodies == "stream"
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
@@ -39,7 +46,7 @@ class Intake:
                     return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                connection.scanner = Scanner(self.limits)
+                connection.scanner = Scanner(self._limits)
         if connection.scanner is not None:
             end = connection.scanner.feed(data)
             if not end:
@@ -52,7 +59,7 @@ class Intake:
             data = data[:end]
         connection.begun = True
         connection.empty_lines = 0
-        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self.limits))
+        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self._limits))
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:
@@ -73,7 +80,7 @@ class Intake:
         connection.is_uwsgi = True
         connection.data = data[size:]
         connection.begun = True
-        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self.limits)
+        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self._limits)
         return self._begin(connection, head)
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
@@ -83,7 +90,8 @@ class Intake:
             connection.body = b""
             connection.to(RUNNING)
             return True
-        self._check_length(head.length)
+        if 0 < self._body_limit < head.length:
+            raise self._too_long()
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:
@@ -91,10 +99,8 @@ class Intake:
         connection.to(BODY)
         return self._body(connection)
 
-    def _check_length(self, length: int) -> None:
-        limit = self.limits.body_bytes
-        if 0 < limit < length:
-            raise ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % limit)
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self._body_limit)
 
     def _body(self, connection: Connection) -> bool:
         head, decoder, data = connection.head, connection.decoder, connection.data
@@ -103,11 +109,12 @@ class Intake:
             connection.received_bytes += len(data)
             connection.data = b""
             connection.body += decoder.feed(data)
-            self._check_length(len(connection.body))
+            if 0 < self._body_limit < len(connection.body):
+                raise self._too_long()
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self.streams:
+            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self._streams:
                 return False
         elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
             connection.received_bytes = len(data)
@@ -117,3 +124,8 @@ class Intake:
             connection.data = data[head.length :]
         connection.to(RUNNING)
         return True
+
+
+def _limits(settings: Serving) -> Limits:
+    """Return the limits of heads."""
+    return Limits(settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields)

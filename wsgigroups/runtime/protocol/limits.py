@@ -25,13 +25,12 @@ _USUAL_FIELD_BYTES = 64
 
 @dataclass(frozen=True)
 class Limits:
-    """In bytes without CRLF and in field lines. The defaults are Apache's: what it let through comes in."""
+    """Of a head, in bytes without CRLF and in field lines. The defaults are Apache's: what it let through comes in."""
 
     request_line_bytes: int = 8190  # beyond: 414; Apache's LimitRequestLine
     field_bytes: int = 8190  # of one field line; beyond: 431; LimitRequestFieldSize
     fields: int = 100  # beyond: 431; LimitRequestFields: more are an attack on loops over them
-    body_bytes: int = 0  # of a body of either coding; beyond: 413; Apache's LimitRequestBody; 0: no limit
-    # All of a head; beyond: 431. 64 KiB, and no less than a request line and four fields at their limits take together
+    # All of it; beyond: 431. 64 KiB, and no less than a request line and four fields at their limits take together
     # with 64 bytes for each field there may be.
     head_bytes: int = field(init=False)
     short_bytes: int = field(init=False)  # no line of a head up to this size is too long
