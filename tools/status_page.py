@@ -35,7 +35,8 @@ _FIGURES = """
 ## Figures
 
 What a process says of itself. A *counter* grows from 0 as long as the process lives; a *level* is as it is now. A group
-has the sums over its processes. A process that is not up has 0, or null for an age.
+has the sums over its processes; its counters have what processes counted that have ended, too, so they never fall while
+the group is there, with a new manager either. A process that is not up has 0, or null for an age.
 """
 
 _AGES = """

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
-from wsgigroups.lifecycle.table import Action, EventKind
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 from wsgigroups.manager import model
 from wsgigroups.manager.blame import did_not_start, judged
 from wsgigroups.manager.model import Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.manager.totals import added
 from wsgigroups.plan import rollout
 from wsgigroups.plan.planner import needs_replacement
 
@@ -188,6 +188,7 @@ def _retarget(turn: _Turn, group: GroupState, target: GroupTarget) -> GroupState
     return replace(
         group,
         target=target,
+        records=_retimed(group.records, target),
         fallback=group.target if replaced and not group.stopped else None,
         processes_override=None,
         removing=False,
@@ -195,6 +196,12 @@ def _retarget(turn: _Turn, group: GroupState, target: GroupTarget) -> GroupState
         last_error=None,
         starved={},
     )
+
+
+def _retimed(records: Iterable[Record], target: GroupTarget) -> tuple[Record, ...]:
+    """Give records the durations of a target: they are live, for the next life of a slot as for this one's end."""
+    timings = Timings(target.startup_timeout_s, target.spec.shutdown_timeout_s)
+    return tuple(replace(record, timings=timings) for record in records)
 
 
 def _replace_all(turn: _Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
@@ -314,18 +321,13 @@ def _told(
     return (group.target.name,)
 
 
-_KIND: dict[type, EventKind] = {
-    model.LifeSpawned: EventKind.SPAWNED,
-    model.LifeBecameReady: EventKind.BECAME_READY,
-    model.LifeExited: EventKind.EXITED,
-    model.LifeStalled: EventKind.STALLED,
-}
-
-
 def _lived(
     turn: _Turn,
     event: model.LifeSpawned | model.LifeRefused | model.LifeBecameReady | model.LifeExited | model.LifeStalled,
 ) -> tuple[str, ...]:
+    if isinstance(event, model.LifeExited) and event.group in turn.state.groups:
+        of = turn.state.groups[event.group]
+        turn.put(replace(of, ended=added(of.ended, event.counted)))
     found = turn.state.find(event.life)
     if found is None:
         return ()  # a message of a life that is over
@@ -343,7 +345,7 @@ def _lived(
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}")
             turn.put(replace(group.blamed(judged(record, event)), restarts=group.restarts + 1))
-            window_s = float(group.target.spec["graceful_timeout_s"]) if event.graceful else 0.0
+            window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
             _leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
         case model.LifeSpawned():
             _step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
@@ -394,7 +396,7 @@ def _did_not_come_up(turn: _Turn, name: str, record: Record) -> None:
         # the processes that serve stay; what was to follow them is given up
         before = group.fallback or group.target
         turn.note("error", f"{name}: the successor did not come up, the processes in place stay")
-        kept = tuple(r for r in group.records if r.live)
+        kept = _retimed((r for r in group.records if r.live), before)
         turn.put(replace(group, target=before, fallback=None, restart_before=0, records=kept))
         if group.fallback:
             turn.commands.append(model.TuneGroup(before, tuple(r.life for r in kept)))
@@ -434,7 +436,7 @@ def _reconcile(turn: _Turn, name: str) -> None:
     extra = 1 if only_recycling else rollout.surge(group.wanted)
     for intent in rollout.reconcile(group.wanted, group.members(), extra):
         match intent:
-            case rollout.Start(slot):
+            case rollout.Begin(slot):
                 _begin(turn, name, slot)
             case rollout.End(life, followed):
                 _end(turn, name, life, followed=followed)
@@ -458,9 +460,7 @@ def _reconcile(turn: _Turn, name: str) -> None:
 def _begin(turn: _Turn, name: str, slot: int) -> None:
     group = turn.state.groups[name]
     target = group.target
-    record = Record(
-        name, slot, 0, target.fingerprint, timings=Timings(target.startup_timeout_s, target.spec["shutdown_timeout_s"])
-    )
+    (record,) = _retimed([Record(name, slot, 0, target.fingerprint)], target)
     turn.put(replace(group, records=(*group.records, record)))
     _step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))
 
@@ -471,15 +471,15 @@ def _end(turn: _Turn, name: str, life: int, *, followed: bool) -> None:
     window_s = 0.0
     reason = "stop" if not followed else "replaced"
     if life in group.recycle:
-        reason, window_s = group.recycle[life], float(group.target.spec["graceful_timeout_s"])
+        reason, window_s = group.recycle[life], group.target.spec.graceful_timeout_s
     elif life in group.graceful_lives:
-        reason, window_s = "reload", float(group.target.spec["eviction_timeout_s"])
+        reason, window_s = "reload", group.target.spec.eviction_timeout_s
     _leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
 
 
 def _leave(turn: _Turn, record: Record, event: lifecycle.Event) -> None:
     """Have a life end. Options that only matter for leaving are live: the ones of today count."""
     group = turn.state.groups[record.group]
-    record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec["shutdown_timeout_s"]))
+    record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec.shutdown_timeout_s))
     turn.put(group.with_record(record, record_now))
     _step(turn, record_now, event)

@@ -5,6 +5,7 @@ Pure. Every value on a board is a tenant's word: whatever stands there becomes a
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, create_model
@@ -38,7 +39,7 @@ class ProcessFigures(_model("_ProcessFigures", SHOWN)):  # type: ignore[misc]  #
 
 
 class GroupFigures(_model("_GroupFigures", ADDED)):  # type: ignore[misc]
-    """The figures of a group: the sums over its processes."""
+    """The figures of a group: the sums over its processes, of counters also over those that have ended."""
 
 
 def of_process(values: Mapping[str, int], now_ns: int) -> ProcessFigures:
@@ -46,9 +47,15 @@ def of_process(values: Mapping[str, int], now_ns: int) -> ProcessFigures:
     return ProcessFigures(**{word.key: _shown(word, values.get(word.name, 0), now_ns) for word in SHOWN})
 
 
-def of_group(processes: Sequence[Mapping[str, Any]]) -> GroupFigures:
-    """Add up what the status has of processes. Raises KeyError where a figure is missing."""
-    return GroupFigures(**{word.key: _total(word, [view[word.key] for view in processes]) for word in ADDED})
+def of_group(processes: Sequence[ProcessFigures], ended: Mapping[str, int] = MappingProxyType({})) -> GroupFigures:
+    """Add up what the status has of processes, and what those that have ended have counted: words by name."""
+    before = {word.key: _shown(word, ended.get(word.name, 0), 0) or 0 for word in ADDED}
+    return GroupFigures(
+        **{
+            word.key: _total(word, [before[word.key], *(getattr(view, word.key) for view in processes)])
+            for word in ADDED
+        }
+    )
 
 
 def _total(word: Word, values: Sequence[float]) -> float:

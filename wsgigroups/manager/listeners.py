@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Listener:
+class HeldListener:
     """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed.
 
     pulse: descriptor of the page on which its processes note that they accept (runtime/wire/pulse.py).
@@ -41,15 +41,15 @@ class Listeners:
     """All listening sockets by group and address."""
 
     def __init__(self) -> None:
-        self._by_group: dict[str, dict[str, Listener]] = {}
+        self._by_group: dict[str, dict[str, HeldListener]] = {}
 
-    def of(self, group: str) -> dict[str, Listener]:
+    def of(self, group: str) -> dict[str, HeldListener]:
         """The group's listeners by address."""
         return self._by_group.get(group, {})
 
-    def prepare(self, group: str, targets: Iterable[ListenerTarget]) -> dict[str, Listener]:
+    def prepare(self, group: str, targets: Iterable[ListenerTarget]) -> dict[str, HeldListener]:
         """Bind what is missing, touching nothing in place. Raises WsgigroupsError; then nothing is left open."""
-        opened: dict[str, Listener] = {}
+        opened: dict[str, HeldListener] = {}
         try:
             for target in targets:
                 if target.address not in self.of(group):
@@ -59,7 +59,7 @@ class Listeners:
             raise
         return opened
 
-    def commit(self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, Listener]) -> list[str]:
+    def commit(self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, HeldListener]) -> list[str]:
         """Take the group's new set into use; return the addresses that are no longer wanted."""
         current = self._by_group.setdefault(group, {})
         current.update(opened)
@@ -71,7 +71,7 @@ class Listeners:
                 listener.target = target
         return [address for address in current if address not in wanted]
 
-    def discard(self, opened: dict[str, Listener]) -> None:
+    def discard(self, opened: dict[str, HeldListener]) -> None:
         """Close what `prepare` opened and nobody committed."""
         for listener in opened.values():
             _close(listener, keep_file=self._shared(listener))
@@ -91,14 +91,14 @@ class Listeners:
         sock = socket.socket(fileno=fd)
         sock.set_inheritable(False)
         address = parse(target.address)
-        self._by_group.setdefault(group, {})[target.address] = Listener(target, sock, pulse, _inode(address.path))
+        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, _inode(address.path))
 
     def close_all(self) -> None:
         """Close and remove everything."""
         for group in list(self._by_group):
             self.release(group, list(self._by_group[group]))
 
-    def _inherit(self, target: ListenerTarget) -> Listener | None:
+    def _inherit(self, target: ListenerTarget) -> HeldListener | None:
         """Share the socket of a group that gives this address up in the same apply (a rename): nothing is lost."""
         for listeners in self._by_group.values():
             listener = listeners.get(target.address)
@@ -106,14 +106,14 @@ class Listeners:
                 # not sock.dup(): that sets the new object's timeout, which makes the open file behind both blocking,
                 # and a daemon that drains would wait in accept(2) for ever
                 shared = socket.socket(fileno=os.dup(listener.sock.fileno()))
-                return Listener(target, shared, os.dup(listener.pulse), listener.inode)
+                return HeldListener(target, shared, os.dup(listener.pulse), listener.inode)
         return None
 
-    def _shared(self, listener: Listener) -> bool:
+    def _shared(self, listener: HeldListener) -> bool:
         address = listener.target.address
         return any(address in listeners for listeners in self._by_group.values())
 
-    def _bind(self, group: str, target: ListenerTarget) -> Listener:
+    def _bind(self, group: str, target: ListenerTarget) -> HeldListener:
         address = parse(target.address)
         try:
             sock = _bind_unix(address.path, target.owner_uid) if address.path else _bind_tcp(address)
@@ -122,7 +122,7 @@ class Listeners:
                 f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
                 hint=_hint(error, target.address),
             ) from None
-        listener = Listener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path))
+        listener = HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path))
         _tune(sock, target)
         return listener
 
@@ -202,7 +202,7 @@ def _inode(path: str | None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _close(listener: Listener, *, keep_file: bool = False) -> None:
+def _close(listener: HeldListener, *, keep_file: bool = False) -> None:
     path = parse(listener.target.address).path
     if not keep_file and path and listener.inode and _inode(path) == listener.inode:
         with contextlib.suppress(FileNotFoundError):

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.manager.specs import serving_of, title_of
 from wsgigroups.runtime.wire import messages
 
 if TYPE_CHECKING:
@@ -20,27 +21,27 @@ if TYPE_CHECKING:
     from wsgigroups.manager.processes import Process
     from wsgigroups.plan.desired import GroupTarget, ListenerTarget
 
+_FIXED = ("threads", "multiprocess", "run_once", "stack_size_bytes")  # of Serving, for as long as a process lives
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
-_LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
+_UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
 def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None]) -> None:
     """Push what may change while the process runs. A limit that cannot be lowered is said, not fatal."""
-    serving = dict(target.spec["serving"])
-    for fixed in ("threads", "multiprocess", "run_once", "stack_size_bytes"):
-        serving.pop(fixed, None)
-    title = target.spec["title"] or f"wsgigroups: {target.name}/{process.info['slot']}"
-    leaving = {name: target.spec[name] for name in _LEAVING}
-    process.send(messages.Tune(process.life, serving, title, leaving))
+    spec, slot = target.spec, int(process.info["slot"])
+    serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
+    leaving = {name: getattr(spec, name) for name in _LEAVING}
+    process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving))
     if process.pid <= 0:
-        return
-    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        return  # what is set from outside follows when it is ready
+    process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
-        ("cpu-priority", lambda: _set_priority(process.pid, int(target.spec["cpu_priority"])))
+        ("cpu-priority", lambda: _set_priority(process.pid, spec.cpu_priority)),
+        ("RLIMIT_DATA", partial(_set_limit, process.pid, resource.RLIMIT_DATA, spec.rlimits.get("DATA", _UNLIMITED))),
+        ("RLIMIT_AS", partial(_set_limit, process.pid, resource.RLIMIT_AS, spec.rlimits.get("AS", _UNLIMITED))),
     ]
-    for name, number in _LIMIT.items():
-        soft, hard = target.spec["rlimits"].get(name, unlimited)
-        changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, (int(soft), int(hard)))))
+    if "CPU" in spec.rlimits:  # its hard limit has room for the windows in which a process leaves
+        changes.append(("RLIMIT_CPU", partial(_set_limit, process.pid, resource.RLIMIT_CPU, spec.rlimits["CPU"])))
     for what, change in changes:  # one that is refused must not keep the others back
         try:
             change()

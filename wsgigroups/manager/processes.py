@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Sequence
 
+    from wsgigroups.plan.desired import GroupTarget
+
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
@@ -41,6 +43,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self._hooks = hooks
         # a quick daemon can be ready before the spawner's answer was read; what it said waits for that
         self._held: list[messages.Message] = []
@@ -61,7 +64,7 @@ class Process:
             self._hooks.on_message(self, message)
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message on the channel; the caller keeps its descriptors."""
+        """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does."""
         self.channel.send(message.to_frame(), fds)
 
     @property

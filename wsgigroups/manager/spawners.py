@@ -29,8 +29,8 @@ START_TIMEOUT_S = 20.0
 _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
 _LIBRARY_DIR = Path(setproctitle.__file__).parent.parent  # the site-packages that spawners may take it from
 
-OnMessage = Callable[["Spawner", messages.Message, list[int]], None]
-OnLost = Callable[["Spawner"], None]
+OnMessage = Callable[["ConnectedSpawner", messages.Message, list[int]], None]
+OnLost = Callable[["ConnectedSpawner"], None]
 
 
 @dataclass(slots=True)
@@ -41,13 +41,12 @@ class Inventory:
     exited: list[messages.Exited] = field(default_factory=list)
 
 
-class Spawner:
+class ConnectedSpawner:
     """One connected spawner."""
 
     def __init__(self, key: str, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
         self.key = key
         self.pid = 0
-        self.python = ""
         self._on_message = on_message
         self._on_lost = on_lost
         self._inventory: Inventory | None = Inventory()
@@ -56,7 +55,7 @@ class Spawner:
         self.send(messages.Hello(messages.ABI, os.getpid()))
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message; the caller keeps its descriptors."""
+        """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""
         self.connection.send(message.to_frame(), fds)
 
     def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
@@ -71,7 +70,7 @@ class Spawner:
             return
         match message:
             case messages.Hello():
-                self.pid, self.python = message.pid, message.python
+                self.pid = message.pid
                 if message.abi != messages.ABI:
                     self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
             case messages.Kept():
@@ -102,15 +101,15 @@ class SpawnerPool:
         self._log_fd = log_fd
         self._on_message = on_message
         self._on_lost = on_lost
-        self._ready: dict[str, Spawner] = {}
-        self._coming: dict[str, asyncio.Task[Spawner]] = {}
+        self._ready: dict[str, ConnectedSpawner] = {}
+        self._coming: dict[str, asyncio.Task[ConnectedSpawner]] = {}
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def ready(self, key: str) -> Spawner | None:
+    def ready(self, key: str) -> ConnectedSpawner | None:
         """The connected spawner of this key, if there is one."""
         return self._ready.get(key)
 
-    def all(self) -> list[Spawner]:
+    def all(self) -> list[ConnectedSpawner]:
         """Every connected spawner."""
         return list(self._ready.values())
 
@@ -119,7 +118,7 @@ class SpawnerPool:
         self._children = [child for child in self._children if child.poll() is None]
         return {child.pid for child in self._children}
 
-    async def get(self, target: SpawnerTarget) -> Spawner:
+    async def get(self, target: SpawnerTarget) -> ConnectedSpawner:
         """The spawner for this interpreter and locale, started when there is none. Raises WsgigroupsError."""
         spawner = self._ready.get(target.key)
         if spawner:
@@ -131,7 +130,7 @@ class SpawnerPool:
             task.add_done_callback(lambda _task: self._coming.pop(target.key, None))
         return await asyncio.shield(task)
 
-    async def discover(self) -> list[tuple[Spawner, Inventory]]:
+    async def discover(self) -> list[tuple[ConnectedSpawner, Inventory]]:
         """Connect to every spawner whose socket lies in the run directory; remove the sockets of the dead."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
         found = []
@@ -143,7 +142,7 @@ class SpawnerPool:
                 sock.close()
                 path.unlink(missing_ok=True)
                 continue
-            spawner = Spawner(path.stem, sock, self._on_message, self._lost)
+            spawner = ConnectedSpawner(path.stem, sock, self._on_message, self._lost)
             try:
                 inventory = await asyncio.wait_for(spawner.introduced, START_TIMEOUT_S)
             except (WsgigroupsError, asyncio.TimeoutError):
@@ -153,13 +152,13 @@ class SpawnerPool:
             found.append((spawner, inventory))
         return found
 
-    def retire(self, spawner: Spawner) -> None:
+    def retire(self, spawner: ConnectedSpawner) -> None:
         """Let a spawner end once its last process has ended, and forget it."""
         self._ready.pop(spawner.key, None)
         spawner.send(messages.Retire())
         (self.directory / f"{spawner.key}.sock").unlink(missing_ok=True)
 
-    async def _start(self, target: SpawnerTarget) -> Spawner:
+    async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
         path = self.directory / f"{target.key}.sock"
         path.unlink(missing_ok=True)
         read_end, write_end = os.pipe()
@@ -183,7 +182,7 @@ class SpawnerPool:
                 os.close(write_end)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.connect(str(path))
-        spawner = Spawner(target.key, sock, self._on_message, self._lost)
+        spawner = ConnectedSpawner(target.key, sock, self._on_message, self._lost)
         await spawner.introduced
         self._ready[target.key] = spawner
         return spawner
@@ -213,7 +212,7 @@ class SpawnerPool:
                 f"cannot start the interpreter {target.executable}: {error.strerror}", hint="check python-home"
             ) from None
 
-    def _lost(self, spawner: Spawner) -> None:
+    def _lost(self, spawner: ConnectedSpawner) -> None:
         if self._ready.get(spawner.key) is spawner:
             del self._ready[spawner.key]
         self._on_lost(spawner)

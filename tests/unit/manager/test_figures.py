@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wsgigroups.lifecycle.step import Record
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import views
 from wsgigroups.manager.figures import ADDED, MOST, ProcessFigures, of_group, of_process
 from wsgigroups.runtime.wire import board
@@ -51,8 +51,9 @@ def test_every_word_is_shown_or_says_who_reads_it(word: Any) -> None:
 
 @given(WORD_VALUES, WORD_VALUES)
 def test_whatever_a_tenant_writes_every_reader_of_json_keeps(first: dict[str, int], second: dict[str, int]) -> None:
-    processes = [of_process(values, NOW_NS).model_dump() for values in (first, second)]
-    for figures in (*processes, of_group(processes).model_dump()):
+    processes = [of_process(values, NOW_NS) for values in (first, second)]
+    for model in (*processes, of_group(processes)):
+        figures = model.model_dump()
         assert json.loads(json.dumps(figures, allow_nan=False)) == figures
         for value in figures.values():
             assert value is None or 0 <= value <= max(MOST, 2 * EVERY / 1e9)
@@ -84,15 +85,16 @@ def test_the_status_has_the_figures_of_each_process_and_their_sum() -> None:
         snapshot = board.read(fd, 4)
     finally:
         os.close(fd)
-    records = [Record("blog", slot, slot, "f", state=State.READY, pid=0, spawned_at=1.0) for slot in (1, 2)]
+    records = [Record("blog", slot, slot, "f", state=Tenancy.READY, pid=0, spawned_at=1.0) for slot in (1, 2)]
     info = {"started_at": "2026-01-01T00:00:00Z"}
     seen = {
         slot: SimpleNamespace(info=info, pid=0, exited=False, snapshot=lambda found=found: found)
         for slot, found in ((1, snapshot), (2, None))
     }
     shell = cast("Any", SimpleNamespace(processes=seen))
-    first, second = (cast("Any", views.process_view(shell, record)) for record in records)
-    total = of_group([first, second]).model_dump()
+    seen_by_people = [cast("Any", views.process_view(shell, record)) for record in records]
+    first, second = (view.model_dump() for view in seen_by_people)
+    total = of_group(seen_by_people).model_dump()
     assert {word.key for word in SHOWN} <= first.keys()
     for word in ADDED:
         expected = round(word.index / 1e9, 6) if word.unit == DURATION else word.index

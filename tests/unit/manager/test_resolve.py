@@ -19,7 +19,7 @@ from wsgigroups.manager.resolve import Surroundings, resolve
 from wsgigroups.plan.desired import Desired
 from wsgigroups.plan.observed import ObservedGroup
 from wsgigroups.plan.planner import StepKind, plan
-from wsgigroups.runtime.wire.spec import Serving, from_wire
+from wsgigroups.runtime.wire.spec import Serving
 
 ORDINARY_UID = 4711  # has no entry anywhere
 
@@ -78,7 +78,7 @@ def test_an_ordinary_manager_ignores_names_and_says_so(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
     found = targets({"blog": {"user": "nobody"}, "shop": {}}, server={"user": "daemon"})
     assert {found[name].user for name in found} == {f"#{ORDINARY_UID}"}
-    assert found["blog"].spec["identity"] is None
+    assert found["blog"].spec.identity is None
     end = f"ignored: the manager is not root, processes run as #{ORDINARY_UID}"
     assert plan(found, {}).notices == (f"blog: user {end}", f"shop: [server] user {end}")
 
@@ -104,7 +104,7 @@ LIMITS = {
 def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
     before, after = targets()["blog"], targets({"blog": LIMITS})["blog"]
-    started, tuned = from_wire(dict(before.spec)).serving, from_wire(dict(after.spec)).serving
+    started, tuned = before.spec.serving, after.spec.serving
     assert started == replace(Serving(), **{name: getattr(started, name) for name in ("multiprocess", "run_once")})
     assert tuned == replace(
         started,

@@ -7,19 +7,20 @@ from typing import Any
 
 import pytest
 
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager import model, vitals
 from wsgigroups.manager.vitals import Watcher
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Snapshot
 
-RULES = {
-    "threads": 4,
-    "request_timeout_s": 10.0,
-    "request_timeout_mode": "each",
-    "interrupt_timeout_s": 5.0,
-    "deadlock_timeout_s": 0.0,
-}
+RULES = Rules(
+    threads=4,
+    request_timeout_s=10.0,
+    request_timeout_mode="each",
+    interrupt_timeout_s=5.0,
+    deadlock_timeout_s=0.0,
+)
 
 
 class Watched:
@@ -40,7 +41,7 @@ class Watched:
             snapshot=lambda: Snapshot(dict.fromkeys(WORD, 0), dict(self.busy)),
             dump_stacks=lambda: None,
         )
-        record = SimpleNamespace(life=7, state=State.READY, ready_at=1.0)
+        record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
         group = SimpleNamespace(target=SimpleNamespace(rules=RULES), records=[record], recycle={})
         self.shell: Any = SimpleNamespace(
             state=SimpleNamespace(groups={"blog": group}),

@@ -29,4 +29,3 @@ STEPS: Dict[str, int] = {
     "serving": 217,  # threads or listeners could not be set up; or, later, the request path broke (daemon/lifetime.py)
     "keyring": 218,  # keyctl: the session keyring of whoever started the manager
 }
-STEP_OF = {code: step for step, code in STEPS.items()}
