@@ -15,20 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h11
+import setproctitle
 
 import wsgigroups.runtime
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.connection import FrameConnection
 from wsgigroups.runtime.wire import messages
+from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.walking import private_directory, trusted_here
 
 if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
 
 START_TIMEOUT_S = 20.0
 _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
-# h11 is a dependency, so its directory is the site-packages that httptools and setproctitle lie in as well
-_LIBRARY_DIR = Path(h11.__file__).parent.parent
+_LIBRARY_DIR = Path(setproctitle.__file__).parent.parent  # the site-packages that spawners may take it from
 
 OnMessage = Callable[["ConnectedSpawner", messages.Message, list[int]], None]
 OnLost = Callable[["ConnectedSpawner"], None]
@@ -133,7 +134,7 @@ class SpawnerPool:
 
     async def discover(self) -> list[tuple[ConnectedSpawner, Inventory]]:
         """Connect to every spawner whose socket lies in the run directory; remove the sockets of the dead."""
-        self.directory.mkdir(mode=0o700, exist_ok=True)
+        private_directory(str(self.directory), 0o700)
         found = []
         for path in sorted(self.directory.glob("*.sock")):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -162,11 +163,9 @@ class SpawnerPool:
     async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
         path = self.directory / f"{target.key}.sock"
         path.unlink(missing_ok=True)
+        listener = bind_unix(str(path), trusted_here())
         read_end, write_end = os.pipe()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            os.fchmod(listener.fileno(), 0o600)
-            listener.bind(str(path))
             listener.listen(4)
             child = self._popen(target, listener.fileno(), write_end)
             self._children.append(child)

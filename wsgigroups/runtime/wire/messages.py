@@ -192,7 +192,6 @@ class Ready(Message):
     life: int
     pid: int
     python: str = ""
-    protocol: str = ""  # "httptools" or "h11"
     confinement: Dict[str, Any] = field(default_factory=dict)  # option → what became of it: daemon.confining
 
 
