@@ -78,7 +78,7 @@ class Poller:
             self.outbox.send()
         self.arrivals.prepare()
         try:
-            events = self.epoll.poll(self._timeout_s(), _EVENTS)
+            events = self.epoll.poll(self.timeout_s(), _EVENTS)
         except InterruptedError:
             events = []
         self.connections.dates.refresh()
@@ -176,7 +176,8 @@ class Poller:
                 output.flush(connection.sock)
         return True
 
-    def _timeout_s(self) -> Optional[float]:
+    def timeout_s(self) -> Optional[float]:
+        """For how long to wait for events; None: until there are some."""
         answering, listening = self.connections.answering, self.listening
         if self.ready or (answering.runnable and not listening.saturated):  # a request thread leads, and takes it
             return 0.0
