@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import select
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from .connection import Connection
@@ -68,11 +68,6 @@ class Listening:
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._by_fd
-
-    @property
-    def addresses(self) -> List[Any]:
-        """Where they listen, as `getsockname` says."""
-        return [listener.sock.getsockname() for listener in self._by_fd.values()]
 
     def adjust(self, full: bool) -> None:
         """Watch or do not, as the state of the process wants; cheap when nothing changed."""
