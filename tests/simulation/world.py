@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import State as Tenancy
-from wsgigroups.manager import core, model
+from wsgigroups.manager import core, model, turn
 from wsgigroups.manager.core import handle
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.rollout import LEAVING, LIVE, settled, surge
@@ -127,11 +127,13 @@ class World:
             case model.FinishChange(change):
                 assert change.id not in self.finished, "a change ended twice"
                 self.finished.add(change.id)
-            case model.Note(level, text):
+            case model.Note(level, text, _group):
                 assert "[BUG]" not in text, text
                 assert level in ("info", "warning", "error")
-            case model.TuneGroup():
-                pass
+            case model.TuneGroup(group_target, lives):
+                refused = {life: "cannot" for life in lives if self.random.random() < 0.1}
+                told = model.GroupTuned(group_target.name, lives, refused)
+                self.later(0.0, lambda: told)
 
     def _forked(self, daemon: FakeDaemon) -> model.Event | None:
         if daemon.mood == "refused":
@@ -197,7 +199,7 @@ class World:
                 group = self.state.groups[command.record.group]
                 serving = [r for r in group.records if r.slot == command.record.slot and r.state is Tenancy.READY]
                 assert serving, "a ready process left before its successor was ready"
-        assert len(self.state.changes) <= core.KEPT_CHANGES + 1
+        assert len(self.state.changes) <= turn.KEPT_CHANGES + 1
 
     def settled(self) -> bool:
         """Whether all is as asked."""

@@ -24,28 +24,30 @@ _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "s
 _LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
 
 
-def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None]) -> None:
-    """Push what may change while the process runs. A limit that cannot be lowered is said, not fatal."""
+def tune(process: Process, target: GroupTarget) -> str:
+    """Push what may change while the process runs; return what was refused, and why, or ""."""
     serving = dict(target.spec["serving"])
     for fixed in ("threads", "multiprocess", "run_once", "stack_size_bytes"):
         serving.pop(fixed, None)
     title = target.spec["title"] or f"wsgigroups: {target.name}/{process.info['slot']}"
     leaving = {name: target.spec[name] for name in _LEAVING}
     process.send(messages.Tune(process.life, serving, title, leaving))
-    if process.pid <= 0:
-        return
-    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     changes: list[tuple[str, Callable[[], None]]] = [
         ("cpu-priority", lambda: _set_priority(process.pid, int(target.spec["cpu_priority"])))
     ]
     for name, number in _LIMIT.items():
-        soft, hard = target.spec["rlimits"].get(name, unlimited)
+        # a limit that nobody sets is the one that the process began with, and that was the manager's
+        soft, hard = target.spec["rlimits"].get(name) or resource.getrlimit(number)
         changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, (int(soft), int(hard)))))
+    refused = []
     for what, change in changes:  # one that is refused must not keep the others back
         try:
             change()
+        except (ProcessLookupError, FileNotFoundError):
+            return ""  # it has ended
         except (OSError, ValueError) as error:
-            log("warning", f"{target.name} life={process.life}: cannot change a running process: {what}: {error}")
+            refused.append(f"{what}: {error}")
+    return f"cannot change a running process: {'; '.join(refused)}" if refused else ""
 
 
 def _set_priority(pid: int, priority: int) -> None:

@@ -6,6 +6,7 @@ Runs in the manager's only thread, on its event loop. Decides nothing; never wai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
+from wsgigroups.manager.group_log import GroupLog
 from wsgigroups.manager.listeners import Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
 from wsgigroups.manager.spawners import Spawner, SpawnerPool
@@ -54,6 +56,7 @@ class Shell:
     processes: dict[int, Process] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     pool: SpawnerPool = field(init=False)
+    quotas: GroupLog = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     hooks: Hooks = field(init=False)
@@ -63,7 +66,8 @@ class Shell:
         self.pool = SpawnerPool(
             out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
         )
-        self.hooks = Hooks(self._daemon_message, self._daemon_exited)
+        self.quotas = GroupLog(out.log)
+        self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
@@ -107,10 +111,9 @@ class Shell:
                 elif process:
                     process.kill()
             case model.TuneGroup(target, lives):
-                for life in lives:
-                    if life in self.processes:
-                        live.tune(self.processes[life], target, self.outside.log)
+                self._tune(target, lives)
             case model.ReleaseGroup(group):
+                self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
             case model.FinishChange(change):
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
@@ -118,8 +121,14 @@ class Shell:
                     self.release_unwanted(group)
                 self.outside.save()
                 self.outside.finished(change)
-            case model.Note(level, text):
-                self.outside.log(level, text)
+            case model.Note(level, text, group):
+                self.quotas.log(group, level, text)
+
+    def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
+        reached = [life for life in lives if life not in self.processes or self.processes[life].pid > 0]
+        refused = {life: live.tune(self.processes[life], target) for life in reached if life in self.processes}
+        told = model.GroupTuned(target.name, tuple(reached), {life: why for life, why in refused.items() if why})
+        asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
 
     # Spawning
 
@@ -138,13 +147,11 @@ class Shell:
 
     def _start(self, record: Record, target: GroupTarget, spawner: Spawner) -> Process:
         spec = build_spec(target, record)
-        log_fd = open_log(Path(target.log_path))
-        try:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            board_fd = board.create(spec.serving.threads, f"wsgigroups-{record.group}")
-        except OSError:
-            os.close(log_fd)
-            raise
+        for address in self.listeners.mend(record.group):
+            self.outside.log("warning", f"{record.group}: somebody had shut {address} down, it is bound again")
+        held = self.listeners.of(record.group)
+        if any(address not in held for address in spec.listen):
+            raise WsgigroupsError(f"cannot spawn: not listening on {', '.join(set(spec.listen) - set(held))}")
         info = {
             "group": record.group,
             "slot": record.slot,
@@ -153,30 +160,47 @@ class Shell:
             "spawner": spawner.key,
             "started_at": moment(),
         }
-        process = Process(record.life, info, ours, board_fd, self.hooks)
-        self.processes[record.life] = process
-        spawner.send(messages.Fork(record.life, info), [theirs.fileno(), process.channel_fd, board_fd])
-        theirs.close()
-        held = self.listeners.of(record.group)
-        fds = [held[address].sock.fileno() for address in spec.listen]
-        pulses = [held[address].pulse for address in spec.listen]
-        process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
-        os.close(log_fd)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            log_fd = open_log(Path(target.log_path))
+            theirs.callback(os.close, log_fd)
+            board_fd = board.create(spec.serving.threads, f"wsgigroups-{record.group}")
+            ours.callback(os.close, board_fd)
+            reports_fd, reports_write_fd = os.pipe2(os.O_CLOEXEC)
+            ours.callback(os.close, reports_fd)
+            theirs.callback(os.close, reports_write_fd)
+            channel, daemon_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            ours.enter_context(channel)
+            theirs.enter_context(daemon_end)
+            process = Process(record.life, info, channel, reports_fd, board_fd, self.hooks)
+            ours.pop_all()  # they are the process's now
+            self.processes[record.life] = process
+            fds = [daemon_end.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd]
+            spawner.send(messages.Fork(record.life, info), fds)
+            listening = [held[address].sock.fileno() for address in spec.listen]
+            pulses = [held[address].pulse for address in spec.listen]
+            process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *listening, *pulses])
         self._keep_listeners(record.group, spawner)
         return process
 
     def _keep_listeners(self, group: str, spawner: Spawner) -> None:
         for address, listener in self.listeners.of(group).items():
-            info = {"group": group, "target": live.listener_to_json(listener.target)}
+            info = {"group": group, "target": live.listener_to_json(listener.target), "uid": listener.uid}
             spawner.send(
                 messages.Keep("listener", f"{group} {address}", info), [listener.sock.fileno(), listener.pulse]
             )
 
     def release_unwanted(self, group: str) -> None:
-        """Close the listeners that the target in force does not name."""
+        """Close the listeners that the target in force does not name, once no process has a use for them."""
         state = self.state.groups.get(group)
-        wanted = {target.address for target in state.target.listeners} if state else set()
-        self._forget_listeners(group, [address for address in self.listeners.of(group) if address not in wanted])
+        if state is None:
+            return
+        former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
+        if former or state.fallback:
+            return
+        wanted = {target.address for target in state.target.listeners}
+        unwanted = [address for address in self.listeners.of(group) if address not in wanted]
+        if unwanted:
+            self._forget_listeners(group, unwanted)
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
         self.listeners.release(group, addresses)
@@ -192,7 +216,6 @@ class Shell:
                 process = self.processes[life]
                 process.watch(pid, fds.pop())
                 self.dispatch(model.LifeSpawned(life, pid))
-                process.release_held()
             case messages.Refused(life, reason) if life in self.processes:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason))
@@ -240,14 +263,15 @@ class Shell:
 
     # What daemons say
 
-    def _daemon_message(self, process: Process, message: messages.Message) -> None:
+    def _daemon_message(self, process: Process, message: messages.Message) -> bool:
+        """Take what a daemon reports; False for what is not a daemon's to say."""
         life = process.life
         match message:
             case messages.Ready() if message.life == life:
                 self.dispatch(model.LifeBecameReady(life))
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
-                self.outside.log("error", f"{self._name(process)}: {text}")
+                self.quotas.log(process.group, "error", f"{self._name(process)}: {text}")
                 reason = message.reason if message.reason in board.REASON else ""
                 self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536], reason))
             case messages.InFlight() if message.life == life:
@@ -255,11 +279,18 @@ class Shell:
                 self.dispatch(model.LifeTold(life, requests, message.stacks[:65536]))
             case messages.Leaving() if message.life == life and message.reason in board.REASON:
                 if message.reason == "script-reloading":
-                    self.dispatch(model.ScriptChanged(str(process.info["group"])))
+                    self.dispatch(model.ScriptChanged(life))
                 else:
                     self.dispatch(model.LifeWorn(life, message.reason))
             case _:
-                self.outside.log("warning", f"{self._name(process)}: a message that is not its own was dropped")
+                text = "a message that is not its own was dropped"
+                self.quotas.log(process.group, "warning", f"{self._name(process)}: {text}")
+                return False
+        return True
+
+    def _daemon_cut(self, process: Process, why: str) -> None:
+        """It is not listened to any more: what else it is, it cannot be trusted to tell."""
+        self.dispatch(model.LifeStalled(process.life, "reports", why))
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         self.processes.pop(process.life, None)
@@ -267,6 +298,7 @@ class Shell:
         if spawner:  # acknowledges the exit; what it kept of an adopted process goes, too
             spawner.send(messages.Drop("process", str(process.life)))
         self.dispatch(model.LifeExited(process.life, status))
+        self.release_unwanted(process.group)
 
     def _name(self, process: Process) -> str:
         return f"{process.info['group']}/{process.info['slot']} life={process.life} pid={process.pid}"

@@ -50,6 +50,12 @@ class GroupTarget:
     group: str | None = None
     notices: tuple[str, ...] = ()  # said in plan
 
+    @property
+    def uid(self) -> int | None:
+        """Whose processes these are; None: they are the manager's user's."""
+        identity = self.spec.get("identity")
+        return int(identity["uid"]) if identity else None
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)

@@ -106,10 +106,15 @@ class Lifetime:
         poller.register(self._wake_read, select.POLLIN)
         if self._channel_open:
             poller.register(self._reporter.fileno(), select.POLLIN)
+        unsaid = self._reporter.unsaid_fd()
+        if unsaid is not None:
+            poller.register(unsaid, select.POLLOUT)
         looking = self._window_ends_s is not None
         for fd, _events in poller.poll(_IDLE_LOOK_MS if looking else None):
             if fd == self._wake_read:
                 self._wakened()
+            elif fd == unsaid:
+                self._reporter.flush()
             else:
                 self._hear()
         ends_s = self._window_ends_s

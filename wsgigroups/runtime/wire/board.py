@@ -124,6 +124,11 @@ class Snapshot:
         return self.values[name]
 
 
+def nothing() -> Snapshot:
+    """Return what is known of a process whose board cannot be believed."""
+    return Snapshot(dict.fromkeys(WORD, 0), {})
+
+
 def read(fd: int, threads: int) -> Snapshot:
     """Copy the board with pread. Raises ValueError when it is not a board of ours, OSError."""
     raw = os.pread(fd, size_bytes(threads), 0)
