@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget, ListenerTarget
 
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
+_TITLE = {resource.RLIMIT_DATA: "Max data size", resource.RLIMIT_AS: "Max address space"}
 _LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
 
 
@@ -63,8 +64,23 @@ def _set_priority(pid: int, priority: int) -> None:
 
 
 def _set_limit(pid: int, number: int, wanted: tuple[int, int]) -> None:
-    if resource.prlimit(pid, number) != wanted:
+    # not prlimit(2): without CAP_SYS_RESOURCE, as in many containers, it does not even tell those of another user
+    if _limit(pid, number) != wanted:
         resource.prlimit(pid, number, wanted)
+
+
+def _limit(pid: int, number: int) -> tuple[int, int]:
+    """Return a limit of another process, soft and hard (/proc/PID/limits, proc(5)). Raises OSError, ValueError."""
+    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(_TITLE[number]):
+                soft, hard = line[len(_TITLE[number]) :].split()[:2]
+                return _number(soft), _number(hard)
+    raise ValueError(f"/proc/{pid}/limits has no {_TITLE[number]}")
+
+
+def _number(text: str) -> int:
+    return resource.RLIM_INFINITY if text == "unlimited" else int(text)
 
 
 def listener_to_json(target: ListenerTarget) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from .front.intake import Intake
 from .front.keeping import SECOND_NS
 from .front.listening import Listener, Listening
 from .front.poller import Poller
+from .log import bounded
 from .protocol import engines, libraries
 from .protocol.engines import Engine
 from .protocol.forwarding import Trust
@@ -61,6 +62,7 @@ class Server:
         wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. engine: another
         parser of head fields (tests); clock: monotonic nanoseconds (tests).
         """
+        log_client = bounded(log)
         self._settings = settings
         self._words = board.words
         self.on_maximum_requests: Optional[Callable[[], None]] = None
@@ -91,7 +93,7 @@ class Server:
             Trust(settings.trusted_proxies),
             clock,
             dates,
-            log,
+            log_client,
         )
         self._poller.refused = self._refused
         self._write_access = access_log
