@@ -72,15 +72,15 @@ def kill_and_close(pidfds: list[int]) -> None:
 
 
 def _find(path: Path) -> tuple[int, int] | None:
-    """The process of this user that was told to listen on this socket: pid and pidfd."""
+    """The process of this user that listens on this socket: pid and pidfd."""
     inodes = _inodes(path)
     for name in os.listdir("/proc"):
-        if not name.isdigit() or not _listens(int(name), inodes):
+        if not name.isdigit() or int(name) == os.getpid() or not _holds(int(name), inodes):
             continue
         pidfd = _pidfd(int(name))
         if pidfd is None:
             continue
-        if _listens(int(name), inodes):  # it is that process, not one that has its number now
+        if _holds(int(name), inodes):  # it is that process, not one that has its number now
             return int(name), pidfd
         os.close(pidfd)
     return None
@@ -93,18 +93,20 @@ def _inodes(path: Path) -> set[str]:
     return {line[6] for line in lines if len(line) == 8 and line[7] == str(path) and line[3] == _ACCEPTS}
 
 
-def _listens(pid: int, inodes: set[str]) -> bool:
-    """Whether a process of this user is a spawner whose socket is one of these."""
+def _holds(pid: int, inodes: set[str]) -> bool:
+    """Whether a process of this user has one of these sockets. Only a spawner has: its children close it first."""
     try:
         if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
             return False
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            arguments = file.read().decode(errors="replace").split("\0")
-        number = int(arguments[arguments.index("--listen-fd") + 1])
-        link = os.readlink(f"/proc/{pid}/fd/{number}")
-    except (OSError, ValueError, IndexError):
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
         return False
-    return link.startswith("socket:[") and link[8:-1] in inodes
+    for number in numbers:
+        with contextlib.suppress(OSError):
+            link = os.readlink(f"/proc/{pid}/fd/{number}")
+            if link.startswith("socket:[") and link[8:-1] in inodes:
+                return True
+    return False
 
 
 def _children(pid: int) -> list[int]:

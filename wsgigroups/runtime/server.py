@@ -82,6 +82,7 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
+        self._listening.on_all_shut = self._all_shut
         self._queue = Queue(*_queue_limits(settings))
         self._poller = Poller(
             epoll,
@@ -106,6 +107,7 @@ class Server:
         self._crew = Crew(self._poller, self._caller, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
         self._crew.on_failure = self._failed
+        self.on_all_shut: Callable[[], None] = lambda: None  # no listener listens any more: nobody will ask again
         self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
 
     @staticmethod
@@ -221,6 +223,9 @@ class Server:
 
     def _failed(self) -> None:
         self.on_failure()
+
+    def _all_shut(self) -> None:
+        self.on_all_shut()
 
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:

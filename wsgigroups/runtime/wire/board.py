@@ -58,6 +58,7 @@ REASON = {
     "request-timeout": 5,
     "script-reloading": 6,
     "orphaned": 7,  # neither manager nor spawner holds the channel any more
+    "listeners-shut": 8,  # no listener takes connections any more
 }
 REASON_NAME = {value: name for name, value in REASON.items()}
 
