@@ -65,6 +65,7 @@ class World:
     released: set[str] = field(default_factory=set)
     finished: set[int] = field(default_factory=set)
     moods: tuple[str, ...] = MOODS
+    answers_tuning: bool = True
     _queue: list[tuple[float, int, Callable[[], model.Event | None]]] = field(default_factory=list)
     _ticket: int = 0
 
@@ -131,6 +132,8 @@ class World:
                 assert "[BUG]" not in text, text
                 assert level in ("info", "warning", "error")
             case model.TuneGroup(group_target, lives):
+                if not self.answers_tuning:
+                    return
                 refused = {life: "cannot" for life in lives if self.random.random() < 0.1}
                 told = model.GroupTuned(group_target.name, lives, refused)
                 self.later(0.0, lambda: told)
