@@ -34,7 +34,9 @@ class Told:
         for turn in range(10_000):
             if condition():
                 return turn
-            await asyncio.sleep(0)
+            turned = asyncio.get_running_loop().create_future()
+            turned.get_loop().call_soon(turned.set_result, None)
+            await turned
         raise AssertionError("never")
 
 
