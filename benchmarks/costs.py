@@ -10,6 +10,7 @@ import subprocess
 from typing import Any
 
 from benchmarks import log_costs, profiling
+from benchmarks.cases import VARIED
 from benchmarks.load import LoadError
 from benchmarks.measuring import WARM_UP_S, Schedule
 from benchmarks.progress import BESIDE_S, START_AND_STOP_S
@@ -20,13 +21,15 @@ BOARD_S = 5.0
 
 def estimate_s(schedule: Schedule) -> float:
     """Return about how many seconds `measure` takes."""
-    load_s = START_AND_STOP_S + BESIDE_S + WARM_UP_S + schedule.seconds
-    return BOARD_S + load_s * (2 * schedule.rounds + 3) + START_AND_STOP_S + WARM_UP_S + log_costs.LOAD_S
+    load_s = START_AND_STOP_S + BESIDE_S + WARM_UP_S + (schedule.seconds or profiling.SECONDS)
+    loads = 2 * (schedule.rounds or profiling.ROUNDS) + 3
+    return BOARD_S + load_s * loads + START_AND_STOP_S + WARM_UP_S + log_costs.LOAD_S
 
 
 def measure(schedule: Schedule, ground: Ground) -> dict[str, Any]:
     """Return the figures for results.json."""
     return {
+        "case": VARIED.name,
         "board": profiling.tried(board, ground),
         "access_log": profiling.tried(log_costs.measure, ground),
         "profile": profiling.measure(ground, schedule.rounds, schedule.seconds),

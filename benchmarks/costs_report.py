@@ -21,7 +21,7 @@ def section(costs: dict[str, Any], titles: dict[str, str]) -> Iterable[str]:
     profile = costs["profile"]
     yield "## What a request costs"
     yield ""
-    yield "The case hello, 32 keep-alive connections, one process of 15 threads."
+    yield f"The case {costs.get('case', 'hello')}, 32 keep-alive connections, one process of 15 threads."
     yield ""
     yield from split(profile, titles)
     yield ""
@@ -82,8 +82,8 @@ def board(costs: dict[str, Any]) -> Iterable[str]:
     share, cost_ns = targets.publishes_per_request(costs), targets.board_ns(costs)
     often = "once per request" if share is None else f"{share:.2f} times per request under this load"
     yield (
-        f"The board: {figures['request_ns']:.0f} ns for the statements of a request that touch it, with the look at "
-        f"the clock; {figures['publish_ns']:.0f} ns to add a thread's tally to it before a wait, {often}: "
+        f"The board: {figures['request_ns']:.0f} ns to note a request, with the looks at the clock; "
+        f"{figures['publish_ns']:.0f} ns to add a thread's tally to it before a wait, {often}: "
         f"{(cost_ns or 0) / 1000:.2f} µs together. A request that comes alone pays "
         f"{(figures['request_ns'] + figures['publish_ns']) / 1000:.2f} µs, when its answer has left."
     )
@@ -95,7 +95,7 @@ def access_logs(figures: dict[str, Any]) -> Iterable[str]:
         yield f"Access logs were not measured: {figures['failure']}."
         return
     yield (
-        "An access log, switched on and off in one process under the load of hello: each stretch of a tenth of a "
+        "An access log, switched on and off in one process under this load: each stretch of a tenth of a "
         "second beside those before and after it, medians, and between what half of the stretches are."
     )
     yield ""

@@ -1,12 +1,11 @@
 """Where the benchmark runs: an environment with all peers and wsgigroups, and copies of the applications.
 
 Runs in the benchmark's process; made once, by `tools.environment`. As root it all lies where the account of the servers
-can enter, and the database in a directory of that account.
+can enter.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tools import environment, facts
 from tools.choose import choose_place
 from tools.environment import CLONE, Recipe
 
+FRAMEWORKS = ("django>=4.2", "flask>=3.0")
 PEERS = ("gunicorn", "waitress", "pyuwsgi", "granian")
 MEASURED = ("pyproject.toml", "wsgigroups")  # the environment is made anew when these change; README.md is written here
 BUILT_PEERS = ("bjoern",)  # has no wheel: where it cannot be built, it is left out and named
@@ -30,7 +30,7 @@ def prepare() -> Ground:
         interpreter = environment.find_interpreter(account)
         recipe = Recipe(
             interpreter,
-            installs=(("--upgrade", "pip>=25.1"), (f"{CLONE}[fast]", "django>=4.2", *PEERS)),
+            installs=(("--upgrade", "pip>=25.1"), (str(CLONE), *FRAMEWORKS, *PEERS)),
             depends_on=MEASURED,
         )
         fresh = not environment.is_current(place / "venv", recipe)
@@ -40,9 +40,6 @@ def prepare() -> Ground:
         applications = place / "applications"
         environment.copy_tree(CLONE / "benchmarks" / "applications", applications)
         environment.copy_tree(CLONE / "benchmarks" / "inside", applications / "inside")
-        environment.copy_tree(CLONE / "tests" / "apps" / "django_site", applications / "django_site")
-        if not account.is_caller():  # the copy is ours and new: its top directory is where SQLite keeps its files
-            os.chown(applications, account.uid, account.gid)
     allow_many_files()
     return Ground(place / "venv", applications, account)
 

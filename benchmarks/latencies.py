@@ -53,8 +53,8 @@ class Latency:
 
 def latencies(results: dict[str, Any]) -> Iterable[Latency]:
     """Yield a line per case and layout in which wsgigroups was measured beside others."""
-    for layout in LAYOUTS:
-        for case in CASES:
+    for case in CASES:
+        for layout in LAYOUTS:
             rows = [row for row in summary.rows(results["samples"], layout.name, case.name) if row.figures]
             ours = next((row for row in rows if row.peer == OURS), None)
             if ours is not None and len(rows) > 1:

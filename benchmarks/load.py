@@ -28,7 +28,7 @@ SLOW_HEAD = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 SLOW_S = 2.0  # from one byte of it to the next
 SLOW_BATCH = 5  # clients that send at the same time
 HELLO = b"Hello, World!\n"  # how the answer ends
-IDLE_SET_UP_S = 15.0
+IDLE_SET_UP_S = 5.0
 PATIENCE_S = 0.5  # a newcomer still without an answer after this, when the load ends, has waited "for ever"
 
 
@@ -76,27 +76,42 @@ def parse(output: str) -> Outcome:
     raise LoadError(f"wrk gave no result: {output.strip()[-500:]}")
 
 
-def run(case: Case, port: int, seconds: float) -> Outcome:
-    """Load the server on the port for so many seconds (at least one, as wrk counts whole ones)."""
-    command = [
+def command_of(case: Case, port: int, seconds: float) -> list[str]:
+    """Return the command of a load of so many seconds (at least one, as wrk counts whole ones)."""
+    return [
         find_wrk(),
         "--threads=1",  # one core for the client, about one for the server
         f"--connections={case.connections}",
         f"--duration={max(1, round(seconds))}s",
         "--timeout=10s",
         f"--script={case.script}",
+        *(["--header=Connection: close"] if case.close else []),
+        f"http://127.0.0.1:{port}{case.path}",
     ]
-    if case.close:
-        if not closes_when_asked(port):
-            raise LoadError("does not close a connection when asked to")
-        command.append("--header=Connection: close")
+
+
+def warm_up(case: Case, port: int, seconds: float) -> None:
+    """Load the server for a moment, and forget it."""
+    command = command_of(case, port, seconds + 1)
+    client = subprocess.Popen(command, cwd=SCRIPTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        client.wait(seconds)
+    except subprocess.TimeoutExpired:
+        client.kill()
+        client.wait()
+
+
+def run(case: Case, port: int, seconds: float) -> Outcome:
+    """Load the server on the port for so many seconds. Raises LoadError, OSError."""
+    if case.close and not closes_when_asked(port):
+        raise LoadError("does not close a connection when asked to")
     with (
         idle_connections(port, case.idle_connections) as held,
         SlowHeads(port, case.slow_heads),
         Newcomer(port) as newcomer,
     ):
         done = subprocess.run(
-            [*command, f"http://127.0.0.1:{port}{case.path}"],
+            command_of(case, port, seconds),
             cwd=SCRIPTS,
             capture_output=True,
             text=True,

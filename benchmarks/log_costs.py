@@ -1,4 +1,4 @@
-"""What an access log costs: one server whose log is switched on and off while the hello case loads it.
+"""What an access log costs: one server whose log is switched on and off while requests that differ load it.
 
 Runs in the benchmark's process. Two servers one after the other differ by more than a log costs, and so does the same
 one a few seconds later: each stretch with a log is compared with the mean of the stretches right before and after it.
@@ -13,12 +13,12 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from benchmarks import load
-from benchmarks.cases import CASES, LAYOUTS
+from benchmarks.cases import ALONE, VARIED
 from benchmarks.measuring import WARM_UP_S
 from benchmarks.serving import Ground, free_port, wait_until_answering
 
 FORMATS = ("common", "combined", "json")
-ROUNDS = 100
+ROUNDS = 60
 STRETCH_S = 0.12  # with the switch
 LOAD_S = WARM_UP_S + ROUNDS * len(FORMATS) * 2 * STRETCH_S
 
@@ -33,7 +33,7 @@ def measure(ground: Ground) -> Figures:
     program = [str(ground.environment / "bin" / "python"), str(inside / "logged_server.py"), str(ground.applications)]
     with open(log, "w") as output:
         server = subprocess.Popen(
-            [*program, str(port), str(LAYOUTS[0].threads), ",".join(FORMATS), str(ROUNDS)],
+            [*program, str(port), str(ALONE.threads), ",".join(FORMATS), str(ROUNDS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -42,8 +42,8 @@ def measure(ground: Ground) -> Figures:
         )
         try:
             wait_until_answering(port, [server], log)
-            load.run(CASES[0], port, WARM_UP_S)
-            loading = threading.Thread(target=load.run, args=(CASES[0], port, LOAD_S), name="load")
+            load.warm_up(VARIED, port, WARM_UP_S)
+            loading = threading.Thread(target=load.run, args=(VARIED, port, LOAD_S), name="load")
             loading.start()
             told, _nothing = server.communicate("begin\n", timeout=LOAD_S + 60)
             loading.join()

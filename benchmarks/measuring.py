@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 from benchmarks import load, quiet
 from benchmarks.accounting import Cost, cost
@@ -17,7 +17,7 @@ from benchmarks.load import LoadError
 from benchmarks.peers import Peer
 from benchmarks.serving import Ground, Running, serving
 
-WARM_UP_S = 1.0
+WARM_UP_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -52,30 +52,52 @@ class Schedule:
     layouts: Sequence[Layout]
     cases: Sequence[Case]
     peers: Sequence[Peer]
-    rounds: int
-    seconds: float
+    rounds: int | None = None  # None: as each case has it
+    seconds: float | None = None
+
+    def rounds_of(self, case: Case, peer: Peer, layout: Layout) -> int:
+        """Return how many rounds the server is measured in a case and a layout; 0: not at all."""
+        if not peer.fits(layout) or layout not in case.layouts or (case.peers and peer.name not in case.peers):
+            return 0
+        return self.rounds or case.rounds_of(peer.name)
+
+    def seconds_of(self, case: Case) -> float:
+        """Return how long one load lasts."""
+        return self.seconds or case.seconds
+
+    @property
+    def longest(self) -> int:
+        """Return the rounds of what is measured most often."""
+        return max((self.rounds_of(*one) for one in product(self.cases, self.peers, self.layouts)), default=0)
+
+    def starts(self, number: int, peer: Peer, layout: Layout) -> list[list[Case]]:
+        """Return the cases of a round (from 1), grouped by what a server has to be started for."""
+        due = [case for case in self.cases if number <= self.rounds_of(case, peer, layout)]
+        return [list(group) for _key, group in groupby(sorted(due, key=start_of), key=start_of)]
+
+
+def start_of(case: Case) -> tuple[str, str]:
+    """Return what a server is started with."""
+    return case.application, case.access_log
 
 
 def measure(schedule: Schedule, ground: Ground) -> Iterator[Sample]:
     """Measure everything; the order of peers turns by one each round, so that nobody always follows the same one."""
-    for number in range(schedule.rounds):
+    for number in range(schedule.longest):
         turned = [*schedule.peers[number % len(schedule.peers) :], *schedule.peers[: number % len(schedule.peers)]]
         for layout in schedule.layouts:
             for peer in turned:
-                if peer.fits(layout):
-                    yield from measure_peer(peer, layout, number + 1, schedule, ground)
+                yield from measure_peer(peer, layout, number + 1, schedule, ground)
 
 
 def measure_peer(peer: Peer, layout: Layout, number: int, schedule: Schedule, ground: Ground) -> Iterator[Sample]:
-    """Start the peer once per application and run the cases of that application."""
-    by_application = sorted(schedule.cases, key=lambda case: case.application)
-    for application, group in groupby(by_application, key=lambda case: case.application):
-        cases = list(group)
+    """Start the peer once per application and access log, and run the cases of that."""
+    for cases in schedule.starts(number, peer, layout):
         done = 0
         try:
-            with serving(peer, application, layout, ground) as running:
+            with serving(peer, cases[0].application, layout, ground, cases[0].access_log) as running:
                 for case in cases:
-                    yield measure_case(case, running, number, schedule.seconds)
+                    yield measure_case(case, running, number, schedule.seconds_of(case))
                     done += 1
         except LoadError as failure:
             for case in cases[done:]:
@@ -87,7 +109,7 @@ def measure_case(case: Case, running: Running, number: int, seconds: float) -> S
     port = running.job.port
     identity = (running.job.layout.name, case.name, running.peer.name, number)
     try:
-        load.run(case, port, min(WARM_UP_S, seconds))
+        load.warm_up(case, port, WARM_UP_S)
         before: Cost = cost(running.roots)
         machine_before = quiet.read()
         outcome = load.run(case, port, seconds)

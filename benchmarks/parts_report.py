@@ -26,7 +26,7 @@ def commands(parts: Sequence[Part]) -> Iterable[str]:
             )
             if set(part["peers"]) != set(peers.NAMES):
                 words.append("--peers " + ",".join(part["peers"]))
-        if part["what"] != "supervision":
+        if part["what"] != "supervision" and part["seconds"]:
             words.append(f"--rounds {part['rounds']} --seconds {part['seconds']:g}")
         yield f"    {' '.join(words)}"
 
@@ -50,8 +50,7 @@ def table(parts: Sequence[Part]) -> Iterable[str]:
     )
     yield "|---|---|---:|---:|---:|---:|---:|"
     for part in parts:
-        runs = (str(part["rounds"]), f"{part['seconds']:g}") if part["what"] != "supervision" else ("", "")
-        cells = [when(part), content(part), *runs, *other_load(part["other_load"])]
+        cells = [when(part), content(part), *runs(part), *other_load(part["other_load"])]
         yield f"| {' | '.join(cells)} |"
     yield ""
     yield (
@@ -64,6 +63,15 @@ def table(parts: Sequence[Part]) -> Iterable[str]:
 def when(part: Part) -> str:
     """Return the time; of the oldest parts, the day alone is known."""
     return f"{part['began']} to {part['ended']}" if part["ended"] else str(part["began"])
+
+
+def runs(part: Part) -> tuple[str, str]:
+    """Return the cells on rounds and seconds; where the command did not say, they are those of each case."""
+    if part["what"] == "supervision":
+        return "", ""
+    if not part["seconds"]:
+        return f"up to {part['rounds']}" if part["rounds"] else "", "by case"
+    return str(part["rounds"]), f"{part['seconds']:g}"
 
 
 def content(part: Part) -> str:

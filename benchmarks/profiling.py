@@ -1,8 +1,8 @@
 """Where the processor time of a request goes: user and system time, system calls, and Python functions.
 
-Runs in the benchmark's process. The load is the hello case. User and system time come from /proc of an undisturbed
-server; system calls from strace(1), which is attached to the daemon after a warm-up and slows it; functions from
-cProfile in the request threads of a server that runs alone in a process (`inside/profiled_server.py`).
+Runs in the benchmark's process. No two requests of the load are the same. User and system time come from /proc of an
+undisturbed server; system calls from strace(1), which is attached to the daemon after a warm-up and slows it; functions
+from cProfile in the request threads of a server that runs alone in a process (`inside/profiled_server.py`).
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from typing import Any
 
 from benchmarks import load, peers, quiet
 from benchmarks.accounting import cost
-from benchmarks.cases import CASES, LAYOUTS, OURS, REFERENCE
+from benchmarks.cases import ALONE, OURS, REFERENCE, VARIED
 from benchmarks.load import LoadError
 from benchmarks.measuring import WARM_UP_S
 from benchmarks.peers import Peer
 from benchmarks.quiet import Others
 from benchmarks.serving import Ground, free_port, serving, wait_until_answering
 
-HELLO = CASES[0]
+ROUNDS = 3
+SECONDS = 2.0
 ATTACH_S = 10.0
 LINE = re.compile(r"^\s*[\d.]+\s+([\d.]+)\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$")  # of strace -c: seconds, calls, name
 
 
-def measure(ground: Ground, rounds: int, seconds: float) -> dict[str, Any]:
+def measure(ground: Ground, rounds: int | None, seconds: float | None) -> dict[str, Any]:
     """Return the three profiles, each a reason where it cannot be made; and what others used during the first."""
+    rounds, seconds = rounds or ROUNDS, seconds or SECONDS
     found = [peer for peer in map(peers.load, (OURS, REFERENCE)) if peer.missing(ground.environment) is None]
     during, times = split(found, ground, rounds, seconds)
     return {
@@ -60,10 +62,10 @@ def split(
     during = []
     for _round in range(rounds):
         for peer in found:
-            with serving(peer, HELLO.application, LAYOUTS[0], ground) as running:
-                load.run(HELLO, running.job.port, WARM_UP_S)
+            with serving(peer, VARIED.application, ALONE, ground) as running:
+                load.warm_up(VARIED, running.job.port, WARM_UP_S)
                 before, machine_before = cost(running.roots), quiet.read()
-                outcome = load.run(HELLO, running.job.port, seconds)
+                outcome = load.run(VARIED, running.job.port, seconds)
                 machine_after, after = quiet.read(), cost(running.roots)
             requests = max(1, outcome.requests)
             used = (after.user_s - before.user_s, after.system_s - before.system_s)
@@ -83,15 +85,15 @@ def calls(peer: Peer, ground: Ground, seconds: float) -> dict[str, Any]:
     program = shutil.which("strace")
     if program is None:
         raise LoadError("strace is not installed (Debian, Ubuntu: apt-get install strace)")
-    with serving(peer, HELLO.application, LAYOUTS[0], ground) as running:
-        load.run(HELLO, running.job.port, WARM_UP_S)
+    with serving(peer, VARIED.application, ALONE, ground) as running:
+        load.warm_up(VARIED, running.job.port, WARM_UP_S)
         pid = running.roots[-1]  # of wsgigroups the daemon, else the server itself
         table = running.job.directory / "calls"
         command = [program, "-c", "-f", "-p", str(pid), "-o", str(table)]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
             wait_until_traced(pid, tracer)
-            outcome = load.run(HELLO, running.job.port, seconds)
+            outcome = load.run(VARIED, running.job.port, seconds)
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.communicate(timeout=ATTACH_S)
@@ -130,7 +132,7 @@ def functions(ground: Ground, seconds: float) -> dict[str, Any]:
     log = ground.applications / "inside" / "profiled_server.log"
     with open(log, "w") as output:
         server = subprocess.Popen(
-            [*program, str(ground.applications), str(port), str(LAYOUTS[0].threads)],
+            [*program, str(ground.applications), str(port), str(ALONE.threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -138,7 +140,7 @@ def functions(ground: Ground, seconds: float) -> dict[str, Any]:
         )
         try:
             wait_until_answering(port, [server], log)
-            load.run(HELLO, port, seconds)
+            load.run(VARIED, port, seconds)
             told, _nothing = server.communicate(timeout=30)
         finally:
             server.kill()

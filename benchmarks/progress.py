@@ -6,39 +6,40 @@ Runs in the benchmark's process.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Iterable
+from itertools import product
 
 from benchmarks.cases import Case
 from benchmarks.measuring import WARM_UP_S, Schedule
 
-START_AND_STOP_S = 2.5  # of one server, in the mean
-BESIDE_S = 0.4  # accounting, and the start of wrk twice
-IDLE_S = 1.0  # to open a thousand connections twice
+START_AND_STOP_S = 0.7  # of one server, in the mean
+BESIDE_S = 0.1  # accounting, and the start of wrk twice
+IDLE_S = 0.5  # to open a thousand connections
 
 
 def estimate_s(schedule: Schedule) -> float:
     """Return the seconds that the loads take, starts and warm-ups included."""
-    round_s = 0.0
-    for layout in schedule.layouts:
-        for peer in schedule.peers:
-            if peer.fits(layout):
-                round_s += sum(load_s(case, schedule.seconds) for case in schedule.cases)
-                applications = sorted(case.application for case in schedule.cases)
-                round_s += START_AND_STOP_S * len([name for name, _cases in groupby(applications)])
-    return round_s * schedule.rounds
+    return sum(
+        START_AND_STOP_S + sum(load_s(case, schedule.seconds_of(case)) for case in cases) for cases in starts(schedule)
+    )
 
 
 def load_s(case: Case, seconds: float) -> float:
     """Return the seconds of one load with its warm-up; wrk counts whole seconds."""
-    measured_s = max(1.0, round(seconds)) + max(1.0, round(min(WARM_UP_S, seconds)))
-    return measured_s + BESIDE_S + (IDLE_S if case.idle_connections or case.slow_heads else 0.0)
+    idle_s = IDLE_S if case.idle_connections or case.slow_heads else 0.0
+    return max(1.0, round(seconds)) + WARM_UP_S + BESIDE_S + idle_s
+
+
+def starts(schedule: Schedule) -> Iterable[list[Case]]:
+    """Yield the cases of each start of a server."""
+    for number in range(1, schedule.longest + 1):
+        for layout, peer in product(schedule.layouts, schedule.peers):
+            yield from schedule.starts(number, peer, layout)
 
 
 def count(schedule: Schedule) -> int:
     """Return the number of loads."""
-    servers = sum(peer.fits(layout) for layout in schedule.layouts for peer in schedule.peers)
-    return schedule.rounds * servers * len(schedule.cases)
+    return sum(len(cases) for cases in starts(schedule))
 
 
 class Progress:

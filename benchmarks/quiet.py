@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LOOK_S = 3.0
 NOISY_PERCENT = 5.0
@@ -69,6 +70,15 @@ def look(seconds: float = LOOK_S) -> Others:
     before = read()
     time.sleep(seconds)
     return others(before, read())
+
+
+def during(samples: Sequence[dict[str, Any]]) -> list[Others]:
+    """Return what others used during loads, of which this is the data of results.json."""
+    return [
+        Others(sample["other_load_percent"], sample["stolen_percent"])
+        for sample in samples
+        if sample["other_load_percent"] is not None
+    ]
 
 
 def summarize(loads: Sequence[Others]) -> dict[str, float]:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs_report, parts_report, summary, tables, targets_report
-from benchmarks.cases import CASES, LAYOUTS
+from benchmarks import costs_report, parts_report, peers, summary, switches_report, tables, targets_report
+from benchmarks.cases import CASES, HELLO, LAYOUTS, OURS, RIVALS, VARIED, Case
+from benchmarks.measuring import WARM_UP_S
 from benchmarks.plots import draw
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -27,14 +28,17 @@ def document(results: dict[str, Any]) -> Iterable[str]:
     yield "# Measured: wsgigroups and what people would use instead"
     yield ""
     yield from how_it_was_measured(results)
-    for layout in LAYOUTS:
-        for case in CASES:
+    for case in CASES:
+        for layout in LAYOUTS:
             found = summary.rows(results["samples"], layout.name, case.name)
             if found:
                 yield ""
                 yield f"## {layout.name}: {case.title}"
                 yield ""
                 yield from tables.table(found, results["titles"], case)
+    if results.get("switches"):
+        yield ""
+        yield from switches_report.section(results["switches"])
     if results["costs"]:
         yield ""
         yield from costs_report.section(results["costs"], results["titles"])
@@ -54,19 +58,21 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
     yield from parts_report.commands(results["parts"])
     yield ""
     yield (
-        "Medians of the rounds with the lowest and highest in brackets. In each round every server is started afresh, "
-        "warmed up for a second, and loaded by wrk (one thread) over loopback; the rounds go over all servers in turn, "
-        "in a changing order. “1×15” is one process of 15 threads. *Ratio* is the rate of wsgigroups divided by that "
-        "server's. CPU is user and system time of all of the server's processes; *newcomer* is the longest that a new "
-        "connection beside the load waited for its first answer, “never” when it got none before the load ended: a "
-        "server that ties a thread to each keep-alive connection answers those it has, and their latencies say nothing "
-        "of the others. PSS is their proportional memory after the load. No server writes an access log. "
-        "wrk sends the same header fields with every request, and wsgigroups remembers the last fields "
-        "of a connection: clients that change theirs cost it more. uWSGI's http-socket closes after each answer; "
-        "where it does not say so, wrk counts an error each time. Every server asks for the same queue of new "
-        "connections, and keeps idle connections for longer than a load lasts. The beginning of a load, when all "
-        "clients connect at once, is in its p99 where few requests follow: of 1,600 the slowest hundredth are 16."
+        "Medians of the rounds with the lowest and highest in brackets. In each round every server is started afresh "
+        f"and loaded by wrk (one thread) over loopback, each case after a warm-up of {WARM_UP_S:g} s; the rounds go "
+        "over all servers in turn, in a changing order. “1×15” is one process of 15 threads. *CPU* is user and system "
+        "time of all of the server's processes, divided by the requests; *ratio* is the rate of wsgigroups divided by "
+        "that server's; *newcomer* is the longest that a new connection beside the load waited for its first answer, "
+        "“never” when it got none before the load ended: a server that ties a thread to each keep-alive connection "
+        "answers those it has, and their latencies say nothing of the others. PSS is their proportional memory after "
+        "the load. No server writes an access log, but in the cases that say so: into a file, each its own way. "
+        "uWSGI's http-socket closes after each answer; where it does not say so, wrk counts an error each time. Every "
+        "server asks for the same queue of new connections, and keeps idle connections for longer than a load lasts. "
+        "The beginning of a load, when all clients connect at once, is in its p99 where few requests follow: of 1,600 "
+        "the slowest hundredth are 16."
     )
+    yield ""
+    yield from what_is_asked()
     yield ""
     yield from parts_report.table(results["parts"])
     if results.get("remark"):
@@ -81,6 +87,30 @@ def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:
         yield f"| {peer} | not measured: {reason} |"
     yield ""
     yield from targets_report.section(results)
+
+
+def what_is_asked() -> Iterable[str]:
+    """Yield what the requests of the leading cases are, and how often cases are measured."""
+    leading = [case for case in CASES if case.script == VARIED.script and not case.peers]
+    most = ", ".join(peers.load(peer).title for peer in (OURS, *RIVALS))
+    yield (
+        f"The cases {', '.join(case.name for case in leading)} and those with a log are what users get: no two "
+        "requests are the same. Path, query, cookie, agent and request id differ each time, in a head of eight fields "
+        "as a browser sends it, and so does the answer. *hello*, which stands last, is the other end: the same request "
+        "again and again, which flatters whoever remembers it. Every server is installed as its documentation begins, "
+        "wsgigroups without extras."
+    )
+    yield ""
+    yield (
+        f"Unless the command says otherwise, there are {spoken(leading[0])} ({most}: {leading[0].rounds_of_rivals}) in "
+        f"the leading cases, {spoken(HELLO)} in the others; where several processes make no difference, only one is "
+        "measured."
+    )
+
+
+def spoken(case: Case) -> str:
+    """Return how often and how long a case is measured, in words."""
+    return f"{case.rounds} rounds of {case.seconds:g} s"
 
 
 def supervision_section(figures: dict[str, Any]) -> Iterable[str]:

@@ -40,12 +40,12 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cases", type=names, default=known_cases, help=f"of {','.join(known_cases)}")
     parser.add_argument("--peers", type=names, default=list(peers.NAMES), help=f"of {','.join(peers.NAMES)}")
     parser.add_argument("--layouts", type=names, default=known_layouts, help=f"of {','.join(known_layouts)}")
-    parser.add_argument("--rounds", type=int, default=5, help="medians are over these")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each load")
+    parser.add_argument("--rounds", type=int, help="medians are over these; else as each case has it")
+    parser.add_argument("--seconds", type=float, help="of each load; else as each case has it")
     parser.add_argument("--merge", action="store_true", help="keep what results.json has of other parts and cases")
     parser.add_argument("--estimate", action="store_true", help="only tell how long the loads would take")
     parser.add_argument("--supervision", action="store_true", help="short for --parts supervision")
-    parser.add_argument("--no-supervision", action="store_true", help="short for --parts loads,costs")
+    parser.add_argument("--no-supervision", action="store_true", help="short for all parts but that")
     parser.add_argument("--output", type=Path, default=HERE, help="directory for results.json, RESULTS.md and plots")
     parser.add_argument("--report", action="store_true", help="measure nothing: write RESULTS.md from results.json")
     chosen = parser.parse_args(arguments)
@@ -58,7 +58,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
         unknown = sorted(set(given) - set(known))
         if unknown:
             parser.error(f"cannot measure {', '.join(unknown)}: known are {', '.join(known)}")
-    if chosen.rounds < 1 or chosen.seconds <= 0:
+    if (chosen.rounds is not None and chosen.rounds < 1) or (chosen.seconds is not None and chosen.seconds <= 0):
         parser.error("--rounds and --seconds are above 0")
     if chosen.supervision:
         chosen.parts = ["supervision"]

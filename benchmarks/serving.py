@@ -47,13 +47,21 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(peer: Peer, application: str, layout: Layout, ground: Ground) -> Iterator[Running]:
+def serving(peer: Peer, application: str, layout: Layout, ground: Ground, access_log: str = "off") -> Iterator[Running]:
     """Run the peer while the block runs; raise LoadError with the end of its log when it does not come up."""
     directory = Path(tempfile.mkdtemp(prefix="wsgibench-", dir="/tmp"))
     log = directory / "output.log"
     if not ground.account.is_caller():
         os.chown(directory, ground.account.uid, ground.account.gid)
-    job = Job(application, layout, free_port(), directory, ground.applications, ground.environment)
+    job = Job(
+        application=application,
+        layout=layout,
+        port=free_port(),
+        directory=directory,
+        applications=ground.applications,
+        environment=ground.environment,
+        access_log=access_log,
+    )
     started: list[subprocess.Popen[bytes]] = []
     try:
         with open(log, "wb") as output:

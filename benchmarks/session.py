@@ -9,15 +9,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs, faults, machine, peers, quiet, store, supervision
+from benchmarks import costs, faults, machine, peers, quiet, store, supervision, switches
 from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.measuring import Sample, Schedule, measure
-from benchmarks.progress import Progress, words
+from benchmarks.progress import Progress, estimate_s, words
 from benchmarks.quiet import Others
 from benchmarks.serving import Ground
 from tools.environment import say
 
-SUPERVISION_S = 90.0  # about
+SUPERVISION_S = 50.0  # about
 
 
 class Session:
@@ -50,8 +50,9 @@ class Session:
             "absent": self._absent,
             "parts": [],
             "samples": [],
-            "supervision": None,
+            "switches": None,
             "costs": None,
+            "supervision": None,
         }
         self._source = store.source(ground.environment)
         self._before = Others(0.0, 0.0)
@@ -62,10 +63,9 @@ class Session:
         if "loads" in self._chosen.parts:
             progress = Progress(self._schedule)
             say(f"{progress.loads} loads, about {words(progress.estimate_s)}")
-        if "supervision" in self._chosen.parts:
-            say(f"supervision, about {words(SUPERVISION_S)}")
-        if "costs" in self._chosen.parts:
-            say(f"costs, about {words(costs.estimate_s(self._schedule))}")
+        for kind, seconds in estimates(self._schedule).items():
+            if kind in self._chosen.parts and kind != "loads":
+                say(f"{kind}, about {words(seconds)}")
 
     def measure(self, path: Path) -> None:
         """Measure every part; the file has what is finished at any time. Raises LoadError."""
@@ -97,10 +97,10 @@ class Session:
                 results = self._save_loads(path, base, samples)
             samples.append(sample)
             figures = sample.failure or (
-                f"{sample.rate:9.0f}/s  p99 {sample.p99_ms:8.2f} ms  errors {sample.errors}  "
-                f"others {sample.other_load_percent:.0f} %"
+                f"{sample.rate:9.0f}/s  {(sample.cpu_s_per_10k or 0.0) * 100:7.1f} µs of CPU  p99 "
+                f"{sample.p99_ms:8.2f} ms  errors {sample.errors}  others {sample.other_load_percent:.0f} %"
             )
-            say(f"{sample.round}  {sample.layout}  {sample.case:6}  {sample.peer:12} {figures}  {progress.advance()}")
+            say(f"{sample.round}  {sample.layout}  {sample.case:8}  {sample.peer:12} {figures}  {progress.advance()}")
         return self._save_loads(path, base, samples) if samples else results
 
     def _save_loads(self, path: Path, base: store.Results | None, samples: list[Sample]) -> store.Results:
@@ -111,27 +111,28 @@ class Session:
         return results
 
     def _other(self, kind: str, path: Path, base: store.Results | None) -> store.Results:
-        """Measure supervision or costs."""
+        """Measure a part that is no loads."""
+        part = self._part(kind, [])
+        figures: Any
         if kind == "supervision":
-            figures: dict[str, Any] = {**supervision.measure(self._ground), **faults.measure(self._ground)}
+            figures = {**supervision.measure(self._ground), **faults.measure(self._ground)}
+        elif kind == "switches":
+            figures = switches.measure(self._ground, self._schedule.rounds, self._schedule.seconds)
+            part["other_load"] |= quiet.summarize(quiet.during(figures))
         else:
             figures = costs.measure(self._schedule, self._ground)
-        part = self._part(kind, [])
-        part["other_load"] |= figures.get("profile", {}).get("other_load", {})
+            part["other_load"] |= figures["profile"].get("other_load", {})
+        part["ended"] = store.now()
         results = store.merged(base, {**self._frame, "parts": [part], kind: figures})
         store.save(path, results)
         return results
 
     def _part(self, kind: str, samples: list[Sample]) -> dict[str, Any]:
         """Describe what was measured, when, and what else the machine did."""
-        during = [
-            Others(sample.other_load_percent, sample.stolen_percent)
-            for sample in samples
-            if sample.other_load_percent is not None and sample.stolen_percent is not None
-        ]
         schedule = self._schedule
         if kind == "loads" and not samples:
-            cells = [[layout.name, case.name] for layout in schedule.layouts for case in schedule.cases]
+            cells = [[layout.name, case.name] for layout in schedule.layouts for case in schedule.cases
+                     if layout in case.layouts]  # fmt: skip
         else:
             cells = [list(cell) for cell in dict.fromkeys((sample.layout, sample.case) for sample in samples)]
         return {
@@ -146,6 +147,16 @@ class Session:
             "other_load": {
                 "before_percent": self._before.load_percent,
                 "before_stolen_percent": self._before.stolen_percent,
-                **quiet.summarize(during),
+                **quiet.summarize(quiet.during([sample.as_data() for sample in samples])),
             },
         }
+
+
+def estimates(schedule: Schedule) -> dict[str, float]:
+    """Return about how many seconds each part takes."""
+    return {
+        "loads": estimate_s(schedule),
+        "switches": switches.estimate_s(schedule.rounds, schedule.seconds),
+        "costs": costs.estimate_s(schedule),
+        "supervision": SUPERVISION_S,
+    }

@@ -1,8 +1,8 @@
 """results.json: parts that may have been measured on different occasions, as one set of data.
 
-A part is a run of loads, of supervision, or of costs. A newer run of the same case and layout takes the place of the
-older one, all servers at once, since figures are compared within one run only. Parts are put together where machine,
-versions and the measured code are the same.
+A part is a run of loads, of switches, of costs, or of supervision. A newer run of the same case and layout takes the
+place of the older one, all servers at once, since figures are compared within one run only. Parts are put together
+where machine, versions and the measured code are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks.load import LoadError
 
-KINDS = ("loads", "supervision", "costs")
+KINDS = ("loads", "switches", "costs", "supervision")
+REQUEST_PATH = ("front", "calls", "wsgi", "records", "protocol", "server.py")  # in wsgigroups/runtime
 Results = dict[str, Any]
 
 
@@ -52,8 +53,11 @@ def now() -> str:
 def source(environment: Path) -> str:
     """Return a digest of the request path that is installed in the environment."""
     digest = hashlib.sha256()
-    for path in sorted(environment.glob("lib/python*/site-packages/wsgigroups/runtime/**/*.py")):
-        digest.update(path.as_posix().rpartition("/wsgigroups/")[2].encode() + b"\0" + path.read_bytes())
+    for runtime in sorted(environment.glob("lib/python*/site-packages/wsgigroups/runtime")):
+        for path in sorted(runtime.rglob("*.py")):
+            name = path.relative_to(runtime)
+            if name.parts[0] in REQUEST_PATH:
+                digest.update(name.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:8]
 
 
@@ -112,6 +116,5 @@ def merged(old: Results | None, new: Results) -> Results:
         "absent": {peer: reason for peer, reason in absent.items() if peer not in versions},
         "parts": [*kept_parts(old, new), *new["parts"]],
         "samples": [*samples, *new["samples"]],
-        "supervision": new["supervision"] or old["supervision"],
-        "costs": new["costs"] or old["costs"],
+        **{kind: new.get(kind) or old.get(kind) for kind in KINDS if kind != "loads"},
     }

@@ -7,17 +7,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import log_costs, peers, summary
-from benchmarks.cases import LAYOUTS, OURS, Layout
+from benchmarks.cases import ALONE, LAYOUTS, OURS, SIBLINGS, Layout
 from benchmarks.summary import Row
 
-HELLO_RATIOS = {
-    "granian": 1.3,
-    "uwsgi": 2.5,
-    "uwsgi_keepalive": 2.5,
-    "waitress": 8.0,
-    "gunicorn": 12.0,
-    "mod_wsgi": 7.0,
-}
+
+@dataclass(frozen=True)
+class Ratio:
+    """What one of our figures is to be, divided by that of another server: at least for rates, at most for CPU."""
+
+    case: str
+    layout: Layout
+    figure: str  # of summary.FIGURES
+    peer: str
+    limit: float
+
+
+RATIOS = (
+    Ratio("varied", ALONE, "rate", "granian", 1.0),
+    Ratio("varied", ALONE, "rate", "uwsgi_keepalive", 2.0),
+    Ratio("varied", ALONE, "cpu_s_per_10k", "granian", 0.8),
+    Ratio("varied", SIBLINGS, "rate", "granian", 1.1),
+    Ratio("flask", ALONE, "rate", "granian", 1.0),
+    Ratio("flask", ALONE, "cpu_s_per_10k", "granian", 0.9),
+    Ratio("hello", ALONE, "rate", "granian", 1.0),
+    Ratio("hello", ALONE, "rate", "uwsgi", 2.5),
+    Ratio("hello", ALONE, "rate", "uwsgi_keepalive", 2.5),
+    Ratio("hello", ALONE, "rate", "waitress", 8.0),
+    Ratio("hello", ALONE, "rate", "gunicorn", 12.0),
+    Ratio("hello", ALONE, "rate", "mod_wsgi", 7.0),
+)
+FIGURE_WORDS = {"rate": "requests/s", "cpu_s_per_10k": "CPU a request"}
 SLEEP_S = 0.010
 SLEEP_SHARE = 0.95
 MIX_RATIO = 1.2
@@ -40,7 +59,8 @@ class Target:
 def targets(results: dict[str, Any]) -> Iterable[Target]:
     """Yield all targets but the latencies of each case."""
     samples, titles = results["samples"], results["titles"]
-    yield from hello_targets(summary.rows(samples, LAYOUTS[0].name, "hello"), titles)
+    for ratio in RATIOS:
+        yield ratio_target(ratio, summary.rows(samples, ratio.layout.name, ratio.case), titles)
     for layout in LAYOUTS:
         yield sleep_target(layout, summary.rows(samples, layout.name, "sleep"))
     for layout in LAYOUTS:
@@ -52,28 +72,28 @@ def targets(results: dict[str, Any]) -> Iterable[Target]:
     yield board_target(results["costs"])
 
 
-def hello_targets(rows: list[Row], titles: dict[str, str]) -> Iterable[Target]:
-    """Yield the ratios of requests per second."""
-    ratios = {row.peer: row.ratio for row in rows}
-    for peer, goal in HELLO_RATIOS.items():
-        ratio = ratios.get(peer)
-        yield Target(
-            what=f"hello, {LAYOUTS[0].name}: requests/s of wsgigroups ÷ {titles.get(peer) or peers.load(peer).title}",
-            goal=f"≥ {goal:g}",
-            measured="not measured" if ratio is None else f"{ratio:.2f}",
-            reached=None if ratio is None else ratio >= goal,
-        )
+def ratio_target(wanted: Ratio, rows: list[Row], titles: dict[str, str]) -> Target:
+    """Return how one of our figures stands to that of another server."""
+    ours, theirs = median_of(rows, OURS, wanted.figure), median_of(rows, wanted.peer, wanted.figure)
+    least = wanted.figure == "rate"
+    title = titles.get(wanted.peer) or peers.load(wanted.peer).title
+    what = f"{wanted.case}, {wanted.layout.name}: {FIGURE_WORDS[wanted.figure]} of wsgigroups ÷ {title}"
+    goal = f"{'≥' if least else '≤'} {wanted.limit:g}"
+    if ours is None or not theirs:
+        return Target(what, goal, "not measured", None)
+    ratio = ours / theirs
+    return Target(what, goal, f"{ratio:.2f}", ratio >= wanted.limit if least else ratio <= wanted.limit)
 
 
-def our_median(rows: list[Row], figure: str) -> float | None:
-    """Return the median of our own row; None where it was not measured."""
-    return next((row.figures[figure].median for row in rows if row.peer == OURS and row.figures), None)
+def median_of(rows: list[Row], peer: str, figure: str) -> float | None:
+    """Return the median of a server's row; None where it was not measured."""
+    return next((row.figures[figure].median for row in rows if row.peer == peer and row.figures), None)
 
 
 def sleep_target(layout: Layout, rows: list[Row]) -> Target:
     """Return how near to the ideal a handler that only waits comes: all threads waiting all the time."""
     ideal = layout.processes * layout.threads / SLEEP_S
-    rate = our_median(rows, "rate")
+    rate = median_of(rows, OURS, "rate")
     return Target(
         what=f"handler that waits 10 ms, {layout.name}: requests/s ÷ the {ideal:,.0f} that the threads could do",
         goal=f"≥ {SLEEP_SHARE:g}",
@@ -98,7 +118,7 @@ def mix_target(layout: Layout, rows: list[Row], titles: dict[str, str]) -> Targe
 
 def slow_heads_target(layout: Layout, beside: list[Row], without: list[Row]) -> Target:
     """Return what a thousand slow heads cost the others: their p99 over what it is without those."""
-    slow, paced = our_median(beside, "p99_ms"), our_median(without, "p99_ms")
+    slow, paced = median_of(beside, OURS, "p99_ms"), median_of(without, OURS, "p99_ms")
     ratio = slow / paced if slow is not None and paced else None
     return Target(
         what=f"200 requests/s, {layout.name}: p99 beside 1,000 slow heads ÷ p99 without",
@@ -143,7 +163,7 @@ def publishes_per_request(costs: dict[str, Any]) -> float | None:
     functions = costs["profile"]["functions"]
     if "failure" in functions:
         return None
-    found = [calls for name, calls, _own, _whole in functions["functions"] if name.endswith(" _publish")]
+    found = [calls for name, calls, _own, _whole in functions["functions"] if name.endswith("tally.py publish")]
     return min(1.0, sum(found)) if found else None
 
 

@@ -1,4 +1,4 @@
-"""`make schemas`: write what is made from the models and tables: schemas, option reference, pages of diagnostics.
+"""`make schemas`: write what is made from models and tables: schemas, options, pages of diagnostics and the lifecycle.
 
 Tests compare the files with what this writes, so a change of a model without `make schemas` fails.
 """
@@ -15,11 +15,12 @@ from tools.environment import CLONE
 def contents() -> dict[str, str]:
     """Return path → text of every generated file."""
     import wsgigroups
+    from tools import lifecycle_page, status_page
     from wsgigroups.config.codes import CODES
     from wsgigroups.config.codes.page import make_index, make_page
     from wsgigroups.config.reference import make_data, make_markdown
     from wsgigroups.config.schema import make_schema
-    from wsgigroups.manager.control.routes import openapi
+    from wsgigroups.manager.control.openapi import openapi
 
     schema = _json(make_schema())
     pages = {f"docs/diagnostics/{code}.md": make_page(entry) for code, entry in CODES.items()}
@@ -29,6 +30,8 @@ def contents() -> dict[str, str]:
         "wsgigroups/config/generated/groups.schema.json": schema,
         "wsgigroups/config/generated/options.json": _json(make_data()),
         "docs/options.md": make_markdown(),
+        "docs/lifecycle.md": lifecycle_page.make_markdown(),
+        "docs/status.md": status_page.make_markdown(),
         "docs/diagnostics/index.md": make_index(),
         **pages,
     }

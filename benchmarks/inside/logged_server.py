@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from alone import make_server  # type: ignore[import-not-found]
+from alone import listen, make_server  # type: ignore[import-not-found]
 
 from wsgigroups.runtime.wire.board import WORD
 
@@ -30,7 +30,7 @@ def main(applications: str, port: str, threads: str, formats: str, rounds: str) 
         def write(lines: bytes) -> None:
             os.write(log.fileno(), lines)
 
-        server, page = make_server(applications, port, threads, write)
+        server, page = make_server(applications, listen(int(port)), int(threads), write)
         server.start()
         sys.stdin.readline()
 

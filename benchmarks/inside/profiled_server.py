@@ -13,7 +13,7 @@ import sys
 import threading
 from types import CodeType, FrameType
 
-from alone import make_server  # type: ignore[import-not-found]
+from alone import listen, make_server  # type: ignore[import-not-found]
 
 from wsgigroups.runtime.wire.board import WORD
 
@@ -56,7 +56,7 @@ def name_of(code: CodeType | str) -> str:
 
 def main(applications: str, port: str, threads: str) -> None:
     """Serve, and print the profile."""
-    server, page = make_server(applications, port, threads)
+    server, page = make_server(applications, listen(int(port)), int(threads))
     threading.setprofile(begin)  # for good: request threads start when they are needed
     server.start()
     sys.stdin.read()

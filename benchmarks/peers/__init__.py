@@ -37,6 +37,7 @@ class Job:
     directory: Path  # for configuration, sockets and logs of this start; the account may write it
     applications: Path  # the directory with the applications, readable for the account
     environment: Path  # the virtual environment of the peers
+    access_log: str = "off"  # or the format, among those that a case asks of this peer
 
     def program(self, name: str) -> str:
         """Return the path of a program of the environment."""

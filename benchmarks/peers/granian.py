@@ -10,6 +10,12 @@ from pathlib import Path
 
 from benchmarks.peers import Job, Peer, backlog, distribution_version
 
+# It knows no size of an answer. Lines go to standard output, which is a file here.
+COMBINED = (
+    '%(addr)s - - [%(time)s] "%(method)s %(path)s %(protocol)s" %(status)d - '
+    '"%(header{referer})s" "%(header{user-agent})s"'
+)
+
 
 class Granian(Peer):
     """Granian's WSGI interface."""
@@ -35,6 +41,7 @@ class Granian(Peer):
                 "--http=1",
                 "--no-ws",
                 "--log-level=error",
+                *([] if job.access_log == "off" else ["--access-log", f"--access-log-fmt={COMBINED}"]),
                 f"{job.application}:application",
             ]
         ]

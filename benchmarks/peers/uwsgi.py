@@ -9,6 +9,8 @@ from pathlib import Path
 
 from benchmarks.peers import Job, Peer, backlog, distribution_version
 
+COMBINED = '%(addr) - - [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(rsize) "%(referer)" "%(uagent)"'
+
 
 def common_options(job: Job) -> dict[str, object]:
     """Return the options that both uses of uWSGI share."""
@@ -16,7 +18,6 @@ def common_options(job: Job) -> dict[str, object]:
         "master": "true",
         "die-on-term": "true",
         "need-app": "true",
-        "disable-logging": "true",
         "processes": job.layout.processes,
         "threads": job.layout.threads,
         "listen": backlog(),
@@ -24,6 +25,7 @@ def common_options(job: Job) -> dict[str, object]:
         "pythonpath": job.applications,
         "virtualenv": job.environment,
         "module": f"{job.application}:application",
+        **({"disable-logging": "true"} if job.access_log == "off" else {"log-format": COMBINED}),
     }
 
 

@@ -20,6 +20,7 @@ listen = ["127.0.0.1:{port}"]
 processes = {processes}
 threads = {threads}
 listen-backlog = {backlog}
+access-log = "{access_log}"
 """
 
 
@@ -41,6 +42,7 @@ class Wsgigroups(Peer):
         configuration = job.directory / "groups.toml"
         configuration.write_text(
             CONFIGURATION.format(
+                access_log=job.access_log,
                 application=job.application,
                 applications=job.applications,
                 backlog=backlog(),

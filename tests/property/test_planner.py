@@ -5,6 +5,7 @@ The last test breaks the rollout on purpose in five ways: each must be caught by
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simulation.world import target
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.plan.desired import GroupTarget, target_from_json
 from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
 from wsgigroups.plan.planner import StepKind, plan
-from wsgigroups.plan.rollout import LEAVING, LIVE, End, Member, Start, reconcile, settled, surge
+from wsgigroups.plan.rollout import LEAVING, LIVE, Begin, End, Member, reconcile, settled, surge
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 targets = st.dictionaries(
@@ -84,17 +85,19 @@ def test_every_difference_has_exactly_one_step_with_reasons(
 @given(targets)
 def test_targets_survive_their_json(drawn: dict[str, tuple[int, int, float]]) -> None:
     for item in desired(drawn).values():
-        assert target_from_json(item.to_json()) == item
+        assert target_from_json(json.loads(json.dumps(item.to_json()))) == item
 
 
 # The rollout in an obedient world: what is asked for begins and ends one step later.
 
 Reconcile = Callable[[int, Sequence[Member], int], tuple[object, ...]]
-states = st.sampled_from([State.READY, State.STARTING, State.COOLING, State.DRAINING, State.KILLING, State.FAILED])
+states = st.sampled_from(
+    [Tenancy.READY, Tenancy.STARTING, Tenancy.COOLING, Tenancy.DRAINING, Tenancy.KILLING, Tenancy.FAILED]
+)
 member_lists = st.lists(st.tuples(st.integers(1, 6), states, st.booleans()), max_size=10)
 
 
-def members_of(drawn: list[tuple[int, State, bool]]) -> list[Member]:
+def members_of(drawn: list[tuple[int, Tenancy, bool]]) -> list[Member]:
     seen: set[tuple[int, bool]] = set()
     found = []
     for life, (slot, state, outdated) in enumerate(drawn, start=1):
@@ -107,10 +110,10 @@ def members_of(drawn: list[tuple[int, State, bool]]) -> list[Member]:
 def obedient(wanted: int, members: list[Member], decide: Reconcile) -> None:
     """Follow the intents until there are none, checking every step; then all must be as asked."""
     next_life = 1000
-    ready_at_first = {m.slot for m in members if m.state is State.READY and m.slot <= wanted}
+    ready_at_first = {m.slot for m in members if m.state is Tenancy.READY and m.slot <= wanted}
     for _round in range(100):
         intents = decide(wanted, members, surge(wanted))
-        if not intents and not any(m.state is not State.READY for m in members):
+        if not intents and not any(m.state is not Tenancy.READY for m in members):
             break
         ended = {intent.life for intent in intents if isinstance(intent, End)}
         following = []
@@ -119,23 +122,23 @@ def obedient(wanted: int, members: list[Member], decide: Reconcile) -> None:
                 continue
             if member.life in ended:
                 if member.state in LIVE:
-                    following.append(replace(member, state=State.DRAINING))
-            elif member.state in (State.STARTING, State.SPAWNING):
-                following.append(replace(member, state=State.READY))
-            elif member.state in (State.COOLING, State.FAILED):
-                following.append(replace(member, state=State.STARTING))
+                    following.append(replace(member, state=Tenancy.DRAINING))
+            elif member.state in (Tenancy.STARTING, Tenancy.SPAWNING):
+                following.append(replace(member, state=Tenancy.READY))
+            elif member.state in (Tenancy.COOLING, Tenancy.FAILED):
+                following.append(replace(member, state=Tenancy.STARTING))
             else:
                 following.append(member)
         for intent in intents:
-            if isinstance(intent, Start):
-                following.append(Member(intent.slot, next_life, State.STARTING))
+            if isinstance(intent, Begin):
+                following.append(Member(intent.slot, next_life, Tenancy.STARTING))
                 next_life += 1
         live_before = sum(m.state in LIVE for m in members)
         live = sum(m.state in LIVE for m in following)
-        begun = sum(isinstance(intent, Start) for intent in intents)
+        begun = sum(isinstance(intent, Begin) for intent in intents)
         assert not begun or live_before + begun <= wanted + surge(wanted), "more than the surge"
         for slot in ready_at_first:
-            assert any(m.slot == slot and m.state is State.READY for m in following), "a slot lost its ready process"
+            assert any(m.slot == slot and m.state is Tenancy.READY for m in following), "a slot lost its ready process"
         assert live <= max(live_before + begun, wanted + surge(wanted))
         members = following
     assert settled(wanted, members), members
@@ -143,12 +146,12 @@ def obedient(wanted: int, members: list[Member], decide: Reconcile) -> None:
 
 
 @given(st.integers(1, 6), member_lists)
-def test_following_the_rollout_ends_where_it_should(wanted: int, drawn: list[tuple[int, State, bool]]) -> None:
+def test_following_the_rollout_ends_where_it_should(wanted: int, drawn: list[tuple[int, Tenancy, bool]]) -> None:
     obedient(wanted, members_of(drawn), reconcile)
 
 
 @given(st.integers(1, 6), member_lists)
-def test_the_order_of_the_members_does_not_matter(wanted: int, drawn: list[tuple[int, State, bool]]) -> None:
+def test_the_order_of_the_members_does_not_matter(wanted: int, drawn: list[tuple[int, Tenancy, bool]]) -> None:
     members = members_of(drawn)
     assert reconcile(wanted, members, 1) == reconcile(wanted, members[::-1], 1)
 
@@ -158,7 +161,7 @@ def _no_removal(wanted: int, members: Sequence[Member], extra: int) -> tuple[obj
 
 
 def _end_first(wanted: int, members: Sequence[Member], extra: int) -> tuple[object, ...]:
-    old = [End(m.life, followed=False) for m in members if m.outdated and m.state is State.READY]
+    old = [End(m.life, followed=False) for m in members if m.outdated and m.state is Tenancy.READY]
     return (*old, *reconcile(wanted, [m for m in members if not m.outdated], extra))
 
 
@@ -179,11 +182,11 @@ def _ignores_leaving(wanted: int, members: Sequence[Member], extra: int) -> tupl
 )
 def test_every_mutant_is_caught(mutant: Reconcile) -> None:
     history = [
-        Member(1, 1, State.READY, outdated=True),
-        Member(2, 2, State.READY, outdated=True),
-        Member(3, 3, State.READY),
-        Member(1, 4, State.DRAINING),
-        Member(2, 5, State.DRAINING),
+        Member(1, 1, Tenancy.READY, outdated=True),
+        Member(2, 2, Tenancy.READY, outdated=True),
+        Member(3, 3, Tenancy.READY),
+        Member(1, 4, Tenancy.DRAINING),
+        Member(2, 5, Tenancy.DRAINING),
     ]
     with pytest.raises(AssertionError):
         obedient(2, history, mutant)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import costs_report, load, peers, profiling, progress, quiet, store
-from benchmarks.cases import CASES, LAYOUTS
+import wsgigroups
+from benchmarks import costs_report, load, peers, profiling, progress, quiet, session, store
+from benchmarks.cases import ALONE, CASES, HELLO, LAYOUTS, SIBLINGS, VARIED, case_of
 from benchmarks.inside import board_cost
 from benchmarks.load import LoadError
 from benchmarks.measuring import Schedule
@@ -73,18 +74,41 @@ def test_results_are_written_whole(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
 
 
-def schedule(*names: str, rounds: int = 2) -> Schedule:
+def schedule(*names: str, rounds: int | None = 2, seconds: float | None = 4.0) -> Schedule:
     """Return a schedule of all cases and layouts for these servers."""
-    return Schedule(LAYOUTS, CASES, [peers.load(name) for name in names], rounds, seconds=4.0)
+    return Schedule(LAYOUTS, CASES, [peers.load(name) for name in names], rounds, seconds)
+
+
+def cells_of(peer: str) -> int:
+    """Return in how many cases and layouts a server is measured that has both layouts."""
+    return sum(len(case.layouts) for case in CASES if peer in (case.peers or (peer,)))
 
 
 def test_loads_are_counted_and_estimated() -> None:
-    plain = len(CASES)
-    assert progress.count(schedule("granian", rounds=1)) == 2 * plain
-    assert progress.count(schedule("bjoern", rounds=1)) == plain  # one process alone
+    assert progress.count(schedule("granian", rounds=1)) == cells_of("granian") < cells_of("wsgigroups")
+    assert progress.count(schedule("bjoern", rounds=1)) == sum(not case.peers for case in CASES)  # one process alone
     one = progress.estimate_s(schedule("granian", rounds=1))
     assert progress.estimate_s(schedule("granian", rounds=5)) == pytest.approx(5 * one)
-    assert one > 2 * plain * 5.0
+    assert one > cells_of("granian") * 4.0
+
+
+def test_what_targets_are_about_is_measured_most_often() -> None:
+    plan = schedule("granian", "gunicorn", rounds=None, seconds=None)
+    rival, other = plan.peers
+    assert (plan.rounds_of(VARIED, rival, SIBLINGS), plan.rounds_of(VARIED, other, SIBLINGS)) == (5, 3)
+    assert (plan.rounds_of(case_of("large"), rival, SIBLINGS), plan.rounds_of(case_of("json"), rival, ALONE)) == (0, 0)
+    assert (plan.longest, plan.seconds_of(VARIED), plan.seconds_of(HELLO)) == (5, 2.0, 1.0)
+    names = [[case.name for case in cases] for cases in plan.starts(5, rival, ALONE)]
+    assert sorted(names) == [["django"], ["flask"], ["varied"]]
+    first = [[case.name for case in cases] for cases in plan.starts(1, rival, ALONE)]
+    assert ["combined"] in first  # a log is another start of the server
+    assert all(cases[0] != "combined" or cases == ["combined"] for cases in first)
+
+
+def test_the_whole_measurement_takes_no_longer_than_people_wait() -> None:
+    whole = session.estimates(schedule(*peers.NAMES, rounds=None, seconds=None))
+    assert set(whole) == set(store.KINDS)
+    assert sum(whole.values()) <= 25 * 60
 
 
 def test_what_is_left_follows_from_what_was_done() -> None:
@@ -123,22 +147,37 @@ def test_the_table_of_strace_is_read() -> None:
     assert profiling.parse(CALLS) == [("recvfrom", 2004, 0.02), ("sendto", 2000, 0.03), ("close", 1, 0.0)]
 
 
-def test_the_board_is_measured_by_its_own_statements() -> None:
-    figures = board_cost.measure(loops=10)
-    text = "\n".join(str(statement) for statement in figures["statements"])
-    for needed in (
-        "words[word] = start_ns",
-        "words[word] = 0",
-        "run = tally.run",
-        "if run.made_of is not",
-        "run.take(",
-    ):
-        assert needed in text
-    assert figures["publish_ns"] > 0
+def test_the_board_is_measured_by_what_the_runtime_offers() -> None:
+    figures = board_cost.measure(loops=1000)
+    assert 0 < figures["request_ns"] < 1e6
+    assert 0 < figures["publish_ns"] < 1e6
+
+
+def test_the_digest_of_the_request_path_has_all_of_it_and_nothing_else(tmp_path: Path) -> None:
+    runtime = tmp_path / "lib" / "python3.11" / "site-packages" / "wsgigroups" / "runtime"
+    for room in (*store.REQUEST_PATH, "daemon"):
+        path = runtime / (room if room.endswith(".py") else f"{room}/part.py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("before")
+    before = store.source(tmp_path)
+    (runtime / "daemon" / "part.py").write_text("after")
+    assert store.source(tmp_path) == before
+    for room in store.REQUEST_PATH:
+        path = runtime / (room if room.endswith(".py") else f"{room}/part.py")
+        path.write_text("after")
+        assert store.source(tmp_path) != before
+        path.write_text("before")
+    assert store.source(tmp_path) == before
+
+
+def test_the_request_path_is_where_the_digest_looks_for_it() -> None:
+    runtime = Path(wsgigroups.__file__).parent / "runtime"
+    assert all((runtime / room).exists() for room in store.REQUEST_PATH)
 
 
 def test_the_section_on_costs_compares_with_bjoern() -> None:
     costs = {
+        "case": "varied",
         "board": {"request_ns": 500.0, "publish_ns": 2000.0},
         "access_log": {"failure": "nothing was asked"},
         "profile": {
@@ -161,21 +200,22 @@ def test_the_section_on_costs_compares_with_bjoern() -> None:
                 "requests": 1000,
                 "functions": [
                     ["'poll' of 'select.epoll'", 0.1, 50.0, 50.0],
-                    ["serving/gateway.py answer", 1.0, 6.0, 20.0],
-                    ["serving/crew.py _publish", 0.1, 2.0, 2.0],
+                    ["wsgi/caller.py answer", 1.0, 6.0, 20.0],
+                    ["records/tally.py publish", 0.1, 2.0, 2.0],
                 ],
             },
         },
     }
     text = "\n".join(costs_report.section(costs, {"bjoern": "bjoern"}))
+    assert "The case varied, " in text
     assert "costs wsgigroups +13.0 µs over bjoern: +12.0 µs in user mode" in text
     assert "+1.0 µs in the kernel (2.00 system calls per request but futex, bjoern 3.00)" in text
-    assert "`serving/gateway.py answer` 75 %" in text
+    assert "`wsgi/caller.py answer` 75 %" in text
     assert "0.10 times per request under this load: 0.70 µs together" in text
     assert "| sendto | 1.000 | 4.00 | – | – |" in text
     assert "getpid" not in text
     assert "8.0 µs per request together" in text
-    assert "| `serving/gateway.py answer` | 1.00 | 6.00 | 20.00 |" in text
+    assert "| `wsgi/caller.py answer` | 1.00 | 6.00 | 20.00 |" in text
     costs["profile"]["calls"]["bjoern"] = {"failure": "strace is not installed"}  # type: ignore[index]
     assert "were not counted: strace is not installed" in "\n".join(costs_report.section(costs, {}))
 

@@ -35,7 +35,7 @@ def costs(request_ns: float, publish_ns: float, publishes: float | None) -> dict
     """Return costs with the board's figures."""
     functions: dict[str, Any] = {"failure": "no"}
     if publishes is not None:
-        functions = {"functions": [["serving/crew.py _publish", publishes, 1.0, 1.0]]}
+        functions = {"functions": [["records/tally.py publish", publishes, 1.0, 1.0]]}
     return {"board": {"request_ns": request_ns, "publish_ns": publish_ns}, "profile": {"functions": functions}}
 
 
@@ -47,16 +47,41 @@ def found(samples: list[dict[str, Any]], measured: dict[str, Any] | None = None)
 
 def test_what_was_not_measured_is_not_judged() -> None:
     lines = found([])
-    assert len(lines) == 6 + 2 + 2 + 2 + 3 + 1
+    assert len(lines) == 12 + 2 + 2 + 2 + 3 + 1
     assert {line.reached for line in lines.values()} == {None}
-    assert targets.verdict(line.reached for line in lines.values()) == "0 of 16 reached, 16 not measured"
+    assert targets.verdict(line.reached for line in lines.values()) == "0 of 22 reached, 22 not measured"
 
 
-@pytest.mark.parametrize(("theirs", "reached"), [(100.0, True), (100.1, False)])
-def test_a_ratio_is_reached_or_not(theirs: float, reached: bool) -> None:
-    lines = found([sample("wsgigroups", rate=130.0), sample("granian", rate=theirs)])
-    line = lines["hello, 1×15: requests/s of wsgigroups ÷ Granian"]
-    assert (line.goal, line.reached) == ("≥ 1.3", reached)
+@pytest.mark.parametrize(
+    ("case", "layout", "peer", "ours", "reached"),
+    [
+        ("varied", "1×15", "granian", 100.0, True),
+        ("varied", "1×15", "granian", 99.9, False),
+        ("varied", "1×15", "uwsgi_keepalive", 200.0, True),
+        ("varied", "1×15", "uwsgi_keepalive", 199.9, False),
+        ("varied", "2×8", "granian", 110.0, True),
+        ("varied", "2×8", "granian", 109.9, False),
+        ("flask", "1×15", "granian", 100.0, True),
+        ("flask", "1×15", "granian", 99.9, False),
+        ("hello", "1×15", "granian", 100.0, True),
+        ("hello", "1×15", "granian", 99.9, False),
+        ("hello", "1×15", "uwsgi", 249.9, False),
+    ],
+)
+def test_a_rate_is_to_be_so_many_times_as_high(case: str, layout: str, peer: str, ours: float, reached: bool) -> None:
+    samples = [sample("wsgigroups", case, layout, rate=ours), sample(peer, case, layout, rate=100.0)]
+    line = found(samples)[f"{case}, {layout}: requests/s of wsgigroups ÷ {TITLES.get(peer, 'uWSGI http11-socket')}"]
+    assert (line.goal[0], line.reached) == ("≥", reached)
+
+
+@pytest.mark.parametrize(
+    ("case", "ours", "reached"),
+    [("varied", 0.8, True), ("varied", 0.81, False), ("flask", 0.9, True), ("flask", 0.91, False)],
+)
+def test_a_request_is_to_cost_less_than_elsewhere(case: str, ours: float, reached: bool) -> None:
+    lines = found([sample("wsgigroups", case, cpu_s_per_10k=ours), sample("granian", case, cpu_s_per_10k=1.0)])
+    line = lines[f"{case}, 1×15: CPU a request of wsgigroups ÷ Granian"]
+    assert (line.goal[0], line.measured, line.reached) == ("≤", f"{ours:.2f}", reached)
 
 
 def test_the_ideal_of_a_waiting_handler_is_all_threads_of_all_processes() -> None:
@@ -158,8 +183,8 @@ def test_with_errors_of_ours_no_p99_is_reached() -> None:
 
 
 def test_what_was_not_reached_is_named() -> None:
-    samples = [sample("wsgigroups", rate=120.0), sample("granian", rate=100.0)]
+    samples = [sample("wsgigroups", rate=90.0), sample("granian", rate=100.0)]
     text = "\n".join(targets_report.section({"samples": samples, "titles": TITLES, "costs": None}))
-    assert "Not reached: hello, 1×15: requests/s of wsgigroups ÷ Granian (1.20, ≥ 1.3)." in text
-    assert "| ≥ 1.3 | 1.20 | **not reached** |" in text
+    assert "Not reached: hello, 1×15: requests/s of wsgigroups ÷ Granian (0.90, ≥ 1)." in text
+    assert "| ≥ 1 | 0.90 | **not reached** |" in text
     assert "| 1×15 hello | 2.00 | Granian, 2.00 ms | 1.00 | reached |" in text

@@ -124,7 +124,8 @@ def test_medians_ratios_and_order() -> None:
 def test_the_document_names_everything(tmp_path: Path) -> None:
     report.write(RESULTS, tmp_path)
     text = (tmp_path / "RESULTS.md").read_text()
-    assert "| wsgigroups | 4,000 (3,000–9,000) | 1.00 |" in text
+    assert "| wsgigroups | 4,000 (3,000–9,000) | 50.0 | 1.00 |" in text
+    assert "no two requests are the same" in text
     assert "| never |" in text
     assert "--cases hello --layouts 1x15 --peers wsgigroups,granian,waitress --rounds 3 --seconds 1" in text
     assert "| 1×15: hello | 3 | 1 | 3 % | 4 %, 30 % | 2 of 9 |" in text
@@ -141,7 +142,7 @@ def test_the_readme_is_filled_between_its_marks() -> None:
     assert filled.startswith("before\n")
     assert filled.endswith("\nafter\n")
     assert "old" not in filled
-    assert "| Granian 2 | 2,000 | 2.00 |" in filled  # a case that was not measured has no column
+    assert "| Granian 2 | 2,000 | 50.0 |" in filled  # a case that was not measured has no column
     assert report.fill_readme(filled, RESULTS) == filled
 
 

@@ -11,12 +11,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from support.targets import small_spec
+
 from wsgigroups.lifecycle.step import Exit
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import core, model, turn
 from wsgigroups.manager.core import handle
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.rollout import LEAVING, LIVE, settled, surge
+from wsgigroups.runtime.wire.spec import Serving
 
 MOODS = ("good", "good", "good", "slow", "never-ready", "fails", "deaf", "dies-later", "refused")
 
@@ -28,12 +31,13 @@ def target(name: str, processes: int, version: int, *, shutdown_s: float = 5.0, 
         processes=processes,
         fingerprint=f"{name}-{version}",
         options={"threads": str(version), "shutdown-timeout": f"{shutdown_s:g}"},
-        spec={
-            "shutdown_timeout_s": shutdown_s,
-            "graceful_timeout_s": 2.0,
-            "eviction_timeout_s": 3.0,
-            "serving": {"threads": version},
-        },
+        spec=small_spec(
+            name,
+            shutdown_timeout_s=shutdown_s,
+            graceful_timeout_s=2.0,
+            eviction_timeout_s=3.0,
+            serving=Serving(threads=version),
+        ),
         listeners=(ListenerTarget("127.0.0.1:0"),),
         spawner=SpawnerTarget("python", "/usr/bin/python3"),
         startup_timeout_s=startup_s,
@@ -109,7 +113,7 @@ class World:
         match command:
             case model.SpawnLife(record, group_target):
                 mood = self.random.choice(self.moods)
-                daemon = FakeDaemon(record.life, record.group, mood, shutdown_s=group_target.spec["shutdown_timeout_s"])
+                daemon = FakeDaemon(record.life, record.group, mood, shutdown_s=group_target.spec.shutdown_timeout_s)
                 self.daemons[record.life] = daemon
                 self.later(self.random.uniform(0.001, 0.05), lambda: self._forked(daemon))
             case model.DrainLife(record):

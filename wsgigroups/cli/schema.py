@@ -23,7 +23,7 @@ def command(control: bool) -> None:
     """
     if control:
         import wsgigroups
-        from wsgigroups.manager.control.routes import openapi
+        from wsgigroups.manager.control.openapi import openapi
 
         click.echo(json.dumps(openapi(wsgigroups.__version__), indent=2, ensure_ascii=False))
         return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wsgigroups.config.loader import Loaded, load
     from wsgigroups.config.models.base import Option
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Gateway, Mount, Server, Site, Static
+    from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
     from wsgigroups.config.shape import OPTIONS
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "Loaded",
     "Mount",
     "Option",
-    "Server",
+    "ServerDefaults",
     "Severity",
     "Site",
     "Static",
@@ -46,7 +46,7 @@ _WHERE = {
     "Group": "models.group",
     "Gateway": "models.site",
     "Mount": "models.site",
-    "Server": "models.site",
+    "ServerDefaults": "models.site",
     "Site": "models.site",
     "Static": "models.site",
 }

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.checks.arithmetic import check_arithmetic
 from wsgigroups.config.checks.bounds import check_bounds
 from wsgigroups.config.checks.references import check_references
 from wsgigroups.config.codes import severity_of
 from wsgigroups.config.diagnostics import Finding, Severity, did_you_mean
 from wsgigroups.config.kinds import is_host_name, shown, type_name
-from wsgigroups.config.limits import MAXIMUM_SHOWN
 from wsgigroups.config.models.base import Option, OptionModel
 from wsgigroups.config.models.group import Group
-from wsgigroups.config.models.site import Gateway, Mount, Server, Site, Static
+from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
 from wsgigroups.config.shape import (
     GATEWAY_OPTIONS,
     MOUNT_OPTIONS,
@@ -50,7 +50,7 @@ class Parts:
         self._file_of = file_of
         self._errors = Counter(dict.fromkeys(full, MAXIMUM_SHOWN))
         self.unseen: set[str] = set()  # files with tables that were not looked at
-        self.server = Server()
+        self.server = ServerDefaults()
         self.gateway = Gateway()
         self.groups: dict[str, Group] = {}
         self.sites: dict[str, Site] = {}
@@ -80,7 +80,7 @@ def build(document: Mapping[str, Any], file_of: Callable[[Path], str] | None = N
     """Validate everything; nothing stops at the first mistake, only at very many (see Parts)."""
     parts = Parts(file_of, full)
     parts.findings += _check_version(document)
-    parts.server = _model(Server, document.get("server", {}), ("server",), SERVER_OPTIONS, parts)
+    parts.server = _model(ServerDefaults, document.get("server", {}), ("server",), SERVER_OPTIONS, parts)
     parts.gateway = _model(Gateway, document.get("gateway", {}), ("gateway",), GATEWAY_OPTIONS, parts)
     for name, data in document.get("groups", {}).items():
         with parts.looking_at(("groups", name)) as wanted:

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, Span, did_you_mean, path_text
-from wsgigroups.config.limits import MAXIMUM_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,7 +11,7 @@ from wsgigroups.config.build import Parts, build
 from wsgigroups.config.codes import severity_of
 from wsgigroups.config.diagnostics import Finding, Severity, path_text
 from wsgigroups.config.models.group import Group
-from wsgigroups.config.models.site import Gateway, Server, Site
+from wsgigroups.config.models.site import Gateway, ServerDefaults, Site
 from wsgigroups.config.normalise import Normaliser
 from wsgigroups.config.shape import DOCUMENT
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -23,7 +23,7 @@ class Configuration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
-    server: Server = Field(default_factory=Server)
+    server: ServerDefaults = Field(default_factory=ServerDefaults)
     gateway: Gateway = Field(default_factory=Gateway)
     groups: dict[str, Group] = Field(default_factory=dict)
     sites: dict[str, Site] = Field(default_factory=dict)

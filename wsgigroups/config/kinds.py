@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from wsgigroups.config import addresses, units
-from wsgigroups.config.limits import MAXIMUM_ITEMS
+from wsgigroups.config.capacity import MAXIMUM_ITEMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.codes import CODES, severity_of
 from wsgigroups.config.diagnostics import Diagnostic, Finding, Related, Severity, Span, path_text
 from wsgigroups.config.files import Collector
-from wsgigroups.config.limits import MAXIMUM_SHOWN
 from wsgigroups.config.selection import Selection
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.capacity import MAXIMUM_ITEMS, MAXIMUM_SHOWN
 from wsgigroups.config.codes import CODES
 from wsgigroups.config.diagnostics import Finding, did_you_mean
 from wsgigroups.config.kinds import shown, type_name
-from wsgigroups.config.limits import MAXIMUM_ITEMS, MAXIMUM_SHOWN
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
 
 if TYPE_CHECKING:

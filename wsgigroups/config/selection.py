@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.codes import CODES, severity_of
 from wsgigroups.config.diagnostics import Diagnostic, Severity, sort_key
-from wsgigroups.config.limits import MAXIMUM_SHOWN
 
 _RANK = {severity: number for number, severity in enumerate(Severity)}
 

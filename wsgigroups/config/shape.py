@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.models.base import Option, describe
 from wsgigroups.config.models.group import Group
-from wsgigroups.config.models.site import Gateway, Mount, Server, Site, Static
+from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OPTIONS: Mapping[str, Option] = describe(Group)
-SERVER_OPTIONS: Mapping[str, Option] = describe(Server)
+SERVER_OPTIONS: Mapping[str, Option] = describe(ServerDefaults)
 GATEWAY_OPTIONS: Mapping[str, Option] = describe(Gateway)
 SITE_OPTIONS: Mapping[str, Option] = describe(Site)
 MOUNT_OPTIONS: Mapping[str, Option] = describe(Mount)

@@ -7,8 +7,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from wsgigroups.config.capacity import MAXIMUM_DEPTH, MAXIMUM_TABLES, MAXIMUM_VALUES, too_deep, too_many
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
-from wsgigroups.config.limits import MAXIMUM_DEPTH, MAXIMUM_TABLES, MAXIMUM_VALUES, too_deep, too_many
 from wsgigroups.config.source import Source
 from wsgigroups.config.toml_places import Locator, find_places, string_end
 

@@ -24,8 +24,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
-from wsgigroups.config.limits import (
+from wsgigroups.config.capacity import (
     MAXIMUM_ALIASED,
     MAXIMUM_ANCHORS,
     MAXIMUM_DEPTH,
@@ -35,6 +34,7 @@ from wsgigroups.config.limits import (
     too_deep,
     too_many,
 )
+from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
 from wsgigroups.config.source import Path, Place, Source
 from wsgigroups.config.yaml_scanner import BudgetError, make_reader
 

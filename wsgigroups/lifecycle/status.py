@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PROCESS_STATE: dict[State, str | None] = {
-    State.ABSENT: None,
-    State.SPAWNING: "starting",
-    State.STARTING: "starting",
-    State.READY: "ready",
-    State.DRAINING: "draining",
-    State.KILLING: "stopping",
-    State.ABORTING: "stopping",
-    State.COOLING: "backoff",
-    State.FAILED: "failed",
+PROCESS_STATE: dict[Tenancy, str | None] = {
+    Tenancy.ABSENT: None,
+    Tenancy.SPAWNING: "starting",
+    Tenancy.STARTING: "starting",
+    Tenancy.READY: "ready",
+    Tenancy.DRAINING: "draining",
+    Tenancy.KILLING: "stopping",
+    Tenancy.ABORTING: "stopping",
+    Tenancy.COOLING: "backoff",
+    Tenancy.FAILED: "failed",
 }
 
 
-def group_state(states: Iterable[State], wanted: int, *, stopped: bool) -> str:
+def group_state(states: Iterable[Tenancy], wanted: int, *, stopped: bool) -> str:
     """ready, degraded, starting, failed or stopped, from the states of a group's records and its wanted number."""
     present = list(states)
-    ready = sum(state is State.READY for state in present)
+    ready = sum(state is Tenancy.READY for state in present)
     if stopped or wanted == 0:
         return "stopped"
     if ready >= wanted:
         return "ready"
     if ready:
         return "degraded"
-    if any(state in (State.COOLING, State.FAILED) for state in present):
+    if any(state in (Tenancy.COOLING, Tenancy.FAILED) for state in present):
         return "failed"
     return "starting"

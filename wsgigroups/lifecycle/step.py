@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wsgigroups.lifecycle import backoff
-from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action, EventKind, State, Timer, Transition
+from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action, EventKind, Tenancy, Timer, Transition
 
 SPAWN_S = 30.0  # from the request to the spawner's answer; it may have to start an interpreter first
 KILL_RETRY_S = 1.0
+EXIT_S = 1.0  # after the window and shutdown-timeout, which the daemon ends itself: for its exit, not for requests
 STALLED_SHUTDOWN_S = 5.0
 
 
@@ -41,14 +42,13 @@ class Record:
     slot: int
     life: int
     fingerprint: str
-    state: State = State.ABSENT
+    state: Tenancy = Tenancy.ABSENT
     timings: Timings = Timings()
     deadline: float | None = None
     pid: int | None = None
     spawned_at: float | None = None
     ready_at: float | None = None
     failures: int = 0  # in a row, without 60 healthy seconds between
-    restarts: int = 0  # lives after the first
     last_exit: Exit | None = None
     window_s: float = 0.0  # of the drain under way: still accepting for that long
     reason: str = ""  # why it drains or is killed
@@ -57,12 +57,12 @@ class Record:
     def live(self) -> bool:
         """Whether a process exists or may exist."""
         return self.state in (
-            State.SPAWNING,
-            State.STARTING,
-            State.READY,
-            State.DRAINING,
-            State.KILLING,
-            State.ABORTING,
+            Tenancy.SPAWNING,
+            Tenancy.STARTING,
+            Tenancy.READY,
+            Tenancy.DRAINING,
+            Tenancy.KILLING,
+            Tenancy.ABORTING,
         )
 
     def __str__(self) -> str:
@@ -131,9 +131,9 @@ def _absorb(record: Record, event: Event, now: float) -> Record:
             return record
 
 
-def _enter(record: Record, state: State, event: Event, now: float) -> Record:
+def _enter(record: Record, state: Tenancy, event: Event, now: float) -> Record:
     """Set state and its one deadline."""
-    if state is State.SPAWNING:
+    if state is Tenancy.SPAWNING:
         record = replace(
             record,
             life=event.new_life,
@@ -142,7 +142,6 @@ def _enter(record: Record, state: State, event: Event, now: float) -> Record:
             pid=None,
             reason="",
             window_s=0.0,
-            restarts=record.restarts + (record.last_exit is not None),
         )
     duration_s: float | None
     match TIMER[state]:
@@ -153,12 +152,11 @@ def _enter(record: Record, state: State, event: Event, now: float) -> Record:
         case Timer.STARTUP:
             duration_s = record.timings.startup_s or None
         case Timer.DRAIN:
-            # the daemon ends its own window and shutdown; a second more is for its exit, not for requests
             shutdown_s = record.timings.shutdown_s
             if event.kind is EventKind.STALLED:
                 # shutdown-timeout 0 waits for ever for what runs, but what is stuck never comes to an end
                 shutdown_s = shutdown_s or STALLED_SHUTDOWN_S
-            duration_s = record.window_s + shutdown_s + 1.0 if shutdown_s else None
+            duration_s = record.window_s + shutdown_s + EXIT_S if shutdown_s else None
         case Timer.KILL:
             duration_s = KILL_RETRY_S
         case Timer.BACKOFF:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 
-class State(Enum):
+class Tenancy(Enum):
     """Where a tenancy stands."""
 
     ABSENT = "absent"  # nothing runs and nothing is wanted; the record is dropped
@@ -62,7 +62,7 @@ class Timer(Enum):
 class Transition:
     """Where to go and what to do."""
 
-    state: State
+    state: Tenancy
     action: Action | None = None
 
 
@@ -71,29 +71,29 @@ IMPOSSIBLE: Final = "impossible"
 Cell = Transition | str
 
 # Each state's one deadline. Timer.NONE: OVERDUE cannot happen there.
-TIMER: dict[State, Timer] = {
-    State.ABSENT: Timer.NONE,
-    State.SPAWNING: Timer.SPAWN,
-    State.STARTING: Timer.STARTUP,
-    State.READY: Timer.NONE,
-    State.DRAINING: Timer.DRAIN,
-    State.KILLING: Timer.KILL,
-    State.ABORTING: Timer.KILL,
-    State.COOLING: Timer.BACKOFF,
-    State.FAILED: Timer.NONE,
+TIMER: dict[Tenancy, Timer] = {
+    Tenancy.ABSENT: Timer.NONE,
+    Tenancy.SPAWNING: Timer.SPAWN,
+    Tenancy.STARTING: Timer.STARTUP,
+    Tenancy.READY: Timer.NONE,
+    Tenancy.DRAINING: Timer.DRAIN,
+    Tenancy.KILLING: Timer.KILL,
+    Tenancy.ABORTING: Timer.KILL,
+    Tenancy.COOLING: Timer.BACKOFF,
+    Tenancy.FAILED: Timer.NONE,
 }
 
-_SPAWN = Transition(State.SPAWNING, Action.SPAWN)
-_DRAIN = Transition(State.DRAINING, Action.DRAIN)
-_KILL = Transition(State.KILLING, Action.KILL)
-_ABORT = Transition(State.ABORTING, Action.KILL)
-_COOL = Transition(State.COOLING)
-_ABSENT = Transition(State.ABSENT)
-_FAILED = Transition(State.FAILED)
+_SPAWN = Transition(Tenancy.SPAWNING, Action.SPAWN)
+_DRAIN = Transition(Tenancy.DRAINING, Action.DRAIN)
+_KILL = Transition(Tenancy.KILLING, Action.KILL)
+_ABORT = Transition(Tenancy.ABORTING, Action.KILL)
+_COOL = Transition(Tenancy.COOLING)
+_ABSENT = Transition(Tenancy.ABSENT)
+_FAILED = Transition(Tenancy.FAILED)
 
 _E = EventKind
-TABLE: dict[State, dict[EventKind, Cell]] = {
-    State.ABSENT: {
+TABLE: dict[Tenancy, dict[EventKind, Cell]] = {
+    Tenancy.ABSENT: {
         _E.WANT_UP: _SPAWN,
         _E.WANT_DOWN: IGNORE,
         _E.SPAWNED: IMPOSSIBLE,
@@ -104,10 +104,10 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: IMPOSSIBLE,
         _E.GAVE_UP: IMPOSSIBLE,
     },
-    State.SPAWNING: {
+    Tenancy.SPAWNING: {
         _E.WANT_UP: IGNORE,
         _E.WANT_DOWN: _KILL,
-        _E.SPAWNED: Transition(State.STARTING),
+        _E.SPAWNED: Transition(Tenancy.STARTING),
         _E.REFUSED: _COOL,
         _E.BECAME_READY: IMPOSSIBLE,
         _E.STALLED: IGNORE,
@@ -115,18 +115,18 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: _COOL,
         _E.GAVE_UP: _FAILED,
     },
-    State.STARTING: {
+    Tenancy.STARTING: {
         _E.WANT_UP: IGNORE,
         _E.WANT_DOWN: _DRAIN,
         _E.SPAWNED: IMPOSSIBLE,
         _E.REFUSED: IMPOSSIBLE,
-        _E.BECAME_READY: Transition(State.READY),
+        _E.BECAME_READY: Transition(Tenancy.READY),
         _E.STALLED: _ABORT,
         _E.OVERDUE: _ABORT,
         _E.EXITED: _COOL,
         _E.GAVE_UP: IMPOSSIBLE,
     },
-    State.READY: {
+    Tenancy.READY: {
         _E.WANT_UP: IGNORE,
         _E.WANT_DOWN: _DRAIN,
         _E.SPAWNED: IMPOSSIBLE,
@@ -137,7 +137,7 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: _COOL,
         _E.GAVE_UP: IMPOSSIBLE,
     },
-    State.DRAINING: {
+    Tenancy.DRAINING: {
         _E.WANT_UP: IGNORE,
         _E.WANT_DOWN: IGNORE,
         _E.SPAWNED: IMPOSSIBLE,
@@ -148,7 +148,7 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: _ABSENT,
         _E.GAVE_UP: IMPOSSIBLE,
     },
-    State.KILLING: {
+    Tenancy.KILLING: {
         _E.WANT_UP: IGNORE,
         _E.WANT_DOWN: IGNORE,
         _E.SPAWNED: _KILL,
@@ -159,9 +159,9 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: _ABSENT,
         _E.GAVE_UP: _ABSENT,
     },
-    State.ABORTING: {
+    Tenancy.ABORTING: {
         _E.WANT_UP: IGNORE,
-        _E.WANT_DOWN: Transition(State.KILLING),
+        _E.WANT_DOWN: Transition(Tenancy.KILLING),
         _E.SPAWNED: _ABORT,
         _E.REFUSED: _COOL,
         _E.BECAME_READY: IGNORE,
@@ -170,7 +170,7 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: _COOL,
         _E.GAVE_UP: _FAILED,
     },
-    State.COOLING: {
+    Tenancy.COOLING: {
         _E.WANT_UP: _SPAWN,
         _E.WANT_DOWN: _ABSENT,
         _E.SPAWNED: IMPOSSIBLE,
@@ -181,7 +181,7 @@ TABLE: dict[State, dict[EventKind, Cell]] = {
         _E.EXITED: IMPOSSIBLE,
         _E.GAVE_UP: _FAILED,
     },
-    State.FAILED: {
+    Tenancy.FAILED: {
         _E.WANT_UP: _SPAWN,
         _E.WANT_DOWN: _ABSENT,
         _E.SPAWNED: IMPOSSIBLE,

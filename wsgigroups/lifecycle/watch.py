@@ -1,7 +1,7 @@
 """The rules by which the manager judges a ready daemon from outside, reading its board and its age.
 
 Pure: numbers in, a verdict out. A process cannot judge itself when its GIL is held, so the daemon only publishes; see
-DESIGN in docs/architecture.md. Each rule cites the option it enforces.
+"Who enforces what" in docs/architecture.md. Each rule cites the option it enforces.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
-    from wsgigroups.manager.listeners import Listener
+    from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
     from wsgigroups.plan.desired import Desired
 
@@ -76,18 +76,20 @@ class Applying:
             return
         try:
             self.store.set_outcome(revision, change.outcome)
-        except OSError as error:
-            self.log("warning", f"cannot record the outcome of revision {revision}: {error.strerror}")
+        except (OSError, WsgigroupsError) as error:
+            self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
 
-    def save(self) -> None:
-        """Store the state; a full disk is a warning, service goes on."""
+    def save(self) -> bool:
+        """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""
         try:
-            self.store.save(to_stored(self.shell.state))
+            self.store.save(to_stored(self.shell))
         except OSError as error:
             self.log("warning", f"cannot store the state: {error.strerror}")
+            return False
+        return True
 
-    def _open(self, targets: Desired) -> dict[str, dict[str, Listener]]:
-        opened: dict[str, dict[str, Listener]] = {}
+    def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
+        opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
                 opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
@@ -97,7 +99,7 @@ class Applying:
             raise
         return opened
 
-    def _commit(self, targets: Desired, opened: dict[str, dict[str, Listener]]) -> None:
+    def _commit(self, targets: Desired, opened: dict[str, dict[str, HeldListener]]) -> None:
         """Take the listeners into use. What a target no longer names is closed when its old processes are gone."""
         for name, target in targets.items():
             try:

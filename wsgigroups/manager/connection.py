@@ -6,16 +6,14 @@ lets it overflow is cut off.
 
 from __future__ import annotations
 
-import array
 import asyncio
-import os
-import socket
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.runtime.wire import frames
+from wsgigroups.runtime.wire.sender import PAUSE_S, Sender, SendError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
 MAXIMUM_QUEUED_BYTES = 64 * 1024 * 1024
@@ -37,31 +35,33 @@ class FrameConnection:
         self._on_frame = on_frame
         self._on_close = on_close
         self._receiver = frames.Receiver()
-        self._queue: deque[tuple[memoryview, list[int]]] = deque()
-        self._queued_bytes = 0
+        self._sender = Sender(sock, MAXIMUM_QUEUED_BYTES)
+        self._pause: asyncio.TimerHandle | None = None  # while more descriptors are in flight than may be
         self._loop = asyncio.get_running_loop()
         self._closed = False
         sock.setblocking(False)
         if on_frame is not None:
-            self._loop.add_reader(sock.fileno(), self._readable)
+            self._loop.add_reader(sock.fileno(), self.receive)
 
     def send(self, body: dict[str, Any], fds: Sequence[int] = ()) -> None:
-        """Send or queue one frame; the caller keeps its descriptors. Does nothing once closed."""
+        """Send or queue one frame; the caller keeps its descriptors. Does nothing once closed.
+
+        Raises OSError when descriptors that must wait cannot be duplicated; nothing was sent then, and the connection
+        goes on.
+        """
         if self._closed:
             return
-        data = frames.encode(body, fds)
-        if self._queued_bytes + len(data) > MAXIMUM_QUEUED_BYTES:
-            self.close("the peer does not read")
+        try:
+            self._sender.send(body, fds)
+        except SendError as error:
+            self.close(str(error))
             return
-        self._queue.append((memoryview(data), [os.dup(fd) for fd in fds]))
-        self._queued_bytes += len(data)
-        if len(self._queue) == 1:
-            self._flush()
+        self._arm()
 
     @property
     def behind(self) -> bool:
         """Whether frames wait because the peer does not read."""
-        return bool(self._queue)
+        return self._sender.behind
 
     def close(self, reason: str = "closed here") -> None:
         """Close the socket and tell the owner."""
@@ -70,15 +70,15 @@ class FrameConnection:
         self._closed = True
         self._loop.remove_reader(self.sock.fileno())
         self._loop.remove_writer(self.sock.fileno())
+        if self._pause:
+            self._pause.cancel()
         self.sock.close()
         self._receiver.close()
-        for _data, fds in self._queue:
-            for fd in fds:
-                os.close(fd)
-        self._queue.clear()
+        self._sender.close()
         self._on_close(reason)
 
-    def _readable(self) -> None:
+    def receive(self) -> None:
+        """Read once of what has arrived, without waiting."""
         try:
             data, fds = frames.receive_some(self.sock)
         except (BlockingIOError, InterruptedError):
@@ -99,25 +99,19 @@ class FrameConnection:
             self._on_frame(body, passengers)
 
     def _flush(self) -> None:
-        while self._queue:
-            data, fds = self._queue[0]
-            try:
-                if fds:
-                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds).tobytes())]
-                    sent = self.sock.sendmsg([data], rights)
-                else:
-                    sent = self.sock.send(data)
-            except (BlockingIOError, InterruptedError):
-                self._loop.add_writer(self.sock.fileno(), self._flush)
-                return
-            except OSError as error:
-                self.close(str(error))
-                return
-            for fd in fds:
-                os.close(fd)
-            self._queued_bytes -= sent
-            if sent < len(data):
-                self._queue[0] = (data[sent:], [])
-            else:
-                self._queue.popleft()
+        self._pause = None
+        try:
+            self._sender.flush()
+        except SendError as error:
+            self.close(str(error))
+            return
+        self._arm()
+
+    def _arm(self) -> None:
+        """See to it that what waits is tried again."""
+        if self._sender.wants_to_write:
+            self._loop.add_writer(self.sock.fileno(), self._flush)
+            return
         self._loop.remove_writer(self.sock.fileno())
+        if self._sender.starved and self._pause is None:
+            self._pause = self._loop.call_later(PAUSE_S, self._flush)

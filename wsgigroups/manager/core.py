@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
-from wsgigroups.lifecycle.table import Action, EventKind
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 from wsgigroups.manager import haste, model
 from wsgigroups.manager.blame import did_not_start, judged
 from wsgigroups.manager.model import GroupState, LastError, Progress, State
+from wsgigroups.manager.totals import added
 from wsgigroups.manager.turn import Turn
 from wsgigroups.plan import rollout
 from wsgigroups.plan.planner import needs_replacement
@@ -137,6 +137,7 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
     return replace(
         haste.forgiven(group),
         target=target,
+        records=_retimed(group.records, target),
         untuned=group.untuned.union(live),
         fallback=group.target if replaced and not group.stopped else None,
         processes_override=None,
@@ -145,6 +146,12 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
         last_error=None,
         starved={},
     )
+
+
+def _retimed(records: Iterable[Record], target: GroupTarget) -> tuple[Record, ...]:
+    """Give records the durations of a target: they are live, for the next life of a slot as for this one's end."""
+    timings = Timings(target.startup_timeout_s, target.spec.shutdown_timeout_s)
+    return tuple(replace(record, timings=timings) for record in records)
 
 
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
@@ -255,7 +262,9 @@ def _tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
     if group is None:
         return ()
     before = turn.state.next_life if event.refused else group.restart_before
-    turn.put(replace(group, untuned=group.untuned.difference(event.lives), restart_before=before))
+    on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
+    untuned = group.untuned.difference(set(event.lives) - on_the_way)
+    turn.put(replace(group, untuned=untuned, restart_before=before))
     for life, detail in event.refused.items():
         turn.note("warning", f"{event.group} life={life}: {detail}; its successor starts", event.group)
     return (event.group,)
@@ -281,18 +290,13 @@ def _told(turn: Turn, event: model.LifeFailed | model.LifeOverdue | model.LifeTo
     return ()
 
 
-_KIND: dict[type, EventKind] = {
-    model.LifeSpawned: EventKind.SPAWNED,
-    model.LifeBecameReady: EventKind.BECAME_READY,
-    model.LifeExited: EventKind.EXITED,
-    model.LifeStalled: EventKind.STALLED,
-}
-
-
 def _lived(
     turn: Turn,
     event: model.LifeSpawned | model.LifeRefused | model.LifeBecameReady | model.LifeExited | model.LifeStalled,
 ) -> tuple[str, ...]:
+    if isinstance(event, model.LifeExited) and event.group in turn.state.groups:
+        of = turn.state.groups[event.group]
+        turn.put(replace(of, ended=added(of.ended, event.counted)))
     found = turn.state.find(event.life)
     if found is None:
         return ()  # a message of a life that is over
@@ -311,16 +315,18 @@ def _lived(
             turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
             group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
             turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
-            window_s = float(group.target.spec["graceful_timeout_s"]) if event.graceful else 0.0
+            window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
             _leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
             if record.state is Tenancy.READY and haste.hopeless(group, record):
                 _did_not_come_up(turn, name, record)
         case model.LifeSpawned():
-            if record.life in group.untuned:  # there was no process yet to be told
-                turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             _step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
         case model.LifeBecameReady():
             turn.put(replace(group, starved={k: v for k, v in group.starved.items() if k != record.slot}))
+            if (
+                record.life in group.untuned and record.state is Tenancy.STARTING
+            ):  # its limits could be set from outside only now
+                turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             _step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
     return (name,)
 
@@ -368,7 +374,7 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
         # the processes that serve stay; what was to follow them is given up
         before = group.fallback or group.target
         turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
-        kept = tuple(r for r in group.records if r.live)
+        kept = _retimed((r for r in group.records if r.live), before)
         turn.put(replace(group, target=before, fallback=None, restart_before=0, records=kept))
         if group.fallback:
             turn.commands.append(model.TuneGroup(before, tuple(r.life for r in kept)))
@@ -408,7 +414,7 @@ def _reconcile(turn: Turn, name: str) -> None:
     extra = 1 if only_recycling else rollout.surge(group.wanted)
     for intent in rollout.reconcile(group.wanted, group.members(), extra):
         match intent:
-            case rollout.Start(slot):
+            case rollout.Begin(slot):
                 _begin(turn, name, slot)
             case rollout.End(life, followed):
                 _end(turn, name, life, followed=followed)
@@ -434,8 +440,7 @@ def _reconcile(turn: Turn, name: str) -> None:
 def _begin(turn: Turn, name: str, slot: int) -> None:
     group = turn.state.groups[name]
     target = group.target
-    timings = Timings(target.startup_timeout_s, target.spec["shutdown_timeout_s"])
-    record = Record(name, slot, turn.new_life(), target.fingerprint, timings=timings)
+    (record,) = _retimed([Record(name, slot, turn.new_life(), target.fingerprint)], target)
     group, record = haste.begin(group, record, turn.now)
     turn.put(group)
     if record.state is not Tenancy.COOLING:
@@ -448,15 +453,15 @@ def _end(turn: Turn, name: str, life: int, *, followed: bool) -> None:
     window_s = 0.0
     reason = "stop" if not followed else "replaced"
     if life in group.recycle:
-        reason, window_s = group.recycle[life], float(group.target.spec["graceful_timeout_s"])
+        reason, window_s = group.recycle[life], group.target.spec.graceful_timeout_s
     elif life in group.graceful_lives:
-        reason, window_s = "reload", float(group.target.spec["eviction_timeout_s"])
+        reason, window_s = "reload", group.target.spec.eviction_timeout_s
     _leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
 
 
 def _leave(turn: Turn, record: Record, event: lifecycle.Event) -> None:
     """Have a life end. Options that only matter for leaving are live: the ones of today count."""
     group = turn.state.groups[record.group]
-    record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec["shutdown_timeout_s"]))
+    record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec.shutdown_timeout_s))
     turn.put(group.with_record(record, record_now))
     _step(turn, record_now, event)

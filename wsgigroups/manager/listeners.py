@@ -30,7 +30,7 @@ REBINDS = 100  # attempts to be faster than a process that listens again on a so
 
 
 @dataclass(slots=True)
-class Listener:
+class HeldListener:
     """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed.
 
     uid: whose processes inherit it; None: the manager's own. pulse: descriptor of the page on which its processes note
@@ -48,18 +48,18 @@ class Listeners:
     """All listening sockets by group and address."""
 
     def __init__(self) -> None:
-        self._by_group: dict[str, dict[str, Listener]] = {}
+        self._by_group: dict[str, dict[str, HeldListener]] = {}
 
-    def of(self, group: str) -> dict[str, Listener]:
+    def of(self, group: str) -> dict[str, HeldListener]:
         """The group's listeners by address."""
         return self._by_group.get(group, {})
 
-    def prepare(self, group: str, targets: Iterable[ListenerTarget], uid: int | None = None) -> dict[str, Listener]:
+    def prepare(self, group: str, targets: Iterable[ListenerTarget], uid: int | None = None) -> dict[str, HeldListener]:
         """Bind what is missing, touching nothing in place. Raises WsgigroupsError; then nothing is left open.
 
         An address that another user's processes have is left for `commit`: it is free only when they lose it.
         """
-        opened: dict[str, Listener] = {}
+        opened: dict[str, HeldListener] = {}
         try:
             for target in targets:
                 if target.address in self.of(group) or self._foreign(target.address, uid):
@@ -71,7 +71,7 @@ class Listeners:
         return opened
 
     def commit(
-        self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, Listener], uid: int | None = None
+        self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, HeldListener], uid: int | None = None
     ) -> list[str]:
         """Take the group's new set into use; return the addresses that are no longer wanted.
 
@@ -100,7 +100,7 @@ class Listeners:
             self._renew(group, listener.target, listener.uid)
         return [listener.target.address for listener in shut]
 
-    def discard(self, opened: dict[str, Listener]) -> None:
+    def discard(self, opened: dict[str, HeldListener]) -> None:
         """Close what `prepare` opened and nobody committed."""
         for listener in opened.values():
             _close(listener, keep_file=self._shared(listener))
@@ -123,14 +123,14 @@ class Listeners:
         sock = socket.socket(fileno=fd)
         sock.set_inheritable(False)
         inode = _inode(parse(target.address).path)
-        self._by_group.setdefault(group, {})[target.address] = Listener(target, sock, pulse, inode, uid)
+        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, inode, uid)
 
     def close_all(self) -> None:
         """Close and remove everything."""
         for group in list(self._by_group):
             self.release(group, list(self._by_group[group]))
 
-    def _inherit(self, target: ListenerTarget) -> Listener | None:
+    def _inherit(self, target: ListenerTarget) -> HeldListener | None:
         """Share the socket of a group that gives this address up in the same apply (a rename): nothing is lost."""
         for listeners in self._by_group.values():
             listener = listeners.get(target.address)
@@ -138,10 +138,10 @@ class Listeners:
                 # not sock.dup(): that sets the new object's timeout, which makes the open file behind both blocking,
                 # and a daemon that drains would wait in accept(2) for ever
                 shared = socket.socket(fileno=os.dup(listener.sock.fileno()))
-                return Listener(target, shared, os.dup(listener.pulse), listener.inode, listener.uid)
+                return HeldListener(target, shared, os.dup(listener.pulse), listener.inode, listener.uid)
         return None
 
-    def _foreign(self, address: str, uid: int | None) -> list[Listener]:
+    def _foreign(self, address: str, uid: int | None) -> list[HeldListener]:
         """The sockets of this address that processes of other users have."""
         held = [listeners[address] for listeners in self._by_group.values() if address in listeners]
         return [listener for listener in held if listener.uid != uid]
@@ -168,11 +168,11 @@ class Listeners:
             _close(former, keep_file=True)
         self._by_group.setdefault(group, {})[target.address] = renewed
 
-    def _shared(self, listener: Listener) -> bool:
+    def _shared(self, listener: HeldListener) -> bool:
         address = listener.target.address
         return any(address in listeners for listeners in self._by_group.values())
 
-    def _bind(self, group: str, target: ListenerTarget, uid: int | None) -> Listener:
+    def _bind(self, group: str, target: ListenerTarget, uid: int | None) -> HeldListener:
         address = parse(target.address)
         try:
             sock = _bind_unix(address.path, target.owner_uid) if address.path else _bind_tcp(address)
@@ -189,7 +189,7 @@ class Listeners:
                 f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
                 hint=_hint(error, target.address),
             ) from None
-        return Listener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path), uid)
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path), uid)
 
 
 def _hint(error: OSError, address: str) -> str:
@@ -267,7 +267,7 @@ def _inode(path: str | None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _close(listener: Listener, *, keep_file: bool = False) -> None:
+def _close(listener: HeldListener, *, keep_file: bool = False) -> None:
     if not keep_file:  # nobody else has a right to it, whoever still has it
         seal(listener.sock)
     path = parse(listener.target.address).path

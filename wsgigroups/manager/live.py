@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.manager.specs import serving_of, title_of
 from wsgigroups.runtime.wire import messages
 
 if TYPE_CHECKING:
@@ -20,26 +21,33 @@ if TYPE_CHECKING:
     from wsgigroups.manager.processes import Process
     from wsgigroups.plan.desired import GroupTarget, ListenerTarget
 
+_FIXED = ("threads", "multiprocess", "run_once", "stack_size_bytes")  # of Serving, for as long as a process lives
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
-_TITLE = {resource.RLIMIT_DATA: "Max data size", resource.RLIMIT_AS: "Max address space"}
-_LIMIT = {"DATA": resource.RLIMIT_DATA, "AS": resource.RLIMIT_AS}
+_TITLE = {
+    resource.RLIMIT_DATA: "Max data size",
+    resource.RLIMIT_AS: "Max address space",
+    resource.RLIMIT_CPU: "Max cpu time",
+}
 
 
 def tune(process: Process, target: GroupTarget) -> str:
     """Push what may change while the process runs; return what was refused, and why, or ""."""
-    serving = dict(target.spec["serving"])
-    for fixed in ("threads", "multiprocess", "run_once", "stack_size_bytes"):
-        serving.pop(fixed, None)
-    title = target.spec["title"] or f"wsgigroups: {target.name}/{process.info['slot']}"
-    leaving = {name: target.spec[name] for name in _LEAVING}
-    process.send(messages.Tune(process.life, serving, title, leaving))
+    spec, slot = target.spec, int(process.info["slot"])
+    serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
+    leaving = {name: getattr(spec, name) for name in _LEAVING}
+    process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving))
+    if process.pid <= 0:
+        return ""  # what is set from outside follows when it is ready
+    process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
-        ("cpu-priority", lambda: _set_priority(process.pid, int(target.spec["cpu_priority"])))
+        ("cpu-priority", lambda: _set_priority(process.pid, spec.cpu_priority)),
     ]
-    for name, number in _LIMIT.items():
+    for name, number in (("DATA", resource.RLIMIT_DATA), ("AS", resource.RLIMIT_AS)):
         # a limit that nobody sets is the one that the process began with, and that was the manager's
-        soft, hard = target.spec["rlimits"].get(name) or resource.getrlimit(number)
-        changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, (int(soft), int(hard)))))
+        wanted = spec.rlimits.get(name) or resource.getrlimit(number)
+        changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, wanted)))
+    if "CPU" in spec.rlimits:  # its hard limit has room for the windows in which a process leaves
+        changes.append(("RLIMIT_CPU", partial(_set_limit, process.pid, resource.RLIMIT_CPU, spec.rlimits["CPU"])))
     refused = []
     for what, change in changes:  # one that is refused must not keep the others back
         try:

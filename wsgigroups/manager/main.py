@@ -106,7 +106,7 @@ class _Manager:
         store = Store(options.state_dir)
         store.prepare()
         options.log_dir.mkdir(parents=True, exist_ok=True)
-        outside = Outside(options.run_dir, options.log_dir, 2, log_line, _raise_descriptor_limit())
+        outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir), log_line)
         outside.save, outside.finished = applying.save, applying.finished

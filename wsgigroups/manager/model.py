@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import State as Tenancy
 from wsgigroups.plan.rollout import Member
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ class GroupState:
     recycle: Mapping[int, str] = field(default_factory=dict)  # life → the option that wants it replaced
     graceful_lives: frozenset[int] = frozenset()  # leave in their eviction window: `reload`
     restarts: int = 0  # lives that followed one that was not asked to end
+    ended: Mapping[str, int] = field(default_factory=dict)  # what processes that have ended have counted: totals.py
     last_error: LastError | None = None
     deaths: Mapping[int, LastError] = field(
         default_factory=dict
@@ -79,13 +79,6 @@ class GroupState:
     def members(self) -> tuple[Member, ...]:
         """The records as the rollout sees them."""
         return tuple(Member(r.slot, r.life, r.state, self.outdated(r)) for r in self.records)
-
-    def incumbent(self, record: Record) -> Record | None:
-        """The ready process that this record is to follow in its slot, if any."""
-        for other in self.records:
-            if other.slot == record.slot and other is not record and other.state is Tenancy.READY:
-                return other
-        return None
 
     def blamed(self, error: LastError) -> GroupState:
         """Return the group with this as its last error, and as the slot's."""
@@ -261,10 +254,12 @@ class LifeFailed:
 
 @dataclass(frozen=True, slots=True)
 class LifeExited:
-    """The process is gone."""
+    """The process is gone. counted: totals.counters of its board; group: whose it was, record or not."""
 
     life: int
     exit: Exit
+    counted: Mapping[str, int] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from wsgigroups.runtime.wire import board, messages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from wsgigroups.plan.desired import GroupTarget
+
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
@@ -54,6 +56,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         # Descriptors that a tenant could send would wait in this socket, and closing them could take as long as it
@@ -80,7 +83,7 @@ class Process:
             self._reports.start()
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message on the channel; the caller keeps its descriptors."""
+        """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does."""
         self.channel.send(message.to_frame(), fds)
 
     @property

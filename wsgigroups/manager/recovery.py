@@ -14,12 +14,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.lifecycle.step import Exit, Record, Timings
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import hung, model
 from wsgigroups.manager.processes import Process, moment
+from wsgigroups.manager.shell import CountedExit
 from wsgigroups.manager.spawners import HELLO_TIMEOUT_S
 from wsgigroups.manager.store import LIFE_STEP, Stored
+from wsgigroups.manager.totals import added, counters
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board, messages
 
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.manager.shell import Shell
-    from wsgigroups.manager.spawners import Inventory, Spawner
+    from wsgigroups.manager.spawners import ConnectedSpawner, Inventory
 
 
-def to_stored(state: model.State) -> Stored:
+def to_stored(shell: Shell) -> Stored:
     """What the store keeps of the state; lives up to the next step are considered used."""
+    state = shell.state
     groups: dict[str, dict[str, Any]] = {}
     for name, group in state.groups.items():
         if not group.removing:
@@ -40,6 +43,9 @@ def to_stored(state: model.State) -> Stored:
                 "stopped": group.stopped,
                 "processes_override": group.processes_override,
                 "restarts": group.restarts,
+                "ended": dict(group.ended),
+                # lives in it of whose exits a next manager would be told again
+                "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
             }
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     return Stored(state.revision, ceiling, groups)
@@ -57,13 +63,17 @@ async def recover(shell: Shell, stored: Stored) -> int:
             stopped=item["stopped"],
             processes_override=item["processes_override"],
             restarts=item.get("restarts", 0),
+            ended=counters(item.get("ended", {})),
         )
         for name, item in stored.groups.items()
     }
     shell.state = replace(shell.state, groups=groups)
+    counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
     adopted = 0
     for spawner, inventory in discovery.found:
         adopted += _adopt_all(shell, spawner, inventory)
+        for exited in inventory.exited:
+            _take_note(shell, spawner, exited, counted=exited.life in counted)
     shell.pool.retire_former()
     for path in discovery.silent:
         _end_silent(shell, path)
@@ -86,12 +96,12 @@ def _end_silent(shell: Shell, path: Path) -> None:
         f"spawner {path.stem} (pid {pid}) did not answer within {HELLO_TIMEOUT_S:g} s: it was ended, {len(daemons)} "
         "daemons of it leave, and their addresses are bound again",
     )
-    times = [group.target.spec for group in shell.state.groups.values()]
-    window_s = max((float(t["eviction_timeout_s"]) + float(t["shutdown_timeout_s"]) for t in times), default=0.0)
-    asyncio.get_running_loop().call_later(window_s + 1.0, hung.kill_and_close, daemons)
+    specs = [group.target.spec for group in shell.state.groups.values()]
+    window_s = max((spec.eviction_timeout_s + spec.shutdown_timeout_s for spec in specs), default=0.0)
+    asyncio.get_running_loop().call_later(window_s + EXIT_S, hung.kill_and_close, daemons)
 
 
-def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
+def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> int:
     adopted = 0
     for kept, fds in inventory.kept:
         if kept.kind == "listener" and len(fds) == 2 and kept.info.get("group") in shell.state.groups:
@@ -110,14 +120,10 @@ def _adopt_all(shell: Shell, spawner: Spawner, inventory: Inventory) -> int:
                 os.close(fd)
     if spawner.abi != messages.ABI:
         _follow(shell, spawner)
-    for exited in inventory.exited:
-        name = f"{exited.info.get('group', '?')}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
-        shell.outside.log("warning", f"{name} ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}")
-        spawner.send(messages.Drop("process", str(exited.life)))
     return adopted
 
 
-def _follow(shell: Shell, spawner: Spawner) -> None:
+def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:
     """Have the daemons of a spawner of an earlier version followed by new ones: they cannot be listened to."""
     ours = {process.group for process in shell.processes.values() if process.info["spawner"] == spawner.key}
     groups = dict(shell.state.groups)
@@ -127,7 +133,20 @@ def _follow(shell: Shell, spawner: Spawner) -> None:
     shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is retired, its daemons are followed")
 
 
-def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
+def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool) -> None:
+    """Add what a process counted that ended since a former manager last stored its state."""
+    name = str(exited.info.get("group", "?"))
+    group = shell.state.groups.get(name)
+    if not counted:
+        who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
+        shell.outside.log("warning", f"{who} ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}")
+        if group:
+            after = replace(group, ended=added(group.ended, counters(exited.words)))
+            shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
+    shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))
+
+
+def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
     pidfd, channel_fd, *reports_fd, board_fd = fds  # three of a daemon that is not listened to
     pid = int(info["pid"])
     age_s = _age_s(pid)
@@ -153,10 +172,10 @@ def _adopt(shell: Shell, spawner: Spawner, life: int, info: dict[str, Any], fds:
         board.STATE["starting"]: Tenancy.STARTING,
         board.STATE["ready"]: Tenancy.READY,
     }.get(word, Tenancy.DRAINING)
-    timings = Timings(group.target.startup_timeout_s, float(group.target.spec["shutdown_timeout_s"]))
+    timings = Timings(group.target.startup_timeout_s, group.target.spec.shutdown_timeout_s)
     deadline = None
     if tenancy is Tenancy.DRAINING:
-        deadline = now + float(group.target.spec["eviction_timeout_s"]) + timings.shutdown_s + 1.0
+        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + EXIT_S
     elif tenancy is Tenancy.STARTING and timings.startup_s:
         deadline = now + timings.startup_s
     record = Record(

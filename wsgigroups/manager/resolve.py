@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wsgigroups.config.interpreters import Interpreter, can_execute, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
@@ -26,7 +26,7 @@ from wsgigroups.manager.identity import (
     resolve_person,
     resolve_uid,
 )
-from wsgigroups.manager.options import option_texts
+from wsgigroups.manager.option_texts import option_texts
 from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
@@ -76,19 +76,17 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
     if home_notice:
         notices.append(home_notice)
     spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
-    spec_data = json.loads(json.dumps(spec.to_wire()))
     version = ".".join(map(str, interpreter.version or ()))
     options = option_texts(group, spec, person, version)
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
-    spec_data["fingerprint"] = digest
     return GroupTarget(
         name=name,
         processes=group.processes,
         fingerprint=digest,
         options=options,
-        spec=spec_data,
+        spec=replace(spec, fingerprint=digest),
         listeners=_listeners(name, group, configuration, root=root),
         spawner=_spawner(interpreter, locale, version),
         rules=_rules(group),
@@ -215,8 +213,8 @@ def _listeners(name: str, group: Group, configuration: Configuration, *, root: b
     )
 
 
-def _rules(group: Group) -> dict[str, Any]:
-    rules = Rules(
+def _rules(group: Group) -> Rules:
+    return Rules(
         threads=group.threads,
         deadlock_timeout_s=group.deadlock_timeout,
         request_timeout_s=group.request_timeout,
@@ -227,7 +225,6 @@ def _rules(group: Group) -> dict[str, Any]:
         memory_soft_limit_bytes=group.memory_soft_limit,
         startup_timeout_s=group.startup_timeout if group.load == "lazy" else 0.0,
     )
-    return {name: getattr(rules, name) for name in Rules.__dataclass_fields__}
 
 
 def _limits(group: Group) -> dict[str, tuple[int, int]]:
@@ -262,6 +259,11 @@ def _serving(group: Group, configuration: Configuration) -> Serving:
         trusted_proxies=tuple(str(item) for item in group.trusted_proxies),
         access_log=group.access_log,
         interruptible=group.interrupt_timeout > 0,
+        limit_request_line=group.limit_request_line,
+        limit_request_field_size=group.limit_request_field_size,
+        limit_request_fields=group.limit_request_fields,
+        limit_request_body=group.limit_request_body,
+        chunked_bodies=group.chunked_bodies,
     )
 
 

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
 from wsgigroups.manager.group_log import GroupLog
-from wsgigroups.manager.listeners import Listeners
+from wsgigroups.manager.listeners import HeldListener, Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
-from wsgigroups.manager.spawners import Spawner, SpawnerPool
+from wsgigroups.manager.spawners import ConnectedSpawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
 from wsgigroups.manager.store import LIFE_STEP
+from wsgigroups.manager.totals import counters
 from wsgigroups.runtime.wire import board, messages
+from wsgigroups.runtime.wire.frames import FrameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
+ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
+AGAIN_S = 10.0  # after a state that could not be stored
 
 
 @dataclass(slots=True)
@@ -38,26 +43,35 @@ class Outside:
     """The directories and sinks a manager works with."""
 
     run_dir: Path
-    log_dir: Path
     log_fd: int
     log: Callable[[str, str], None]
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
-    save: Callable[[], None] = lambda: None
+    save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedExit:
+    """An exit that is part of the state and still kept by its spawner."""
+
+    group: str
+    spawner: str
 
 
 @dataclass(slots=True)
 class Shell:
-    """All that is not pure. `state` is only replaced by `dispatch`."""
+    """All that is not pure. `state` is replaced by `dispatch`, by `postpone`, and once by what `recover` found."""
 
     outside: Outside
     state: model.State = field(default_factory=model.State)
     listeners: Listeners = field(default_factory=Listeners)
     processes: dict[int, Process] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
     pool: SpawnerPool = field(init=False)
     quotas: GroupLog = field(init=False)
     _timer: asyncio.TimerHandle | None = None
+    _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     hooks: Hooks = field(init=False)
 
@@ -125,9 +139,8 @@ class Shell:
                 self.quotas.log(group, level, text)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
-        reached = [life for life in lives if life not in self.processes or self.processes[life].pid > 0]
-        refused = {life: live.tune(self.processes[life], target) for life in reached if life in self.processes}
-        told = model.GroupTuned(target.name, tuple(reached), {life: why for life, why in refused.items() if why})
+        refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
+        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why})
         asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
 
     # Spawning
@@ -135,59 +148,99 @@ class Shell:
     async def _spawn(self, record: Record, target: GroupTarget) -> None:
         try:
             spawner = await self.pool.get(target.spawner)
-            process = self._start(record, target, spawner)
-        except (WsgigroupsError, OSError) as error:
-            permanent = isinstance(error, WsgigroupsError)
-            text = error.message if isinstance(error, WsgigroupsError) else f"cannot spawn: {error.strerror}"
-            self.dispatch(model.LifeRefused(record.life, text, permanent))
+            process = self._start(record, self._target_now(record, target), spawner)
+        except WsgigroupsError as error:
+            self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
+            return
+        except FrameError as error:
+            self.dispatch(model.LifeRefused(record.life, str(error), permanent=True))
+            return
+        except OSError as error:
+            self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror}"))
             return
         found = self.state.find(record.life)
         if found is None:
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
 
-    def _start(self, record: Record, target: GroupTarget, spawner: Spawner) -> Process:
+    def _target_now(self, record: Record, target: GroupTarget) -> GroupTarget:
+        """Return what the group has become while an interpreter started, where it still wants this process."""
+        group = self.state.groups.get(record.group)
+        return group.target if group and group.target.fingerprint == record.fingerprint else target
+
+    def _start(self, record: Record, target: GroupTarget, spawner: ConnectedSpawner) -> Process:
+        """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then."""
         spec = build_spec(target, record)
-        for address in self.listeners.mend(record.group):
-            self.outside.log("warning", f"{record.group}: somebody had shut {address} down, it is bound again")
-        held = self.listeners.of(record.group)
-        if any(address not in held for address in spec.listen):
-            raise WsgigroupsError(f"cannot spawn: not listening on {', '.join(set(spec.listen) - set(held))}")
-        info = {
-            "group": record.group,
-            "slot": record.slot,
-            "fingerprint": record.fingerprint,
-            "threads": spec.serving.threads,
-            "spawner": spawner.key,
-            "started_at": moment(),
-        }
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        held = self._listening(record.group, spec.listen)
+        with contextlib.ExitStack() as passed:
             log_fd = open_log(Path(target.log_path))
-            theirs.callback(os.close, log_fd)
-            board_fd = board.create(spec.serving.threads, f"wsgigroups-{record.group}")
-            ours.callback(os.close, board_fd)
-            reports_fd, reports_write_fd = os.pipe2(os.O_CLOEXEC)
-            ours.callback(os.close, reports_fd)
-            theirs.callback(os.close, reports_write_fd)
-            channel, daemon_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            ours.enter_context(channel)
-            theirs.enter_context(daemon_end)
-            process = Process(record.life, info, channel, reports_fd, board_fd, self.hooks)
-            ours.pop_all()  # they are the process's now
+            passed.callback(os.close, log_fd)
+            info = {
+                "group": record.group,
+                "slot": record.slot,
+                "fingerprint": record.fingerprint,
+                "threads": spec.serving.threads,
+                "spawner": spawner.key,
+                "started_at": moment(),
+            }
+            process, fork_fds = self._process(record.life, info, passed)
+            process.given = target
+            fds = [listener.sock.fileno() for listener in held]
+            pulses = [listener.pulse for listener in held]
+            # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
-            fds = [daemon_end.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd]
-            spawner.send(messages.Fork(record.life, info), fds)
-            listening = [held[address].sock.fileno() for address in spec.listen]
-            pulses = [held[address].pulse for address in spec.listen]
-            process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *listening, *pulses])
+            try:
+                spawner.send(messages.Fork(record.life, info), fork_fds)
+                process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
+            except BaseException:
+                del self.processes[record.life]
+                process.close()  # a child that was forked already sees the end of its channel and leaves
+                raise
         self._keep_listeners(record.group, spawner)
         return process
 
-    def _keep_listeners(self, group: str, spawner: Spawner) -> None:
+    def _process(
+        self, life: int, info: dict[str, Any], passed: contextlib.ExitStack
+    ) -> tuple[Process, tuple[int, int, int, int, int]]:
+        """Make a process's connections, and name those of a Fork; `passed` closes what is the child's alone."""
+        with contextlib.ExitStack() as ours:
+            board_fd = board.create(int(info["threads"]), f"wsgigroups-{info['group']}")
+            ours.callback(os.close, board_fd)
+            reports_fd, reports_write_fd = os.pipe2(os.O_CLOEXEC)
+            passed.callback(os.close, reports_write_fd)
+            ours.callback(os.close, reports_fd)
+            channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            passed.callback(theirs.close)
+            ours.callback(channel.close)
+            process = Process(life, info, channel, reports_fd, board_fd, self.hooks)
+            ours.pop_all()  # they are the process's now
+        return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
+
+    def _listening(self, group: str, addresses: tuple[str, ...]) -> list[HeldListener]:
+        """Return the group's listeners in this order; bind anew what somebody has shut down. Raises OSError."""
+        try:
+            mended = self.listeners.mend(group)
+        except WsgigroupsError as error:  # whoever has the address may go away: it is worth another attempt
+            raise OSError(errno.EADDRINUSE, error.message) from None
+        for address in mended:
+            self.outside.log("warning", f"{group}: somebody had shut {address} down, it is bound again")
+        held = self.listeners.of(group)
+        missing = [address for address in addresses if address not in held]
+        if missing:
+            raise OSError(errno.EADDRNOTAVAIL, f"nobody listens on {', '.join(missing)}")
+        return [held[address] for address in addresses]
+
+    def _keep_listeners(self, group: str, spawner: ConnectedSpawner) -> None:
         for address, listener in self.listeners.of(group).items():
             info = {"group": group, "target": live.listener_to_json(listener.target), "uid": listener.uid}
-            spawner.send(
-                messages.Keep("listener", f"{group} {address}", info), [listener.sock.fileno(), listener.pulse]
-            )
+            message = messages.Keep("listener", f"{group} {address}", info)
+            self._keep(spawner, message, [listener.sock.fileno(), listener.pulse])
+
+    def _keep(self, spawner: ConnectedSpawner, message: messages.Keep, fds: list[int]) -> None:
+        try:
+            spawner.send(message, fds)
+        except OSError as error:  # the next spawn tries again; until then a next manager would have to bind anew
+            what = f"{message.kind} {message.key}"
+            self.outside.log("error", f"spawner {spawner.key} does not keep {what}: {error.strerror}")
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name, once no process has a use for them."""
@@ -210,7 +263,7 @@ class Shell:
 
     # What spawners say
 
-    def _spawner_message(self, spawner: Spawner, message: messages.Message, fds: list[int]) -> None:
+    def _spawner_message(self, spawner: ConnectedSpawner, message: messages.Message, fds: list[int]) -> None:
         match message:
             case messages.Spawned(life, pid) if len(fds) == 1 and life in self.processes:
                 process = self.processes[life]
@@ -221,12 +274,14 @@ class Shell:
                 self.dispatch(model.LifeRefused(life, reason))
             case messages.Exited() if message.life in self.processes:
                 self.processes[message.life].reported(Exit(message.exit_code, message.signal))
+            case messages.Exited():  # its spec could not be sent
+                spawner.send(messages.Drop("process", str(message.life)))
             case _:
                 self.outside.log("warning", f"spawner {spawner.key}: {message} concerns nothing here")
         for fd in fds:
             os.close(fd)
 
-    def _spawner_lost(self, spawner: Spawner) -> None:
+    def _spawner_lost(self, spawner: ConnectedSpawner) -> None:
         self.pool.child_pids()
         if self.state.stopping:
             return
@@ -259,7 +314,7 @@ class Shell:
                 self._keep_listeners(name, spawner)
         for process in kept_processes(self.processes.values(), key):
             info = {**process.info, "pid": process.pid, "forked_here": False}
-            spawner.send(messages.Keep("process", str(process.life), info), process.keep_fds())
+            self._keep(spawner, messages.Keep("process", str(process.life), info), process.keep_fds())
 
     # What daemons say
 
@@ -269,6 +324,7 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 self.dispatch(model.LifeBecameReady(life))
+                self._catch_up(process)
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
                 self.quotas.log(process.group, "error", f"{self._name(process)}: {text}")
@@ -292,13 +348,40 @@ class Shell:
         """It is not listened to any more: what else it is, it cannot be trusted to tell."""
         self.dispatch(model.LifeStalled(process.life, "reports", why))
 
+    def _catch_up(self, process: Process) -> None:
+        """Push live options that changed on its way up: its limits could be set from outside only now."""
+        found = self.state.find(process.life)
+        if found and found[0].target != process.given:
+            self._tune(found[0].target, (process.life,))
+
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         self.processes.pop(process.life, None)
-        spawner = self.pool.ready(str(process.info["spawner"]))
-        if spawner:  # acknowledges the exit; what it kept of an adopted process goes, too
-            spawner.send(messages.Drop("process", str(process.life)))
-        self.dispatch(model.LifeExited(process.life, status))
-        self.release_unwanted(process.group)
+        group, snapshot = process.group, process.snapshot()
+        counted = counters(snapshot.values) if snapshot else {}
+        # first, because the state may be stored on the way
+        self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
+        self.dispatch(model.LifeExited(process.life, status, counted, group))
+        self.release_unwanted(group)
+
+    def acknowledge_later(self, life: int, counted: CountedExit) -> None:
+        """Let the spawner forget an exit once the state that has what the process counted is stored.
+
+        A manager that dies before that leaves it to the next one, which is told of the exit again.
+        """
+        self.unacknowledged[life] = counted
+        if self._acknowledging is None:
+            self._acknowledging = asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._acknowledging = None
+        if not self.outside.save():
+            self._acknowledging = asyncio.get_running_loop().call_later(AGAIN_S, self._acknowledge)
+            return
+        for life, counted in self.unacknowledged.items():
+            spawner = self.pool.ready(counted.spawner)
+            if spawner:  # what it kept of an adopted process goes, too
+                spawner.send(messages.Drop("process", str(life)))
+        self.unacknowledged.clear()
 
     def _name(self, process: Process) -> str:
         return f"{process.info['group']}/{process.info['slot']} life={process.life} pid={process.pid}"

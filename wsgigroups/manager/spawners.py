@@ -33,8 +33,8 @@ _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py
 # h11 is a dependency, so its directory is the site-packages that httptools and setproctitle lie in as well
 _LIBRARY_DIR = Path(h11.__file__).parent.parent
 
-OnMessage = Callable[["Spawner", messages.Message, list[int]], None]
-OnLost = Callable[["Spawner"], None]
+OnMessage = Callable[["ConnectedSpawner", messages.Message, list[int]], None]
+OnLost = Callable[["ConnectedSpawner"], None]
 
 
 @dataclass(slots=True)
@@ -49,12 +49,12 @@ class Inventory:
 class Discovery:
     """What a manager found at its start."""
 
-    asked: list[Spawner] = field(default_factory=list)
-    found: list[tuple[Spawner, Inventory]] = field(default_factory=list)
+    asked: list[ConnectedSpawner] = field(default_factory=list)
+    found: list[tuple[ConnectedSpawner, Inventory]] = field(default_factory=list)
     silent: list[Path] = field(default_factory=list)  # sockets of those that do not answer
 
 
-class Spawner:
+class ConnectedSpawner:
     """One connected spawner."""
 
     def __init__(self, key: str, path: Path, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
@@ -62,7 +62,6 @@ class Spawner:
         self.path = path
         self.abi = messages.ABI
         self.pid = 0
-        self.python = ""
         self._on_message = on_message
         self._on_lost = on_lost
         self._inventory: Inventory | None = Inventory()
@@ -71,7 +70,7 @@ class Spawner:
         self.send(messages.Hello(messages.ABI, os.getpid()))
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message; the caller keeps its descriptors."""
+        """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""
         self.connection.send(message.to_frame(), fds)
 
     def abandon(self) -> None:
@@ -91,7 +90,7 @@ class Spawner:
             return
         match message:
             case messages.Hello():
-                self.pid, self.python, self.abi = message.pid, message.python, message.abi
+                self.pid, self.abi = message.pid, message.abi
                 if message.abi not in KNOWN_ABIS:
                     self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
             case messages.Kept():
@@ -122,16 +121,16 @@ class SpawnerPool:
         self._log_fd = log_fd
         self._on_message = on_message
         self._on_lost = on_lost
-        self._ready: dict[str, Spawner] = {}
-        self._former: list[Spawner] = []  # of an earlier version: they end with their last daemon
-        self._coming: dict[str, asyncio.Task[Spawner]] = {}
+        self._ready: dict[str, ConnectedSpawner] = {}
+        self._former: list[ConnectedSpawner] = []  # of an earlier version: they end with their last daemon
+        self._coming: dict[str, asyncio.Task[ConnectedSpawner]] = {}
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def ready(self, key: str) -> Spawner | None:
+    def ready(self, key: str) -> ConnectedSpawner | None:
         """The connected spawner of this key, if there is one."""
         return self._ready.get(key) or next((former for former in self._former if former.key == key), None)
 
-    def all(self) -> list[Spawner]:
+    def all(self) -> list[ConnectedSpawner]:
         """Every connected spawner."""
         return [*self._ready.values(), *self._former]
 
@@ -140,7 +139,7 @@ class SpawnerPool:
         self._children = [child for child in self._children if child.poll() is None]
         return {child.pid for child in self._children}
 
-    async def get(self, target: SpawnerTarget) -> Spawner:
+    async def get(self, target: SpawnerTarget) -> ConnectedSpawner:
         """The spawner for this interpreter and locale, started when there is none. Raises WsgigroupsError."""
         spawner = self._ready.get(target.key)
         if spawner:
@@ -177,7 +176,7 @@ class SpawnerPool:
                     if path.stem.endswith(_SUFFIX)
                     else f"{path.stem} of an earlier version"
                 )
-                discovery.asked.append(Spawner(key, path, sock, self._on_message, self._lost))
+                discovery.asked.append(ConnectedSpawner(key, path, sock, self._on_message, self._lost))
         if discovery.asked:
             await asyncio.wait([spawner.introduced for spawner in discovery.asked], timeout=HELLO_TIMEOUT_S)
         for spawner in discovery.asked:
@@ -197,7 +196,7 @@ class SpawnerPool:
                 self._former.append(spawner)
         return discovery
 
-    def retire(self, spawner: Spawner) -> None:
+    def retire(self, spawner: ConnectedSpawner) -> None:
         """Let a spawner end once its last process has ended, and forget it."""
         self._ready.pop(spawner.key, None)
         spawner.send(messages.Retire())
@@ -208,7 +207,7 @@ class SpawnerPool:
         for spawner in self._former:
             spawner.send(messages.Retire())
 
-    async def _start(self, target: SpawnerTarget) -> Spawner:
+    async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
         path = self.directory / f"{target.key}{_SUFFIX}.sock"
         path.unlink(missing_ok=True)
         read_end, write_end = os.pipe()
@@ -232,7 +231,7 @@ class SpawnerPool:
                 os.close(write_end)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.connect(str(path))
-        spawner = Spawner(target.key, path, sock, self._on_message, self._lost)
+        spawner = ConnectedSpawner(target.key, path, sock, self._on_message, self._lost)
         await spawner.introduced
         self._ready[target.key] = spawner
         return spawner
@@ -262,7 +261,7 @@ class SpawnerPool:
                 f"cannot start the interpreter {target.executable}: {error.strerror}", hint="check python-home"
             ) from None
 
-    def _lost(self, spawner: Spawner) -> None:
+    def _lost(self, spawner: ConnectedSpawner) -> None:
         if self._ready.get(spawner.key) is spawner:
             del self._ready[spawner.key]
         elif spawner in self._former:

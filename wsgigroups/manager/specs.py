@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wsgigroups.runtime.wire.spec import Spec, from_wire
-
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.plan.desired import GroupTarget
+    from wsgigroups.runtime.wire.spec import Serving, Spec
 
 
 def spread(life: int) -> float:
@@ -17,21 +16,29 @@ def spread(life: int) -> float:
     return (life * 2654435761 % 2**32) / 2**32
 
 
+def serving_of(target: GroupTarget, life: int) -> Serving:
+    """Return what the request path of this life needs to know: the target's, spread over the lives."""
+    serving = target.spec.serving
+    if not serving.maximum_requests:
+        return serving
+    # at most 10 % earlier, so that the processes of a group do not go together
+    jittered = serving.maximum_requests - int(serving.maximum_requests * 0.1 * spread(life))
+    return replace(serving, maximum_requests=jittered)
+
+
+def title_of(target: GroupTarget, slot: int) -> str:
+    """Return what ps shows of the process in this slot."""
+    return target.spec.title or f"wsgigroups: {target.name}/{slot}"
+
+
 def build_spec(target: GroupTarget, record: Record) -> Spec:
     """Return the complete spec of this life."""
-    template = from_wire(dict(target.spec))
-    serving = template.serving
-    if serving.maximum_requests:
-        # at most 10 % earlier, so that the processes of a group do not go together
-        jittered = serving.maximum_requests - int(serving.maximum_requests * 0.1 * spread(record.life))
-        serving = replace(serving, maximum_requests=jittered)
-    title = template.title or f"wsgigroups: {record.group}/{record.slot}"
     return replace(
-        template,
+        target.spec,
         slot=record.slot,
         life=record.life,
         fingerprint=record.fingerprint,
-        title=title,
-        serving=serving,
+        title=title_of(target, record.slot),
+        serving=serving_of(target, record.life),
         pulses=True,
     )

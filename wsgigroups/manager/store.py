@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LIFE_STEP = 10_000  # lives handed out between two writes; a manager that died skips the rest of its step
 KEPT_REVISIONS = 50
+_REVISION = {"revision": int, "accepted_at": str, "outcome": str, "by": str, "document": dict}
+_WITHOUT_IT = "move it away to go on without that revision"
 
 
 @dataclass
@@ -74,30 +76,32 @@ class Store:
             path.unlink(missing_ok=True)
 
     def set_outcome(self, number: int, outcome: str) -> None:
-        """Record how a revision's rollout ended. Raises OSError."""
+        """Record how a revision's rollout ended. Raises OSError, and WsgigroupsError for a damaged one."""
         path = self.revisions / f"{number:08d}.json"
-        body = json.loads(path.read_bytes())
-        self._write(path, {**body, "outcome": outcome})
+        self._write(path, {**self._revision(path), "outcome": outcome})
 
     def history(self) -> list[dict[str, Any]]:
-        """All kept revisions without their documents, newest first."""
-        found = []
-        for path in sorted(self.revisions.glob("*.json"), reverse=True):
-            body = json.loads(path.read_bytes())
-            body.pop("document", None)
-            found.append(body)
-        return found
+        """All kept revisions without their documents, newest first. Raises WsgigroupsError for a damaged one."""
+        found = [self._revision(path) for path in sorted(self.revisions.glob("*.json"), reverse=True)]
+        return [{key: value for key, value in body.items() if key != "document"} for body in found]
 
     def document(self, number: int) -> dict[str, Any]:
         """The configuration of a revision. Raises WsgigroupsError."""
         path = self.revisions / f"{number:08d}.json"
-        try:
-            document: dict[str, Any] = json.loads(path.read_bytes())["document"]
-        except FileNotFoundError:
-            raise WsgigroupsError(
-                f"cannot find revision {number}", hint="`wsgigroups history` lists what is kept"
-            ) from None
+        if not path.exists():
+            raise WsgigroupsError(f"cannot find revision {number}", hint="`wsgigroups history` lists what is kept")
+        document: dict[str, Any] = self._revision(path)["document"]
         return document
+
+    def _revision(self, path: Path) -> dict[str, Any]:
+        try:
+            body: dict[str, Any] = json.loads(path.read_bytes())
+            wrong = [name for name, kind in _REVISION.items() if not isinstance(body.get(name), kind)]
+        except (OSError, ValueError, AttributeError) as error:
+            raise WsgigroupsError(f"cannot read {path}: {error}", hint=_WITHOUT_IT) from None
+        if wrong:
+            raise WsgigroupsError(f"cannot read {path}: it has no {wrong[0]}", hint=_WITHOUT_IT)
+        return body
 
     def _write(self, path: Path, body: dict[str, Any]) -> None:
         temporary = path.with_name(f".{path.name}.new")

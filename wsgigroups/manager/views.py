@@ -1,4 +1,4 @@
-"""What the control API shows: plain data from the core's state, boards and /proc. Decides nothing.
+"""What the control API shows: documents from the core's state, boards and /proc. Decides nothing.
 
 Runs in the manager's only thread.
 """
@@ -7,38 +7,43 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import wsgigroups
 from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager import figures
+from wsgigroups.manager.documents import (
+    ChangedGroupDocument,
+    ChangeDocument,
+    ChangedProcessDocument,
+    GroupDocument,
+    LastErrorDocument,
+    ManagerDocument,
+    ProcessDocument,
+    StatusDocument,
+)
 from wsgigroups.manager.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.model import Change, GroupState, LastError
     from wsgigroups.manager.shell import Shell
 
 
-def status(shell: Shell, started_at: float) -> dict[str, Any]:
+def status(shell: Shell, started_at: float) -> StatusDocument:
     """The document of `status -o json`. started_at: monotonic seconds."""
-    groups = [group_view(shell, group) for _name, group in sorted(shell.state.groups.items())]
-    return {
-        "schema_version": 1,
-        "revision": shell.state.revision,
-        "manager": {
-            "pid": os.getpid(),
-            "version": wsgigroups.__version__,
-            "uptime_s": round(time.monotonic() - started_at, 1),
-        },
-        "groups": groups,
-    }
+    return StatusDocument(
+        revision=shell.state.revision,
+        manager=ManagerDocument(
+            pid=os.getpid(), version=wsgigroups.__version__, uptime_s=round(time.monotonic() - started_at, 1)
+        ),
+        groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
+    )
 
 
-def group_view(shell: Shell, group: GroupState) -> dict[str, Any]:
+def group_view(shell: Shell, group: GroupState) -> GroupDocument:
     """One group of the status document."""
     target = group.target
     processes = [
@@ -46,43 +51,40 @@ def group_view(shell: Shell, group: GroupState) -> dict[str, Any]:
         for record in sorted(group.records, key=lambda r: (r.slot, r.life))
         if (view := process_view(shell, record, group.deaths.get(record.slot)))
     ]
-    ready = sum(record.state is Tenancy.READY for record in group.records)
-    return {
-        "name": target.name,
-        "state": group_state((r.state for r in group.records), group.wanted, stopped=group.stopped),
-        "processes_wanted": group.wanted,
-        "processes_ready": ready,
-        "threads": int(target.spec["serving"]["threads"]),
-        "user": target.user,
-        "group": target.group,
-        "listen": list(target.spec["listen"]),
-        "python": target.spawner.version,
-        "requests_total": sum(view["requests_total"] for view in processes),
-        "requests_active": sum(view["requests_active"] for view in processes),
-        "requests_queued": sum(view["requests_queued"] for view in processes),
-        "restarts": group.restarts,
-        "last_error": error_view(group.last_error),
-        "log": target.log_path,
-        "scaled": group.processes_override is not None,
-        "processes": processes,
-    }
+    return GroupDocument(
+        name=target.name,
+        state=group_state((r.state for r in group.records), group.wanted, stopped=group.stopped),
+        processes_wanted=group.wanted,
+        processes_ready=sum(record.state is Tenancy.READY for record in group.records),
+        threads=target.spec.serving.threads,
+        user=target.user,
+        group=target.group,
+        listen=list(target.spec.listen),
+        python=target.spawner.version,
+        **figures.of_group(processes, group.ended).model_dump(),
+        restarts=group.restarts,
+        last_error=error_view(group.last_error),
+        log=target.log_path,
+        scaled=group.processes_override is not None,
+        processes=processes,
+    )
 
 
-def error_view(error: LastError | None) -> dict[str, Any] | None:
-    """A last error as plain data."""
+def error_view(error: LastError | None) -> LastErrorDocument | None:
+    """A last error as it is shown."""
     if error is None:
         return None
-    return {
-        "slot": error.slot,
-        "life": error.life,
-        "message": error.message,
-        "step": error.step or None,
-        "traceback": error.traceback or None,
-        "requests": list(error.requests),
-    }
+    return LastErrorDocument(
+        slot=error.slot,
+        life=error.life,
+        message=error.message,
+        step=error.step or None,
+        traceback=error.traceback or None,
+        requests=list(error.requests),
+    )
 
 
-def process_view(shell: Shell, record: Record, death: LastError | None = None) -> dict[str, Any] | None:
+def process_view(shell: Shell, record: Record, death: LastError | None = None) -> ProcessDocument | None:
     """One process of the status document; None for a record without a public state. death: of the slot's last life."""
     state = PROCESS_STATE[record.state]
     if state is None:
@@ -91,25 +93,22 @@ def process_view(shell: Shell, record: Record, death: LastError | None = None) -
     snapshot = process.snapshot() if process and not process.exited else None
     used = usage(process.pid, pss=True) if process and process.pid else Usage()
     uptime_s = time.monotonic() - record.spawned_at if record.spawned_at is not None and process else 0.0
-    values: Mapping[str, int] = snapshot.values if snapshot else {}
-    return {
-        "slot": record.slot,
-        "pid": process.pid if process else None,
-        "life": record.life,
-        "state": state,
-        "started_at": process.info["started_at"] if process else None,
-        "uptime_s": round(uptime_s, 1),
-        "requests_total": values.get("requests_total", 0),
-        "requests_active": values.get("requests_active", 0),
-        "requests_queued": values.get("requests_queued", 0),
-        "rss_bytes": used.rss_bytes,
-        "pss_bytes": used.pss_bytes,
-        "cpu_s": round(used.cpu_s, 2),
-        "failures": record.failures,
-        "last_exit": str(record.last_exit) if record.last_exit else None,
-        "retry_in_s": _retry_in_s(record),
-        "last_death": error_view(death),
-    }
+    return ProcessDocument(
+        slot=record.slot,
+        pid=process.pid if process else None,
+        life=record.life,
+        state=state,
+        started_at=process.info["started_at"] if process else None,
+        uptime_s=round(uptime_s, 1),
+        **figures.of_process(snapshot.values if snapshot else {}, time.monotonic_ns()).model_dump(),
+        rss_bytes=used.rss_bytes,
+        pss_bytes=used.pss_bytes,
+        cpu_s=round(used.cpu_s, 2),
+        failures=record.failures,
+        last_exit=str(record.last_exit) if record.last_exit else None,
+        retry_in_s=_retry_in_s(record),
+        last_death=error_view(death),
+    )
 
 
 def _retry_in_s(record: Record) -> float | None:
@@ -118,33 +117,33 @@ def _retry_in_s(record: Record) -> float | None:
     return round(max(0.0, record.deadline - time.monotonic()), 1)
 
 
-def change_view(shell: Shell, change: Change) -> dict[str, Any]:
+def change_view(shell: Shell, change: Change) -> ChangeDocument:
     """One change with the progress of its groups."""
     groups = {}
     for name, progress in change.groups.items():
         group = shell.state.groups.get(name)
         members = group.members() if group else ()
-        groups[name] = {
-            "state": progress.state,
-            "error": error_view(progress.error),
-            "wanted": group.wanted if group else 0,
-            "ready": sum(m.state is Tenancy.READY and not m.outdated for m in members),
-            "leaving": sum(m.outdated or m.state in (Tenancy.DRAINING, Tenancy.KILLING) for m in members),
-            "processes": [v for r in group.records if (v := _brief(r))] if group else [],
-        }
-    return {
-        "id": change.id,
-        "kind": change.kind,
-        "outcome": change.outcome,
-        "finished": change.finished,
-        "revision": change.revision,
-        "groups": groups,
-    }
+        groups[name] = ChangedGroupDocument(
+            state=progress.state,
+            error=error_view(progress.error),
+            wanted=group.wanted if group else 0,
+            ready=sum(m.state is Tenancy.READY and not m.outdated for m in members),
+            leaving=sum(m.outdated or m.state in (Tenancy.DRAINING, Tenancy.KILLING) for m in members),
+            processes=[v for r in group.records if (v := _brief(r))] if group else [],
+        )
+    return ChangeDocument(
+        id=change.id,
+        kind=change.kind,
+        outcome=change.outcome,
+        finished=change.finished,
+        revision=change.revision,
+        groups=groups,
+    )
 
 
-def _brief(record: Record) -> dict[str, Any] | None:
+def _brief(record: Record) -> ChangedProcessDocument | None:
     state = PROCESS_STATE[record.state]
-    return {"slot": record.slot, "life": record.life, "pid": record.pid, "state": state} if state else None
+    return ChangedProcessDocument(slot=record.slot, life=record.life, pid=record.pid, state=state) if state else None
 
 
 def observed(shell: Shell) -> Observed:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import State as Tenancy
-from wsgigroups.lifecycle.watch import Judgement, Rules, Underway, Verdict, Vitals, judge
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
 from wsgigroups.manager import model
 from wsgigroups.manager.specs import spread
 from wsgigroups.runtime.wire import board, messages
@@ -20,6 +20,7 @@ from wsgigroups.runtime.wire import board, messages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from wsgigroups.lifecycle.watch import Rules
     from wsgigroups.manager.processes import Process
     from wsgigroups.manager.shell import Shell
 
@@ -88,7 +89,7 @@ class Watcher:
         for life in self._interrupted.keys() - self._shell.processes.keys():
             del self._interrupted[life]
         for group in list(self._shell.state.groups.values()):
-            rules = Rules(**group.target.rules)
+            rules = group.target.rules
             for record in group.records:
                 process = self._shell.processes.get(record.life)
                 if record.state is Tenancy.READY and process and record.life not in group.recycle:

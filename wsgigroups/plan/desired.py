@@ -6,8 +6,11 @@ Built by `wsgigroups.manager.resolve`; stored as JSON with each revision.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.runtime.wire.spec import Spec, from_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,10 @@ class GroupTarget:
     processes: int
     fingerprint: str  # over the options with effect replace and the addresses
     options: Mapping[str, str]  # effective values as text, by option name; secrets only as digests
-    spec: Mapping[str, Any]  # JSON form of runtime.wire.spec.Spec, slot and life still 0
+    spec: Spec  # of every process; slot and life still 0
     listeners: tuple[ListenerTarget, ...]
     spawner: SpawnerTarget
-    rules: Mapping[str, Any] = field(default_factory=dict)  # fields of lifecycle.watch.Rules
+    rules: Rules = field(default_factory=Rules)
     startup_timeout_s: float = 0.0
     log_path: str = ""
     user: str | None = None  # for status; None when the manager is not root
@@ -53,16 +56,11 @@ class GroupTarget:
     @property
     def uid(self) -> int | None:
         """Whose processes these are; None: they are the manager's user's."""
-        identity = self.spec.get("identity")
-        return int(identity["uid"]) if identity else None
+        return self.spec.identity.uid if self.spec.identity else None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
-
-    def scaled(self, processes: int) -> GroupTarget:
-        """Return the same target with another number of processes."""
-        return replace(self, processes=processes)
 
 
 def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
@@ -70,6 +68,9 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     values = dict(data)
     values["listeners"] = tuple(ListenerTarget(**item) for item in values["listeners"])
     values["spawner"] = SpawnerTarget(**values["spawner"])
+    values["spec"] = from_wire(dict(values["spec"]))
+    known = {item.name for item in fields(Rules)}
+    values["rules"] = Rules(**{name: value for name, value in values.get("rules", {}).items() if name in known})
     values["notices"] = tuple(values.get("notices", ()))
     return GroupTarget(**values)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LIVE = frozenset({State.SPAWNING, State.STARTING, State.READY, State.DRAINING, State.KILLING, State.ABORTING})
-LEAVING = frozenset({State.DRAINING, State.KILLING})
+LIVE = frozenset(
+    {Tenancy.SPAWNING, Tenancy.STARTING, Tenancy.READY, Tenancy.DRAINING, Tenancy.KILLING, Tenancy.ABORTING}
+)
+LEAVING = frozenset({Tenancy.DRAINING, Tenancy.KILLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,12 @@ class Member:
 
     slot: int
     life: int
-    state: State
+    state: Tenancy
     outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Begin:
     """Begin a tenancy in this slot."""
 
     slot: int
@@ -43,7 +45,7 @@ class End:
     followed: bool
 
 
-Intent = Start | End
+Intent = Begin | End
 
 
 def surge(wanted: int) -> int:
@@ -61,8 +63,8 @@ def reconcile(wanted: int, members: Sequence[Member], extra: int) -> tuple[Inten
     for slot in range(1, wanted + 1):
         here = [member for member in staying if member.slot == slot]
         current = [member for member in here if not member.outdated]
-        serving = [member for member in here if member.outdated and member.state is State.READY]
-        followed = any(member.state is State.READY for member in current)
+        serving = [member for member in here if member.outdated and member.state is Tenancy.READY]
+        followed = any(member.state is Tenancy.READY for member in current)
         intents += [End(m.life, followed=followed) for m in here if m.outdated and (followed or m not in serving)]
         # at most one of each kind may hold a slot; more can only come from an adoption
         intents += [End(member.life, followed=True) for member in current[1:]]
@@ -78,7 +80,7 @@ def reconcile(wanted: int, members: Sequence[Member], extra: int) -> tuple[Inten
     room = wanted + extra - held
     begin = vacant[: max(0, room)]
     begin += due[: max(0, min(room - len(begin), extra - succeeding))]
-    return (*intents, *(Start(slot) for slot in begin))
+    return (*intents, *(Begin(slot) for slot in begin))
 
 
 def settled(wanted: int, members: Sequence[Member]) -> bool:
@@ -87,5 +89,5 @@ def settled(wanted: int, members: Sequence[Member]) -> bool:
     return (
         len(staying) == wanted
         and {member.slot for member in staying} == set(range(1, wanted + 1))
-        and all(member.state is State.READY and not member.outdated for member in staying)
+        and all(member.state is Tenancy.READY and not member.outdated for member in staying)
     )

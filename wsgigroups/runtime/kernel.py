@@ -32,6 +32,10 @@ CAPABILITIES = range(64)
 # The generic numbers are the same on every architecture since Linux 5.1; pidfd_send_signal is one of the first.
 _NR_PIDFD_SEND_SIGNAL = 424
 _NR_PIDFD_OPEN = 434
+# keyctl(2) is older; where a machine is not named, the number is the generic one of <asm-generic/unistd.h>
+_NR_KEYCTL = {"x86_64": 250, "i386": 288, "i686": 288, "armv7l": 311, "armv6l": 311, "ppc64le": 271, "s390x": 280}
+_KEYCTL_GET_KEYRING_ID, _KEYCTL_JOIN_SESSION_KEYRING = 0, 1
+_KEY_SPEC_SESSION_KEYRING = -3
 
 
 def _checked(result: int, what: str) -> int:
@@ -141,6 +145,22 @@ def set_no_new_privileges() -> None:
 def has_no_new_privileges() -> bool:
     """Tell what the kernel says about it."""
     return _prctl("prctl(PR_GET_NO_NEW_PRIVS)", _PR_GET_NO_NEW_PRIVS) == 1
+
+
+def _keyctl(what: str, operation: int, *arguments: int) -> int:
+    number = _NR_KEYCTL.get(os.uname().machine, 219)
+    values = [ctypes.c_long(value) for value in (number, operation, *arguments)]
+    return _checked(_LIBC.syscall(*values), "keyctl(%s)" % what)
+
+
+def session_keyring() -> int:
+    """Return the serial number of the keyring that this process has as its session's (keyctl(2))."""
+    return _keyctl("GET_KEYRING_ID", _KEYCTL_GET_KEYRING_ID, _KEY_SPEC_SESSION_KEYRING, 0)
+
+
+def join_new_session_keyring() -> int:
+    """Leave the inherited session keyring for an empty one without a name; return its serial number (keyctl(2))."""
+    return _keyctl("JOIN_SESSION_KEYRING", _KEYCTL_JOIN_SESSION_KEYRING, 0)
 
 
 def clear_environment() -> None:

@@ -38,6 +38,8 @@ ERRORS = [
     ("prctl", "EPERM", "capabilities"),
     ("prctl", "EINVAL", "capabilities"),
     ("capset", "EPERM", "capabilities"),
+    ("keyctl", "EACCES", "keyring"),
+    ("keyctl", "EPERM:when=4", "keyring"),  # the one that the new user makes
     ("setgroups", "EPERM", "groups"),
     ("setgroups", "ENOMEM", "groups"),
     ("setresgid", "EPERM", "group"),
@@ -51,6 +53,7 @@ PRETENDED = [
     ("chroot", "0", "chroot"),
     ("chdir", "0:when=2", "home"),
     ("prctl", "0", "proof"),
+    ("keyctl", "7", "keyring"),
     ("setgroups", "0", "proof"),
     ("setresgid", "0", "proof"),
     ("setresuid", "0", "proof"),
@@ -163,3 +166,12 @@ def test_root_is_refused_here_too(manager: Manager, marker: Path, identity: Iden
 def test_wrong_surroundings(manager: Manager, marker: Path, changes: dict[str, object], step: str) -> None:
     (marker.parent.parent / "private").mkdir(mode=0o700)
     assert_fails(manager, marker, step, **changes)
+
+
+@pytest.mark.parametrize("error", ["error=EDQUOT:when=4", "error=ENOSYS"])
+def test_a_user_without_room_for_keyrings_or_a_kernel_without_them_is_served(
+    managers: Callable[..., Manager], script: Script, error: str
+) -> None:
+    manager = managers()
+    traced(manager, f"keyctl:{error}")
+    manager.fork(script("def application(environ, start_response): ...")).ready()

@@ -188,6 +188,37 @@ def test_a_daemon_that_dies_without_a_manager_is_followed_at_adoption(manager: M
     assert after[1] != before[1]
 
 
+def test_counters_of_a_group_have_every_request_once_whatever_dies(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    text = group("a", "hello_app:application", port, "processes = 2")
+    manager.apply(text)
+    for _ in range(10):
+        assert manager.get(port)[0] == 200
+
+    def counts() -> tuple[int, int]:
+        found = manager.group("a")
+        return found["requests_total"], found["status_2xx"]
+
+    manager.wait_for("all are counted", lambda: counts() == (10, 10))
+    assert manager.cli("restart", "a").returncode == 0
+    manager.wait_for("the old ones have ended", lambda: len(manager.group("a")["processes"]) == 2)
+    assert counts() == (10, 10)
+    for deaths in (0, 1, 2):  # at first the exits are stored and not yet acknowledged, then some nobody has seen
+        for _ in range(5):
+            assert manager.get(port)[0] == 200
+        expected = 15 + 5 * deaths
+        manager.wait_for("all are counted", lambda expected=expected: counts() == (expected, expected))
+        daemons, pid = manager.pids("a"), manager.manager_pid
+        os.kill(pid, signal.SIGKILL)
+        assert not outlives(pid, 10)
+        for slot in range(1, deaths + 1):
+            os.kill(daemons[slot], signal.SIGKILL)
+            assert not outlives(daemons[slot], 10)
+        manager.cli("apply", str(manager.base / "groups.toml"))
+        manager.wait_for("both are ready", lambda: len(manager.pids("a")) == 2)
+        assert counts() == (expected, expected)
+
+
 def test_spawner_and_manager_killed_together(manager: ManagerUnderTest) -> None:
     port = manager.port()
     text = group("a", "hello_app:application", port)

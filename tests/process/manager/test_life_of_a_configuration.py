@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.manager import APPS, ManagerUnderTest
+from support.manager import APPS, HUNG_S, ManagerUnderTest
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture
@@ -44,13 +47,19 @@ def test_flask_and_django_are_served_and_everything_ends(manager: ManagerUnderTe
     blog, shop = status["groups"]
     assert (blog["name"], blog["state"], blog["processes_wanted"], blog["processes_ready"]) == ("blog", "ready", 2, 2)
     assert (blog["threads"], blog["listen"], blog["last_error"]) == (3, [f"127.0.0.1:{flask}"], None)
-    assert blog["requests_total"] == 1
+    assert (blog["requests_total"], blog["status_2xx"], blog["status_5xx"], blog["refused"]) == (1, 1, 0, 0)
+    assert blog["sent_bytes"] > 100
+    assert 0 < blog["application_time_s"] < HUNG_S
+    (served,) = [process for process in blog["processes"] if process["requests_total"]]
+    assert 0 <= served["last_activity_age_s"] <= served["uptime_s"] + 1
     assert set(blog["processes"][0]) >= {
         "slot", "pid", "life", "state", "started_at", "uptime_s", "requests_total", "requests_active",
         "rss_bytes", "pss_bytes", "cpu_s",
     }  # fmt: skip
     assert blog["processes"][0]["rss_bytes"] > 1_000_000
     assert shop["python"].startswith("3.")
+    described = re.findall(r"`(\w+)`", (DOCS / "status.md").read_text(encoding="utf-8"))
+    assert {*status, *status["manager"], *blog, *blog["processes"][0]} <= {*described}
     assert manager.cli("status", "--check").returncode == 0
 
 

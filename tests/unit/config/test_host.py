@@ -15,7 +15,7 @@ from support.configurations import codes, messages
 
 from wsgigroups.cli.main import cli
 from wsgigroups.config import Loaded, load
-from wsgigroups.config.host.interface import Application, Identity
+from wsgigroups.config.host.interface import SoughtApplication, Viewer
 from wsgigroups.config.host.real import RealHost
 from wsgigroups.config.host.recorded import RecordedHost, read_facts
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -45,11 +45,11 @@ class MadeUpHost:
             "version": "3.11.2",
         }
         self.application: dict[str, Any] = {"problem": None}
-        self.asked: list[Application] = []
+        self.asked: list[SoughtApplication] = []
         for name, value in answers.items():
             setattr(self, name, value)
 
-    def prepare(self, applications: list[Application]) -> None:
+    def prepare(self, applications: list[SoughtApplication]) -> None:
         self.asked = applications
 
     def ask(self, question: str, *arguments: str) -> Any:
@@ -168,7 +168,7 @@ def test_all_applications_are_looked_at_together_with_their_users_eyes(check: An
         ("callable", "a:b"),
         ("script", "/srv/blog/blog.wsgi"),
     ]
-    assert {item.identity for item in host.asked} == {Identity(1000, 33, (33, 1000)).key()}
+    assert {item.identity for item in host.asked} == {Viewer(1000, 33, (33, 1000)).key()}
     assert host.asked[0].directories == ("/srv/blog",)
 
 

@@ -14,7 +14,7 @@ import pytest
 from support.configurations import codes, messages
 
 from wsgigroups.config import load
-from wsgigroups.config.limits import MAXIMUM_SHOWN
+from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.reading import MAXIMUM_FILE_BYTES
 
 MIB = 1024 * 1024

@@ -37,6 +37,12 @@ ACCEPTED = [
     ('script-user = "root"', "script_user", "root"),
     ('socket-user = "#0"', "socket_user", "#0"),
     ("receive-buffer-size = 0", "receive_buffer_size", 0),
+    ('limit-request-line = "1M"', "limit_request_line", 2**20),
+    ("limit_request_field_size = 512", "limit_request_field_size", 512),
+    ("limit-request-fields = 10000", "limit_request_fields", 10000),
+    ('limit-request-body = "10M"', "limit_request_body", 10 * 2**20),
+    ("limit-request-body = 0", "limit_request_body", 0),
+    ('chunked-bodies = "stream"', "chunked_bodies", "stream"),
     ('cpu-time-limit = "0s"', "cpu_time_limit", 0.0),
 ]
 REFUSED = [
@@ -52,6 +58,15 @@ REFUSED = [
     ("header-buffer-size = 8191", "WG0302", "0 or at least 8K"),
     ("response-buffer-size = 65535", "WG0302", "0 or at least 64K"),
     ("listen-backlog = 0", "WG0302", "from 1"),
+    ("limit-request-line = 0", "WG0302", "limit-request-line is 0, from 512 to 1M is possible"),
+    ("limit-request-line = 511", "WG0302", "from 512 to 1M"),
+    ("limit-request-field-size = 1048577", "WG0302", "from 512 to 1M"),
+    ("limit-request-fields = 0", "WG0302", "from 1 to 10000"),
+    ("limit-request-fields = 10001", "WG0302", "from 1 to 10000"),
+    ('limit-request-fields = "100"', "WG0301", "without quotes"),
+    ('limit-request-body = "10MB"', "WG0304", "powers of 1024"),
+    ("limit-request-body = -1", "WG0304", "negative"),
+    ('chunked-bodies = "streams"', "WG0305", 'did you mean "stream"?'),
     ('cpu-time-limit = "500ms"', "WG0302", "0 or at least 1s"),
     ('request-timeout = "abc"', "WG0303", "90s"),
     ("request-timeout = -1", "WG0303", "negative"),
@@ -158,3 +173,18 @@ def test_written_differs_from_omitted(blog: Any) -> None:
     assert written.groups["blog"].is_set("processes")
     assert not omitted.groups["blog"].is_set("processes")
     assert written != omitted
+
+
+@pytest.mark.parametrize(
+    ("apache", "name"),
+    [
+        ("LimitRequestLine", "limit-request-line"),
+        ("LimitRequestFieldSize", "limit-request-field-size"),
+        ("LimitRequestFields", "limit-request-fields"),
+        ("LimitRequestBody", "limit-request-body"),
+    ],
+)
+def test_the_names_of_apache_lead_to_ours(blog: Any, apache: str, name: str) -> None:
+    loaded: Loaded = blog(f"{apache} = 16380")
+    assert codes(loaded) == ["WG0201"]
+    assert loaded.diagnostics[0].hint == f'did you mean "{name}"?'

@@ -6,7 +6,7 @@ import pytest
 
 from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.step import Event, Exit, Impossible, Record, Timings, step
-from wsgigroups.lifecycle.table import Action, EventKind, State
+from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 
 CRASH = Event(EventKind.EXITED, exit=Exit(1, 0))
 
@@ -24,7 +24,7 @@ def ready(now: float = 0.0) -> Record:
 
 def test_wanting_up_spawns_with_the_new_life() -> None:
     record, commands = step(Record("blog", 1, 0, "f"), Event(EventKind.WANT_UP, new_life=7), 5.0)
-    assert (record.state, record.life, record.spawned_at) == (State.SPAWNING, 7, 5.0)
+    assert (record.state, record.life, record.spawned_at) == (Tenancy.SPAWNING, 7, 5.0)
     assert [command.action for command in commands] == [Action.SPAWN]
     assert str(record) == "blog/1 life=7 pid=- SPAWNING"
 
@@ -36,7 +36,7 @@ def test_startup_timeout_is_the_only_deadline_while_starting() -> None:
 
 def test_draining_gets_its_window_and_then_shutdown_timeout_once() -> None:
     record, commands = step(ready(), Event(EventKind.WANT_DOWN, reason="stop", window_s=2.0), 100.0)
-    assert record.state is State.DRAINING
+    assert record.state is Tenancy.DRAINING
     assert record.deadline == 100.0 + 2.0 + 5.0 + 1.0
     assert [command.action for command in commands] == [Action.DRAIN]
     again, commands = step(record, Event(EventKind.WANT_DOWN, reason="stop"), 104.0)
@@ -48,17 +48,17 @@ def test_an_overdue_drain_is_killed_and_the_kill_repeated() -> None:
     record, _ = step(ready(), Event(EventKind.WANT_DOWN), 0.0)
     assert record.deadline == 6.0
     record, commands = step(record, Event(EventKind.OVERDUE), 6.0)
-    assert (record.state, [c.action for c in commands]) == (State.KILLING, [Action.KILL])
+    assert (record.state, [c.action for c in commands]) == (Tenancy.KILLING, [Action.KILL])
     record, commands = step(record, Event(EventKind.OVERDUE), 7.0)
     assert [c.action for c in commands] == [Action.KILL]
-    assert step(record, CRASH, 8.0)[0].state is State.ABSENT
+    assert step(record, CRASH, 8.0)[0].state is Tenancy.ABSENT
 
 
 def test_a_hang_in_starting_is_aborted_and_backs_off() -> None:
     record, commands = step(up(0.0, startup_s=3.0), Event(EventKind.OVERDUE), 3.0)
-    assert (record.state, commands[0].action) == (State.ABORTING, Action.KILL)
+    assert (record.state, commands[0].action) == (Tenancy.ABORTING, Action.KILL)
     record, _ = step(record, Event(EventKind.EXITED, exit=Exit(-1, 9)), 3.1)
-    assert (record.state, record.failures) == (State.COOLING, 1)
+    assert (record.state, record.failures) == (Tenancy.COOLING, 1)
 
 
 @pytest.mark.parametrize(("failures", "base"), list(enumerate(backoff.DELAYS_S, start=1)))
@@ -126,7 +126,7 @@ def test_a_start_that_takes_long_is_no_health() -> None:
 def test_wanting_up_skips_the_backoff() -> None:
     record, _ = step(up(), CRASH, 1.0)
     record, commands = step(record, Event(EventKind.WANT_UP, new_life=8), 1.0)
-    assert (record.state, record.failures, commands[0].action) == (State.SPAWNING, 0, Action.SPAWN)
+    assert (record.state, record.failures, commands[0].action) == (Tenancy.SPAWNING, 0, Action.SPAWN)
 
 
 def test_what_cannot_happen_raises_and_names_the_record() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgigroups.lifecycle.status import group_state
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.lifecycle.watch import Judgement, Rules, Underway, Verdict, Vitals, absence_s, judge
 
 
@@ -96,17 +96,17 @@ def test_memory_soft_limit() -> None:
 @pytest.mark.parametrize(
     ("states", "wanted", "stopped", "expected"),
     [
-        ([State.READY, State.READY], 2, False, "ready"),
-        ([State.READY, State.COOLING], 2, False, "degraded"),
-        ([State.COOLING], 1, False, "failed"),
-        ([State.FAILED], 1, False, "failed"),
-        ([State.SPAWNING], 1, False, "starting"),
+        ([Tenancy.READY, Tenancy.READY], 2, False, "ready"),
+        ([Tenancy.READY, Tenancy.COOLING], 2, False, "degraded"),
+        ([Tenancy.COOLING], 1, False, "failed"),
+        ([Tenancy.FAILED], 1, False, "failed"),
+        ([Tenancy.SPAWNING], 1, False, "starting"),
         ([], 1, False, "starting"),
         ([], 0, True, "stopped"),
-        ([State.DRAINING], 1, True, "stopped"),
+        ([Tenancy.DRAINING], 1, True, "stopped"),
     ],
 )
-def test_group_states(states: list[State], wanted: int, stopped: bool, expected: str) -> None:
+def test_group_states(states: list[Tenancy], wanted: int, stopped: bool, expected: str) -> None:
     assert group_state(states, wanted, stopped=stopped) == expected
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+import pytest
+from support.shortages import Refusing, full_after
 
 from wsgigroups.manager.connection import MAXIMUM_QUEUED_BYTES, FrameConnection
 from wsgigroups.runtime.wire import frames
@@ -28,6 +32,11 @@ class End:
     def _close(self, reason: str) -> None:
         self.closed.append(reason)
         self.heard.set()
+
+    def listen(self) -> None:
+        """Read again, after a time of not reading."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.connection.sock.fileno(), self.connection.receive)
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -83,7 +92,48 @@ def test_a_peer_that_does_not_read_is_cut_off() -> None:
         frame = {"type": "big", "data": "x" * (frames.MAXIMUM_FRAME_BYTES // 2)}
         for _ in range(MAXIMUM_QUEUED_BYTES // (frames.MAXIMUM_FRAME_BYTES // 2) + 2):
             one.connection.send(frame)
-        assert one.closed == ["the peer does not read"]
+        (reason,) = one.closed
+        assert reason.startswith("the peer does not read")
+
+    run(story)
+
+
+def test_descriptors_that_the_kernel_has_no_room_for_go_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Refusing(errno.ETOOMANYREFS, times=2)
+    monkeypatch.setattr(socket.socket, "sendmsg", refused)
+
+    async def story(one: End, two: End) -> None:
+        read_end, write_end = os.pipe()
+        one.connection.send({"type": "a"}, [read_end])
+        one.connection.send({"type": "b"})
+        os.close(read_end)
+        assert one.connection.behind
+        await two.wait(lambda: len(two.frames) == 2)
+        assert not one.closed
+        assert refused.left == 0
+        assert [len(fds) for _body, fds in two.frames] == [1, 0]
+        os.close(two.frames[0][1][0])
+        os.close(write_end)
+
+    run(story)
+
+
+def test_without_room_for_duplicates_nothing_is_sent_and_the_connection_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(one: End, two: End) -> None:
+        asyncio.get_running_loop().remove_reader(two.connection.sock.fileno())
+        one.connection.send({"type": "big", "data": "x" * 3_000_000})
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "dup", full_after(1, os.dup))
+            before = os.listdir("/proc/self/fd")
+            with pytest.raises(OSError, match="Too many open files"):
+                one.connection.send({"type": "lost"}, [0, 1])
+            assert os.listdir("/proc/self/fd") == before
+        one.connection.send({"type": "after"})
+        two.listen()
+        await two.wait(lambda: len(two.frames) == 2)
+        assert [body["type"] for body, _fds in two.frames] == ["big", "after"]
 
     run(story)
 

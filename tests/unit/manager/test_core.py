@@ -9,7 +9,8 @@ import pytest
 
 from tests.simulation.world import World, target
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.step import Timings
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import core, model
 
 
@@ -55,6 +56,14 @@ def test_scaling_leaves_the_processes_alone_that_stay(world: World) -> None:
     world.tell(model.Scale({"blog": 2}))
     world.run(world.now + 10)
     assert lives(world, "blog") == before
+
+
+def test_the_next_life_of_a_slot_has_the_durations_of_today(world: World) -> None:
+    apply(world, target("blog", 1, 1, startup_s=5.0), moods=("never-ready",))
+    apply(world, target("blog", 1, 1, startup_s=50.0, shutdown_s=9.0), moods=("never-ready",))
+    world.tell(model.Start(("blog",)))
+    (record,) = world.state.groups["blog"].records
+    assert record.timings == Timings(50.0, 9.0)
 
 
 def test_a_first_start_that_fails_is_reported_and_goes_on_trying(world: World) -> None:

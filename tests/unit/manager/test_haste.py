@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.world import World, target
-from wsgigroups.lifecycle.table import State as Tenancy
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import model
 
 

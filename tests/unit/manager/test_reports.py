@@ -70,7 +70,7 @@ def test_a_turn_decodes_a_few_and_nothing_is_read_before_the_rest_is(pipe: tuple
         await told.turns_until(lambda: told.messages)
         assert len(told.messages) == MESSAGES_PER_TURN
         os.write(pipe[1], encode_line(messages.Ready(7, 1)))
-        assert await told.turns_until(lambda: len(told.messages) == 41) >= 40 // MESSAGES_PER_TURN - 1
+        assert await told.turns_until(lambda: len(told.messages) == 41) >= 2
         assert isinstance(told.messages[-1], messages.Ready)
         assert told.cuts == []
 

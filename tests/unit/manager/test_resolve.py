@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,9 +14,12 @@ from tests.simulation.world import target
 from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import resolve as resolving
+from wsgigroups.manager.live import tune
 from wsgigroups.manager.resolve import Surroundings, resolve
 from wsgigroups.plan.desired import Desired
-from wsgigroups.plan.planner import plan
+from wsgigroups.plan.observed import ObservedGroup
+from wsgigroups.plan.planner import StepKind, plan
+from wsgigroups.runtime.wire.spec import Serving
 
 ORDINARY_UID = 4711  # has no entry anywhere
 
@@ -74,7 +78,7 @@ def test_an_ordinary_manager_ignores_names_and_says_so(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
     found = targets({"blog": {"user": "nobody"}, "shop": {}}, server={"user": "daemon"})
     assert {found[name].user for name in found} == {f"#{ORDINARY_UID}"}
-    assert found["blog"].spec["identity"] is None
+    assert found["blog"].spec.identity is None
     end = f"ignored: the manager is not root, processes run as #{ORDINARY_UID}"
     assert plan(found, {}).notices == (f"blog: user {end}", f"shop: [server] user {end}")
 
@@ -86,3 +90,40 @@ def test_what_is_said_of_many_groups_is_said_once() -> None:
     assert notices(["a"]) == ("a: said",)
     assert notices(["a", "b", "c", "d"]) == ("a, b, c, d: said",)
     assert notices([f"g{number}" for number in range(10)]) == ("g0, g1, g2 and 7 more groups: said",)
+
+
+LIMITS = {
+    "limit-request-line": "16K",
+    "limit-request-field-size": "32K",
+    "limit-request-fields": 200,
+    "limit-request-body": "10M",
+    "chunked-bodies": "stream",
+}
+
+
+def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
+    before, after = targets()["blog"], targets({"blog": LIMITS})["blog"]
+    started, tuned = before.spec.serving, after.spec.serving
+    assert started == replace(Serving(), **{name: getattr(started, name) for name in ("multiprocess", "run_once")})
+    assert tuned == replace(
+        started,
+        limit_request_line=16384,
+        limit_request_field_size=32768,
+        limit_request_fields=200,
+        limit_request_body=10 * 2**20,
+        chunked_bodies="stream",
+    )
+    process = SimpleNamespace(life=7, pid=0, info={"slot": 1}, send=(sent := []).append)
+    tune(cast("Any", process), after)
+    assert started.tuned(sent[0].serving) == tuned
+    observed = ObservedGroup(before.options, before.fingerprint, 1, scaled=False, stopped=False, members=())
+    (step,) = plan({"blog": after}, {"blog": observed}).steps
+    assert step.kind is StepKind.LIVE
+    assert {reason.option: (reason.old, reason.new) for reason in step.reasons} == {
+        "limit-request-line": ("8190", "16384"),
+        "limit-request-field-size": ("8190", "32768"),
+        "limit-request-fields": ("100", "200"),
+        "limit-request-body": ("0", "10485760"),
+        "chunked-bodies": ("collect", "stream"),
+    }

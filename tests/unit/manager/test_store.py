@@ -55,6 +55,19 @@ def test_a_symbolic_link_in_the_way_is_not_followed(store: Store, tmp_path: Path
     assert victim.read_text() == "precious"
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"revision": 7}', "\udcff"])
+def test_a_damaged_revision_is_said_with_the_way_out(store: Store, text: str) -> None:
+    store.save_revision(6, {}, "done", "uid 0")
+    store.save_revision(7, {}, "done", "uid 0")
+    path = store.revisions / "00000007.json"
+    path.write_text(text, errors="surrogateescape")
+    for read in (store.history, lambda: store.document(7), lambda: store.set_outcome(7, "failed")):
+        with pytest.raises(WsgigroupsError, match=f"cannot read {path}") as refusal:
+            read()
+        assert refusal.value.hint == "move it away to go on without that revision"
+    assert store.document(6) == {}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"unknown": 1}'])
 def test_a_damaged_state_is_said_with_the_way_out(store: Store, text: str) -> None:
     (store.directory / "state.json").write_text(text)

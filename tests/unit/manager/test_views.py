@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 from wsgigroups.lifecycle.step import Record
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import processes, views
 
 
 def test_the_start_is_noted_once_and_stays_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Record("blog", 1, 7, "f", state=State.READY, pid=4711, spawned_at=100.0, ready_at=100.1)
+    record = Record("blog", 1, 7, "f", state=Tenancy.READY, pid=4711, spawned_at=100.0, ready_at=100.1)
     info = {"started_at": processes.moment()}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", info["started_at"])
     process = SimpleNamespace(info=info, pid=0, exited=False, snapshot=lambda: None)
@@ -24,5 +24,5 @@ def test_the_start_is_noted_once_and_stays_when_the_clock_is_set(monkeypatch: py
         monkeypatch.setattr(views.time, "monotonic", lambda monotonic_s=monotonic_s: monotonic_s)
         view = views.process_view(shell, record)
         assert view is not None
-        seen.append((view["started_at"], view["uptime_s"]))
+        seen.append((view.started_at, view.uptime_s))
     assert seen == [(info["started_at"], uptime_s) for uptime_s in (0.0, 0.4, 1.3, 3900.9)]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from wsgigroups.lifecycle.table import State
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager import model, vitals
 from wsgigroups.manager.vitals import Watcher
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Snapshot
 
-RULES = {
-    "threads": 4,
-    "request_timeout_s": 10.0,
-    "request_timeout_mode": "each",
-    "interrupt_timeout_s": 5.0,
-    "deadlock_timeout_s": 0.0,
-}
+RULES = Rules(
+    threads=4,
+    request_timeout_s=10.0,
+    request_timeout_mode="each",
+    interrupt_timeout_s=5.0,
+    deadlock_timeout_s=0.0,
+)
 
 
 class Watched:
@@ -44,9 +46,9 @@ class Watched:
             snapshot=lambda: Snapshot(dict(self.words), dict(self.busy)),
             dump_stacks=lambda: None,
         )
-        self.rules = dict(RULES)
-        record = SimpleNamespace(life=7, state=State.READY, ready_at=1.0)
-        group = SimpleNamespace(target=SimpleNamespace(rules=self.rules), records=[record], recycle={})
+        record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
+        self.target = SimpleNamespace(rules=RULES)
+        group = SimpleNamespace(target=self.target, records=[record], recycle={})
         self.shell: Any = SimpleNamespace(
             state=SimpleNamespace(groups={"blog": group}),
             processes={7: self.process},
@@ -128,7 +130,7 @@ def test_what_is_known_of_a_process_is_forgotten_with_it(monkeypatch: pytest.Mon
 def test_a_manager_that_was_only_busy_postpones_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who keeps it busy would else keep every deadline from coming."""
     watched = Watched(monkeypatch)
-    watched.rules["interrupt_timeout_s"] = 0.0
+    watched.target.rules = replace(RULES, interrupt_timeout_s=0.0)
     watched.busy = {0: 1000 * 10**9}
     watched.look(1001)
     watched.look(1041)  # forty seconds in one turn
@@ -179,6 +181,6 @@ def test_an_overwritten_board_or_a_request_to_come_is_a_stalled_process(monkeypa
 
 def test_a_heartbeat_that_never_came_is_as_old_as_the_process_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(monkeypatch)
-    watched.rules["deadlock_timeout_s"] = 5.0
+    watched.target.rules = replace(RULES, deadlock_timeout_s=5.0)
     watched.look(1001)
     assert [event.reason for event in watched.dispatched] == ["deadlock-timeout"]

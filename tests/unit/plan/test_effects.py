@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.targets import small_target
 
 from wsgigroups.config import OPTIONS
-from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
+from wsgigroups.plan.desired import GroupTarget
 from wsgigroups.plan.effects import effect_of, in_fingerprint, why
 from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
 from wsgigroups.plan.planner import StepKind, needs_replacement, plan
@@ -23,7 +24,7 @@ CHANGES = [
 
 def target(**options: str) -> GroupTarget:
     written = {name.replace("_", "-"): value for name, value in options.items()}
-    return GroupTarget("blog", 2, "f", written, {}, (), SpawnerTarget("k", "/usr/bin/python3"))
+    return small_target(processes=2, options=written)
 
 
 def running(**options: str) -> ObservedGroup:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from wsgigroups.lifecycle.table import State
-from wsgigroups.plan.rollout import End, Member, Start, reconcile, settled, surge
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.plan.rollout import Begin, End, Member, reconcile, settled, surge
 
-READY, STARTING, COOLING, DRAINING = State.READY, State.STARTING, State.COOLING, State.DRAINING
+READY, STARTING, COOLING, DRAINING = Tenancy.READY, Tenancy.STARTING, Tenancy.COOLING, Tenancy.DRAINING
 
 
-def old(slot: int, life: int, state: State = READY) -> Member:
+def old(slot: int, life: int, state: Tenancy = READY) -> Member:
     return Member(slot, life, state, outdated=True)
 
 
 def test_an_empty_group_starts_all_its_slots() -> None:
-    assert reconcile(3, [], 1) == (Start(1), Start(2), Start(3))
+    assert reconcile(3, [], 1) == (Begin(1), Begin(2), Begin(3))
 
 
 def test_nothing_to_do_when_settled() -> None:
@@ -30,7 +30,7 @@ def test_scaling_down_ends_the_highest_slots_only() -> None:
 
 
 def test_a_successor_starts_before_the_old_one_ends() -> None:
-    assert reconcile(2, [old(1, 1), old(2, 2)], 1) == (Start(1),)
+    assert reconcile(2, [old(1, 1), old(2, 2)], 1) == (Begin(1),)
     assert reconcile(2, [old(1, 1), old(2, 2), Member(1, 3, STARTING)], 1) == ()
     assert reconcile(2, [old(1, 1), old(2, 2), Member(1, 3, READY)], 1) == (End(1, followed=True),)
 
@@ -38,7 +38,7 @@ def test_a_successor_starts_before_the_old_one_ends() -> None:
 def test_the_next_successor_waits_until_the_old_process_has_gone() -> None:
     members = [Member(1, 1, DRAINING, outdated=True), Member(1, 3, READY), old(2, 2)]
     assert reconcile(2, members, 1) == ()
-    assert reconcile(2, members[1:], 1) == (Start(2),)
+    assert reconcile(2, members[1:], 1) == (Begin(2),)
 
 
 def test_a_successor_that_cools_keeps_the_old_process() -> None:
@@ -46,13 +46,13 @@ def test_a_successor_that_cools_keeps_the_old_process() -> None:
 
 
 def test_an_outdated_process_that_never_served_is_not_waited_for() -> None:
-    assert reconcile(1, [old(1, 1, COOLING)], 1) == (End(1, followed=False), Start(1))
-    assert reconcile(1, [old(1, 1, STARTING)], 1) == (End(1, followed=False), Start(1))
+    assert reconcile(1, [old(1, 1, COOLING)], 1) == (End(1, followed=False), Begin(1))
+    assert reconcile(1, [old(1, 1, STARTING)], 1) == (End(1, followed=False), Begin(1))
 
 
 def test_a_vacant_slot_comes_before_a_successor() -> None:
-    assert reconcile(2, [old(1, 1)], 1) == (Start(2), Start(1))
-    assert reconcile(2, [old(1, 1), Member(2, 5, DRAINING)], 1) == (Start(2),)
+    assert reconcile(2, [old(1, 1)], 1) == (Begin(2), Begin(1))
+    assert reconcile(2, [old(1, 1), Member(2, 5, DRAINING)], 1) == (Begin(2),)
 
 
 def test_two_current_holders_of_a_slot_become_one() -> None:

@@ -144,7 +144,10 @@ def test_one_callable_at_the_root_is_passed_through(monkeypatch: pytest.MonkeyPa
     module.application = answering("x")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     made = applications.build(
-        spec(Application("callable", module.__name__)), script.Rules(None, None), lambda *_: None, lambda _path: None
+        spec(Application("callable", module.__name__)),
+        script.ScriptRules(None, None),
+        lambda *_: None,
+        lambda _path: None,
     )
     assert made is module.application
 
@@ -265,7 +268,7 @@ def test_watched_tells_each_version_once(tmp_path: Path, monkeypatch: pytest.Mon
 def test_script_is_a_module_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "app.wsgi"
     path.write_text("import sys\nmodule = sys.modules[__name__]\ndef application(e, s): return [__file__.encode()]\n")
-    loaded = script.load_script(str(path), "application", script.Rules(None, None))
+    loaded = script.load_script(str(path), "application", script.ScriptRules(None, None))
     name = script.module_name(str(path))
     try:
         assert re.fullmatch("_wsgigroups_[0-9a-f]{16}", name)
@@ -281,7 +284,7 @@ def test_script_that_fails_is_not_left_in_modules(tmp_path: Path) -> None:
     for source in ("1 / 0", "pass"):
         path.write_text(source)
         with pytest.raises(StepError):
-            script.load_script(str(path), "application", script.Rules(None, None))
+            script.load_script(str(path), "application", script.ScriptRules(None, None))
         assert script.module_name(str(path)) not in sys.modules
 
 
@@ -294,11 +297,11 @@ def test_rules(tmp_path: Path, mode: int, by_user: bool, by_group: bool) -> None
     path.chmod(mode)
     found = path.stat()
     for rules, allowed in (
-        (script.Rules(found.st_uid, None), by_user),
-        (script.Rules(None, found.st_gid), by_group),
-        (script.Rules(found.st_uid + 1, None), False),
-        (script.Rules(None, found.st_gid + 1), False),
-        (script.Rules(None, None), True),
+        (script.ScriptRules(found.st_uid, None), by_user),
+        (script.ScriptRules(None, found.st_gid), by_group),
+        (script.ScriptRules(found.st_uid + 1, None), False),
+        (script.ScriptRules(None, found.st_gid + 1), False),
+        (script.ScriptRules(None, None), True),
     ):
         try:
             rules.test("the file", found)

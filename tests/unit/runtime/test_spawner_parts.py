@@ -9,7 +9,7 @@ from collections import deque
 import pytest
 
 from wsgigroups.runtime.spawner import children, connection
-from wsgigroups.runtime.spawner.options import Options, UsageError, parse
+from wsgigroups.runtime.spawner.arguments import Options, UsageError, parse
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.frames import Channel, Receiver
 
@@ -74,7 +74,7 @@ def test_exits_are_kept_until_acknowledged_and_bounded(monkeypatch: pytest.Monke
 
 def test_frames_wait_for_a_slow_reader_and_keep_their_descriptors() -> None:
     ours, theirs = socket.socketpair()
-    sender = connection.Connection(ours)
+    sender = connection.ManagerConnection(ours)
     with theirs:
         sent = 0
         while not sender.wants_to_write:  # until the socket is full
@@ -100,7 +100,7 @@ def test_frames_wait_for_a_slow_reader_and_keep_their_descriptors() -> None:
 def test_reader_that_never_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "MAXIMUM_QUEUED_BYTES", 10_000)
     ours, theirs = socket.socketpair()
-    sender = connection.Connection(ours)
+    sender = connection.ManagerConnection(ours)
     before = len(os.listdir("/proc/self/fd"))
     message = messages.Kept("listener", "x", {"filler": "y" * 1000})
     with theirs:

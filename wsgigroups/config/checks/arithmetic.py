@@ -10,7 +10,7 @@ from wsgigroups.config.units import approximate_bytes, format_bytes
 
 if TYPE_CHECKING:
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Server
+    from wsgigroups.config.models.site import ServerDefaults
     from wsgigroups.config.source import Path
 
 ADVISED_THREADS = 64
@@ -24,7 +24,7 @@ _LATE = {
 }
 
 
-def check_arithmetic(path: Path, group: Group, server: Server, findings: list[Finding]) -> None:
+def check_arithmetic(path: Path, group: Group, server: ServerDefaults, findings: list[Finding]) -> None:
     """Add what cannot work, or not as it looks."""
     for check in _CHECKS:
         findings.extend(
@@ -32,7 +32,7 @@ def check_arithmetic(path: Path, group: Group, server: Server, findings: list[Fi
         )
 
 
-def _threads(group: Group, _server: Server) -> Found:
+def _threads(group: Group, _server: ServerDefaults) -> Found:
     if group.threads > ADVISED_THREADS:
         yield (
             "WG0501",
@@ -49,7 +49,7 @@ def _threads(group: Group, _server: Server) -> Found:
         )
 
 
-def _memory(group: Group, _server: Server) -> Found:
+def _memory(group: Group, _server: ServerDefaults) -> Found:
     if group.memory_limit and group.memory_soft_limit >= group.memory_limit:
         yield (
             "WG0513",
@@ -74,7 +74,7 @@ def _memory(group: Group, _server: Server) -> Found:
         )
 
 
-def _late_variables(group: Group, _server: Server) -> Found:
+def _late_variables(group: Group, _server: ServerDefaults) -> Found:
     for name in sorted(_LATE.keys() & group.environment.keys()):
         yield (
             "WG0512",
@@ -84,7 +84,7 @@ def _late_variables(group: Group, _server: Server) -> Found:
         )
 
 
-def _without_effect(group: Group, _server: Server) -> Found:
+def _without_effect(group: Group, _server: ServerDefaults) -> Found:
     for attribute, name in (("server_metrics", "server-metrics"), ("response_flush_delay", "response-flush-delay")):
         if group.is_set(attribute) and getattr(group, attribute):
             yield "WG0516", name, f"{name} is accepted and has no effect here", "leave it out"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsgigroups.config.checks.host_checking import Checking, Member
+from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
 from wsgigroups.config.checks.host_identity import check_identity, check_ignored
 from wsgigroups.config.checks.host_limits import check_limits, check_listen
 from wsgigroups.config.checks.host_paths import check_paths, check_static
@@ -52,9 +52,9 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
     return checking.findings
 
 
-def _members(parts: Parts) -> Iterator[Member]:
+def _members(parts: Parts) -> Iterator[CheckedGroup]:
     for name, group in parts.groups.items():
-        yield Member(("groups", name), group, None)
+        yield CheckedGroup(("groups", name), group, None)
     for site_name, site in parts.sites.items():
         for name, group in site.groups.items():
-            yield Member(("sites", site_name, "groups", name), group, site)
+            yield CheckedGroup(("sites", site_name, "groups", name), group, site)

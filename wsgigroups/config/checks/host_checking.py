@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.diagnostics import Finding
-from wsgigroups.config.host.interface import Asking, Identity, UnknownError
+from wsgigroups.config.host.interface import Asking, UnknownError, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Member:
+class CheckedGroup:
     """One group on that host. identity: None when the manager is not root, or the names could not be resolved."""
 
     path: Path
     group: Group
     site: Site | None
-    identity: Identity | None = None
+    identity: Viewer | None = None
     user_name: str = ""
     home: str | None = None
     resolved: bool = True

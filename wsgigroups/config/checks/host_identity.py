@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.diagnostics import did_you_mean
-from wsgigroups.config.host.interface import FALLBACK_USERS, Identity
+from wsgigroups.config.host.interface import FALLBACK_USERS, Viewer
 
 if TYPE_CHECKING:
-    from wsgigroups.config.checks.host_checking import Checking, Member
+    from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
     from wsgigroups.config.source import Path
 
 
-def check_identity(checking: Checking, member: Member) -> None:
+def check_identity(checking: Checking, member: CheckedGroup) -> None:
     """Resolve who the group runs as, and look at every account that it names."""
     group, server = member.group, checking.parts.server
     user_path: Path = (*member.path, "user") if group.user else ("server", "user")
@@ -38,7 +38,7 @@ def check_identity(checking: Checking, member: Member) -> None:
     if member.resolved and entry is not None and gid is not None:
         member.user_name, member.home = str(entry["name"]), entry["home"]
         if checking.privileged:
-            member.identity = Identity(int(entry["uid"]), int(gid), tuple(dict.fromkeys([int(gid), *extra])))
+            member.identity = Viewer(int(entry["uid"]), int(gid), tuple(dict.fromkeys([int(gid), *extra])))
     if not checking.privileged and group.cpu_priority < 0:
         path = (*member.path, "cpu-priority")
         checking.add("WG0624", path, f"cpu-priority {group.cpu_priority} needs a manager that runs as root", "use 0")
@@ -75,7 +75,7 @@ def _gid(checking: Checking, name: str, path: Path, *, root: bool = False) -> in
     return found
 
 
-def check_ignored(checking: Checking, members: list[Member]) -> None:
+def check_ignored(checking: Checking, members: list[CheckedGroup]) -> None:
     """Say once what an ordinary user's manager leaves out."""
     if checking.privileged:
         return

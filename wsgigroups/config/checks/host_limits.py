@@ -11,13 +11,13 @@ from wsgigroups.config.units import approximate_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsgigroups.config.checks.host_checking import Checking, Member
+    from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
     from wsgigroups.config.source import Path
 
 _THREADS_BESIDE = 2  # of a daemon, besides those for requests: the main thread and the monitor
 
 
-def check_listen(checking: Checking, member: Member) -> None:
+def check_listen(checking: Checking, member: CheckedGroup) -> None:
     """Addresses and the queue behind them."""
     group = member.group
     limits = checking.host.limits()
@@ -44,17 +44,17 @@ def _check_address(checking: Checking, path: Path, address: addresses.Address, f
         checking.add("WG0620", path, f"port {address.port} needs root: those from {first_port} on do not", None)
 
 
-def check_limits(checking: Checking, members: Sequence[Member]) -> None:
+def check_limits(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     """All groups together: threads of a user, memory of the machine."""
     limits = checking.host.limits()
     _check_threads(checking, members, limits["nproc"])
     _check_memory(checking, members, limits["memory_bytes"])
 
 
-def _check_threads(checking: Checking, members: Sequence[Member], limit: int | None) -> None:
+def _check_threads(checking: Checking, members: Sequence[CheckedGroup], limit: int | None) -> None:
     if limit is None:
         return
-    by_user: dict[str, list[Member]] = {}
+    by_user: dict[str, list[CheckedGroup]] = {}
     for member in members:
         if member.identity is not None or not checking.privileged:
             by_user.setdefault(member.user_name if checking.privileged else "", []).append(member)
@@ -71,7 +71,7 @@ def _check_threads(checking: Checking, members: Sequence[Member], limit: int | N
             checking.add("WG0615", path, message, "raise the limit, or lower threads or processes")
 
 
-def _check_memory(checking: Checking, members: Sequence[Member], memory_bytes: int | None) -> None:
+def _check_memory(checking: Checking, members: Sequence[CheckedGroup], memory_bytes: int | None) -> None:
     limited = [member for member in members if member.group.memory_limit]
     if memory_bytes is None or not limited:
         return

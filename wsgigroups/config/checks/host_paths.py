@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from wsgigroups.config.diagnostics import suggestion
 
 if TYPE_CHECKING:
-    from wsgigroups.config.checks.host_checking import Checking, Member
+    from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
     from wsgigroups.config.source import Path
 
 
-def check_paths(checking: Checking, member: Member) -> None:
+def check_paths(checking: Checking, member: CheckedGroup) -> None:
     """Everything the group names has to be there, and its user has to get at it."""
     group = member.group
     for i, directory in enumerate(group.python_path):
@@ -44,7 +44,7 @@ def check_static(checking: Checking) -> None:
             checking.attempt(check)
 
 
-def _directory(checking: Checking, member: Member, path: Path, directory: str, code: str, purpose: str) -> None:
+def _directory(checking: Checking, member: CheckedGroup, path: Path, directory: str, code: str, purpose: str) -> None:
     def check() -> None:
         kind = checking.host.path(directory)
         if kind is None:
@@ -73,7 +73,7 @@ def _hidden(checking: Checking, directory: str) -> bool:
     return checking.host.path(parent) == "directory" and checking.host.blocked("use", parent, None) is not None
 
 
-def _environment_file(checking: Checking, member: Member, i: int, file: str) -> None:
+def _environment_file(checking: Checking, member: CheckedGroup, i: int, file: str) -> None:
     path: Path = (*member.path, "environment-files", i)
     kind = checking.host.path(file)
     if kind is None:
@@ -84,7 +84,7 @@ def _environment_file(checking: Checking, member: Member, i: int, file: str) -> 
         checking.add("WG0618", path, f"this user cannot read {file}", None)
 
 
-def _locale(checking: Checking, member: Member, option: str, value: str) -> None:
+def _locale(checking: Checking, member: CheckedGroup, option: str, value: str) -> None:
     known = checking.host.locales()
     if not known or value in ("C", "POSIX") or _plain(value) in {_plain(name) for name in known}:
         return

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.diagnostics import did_you_mean
-from wsgigroups.config.host.interface import Application
+from wsgigroups.config.host.interface import SoughtApplication
 from wsgigroups.config.interpreters import LEAST_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wsgigroups.config.checks.host_checking import Checking, Member
+    from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
     from wsgigroups.config.source import Path
 
 
-def check_interpreter(checking: Checking, member: Member) -> None:
+def check_interpreter(checking: Checking, member: CheckedGroup) -> None:
     """python-home: there, new enough, and usable by the user it is for."""
     home = member.group.python_home
     path: Path = (*member.path, "python-home") if home else member.path
@@ -46,7 +46,7 @@ def check_interpreter(checking: Checking, member: Member) -> None:
             return
 
 
-def applications_of(checking: Checking, member: Member) -> Iterator[tuple[Path, Application]]:
+def applications_of(checking: Checking, member: CheckedGroup) -> Iterator[tuple[Path, SoughtApplication]]:
     """The group's own application and those of mounts that lead to it."""
     group = member.group
     entries: list[tuple[Path, str | None, str | None, str]] = []
@@ -63,19 +63,22 @@ def applications_of(checking: Checking, member: Member) -> Iterator[tuple[Path, 
     for path, app, script, name in entries:
         if app is not None:
             where: Path = (*path, "app")
-            yield where, Application("callable", app, "", group.python_home or "", tuple(directories), identity)
+            yield where, SoughtApplication("callable", app, "", group.python_home or "", tuple(directories), identity)
         if script is not None:
             where = (*path, "script")
-            yield where, Application("script", script, name, group.python_home or "", tuple(directories), identity)
+            yield (
+                where,
+                SoughtApplication("script", script, name, group.python_home or "", tuple(directories), identity),
+            )
 
 
-def check_applications(checking: Checking, member: Member) -> None:
+def check_applications(checking: Checking, member: CheckedGroup) -> None:
     """Scripts and modules: there, readable, compiling, with the callable in them."""
     for path, application in applications_of(checking, member):
         checking.attempt(lambda path=path, application=application: _check(checking, member, path, application))  # type: ignore[misc]
 
 
-def _check(checking: Checking, member: Member, path: Path, application: Application) -> None:
+def _check(checking: Checking, member: CheckedGroup, path: Path, application: SoughtApplication) -> None:
     if application.kind == "script":
         kind = checking.host.path(application.target)
         if kind is None:
@@ -94,7 +97,7 @@ def _check(checking: Checking, member: Member, path: Path, application: Applicat
         _report(checking, path, application, checking.host.application(application))
 
 
-def _report(checking: Checking, path: Path, application: Application, answer: dict[str, Any]) -> None:
+def _report(checking: Checking, path: Path, application: SoughtApplication, answer: dict[str, Any]) -> None:
     problem = answer.get("problem")
     message = str(answer.get("message", ""))[:300]
     file = str(answer.get("file") or application.target)

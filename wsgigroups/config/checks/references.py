@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.checks.listening import check_addresses, check_names, server_name
 from wsgigroups.config.diagnostics import Finding, did_you_mean, path_text
-from wsgigroups.config.limits import MAXIMUM_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ from wsgigroups.config.units import format_duration as text
 
 if TYPE_CHECKING:
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Server
+    from wsgigroups.config.models.site import ServerDefaults
 
 STUCK_SHUTDOWN_S = 5.0  # what the manager gives a stuck process where shutdown-timeout is 0 (lifecycle.step)
 _EXIT_S = 1.0  # and one second for the exit itself
@@ -17,7 +17,7 @@ _EXIT_S = 1.0  # and one second for the exit itself
 Found = Iterator[tuple[str, str, str, str | None]]  # code, option, message, hint
 
 
-def check_queue(group: Group, server: Server) -> Found:
+def check_queue(group: Group, server: ServerDefaults) -> Found:
     """How long a request may wait before it runs."""
     socket_s, queue_s, connect_s = socket_timeout(group, server), group.queue_timeout, group.connect_timeout
     if queue_s and socket_s and queue_s > socket_s:
@@ -42,7 +42,7 @@ def check_queue(group: Group, server: Server) -> Found:
         )
 
 
-def check_requests(group: Group, server: Server) -> Found:
+def check_requests(group: Group, server: ServerDefaults) -> Found:
     """How long a request may run."""
     limit_s, threads = group.request_timeout, group.threads
     if group.interrupt_timeout and not limit_s:
@@ -71,7 +71,7 @@ def check_requests(group: Group, server: Server) -> Found:
         )
 
 
-def check_endings(group: Group, _server: Server) -> Found:
+def check_endings(group: Group, _server: ServerDefaults) -> Found:
     """How long a process takes to leave, and when it has to."""
     graceful_s, shutdown_s, interval_s = group.graceful_timeout, group.shutdown_timeout, group.restart_interval
     deadlock_s = group.deadlock_timeout
@@ -127,7 +127,7 @@ def check_endings(group: Group, _server: Server) -> Found:
         )
 
 
-def socket_timeout(group: Group, server: Server) -> float:
+def socket_timeout(group: Group, server: ServerDefaults) -> float:
     """What holds for the group: its own, or that of [server]."""
     return group.socket_timeout if group.is_set("socket_timeout") else server.timeout
 

@@ -14,7 +14,7 @@ class UnknownError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Viewer:
     """Whose eyes a check has; numbers."""
 
     uid: int
@@ -26,7 +26,7 @@ class Identity:
         return f"{self.uid}:{self.gid}:{','.join(map(str, self.groups))}"
 
     @classmethod
-    def of_key(cls, key: str) -> Identity:
+    def of_key(cls, key: str) -> Viewer:
         """The reverse of `key`."""
         uid, gid, groups = key.split(":")
         return cls(int(uid), int(gid), tuple(int(item) for item in groups.split(",") if item))
@@ -38,12 +38,12 @@ class Host(Protocol):
     def ask(self, question: str, *arguments: str) -> Any:
         """Answer a question. Raises UnknownError."""
 
-    def prepare(self, applications: list[Application]) -> None:
+    def prepare(self, applications: list[SoughtApplication]) -> None:
         """Get ready to be asked about all of these; a chance to look at them together."""
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class SoughtApplication:
     """One script or callable to look for, in the interpreter of its group and with the eyes of its user."""
 
     kind: str  # "script" or "callable"
@@ -51,7 +51,7 @@ class Application:
     callable_object: str
     python_home: str  # "" for the manager's own interpreter
     directories: tuple[str, ...]  # searched before the environment's own
-    identity: str  # Identity.key, "" for whoever checks
+    identity: str  # Viewer.key, "" for whoever checks
 
     def key(self) -> str:
         """As one text, for questions."""
@@ -66,7 +66,7 @@ class Asking:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def prepare(self, applications: list[Application]) -> None:
+    def prepare(self, applications: list[SoughtApplication]) -> None:
         """Look at these together."""
         self._host.prepare(applications)
 
@@ -106,7 +106,7 @@ class Asking:
         found: str | None = self._host.ask("path", path)
         return found
 
-    def blocked(self, purpose: str, path: str, identity: Identity | None) -> str | None:
+    def blocked(self, purpose: str, path: str, identity: Viewer | None) -> str | None:
         """What keeps an identity (None: who checks) from a purpose ("use", "read", "write"); None if nothing does."""
         found: str | None = self._host.ask("blocked", purpose, path, identity.key() if identity else "")
         return found
@@ -121,7 +121,7 @@ class Asking:
         found: dict[str, Any] = self._host.ask("interpreter", python_home)
         return found
 
-    def application(self, application: Application) -> dict[str, Any]:
+    def application(self, application: SoughtApplication) -> dict[str, Any]:
         """What the interpreter said of it, see `probe.py`: problem (None, "syntax", …) with message, line, names."""
         found: dict[str, Any] = self._host.ask("application", application.key())
         return found

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wsgigroups.config.host.interface import Application, Identity, UnknownError
+from wsgigroups.config.host.interface import SoughtApplication, UnknownError, Viewer
 from wsgigroups.config.interpreters import can_execute, can_read, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
 
@@ -39,9 +39,9 @@ class RealHost:
             known[key] = getattr(self, f"_{question}")(*arguments)
         return known[key]
 
-    def prepare(self, applications: list[Application]) -> None:
+    def prepare(self, applications: list[SoughtApplication]) -> None:
         """Start each interpreter once per identity for all that it shall look at."""
-        together: dict[tuple[str, str], list[Application]] = {}
+        together: dict[tuple[str, str], list[SoughtApplication]] = {}
         for application in applications:
             together.setdefault((application.python_home, application.identity), []).append(application)
         for (python_home, identity), members in together.items():
@@ -109,7 +109,7 @@ class RealHost:
         if not identity_key:
             mode = {"use": os.X_OK, "read": os.R_OK, "write": os.W_OK | os.X_OK}[purpose]
             return None if os.access(path, mode) else path
-        identity = Identity.of_key(identity_key)
+        identity = Viewer.of_key(identity_key)
         who = (identity.uid, identity.gid, identity.groups)
         if purpose == "write":
             found = can_execute(Path(path), *who)
@@ -156,7 +156,7 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _may_write(path: str, identity: Identity) -> bool:
+def _may_write(path: str, identity: Viewer) -> bool:
     try:
         found = os.stat(path)
     except OSError:
@@ -191,7 +191,9 @@ def _local_v6() -> list[str]:
     return [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines if line.strip()]
 
 
-def _probe(interpreter: dict[str, Any], identity_key: str, applications: list[Application]) -> list[dict[str, Any]]:
+def _probe(
+    interpreter: dict[str, Any], identity_key: str, applications: list[SoughtApplication]
+) -> list[dict[str, Any]]:
     """Ask the interpreter. As root always as the group's user: what it finds belongs to a tenant."""
     if "error" in interpreter:
         return _unchecked(applications, "its interpreter cannot be used")
@@ -199,7 +201,7 @@ def _probe(interpreter: dict[str, Any], identity_key: str, applications: list[Ap
     if os.geteuid() == 0:
         if not identity_key:
             return _unchecked(applications, "root looks at no application, and the group's user is not known")
-        identity = Identity.of_key(identity_key)
+        identity = Viewer.of_key(identity_key)
         who = {"user": identity.uid, "group": identity.gid, "extra_groups": list(identity.groups)}
     questions = [
         {
@@ -248,5 +250,5 @@ def _bounded() -> None:
 _LIBC = ctypes.CDLL(None)
 
 
-def _unchecked(applications: list[Application], why: str) -> list[dict[str, Any]]:
+def _unchecked(applications: list[SoughtApplication], why: str) -> list[dict[str, Any]]:
     return [{"problem": "unchecked", "message": why} for _ in applications]

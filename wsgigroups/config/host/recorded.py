@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.config.host.interface import Application, UnknownError
+from wsgigroups.config.host.interface import SoughtApplication, UnknownError
 from wsgigroups.config.reading import Problem, read_text
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -37,7 +37,7 @@ class RecordedHost:
             raise UnknownError(f"{question} {' '.join(arguments)}")
         return known[key]
 
-    def prepare(self, applications: list[Application]) -> None:
+    def prepare(self, applications: list[SoughtApplication]) -> None:
         """Nothing to do: answers are there or not."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
+from wsgigroups.config.models.requests import RequestOptions
 from wsgigroups.config.models.traffic import ConnectionOptions, LimitOptions, ObservationOptions, QueueOptions
 from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, PythonOptions
 
@@ -13,6 +14,7 @@ class Group(
     ObservationOptions,
     LimitOptions,
     ConnectionOptions,
+    RequestOptions,
     QueueOptions,
     EndingOptions,
     StuckOptions,

@@ -29,7 +29,7 @@ _ROUTES = "the gateway is told its new routes"
 _IDENTITY = "a process takes its identity when it starts"
 
 
-class Server(OptionModel):
+class ServerDefaults(OptionModel):
     """`[server]`: what Apache's server configuration gave its daemons."""
 
     user: OrdinaryUser | None = option(

@@ -1,4 +1,4 @@
-"""What each route does. Thin: checks the body, asks the manager, returns plain data.
+"""What each route does. Thin: asks the manager, returns a document. What arrives here fits its type (requests.py).
 
 Runs in the manager's only thread.
 """
@@ -8,22 +8,43 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wsgigroups.config import Configuration
-from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager import core, model, views
+from wsgigroups.manager.control.requests import (
+    ChangePath,
+    ChangeQuery,
+    ConfigurationBody,
+    GroupsBody,
+    NoParameters,
+    Parameters,
+    RollbackBody,
+    ScaleBody,
+    ShutdownBody,
+)
+from wsgigroups.manager.documents import (
+    BegunDocument,
+    ChangeDocument,
+    HistoryDocument,
+    PlanDocument,
+    RevisionDocument,
+    StatusDocument,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.manager.applying import Applying
 
-MAXIMUM_WAIT_S = 60.0
+P = TypeVar("P", bound=Parameters)
+Q = TypeVar("Q", bound=Parameters)
+B = TypeVar("B", bound=Parameters)
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Peer:
     """Who calls, as the kernel says."""
 
     uid: int
@@ -31,131 +52,112 @@ class Caller:
     pid: int
 
 
+@dataclass(frozen=True)
+class Call(Generic[P, Q, B]):
+    """One request, read: path, query and body as the route's types."""
+
+    peer: Peer
+    path: P
+    query: Q
+    body: B
+
+
+Plain = Call[NoParameters, NoParameters, NoParameters]
+OfGroups = Call[NoParameters, NoParameters, GroupsBody]
+OfConfiguration = Call[NoParameters, NoParameters, ConfigurationBody]
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """The routes' methods; each takes the caller, the path's values, the query and the body."""
+    """The routes' methods."""
 
     applying: Applying
     started_at: float
     end: Callable[[], None]
 
-    async def status(self, _call: Call) -> dict[str, Any]:
+    async def status(self, _call: Plain) -> StatusDocument:
         return views.status(self.applying.shell, self.started_at)
 
-    async def history(self, _call: Call) -> dict[str, Any]:
-        return {"schema_version": 1, "revisions": self.applying.store.history()}
+    async def history(self, _call: Plain) -> HistoryDocument:
+        found = self.applying.store.history()
+        return HistoryDocument(revisions=[RevisionDocument.model_validate(item) for item in found])
 
-    async def change(self, call: Call) -> dict[str, Any]:
-        shell = self.applying.shell
-        number = _integer(call.path.get("id", ""))
-        wait_s = min(float(call.query.get("wait_s", "0") or 0), MAXIMUM_WAIT_S)
-        change = shell.state.changes.get(number)
-        if change is None:
-            raise WsgigroupsError(f"cannot find change {number}")
-        seen = call.query.get("seen")
-        view = views.change_view(shell, change)
-        until = asyncio.get_running_loop().time() + wait_s
+    async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
+        view = self._change(call.path.id)
+        until = asyncio.get_running_loop().time() + call.query.wait_s
         # answers when the change moves: the caller says what it has seen, so that nothing between calls is missed
-        while not view["finished"] and _digest(view) == seen:
+        while not view.finished and view.seen == call.query.seen:
             left_s = until - asyncio.get_running_loop().time()
             if left_s <= 0:
                 break
             try:
-                await asyncio.wait_for(shell.changed.wait(), left_s)
+                await asyncio.wait_for(self.applying.shell.changed.wait(), left_s)
             except asyncio.TimeoutError:
                 break
-            view = views.change_view(shell, shell.state.changes[number])
-        return {**view, "seen": _digest(view)}
+            view = self._change(call.path.id)
+        return view
 
-    async def plan(self, call: Call) -> dict[str, Any]:
-        return self.applying.plan(_configuration(call.body)).to_json()
+    async def plan(self, call: OfConfiguration) -> PlanDocument:
+        found = self.applying.plan(Configuration.from_document(call.body.configuration))
+        return PlanDocument.model_validate(found.to_json())
 
-    async def apply(self, call: Call) -> dict[str, Any]:
-        change = await self.applying.apply(_configuration(call.body), by=f"uid {call.caller.uid}")
-        return {"change": change.id if change else None, "revision": self.applying.shell.state.revision}
+    async def apply(self, call: OfConfiguration) -> BegunDocument:
+        configuration = Configuration.from_document(call.body.configuration)
+        return self._begun(await self.applying.apply(configuration, by=f"uid {call.peer.uid}"))
 
-    async def rollback(self, call: Call) -> dict[str, Any]:
-        number = call.body.get("revision")
+    async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
+        number = call.body.revision
         if number is None:
             number = self.applying.shell.state.revision - 1
-        document = self.applying.store.document(_integer(number))
-        change = await self.applying.apply(
-            Configuration.from_document(document), by=f"uid {call.caller.uid}, rollback to {number}", kind="rollback"
-        )
-        return {"change": change.id if change else None, "revision": self.applying.shell.state.revision}
+        configuration = Configuration.from_document(self.applying.store.document(number))
+        by = f"uid {call.peer.uid}, rollback to {number}"
+        return self._begun(await self.applying.apply(configuration, by=by, kind="rollback"))
 
-    async def start(self, call: Call) -> dict[str, Any]:
+    async def start(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Start(self._groups(call)))
 
-    async def stop(self, call: Call) -> dict[str, Any]:
+    async def stop(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Stop(self._groups(call)))
 
-    async def restart(self, call: Call) -> dict[str, Any]:
+    async def restart(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Restart(self._groups(call)))
 
-    async def reload(self, call: Call) -> dict[str, Any]:
+    async def reload(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Reload(self._groups(call)))
 
-    async def scale(self, call: Call) -> dict[str, Any]:
-        counts = call.body.get("processes")
-        if not isinstance(counts, dict) or not counts:
-            raise _bad("processes names no group")
-        for name, count in counts.items():
-            if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 1024:
-                raise _bad(f"{count!r} is no number of processes for {name!r}: 1 to 1024")
-        core.check_groups(self.applying.shell.state, counts)
-        return self._act(model.Scale(counts))
+    async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
+        core.check_groups(self.applying.shell.state, call.body.processes)
+        return self._act(model.Scale(call.body.processes))
 
-    async def shutdown(self, call: Call) -> dict[str, Any]:
-        answer = self._act(model.Shutdown(bool(call.body.get("now"))))
+    async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
+        answer = self._act(model.Shutdown(call.body.now))
         self.end()
         return answer
 
-    def _groups(self, call: Call) -> tuple[str, ...]:
-        names = call.body.get("groups")
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise _bad("groups names no group")
-        core.check_groups(self.applying.shell.state, names)
-        return tuple(dict.fromkeys(names))
+    def _change(self, number: int) -> ChangeDocument:
+        change = self.applying.shell.state.changes.get(number)
+        if change is None:  # never was, or is no longer among those that are kept
+            raise WsgigroupsError(f"cannot find change {number}")
+        view = views.change_view(self.applying.shell, change)
+        return view.model_copy(update={"seen": _digest(view)})
 
-    def _act(self, event: model.Event) -> dict[str, Any]:
+    def _groups(self, call: OfGroups) -> tuple[str, ...]:
+        core.check_groups(self.applying.shell.state, call.body.groups)
+        return tuple(dict.fromkeys(call.body.groups))
+
+    def _act(self, event: model.Event) -> BegunDocument:
         number = self.applying.shell.state.next_change
         self.applying.shell.dispatch(event)
         self.applying.save()
-        return {"change": number, "revision": self.applying.shell.state.revision}
+        return BegunDocument(change=number, revision=self.applying.shell.state.revision)
+
+    def _begun(self, change: model.Change | None) -> BegunDocument:
+        return BegunDocument(change=change.id if change else None, revision=self.applying.shell.state.revision)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, taken apart."""
-
-    caller: Caller
-    path: dict[str, str]
-    query: dict[str, str]
-    body: dict[str, Any]
-
-
-def _bad(what: str) -> WsgigroupsError:
-    return WsgigroupsError(f"cannot use this request: {what}", exit_code=ExitCode.USAGE)
-
-
-def _integer(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise _bad(f"{value!r} is no number") from None
-
-
-def _configuration(body: dict[str, Any]) -> Configuration:
-    document = body.get("configuration")
-    if not isinstance(document, dict):
-        raise _bad("there is no configuration in it")
-    return Configuration.from_document(document)
-
-
-def _digest(view: dict[str, Any]) -> str:
+def _digest(view: ChangeDocument) -> str:
     """A short text that changes when the view does."""
-    groups = sorted(view["groups"].items())
-    parts = [f"{n}={g['state']}:{g['ready']}/{g['wanted']}-{g['leaving']}" for n, g in groups]
-    states = [f"{p['life']}{p['state'][0]}" for _n, g in groups for p in g["processes"]]
-    return hashlib.sha256(f"{view['outcome']};{parts};{states}".encode()).hexdigest()[:16]
+    groups = sorted(view.groups.items())
+    parts = [f"{n}={g.state}:{g.ready}/{g.wanted}-{g.leaving}" for n, g in groups]
+    states = [f"{p.life}{p.state[0]}" for _n, g in groups for p in g.processes]
+    return hashlib.sha256(f"{view.outcome};{parts};{states}".encode()).hexdigest()[:16]

@@ -5,7 +5,6 @@ Runs in the manager's only thread.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import struct
@@ -14,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager.control.handlers import Call, Caller, Handlers
+from wsgigroups.manager.control.answering import always_a_document, answer
+from wsgigroups.manager.control.handlers import Call, Handlers, Peer
+from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from wsgigroups.manager.documents import Document
+
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
-_HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PERMITTED: 403}
 
 
 class ControlServer:
@@ -37,7 +39,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover."""
-        app = web.Application(client_max_size=MAXIMUM_BODY_BYTES)
+        app = web.Application(client_max_size=MAXIMUM_BODY_BYTES, middlewares=[always_a_document(self._log)])
         for route in ROUTES:
             app.router.add_route(route.method, route.path, self._serve(route))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -57,28 +59,25 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
-        handler: Callable[[Call], Awaitable[dict[str, Any]]] = getattr(self._handlers, route.handler)
+        handler: Callable[[Call[Any, Any, Any]], Awaitable[Document]] = getattr(self._handlers, route.handler)
 
         async def serve(request: web.Request) -> web.Response:
-            try:
-                caller = self._caller(request, route)
-                body = await _body(request) if route.body is not None else {}
-                answer = await handler(Call(caller, dict(request.match_info), dict(request.query), body))
-            except WsgigroupsError as error:
-                content = {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
-                return web.json_response(content, status=_HTTP_STATUS.get(error.exit_code, 409))
-            return web.json_response(answer)
+            peer = self._peer(request, route)
+            in_path = read_texts(route.in_path, "path", dict(request.match_info))
+            query = read_texts(route.query, "query", _once(request))
+            body = read_body(route.body, await request.read()) if route.body else NoParameters()
+            return answer(await handler(Call(peer, in_path, query, body)))
 
         return serve
 
-    def _caller(self, request: web.Request, route: Route) -> Caller:
+    def _peer(self, request: web.Request, route: Route) -> Peer:
         sock = request.get_extra_info("socket")
         pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        caller = Caller(uid, gid, pid)
+        peer = Peer(uid, gid, pid)
         if uid in (0, os.geteuid()):
-            return caller
+            return peer
         if route.access is Access.READ and self._read_gid is not None and self._read_gid in _groups(sock, gid):
-            return caller
+            return peer
         self._log("warning", f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
         raise WsgigroupsError(
             f"cannot {route.handler}: uid {uid} is neither root nor the manager's user",
@@ -96,11 +95,10 @@ def _groups(sock: socket.socket, gid: int) -> set[int]:
     return {gid, *struct.unpack(f"{len(raw) // 4}I", raw)}
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read() or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise WsgigroupsError(f"cannot read the request's body: {error}", exit_code=ExitCode.USAGE) from None
-    if not isinstance(body, dict):
-        raise WsgigroupsError("cannot use the request's body: it is no object", exit_code=ExitCode.USAGE)
-    return body
+def _once(request: web.Request) -> dict[str, str]:
+    """The query's values by name. Raises WsgigroupsError (usage) for a name that stands there twice."""
+    values = dict(request.query)
+    if len(values) != len(request.query):
+        twice = next(name for name in values if len(request.query.getall(name)) > 1)
+        raise WsgigroupsError(f"cannot use this request: query.{twice}: given twice", exit_code=ExitCode.USAGE)
+    return values

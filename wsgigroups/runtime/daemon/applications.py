@@ -15,7 +15,7 @@ from ..wire import spec as wire
 from . import script
 from .failure import StepError
 from .loading import Loading
-from .script import ForbiddenError, Rules
+from .script import ForbiddenError, ScriptRules
 from .target import Application, load_callable
 
 Environ = Dict[str, Any]
@@ -24,7 +24,7 @@ _RELOAD_CHECK_NS = 1_000_000_000
 
 
 def build(
-    spec: wire.Spec, rules: Rules, log: Log, changed: Callable[[str], None], loading: Optional[Loading] = None
+    spec: wire.Spec, rules: ScriptRules, log: Log, changed: Callable[[str], None], loading: Optional[Loading] = None
 ) -> Application:
     """Load (eager) or prepare (lazy) every application. Raises StepError("import").
 
@@ -42,7 +42,7 @@ def build(
 def _one(
     spec: wire.Spec,
     item: wire.Application,
-    rules: Rules,
+    rules: ScriptRules,
     log: Log,
     changed: Callable[[str], None],
     loading: Loading,
@@ -103,7 +103,7 @@ class Lazy:
 class Guarded:
     """script-user and script-group, tested on the opened file at each request; 403 when the test fails."""
 
-    def __init__(self, path: str, application: Application, rules: Rules, log: Log) -> None:
+    def __init__(self, path: str, application: Application, rules: ScriptRules, log: Log) -> None:
         self._path = path
         self._application = application
         self._rules = rules

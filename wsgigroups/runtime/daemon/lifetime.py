@@ -22,7 +22,7 @@ from ..wire.exits import STEPS
 from ..wire.spec import Spec
 from .ending import run_exit_functions
 from .reporter import Reporter
-from .script import Rules
+from .script import ScriptRules
 from .stacks import other_stacks
 from .title import set_title
 
@@ -53,10 +53,10 @@ class Lifetime:
         self._changed_script: Optional[str] = None  # likewise
         self._all_shut = False  # likewise
         self._server: Server
-        self._rules: Rules
+        self._rules: ScriptRules
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
 
-    def start(self, server: Server, rules: Rules) -> None:
+    def start(self, server: Server, rules: ScriptRules) -> None:
         """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises."""
         self._server = server
         self._rules = rules

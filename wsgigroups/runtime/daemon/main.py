@@ -20,12 +20,12 @@ from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Spec
-from . import applications, descriptors, interpreter, limits, privileges, surroundings
+from . import applications, descriptors, interpreter, privileges, resources, surroundings
 from .failure import StepError, step
 from .lifetime import Lifetime
 from .loading import Loading
 from .reporter import Reporter, SpecError
-from .script import Rules
+from .script import ScriptRules
 from .title import set_title
 
 # All stacks to the log, written by C without the GIL: for a process that is given up, since to walk over the stacks of
@@ -69,7 +69,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
         _furnish(spec, log)
     lifetime = Lifetime(spec, reporter, board, log)
     pid = os.getpid()
-    rules = Rules(spec.script_user, spec.script_group)
+    rules = ScriptRules(spec.script_user, spec.script_group)
     with step("import", "load the applications"):
         application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
     if os.getpid() != pid:
@@ -88,15 +88,17 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> None:
     if os.getsid(0) != os.getpid():
         raise StepError("session", "cannot start a session: the process has none of its own")
     privileges.refuse_root(spec.identity)
-    limits.set_limits(spec.rlimits)
-    limits.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
-    limits.set_oom_score(spec.oom_score_adj)
+    resources.set_limits(spec.rlimits)
+    resources.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
+    resources.set_oom_score(spec.oom_score_adj)
     descriptors.keep_only(kept)
     witness = privileges.Witness()
     was = os.geteuid(), os.getegid()
     if spec.chroot is not None:
         privileges.enter_chroot(spec.chroot)
+    privileges.leave_keyring()
     privileges.become(spec.identity)
+    privileges.own_keyring()
     with step("proof", "prove that the privileges are gone"):
         privileges.prove(spec.identity, was, witness)
     privileges.forbid_new_privileges(witness)

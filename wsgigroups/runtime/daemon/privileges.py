@@ -7,6 +7,7 @@ OpenSSH's permanently_set_uid, which tries to come back.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Callable, Dict, List, Optional, Tuple
 
@@ -62,6 +63,38 @@ def refuse_root(identity: Optional[Identity]) -> None:
     for group in (identity.gid, *identity.groups):
         if not 0 < group < _UNCHANGED:
             raise StepError("group", "cannot run with gid %d" % group)
+
+
+def leave_keyring() -> None:
+    """Leave the session keyring of whoever started the manager, whose keys its possessor may read and overwrite.
+
+    To be called twice: before `become`, so that nothing stands in the way, and after it, so that the keyring is the
+    new user's. Raises StepError("keyring"). A kernel without keyrings has nothing to protect.
+    """
+    with step("keyring", "leave the session keyring"):
+        try:
+            inherited = kernel.session_keyring()
+            joined = kernel.join_new_session_keyring()
+            present = kernel.session_keyring()
+        except OSError as error:
+            if error.errno == errno.ENOSYS:
+                return
+            raise
+    if joined == inherited or present != joined:
+        raise StepError("keyring", "cannot leave the session keyring: the process is in %d still" % present)
+
+
+def own_keyring() -> None:
+    """Have a keyring that belongs to the new user; one that has no quota left keeps the empty one of `leave_keyring`.
+
+    Raises StepError("keyring").
+    """
+    with step("keyring", "join a keyring of its own"):
+        try:
+            kernel.join_new_session_keyring()
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EDQUOT):
+                raise
 
 
 def become(identity: Optional[Identity]) -> None:

@@ -24,7 +24,7 @@ class ForbiddenError(Exception):
     """The script-user or script-group test that failed, as a sentence."""
 
 
-class Rules:
+class ScriptRules:
     """Whose script files may run: numbers or None, at most one of them set. May be changed while requests run."""
 
     def __init__(self, user: Optional[int], group: Optional[int]) -> None:
@@ -51,7 +51,7 @@ class Rules:
                 raise ForbiddenError("%s is writable by everybody (mode %04o)" % (what, mode))
 
 
-def open_checked(path: str, rules: Rules) -> int:
+def open_checked(path: str, rules: ScriptRules) -> int:
     """Open the script after testing it and its directory. Raises ForbiddenError, OSError.
 
     The directory is opened first and the file in it by its name, so that what was tested is what is read.
@@ -77,7 +77,7 @@ def open_checked(path: str, rules: Rules) -> int:
     return fd
 
 
-def check(path: str, rules: Rules) -> None:
+def check(path: str, rules: ScriptRules) -> None:
     """Test without reading. Raises ForbiddenError, OSError."""
     os.close(open_checked(path, rules))
 
@@ -96,7 +96,7 @@ def module_name(path: str) -> str:
     return "_wsgigroups_" + importlib.util.source_hash(os.path.abspath(path).encode("utf-8", "surrogateescape")).hex()
 
 
-def load_script(path: str, callable_object: str, rules: Rules) -> Application:
+def load_script(path: str, callable_object: str, rules: ScriptRules) -> Application:
     """Compile and run the file, find its callable. Raises StepError("import"), ForbiddenError."""
     attribute = parse_attribute(callable_object)
     try:

@@ -21,8 +21,8 @@ from ..daemon.main import run as run_daemon
 from ..log import never_blocking
 from ..wire import exits
 from . import warm
+from .arguments import Options, UsageError, parse
 from .loop import Spawner
-from .options import Options, UsageError, parse
 
 _USAGE = 64  # EX_USAGE of sysexits.h
 _IGNORED = (

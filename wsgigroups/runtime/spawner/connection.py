@@ -5,16 +5,14 @@ Runs in the spawner's only thread. Must never block, and must stay bounded when 
 
 from __future__ import annotations
 
-import array
-import errno
 import os
 import socket
 import struct
-from collections import deque
-from typing import Deque, List, Sequence, Tuple
+from typing import List, Sequence
 
-from ..wire.frames import Frame, Receiver, encode, receive_some
+from ..wire.frames import Frame, Receiver, receive_some
 from ..wire.messages import Message
+from ..wire.sender import Sender, SendError
 
 MAXIMUM_QUEUED_BYTES = 8 * 1024 * 1024  # the inventory of some ten thousand processes
 _PEER_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid (unix(7))
@@ -31,36 +29,14 @@ def peer_uid(sock: socket.socket) -> int:
     return int(uid)
 
 
-class _Outgoing:
-    """A frame that is not wholly sent; owns duplicates of its descriptors until they are."""
-
-    def __init__(self, data: bytes, fds: Sequence[int]) -> None:
-        self.data = memoryview(data)
-        self.fds: List[int] = []
-        try:
-            for fd in fds:
-                self.fds.append(os.dup(fd))
-        except OSError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        for fd in self.fds:
-            os.close(fd)
-        self.fds = []
-
-
-class Connection:
-    """A manager that passed the check of its uid; `greeted` once its Hello has come."""
+class ManagerConnection:
+    """A manager that passed the check of its uid."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._receiver = Receiver()
-        self._queue: Deque[_Outgoing] = deque()
-        self._queued_bytes = 0
-        self.greeted = False
-        self.starved = False  # too many descriptors in flight: try again a little later, polling would spin
+        self._sender = Sender(sock, MAXIMUM_QUEUED_BYTES)
 
     def fileno(self) -> int:
         """Return the descriptor, for poll."""
@@ -69,46 +45,33 @@ class Connection:
     @property
     def wants_to_write(self) -> bool:
         """Whether something is queued that the socket may take now."""
-        return bool(self._queue) and not self.starved
+        return self._sender.wants_to_write
+
+    @property
+    def starved(self) -> bool:
+        """Whether too many descriptors are in flight: to be tried again a little later."""
+        return self._sender.starved
 
     @property
     def is_flushed(self) -> bool:
         """Whether everything was handed to the kernel."""
-        return not self._queue
+        return not self._sender.behind
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
-        """Queue and send as much as fits. The descriptors stay the caller's. Raises ConnectionLostError."""
+        """Send, or queue what does not fit. The descriptors stay the caller's. Raises ConnectionLostError."""
         try:
-            outgoing = _Outgoing(encode(message.to_frame(), fds), fds)
-        except OSError as error:
+            self._sender.send(message.to_frame(), fds)
+        except SendError as error:
+            raise ConnectionLostError("cannot write to the manager: %s" % error) from None
+        except OSError as error:  # the next connection gets the whole inventory
             raise ConnectionLostError("cannot duplicate descriptors for the manager: %s" % error) from None
-        self._queue.append(outgoing)
-        self._queued_bytes += len(outgoing.data)
-        self.flush()
-        if self._queued_bytes > MAXIMUM_QUEUED_BYTES:
-            raise ConnectionLostError("the manager does not read: %d bytes are waiting for it" % self._queued_bytes)
 
     def flush(self) -> None:
         """Send what the socket takes. Raises ConnectionLostError."""
-        self.starved = False
-        while self._queue:
-            outgoing = self._queue[0]
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", outgoing.fds).tobytes())]
-            try:
-                sent = self._sock.sendmsg([outgoing.data], rights if outgoing.fds else [])
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                if error.errno == errno.ETOOMANYREFS:  # more descriptors in flight than RLIMIT_NOFILE (unix(7))
-                    self.starved = True
-                    return
-                raise ConnectionLostError("cannot write to the manager: %s" % error) from None
-            outgoing.close()  # they went with the first byte
-            outgoing.data = outgoing.data[sent:]
-            self._queued_bytes -= sent
-            if len(outgoing.data):
-                return
-            self._queue.popleft()
+        try:
+            self._sender.flush()
+        except SendError as error:
+            raise ConnectionLostError("cannot write to the manager: %s" % error) from None
 
     def receive(self) -> List[Frame]:
         """Read once; give the frames that this completed. Raises ConnectionLostError, FrameError."""
@@ -126,12 +89,6 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket and every descriptor in passage."""
-        for outgoing in self._queue:
-            outgoing.close()
-        self._queue.clear()
+        self._sender.close()
         self._receiver.close()
         self._sock.close()
-
-    def names(self) -> Tuple[int, bool]:
-        """Return descriptor and whether it was greeted, for log lines."""
-        return self._sock.fileno(), self.greeted

@@ -10,23 +10,24 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
 import traceback
-from typing import Callable, List, NoReturn, Optional
+from typing import Callable, Dict, List, NoReturn, Optional
 
 from .. import kernel
 from ..log import Log
 from ..wire import messages
-from ..wire.board import WORD
+from ..wire.board import read
 from ..wire.frames import Frame, FrameError
+from ..wire.sender import PAUSE_S
+from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
-from .connection import Connection, ConnectionLostError, peer_uid
+from .connection import ConnectionLostError, ManagerConnection, peer_uid
 from .sessions import kill_session
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
-_PAUSE_MS = 100  # before trying again what the kernel refused for want of descriptors
+_PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
 _NO_REASON = 0
 
 Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns the forked child into a daemon
@@ -41,8 +42,8 @@ class Spawner:
         self._become = become
         self._log = log
         self._registry = Registry()
-        self._connections: List[Connection] = []
-        self._manager: Optional[Connection] = None
+        self._connections: List[ManagerConnection] = []
+        self._manager: Optional[ManagerConnection] = None
         self._retiring = False
         self._accept_paused = False
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -121,9 +122,9 @@ class Spawner:
             sock.close()
             self._log("warning", "refused a connection from uid %d" % uid)
             return
-        self._connections.append(Connection(sock))
+        self._connections.append(ManagerConnection(sock))
 
-    def _exchange(self, connection: Connection) -> None:
+    def _exchange(self, connection: ManagerConnection) -> None:
         connection.flush()
         frames = connection.receive()
         for body, fds in frames:
@@ -132,7 +133,7 @@ class Spawner:
             else:  # an earlier frame of the same read ended it
                 close(fds)
 
-    def _guarded(self, connection: Connection, work: Callable[[], None]) -> None:
+    def _guarded(self, connection: ManagerConnection, work: Callable[[], None]) -> None:
         """Do the work; when it shows that the connection is lost, forget it."""
         try:
             work()
@@ -144,7 +145,7 @@ class Spawner:
             self._log("error", "dropped a manager's connection:\n%s" % traceback.format_exc())
             self._forget(connection)
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: ManagerConnection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
         if connection is self._manager:
@@ -159,7 +160,7 @@ class Spawner:
 
     # Messages
 
-    def _handle(self, connection: Connection, frame: Frame) -> None:
+    def _handle(self, connection: ManagerConnection, frame: Frame) -> None:
         body, fds = frame
         try:
             message = messages.decode(body)
@@ -186,11 +187,10 @@ class Spawner:
             else:
                 self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
 
-    def _greet(self, connection: Connection, hello: messages.Hello) -> None:
+    def _greet(self, connection: ManagerConnection, hello: messages.Hello) -> None:
         if self._manager is not None and self._manager is not connection:
             self._log("notice", "a manager with pid %d took over" % hello.pid)
             self._forget(self._manager)
-        connection.greeted = True
         self._manager = connection
         connection.send(
             messages.Hello(messages.ABI, os.getpid(), self._key, sys.version.split()[0].rstrip("+"), sys.executable)
@@ -274,6 +274,7 @@ class Spawner:
                 continue
             if left:
                 self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
+            words = _words(child.board)
             exited = messages.Exited(
                 life=child.life,
                 pid=pid,
@@ -282,21 +283,21 @@ class Spawner:
                 user_s=usage.ru_utime,
                 system_s=usage.ru_stime,
                 maximum_rss_bytes=usage.ru_maxrss * 1024,
-                reason=_board_reason(child.board),
+                reason=words.get("reason", _NO_REASON) & 0xFFFF,
                 info=child.info,
+                words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
             )
             close(child.descriptors())
             self._registry.ended(exited)
             self._tell(exited)
 
 
-def _board_reason(board: int) -> int:
-    """Return the reason word of a board, an untrusted integer (wire/board.py)."""
+def _words(board: int) -> Dict[str, int]:
+    """Return the words of a board, untrusted integers; none for one that was overwritten."""
     try:
-        raw = os.pread(board, 8, WORD["reason"] * 8)
-    except OSError:
-        return _NO_REASON
-    return struct.unpack("=Q", raw)[0] & 0xFFFF if len(raw) == 8 else _NO_REASON
+        return read(board, 0).values
+    except (OSError, ValueError):
+        return {}
 
 
 def _only_wake(_number: int, _frame: object) -> None:

@@ -3,7 +3,7 @@
 The manager creates it (memfd_create(2), sealed against shrinking and growing), the daemon maps it and writes words,
 the manager reads with pread(2) and never maps it. A tenant can lie on its own board and nowhere else, so everything
 read is an untrusted integer. One writer per word; counters may be torn across words, never within one (aligned
-8-byte stores). Heartbeat and busy words are CLOCK_MONOTONIC nanoseconds.
+8-byte stores). What each word says is in words.py; busy words are CLOCK_MONOTONIC nanoseconds.
 """
 
 from __future__ import annotations
@@ -14,37 +14,12 @@ import os
 import struct
 from typing import Dict
 
+from .words import INDEX
+
 MAGIC = int.from_bytes(b"WSGIGRPS", "little")
 ABI = 1
 
-# Index of each word. One word, one writer: the thread named in the comment.
-WORD: Dict[str, int] = {
-    "magic": 0,
-    "abi": 1,
-    "threads": 2,  # how many busy words follow
-    "state": 3,  # one of STATE; main thread
-    "reason": 4,  # one of REASON: why the daemon is leaving by itself; main thread, before the exit
-    "heartbeat_ns": 5,  # monitor thread, about once a second, needs the GIL
-    "requests_total": 6,  # requests that reached the application and ended
-    "status_1xx": 7,
-    "status_2xx": 8,
-    "status_3xx": 9,
-    "status_4xx": 10,
-    "status_5xx": 11,
-    "received_bytes": 12,
-    "sent_bytes": 13,
-    "queue_time_ns": 14,  # sum over requests: head complete to application called
-    "application_time_ns": 15,  # sum over requests: application called to response complete
-    "requests_active": 16,  # in the application now
-    "requests_queued": 17,  # complete heads waiting for a request thread now
-    "connections": 18,  # accepted and open now
-    "queue_timeouts": 19,  # requests answered 504 because of queue-timeout
-    "refused": 20,  # requests or connections answered 503: no place in the queue within connect-timeout
-    "last_activity_ns": 21,  # a request began or ended
-    "started_total": 22,  # requests handed to the application
-    "aborted": 23,  # connections ended before their response was complete
-    "loading_since_ns": 24,  # when the oldest load that goes on began in a request thread (load = "lazy"), else 0
-}
+WORD = INDEX  # of each word on the board, by its name; one word, one writer (words.py)
 BUSY_WORD = 64  # first busy word; word BUSY_WORD + i is 0 or when request thread i began its request
 MAXIMUM_THREADS = 1024
 

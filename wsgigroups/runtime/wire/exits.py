@@ -27,5 +27,5 @@ STEPS: Dict[str, int] = {
     "interpreter": 215,  # python-home, python-path, python-eggs
     "import": 216,  # the application raised, exited or is missing while it was loaded
     "serving": 217,  # threads or listeners could not be set up; or, later, the request path broke (daemon/lifetime.py)
+    "keyring": 218,  # keyctl: the session keyring of whoever started the manager
 }
-STEP_OF = {code: step for step, code in STEPS.items()}

@@ -42,7 +42,7 @@ class Hello(Message):
 class Keep(Message):
     """Manager to spawner: hold these descriptors for the next manager. Same key again replaces.
 
-    kind "listener": key is the address, fds [socket]. kind "process": key is the life as text, fds
+    kind "listener": key is group and address, fds [socket, pulse]. kind "process": key is the life as text, fds
     [pidfd, manager's end of the channel, read end of the reports, board], without the reports of a daemon that is not
     listened to; only sent for processes that this spawner did not fork.
     """
@@ -114,7 +114,8 @@ class Refused(Message):
 class Exited(Message):
     """Spawner to manager: the process ended and was reaped; what was left of its session was killed before.
 
-    `reason` is the reason word of its board at the end, an untrusted integer (board.REASON); `info` that of its Fork.
+    `reason` is the reason word of its board at the end (board.REASON), `words` has the board's counters by name; both
+    are untrusted integers. `info` is that of its Fork.
     """
 
     life: int
@@ -126,6 +127,7 @@ class Exited(Message):
     maximum_rss_bytes: int = 0
     reason: int = 0
     info: Dict[str, Any] = field(default_factory=dict)
+    words: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ class Retire(Message):
 
 @dataclass(frozen=True)
 class SpecMessage(Message):
-    """Manager to daemon, once. fds [log, listener, listener, …] in the order of Spec.listen."""
+    """Manager to daemon, once. fds [log, listener, …, pulse, …]: listeners in the order of Spec.listen, then
+    (Spec.pulses) the pulse of each, and last (Spec.access_log) the access log.
+    """
 
     spec: Dict[str, Any]
 

@@ -1,0 +1,106 @@
+"""docs/status.md: what `status -o json` says, its figures from the table of words (runtime/wire/words.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsgigroups.manager.figures import UNITS
+from wsgigroups.runtime.wire.words import COUNTER, MOMENT, SHOWN, WORDS, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_HEAD = """\
+# The status document
+
+`wsgigroups status -o json` (or `yaml`) and `GET /v1/status` of the [control API](control-api.md) give this document.
+Names in it do not change their meaning while `schema_version` is 1; new ones may come. The tables of figures are made
+from `wsgigroups/runtime/wire/words.py` by `make schemas`.
+
+| | |
+|---|---|
+| `schema_version`, `revision` | 1; the number of the accepted configuration |
+| `manager` | `pid`, `version`, `uptime_s` |
+| `groups` | by name, see below |
+
+Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `processes_wanted`, `processes_ready`,
+`threads`, `user`, `group`, `listen`, `python`, `restarts`, `last_error`, `log`, `scaled` (by hand), `processes`.
+
+Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
+`uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,
+`retry_in_s`, `last_death`.
+"""
+
+_FIGURES = """
+## Figures
+
+What a process says of itself. A *counter* grows from 0 as long as the process lives; a *level* is as it is now. A group
+has the sums over its processes; its counters have what processes counted that have ended, too, so they never fall while
+the group is there, with a new manager either. A process that is not up has 0, or null for an age.
+"""
+
+_AGES = """
+An age is null where nothing has happened yet.
+
+Each process writes these numbers itself, so its application can write anything there: they are what that tenant says of
+its own process, and nothing of another. Whatever it is, it becomes a number that every reader of JSON keeps: from 0 to
+2^53 - 1, and no age is negative.
+"""
+
+_INTERNAL = """
+## Words that are not shown
+
+The page of memory that has the figures, the *board*, has these words, too. Threads that share a word of it write it
+under one lock.
+"""
+
+_WRITERS = """
+## Who writes what
+
+| word | index | unit | written by |
+|---|---:|---|---|
+"""
+
+
+def make_markdown() -> str:
+    """Return the text of the page."""
+    ages = [word for word in SHOWN if word.unit == MOMENT]
+    others = [word for word in SHOWN if word.unit != MOMENT]
+    parts = [
+        _HEAD,
+        _FIGURES,
+        _table(("figure", "unit", "kind", "meaning"), others, _figure),
+        _table(("age of a process", "unit", "meaning"), ages, _age),
+        _AGES,
+        _INTERNAL,
+        _table(("word", "meaning", "who reads it"), (word for word in WORDS if not word.key), _internal),
+        _WRITERS,
+        "".join(_row(_written(word)) for word in WORDS),
+    ]
+    return "".join(parts)
+
+
+def _figure(word: Word) -> tuple[str, ...]:
+    kind = "counter" if word.kind == COUNTER else "level"
+    return f"`{word.key}`", UNITS[word.unit], kind, word.meaning
+
+
+def _age(word: Word) -> tuple[str, ...]:
+    return f"`{word.key}`", UNITS[word.unit], word.meaning
+
+
+def _internal(word: Word) -> tuple[str, ...]:
+    return f"`{word.name}`", word.meaning, word.reader
+
+
+def _written(word: Word) -> tuple[str, ...]:
+    return f"`{word.name}`", str(word.index), word.unit, word.writer
+
+
+def _table(titles: tuple[str, ...], words: Iterable[Word], cells: Callable[[Word], tuple[str, ...]]) -> str:
+    head = "\n" + _row(titles) + "|" + "---|" * len(titles) + "\n"
+    return head + "".join(_row(cells(word)) for word in words)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |\n"

@@ -1,0 +1,51 @@
+"""What becomes of a request whatever happens: each answer is a document, a refusal too.
+
+Runs in the manager's only thread.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE
+from wsgigroups.manager.documents import Document, ErrorDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.typedefs import Handler, Middleware
+
+
+def answer(document: Document, status: int = 200) -> web.Response:
+    """Return the document as a response."""
+    return web.json_response(document.model_dump(mode="json"), status=status)
+
+
+def refuse(error: WsgigroupsError) -> web.Response:
+    """Return an error as a response."""
+    document = ErrorDocument(error=error.message, hint=error.hint, exit_code=int(error.exit_code))
+    return answer(document, HTTP_STATUS.get(error.exit_code, OTHERWISE))
+
+
+def always_a_document(log: Callable[[str, str], None]) -> Middleware:
+    """Return the middleware that turns whatever a handler raises into a document. log(level, text)."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except WsgigroupsError as error:
+            return refuse(error)
+        except web.HTTPException as error:  # no such path, another method, a body that is too long
+            sentence = f"cannot {request.method} {request.path}: {error.reason}"
+            return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.USAGE)), error.status)
+        except Exception:  # noqa: BLE001 - our own mistake in one call is not the caller's, nor the end of the manager
+            log("error", f"[BUG] {request.method} {request.path}:\n{traceback.format_exc()}")
+            sentence = f"cannot {request.method} {request.path}: a mistake of the manager, its log has the traceback"
+            return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.FAILED)), 500)
+
+    return middleware

@@ -1,0 +1,109 @@
+"""What callers may send, typed: path, query and body of each route. A value that does not fit is a 400 with its name.
+
+Pure. Texts of paths and queries are read as the type of their field; bodies are JSON and mean what they say: "3" is no
+number there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
+
+from wsgigroups.errors import ExitCode, WsgigroupsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAXIMUM_WAIT_S = 60.0
+MAXIMUM_NUMBER = 2**53 - 1  # the same in every reader of JSON (RFC 8259 section 6)
+MAXIMUM_PROCESSES = 1024
+
+
+class Parameters(BaseModel):
+    """Base of all that is sent; names that are not known are refused, because they are mostly misspelt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class NoParameters(Parameters):
+    """Of routes that take none there."""
+
+
+class ChangePath(Parameters):
+    """Which change."""
+
+    id: int = Field(description="The number that the call which began it answered with.", ge=1, le=MAXIMUM_NUMBER)
+
+
+class ChangeQuery(Parameters):
+    """How long to wait for news."""
+
+    wait_s: float = Field(
+        default=0.0,
+        description="Answer when the change is no longer as `seen` says, or after so many seconds.",
+        ge=0,
+        le=MAXIMUM_WAIT_S,
+        allow_inf_nan=False,
+    )
+    seen: str = Field(default="", description="The text that the last answer had under this name.", max_length=64)
+
+
+class ConfigurationBody(Parameters):
+    """A configuration, as in groups.toml."""
+
+    configuration: dict[str, JsonValue] = Field(description="A configuration, as in groups.toml.")
+
+
+class GroupsBody(Parameters):
+    """Which groups."""
+
+    groups: list[str] = Field(description="Names of groups.", min_length=1)
+
+
+class ScaleBody(Parameters):
+    """How many processes of which groups."""
+
+    processes: dict[str, Annotated[StrictInt, Field(ge=1, le=MAXIMUM_PROCESSES)]] = Field(
+        description="The number of processes by group.", min_length=1
+    )
+
+
+class RollbackBody(Parameters):
+    """Which revision."""
+
+    revision: StrictInt | None = Field(
+        default=None, description="Null: the one before the one in force.", ge=1, le=MAXIMUM_NUMBER
+    )
+
+
+class ShutdownBody(Parameters):
+    """How."""
+
+    now: StrictBool = Field(default=False, description="Skip the windows in which processes finish.")
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def read_texts(model: type[P], place: str, texts: dict[str, str]) -> P:
+    """Read the values of a path or a query. Raises WsgigroupsError (usage) naming the first that is wrong."""
+    return _read(lambda: model.model_validate(texts), place)
+
+
+def read_body(model: type[P], raw: bytes) -> P:
+    """Read a body; an empty one is an empty object. Raises WsgigroupsError (usage) naming the first wrong value."""
+    return _read(lambda: model.model_validate_json(raw or b"{}"), "body")
+
+
+def _read(read: Callable[[], P], place: str) -> P:
+    try:
+        return read()
+    except ValidationError as errors:
+        raise _refusal(errors.errors(include_url=False, include_input=False)[0], place) from None
+
+
+def _refusal(error: Any, place: str) -> WsgigroupsError:
+    where = ".".join([place, *(str(part) for part in error["loc"] if part != "[key]")])
+    what = str(error["msg"])
+    return WsgigroupsError(f"cannot use this request: {where}: {what[:1].lower()}{what[1:]}", exit_code=ExitCode.USAGE)
