@@ -131,7 +131,10 @@ def attack(name, argument):
         fd = os.dup(reports())
         threading.Thread(target=flood, args=(fd,), daemon=True).start()
     elif name == "garbage":
-        os.write(reports(), b"{" * 65536)
+        os.set_blocking(reports(), True)
+        with contextlib.suppress(OSError):  # it is cut off on the way
+            for _part in range(4):
+                os.write(reports(), b"{" * 65536)
     elif name == "foreign":
         for number in range(64):
             os.write(reports(), json.dumps({"type": "ready", "life": life() + 1, "pid": number}).encode() + b"\n")
