@@ -49,11 +49,10 @@ def is_right(found: Any, verdict: Any) -> bool:
     return isinstance(found, dict) and {key: found.get(key) for key in expected} == expected
 
 
-@pytest.mark.parametrize("engine", ["httptools", "h11", "split"])
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_corpus(unix: bool, engine: str) -> None:
+def test_corpus(unix: bool) -> None:
     wrong = []
-    with processes("reporting_app:application", unix=unix, engine=engine) as servers:
+    with processes("reporting_app:application", unix=unix) as servers:
         for name, data, verdict in corpus.CASES:
             for pieces in ([data], data.splitlines(keepends=True)[:200]):
                 found = verdict_of(answer(servers, pieces))

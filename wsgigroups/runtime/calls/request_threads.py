@@ -35,7 +35,6 @@ class RequestThread:
 
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""
-        # A known call begins when the one before has ended, which may be before its request was looked at.
         self.tally.queue_ns += max(0, start_ns - connection.arrived_ns)
         connection.arrived_ns = 0
 
