@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.accounts import Accounts
 from support.manager import ManagerUnderTest
+from support.tenants import Tenants
 
 
 @pytest.fixture
@@ -22,4 +23,11 @@ def accounts() -> Iterator[Accounts]:
 @pytest.fixture
 def manager(tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
     with ManagerUnderTest(tmp_path, accounts if os.geteuid() == 0 else None) as under_test:
+        yield under_test
+
+
+@pytest.fixture
+def tenants(tmp_path: Path, accounts: Accounts) -> Iterator[Tenants]:
+    """alice attacks, bob is the neighbour who must not notice; as root."""
+    with Tenants(tmp_path, accounts) as under_test:
         yield under_test

@@ -18,6 +18,7 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
+from .log import bounded
 from .protocol.limits import DEFAULT
 from .records.access import AccessLog
 from .wire.board import Board
@@ -61,7 +62,7 @@ class Server:
         base = self._base(settings, errors, identity)
         base.update(environ or {})
         epoll = select.epoll()
-        connections = Connections(epoll, board.words, settings, clock, log)
+        connections = Connections(epoll, board.words, settings, clock, bounded(log))
         self.listening = Listening(
             [_listener(*item, base) for item in itertools.zip_longest(listeners, pulses)],
             epoll,
@@ -70,6 +71,7 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
+        self.listening.on_all_shut = self._all_shut
         intake = Intake(DEFAULT)
         intake.tune(settings)
         self.poller = Poller(connections, self.listening, intake, board.words, clock)
@@ -82,6 +84,7 @@ class Server:
         self.crew = Crew(self.poller, self.caller, settings, board, clock, log)
         self.crew.on_maximum_requests = self._maximum_requests
         self.crew.on_failure = self._failed
+        self.on_all_shut: Callable[[], None] = lambda: None  # no listener listens any more: nobody will ask again
         self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
 
     @staticmethod
@@ -180,14 +183,14 @@ class Server:
 
     def requests_in_flight(self) -> List[str]:
         """Method, target and age in seconds of each request that is in the application now, the oldest first."""
-        return self.crew.requests_in_flight()
+        return self.crew.threads.in_flight()
 
     def interrupt(self, thread: int, since_ns: int) -> bool:
         """Raise RequestTimeout in the request that began then in that request thread; once. Whether it was raised.
 
         thread: its number on the board; since_ns: its busy word. Main thread only.
         """
-        ident, still, asked = self.crew.request_of(thread, since_ns)
+        ident, still, asked = self.crew.threads.request_of(thread, since_ns)
         stack = self._interrupts.interrupt(ident, still) if ident else ""
         if stack:
             self._log("warning", "request-timeout: %s is interrupted\n%s" % (asked, stack))
@@ -195,6 +198,9 @@ class Server:
 
     def _failed(self) -> None:
         self.on_failure()
+
+    def _all_shut(self) -> None:
+        self.on_all_shut()
 
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
