@@ -165,6 +165,11 @@ def measure(bench: Bench, extra: Sequence[str]) -> list[str]:
     return [] if replace(bench, tree=CLONE).run("python", "-m", "benchmarks.run", *extra) else ["benchmarks"]
 
 
+def mutate(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Take each defence out and see that its test fails."""
+    return [] if bench.run("python", "-m", "tools.mutants", *extra) else ["mutants"]
+
+
 def generate(bench: Bench, _extra: Sequence[str]) -> list[str]:
     """Write the generated files of the clone again."""
     return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.generate") else ["schemas"]
@@ -197,6 +202,7 @@ def main(arguments: list[str]) -> None:
         "lint": lint,
         "fast": fast,
         "bench": measure,
+        "mutants": mutate,
         "schemas": generate,
         "prepare": lambda _bench, _extra: [],
     }

@@ -25,6 +25,7 @@ from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.totals import counters
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import FrameError
+from wsgigroups.trust.walking import judging_root, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -349,6 +350,5 @@ class Shell:
 
 
 def open_log(path: Path) -> int:
-    """Open a group's log for appending, never through a symbolic link. Raises OSError."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    return os.open(path, flags, 0o640)
+    """Open a group's log for appending. As root no part of its path may be another user's. Raises OSError."""
+    return open_to_append(str(path), judging_root())

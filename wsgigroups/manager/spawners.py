@@ -21,6 +21,8 @@ import wsgigroups.runtime
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.connection import FrameConnection
 from wsgigroups.runtime.wire import messages
+from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.walking import private_directory, trusted_here
 
 if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
@@ -132,7 +134,7 @@ class SpawnerPool:
 
     async def discover(self) -> list[tuple[ConnectedSpawner, Inventory]]:
         """Connect to every spawner whose socket lies in the run directory; remove the sockets of the dead."""
-        self.directory.mkdir(mode=0o700, exist_ok=True)
+        private_directory(str(self.directory), 0o700)
         found = []
         for path in sorted(self.directory.glob("*.sock")):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -161,11 +163,9 @@ class SpawnerPool:
     async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
         path = self.directory / f"{target.key}.sock"
         path.unlink(missing_ok=True)
+        listener = bind_unix(str(path), trusted_here())
         read_end, write_end = os.pipe()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            os.fchmod(listener.fileno(), 0o600)
-            listener.bind(str(path))
             listener.listen(4)
             child = self._popen(target, listener.fileno(), write_end)
             self._children.append(child)

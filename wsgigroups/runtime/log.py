@@ -11,17 +11,16 @@ import select
 import time
 from typing import Callable
 
+from .text import clean
+
 Log = Callable[[str, str], None]  # level, text
 
-_ESCAPES = {code: "\\x%02x" % code for code in list(range(32)) + list(range(127, 160))}
-_ESCAPES.update({ord("\r"): "\\r", ord("\t"): "\t", 0x2028: "\\u2028", 0x2029: "\\u2029"})
-del _ESCAPES[ord("\t")]
 _ATOMIC_BYTES = 4096  # PIPE_BUF: a pipe that polls writable takes this much without blocking (pipe(7))
 
 
 def escaped(text: str) -> str:
-    """Return the text on one line, control characters written out."""
-    return text.replace("\n", "\\n").translate(_ESCAPES)
+    """Return the text on one line, control characters written out; tabs stay."""
+    return clean(text, "\t")
 
 
 def stamp() -> str:
@@ -33,8 +32,8 @@ def stamp() -> str:
 def record(who: str, level: str, text: str) -> bytes:
     """Return one record; the lines of `text` after the first are indented by four spaces."""
     first, *rest = text.rstrip("\n").split("\n")
-    lines = ["%s %s %s: %s" % (stamp(), who, level, first.translate(_ESCAPES))]
-    lines += ["    " + line.translate(_ESCAPES) for line in rest]
+    lines = ["%s %s %s: %s" % (stamp(), who, level, escaped(first))]
+    lines += ["    " + escaped(line) for line in rest]
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
