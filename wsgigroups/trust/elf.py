@@ -1,4 +1,4 @@
-"""What the dynamic loader reads in a program or library before it runs: elf(5), ld.so(8). Opens and reads, runs nothing.
+"""What the dynamic loader reads in a program or library before it runs: elf(5), ld.so(8). Runs nothing.
 
 Runs in the manager and in the checks against a host. Little-endian and big-endian, 32 and 64 bits.
 """
@@ -82,7 +82,9 @@ def _read(fd: int) -> Loading:
             whole = len(data) - len(data) % layout.dynamic.size
             entries = list(layout.dynamic.iter_unpack(data[:whole]))
     strings = _strings(fd, entries, segments)
-    names = {tag: [_text(strings, value) for kind, value in entries if kind == tag] for tag in (_NEEDED, _RPATH, _RUNPATH)}
+    names = {
+        tag: [_text(strings, value) for kind, value in entries if kind == tag] for tag in (_NEEDED, _RPATH, _RUNPATH)
+    }
     search = [directory for text in (*names[_RPATH], *names[_RUNPATH]) for directory in text.split(":")]
     return Loading(interpreter, tuple(names[_NEEDED]), tuple(search))
 

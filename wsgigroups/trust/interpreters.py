@@ -89,21 +89,26 @@ def _doubt_about_loading(file: Path, trusted: Trusted, seen: set[str]) -> Doubt 
         doubt = doubt_about(loading.interpreter, trusted)
         if doubt:
             return doubt
+    if any("/" in name for name in loading.needed):
+        return Doubt(real, "it loads a library by its path")
     for text in loading.search:
-        # $ORIGIN is the only word that can be replaced without asking the loader
-        directory = re.sub(r"\$(ORIGIN\b|\{ORIGIN\})", lambda _found: os.path.dirname(real), text)
-        if not directory.startswith("/") or "$" in directory:
-            return Doubt(real, f"it loads libraries from {text!r}")
-        doubt = doubt_about(directory, trusted)
+        doubt = _doubt_about_search(real, text, loading.needed, trusted, seen)
         if doubt:
             return doubt
-        for name in loading.needed:
-            library = Path(directory, name)
-            if "/" not in name and library.exists():
-                doubt = _doubt_about_loading(library, trusted, seen)
-                if doubt:
-                    return doubt
-    for name in loading.needed:
-        if "/" in name:
-            return Doubt(real, f"it loads {name!r} by its path")
     return None
+
+
+def _doubt_about_search(
+    real: str, text: str, needed: tuple[str, ...], trusted: Trusted, seen: set[str]
+) -> Doubt | None:
+    """A directory that a file has its libraries looked for in, and those of them that are there."""
+    # $ORIGIN is the only word that can be replaced without asking the loader
+    directory = re.sub(r"\$(ORIGIN\b|\{ORIGIN\})", lambda _found: os.path.dirname(real), text)
+    if not directory.startswith("/") or "$" in directory:
+        return Doubt(real, f"it loads libraries from {text!r}")
+    doubt = doubt_about(directory, trusted)
+    for name in needed:
+        library = Path(directory, name)
+        if doubt is None and library.exists():
+            doubt = _doubt_about_loading(library, trusted, seen)
+    return doubt
