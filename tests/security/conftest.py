@@ -1,4 +1,4 @@
-"""Two tenants, and a manager of root's that serves both."""
+"""Two tenants under one manager of root's: alice attacks, bob is the neighbour who must not notice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.accounts import Accounts
 from support.manager import ManagerUnderTest
+from support.tenants import Tenants
 
 
 @pytest.fixture
@@ -21,4 +22,10 @@ def accounts() -> Iterator[Accounts]:
 @pytest.fixture
 def manager(tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
     with ManagerUnderTest(tmp_path, accounts) as under_test:
+        yield under_test
+
+
+@pytest.fixture
+def tenants(tmp_path: Path, accounts: Accounts) -> Iterator[Tenants]:
+    with Tenants(tmp_path, accounts) as under_test:
         yield under_test

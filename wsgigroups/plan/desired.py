@@ -57,6 +57,11 @@ class GroupTarget:
     group: str | None = None
     notices: tuple[str, ...] = ()  # said in plan
 
+    @property
+    def uid(self) -> int | None:
+        """Whose processes these are; None: they are the manager's user's."""
+        return self.spec.identity.uid if self.spec.identity else None
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)

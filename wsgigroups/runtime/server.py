@@ -18,6 +18,7 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
+from .log import bounded
 from .protocol.limits import DEFAULT
 from .records.access import AccessLog
 from .wire.board import Board
@@ -61,7 +62,7 @@ class Server:
         base = self._base(settings, errors, identity)
         base.update(environ or {})
         epoll = select.epoll()
-        connections = Connections(epoll, board.words, settings, clock, log)
+        connections = Connections(epoll, board.words, settings, clock, bounded(log))
         self.listening = Listening(
             [_listener(*item, base) for item in itertools.zip_longest(listeners, pulses)],
             epoll,
@@ -70,6 +71,7 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
+        self.listening.on_all_shut = self._all_shut
         intake = Intake(DEFAULT)
         intake.tune(settings)
         self.poller = Poller(connections, self.listening, intake, board.words, clock)
@@ -82,6 +84,7 @@ class Server:
         self.crew = Crew(self.poller, self.caller, settings, board, clock, log)
         self.crew.on_maximum_requests = self._maximum_requests
         self.crew.on_failure = self._failed
+        self.on_all_shut: Callable[[], None] = lambda: None  # no listener listens any more: nobody will ask again
         self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
 
     @staticmethod
@@ -195,6 +198,9 @@ class Server:
 
     def _failed(self) -> None:
         self.on_failure()
+
+    def _all_shut(self) -> None:
+        self.on_all_shut()
 
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
