@@ -153,9 +153,8 @@ class Listeners:
         for attempt in range(REBINDS):
             for listener in held:
                 seal(listener.sock)
-                if path and listener.inode and _inode(path) == listener.inode:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(path)
+                if path:
+                    unlink_if_same(path, listener.inode, judging_root())
             try:
                 renewed = self._bind(group, target, uid)
                 break

@@ -45,7 +45,7 @@ HOST = (
     note(
         "WG0607",
         "The interpreter is started as the group's user",
-        "The manager runs as root, and another user could change what this interpreter executes: its file, its standard "
+        "The manager runs as root, and another user could change what this interpreter executes: its file, standard "
         "library, a library that it loads, or a directory on the way to one of them. So root does not start it: the "
         "group has a spawner of its own, which runs as the group's user from its first instruction.",
         "Nothing has to be done. A venv made with an interpreter of the system is started by root, and shares memory "
