@@ -97,7 +97,7 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> None:
     if spec.chroot is not None:
         privileges.enter_chroot(spec.chroot)
     privileges.leave_keyring()
-    privileges.become(spec.identity)
+    privileges.become(None if spec.became else spec.identity)
     privileges.own_keyring()
     with step("proof", "prove that the privileges are gone"):
         privileges.prove(spec.identity, was, witness)
