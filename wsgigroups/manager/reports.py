@@ -38,18 +38,21 @@ class Reports:
         on_cut: Callable[[str], None],
         *,
         joins_late: bool = False,
+        stays: bool = False,
         burst: float = BURST,
         per_s: float = PER_S,
     ) -> None:
         """Own the descriptor. on_message tells whether the message was one to send; joins_late: others read before.
 
-        burst, per_s: how many messages it may send at once, and then in a second.
+        stays: the other end is not closed before the process ends. burst, per_s: how many messages it may send at once,
+        and then in a second.
         """
         self.fd = fd
         self._on_message = on_message
         self._on_cut = on_cut
         self._loop = asyncio.get_running_loop()
         self._receiver = LineReceiver(joins_late=joins_late)
+        self._stays = stays
         self._per_s = per_s
         self._bucket = Bucket(burst, per_s, self._loop.time())
         self._reading = False
@@ -94,6 +97,9 @@ class Reports:
             self._cut(f"its reports cannot be read: {error.strerror}")
             return
         if data == b"":
+            if self._stays:
+                self._cut("it has closed its reports")
+                return
             self._pause(reading=False)  # nobody has the write end any more; the process's end is seen by its pidfd
         try:
             self._receiver.feed(data or b"")

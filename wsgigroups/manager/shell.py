@@ -248,7 +248,7 @@ class Shell:
             kill(pidfd)
             os.close(pidfd)
             self.processes.pop(process.life).close()
-            self.dispatch(model.LifeRefused(process.life, f"cannot prepare the process: {error}"))
+            self.dispatch(model.LifeRefused(process.life, getattr(error, "strerror", None) or str(error)))
             return
         process.watch(pid, pidfd)
         self.keeping.process(process, spawner)
@@ -351,7 +351,8 @@ class Shell:
         self.pool.child_pids()
         if self.state.stopping:
             return
-        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted")
+        why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""
+        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
         for process in list(self.processes.values()):
             if process.forked_by == spawner.key:
                 process.adopt()

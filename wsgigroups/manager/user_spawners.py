@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import select
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +64,10 @@ class UserSpawner:
         self._loop = asyncio.get_running_loop()
         self.introduced: asyncio.Future[None] = self._loop.create_future()
         self._lost = False
+        self.why = ""  # it was ended
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
-            self._reports = Reports(read_end, self._told, self.end, burst=_BURST, per_s=_PER_S)
+            self._reports = Reports(read_end, self._told, self.end, stays=True, burst=_BURST, per_s=_PER_S)
             self._connection = FrameConnection(link.sock, None, self.end)
             self._loop.add_reader(self._pidfd, self._ended)
             self._reports.start()
@@ -82,7 +85,7 @@ class UserSpawner:
         """SIGKILL it, let go of it and tell the owner; its daemons go on. Again does nothing."""
         if self._lost:
             return
-        self._lost = True
+        self._lost, self.why = True, why
         self._timer.cancel()
         self._loop.remove_reader(self._pidfd)
         kill(self._pidfd)
@@ -204,21 +207,48 @@ def _has_ended(pidfd: int) -> bool:
 
 
 def prepare_child(pid: int, pidfd: int, spec: Spec) -> None:
-    """Do to a child that waits for its specification what its user could not. Raises OSError, ValueError.
+    """Do to a child that waits for its specification what its user could not. Raises OSError that says what failed.
 
-    The pidfd shows before each of it that the number is that child's still.
+    The pidfd shows before each of it that the number is that child's still. Limits that are not above our own it sets
+    itself; in a container root may be kept from setting any of another user's.
     """
-    changes: list[Callable[[], object]] = [
-        lambda: os.setpriority(os.PRIO_PROCESS, pid, min(spec.cpu_priority, _LOWEST_PRIORITY)),
-        lambda: Path(f"/proc/{pid}/oom_score_adj").write_text("0", encoding="ascii"),
+    changes: list[tuple[str, Callable[[], None]]] = [
+        (f"cpu-priority {spec.cpu_priority}", partial(_set_priority, pid, min(spec.cpu_priority, _LOWEST_PRIORITY))),
+        ("oom_score_adj 0", partial(_set_oom_score, pid, 0)),
     ]
     for name, pair in spec.rlimits.items():
         number = getattr(resource, f"RLIMIT_{name}")
-        changes.append(lambda number=number, pair=pair: resource.prlimit(pid, number, pair))  # type: ignore[misc]
-    for change in changes:
+        if _is_above(pair[1], resource.getrlimit(number)[1]):
+            changes.append((f"the limit {name} {pair[1]}", partial(_set_limit, pid, number, pair)))
+    for what, change in changes:
         if _has_ended(pidfd):
-            raise ProcessLookupError(3, os.strerror(3))
-        change()
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        try:
+            change()
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None) or errno.EPERM
+            raise OSError(number, f"cannot set {what}: {os.strerror(number)}") from None
+
+
+def _is_above(wanted: int, present: int) -> bool:
+    if present == resource.RLIM_INFINITY:
+        return False
+    return wanted == resource.RLIM_INFINITY or wanted > present
+
+
+def _set_priority(pid: int, priority: int) -> None:
+    if os.getpriority(os.PRIO_PROCESS, pid) != priority:
+        os.setpriority(os.PRIO_PROCESS, pid, priority)
+
+
+def _set_oom_score(pid: int, score: int) -> None:
+    path = Path(f"/proc/{pid}/oom_score_adj")
+    if int(path.read_text(encoding="ascii")) != score:
+        path.write_text(str(score), encoding="ascii")
+
+
+def _set_limit(pid: int, number: int, pair: tuple[int, int]) -> None:
+    resource.prlimit(pid, number, pair)
 
 
 def kill(pidfd: int) -> None:

@@ -71,7 +71,7 @@ def _drop(launch: Launch) -> None:
             os.setsid()
     privileges.refuse_root(launch.identity)
     with step("limits", "set the limit CORE to 0"):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     set_oom_score(0)  # the manager's own is for the manager alone
     with step("descriptors", "close what is not for the spawner"):
         kernel.close_all_except({0, 1, 2, launch.listen_fd, *launch.kept})
