@@ -32,7 +32,7 @@ TELLS_THE_TIME = {
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/front/dates.py"),
-    Path("wsgigroups/runtime/calls/line.py"),  # X-Request-Start of a gateway is wall-clock time
+    Path("wsgigroups/runtime/calls/waiting.py"),  # X-Request-Start of a gateway is wall-clock time
 }
 
 

@@ -173,7 +173,8 @@ def test_somebody_else_in_its_place_is_refused(manager: ManagerUnderTest, prefix
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     # listen(2) is what gives a socket its credentials
-    code = "import socket, sys\ns = socket.socket(fileno=int(sys.argv[1]))\ns.listen()\nprint(flush=True)\nsys.stdin.read()"
+    code = "import socket, sys\ns = socket.socket(fileno=int(sys.argv[1]))\n"
+    code += "s.listen()\nprint(flush=True)\nsys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(listener.fileno())],
         user=BOB_UID,

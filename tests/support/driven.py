@@ -85,7 +85,8 @@ class Driven:
 
     def lead(self) -> None:
         """Lead as a request thread does, until `crew.closing` is set."""
-        self.work.lead(RequestThread(0))
+        self.crew.leader = me = RequestThread(0)
+        self.work.lead(me)
 
     def send(self) -> None:
         """Send what is in the outbox."""

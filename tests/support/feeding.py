@@ -128,7 +128,11 @@ def _next(connection: Connection, intake: Intake, left: list[bytes]) -> dict[str
             body += left.pop(0)
         connection.data = body[head.length :] + connection.data
         body = body[: head.length]
-    return {**head.environ, "body": body}
+    environ = {**head.environ, "body": body}
+    if head.chunked:  # as `inputs.open_input`, which collects it
+        environ["CONTENT_LENGTH"] = str(len(body))
+        del environ["HTTP_TRANSFER_ENCODING"]
+    return environ
 
 
 def splittings(data: bytes, thorough: bool = False) -> Iterator[list[bytes]]:

@@ -153,7 +153,7 @@ class Listeners:
         for attempt in range(REBINDS):
             for listener in held:
                 seal(listener.sock)
-                if path:
+                if path and listener.inode:
                     unlink_if_same(path, listener.inode, judging_root())
             try:
                 renewed = self._bind(group, target, uid)

@@ -28,7 +28,6 @@ from wsgigroups.manager.shell import Outside, Shell
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.vitals import PERIOD_S, Watcher
 from wsgigroups.runtime.text import clean
-from wsgigroups.trust.helpers import helper_pids
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:
@@ -225,11 +224,11 @@ def _report(task: asyncio.Task[model.Change | None]) -> None:
 def _reap_strangers(shell: Shell) -> None:
     """Reap orphans that were re-parented to this subreaper; never a daemon or a spawner, whose ends others report."""
     ours = {process.pid for process in shell.processes.values()} | shell.pool.child_pids()
-    # one look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
+    # those of this thread: helpers are children of the thread that waits for them (proc_tid_children(5)).
+    # One look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
         children = {int(pid) for pid in file.read().split()}
-    # asked for afterwards: a helper among the children has been noted by then
-    for pid in children - ours - helper_pids():
+    for pid in children - ours:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 

@@ -183,14 +183,14 @@ class Server:
 
     def requests_in_flight(self) -> List[str]:
         """Method, target and age in seconds of each request that is in the application now, the oldest first."""
-        return self.crew.requests_in_flight()
+        return self.crew.threads.in_flight()
 
     def interrupt(self, thread: int, since_ns: int) -> bool:
         """Raise RequestTimeout in the request that began then in that request thread; once. Whether it was raised.
 
         thread: its number on the board; since_ns: its busy word. Main thread only.
         """
-        ident, still, asked = self.crew.request_of(thread, since_ns)
+        ident, still, asked = self.crew.threads.request_of(thread, since_ns)
         stack = self._interrupts.interrupt(ident, still) if ident else ""
         if stack:
             self._log("warning", "request-timeout: %s is interrupted\n%s" % (asked, stack))

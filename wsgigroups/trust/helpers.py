@@ -13,7 +13,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT_S = 10.0
-_CHILDREN: set[int] = set()
-_CHILDREN_LOCK = threading.Lock()
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _NOT_A_FILE, _TOO_LARGE = "it is not a regular file", "it is larger than {} KiB"
 _SAID = {65: _NOT_A_FILE, 66: _TOO_LARGE, 67: "user {user} cannot read it"}  # by the launcher's exit codes
@@ -46,12 +43,6 @@ class Account:
     gid: int
     groups: tuple[int, ...] = ()
     name: str = ""
-
-
-def helper_pids() -> set[int]:
-    """The helpers that this process waits for, in whichever thread; nobody else may reap them."""
-    with _CHILDREN_LOCK:
-        return set(_CHILDREN)
 
 
 def run_helper(
@@ -85,10 +76,13 @@ def read_file(path: str, account: Account, maximum_bytes: int) -> bytes:
 
 def _read_here(path: str, maximum_bytes: int) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(0, _NOT_A_FILE)
-        data = file.read(maximum_bytes + 1)
+        with os.fdopen(os.dup(fd), "rb") as file:
+            data = file.read(maximum_bytes + 1)
+    finally:
+        os.close(fd)
     if len(data) > maximum_bytes:
         raise OSError(0, _TOO_LARGE.format(maximum_bytes // 1024))
     return data
@@ -116,17 +110,15 @@ def _run(
         with os.fdopen(os.dup(given), "wb") as file:
             file.write(data)
         os.lseek(given, 0, os.SEEK_SET)
-        with _CHILDREN_LOCK:
-            child = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *order],
-                stdin=given,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-                cwd="/",
-                start_new_session=True,
-            )
-            _CHILDREN.add(child.pid)
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *order],
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            start_new_session=True,
+        )
     except OSError as error:
         raise HelperError(f"a helper cannot be started: {error.strerror}") from None
     finally:
@@ -168,5 +160,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-    with _CHILDREN_LOCK:
-        _CHILDREN.discard(child.pid)

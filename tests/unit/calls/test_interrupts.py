@@ -180,7 +180,7 @@ def test_only_the_request_that_was_meant_is_interrupted_and_only_once() -> None:
         assert gate.ended == []
         running.wait_word("requests_active", 0)
         assert not running.server.interrupt(number, since_ns)
-        request_of = running.server.crew.request_of
+        request_of = running.server.crew.threads.request_of
         count = len(running.server.crew.threads.all)
         words[BUSY_WORD - 1] = words[BUSY_WORD + count] = words[BUSY_WORD + number] = 5
         assert [request_of(n, 5)[0] > 0 for n in (-1, count, number)] == [False, False, True]

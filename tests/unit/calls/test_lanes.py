@@ -59,7 +59,7 @@ def test_brief_requests_pass_slow_ones_that_have_no_lane(monkeypatch: pytest.Mon
                 assert receive_response(sock)[0] == 200
         assert running.word("requests_queued") == 3
         assert running.word("requests_active") == 3
-        assert running.server.poller._timeout_s() != 0  # nobody looks again and again
+        assert running.server.poller.timeout_s() != 0  # nobody looks again and again
         gated.open(1)
         gated.wait_arrivals(1)  # the first of those held, on the thread that has become free
         running.wait_word("requests_queued", 2)
@@ -74,7 +74,7 @@ def test_brief_requests_pass_slow_ones_that_have_no_lane(monkeypatch: pytest.Mon
 def test_slow_requests_take_every_thread_where_they_are_the_most() -> None:
     gated = Gated()
     with full_lanes(gated) as (running, first):
-        running.server.crew.lanes._others = 0
+        running.server.crew.lanes.others = 0
         with waiting(running, gated, 1) as fourth:
             gated.open(4)
             for sock in [*first, *fourth]:
@@ -89,7 +89,7 @@ def test_what_is_held_fills_the_queue_and_nobody_spins(monkeypatch: pytest.Monke
         held = queue_up(running, stack, [b"/wait"] * 4)  # two of them outside
         assert receive_response(ask(running, stack, b"/brief"))[0] == 200
         running.wait(lambda: not running.server.crew.waiting.used)
-        assert running.server.poller._timeout_s() != 0
+        assert running.server.poller.timeout_s() != 0
         pass_time(running, clock, 5.1)
         for sock in held[2:]:
             assert receive_all(sock).startswith(b"HTTP/1.1 503 ")
@@ -131,7 +131,7 @@ def test_who_gets_a_place_when_another_gets_a_lane_is_called_at_once(monkeypatch
 def test_after_a_second_they_take_the_last_thread() -> None:
     gated, clock = Gated(), Clock()
     with full_lanes(gated, clock=clock) as (running, first), contextlib.ExitStack() as stack:
-        running.server.crew.lanes._others = 10**9
+        running.server.crew.lanes.others = 10**9
         held = queue_up(running, stack, [b"/wait"])
         pass_time(running, clock, 0.99)
         assert receive_response(ask(running, stack, b"/brief"))[0] == 200

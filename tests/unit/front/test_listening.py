@@ -338,7 +338,7 @@ def test_the_queue_is_told_while_nobody_is_free(monkeypatch: pytest.MonkeyPatch)
     with full_process(page, clock, 5) as (running, gated, socks):
         page.tell(0, FULL, clock())
         pass_time(running, clock, 0.001)
-        running.wait(lambda: running.server.listening._looked_ns == clock())
+        running.wait(lambda: running.server.listening.looked_ns == clock())
         running.wait(lambda: heard_on(page) == GONE)  # no call has ended that it could tell by
         gated.open(3)  # two were the leader's calls when they began
         gated.wait_arrivals(3)

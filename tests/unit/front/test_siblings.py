@@ -178,12 +178,14 @@ def test_one_that_uses_a_whole_core_shares_with_one_that_has_time() -> None:
         assert busy.surplus(40, 0, full=False) == surplus
 
 
-def test_clients_are_sent_away_and_then_those_have_time_to_come_up_elsewhere(two: Two) -> None:
+@pytest.mark.parametrize(("mine", "pause_s"), [(19, 0.05), (20, 0.4)], ids=["nobody", "some"])
+def test_clients_that_are_sent_away_have_time_to_come_up_elsewhere(two: Two, mine: int, pause_s: float) -> None:
+    two.other.tell(12, full=False, no_lane=False, leaving=False)
     assert two.one.may_send(two.clock())
-    two.one.surplus(40, 0, full=False)
-    two.clock.advance(0.39)
+    assert bool(two.one.surplus(mine, 99, full=False)) is (pause_s > 0.1)
+    two.clock.advance(pause_s - 0.001)
     assert not two.one.may_send(two.clock())
-    two.clock.advance(0.01)
+    two.clock.advance(0.001)
     assert two.one.may_send(two.clock())
     assert not Siblings([], 0, two.clock, present=False).may_send(two.clock())
 

@@ -11,6 +11,7 @@ from unit.protocol import corpus
 from wsgigroups.runtime.front.intake import Intake
 from wsgigroups.runtime.protocol.errors import ProtocolError
 from wsgigroups.runtime.protocol.limits import DEFAULT, HEAD_BYTES, Limits
+from wsgigroups.runtime.wire.spec import Serving
 
 TICKET = "Negotiate " + "YII" * 5400  # as Kerberos makes them for members of many groups
 SMALL = Limits(request_line_bytes=20, field_bytes=30, fields=3)
@@ -81,8 +82,9 @@ def test_a_whole_head_is_bounded_by_what_its_parts_may_have() -> None:
 def test_new_limits_hold_for_connections_that_are_open() -> None:
     intake = Intake(SMALL)
     connection = new_connection()
-    for limits, accepted in ((SMALL, False), (DEFAULT, True), (SMALL, False)):
-        intake.limits = limits
+    small = {"limit_request_line": SMALL.request_line_bytes, "limit_request_field_size": SMALL.field_bytes}
+    for settings, accepted in ((small, False), ({}, True), (small, False)):
+        intake.tune(Serving().tuned(settings))
         connection.data = corpus.get(line=line(SMALL.request_line_bytes + 1))
         if accepted:
             assert intake.advance(connection)

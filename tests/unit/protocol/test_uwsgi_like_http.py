@@ -26,11 +26,6 @@ DIFFERENCES: dict[str, set[str]] = {
     "An empty CONTENT_LENGTH means that there is none: gateways send the variable always.": {"empty length"},
     "HTTP_TRANSFER_ENCODING is dropped whatever it says: a gateway has undone the coding, what follows the packet is "
     "CONTENT_LENGTH bytes.": {
-        "one byte more in chunks",
-        "long body in chunks",
-        "long body in one chunk",
-        "chunks that wait for a word",
-        "no chunks that wait for a word",
         "coding and length",
         "coding in http 1.0",
         "empty coding",

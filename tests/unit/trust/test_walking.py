@@ -106,6 +106,7 @@ def test_every_way_of_opening_judges(tmp_path: Path) -> None:
         lambda: append(tmp_path / "log", NOBODY),
         lambda: walking.make_directories(str(tmp_path / "a"), NOBODY),
         lambda: walking.open_directory(str(tmp_path), NOBODY),
+        lambda: walking.open_directory("/", NOBODY),
     ):
         with pytest.raises(UntrustedPathError):
             attempt()

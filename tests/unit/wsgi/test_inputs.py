@@ -176,7 +176,9 @@ def test_a_stream_is_read_as_it_comes() -> None:
     def receive_until(sock: socket.socket, text: bytes) -> bytes:
         data = b""
         while text not in data:
-            data += sock.recv(65536)
+            block = sock.recv(65536)
+            assert block, data
+            data += block
         return data
 
     with serving(application, chunked_bodies="stream") as running, running.connect() as sock:

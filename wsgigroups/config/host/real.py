@@ -22,7 +22,7 @@ from wsgigroups.trust.helpers import Account, HelperError, run_helper
 from wsgigroups.trust.interpreters import doubt_about_interpreter
 
 PROBE_TIMEOUT_S = 20.0
-_STRANGER = (65534, 65534, ())  # a user who owns nothing and has no groups
+_STRANGER = (2**32 - 2, 2**32 - 2, ())  # the last number there is: a user who owns nothing and has no groups
 _MAXIMUM_ANSWER_BYTES = 16 * 1024 * 1024
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import collections
 import time
-from typing import Callable, Deque, List, Optional, Tuple
+from typing import Callable, Deque, Optional
 
 from ..front.connection import Connection
 from ..front.poller import Poller
@@ -65,7 +65,7 @@ class Crew:
         self.pace = Pace()
         self.waiting = Waiting(poller, self.lanes, board.words, clock)
         self.monitor = Monitor(self)
-        self.threads = RequestThreads(most, settings.stack_size_bytes, Work(self).run, log)
+        self.threads = RequestThreads(most, settings.stack_size_bytes, Work(self).run, board.words, clock, log)
         self.on_failure: Callable[[], None] = lambda: None
         self.on_maximum_requests: Optional[Callable[[], None]] = None
         self.baton: Deque[None] = collections.deque()
@@ -93,15 +93,7 @@ class Crew:
     def busy(self) -> bool:
         """Whether a request is in the application or waiting for a thread."""
         with self.lock:
-            return len(self.waiting) > 0 or self.threads.busy(self.words)
-
-    def requests_in_flight(self) -> List[str]:
-        """Tell what is in the application now, the oldest first; for people."""
-        return self.threads.in_flight(self.words, self.clock())
-
-    def request_of(self, thread: int, since_ns: int) -> Tuple[int, Callable[[], bool], str]:
-        """Return the ident of a request thread, 0 if it runs no such request, whether it still does, and what it is."""
-        return self.threads.request_of(self.words, thread, since_ns, self.clock())
+            return len(self.waiting) > 0 or self.threads.busy()
 
     def close(self, timeout_s: float) -> bool:
         """End the threads; one that is at something by then ends when that is over. Returns whether all have ended."""
@@ -115,25 +107,6 @@ class Crew:
         return self.threads.join(until_s) and monitor_ended
 
     # For the front: answering.Answering
-
-    @property
-    def queued(self) -> int:
-        """How many requests wait."""
-        return len(self.waiting)
-
-    @property
-    def runnable(self) -> int:
-        """How many of them wait for nothing but a thread."""
-        return self.waiting.runnable
-
-    @property
-    def next_expiry_ns(self) -> int:
-        """When the next one has waited too long."""
-        return self.waiting.next_expiry_ns
-
-    def expire(self, now_ns: int) -> List[Tuple[Connection, int, str]]:
-        """Forget those that have."""
-        return self.waiting.expire(now_ns)
 
     def places(self) -> int:
         """How many more connections this process has threads for; the rest is for siblings. At least one."""

@@ -15,23 +15,27 @@ from .connection import Connection
 from .dates import Dates
 
 
-class Answering(Protocol):
-    """What a front asks of whoever answers. Asked by the leader; `refused` by any thread."""
+class Waits(Protocol):
+    """The requests that wait to be answered, as far as a front is concerned. `len` is how many."""
 
-    @property
-    def queued(self) -> int:
-        """How many requests wait to be answered."""
+    next_expiry_ns: int  # none has waited too long before that; 0: none ever has
 
     @property
     def runnable(self) -> int:
         """How many of them wait for nothing but a thread."""
 
-    @property
-    def next_expiry_ns(self) -> int:
-        """No request has waited too long before that; 0: none ever has."""
+    def __len__(self) -> int: ...
 
     def expire(self, now_ns: int) -> List[Tuple[Connection, int, str]]:
-        """Forget the requests that have waited too long; each connection with the status due to it, and the reason."""
+        """Forget those that have waited too long; each connection with the status due to it, and the reason."""
+
+
+class Answering(Protocol):
+    """What a front asks of whoever answers. Asked by the leader; `refused` by any thread."""
+
+    @property
+    def waiting(self) -> Waits:
+        """What has to wait."""
 
     def places(self) -> int:
         """How many more connections there are threads for; at least one."""

@@ -52,7 +52,7 @@ class Arrivals:
         all.
         """
         listening, connections = self._listening, self._connections
-        siblings, queued = listening.siblings, connections.answering.queued
+        siblings, queued = listening.siblings, len(connections.answering.waiting)
         if listening.saturated:
             siblings.count(queued)
         if open_now != self._published or listening.occupied != self._told_occupied or listening.saturated:

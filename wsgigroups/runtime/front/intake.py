@@ -111,14 +111,10 @@ class Intake:
             connection.body += decoder.feed(data)
             if 0 < self._body_limit < len(connection.body):
                 raise self._too_long()
-            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self._streams
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-                if short:  # a longer one gets them when it is collected
-                    head.environ["CONTENT_LENGTH"] = str(len(connection.body))
-                    del head.environ["HTTP_TRANSFER_ENCODING"]
-            elif short:
+            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self._streams:
                 return False
         elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
             connection.received_bytes = len(data)

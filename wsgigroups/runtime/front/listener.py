@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -22,6 +23,8 @@ class Listener:
         self._accept: Callable[[], Tuple[int, Any]] = sock._accept  # type: ignore[attr-defined]
         self._family = int(sock.family)
         self.unix = sock.family == socket.AF_UNIX
+        self._hung_up = select.poll()
+        self._hung_up.register(self.fd, 0)  # POLLHUP alone, which is always told
         self.base = dict(base)
         self._wildcard = False
         if self.unix:
@@ -31,6 +34,10 @@ class Listener:
             address = sock.getsockname()
             self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
             self.base.update(SERVER_NAME=address[0], SERVER_PORT=str(address[1]))
+
+    def is_shut(self) -> bool:
+        """Whether a UNIX socket was shut down; accept(2) without waiting says of it what it says of an empty queue."""
+        return self.unix and bool(self._hung_up.poll(0))
 
     def accept(self, trust: Trust) -> Connection:
         """Take one connection. Raises BlockingIOError when there is none, OSError."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import select
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
 from .connection import Connection
@@ -61,7 +61,7 @@ class Listening:
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
         self._taken = 0  # connections since the start
         self._looks = 0  # in a row that saw connections wait
-        self._first_look_ns = self._looked_ns = 0  # when `probe` looked: the first of those, and last
+        self._first_look_ns = self.looked_ns = 0  # when `probe` looked: the first of those, and last
         self._ended = 0  # how many calls had ended by then
         self._waiting = select.poll()
         for fd in self._by_fd:
@@ -69,11 +69,6 @@ class Listening:
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._by_fd
-
-    @property
-    def addresses(self) -> List[Any]:
-        """Where they listen, as `getsockname` says."""
-        return [listener.sock.getsockname() for listener in self._by_fd.values()]
 
     def adjust(self, full: bool) -> None:
         """Watch or do not, as the state of the process wants; cheap when nothing changed."""
@@ -139,8 +134,8 @@ class Listening:
         ended: how many calls have ended here, since whenever.
         """
         now_ns = self._clock()
-        lately = ended - self._ended if now_ns - self._looked_ns <= _LATELY_NS else 0
-        self._looked_ns, self._ended = now_ns, ended
+        lately = ended - self._ended if now_ns - self.looked_ns <= _LATELY_NS else 0
+        self.looked_ns, self._ended = now_ns, ended
         if lately > 0:
             self.siblings.moved()
         waiting = [fd for fd, _events in self._waiting.poll(0)]
@@ -194,6 +189,8 @@ class Listening:
             try:
                 found.append(listener.accept(trust))
             except BlockingIOError:
+                if listener.is_shut():
+                    self._lose(listener)
                 break
             except OSError as error:
                 if error.errno in _EXHAUSTED:

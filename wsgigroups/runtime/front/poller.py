@@ -78,7 +78,7 @@ class Poller:
             self.outbox.send()
         self.arrivals.prepare()
         try:
-            events = self.epoll.poll(self._timeout_s(), _EVENTS)
+            events = self.epoll.poll(self.timeout_s(), _EVENTS)
         except InterruptedError:
             events = []
         self.connections.dates.refresh()
@@ -176,12 +176,13 @@ class Poller:
                 output.flush(connection.sock)
         return True
 
-    def _timeout_s(self) -> Optional[float]:
-        answering, listening = self.connections.answering, self.listening
-        if self.ready or (answering.runnable and not listening.saturated):  # a request thread leads, and takes it
+    def timeout_s(self) -> Optional[float]:
+        """For how long to wait for events; None: until there are some."""
+        waiting, listening = self.connections.answering.waiting, self.listening
+        if self.ready or (waiting.runnable and not listening.saturated):  # a request thread leads, and takes it
             return 0.0
         timeout_s = LONGEST_WAIT_S if self._open else None
-        for when_ns in (self.connections.deadlines.next_ns, answering.next_expiry_ns, listening.paused_until_ns):
+        for when_ns in (self.connections.deadlines.next_ns, waiting.next_expiry_ns, listening.paused_until_ns):
             if when_ns:
                 left_s = max(0.0, (when_ns - self._clock()) / SECOND_NS)
                 timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
@@ -214,15 +215,15 @@ class Poller:
     def _keep_time(self) -> None:
         """End what has lasted too long: pauses, waits for a thread, and what clients take their time for."""
         connections, listening = self.connections, self.listening
-        answering, deadlines = connections.answering, connections.deadlines
-        expiry_ns = answering.next_expiry_ns
+        waiting, deadlines = connections.answering.waiting, connections.deadlines
+        expiry_ns = waiting.next_expiry_ns
         if not (deadlines.next_ns or expiry_ns or listening.paused_until_ns):
             return
         now_ns = self._clock()
         if 0 < listening.paused_until_ns <= now_ns:
             listening.paused_until_ns = 0
         if 0 < expiry_ns <= now_ns:
-            for connection, status, reason in answering.expire(now_ns):
+            for connection, status, reason in waiting.expire(now_ns):
                 connection.owned = False
                 connections.refuse(connection, status, reason)
         if 0 < deadlines.next_ns <= now_ns:

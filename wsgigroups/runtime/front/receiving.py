@@ -30,18 +30,12 @@ class Receiving:
 
         If that makes a complete request, the connection is the caller's. It may be refused or closed.
         """
-        if (connection.data and self._advance(connection)) or (connection.more and self._receive(connection)):
-            connection.owned = True
-            return True
-        return False
+        return (bool(connection.data) and self._advance(connection)) or (connection.more and self._receive(connection))
 
     def receive(self, connection: Connection) -> bool:
         """As `resume`, but the socket is looked at in any case."""
         connection.more = True
-        if self._receive(connection):
-            connection.owned = True
-            return True
-        return False
+        return self._receive(connection)
 
     def _receive(self, connection: Connection) -> bool:
         while connection.more and connection.state not in (CLOSED, LINGERING):
@@ -67,6 +61,7 @@ class Receiving:
             try:
                 if self.intake.advance(connection):
                     connection.deadline_ns = 0
+                    connection.owned = True
                     return True
                 break
             except ProtocolError as error:

@@ -14,7 +14,8 @@ from ..wire.pulse import FULL, GONE, NO_LANE, Pulse
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
 _UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
-SETTLE_NS = 400_000_000  # between two times that clients are sent away: those must first have come up elsewhere
+_LOOK_NS = 50_000_000  # from one look in vain, whether clients should connect anew, to the next
+SETTLE_NS = 400_000_000  # … after some have been told to: those must first have come up elsewhere
 _MOVES_NS = 200_000_000  # calls have ended within this time: the process gets on
 _PEAK_NS = 20_000_000  # calls that began together end together: how long a queue is shows over a while
 _TURNOVER_NS = 50_000_000  # if most connections taken within it have gone, clients connect anew for each request
@@ -38,7 +39,8 @@ class Siblings:
         self._slot = slot
         self._clock = clock
         self._cpu = cpu
-        self._used = (0, 0)  # when that was looked at, and processor time by then
+        self._used = (0, 0)  # when it was looked at whether clients should connect anew, and processor time by then
+        self._pause_ns = 0  # until the next look
         self.queued = 0
         self._peaks = (0, 0, 0)  # since when the last one counts, it, and the one before
         self._moved_ns = -_MOVES_NS  # when calls were seen to end while no thread was free
@@ -117,7 +119,7 @@ class Siblings:
 
     def may_send(self, now_ns: int) -> bool:
         """Whether it is time to ask for the `surplus` again."""
-        return bool(self._pulses) and now_ns - self._used[0] >= SETTLE_NS
+        return bool(self._pulses) and now_ns - self._used[0] >= self._pause_ns
 
     def surplus(self, connections: int, waiting: int, full: bool) -> int:
         """How many clients should connect anew, so that a sibling may have them.
@@ -128,6 +130,7 @@ class Siblings:
         """
         then_ns, cpu_then_ns = self._used
         self._used = now_ns, cpu_ns = self._clock(), self._cpu()
+        self._pause_ns = _LOOK_NS
         if not waiting and cpu_ns - cpu_then_ns < _BUSY * (now_ns - then_ns):
             return 0
         fewest = min(self._fewest(), default=GONE)
@@ -136,7 +139,9 @@ class Siblings:
             surplus = more // 2 if more >= _UNEVEN else 0
         else:
             more = self.queued - (fewest - FULL)
-            surplus = more // 2 if full and 8 * more >= self.queued else 0
+            surplus = more // 2 if full and more > 0 and 8 * more >= self.queued else 0
+        if surplus:
+            self._pause_ns = SETTLE_NS
         return min(surplus, waiting) if waiting else surplus
 
     def _fewest(self) -> List[int]:

@@ -45,7 +45,7 @@ class Caller:
     def answer(self, connection: Connection, start_ns: int, tally: Tally, brief: bool = False) -> int:
         """Run one request to its end; returns the monotonic time of it.
 
-        brief: calls are short and nothing contends. The answer may be left in `connection.answer` then, to be given to
+        brief: calls are, and nothing contends. The answer may be left in `connection.answer` then, to be given to
         the outbox, or to `send_late` if somebody else leads. Raises nothing that an application could cause.
         """
         head: Head = connection.head  # type: ignore[assignment]  # or nobody would have called us

@@ -150,7 +150,7 @@ class Exchange(Delivery):
     def send_one(self, head: bytes, block: bytes, brief: bool) -> None:
         """Send the head and the only block.
 
-        brief: calls are short and nothing contends, so that a close follows at once; the end of the stream leaves with
+        brief: calls are, and nothing contends, so that a close follows at once; the end of the stream leaves with
         the answer then, in one segment, instead of after it (MSG_MORE, tcp(7)).
         """
         if brief and len(block) <= responses.SHORT_BYTES and self.closes:
