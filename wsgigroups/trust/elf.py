@@ -20,7 +20,7 @@ class NotElfError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class LoadedNames:
     """Names as they stand in the file. search: directories of RPATH and RUNPATH, `$ORIGIN` not replaced."""
 
     interpreter: str = ""
@@ -49,7 +49,7 @@ def _layout(bits: int, order: str) -> _Layout:
     )
 
 
-def read_loading(path: str) -> Loading:
+def read_loading(path: str) -> LoadedNames:
     """Return what the loader would follow. Raises NotElfError, OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
@@ -60,7 +60,7 @@ def read_loading(path: str) -> Loading:
         os.close(fd)
 
 
-def _read(fd: int) -> Loading:
+def _read(fd: int) -> LoadedNames:
     head = os.pread(fd, 64, 0)
     if head[:4] != b"\x7fELF" or len(head) < 52 or head[4] not in (1, 2) or head[5] not in (1, 2):
         raise NotElfError("it is no ELF file")
@@ -86,7 +86,7 @@ def _read(fd: int) -> Loading:
         tag: [_text(strings, value) for kind, value in entries if kind == tag] for tag in (_NEEDED, _RPATH, _RUNPATH)
     }
     search = [directory for text in (*names[_RPATH], *names[_RUNPATH]) for directory in text.split(":")]
-    return Loading(interpreter, tuple(names[_NEEDED]), tuple(search))
+    return LoadedNames(interpreter, tuple(names[_NEEDED]), tuple(search))
 
 
 def _strings(fd: int, entries: list[tuple[int, ...]], segments: list[tuple[int, ...]]) -> bytes:
