@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from support.accounts import ALICE_UID, BOB_UID, Accounts
 from support.interpreters import Accessible
 from support.manager import APPS, ManagerUnderTest
 from support.prefixes import TenantPrefix
+
+from wsgigroups.manager.interpreters import RUNTIME
 
 pytestmark = pytest.mark.root
 
@@ -98,6 +101,57 @@ def test_it_has_what_only_root_can_give(manager: ManagerUnderTest, prefix: Tenan
     assert os.getsid(spawner.pid) == spawner.pid
     assert Path(f"/proc/{spawner.pid}/oom_score_adj").read_text() == "0\n"
     assert spawner.nice() == psutil.Process(manager.manager_pid).nice()
+
+
+def test_the_launcher_passes_on_nothing_of_the_managers(interpreters: Accessible, tmp_path: Path) -> None:
+    code = "import json, os; print(json.dumps([sorted(map(int, os.listdir('/proc/self/fd'))), os.getresuid(), "
+    code += "os.getresgid(), os.getgroups(), os.getsid(0) == os.getpid(), open('/proc/self/oom_score_adj').read()]))"
+    with socket.socket(socket.AF_UNIX) as listener, Path("/etc/hostname").open() as secret:
+        listener.bind(str(tmp_path / "s"))
+        fd = listener.fileno()
+        # a number that the program's own open does not take
+        os.dup2(secret.fileno(), 77)
+        launcher = [sys.executable, "-I", "-S", str(RUNTIME / "spawner" / "__main__.py"), "launch"]
+        who = [str(ALICE_UID), "61001", "61001,61100", str(fd), ""]
+        done = subprocess.run(
+            [*launcher, *who, str(interpreters.get(OWN)), "-I", "-S", "-c", code],
+            pass_fds=(fd, 77),
+            preexec_fn=lambda: Path("/proc/self/oom_score_adj").write_text("500"),
+            capture_output=True,
+            cwd="/",
+            check=False,
+        )
+        os.close(77)
+    assert done.returncode == 0, done.stderr
+    descriptors, uids, gids, groups, leads, score = json.loads(done.stdout)
+    assert 77 not in descriptors
+    assert len(set(descriptors) - {0, 1, 2, fd}) == 1, "that of the listing"
+    assert (uids, gids, groups) == ([ALICE_UID] * 3, [61001] * 3, [61001, 61100])
+    assert leads
+    assert score == "0\n"
+
+
+def test_one_that_becomes_the_tenants_is_not_started_again(
+    manager: ManagerUnderTest, accounts: Accounts, interpreters: Accessible
+) -> None:
+    prefix = TenantPrefix(accounts.homes["alice"].parent / "python", interpreters.get(OWN), 0)
+    port = manager.port()
+    text = group("a", port, of_prefix(prefix))
+    manager.apply(text)
+    if manager.group("a")["spawner"] != "shared":
+        pytest.skip("the Python that runs the tests is not root's itself")
+    assert prefix.uids() == {0}
+    seen = manager.identity(port)
+    prefix.witness.write_text("")
+    os.lchown(prefix.library, ALICE_UID, ALICE_UID)
+    os.kill(seen["parent"], signal.SIGKILL)
+    said = f"cannot start the interpreter {prefix.executable} as root: another user could change {prefix.library}"
+    manager.wait_for("it is refused", lambda: said in manager.log("manager"))
+    assert prefix.uids() == set()
+    assert manager.identity(port)["pid"] == seen["pid"]
+    manager.apply(text)
+    assert manager.group("a")["spawner"] == "alice's"
+    assert prefix.uids() == {ALICE_UID}
 
 
 def test_its_user_cannot_change_its_root_directory(manager: ManagerUnderTest, prefix: TenantPrefix) -> None:
