@@ -159,7 +159,7 @@ def test_its_user_cannot_change_its_root_directory(manager: ManagerUnderTest, pr
     jail.mkdir()
     text = group("a", manager.port(), of_prefix(prefix, f'chroot = "{jail}"'))
     validated = manager.cli("validate", str(manager.write(text)))
-    assert "WG0636" in validated.stdout + validated.stderr
+    assert "WG0641" in validated.stdout + validated.stderr
     assert "with chroot: another user could change" in manager.apply(text, code=1).stderr
     assert prefix.uids() == set()
 

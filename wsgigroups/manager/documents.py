@@ -55,6 +55,13 @@ class LastErrorDocument(Document):
     requests: list[Text] = Field(description="In the application when the process was judged, a line each.")
 
 
+class ConfinementDocument(Document):
+    """What became of one option of confinement in a process, as the process says."""
+
+    state: Literal["enforced", "partly", "missing", "unknown"]
+    reason: Text
+
+
 class _Process(Document):
     slot: int
     pid: int | None
@@ -74,6 +81,7 @@ class ProcessDocument(ProcessFigures, _Process):
     last_exit: Text | None
     retry_in_s: float | None = Field(description="In backoff: until the next start.")
     last_death: LastErrorDocument | None = Field(description="Of this slot.")
+    confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
 
 
 class _Group(Document):
@@ -97,6 +105,7 @@ class GroupDocument(GroupFigures, _Group):
     last_error: LastErrorDocument | None
     log: Text
     scaled: bool = Field(description="The number of processes is one given by hand.")
+    confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
 
 

@@ -21,7 +21,7 @@ from wsgigroups.manager.reports import Reports
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wsgigroups.plan.desired import GroupTarget
 
@@ -60,6 +60,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.checks.confinement import check_confinement
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.config.units import approximate_bytes, format_bytes
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from wsgigroups.config.source import Path
 
 ADVISED_THREADS = 64
+THREADS_BESIDE = 2  # of a process, besides those for requests: the main thread and the monitor
+LEAST_DESCRIPTORS = 32
 _LATE = {
     "PYTHONHOME": "python-home",
     "PYTHONPATH": "python-path",
@@ -74,6 +77,15 @@ def _memory(group: Group, _server: ServerDefaults) -> Found:
         )
 
 
+def _ceilings(group: Group, _server: ServerDefaults) -> Found:
+    for name, limit, least in (
+        ("limit-nproc", group.limit_nproc, group.threads + THREADS_BESIDE),
+        ("limit-nofile", group.limit_nofile, LEAST_DESCRIPTORS),
+    ):
+        if 0 < limit < least:
+            yield "WG0518", name, f"{name} is {limit}, a process takes {least} to start", f"at least {least}"
+
+
 def _late_variables(group: Group, _server: ServerDefaults) -> Found:
     for name in sorted(_LATE.keys() & group.environment.keys()):
         yield (
@@ -90,4 +102,14 @@ def _without_effect(group: Group, _server: ServerDefaults) -> Found:
             yield "WG0516", name, f"{name} is accepted and has no effect here", "leave it out"
 
 
-_CHECKS = (_threads, check_queue, check_requests, check_endings, _memory, _late_variables, _without_effect)
+_CHECKS = (
+    _threads,
+    check_queue,
+    check_requests,
+    check_endings,
+    _memory,
+    _ceilings,
+    check_confinement,
+    _late_variables,
+    _without_effect,
+)

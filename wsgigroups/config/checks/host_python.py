@@ -38,7 +38,7 @@ def check_interpreter(checking: Checking, member: CheckedGroup) -> None:
     if doubt and member.group.chroot:
         message = f"{member.user_name} starts {executable}, and cannot change the root directory"
         hint = "use an environment made with an interpreter of the system, or leave chroot out"
-        checking.add("WG0636", (*member.path, "chroot"), message, hint)
+        checking.add("WG0641", (*member.path, "chroot"), message, hint)
     if member.identity is None:
         return
     for needed in (executable, found["python_home"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wsgigroups.config.models.confinement import ConfinementOptions, ResourceOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
 from wsgigroups.config.models.requests import RequestOptions
@@ -12,6 +13,8 @@ from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, Py
 # pydantic takes fields from the last base to the first; this order is that of the documentation
 class Group(
     ObservationOptions,
+    ConfinementOptions,
+    ResourceOptions,
     LimitOptions,
     ConnectionOptions,
     RequestOptions,

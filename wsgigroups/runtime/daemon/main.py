@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..log import Log, escaped, to_descriptor
 from ..server import Server
@@ -19,8 +19,9 @@ from ..wire import messages
 from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
-from ..wire.spec import Spec
+from ..wire.spec import Identity, Spec
 from . import applications, descriptors, interpreter, privileges, resources, surroundings
+from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
 from .loading import Loading
@@ -64,7 +65,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
     descriptors.redirect(log_fd)
     with step("session", "confine the process"):
-        _confine(spec, kept, log)
+        confined = _confine(spec, kept, log)
     with step("interpreter", "prepare the interpreter"):
         _furnish(spec, log)
     lifetime = Lifetime(spec, reporter, board, log)
@@ -77,12 +78,15 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     pulses = _pulses(pulse_fds)
     server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
     with step("serving", "start serving"):
-        lifetime.start(server, rules)
+        lifetime.start(server, rules, confined)
     return lifetime
 
 
-def _confine(spec: Spec, kept: List[int], log: Log) -> None:
-    """Session, limits, descriptors, root directory, identity: everything that takes privileges."""
+def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
+    """Session, limits, descriptors, mounts, root directory, identity: everything that takes privileges.
+
+    And what the process gives up after them; returns what became of each option for that.
+    """
     with step("session", "start a session"):
         os.setsid()
     if os.getsid(0) != os.getpid():
@@ -92,16 +96,31 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> None:
     resources.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
     resources.set_oom_score(spec.oom_score_adj)
     descriptors.keep_only(kept)
-    witness = privileges.Witness()
     was = os.geteuid(), os.getegid()
+    identity = spec.identity
+    if spec.became:  # proved at once, because mounts may take a user namespace, in which other numbers are seen
+        _prove(identity, was)
+        identity = None
+    confining = Confining(spec, log)
+    confining.prepare()
+    witness = privileges.Witness()
     if spec.chroot is not None:
         privileges.enter_chroot(spec.chroot)
     privileges.leave_keyring()
-    privileges.become(None if spec.became else spec.identity)
+    privileges.become(identity)
     privileges.own_keyring()
     with step("proof", "prove that the privileges are gone"):
-        privileges.prove(spec.identity, was, witness)
+        privileges.prove(identity, was, witness)
     privileges.forbid_new_privileges(witness)
+    witness.close()
+    confining.enforce()
+    return confining.report
+
+
+def _prove(identity: Optional[Identity], was: Tuple[int, int]) -> None:
+    witness = privileges.Witness()
+    with step("proof", "prove the identity that the interpreter was started with"):
+        privileges.prove(identity, was, witness)
     witness.close()
 
 
