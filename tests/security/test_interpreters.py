@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import signal
 import socket
 import subprocess
@@ -22,6 +24,7 @@ from wsgigroups.manager.interpreters import RUNTIME
 
 pytestmark = pytest.mark.root
 
+_CAP_SYS_RESOURCE = 24  # linux/capability.h
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -101,6 +104,36 @@ def test_it_has_what_only_root_can_give(manager: ManagerUnderTest, prefix: Tenan
     assert os.getsid(spawner.pid) == spawner.pid
     assert Path(f"/proc/{spawner.pid}/oom_score_adj").read_text() == "0\n"
     assert spawner.nice() == psutil.Process(manager.manager_pid).nice()
+
+
+def test_its_limits_are_raised_by_root_or_it_is_said_that_they_are_not(
+    manager: ManagerUnderTest, prefix: TenantPrefix
+) -> None:
+    port = manager.port()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    manager.apply(group("a", port, of_prefix(prefix, f"limit-nofile = {hard - 1}")))
+    assert manager.identity(port)["limits"]["NOFILE"] == [hard - 1] * 2
+    capabilities = int(re.search(r"^CapEff:\s+(\w+)", Path("/proc/self/status").read_text(), re.MULTILINE)[1], 16)  # type: ignore[index]
+    text = group("a", port, of_prefix(prefix, f"limit-nofile = {hard + 1}"))
+    if capabilities >> _CAP_SYS_RESOURCE & 1 and hard < int(Path("/proc/sys/fs/nr_open").read_text()):
+        manager.apply(text)
+        assert manager.identity(port)["limits"]["NOFILE"] == [hard + 1] * 2
+    else:
+        done = manager.apply(text, code=8)
+        assert f"cannot set the limit NOFILE {hard + 1}: " in done.stdout + done.stderr
+        assert manager.identity(port)["limits"]["NOFILE"] == [hard - 1] * 2
+
+
+def test_it_is_confined_as_an_ordinary_users_processes_are(manager: ManagerUnderTest, prefix: TenantPrefix) -> None:
+    port = manager.port()
+    more = 'supplementary-groups = ["extras"]\nprivate-devices = true\nrestrict-namespaces = true\nprotect-home = "yes"'
+    manager.apply(group("a", port, of_prefix(prefix, more)))
+    seen = manager.identity(port)
+    assert seen["uids"] == [ALICE_UID] * 3
+    assert {seen["status"][f"Cap{name}"][0] for name in ("Inh", "Prm", "Eff", "Amb")} == {"0" * 16}
+    (process,) = manager.group("a")["processes"]
+    assert process["confinement"]["restrict-namespaces"]["state"] == "enforced"
+    assert set(process["confinement"]) >= {"private-devices", "protect-home", "restrict-namespaces"}
 
 
 def test_the_launcher_passes_on_nothing_of_the_managers(interpreters: Accessible, tmp_path: Path) -> None:

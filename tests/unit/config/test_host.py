@@ -113,6 +113,11 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         {"interpreter": {**MadeUpHost().interpreter, "doubt": "x"}},
         ["WG0502", "WG0607", "WG0641"],
     ),
+    (
+        'protect-proc = "invisible"',
+        {"interpreter": {**MadeUpHost().interpreter, "doubt": "x"}},
+        ["WG0607", "WG0637"],
+    ),
     ("", {"privileged": False, "interpreter": {**MadeUpHost().interpreter, "doubt": "x"}}, []),
     ('script = "/srv/blog/gone.wsgi"', {}, ["WG0608"]),
     ('script = "/srv/blog"', {}, ["WG0608"]),

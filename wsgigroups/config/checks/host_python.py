@@ -39,6 +39,9 @@ def check_interpreter(checking: Checking, member: CheckedGroup) -> None:
         message = f"{member.user_name} starts {executable}, and cannot change the root directory"
         hint = "use an environment made with an interpreter of the system, or leave chroot out"
         checking.add("WG0641", (*member.path, "chroot"), message, hint)
+    if doubt and member.group.protect_proc != "default":
+        message = f"{member.user_name} starts {executable}, and only root can hide processes"
+        checking.add("WG0637", (*member.path, "protect-proc"), message, "leave it out")
     if member.identity is None:
         return
     for needed in (executable, found["python_home"]):
