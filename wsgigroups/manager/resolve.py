@@ -27,7 +27,7 @@ from wsgigroups.manager.identity import (
     resolve_uid,
 )
 from wsgigroups.manager.option_texts import option_texts
-from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget, SpawnerTarget
+from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
 
@@ -95,6 +95,7 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
         user=person.user_name,
         group=person.group_name,
         notices=tuple(notices),
+        cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.checks.cgroups import check_cgroups
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.config.units import approximate_bytes, format_bytes
@@ -90,4 +91,13 @@ def _without_effect(group: Group, _server: ServerDefaults) -> Found:
             yield "WG0516", name, f"{name} is accepted and has no effect here", "leave it out"
 
 
-_CHECKS = (_threads, check_queue, check_requests, check_endings, _memory, _late_variables, _without_effect)
+_CHECKS = (
+    _threads,
+    check_queue,
+    check_requests,
+    check_endings,
+    _memory,
+    check_cgroups,
+    _late_variables,
+    _without_effect,
+)

@@ -150,4 +150,11 @@ VALUES = (
         "Take one of them out.",
         '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["127.0.0.1:8000", "127.0.0.1:8000"]\n',
     ),
+    error(
+        "WG0321",
+        "A percentage that cannot be read",
+        "Percentages are text: whole numbers with a % behind them. A number alone could be a share, too.",
+        'Write "50%", or "150%" for one and a half of it.',
+        _BLOG + "cpu-quota = 0.5\n",
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wsgigroups.config.models.cgroups import CgroupOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
 from wsgigroups.config.models.requests import RequestOptions
@@ -12,6 +13,7 @@ from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, Py
 # pydantic takes fields from the last base to the first; this order is that of the documentation
 class Group(
     ObservationOptions,
+    CgroupOptions,
     LimitOptions,
     ConnectionOptions,
     RequestOptions,
