@@ -27,6 +27,12 @@ each ±@JITTER@ %, beginning again after @HEALTHY@ of health. The time for which
 whoever served for as long as the wait would be is followed at once, and starts of what keeps dying are still that far
 apart.
 
+The same wait applies to a life that wants a successor (maximum-requests, a script that changed, a signal …) or stalls
+soon after it was ready, counted for its slot over its lives. One that wants a successor serves on meanwhile, so that a
+small `maximum-requests` under a high load recycles no more often than that and loses nothing; after one that stalls,
+the next life of the slot begins when the wait is over. `restart`, `reload`, `start` and `apply` end the wait. Three
+lives of a slot that stall in a row end a rollout as a successor does that does not come up.
+
 @TABLE@
 
 ## What people read

@@ -15,7 +15,7 @@ from support.targets import small_spec
 
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager import core, model
+from wsgigroups.manager import core, model, turn
 from wsgigroups.manager.core import handle
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.rollout import LEAVING, LIVE, settled, surge
@@ -69,6 +69,7 @@ class World:
     released: set[str] = field(default_factory=set)
     finished: set[int] = field(default_factory=set)
     moods: tuple[str, ...] = MOODS
+    answers_tuning: bool = True
     _queue: list[tuple[float, int, Callable[[], model.Event | None]]] = field(default_factory=list)
     _ticket: int = 0
 
@@ -131,11 +132,15 @@ class World:
             case model.FinishChange(change):
                 assert change.id not in self.finished, "a change ended twice"
                 self.finished.add(change.id)
-            case model.Note(level, text):
+            case model.Note(level, text, _group):
                 assert "[BUG]" not in text, text
                 assert level in ("info", "warning", "error")
-            case model.TuneGroup():
-                pass
+            case model.TuneGroup(group_target, lives):
+                if not self.answers_tuning:
+                    return
+                refused = {life: "cannot" for life in lives if self.random.random() < 0.1}
+                told = model.GroupTuned(group_target.name, lives, refused)
+                self.later(0.0, lambda: told)
 
     def _forked(self, daemon: FakeDaemon) -> model.Event | None:
         if daemon.mood == "refused":
@@ -201,7 +206,7 @@ class World:
                 group = self.state.groups[command.record.group]
                 serving = [r for r in group.records if r.slot == command.record.slot and r.state is Tenancy.READY]
                 assert serving, "a ready process left before its successor was ready"
-        assert len(self.state.changes) <= core.KEPT_CHANGES + 1
+        assert len(self.state.changes) <= turn.KEPT_CHANGES + 1
 
     def settled(self) -> bool:
         """Whether all is as asked."""

@@ -21,6 +21,7 @@ from support.users import ALICE, identity
 
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import Channel
+from wsgigroups.runtime.wire.lines import READ_BYTES, LineReceiver
 from wsgigroups.runtime.wire.spec import Application, Serving, Spec
 
 HUNG_S = 30.0
@@ -29,7 +30,9 @@ HUNG_S = 30.0
 class Life:
     """One daemon as the manager sees it: its channel, board, pidfd and the addresses it was given."""
 
-    def __init__(self, number: int, channel: socket.socket, board_fd: int, log: Path, threads: int) -> None:
+    def __init__(
+        self, number: int, channel: socket.socket, reports_fd: int, board_fd: int, log: Path, threads: int
+    ) -> None:
         self.number = number
         self.pid = 0
         self.pidfd = -1
@@ -40,16 +43,22 @@ class Life:
         self.sock = channel
         self.sock.settimeout(HUNG_S)
         self.channel = Channel(channel)
+        self.reports_fd = reports_fd
+        self.receiver = LineReceiver()
 
     @property
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
     def receive(self) -> messages.Message:
-        """Return the next message. Raises EOFError when the daemon and everybody else closed the channel."""
-        body, fds = self.channel.receive()
-        assert not fds
-        return messages.decode(body)
+        """Return the next message. Raises EOFError when the daemon and everybody else closed the reports."""
+        while not self.receiver.waiting:
+            assert select.select([self.reports_fd], [], [], HUNG_S)[0], f"nothing is reported\n{self.log}"
+            data = os.read(self.reports_fd, READ_BYTES)
+            if not data:
+                raise EOFError
+            self.receiver.feed(data)
+        return messages.decode(self.receiver.take())
 
     def ready(self) -> messages.Ready:
         """Wait until it is ready."""
@@ -100,10 +109,10 @@ class Life:
 
     def close(self) -> None:
         self.sock.close()
-        for fd in (self.board_fd, self.pidfd):
+        for fd in (self.board_fd, self.pidfd, self.reports_fd):
             if fd >= 0:
                 os.close(fd)
-        self.board_fd = self.pidfd = -1
+        self.board_fd = self.pidfd = self.reports_fd = -1
 
 
 def exchange(sock: socket.socket, path: str) -> tuple[int, bytes]:
@@ -273,12 +282,15 @@ class Manager:
         self._counter += 1
         number = self._counter
         theirs, ours = socket.socketpair()
+        reports, reports_write = os.pipe()
         board_fd = board.create(threads, "wsgigroups-test")
-        life = Life(number, ours, board_fd, self.directory / f"life-{number}.log", threads)
+        life = Life(number, ours, reports, board_fd, self.directory / f"life-{number}.log", threads)
         self.lives[number] = life
         info = {"group": "blog", "slot": 1, "fingerprint": "0" * 8}
         with theirs:
-            self.send(messages.Fork(number, info), [theirs.fileno(), ours.fileno(), board_fd])
+            fds = [theirs.fileno(), ours.fileno(), reports, reports_write, board_fd]
+            self.send(messages.Fork(number, info), fds)
+        os.close(reports_write)
         message, fds = self.wait_for(messages.Spawned, number)
         assert isinstance(message, messages.Spawned)
         life.pid, life.pidfd = message.pid, fds[0]

@@ -33,7 +33,7 @@ class EventKind(Enum):
     SPAWNED = "spawned"
     REFUSED = "refused"  # the spawner could not fork
     BECAME_READY = "became-ready"
-    STALLED = "stalled"  # judged from outside: deadlock, request-timeout
+    STALLED = "stalled"  # judged from outside: deadlock, request-timeout, what it reports
     OVERDUE = "overdue"  # the deadline of this state has passed
     EXITED = "exited"
     GAVE_UP = "gave-up"  # no attempt can succeed: the interpreter cannot be started
@@ -121,7 +121,7 @@ TABLE: dict[Tenancy, dict[EventKind, Cell]] = {
         _E.SPAWNED: IMPOSSIBLE,
         _E.REFUSED: IMPOSSIBLE,
         _E.BECAME_READY: Transition(Tenancy.READY),
-        _E.STALLED: IGNORE,
+        _E.STALLED: _ABORT,
         _E.OVERDUE: _ABORT,
         _E.EXITED: _COOL,
         _E.GAVE_UP: IMPOSSIBLE,

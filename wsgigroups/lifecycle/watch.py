@@ -62,6 +62,7 @@ class Vitals:
     idle_s: float  # since a request last began or ended
     rss_bytes: int
     loading_s: float = 0.0  # since a request began to load an application; 0: none is loading
+    damage: str = ""  # what is wrong with the board; then nothing that was read from it is in here
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,20 @@ class Judgement:
     requests: Sequence[Underway] = ()  # which to interrupt
 
 
+def absence_s(elapsed_s: float, period_s: float, busy_s: float) -> float:
+    """Seconds of those between two beats in which a process did not run at all. busy_s: processor time it used.
+
+    A process that is stopped or without a processor uses none. One that computes for long in one piece beats late and
+    was there all the time.
+    """
+    absent_s = elapsed_s - period_s - busy_s
+    return absent_s if absent_s > period_s else 0.0
+
+
 def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
     """Return what should happen to this daemon, or None. jitter is in [0, 1): it spreads restart-interval by 10 %."""
+    if vitals.damage:  # a process that blinds its own supervision is as good as one that hangs
+        return Judgement(Verdict.STALLED, "board", vitals.damage)
     if 0 < rules.deadlock_timeout_s < vitals.heartbeat_age_s:
         return Judgement(
             Verdict.STALLED,

@@ -59,9 +59,7 @@ class Applying:
                 f"cannot store revision {revision} in {self.store.directory}: {error.strerror}",
                 hint="nothing was changed",
             ) from None
-        for name, target in targets.items():
-            # what a target no longer names is closed when its old processes are gone
-            self.shell.listeners.commit(name, target.listeners, opened[name])
+        self._commit(targets, opened)
         number = self.shell.state.next_change
         self.shell.dispatch(model.Apply(targets, revision, kind))
         self._outcomes[number] = revision
@@ -94,12 +92,22 @@ class Applying:
         opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
-                opened[name] = self.shell.listeners.prepare(name, target.listeners)
+                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
         except BaseException:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
             raise
         return opened
+
+    def _commit(self, targets: Desired, opened: dict[str, dict[str, HeldListener]]) -> None:
+        """Take the listeners into use. What a target no longer names is closed when its old processes are gone."""
+        for name, target in targets.items():
+            try:
+                self.shell.listeners.commit(name, target.listeners, opened.pop(name), target.uid)
+            except WsgigroupsError:
+                for listeners in opened.values():
+                    self.shell.listeners.discard(listeners)
+                raise
 
     def _check_logs(self, targets: Desired) -> None:
         for name, target in targets.items():

@@ -20,12 +20,15 @@ MAXIMUM_QUEUED_BYTES = 64 * 1024 * 1024
 
 
 class FrameConnection:
-    """One socket. on_frame(body, fds) owns the descriptors it is given; on_close(reason) is called once."""
+    """One socket. on_frame(body, fds) owns the descriptors it is given; on_close(reason) is called once.
+
+    Without on_frame nothing is ever read: the peer is one of whom nothing is wanted.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
-        on_frame: Callable[[dict[str, Any], list[int]], None],
+        on_frame: Callable[[dict[str, Any], list[int]], None] | None,
         on_close: Callable[[str], None],
     ) -> None:
         self.sock = sock
@@ -34,11 +37,11 @@ class FrameConnection:
         self._receiver = frames.Receiver()
         self._sender = Sender(sock, MAXIMUM_QUEUED_BYTES)
         self._pause: asyncio.TimerHandle | None = None  # while more descriptors are in flight than may be
-        self._received_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._closed = False
         sock.setblocking(False)
-        self._loop.add_reader(sock.fileno(), self._readable)
+        if on_frame is not None:
+            self._loop.add_reader(sock.fileno(), self.receive)
 
     def send(self, body: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Send or queue one frame; the caller keeps its descriptors. Does nothing once closed.
@@ -60,14 +63,6 @@ class FrameConnection:
         """Whether frames wait because the peer does not read."""
         return self._sender.behind
 
-    def drain_input(self) -> None:
-        """Read what has already arrived, without waiting."""
-        while not self._closed:
-            before = self._received_bytes
-            self._readable()
-            if self._received_bytes == before:
-                return
-
     def close(self, reason: str = "closed here") -> None:
         """Close the socket and tell the owner."""
         if self._closed:
@@ -82,7 +77,8 @@ class FrameConnection:
         self._sender.close()
         self._on_close(reason)
 
-    def _readable(self) -> None:
+    def receive(self) -> None:
+        """Read once of what has arrived, without waiting."""
         try:
             data, fds = frames.receive_some(self.sock)
         except (BlockingIOError, InterruptedError):
@@ -93,13 +89,13 @@ class FrameConnection:
         if not data:
             self.close("the peer closed the connection")
             return
-        self._received_bytes += len(data)
         try:
             received = self._receiver.feed(data, fds)
         except frames.FrameError as error:
             self.close(str(error))
             return
         for body, passengers in received:
+            assert self._on_frame is not None
             self._on_frame(body, passengers)
 
     def _flush(self) -> None:

@@ -6,17 +6,18 @@ reconciled, so that the next steps follow from what is, not from what was once i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
 from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
-from wsgigroups.manager import model
+from wsgigroups.manager import haste, model
 from wsgigroups.manager.blame import did_not_start, judged
-from wsgigroups.manager.model import Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.manager.model import GroupState, LastError, Progress, State
 from wsgigroups.manager.totals import added
+from wsgigroups.manager.turn import Turn
 from wsgigroups.plan import rollout
 from wsgigroups.plan.planner import needs_replacement
 
@@ -25,68 +26,12 @@ if TYPE_CHECKING:
 
     from wsgigroups.plan.desired import GroupTarget
 
-KEPT_CHANGES = 50
 LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
-
-
-@dataclass(slots=True)
-class _Turn:
-    """One call of handle: the state being built and the commands so far. Never leaves this module."""
-
-    state: State
-    now: float
-    commands: list[model.Command] = field(default_factory=list)
-
-    def put(self, group: GroupState) -> None:
-        self.state = replace(self.state, groups={**self.state.groups, group.target.name: group})
-
-    def drop(self, name: str) -> None:
-        self.state = replace(self.state, groups={k: v for k, v in self.state.groups.items() if k != name})
-
-    def note(self, level: str, text: str) -> None:
-        self.commands.append(Note(level, text))
-
-    def new_life(self) -> int:
-        life = self.state.next_life
-        self.state = replace(self.state, next_life=life + 1)
-        return life
-
-    def begin_change(self, kind: str, groups: dict[str, Progress], revision: int | None = None) -> None:
-        change = Change(self.state.next_change, kind, groups, revision)
-        kept = dict(list(self.state.changes.items())[-KEPT_CHANGES + 1 :])
-        # a group's part of an older change is superseded, else two changes would wait for different ends
-        for key, other in kept.items():
-            overtaken = {
-                name: replace(p, state="failed", error=LastError(0, 0, f"overtaken by change {change.id}"))
-                for name, p in other.groups.items()
-                if p.state == "pending" and name in groups
-            }
-            if overtaken:
-                kept[key] = replace(other, groups={**other.groups, **overtaken})
-                if kept[key].finished:
-                    self.commands.append(model.FinishChange(kept[key]))
-        self.state = replace(self.state, changes={**kept, change.id: change}, next_change=change.id + 1)
-
-    def settle(self, name: str, progress: Progress) -> None:
-        """Set the outcome of a group's part in the change that is pending for it."""
-        for change in self.state.changes.values():
-            if change.groups.get(name, progress).state == "pending" and name in change.groups:
-                after = replace(change, groups={**change.groups, name: progress})
-                self.state = replace(self.state, changes={**self.state.changes, change.id: after})
-                if after.finished:
-                    self.commands.append(model.FinishChange(after))
-
-    def pending(self, name: str) -> Progress | None:
-        for change in self.state.changes.values():
-            progress = change.groups.get(name)
-            if progress is not None and progress.state == "pending":
-                return progress
-        return None
 
 
 def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[model.Command, ...]]:
     """Return the next state and what to do. now: seconds on the monotonic clock."""
-    turn = _Turn(state, now)
+    turn = Turn(state, now)
     touched = _dispatch(turn, event)
     for name in touched:
         _reconcile(turn, name)
@@ -96,14 +41,14 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
     deadlines = [r.deadline for g in state.groups.values() for r in g.records if r.deadline is not None]
-    return min(deadlines, default=None)
+    return min((*deadlines, *(when for g in state.groups.values() for when in haste.next_wish(g))), default=None)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:
     """Return the state with every deadline moved by the time the manager itself was not running."""
     groups = {
         name: replace(
-            group,
+            haste.postponed(group, late_s),
             records=tuple(
                 record if record.deadline is None else replace(record, deadline=record.deadline + late_s)
                 for record in group.records
@@ -124,7 +69,7 @@ def check_groups(state: State, names: Iterable[str]) -> None:
             )
 
 
-def _dispatch(turn: _Turn, event: model.Event) -> tuple[str, ...]:
+def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     """Carry out one event; return the groups to reconcile."""
     match event:
         case model.Tick():
@@ -142,10 +87,14 @@ def _dispatch(turn: _Turn, event: model.Event) -> tuple[str, ...]:
         case model.Shutdown():
             return _shutdown(turn, event)
         case model.ScriptChanged():
-            return _script_changed(turn, event.group)
+            return _worn(turn, event.life, haste.SCRIPT)
+        case model.LifeWorn():
+            return _worn(turn, event.life, event.reason)
+        case model.GroupTuned():
+            return _tuned(turn, event)
         case model.Recovered():
             return tuple(sorted(turn.state.groups))
-        case model.LifeFailed() | model.LifeWorn() | model.LifeOverdue() | model.LifeTold():
+        case model.LifeFailed() | model.LifeOverdue() | model.LifeTold():
             return _told(turn, event)
         case _:
             return _lived(turn, event)
@@ -154,7 +103,7 @@ def _dispatch(turn: _Turn, event: model.Event) -> tuple[str, ...]:
 # What people ask
 
 
-def _apply(turn: _Turn, event: model.Apply) -> tuple[str, ...]:
+def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     names = sorted({*turn.state.groups, *event.targets})
     parts: dict[str, Progress] = {}
     for name in names:
@@ -178,7 +127,7 @@ def _changes(group: GroupState, target: GroupTarget) -> bool:
     return group.target != target or group.processes_override is not None or group.removing
 
 
-def _retarget(turn: _Turn, group: GroupState, target: GroupTarget) -> GroupState:
+def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
     """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
     live = tuple(record.life for record in group.records if record.live)
     if live:
@@ -186,9 +135,10 @@ def _retarget(turn: _Turn, group: GroupState, target: GroupTarget) -> GroupState
     replaced = needs_replacement(target, group.target.options, group.target.fingerprint)
     raised = replaced and target.fingerprint == group.target.fingerprint
     return replace(
-        group,
+        haste.forgiven(group),
         target=target,
         records=_retimed(group.records, target),
+        untuned=group.untuned.union(live),
         fallback=group.target if replaced and not group.stopped else None,
         processes_override=None,
         removing=False,
@@ -204,7 +154,7 @@ def _retimed(records: Iterable[Record], target: GroupTarget) -> tuple[Record, ..
     return tuple(replace(record, timings=timings) for record in records)
 
 
-def _replace_all(turn: _Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
+def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
         graceful = isinstance(event, model.Reload)
@@ -222,14 +172,14 @@ def _replace_all(turn: _Turn, event: model.Restart | model.Reload) -> tuple[str,
     return event.groups
 
 
-def _stop(turn: _Turn, names: tuple[str, ...]) -> tuple[str, ...]:
+def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         turn.put(replace(turn.state.groups[name], stopped=True, fallback=None))
     turn.begin_change("stop", {name: Progress(goal="gone") for name in names})
     return names
 
 
-def _start(turn: _Turn, names: tuple[str, ...]) -> tuple[str, ...]:
+def _start(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         turn.put(replace(turn.state.groups[name], stopped=False, last_error=None))
         _skip_backoff(turn, name)
@@ -237,7 +187,7 @@ def _start(turn: _Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _scale(turn: _Turn, event: model.Scale) -> tuple[str, ...]:
+def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:
     for name, processes in event.processes.items():
         group = turn.state.groups[name]
         override = None if processes == group.target.processes else processes
@@ -246,7 +196,7 @@ def _scale(turn: _Turn, event: model.Scale) -> tuple[str, ...]:
     return tuple(event.processes)
 
 
-def _shutdown(turn: _Turn, event: model.Shutdown) -> tuple[str, ...]:
+def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
     names = tuple(sorted(turn.state.groups))
     turn.state = replace(turn.state, stopping=True)
     for name in names:
@@ -262,16 +212,8 @@ def _shutdown(turn: _Turn, event: model.Shutdown) -> tuple[str, ...]:
     return names
 
 
-def _script_changed(turn: _Turn, name: str) -> tuple[str, ...]:
-    group = turn.state.groups.get(name)
-    if group is None or group.stopped or group.removing:
-        return ()
-    turn.note("info", f"{name}: a script file changed, replacing its processes")
-    turn.put(replace(group, restart_before=turn.state.next_life))
-    return (name,)
-
-
-def _skip_backoff(turn: _Turn, name: str) -> None:
+def _skip_backoff(turn: Turn, name: str) -> None:
+    turn.put(haste.forgiven(turn.state.groups[name]))
     for record in turn.state.groups[name].records:
         if record.state in (Tenancy.COOLING, Tenancy.FAILED):
             _step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))
@@ -280,7 +222,7 @@ def _skip_backoff(turn: _Turn, name: str) -> None:
 # What processes do
 
 
-def _tick(turn: _Turn) -> tuple[str, ...]:
+def _tick(turn: Turn) -> tuple[str, ...]:
     touched = set()
     for name, group in turn.state.groups.items():
         for record in group.records:
@@ -291,12 +233,44 @@ def _tick(turn: _Turn) -> tuple[str, ...]:
                     turn.put(turn.state.groups[name].blamed(error))
                 _step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
                 touched.add(name)
+        before = turn.state.groups[name]
+        after = haste.due(before, turn.now, turn.state.next_life)
+        if after is not before:
+            turn.put(after)
+            touched.add(name)
     return tuple(sorted(touched))
 
 
-def _told(
-    turn: _Turn, event: model.LifeFailed | model.LifeWorn | model.LifeOverdue | model.LifeTold
-) -> tuple[str, ...]:
+def _worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
+    """A process wants a successor, or it is time for one."""
+    found = turn.state.find(life)
+    if found is None or found[0].stopped or found[0].removing:
+        return ()
+    group, record = found
+    after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
+    if after is group:
+        return ()
+    when = f"a successor starts in {delay_s:.2g} s, it was ready for a moment only" if delay_s else "a successor starts"
+    turn.note("info", f"{record}: {reason}, {when}", group.target.name)
+    turn.put(after)
+    return (group.target.name,)
+
+
+def _tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
+    """Replace the processes of a group when one of them cannot be what was asked for: nothing is done by halves."""
+    group = turn.state.groups.get(event.group)
+    if group is None:
+        return ()
+    before = turn.state.next_life if event.refused else group.restart_before
+    on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
+    untuned = group.untuned.difference(set(event.lives) - on_the_way)
+    turn.put(replace(group, untuned=untuned, restart_before=before))
+    for life, detail in event.refused.items():
+        turn.note("warning", f"{event.group} life={life}: {detail}; its successor starts", event.group)
+    return (event.group,)
+
+
+def _told(turn: Turn, event: model.LifeFailed | model.LifeOverdue | model.LifeTold) -> tuple[str, ...]:
     found = turn.state.find(event.life)
     if found is None:
         return ()
@@ -310,19 +284,14 @@ def _told(
             return ()
         case model.LifeOverdue():
             if record.state is Tenancy.READY:
-                turn.note("warning", f"{record}: {event.reason}, {event.detail}")
+                turn.note("warning", f"{record}: {event.reason}, {event.detail}", group.target.name)
                 turn.put(group.blamed(judged(record, event)))
                 turn.commands.append(model.KillLife(record, LAST_WORDS_S))
-            return ()
-    if record.state is not Tenancy.READY or record.life in group.recycle:
-        return ()
-    turn.note("info", f"{record}: {event.reason}, a successor starts")
-    turn.put(replace(group, recycle={**group.recycle, record.life: event.reason}))
-    return (group.target.name,)
+    return ()
 
 
 def _lived(
-    turn: _Turn,
+    turn: Turn,
     event: model.LifeSpawned | model.LifeRefused | model.LifeBecameReady | model.LifeExited | model.LifeStalled,
 ) -> tuple[str, ...]:
     if isinstance(event, model.LifeExited) and event.group in turn.state.groups:
@@ -336,42 +305,51 @@ def _lived(
     match event:
         case model.LifeRefused():
             turn.put(group.blamed(LastError(record.slot, record.life, event.reason)))
-            turn.note("error", f"{record}: {event.reason}")
+            turn.note("error", f"{record}: {event.reason}", name)
             kind = EventKind.GAVE_UP if event.permanent else EventKind.REFUSED
             _step(turn, record, lifecycle.Event(kind))
             _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
         case model.LifeStalled():
-            turn.note("warning", f"{record}: {event.reason}, {event.detail}")
-            turn.put(replace(group.blamed(judged(record, event)), restarts=group.restarts + 1))
+            turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
+            group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
+            turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
             window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
             _leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
+            if record.state is Tenancy.READY and haste.hopeless(group, record):
+                _did_not_come_up(turn, name, record)
         case model.LifeSpawned():
             _step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
         case model.LifeBecameReady():
             turn.put(replace(group, starved={k: v for k, v in group.starved.items() if k != record.slot}))
+            if (
+                record.life in group.untuned and record.state is Tenancy.STARTING
+            ):  # its limits could be set from outside only now
+                turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             _step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
     return (name,)
 
 
-def _exited(turn: _Turn, group: GroupState, record: Record, event: model.LifeExited) -> None:
+def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExited) -> None:
     name = group.target.name
+    group, record = haste.ended(group, record)
     worn = record.life in group.recycle  # it was to be followed anyway, and may leave before it is told to
     unasked = not worn and record.state in (Tenancy.READY, Tenancy.STARTING, Tenancy.SPAWNING, Tenancy.ABORTING)
     if unasked:
         phase = "" if record.state is Tenancy.READY else " before it was ready"
-        turn.note("warning", f"{record}: {event.exit}{phase}")
+        turn.note("warning", f"{record}: {event.exit}{phase}", name)
         group = replace(group, restarts=group.restarts + 1)
         if group.last_error is None or group.last_error.life != record.life:
             group = group.blamed(LastError(record.slot, record.life, f"{event.exit}{phase}"))
     else:
-        turn.note("info", f"{record}: {event.exit}")
+        turn.note("info", f"{record}: {event.exit}", name)
     turn.put(
         replace(
             group,
             recycle={life: why for life, why in group.recycle.items() if life != record.life},
             graceful_lives=group.graceful_lives - {record.life},
+            untuned=group.untuned - {record.life},
         )
     )
     _step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
@@ -384,7 +362,7 @@ def _exited(turn: _Turn, group: GroupState, record: Record, event: model.LifeExi
         _did_not_come_up(turn, name, record)
 
 
-def _did_not_come_up(turn: _Turn, name: str, record: Record) -> None:
+def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
     """A life ended before it was ready, or soon after: end its rollout, or report a first start that fails."""
     group = turn.state.groups[name]
     if group.removing or group.stopped:
@@ -395,7 +373,7 @@ def _did_not_come_up(turn: _Turn, name: str, record: Record) -> None:
     if (serving or proved) and not group.recycle:
         # the processes that serve stay; what was to follow them is given up
         before = group.fallback or group.target
-        turn.note("error", f"{name}: the successor did not come up, the processes in place stay")
+        turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
         kept = _retimed((r for r in group.records if r.live), before)
         turn.put(replace(group, target=before, fallback=None, restart_before=0, records=kept))
         if group.fallback:
@@ -408,7 +386,7 @@ def _did_not_come_up(turn: _Turn, name: str, record: Record) -> None:
 # Steps and what follows from them
 
 
-def _step(turn: _Turn, record: Record, event: lifecycle.Event) -> None:
+def _step(turn: Turn, record: Record, event: lifecycle.Event) -> None:
     """Let one record meet one event and take over the result."""
     try:
         after, commands = lifecycle.step(record, event, turn.now)
@@ -428,7 +406,7 @@ def _step(turn: _Turn, record: Record, event: lifecycle.Event) -> None:
                 turn.commands.append(model.KillLife(command.record))
 
 
-def _reconcile(turn: _Turn, name: str) -> None:
+def _reconcile(turn: Turn, name: str) -> None:
     group = turn.state.groups.get(name)
     if group is None:
         return
@@ -447,6 +425,8 @@ def _reconcile(turn: _Turn, name: str) -> None:
         turn.settle(name, Progress("done", "gone"))
         return
     pending = turn.pending(name)
+    if group.untuned.intersection(r.life for r in group.records if r.state is Tenancy.READY):
+        return
     if rollout.settled(group.wanted, group.members()) and group.wanted:
         if group.fallback or group.restart_before:
             turn.put(replace(group, fallback=None, restart_before=0, last_error=None))
@@ -457,15 +437,17 @@ def _reconcile(turn: _Turn, name: str) -> None:
         turn.settle(name, Progress("done", pending.goal))
 
 
-def _begin(turn: _Turn, name: str, slot: int) -> None:
+def _begin(turn: Turn, name: str, slot: int) -> None:
     group = turn.state.groups[name]
     target = group.target
-    (record,) = _retimed([Record(name, slot, 0, target.fingerprint)], target)
-    turn.put(replace(group, records=(*group.records, record)))
-    _step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))
+    (record,) = _retimed([Record(name, slot, turn.new_life(), target.fingerprint)], target)
+    group, record = haste.begin(group, record, turn.now)
+    turn.put(group)
+    if record.state is not Tenancy.COOLING:
+        _step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=record.life))
 
 
-def _end(turn: _Turn, name: str, life: int, *, followed: bool) -> None:
+def _end(turn: Turn, name: str, life: int, *, followed: bool) -> None:
     group = turn.state.groups[name]
     record = next(r for r in group.records if r.life == life)
     window_s = 0.0
@@ -477,7 +459,7 @@ def _end(turn: _Turn, name: str, life: int, *, followed: bool) -> None:
     _leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
 
 
-def _leave(turn: _Turn, record: Record, event: lifecycle.Event) -> None:
+def _leave(turn: Turn, record: Record, event: lifecycle.Event) -> None:
     """Have a life end. Options that only matter for leaving are live: the ones of today count."""
     group = turn.state.groups[record.group]
     record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec.shutdown_timeout_s))

@@ -1,7 +1,8 @@
 """The manager owns every listening socket: binds it, hands it to daemons, keeps it over restarts, removes its file.
 
 Runs in the manager's only thread. Never sets SO_REUSEPORT (it loses queued connections); never unlinks a path that
-is not a socket of ours that nobody answers on.
+is not a socket of ours that nobody answers on; never hands a socket from one user to another: a process that the first
+one left behind would take requests of the second.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
 
 if TYPE_CHECKING:
@@ -24,17 +26,22 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import ListenerTarget
 
 
+REBINDS = 100  # attempts to be faster than a process that listens again on a socket that was taken from it
+
+
 @dataclass(slots=True)
 class HeldListener:
     """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed.
 
-    pulse: descriptor of the page on which its processes note that they accept (runtime/wire/pulse.py).
+    uid: whose processes inherit it; None: the manager's own. pulse: descriptor of the page on which its processes note
+    that they accept (runtime/wire/pulse.py).
     """
 
     target: ListenerTarget
     sock: socket.socket
     pulse: int
     inode: tuple[int, int] | None = None
+    uid: int | None = None
 
 
 class Listeners:
@@ -47,29 +54,51 @@ class Listeners:
         """The group's listeners by address."""
         return self._by_group.get(group, {})
 
-    def prepare(self, group: str, targets: Iterable[ListenerTarget]) -> dict[str, HeldListener]:
-        """Bind what is missing, touching nothing in place. Raises WsgigroupsError; then nothing is left open."""
+    def prepare(self, group: str, targets: Iterable[ListenerTarget], uid: int | None = None) -> dict[str, HeldListener]:
+        """Bind what is missing, touching nothing in place. Raises WsgigroupsError; then nothing is left open.
+
+        An address that another user's processes have is left for `commit`: it is free only when they lose it.
+        """
         opened: dict[str, HeldListener] = {}
         try:
             for target in targets:
-                if target.address not in self.of(group):
-                    opened[target.address] = self._inherit(target) or self._bind(group, target)
+                if target.address in self.of(group) or self._foreign(target.address, uid):
+                    continue
+                opened[target.address] = self._inherit(target) or self._bind(group, target, uid)
         except BaseException:
             self.discard(opened)
             raise
         return opened
 
-    def commit(self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, HeldListener]) -> list[str]:
-        """Take the group's new set into use; return the addresses that are no longer wanted."""
+    def commit(
+        self, group: str, targets: Iterable[ListenerTarget], opened: dict[str, HeldListener], uid: int | None = None
+    ) -> list[str]:
+        """Take the group's new set into use; return the addresses that are no longer wanted.
+
+        Raises WsgigroupsError when a socket cannot be bound anew that was another user's.
+        """
         current = self._by_group.setdefault(group, {})
         current.update(opened)
         wanted = {target.address: target for target in targets}
         for address, target in wanted.items():
+            if self._foreign(address, uid):
+                self._renew(group, target, uid)
             listener = current[address]
             if listener.target != target or address in opened:
                 _tune(listener.sock, target)
                 listener.target = target
         return [address for address in current if address not in wanted]
+
+    def is_shut(self, group: str, address: str) -> bool:
+        """Whether somebody has shut this listener of the group down."""
+        return is_shut(self._by_group[group][address].sock)
+
+    def mend(self, group: str) -> list[str]:
+        """Bind anew what somebody has shut down; return the addresses. Raises WsgigroupsError."""
+        shut = [listener for listener in self.of(group).values() if is_shut(listener.sock)]
+        for listener in shut:
+            self._renew(group, listener.target, listener.uid)
+        return [listener.target.address for listener in shut]
 
     def discard(self, opened: dict[str, HeldListener]) -> None:
         """Close what `prepare` opened and nobody committed."""
@@ -86,12 +115,15 @@ class Listeners:
         if not current:
             self._by_group.pop(group, None)
 
-    def adopt(self, group: str, target: ListenerTarget, fd: int, pulse: int) -> None:
-        """Take over a socket and its pulse that a spawner kept."""
+    def adopt(self, group: str, target: ListenerTarget, fd: int, pulse: int, uid: int | None = None) -> None:
+        """Take over a socket and its pulse that a spawner kept; one that the group has is let go, but stays bound."""
+        former = self.of(group).get(target.address)
+        if former:
+            _close(former, keep_file=True)
         sock = socket.socket(fileno=fd)
         sock.set_inheritable(False)
-        address = parse(target.address)
-        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, _inode(address.path))
+        inode = _inode(parse(target.address).path)
+        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, inode, uid)
 
     def close_all(self) -> None:
         """Close and remove everything."""
@@ -106,14 +138,41 @@ class Listeners:
                 # not sock.dup(): that sets the new object's timeout, which makes the open file behind both blocking,
                 # and a daemon that drains would wait in accept(2) for ever
                 shared = socket.socket(fileno=os.dup(listener.sock.fileno()))
-                return HeldListener(target, shared, os.dup(listener.pulse), listener.inode)
+                return HeldListener(target, shared, os.dup(listener.pulse), listener.inode, listener.uid)
         return None
+
+    def _foreign(self, address: str, uid: int | None) -> list[HeldListener]:
+        """The sockets of this address that processes of other users have."""
+        held = [listeners[address] for listeners in self._by_group.values() if address in listeners]
+        return [listener for listener in held if listener.uid != uid]
+
+    def _renew(self, group: str, target: ListenerTarget, uid: int | None) -> None:
+        """End every socket of this address and bind another one for this group. Raises WsgigroupsError."""
+        held = [listeners[target.address] for listeners in self._by_group.values() if target.address in listeners]
+        path = parse(target.address).path
+        for attempt in range(REBINDS):
+            for listener in held:
+                seal(listener.sock)
+                if path and listener.inode and _inode(path) == listener.inode:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path)
+            try:
+                renewed = self._bind(group, target, uid)
+                break
+            except WsgigroupsError:
+                # whoever has the old socket may listen on it again in the moment before we do
+                if attempt == REBINDS - 1:
+                    raise
+        former = self.of(group).get(target.address)
+        if former:
+            _close(former, keep_file=True)
+        self._by_group.setdefault(group, {})[target.address] = renewed
 
     def _shared(self, listener: HeldListener) -> bool:
         address = listener.target.address
         return any(address in listeners for listeners in self._by_group.values())
 
-    def _bind(self, group: str, target: ListenerTarget) -> HeldListener:
+    def _bind(self, group: str, target: ListenerTarget, uid: int | None) -> HeldListener:
         address = parse(target.address)
         try:
             sock = _bind_unix(address.path, target.owner_uid) if address.path else _bind_tcp(address)
@@ -122,9 +181,15 @@ class Listeners:
                 f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
                 hint=_hint(error, target.address),
             ) from None
-        listener = HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path))
-        _tune(sock, target)
-        return listener
+        try:
+            _tune(sock, target)  # two sockets can be bound to an address, but only one of them can listen
+        except OSError as error:
+            sock.close()
+            raise WsgigroupsError(
+                f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
+                hint=_hint(error, target.address),
+            ) from None
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path), uid)
 
 
 def _hint(error: OSError, address: str) -> str:
@@ -150,7 +215,7 @@ def _bind_tcp(address: Address) -> socket.socket:
 
 
 def _bind_unix(path: str, owner_uid: int | None) -> socket.socket:
-    _remove_stale(path)
+    _remove_stale(path, owner_uid)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # the mode of the socket's inode becomes the file's mode at bind: no umask change, no window (unix(7))
@@ -164,13 +229,13 @@ def _bind_unix(path: str, owner_uid: int | None) -> socket.socket:
     return sock
 
 
-def _remove_stale(path: str) -> None:
+def _remove_stale(path: str, owner_uid: int | None) -> None:
     """Unlink a socket file of ours that nobody answers on. Raises OSError(EADDRINUSE) for anything else there."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
         return
-    if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in (0, os.geteuid(), owner_uid):
         raise OSError(errno.EADDRINUSE, "not a socket of ours")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
@@ -203,6 +268,8 @@ def _inode(path: str | None) -> tuple[int, int] | None:
 
 
 def _close(listener: HeldListener, *, keep_file: bool = False) -> None:
+    if not keep_file:  # nobody else has a right to it, whoever still has it
+        seal(listener.sock)
     path = parse(listener.target.address).path
     if not keep_file and path and listener.inode and _inode(path) == listener.inode:
         with contextlib.suppress(FileNotFoundError):

@@ -23,30 +23,40 @@ if TYPE_CHECKING:
 
 _FIXED = ("threads", "multiprocess", "run_once", "stack_size_bytes")  # of Serving, for as long as a process lives
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
-_UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+_TITLE = {
+    resource.RLIMIT_DATA: "Max data size",
+    resource.RLIMIT_AS: "Max address space",
+    resource.RLIMIT_CPU: "Max cpu time",
+}
 
 
-def tune(process: Process, target: GroupTarget, log: Callable[[str, str], None]) -> None:
-    """Push what may change while the process runs. A limit that cannot be lowered is said, not fatal."""
+def tune(process: Process, target: GroupTarget) -> str:
+    """Push what may change while the process runs; return what was refused, and why, or ""."""
     spec, slot = target.spec, int(process.info["slot"])
     serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
     leaving = {name: getattr(spec, name) for name in _LEAVING}
     process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving))
     if process.pid <= 0:
-        return  # what is set from outside follows when it is ready
+        return ""  # what is set from outside follows when it is ready
     process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
         ("cpu-priority", lambda: _set_priority(process.pid, spec.cpu_priority)),
-        ("RLIMIT_DATA", partial(_set_limit, process.pid, resource.RLIMIT_DATA, spec.rlimits.get("DATA", _UNLIMITED))),
-        ("RLIMIT_AS", partial(_set_limit, process.pid, resource.RLIMIT_AS, spec.rlimits.get("AS", _UNLIMITED))),
     ]
+    for name, number in (("DATA", resource.RLIMIT_DATA), ("AS", resource.RLIMIT_AS)):
+        # a limit that nobody sets is the one that the process began with, and that was the manager's
+        wanted = spec.rlimits.get(name) or resource.getrlimit(number)
+        changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, wanted)))
     if "CPU" in spec.rlimits:  # its hard limit has room for the windows in which a process leaves
         changes.append(("RLIMIT_CPU", partial(_set_limit, process.pid, resource.RLIMIT_CPU, spec.rlimits["CPU"])))
+    refused = []
     for what, change in changes:  # one that is refused must not keep the others back
         try:
             change()
+        except (ProcessLookupError, FileNotFoundError):
+            return ""  # it has ended
         except (OSError, ValueError) as error:
-            log("warning", f"{target.name} life={process.life}: cannot change a running process: {what}: {error}")
+            refused.append(f"{what}: {error}")
+    return f"cannot change a running process: {'; '.join(refused)}" if refused else ""
 
 
 def _set_priority(pid: int, priority: int) -> None:
@@ -62,8 +72,23 @@ def _set_priority(pid: int, priority: int) -> None:
 
 
 def _set_limit(pid: int, number: int, wanted: tuple[int, int]) -> None:
-    if resource.prlimit(pid, number) != wanted:
+    # not prlimit(2): without CAP_SYS_RESOURCE, as in many containers, it does not even tell those of another user
+    if _limit(pid, number) != wanted:
         resource.prlimit(pid, number, wanted)
+
+
+def _limit(pid: int, number: int) -> tuple[int, int]:
+    """Return a limit of another process, soft and hard (/proc/PID/limits, proc(5)). Raises OSError, ValueError."""
+    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(_TITLE[number]):
+                soft, hard = line[len(_TITLE[number]) :].split()[:2]
+                return _number(soft), _number(hard)
+    raise ValueError(f"/proc/{pid}/limits has no {_TITLE[number]}")
+
+
+def _number(text: str) -> int:
+    return resource.RLIM_INFINITY if text == "unlimited" else int(text)
 
 
 def listener_to_json(target: ListenerTarget) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`run_manager`: lock, recover, serve the control API, watch, and in the end leave nothing behind.
 
-This is the manager process's main and only thread.
+This is the manager process's main thread; the only other one tells whether it was stopped (heartbeat.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from wsgigroups.manager import lock, model
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
+from wsgigroups.manager.heartbeat import Heartbeat
 from wsgigroups.manager.recovery import recover
 from wsgigroups.manager.resolve import surroundings
 from wsgigroups.manager.shell import Outside, Shell
@@ -186,10 +187,15 @@ class _Manager:
         task.add_done_callback(_report)
 
     async def _watch(self, shell: Shell) -> None:
-        watcher = Watcher(shell)
-        while True:
-            await asyncio.sleep(PERIOD_S)
-            watcher.look()
+        heartbeat = Heartbeat()
+        heartbeat.start()
+        watcher = Watcher(shell, heartbeat.missed_s)
+        try:
+            while True:
+                await asyncio.sleep(PERIOD_S)
+                watcher.look()
+        finally:
+            heartbeat.stop()
 
 
 def _report(task: asyncio.Task[model.Change | None]) -> None:

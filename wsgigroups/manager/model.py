@@ -27,6 +27,14 @@ class LastError:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A wish for a successor that came too soon. until: on the monotonic clock."""
+
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class GroupState:
     """One group: what it should be and what exists of it."""
 
@@ -46,6 +54,12 @@ class GroupState:
         default_factory=dict
     )  # slot → why the last life ended that was not asked to
     starved: Mapping[int, int] = field(default_factory=dict)  # slot → starts in a row that found no memory
+    haste: Mapping[int, int] = field(
+        default_factory=dict
+    )  # slot → lives in a row that left or stalled soon after ready
+    held: Mapping[int, Held] = field(default_factory=dict)  # life → its wish for a successor that has to wait
+    waits: Mapping[int, float] = field(default_factory=dict)  # slot → when its next life may begin
+    untuned: frozenset[int] = frozenset()  # lives that have not been given the live options of the target yet
 
     @property
     def wanted(self) -> int:
@@ -286,9 +300,18 @@ class LifeWorn:
 
 @dataclass(frozen=True, slots=True)
 class ScriptChanged:
-    """A script file of the group is newer than the processes: roll the group."""
+    """A script file is newer than this process of the group: roll the group."""
+
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTuned:
+    """The running processes were given their live options. refused: life → what could not be changed, and why."""
 
     group: str
+    lives: tuple[int, ...]
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +342,7 @@ Event = (
     | LifeTold
     | LifeWorn
     | ScriptChanged
+    | GroupTuned
     | Recovered
     | Tick
 )
@@ -352,7 +376,7 @@ class KillLife:
 
 @dataclass(frozen=True, slots=True)
 class TuneGroup:
-    """Push live options to the running processes of a group."""
+    """Push live options to the running processes of a group; GroupTuned answers."""
 
     target: GroupTarget
     lives: tuple[int, ...]
@@ -378,6 +402,7 @@ class Note:
 
     level: str  # info, warning, error
     text: str
+    group: str = ""  # whose processes caused it
 
 
 Command = SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note

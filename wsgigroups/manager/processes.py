@@ -1,4 +1,4 @@
-"""The manager's handles on daemons: channel, board, pidfd. One `Process` per life; decides nothing.
+"""The manager's handles on daemons: channel, reports, board, pidfd. One `Process` per life; decides nothing.
 
 Runs in the manager's only thread. A death is seen by pidfd, whoever the parent is.
 """
@@ -9,16 +9,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.connection import FrameConnection
+from wsgigroups.manager.reports import Reports
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable, Sequence
 
     from wsgigroups.plan.desired import GroupTarget
@@ -28,14 +29,26 @@ if TYPE_CHECKING:
 class Hooks:
     """What the owner wants to hear of."""
 
-    on_message: Callable[[Process, messages.Message], None]
+    on_message: Callable[[Process, messages.Message], bool]  # whether it was one that a daemon sends of itself
+    on_cut: Callable[[Process, str], None]  # it is not listened to any more, and why
     on_exit: Callable[[Process, Exit], None]
 
 
 class Process:
     """One life. `forked_by` is the spawner's key while that spawner reaps it, None once it is ours."""
 
-    def __init__(self, life: int, info: dict[str, Any], channel: socket.socket, board_fd: int, hooks: Hooks) -> None:
+    def __init__(
+        self,
+        life: int,
+        info: dict[str, Any],
+        channel: socket.socket,
+        reports_fd: int,
+        board_fd: int,
+        hooks: Hooks,
+        *,
+        joins_late: bool = False,
+    ) -> None:
+        """Own the descriptors. reports_fd: -1 for a daemon that has none; joins_late: another manager read before."""
         self.life = life
         self.info = info  # group, slot, fingerprint, threads, spawner, started_at
         self.pid = 0
@@ -45,23 +58,29 @@ class Process:
         self.exited = False
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self._hooks = hooks
-        # a quick daemon can be ready before the spawner's answer was read; what it said waits for that
-        self._held: list[messages.Message] = []
         self._loop = asyncio.get_running_loop()
+        # Descriptors that a tenant could send would wait in this socket, and closing them could take as long as it
+        # likes: it is shut before the daemon has the other end, and what it has to say comes by its reports.
+        with contextlib.suppress(OSError):  # of a daemon that is gone already
+            channel.shutdown(socket.SHUT_RD)
         # the channel is dup'ed for the spawners that keep it, because a connection owns its socket
         self.channel_fd = os.dup(channel.fileno())
-        self.channel = FrameConnection(channel, self._frame, lambda _reason: None)
+        self.channel = FrameConnection(channel, None, lambda _reason: None)
+        self._reports: Reports | None = None
+        if reports_fd >= 0:
+            self._reports = Reports(reports_fd, self._told, self._cut, joins_late=joins_late)
+
+    @property
+    def group(self) -> str:
+        """Whose process it is."""
+        return str(self.info["group"])
 
     def watch(self, pid: int, pidfd: int) -> None:
-        """Take the process's identity; from now on its end is seen."""
+        """Take the process's identity; from now on it is listened to, and its end is seen."""
         self.pid, self.pidfd = pid, pidfd
         self._loop.add_reader(pidfd, self._ended)
-
-    def release_held(self) -> None:
-        """Deliver what it said before its pid was known."""
-        held, self._held = self._held, []
-        for message in held:
-            self._hooks.on_message(self, message)
+        if self._reports:
+            self._reports.start()
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does."""
@@ -74,7 +93,8 @@ class Process:
 
     def keep_fds(self) -> list[int]:
         """The descriptors that a spawner keeps for the next manager, in the order of `Keep`."""
-        return [self.pidfd, self.channel_fd, self.board_fd]
+        reports = [self._reports.fd] if self._reports and self._reports.fd >= 0 else []
+        return [self.pidfd, self.channel_fd, *reports, self.board_fd]
 
     def signal(self, number: int) -> None:
         """Send a signal to exactly this process."""
@@ -128,19 +148,14 @@ class Process:
             os.close(self.channel_fd)
             self.channel_fd = -1
         self.channel.close()
+        if self._reports:
+            self._reports.close()
 
-    def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
-        for fd in fds:  # a daemon has no descriptor that we would want
-            os.close(fd)
-        try:
-            message = messages.decode(body)
-        except messages.MessageError:
-            self.channel.close("the daemon sent what is no message")
-            return
-        if self.pid:
-            self._hooks.on_message(self, message)
-        else:
-            self._held.append(message)
+    def _told(self, message: messages.Message) -> bool:
+        return self._hooks.on_message(self, message)
+
+    def _cut(self, why: str) -> None:
+        self._hooks.on_cut(self, why)
 
     def _ended(self) -> None:
         self._loop.remove_reader(self.pidfd)
@@ -170,8 +185,8 @@ class Process:
         if self.exited:
             return
         # what it said before it died is read first: its last words explain the exit
-        if self.channel.sock.fileno() >= 0:
-            self.channel.drain_input()
+        if self._reports:
+            self._reports.last_words()
         self.exited = True
         self._hooks.on_exit(self, status)
         self.close()

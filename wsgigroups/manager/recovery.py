@@ -6,6 +6,7 @@ find the state is empty. Replaces nothing that is current.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import socket
@@ -15,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager import model
+from wsgigroups.manager import hung, model
 from wsgigroups.manager.processes import Process, moment
 from wsgigroups.manager.shell import CountedExit
+from wsgigroups.manager.spawners import HELLO_TIMEOUT_S
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.totals import added, counters
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wsgigroups.manager.shell import Shell
     from wsgigroups.manager.spawners import ConnectedSpawner, Inventory
 
@@ -50,8 +54,8 @@ def to_stored(shell: Shell) -> Stored:
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
-    found = await shell.pool.discover()
-    if not found:
+    discovery = await shell.pool.discover()
+    if not discovery.found and not discovery.silent:
         return 0
     groups = {
         name: model.GroupState(
@@ -66,18 +70,35 @@ async def recover(shell: Shell, stored: Stored) -> int:
     shell.state = replace(shell.state, groups=groups)
     counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
     adopted = 0
-    for spawner, inventory in found:
+    for spawner, inventory in discovery.found:
         adopted += _adopt_all(shell, spawner, inventory)
         for exited in inventory.exited:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
+    shell.pool.retire_former()
+    for path in discovery.silent:
+        _end_silent(shell, path)
     missing = []
     for name, group in shell.state.groups.items():
-        opened = shell.listeners.prepare(name, group.target.listeners)
-        shell.listeners.commit(name, group.target.listeners, opened)
-        missing += list(opened)
+        opened = shell.listeners.prepare(name, group.target.listeners, group.target.uid)
+        shell.listeners.commit(name, group.target.listeners, opened, group.target.uid)
+        missing += [*opened, *shell.listeners.mend(name)]
     if missing:
-        shell.outside.log("warning", f"bound again, nobody had kept: {', '.join(missing)}")
+        shell.outside.log("warning", f"bound again, nobody had kept, or somebody had shut: {', '.join(missing)}")
     return adopted
+
+
+def _end_silent(shell: Shell, path: Path) -> None:
+    """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do."""
+    pid, daemons = hung.end_spawner(path)
+    path.unlink(missing_ok=True)
+    shell.outside.log(
+        "error",
+        f"spawner {path.stem} (pid {pid}) did not answer within {HELLO_TIMEOUT_S:g} s: it was ended, {len(daemons)} "
+        "daemons of it leave, and their addresses are bound again",
+    )
+    specs = [group.target.spec for group in shell.state.groups.values()]
+    window_s = max((spec.eviction_timeout_s + spec.shutdown_timeout_s for spec in specs), default=0.0)
+    asyncio.get_running_loop().call_later(window_s + EXIT_S, hung.kill_and_close, daemons)
 
 
 def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> int:
@@ -85,17 +106,31 @@ def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) ->
     for kept, fds in inventory.kept:
         if kept.kind == "listener" and len(fds) == 2 and kept.info.get("group") in shell.state.groups:
             group, target = kept.info["group"], ListenerTarget(**kept.info["target"])
-            if target.address in shell.listeners.of(group):
+            if target.address in shell.listeners.of(group) and not shell.listeners.is_shut(group, target.address):
                 for fd in fds:
                     os.close(fd)
             else:
-                shell.listeners.adopt(group, target, *fds)
-        elif kept.kind == "process" and len(fds) == 3:
+                # what an earlier version had kept has no uid, and is the group's of today
+                uid = kept.info.get("uid", shell.state.groups[group].target.uid)
+                shell.listeners.adopt(group, target, fds[0], fds[1], uid)
+        elif kept.kind == "process" and len(fds) in (3, 4):
             adopted += _adopt(shell, spawner, int(kept.key), kept.info, fds)
         else:
             for fd in fds:
                 os.close(fd)
+    if spawner.abi != messages.ABI:
+        _follow(shell, spawner)
     return adopted
+
+
+def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:
+    """Have the daemons of a spawner of an earlier version followed by new ones: they cannot be listened to."""
+    ours = {process.group for process in shell.processes.values() if process.info["spawner"] == spawner.key}
+    groups = dict(shell.state.groups)
+    for name in ours & groups.keys():
+        groups[name] = replace(groups[name], restart_before=shell.state.next_life)
+    shell.state = replace(shell.state, groups=groups)
+    shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is retired, its daemons are followed")
 
 
 def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool) -> None:
@@ -112,11 +147,15 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
 
 
 def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
-    pidfd, channel_fd, board_fd = fds
+    pidfd, channel_fd, *reports_fd, board_fd = fds  # three of a daemon that is not listened to
     pid = int(info["pid"])
     age_s = _age_s(pid)
     info.setdefault("started_at", moment(age_s))  # a manager of an earlier version did not have it kept
-    process = Process(life, info, socket.socket(fileno=channel_fd), board_fd, shell.hooks)
+    if spawner.abi != messages.ABI:
+        info["spawner"] = spawner.key
+    channel = socket.socket(fileno=channel_fd)
+    reports = reports_fd[0] if reports_fd else -1
+    process = Process(life, info, channel, reports, board_fd, shell.hooks, joins_late=True)
     process.forked_by = spawner.key if info.get("forked_here", True) else None
     shell.processes[life] = process
     process.watch(pid, pidfd)

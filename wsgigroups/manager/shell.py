@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
-from wsgigroups.manager.listeners import Listeners
+from wsgigroups.manager.group_log import GroupLog
+from wsgigroups.manager.listeners import HeldListener, Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
 from wsgigroups.manager.spawners import ConnectedSpawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
@@ -67,6 +69,7 @@ class Shell:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
     pool: SpawnerPool = field(init=False)
+    quotas: GroupLog = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,7 +80,8 @@ class Shell:
         self.pool = SpawnerPool(
             out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
         )
-        self.hooks = Hooks(self._daemon_message, self._daemon_exited)
+        self.quotas = GroupLog(out.log)
+        self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
@@ -121,10 +125,9 @@ class Shell:
                 elif process:
                     process.kill()
             case model.TuneGroup(target, lives):
-                for life in lives:
-                    if life in self.processes:
-                        live.tune(self.processes[life], target, self.outside.log)
+                self._tune(target, lives)
             case model.ReleaseGroup(group):
+                self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
             case model.FinishChange(change):
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
@@ -132,8 +135,13 @@ class Shell:
                     self.release_unwanted(group)
                 self.outside.save()
                 self.outside.finished(change)
-            case model.Note(level, text):
-                self.outside.log(level, text)
+            case model.Note(level, text, group):
+                self.quotas.log(group, level, text)
+
+    def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
+        refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
+        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why})
+        asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
 
     # Spawning
 
@@ -162,11 +170,10 @@ class Shell:
     def _start(self, record: Record, target: GroupTarget, spawner: ConnectedSpawner) -> Process:
         """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then."""
         spec = build_spec(target, record)
+        held = self._listening(record.group, spec.listen)
         with contextlib.ExitStack() as passed:
             log_fd = open_log(Path(target.log_path))
             passed.callback(os.close, log_fd)
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            passed.callback(theirs.close)
             info = {
                 "group": record.group,
                 "slot": record.slot,
@@ -175,15 +182,14 @@ class Shell:
                 "spawner": spawner.key,
                 "started_at": moment(),
             }
-            process = self._process(record.life, info, ours)
+            process, fork_fds = self._process(record.life, info, passed)
             process.given = target
-            held = self.listeners.of(record.group)
-            fds = [held[address].sock.fileno() for address in spec.listen]
-            pulses = [held[address].pulse for address in spec.listen]
+            fds = [listener.sock.fileno() for listener in held]
+            pulses = [listener.pulse for listener in held]
             # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
             try:
-                spawner.send(messages.Fork(record.life, info), [theirs.fileno(), process.channel_fd, process.board_fd])
+                spawner.send(messages.Fork(record.life, info), fork_fds)
                 process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
             except BaseException:
                 del self.processes[record.life]
@@ -192,22 +198,40 @@ class Shell:
         self._keep_listeners(record.group, spawner)
         return process
 
-    def _process(self, life: int, info: dict[str, Any], ours: socket.socket) -> Process:
-        try:
+    def _process(
+        self, life: int, info: dict[str, Any], passed: contextlib.ExitStack
+    ) -> tuple[Process, tuple[int, int, int, int, int]]:
+        """Make a process's connections, and name those of a Fork; `passed` closes what is the child's alone."""
+        with contextlib.ExitStack() as ours:
             board_fd = board.create(int(info["threads"]), f"wsgigroups-{info['group']}")
-        except BaseException:
-            ours.close()
-            raise
+            ours.callback(os.close, board_fd)
+            reports_fd, reports_write_fd = os.pipe2(os.O_CLOEXEC)
+            passed.callback(os.close, reports_write_fd)
+            ours.callback(os.close, reports_fd)
+            channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            passed.callback(theirs.close)
+            ours.callback(channel.close)
+            process = Process(life, info, channel, reports_fd, board_fd, self.hooks)
+            ours.pop_all()  # they are the process's now
+        return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
+
+    def _listening(self, group: str, addresses: tuple[str, ...]) -> list[HeldListener]:
+        """Return the group's listeners in this order; bind anew what somebody has shut down. Raises OSError."""
         try:
-            return Process(life, info, ours, board_fd, self.hooks)
-        except BaseException:
-            os.close(board_fd)
-            ours.close()
-            raise
+            mended = self.listeners.mend(group)
+        except WsgigroupsError as error:  # whoever has the address may go away: it is worth another attempt
+            raise OSError(errno.EADDRINUSE, error.message) from None
+        for address in mended:
+            self.outside.log("warning", f"{group}: somebody had shut {address} down, it is bound again")
+        held = self.listeners.of(group)
+        missing = [address for address in addresses if address not in held]
+        if missing:
+            raise OSError(errno.EADDRNOTAVAIL, f"nobody listens on {', '.join(missing)}")
+        return [held[address] for address in addresses]
 
     def _keep_listeners(self, group: str, spawner: ConnectedSpawner) -> None:
         for address, listener in self.listeners.of(group).items():
-            info = {"group": group, "target": live.listener_to_json(listener.target)}
+            info = {"group": group, "target": live.listener_to_json(listener.target), "uid": listener.uid}
             message = messages.Keep("listener", f"{group} {address}", info)
             self._keep(spawner, message, [listener.sock.fileno(), listener.pulse])
 
@@ -219,10 +243,17 @@ class Shell:
             self.outside.log("error", f"spawner {spawner.key} does not keep {what}: {error.strerror}")
 
     def release_unwanted(self, group: str) -> None:
-        """Close the listeners that the target in force does not name."""
+        """Close the listeners that the target in force does not name, once no process has a use for them."""
         state = self.state.groups.get(group)
-        wanted = {target.address for target in state.target.listeners} if state else set()
-        self._forget_listeners(group, [address for address in self.listeners.of(group) if address not in wanted])
+        if state is None:
+            return
+        former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
+        if former or state.fallback:
+            return
+        wanted = {target.address for target in state.target.listeners}
+        unwanted = [address for address in self.listeners.of(group) if address not in wanted]
+        if unwanted:
+            self._forget_listeners(group, unwanted)
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
         self.listeners.release(group, addresses)
@@ -238,7 +269,6 @@ class Shell:
                 process = self.processes[life]
                 process.watch(pid, fds.pop())
                 self.dispatch(model.LifeSpawned(life, pid))
-                process.release_held()
             case messages.Refused(life, reason) if life in self.processes:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason))
@@ -288,7 +318,8 @@ class Shell:
 
     # What daemons say
 
-    def _daemon_message(self, process: Process, message: messages.Message) -> None:
+    def _daemon_message(self, process: Process, message: messages.Message) -> bool:
+        """Take what a daemon reports; False for what is not a daemon's to say."""
         life = process.life
         match message:
             case messages.Ready() if message.life == life:
@@ -296,7 +327,7 @@ class Shell:
                 self._catch_up(process)
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
-                self.outside.log("error", f"{self._name(process)}: {text}")
+                self.quotas.log(process.group, "error", f"{self._name(process)}: {text}")
                 reason = message.reason if message.reason in board.REASON else ""
                 self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536], reason))
             case messages.InFlight() if message.life == life:
@@ -304,25 +335,33 @@ class Shell:
                 self.dispatch(model.LifeTold(life, requests, message.stacks[:65536]))
             case messages.Leaving() if message.life == life and message.reason in board.REASON:
                 if message.reason == "script-reloading":
-                    self.dispatch(model.ScriptChanged(str(process.info["group"])))
+                    self.dispatch(model.ScriptChanged(life))
                 else:
                     self.dispatch(model.LifeWorn(life, message.reason))
             case _:
-                self.outside.log("warning", f"{self._name(process)}: a message that is not its own was dropped")
+                text = "a message that is not its own was dropped"
+                self.quotas.log(process.group, "warning", f"{self._name(process)}: {text}")
+                return False
+        return True
+
+    def _daemon_cut(self, process: Process, why: str) -> None:
+        """It is not listened to any more: what else it is, it cannot be trusted to tell."""
+        self.dispatch(model.LifeStalled(process.life, "reports", why))
 
     def _catch_up(self, process: Process) -> None:
         """Push live options that changed on its way up: its limits could be set from outside only now."""
         found = self.state.find(process.life)
         if found and found[0].target != process.given:
-            live.tune(process, found[0].target, self.outside.log)
+            self._tune(found[0].target, (process.life,))
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         self.processes.pop(process.life, None)
-        group, snapshot = str(process.info["group"]), process.snapshot()
+        group, snapshot = process.group, process.snapshot()
         counted = counters(snapshot.values) if snapshot else {}
         # first, because the state may be stored on the way
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
         self.dispatch(model.LifeExited(process.life, status, counted, group))
+        self.release_unwanted(group)
 
     def acknowledge_later(self, life: int, counted: CountedExit) -> None:
         """Let the spawner forget an exit once the state that has what the process counted is stored.

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
 
 START_TIMEOUT_S = 20.0
+HELLO_TIMEOUT_S = 10.0  # for a spawner that runs already: it has nothing to do but to answer
+_SUFFIX = f"-{messages.ABI}"  # of a socket's name: a spawner of an earlier version keeps its own beside
+KNOWN_ABIS = (1, messages.ABI)  # whose inventory is understood
 _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
 # h11 is a dependency, so its directory is the site-packages that httptools and setproctitle lie in as well
 _LIBRARY_DIR = Path(h11.__file__).parent.parent
@@ -42,11 +45,22 @@ class Inventory:
     exited: list[messages.Exited] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Discovery:
+    """What a manager found at its start."""
+
+    asked: list[ConnectedSpawner] = field(default_factory=list)
+    found: list[tuple[ConnectedSpawner, Inventory]] = field(default_factory=list)
+    silent: list[Path] = field(default_factory=list)  # sockets of those that do not answer
+
+
 class ConnectedSpawner:
     """One connected spawner."""
 
-    def __init__(self, key: str, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
+    def __init__(self, key: str, path: Path, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
         self.key = key
+        self.path = path
+        self.abi = messages.ABI
         self.pid = 0
         self._on_message = on_message
         self._on_lost = on_lost
@@ -58,6 +72,11 @@ class ConnectedSpawner:
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""
         self.connection.send(message.to_frame(), fds)
+
+    def abandon(self) -> None:
+        """Close the connection without a word to anybody."""
+        self._on_lost = lambda _spawner: None
+        self.connection.close()
 
     def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
         try:
@@ -71,8 +90,8 @@ class ConnectedSpawner:
             return
         match message:
             case messages.Hello():
-                self.pid = message.pid
-                if message.abi != messages.ABI:
+                self.pid, self.abi = message.pid, message.abi
+                if message.abi not in KNOWN_ABIS:
                     self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
             case messages.Kept():
                 self._inventory.kept.append((message, fds))
@@ -103,16 +122,17 @@ class SpawnerPool:
         self._on_message = on_message
         self._on_lost = on_lost
         self._ready: dict[str, ConnectedSpawner] = {}
+        self._former: list[ConnectedSpawner] = []  # of an earlier version: they end with their last daemon
         self._coming: dict[str, asyncio.Task[ConnectedSpawner]] = {}
         self._children: list[subprocess.Popen[bytes]] = []
 
     def ready(self, key: str) -> ConnectedSpawner | None:
         """The connected spawner of this key, if there is one."""
-        return self._ready.get(key)
+        return self._ready.get(key) or next((former for former in self._former if former.key == key), None)
 
     def all(self) -> list[ConnectedSpawner]:
         """Every connected spawner."""
-        return list(self._ready.values())
+        return [*self._ready.values(), *self._former]
 
     def child_pids(self) -> set[int]:
         """Spawners that this manager started and that have not ended; reaps those that have."""
@@ -131,36 +151,64 @@ class SpawnerPool:
             task.add_done_callback(lambda _task: self._coming.pop(target.key, None))
         return await asyncio.shield(task)
 
-    async def discover(self) -> list[tuple[ConnectedSpawner, Inventory]]:
-        """Connect to every spawner whose socket lies in the run directory; remove the sockets of the dead."""
+    async def discover(self) -> Discovery:
+        """Connect to every spawner whose socket lies in the run directory; remove the sockets of the dead.
+
+        One that does not answer is ended, with its listeners. Raises WsgigroupsError when one is in the way that
+        cannot be: nothing may be bound a second time while it holds the addresses.
+        """
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        found = []
+        discovery = Discovery()
         for path in sorted(self.directory.glob("*.sock")):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.setblocking(False)
             try:
                 sock.connect(str(path))
+            except BlockingIOError:  # its queue is full: managers before this one have asked in vain
+                sock.close()
+                discovery.silent.append(path)
             except OSError:
                 sock.close()
                 path.unlink(missing_ok=True)
+            else:
+                key = (
+                    path.stem.removesuffix(_SUFFIX)
+                    if path.stem.endswith(_SUFFIX)
+                    else f"{path.stem} of an earlier version"
+                )
+                discovery.asked.append(ConnectedSpawner(key, path, sock, self._on_message, self._lost))
+        if discovery.asked:
+            await asyncio.wait([spawner.introduced for spawner in discovery.asked], timeout=HELLO_TIMEOUT_S)
+        for spawner in discovery.asked:
+            if not spawner.introduced.done():
+                spawner.abandon()
+                discovery.silent.append(spawner.path)
                 continue
-            spawner = ConnectedSpawner(path.stem, sock, self._on_message, self._lost)
             try:
-                inventory = await asyncio.wait_for(spawner.introduced, START_TIMEOUT_S)
-            except (WsgigroupsError, asyncio.TimeoutError):
-                spawner.connection.close()
-                continue
-            self._ready[spawner.key] = spawner
-            found.append((spawner, inventory))
-        return found
+                discovery.found.append((spawner, spawner.introduced.result()))
+            except WsgigroupsError:
+                if spawner.abi not in KNOWN_ABIS:
+                    raise
+                continue  # it ended while it was asked
+            if spawner.abi == messages.ABI:
+                self._ready[spawner.key] = spawner
+            else:
+                self._former.append(spawner)
+        return discovery
 
     def retire(self, spawner: ConnectedSpawner) -> None:
         """Let a spawner end once its last process has ended, and forget it."""
         self._ready.pop(spawner.key, None)
         spawner.send(messages.Retire())
-        (self.directory / f"{spawner.key}.sock").unlink(missing_ok=True)
+        spawner.path.unlink(missing_ok=True)
+
+    def retire_former(self) -> None:
+        """Let spawners of an earlier version end with their last process; until then a later manager finds them."""
+        for spawner in self._former:
+            spawner.send(messages.Retire())
 
     async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
-        path = self.directory / f"{target.key}.sock"
+        path = self.directory / f"{target.key}{_SUFFIX}.sock"
         path.unlink(missing_ok=True)
         read_end, write_end = os.pipe()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -183,7 +231,7 @@ class SpawnerPool:
                 os.close(write_end)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.connect(str(path))
-        spawner = ConnectedSpawner(target.key, sock, self._on_message, self._lost)
+        spawner = ConnectedSpawner(target.key, path, sock, self._on_message, self._lost)
         await spawner.introduced
         self._ready[target.key] = spawner
         return spawner
@@ -216,6 +264,9 @@ class SpawnerPool:
     def _lost(self, spawner: ConnectedSpawner) -> None:
         if self._ready.get(spawner.key) is spawner:
             del self._ready[spawner.key]
+        elif spawner in self._former:
+            self._former.remove(spawner)
+            spawner.path.unlink(missing_ok=True)
         self._on_lost(spawner)
 
 

@@ -18,14 +18,15 @@ from wsgigroups.manager.specs import spread
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wsgigroups.lifecycle.watch import Rules
     from wsgigroups.manager.processes import Process
     from wsgigroups.manager.shell import Shell
 
 PERIOD_S = 1.0
-LATE_S = 2.0  # a turn that comes later than this means that the manager itself was stopped
+LATE_S = 2.0  # the manager did not run for longer than this: daemons may not have either
+AHEAD_S = 1.0  # a time so far in the future is no reading of a clock that all processes share
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -66,9 +67,10 @@ def _pss(pid: int) -> int:
 class Watcher:
     """Judges every ready daemon once a second."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, missed_s: Callable[[], float]) -> None:
+        """missed_s: for how long the manager did not run, since it was last asked."""
         self._shell = shell
-        self._last = time.monotonic()
+        self._missed_s = missed_s
         self._blind_until = 0.0
         # By life: the requests that were to be interrupted, by thread and busy word, and since when. A manager that
         # begins anew interrupts them again, which changes nothing in the daemon but when they are given up.
@@ -77,11 +79,10 @@ class Watcher:
     def look(self) -> None:
         """One round."""
         now = time.monotonic()
-        late_s = now - self._last - PERIOD_S
-        self._last = now
-        if late_s > LATE_S:
+        missed_s = self._missed_s()
+        if missed_s > LATE_S:
             # stopped or suspended: daemons may have been too, so their heartbeats prove nothing yet
-            self._shell.postpone(late_s)
+            self._shell.postpone(missed_s)
             self._blind_until = now + 3 * PERIOD_S
         if now < self._blind_until:
             return
@@ -96,12 +97,13 @@ class Watcher:
 
     def _judge(self, rules: Rules, process: Process, age_s: float) -> None:
         snapshot = process.snapshot()
-        if snapshot is None:
-            self._shell.outside.log("warning", f"life {process.life}: its board is damaged, it is not watched")
-            return
+        damage = damage_of(snapshot, int(process.info["threads"]))
+        if snapshot is None or damage:
+            snapshot = board.nothing()
         rss_bytes = usage(process.pid, pss=False).rss_bytes if rules.memory_soft_limit_bytes else 0
         interrupted = self._still_interrupted(process.life, snapshot)
-        verdict = judge(rules, vitals(snapshot, age_s, rss_bytes, interrupted), spread(process.life))
+        seen = vitals(snapshot, age_s, rss_bytes, interrupted, damage)
+        verdict = judge(rules, seen, spread(process.life))
         if verdict is None:
             return
         if verdict.verdict is Verdict.INTERRUPT:
@@ -142,13 +144,35 @@ class Watcher:
         if fresh_s:  # one line, however many a tenant makes up
             where = f"{process.info['group']}/{process.info['slot']} life={process.life}"
             ages = f"{len(fresh_s)} of up to {max(fresh_s):.1f} s"
-            self._shell.outside.log("warning", f"{where}: request-timeout, {verdict.detail}: interrupts {ages}")
+            text = f"{where}: request-timeout, {verdict.detail}: interrupts {ages}"
+            self._shell.quotas.log(process.group, "warning", text)
+
+
+def damage_of(snapshot: board.Snapshot | None, threads: int) -> str:
+    """Return what is wrong with a board: what no daemon of ours writes; "" if nothing is."""
+    if snapshot is None:
+        return "its board is overwritten"
+    if snapshot["threads"] != threads:
+        return f"its board says that it has {snapshot['threads']} threads"
+    if snapshot["state"] not in board.STATE.values():
+        return f"its board says that it is in state {snapshot['state']}"
+    latest_ns = time.monotonic_ns() + int(AHEAD_S * 1e9)
+    for name in ("heartbeat_ns", "last_activity_ns", "loading_since_ns"):
+        if snapshot[name] > latest_ns:
+            return f"its board has a time that is still to come: {name}"
+    if any(word > latest_ns for word in snapshot.busy.values()):
+        return "its board has a request that is still to come"
+    return ""
 
 
 def vitals(
-    snapshot: board.Snapshot, age_s: float, rss_bytes: int, interrupted: Mapping[int, float] = MappingProxyType({})
+    snapshot: board.Snapshot,
+    age_s: float,
+    rss_bytes: int,
+    interrupted: Mapping[int, float] = MappingProxyType({}),
+    damage: str = "",
 ) -> Vitals:
-    """Turn a board into ages. Times in the future, which only a lying tenant writes, count as now.
+    """Turn a board into ages; a time that was never written began when the process was ready.
 
     interrupted: since when requests were to be interrupted, by thread; seconds on the monotonic clock.
     """
@@ -159,14 +183,15 @@ def vitals(
 
     return Vitals(
         age_s=age_s,
-        heartbeat_age_s=ago_s(snapshot["heartbeat_ns"]) if snapshot["heartbeat_ns"] else 0.0,
+        heartbeat_age_s=ago_s(snapshot["heartbeat_ns"]) if snapshot["heartbeat_ns"] else age_s,
         requests=[
             Underway(ago_s(word), thread, now_ns / 1e9 - interrupted[thread] if thread in interrupted else None)
             for thread, word in snapshot.busy.items()
         ],
         requests_started=snapshot["started_total"],
         requests_active=snapshot["requests_active"],
-        idle_s=ago_s(snapshot["last_activity_ns"]) if snapshot["last_activity_ns"] else 0.0,
+        idle_s=ago_s(snapshot["last_activity_ns"]) if snapshot["last_activity_ns"] else age_s,
         rss_bytes=rss_bytes,
         loading_s=ago_s(snapshot["loading_since_ns"]) if snapshot["loading_since_ns"] else 0.0,
+        damage=damage,
     )

@@ -65,6 +65,11 @@ class GroupTarget:
     notices: tuple[str, ...] = ()  # said in plan
     cgroup: CgroupTarget = field(default_factory=CgroupTarget)
 
+    @property
+    def uid(self) -> int | None:
+        """Whose processes these are; None: they are the manager's user's."""
+        return self.spec.identity.uid if self.spec.identity else None
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
-from typing import Callable
+from typing import Callable, Dict
+
+from .wire.rates import Quota
 
 Log = Callable[[str, str], None]  # level, text
 
 _ESCAPES = {code: "\\x%02x" % code for code in list(range(32)) + list(range(127, 160))}
 _ESCAPES.update({ord("\r"): "\\r", ord("\t"): "\t", 0x2028: "\\u2028", 0x2029: "\\u2029"})
 del _ESCAPES[ord("\t")]
+RECORDS_PER_S = 20  # of a level, of what clients cause: enough to see what goes on, too few to fill a disk
 _ATOMIC_BYTES = 4096  # PIPE_BUF: a pipe that polls writable takes this much without blocking (pipe(7))
 
 
@@ -48,6 +52,27 @@ def to_descriptor(fd: int, who: Callable[[], str]) -> Log:
             return
 
     return log
+
+
+def bounded(log: Log, clock: Callable[[], float] = time.monotonic) -> Log:
+    """Return a log for what anybody can cause with a request: so many records of a level a second, others are counted.
+
+    A level has its own bound, so that a flood of bad requests does not hide that the application fails.
+    """
+    quotas: Dict[str, Quota] = {}
+    lock = threading.Lock()
+
+    def bounded_log(level: str, text: str) -> None:
+        with lock:
+            passes, left_out = quotas.setdefault(level, Quota(RECORDS_PER_S)).ask(clock())
+        if not passes:
+            return
+        if left_out:
+            what = "%d records of level %s were left out: more than %d came in a second"
+            log("warning", what % (left_out, level, RECORDS_PER_S))
+        log(level, text)
+
+    return bounded_log
 
 
 def never_blocking(fd: int, who: Callable[[], str]) -> Log:

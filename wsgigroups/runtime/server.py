@@ -21,6 +21,7 @@ from .front.intake import Intake
 from .front.keeping import SECOND_NS
 from .front.listening import Listener, Listening
 from .front.poller import Poller
+from .log import bounded
 from .protocol import engines, libraries
 from .protocol.engines import Engine
 from .protocol.forwarding import Trust
@@ -61,6 +62,7 @@ class Server:
         wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. engine: another
         parser of head fields (tests); clock: monotonic nanoseconds (tests).
         """
+        log_client = bounded(log)
         self._settings = settings
         self._words = board.words
         self.on_maximum_requests: Optional[Callable[[], None]] = None
@@ -80,6 +82,7 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
+        self._listening.on_all_shut = self._all_shut
         self._queue = Queue(*_queue_limits(settings))
         self._poller = Poller(
             epoll,
@@ -91,7 +94,7 @@ class Server:
             Trust(settings.trusted_proxies),
             clock,
             dates,
-            log,
+            log_client,
         )
         self._poller.refused = self._refused
         self._write_access = access_log
@@ -104,6 +107,7 @@ class Server:
         self._crew = Crew(self._poller, self._caller, settings, board, clock, log)
         self._crew.on_maximum_requests = self._maximum_requests
         self._crew.on_failure = self._failed
+        self.on_all_shut: Callable[[], None] = lambda: None  # no listener listens any more: nobody will ask again
         self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
 
     @staticmethod
@@ -219,6 +223,9 @@ class Server:
 
     def _failed(self) -> None:
         self.on_failure()
+
+    def _all_shut(self) -> None:
+        self.on_all_shut()
 
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:

@@ -142,7 +142,7 @@ def test_descriptors_are_exactly_the_specified_ones(managers: Callable[..., Mana
         [
             "0 /dev/null", f"1 {life.log_path}", f"2 {life.log_path}", f"listener {life.address[1]}",
             "unix socket",  # its channel
-            "anon_inode:[eventpoll]", *(["pipe"] * 4),  # the poller, two wake-ups
+            "anon_inode:[eventpoll]", *(["pipe"] * 5),  # the poller, two wake-ups, its reports
         ]
     )  # fmt: skip
     rest = {fd: path for fd, path in open_descriptors(life.pid).items() if fd > 2}

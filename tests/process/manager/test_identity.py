@@ -125,7 +125,7 @@ def test_a_daemon_has_exactly_the_specified_descriptors(manager: ManagerUnderTes
                 *(text.format(**ports) for text in listeners),
                 *([f"memory wsgigroups-{name}"] * len(listeners)),  # the pulse of each listener
                 "unix socket",  # its channel
-                "anon_inode:[eventpoll]", *(["pipe"] * 4),  # the poller, two wake-ups
+                "anon_inode:[eventpoll]", *(["pipe"] * 5),  # the poller, two wake-ups, its reports
             ]
         )  # fmt: skip
     # what is of a kind is not the same: no socket and no pipe leads from one tenant to the other

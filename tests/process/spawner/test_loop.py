@@ -111,8 +111,8 @@ def test_inventory_after_a_manager_was_lost(manager: Manager, script: Script) ->
         assert set(kept) == {("listener", "blog 127.0.0.1:80"), ("process", str(stays.number))}
         info, fds = kept["process", str(stays.number)]
         assert info == {"group": "blog", "slot": 1, "fingerprint": "0" * 8, "pid": stays.pid}
-        assert len(fds) == 3
-        pidfd, channel, board_fd = fds
+        assert len(fds) == 4
+        pidfd, channel, _reports, board_fd = fds
         assert f"Pid:\t{stays.pid}\n" in Path(f"/proc/self/fdinfo/{pidfd}").read_text()
         assert os.path.sameopenfile(board_fd, stays.board_fd)
         with socket.socket(fileno=os.dup(kept["listener", "blog 127.0.0.1:80"][1][0])) as same:
@@ -242,7 +242,7 @@ def test_refuses_what_it_cannot_fork(manager: Manager, script: Script) -> None:
     life = manager.fork(script(HELLO))
     life.ready()
     with socket.socket() as any_socket:
-        manager.send(messages.Fork(life.number), [any_socket.fileno()] * 3)
+        manager.send(messages.Fork(life.number), [any_socket.fileno()] * 5)
     refused, _fds = manager.wait_for(messages.Refused, life.number)
     assert "life 1 is running" in refused.reason  # type: ignore[attr-defined]
 
@@ -252,7 +252,7 @@ def test_fork_that_fails_is_refused_and_the_spawner_lives(managers: Callable[...
     manager = managers()
     manager.start(prefix=("strace", "-qq", "-o", "/dev/null", "-e", "inject=clone,fork,vfork:error=EAGAIN:when=1"))
     with socket.socket() as any_socket:
-        manager.send(messages.Fork(500), [any_socket.fileno()] * 3)
+        manager.send(messages.Fork(500), [any_socket.fileno()] * 5)
     message, _fds = manager.wait_for(messages.Refused, 500)
     assert isinstance(message, messages.Refused)
     assert "cannot fork: [Errno 11]" in message.reason

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wsgigroups.lifecycle.status import group_state
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.lifecycle.watch import Judgement, Rules, Underway, Verdict, Vitals, judge
+from wsgigroups.lifecycle.watch import Judgement, Rules, Underway, Verdict, Vitals, absence_s, judge
 
 
 def vitals(**changes: object) -> Vitals:
@@ -181,3 +181,11 @@ def test_interruptions_bring_a_process_within_its_limit_and_touch_no_more_than_i
         assert judge(rules, vitals(requests=rest), 0.0) is None
         youngest = min(verdict.requests, key=lambda request: request.age_s)
         assert judge(rules, vitals(requests=[*rest, youngest]), 0.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "busy_s", "absent_s"),
+    [(0.5, 0.0, 0.0), (0.9, 0.0, 0.0), (40.5, 0.0, 40.0), (40.5, 39.9, 0.0), (40.5, 10.0, 30.0)],
+)
+def test_absent_is_who_neither_ran_nor_computed(elapsed_s: float, busy_s: float, absent_s: float) -> None:
+    assert absence_s(elapsed_s, 0.5, busy_s) == absent_s

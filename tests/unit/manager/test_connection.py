@@ -36,7 +36,7 @@ class End:
     def listen(self) -> None:
         """Read again, after a time of not reading."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self.connection.sock.fileno(), self.connection.drain_input)
+        loop.add_reader(self.connection.sock.fileno(), self.connection.receive)
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         while not condition():

@@ -30,6 +30,10 @@ def bind(listeners: Listeners, group: str, *targets: ListenerTarget) -> list[str
     return listeners.commit(group, targets, listeners.prepare(group, targets))
 
 
+def bind_for(listeners: Listeners, group: str, uid: int, *targets: ListenerTarget) -> None:
+    listeners.commit(group, targets, listeners.prepare(group, targets, uid), uid)
+
+
 def answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as sock:
         try:
@@ -138,3 +142,59 @@ def test_tcp_addresses_of_both_families(listeners: Listeners) -> None:
     bind(listeners, "a", ListenerTarget(f"127.0.0.1:{port}"), ListenerTarget(f"[::1]:{port}"))
     for host in ("127.0.0.1", "::1"):
         socket.create_connection((host, port), timeout=10).close()
+
+
+def test_a_socket_is_not_handed_to_another_user(listeners: Listeners, path: Path) -> None:
+    target = ListenerTarget(f"unix:{path}")
+    bind_for(listeners, "old", 1001, target)
+    inode = path.stat().st_ino
+    kept = socket.socket(fileno=os.dup(listeners.of("old")[target.address].sock.fileno()))
+    bind_for(listeners, "new", 1002, target)
+    with kept, pytest.raises(OSError, match="Invalid argument"):
+        kept.accept()
+    assert path.stat().st_ino != inode
+    listeners.release("old", [target.address])
+    assert answers(path)
+
+
+def test_a_group_that_becomes_another_users_has_another_socket(listeners: Listeners) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    target = ListenerTarget(f"127.0.0.1:{port}")
+    bind_for(listeners, "a", 1001, target)
+    kept = socket.socket(fileno=os.dup(listeners.of("a")[target.address].sock.fileno()))
+    bind_for(listeners, "a", 1002, target)
+    with kept:
+        with pytest.raises(OSError, match="in use"):
+            kept.listen()
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        listeners.release("a", [target.address])
+        kept.listen()  # the address is free, but whoever kept this one hears nothing
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", port), timeout=0.2)
+
+
+def test_what_is_released_is_ended_for_everybody(listeners: Listeners, path: Path) -> None:
+    target = ListenerTarget(f"unix:{path}")
+    bind(listeners, "a", target)
+    kept = socket.socket(fileno=os.dup(listeners.of("a")[target.address].sock.fileno()))
+    listeners.release("a", [target.address])
+    with kept, pytest.raises(OSError, match="Invalid argument"):
+        kept.accept()
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_what_somebody_shut_down_is_bound_again(listeners: Listeners, path: Path, kind: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"unix:{path}" if kind == "unix" else f"127.0.0.1:{probe.getsockname()[1]}"
+    bind(listeners, "a", ListenerTarget(address))
+    assert listeners.mend("a") == []
+    inherited = os.dup(listeners.of("a")[address].sock.fileno())
+    with socket.socket(fileno=inherited) as theirs:
+        theirs.shutdown(socket.SHUT_RDWR)
+    assert listeners.is_shut("a", address)
+    assert listeners.mend("a") == [address]
+    assert not listeners.is_shut("a", address)
+    assert listeners.mend("a") == []

@@ -115,7 +115,7 @@ def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyP
         chunked_bodies="stream",
     )
     process = SimpleNamespace(life=7, pid=0, info={"slot": 1}, send=(sent := []).append)
-    tune(cast("Any", process), after, lambda *_: None)
+    tune(cast("Any", process), after)
     assert started.tuned(sent[0].serving) == tuned
     observed = ObservedGroup(before.options, before.fingerprint, 1, scaled=False, stopped=False, members=())
     (step,) = plan({"blog": after}, {"blog": observed}).steps

@@ -122,9 +122,9 @@ def test_options_that_changed_on_the_way_up_are_pushed_when_it_is_ready(
     tuned: list[tuple[int, int]] = []
     really = live.tune
 
-    def tune(process: Any, target: GroupTarget, log: Callable[[str, str], None]) -> None:
+    def tune(process: Any, target: GroupTarget) -> str:
         tuned.append((process.pid, target.spec.cpu_priority))
-        really(process, target, log)
+        return really(process, target)
 
     monkeypatch.setattr(live, "tune", tune)
     monkeypatch.setattr(live, "_set_priority", lambda _pid, _priority: None)

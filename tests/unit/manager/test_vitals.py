@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,30 +33,35 @@ class Watched:
         self.sent: list[Any] = []
         self.logged: list[str] = []
         self.dispatched: list[Any] = []
+        self.missed_s = 0.0
+        self.postponed: list[float] = []
+        self.words = {**dict.fromkeys(WORD, 0), "threads": 4}
         self.process = SimpleNamespace(
             life=7,
             pid=1,
-            info={"group": "blog", "slot": 2},
+            group="blog",
+            info={"group": "blog", "slot": 2, "threads": 4},
             send=self.sent.append,
             behind=False,
-            snapshot=lambda: Snapshot(dict.fromkeys(WORD, 0), dict(self.busy)),
+            snapshot=lambda: Snapshot(dict(self.words), dict(self.busy)),
             dump_stacks=lambda: None,
         )
         record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
-        group = SimpleNamespace(target=SimpleNamespace(rules=RULES), records=[record], recycle={})
+        self.target = SimpleNamespace(rules=RULES)
+        group = SimpleNamespace(target=self.target, records=[record], recycle={})
         self.shell: Any = SimpleNamespace(
             state=SimpleNamespace(groups={"blog": group}),
             processes={7: self.process},
-            outside=SimpleNamespace(log=lambda _level, text: self.logged.append(text)),
+            quotas=SimpleNamespace(log=lambda _group, _level, text: self.logged.append(text)),
+            postpone=self.postponed.append,
             dispatch=self.dispatched.append,
         )
         clock = SimpleNamespace(monotonic=lambda: self.now_s, monotonic_ns=lambda: int(self.now_s * 1e9))
         monkeypatch.setattr(vitals, "time", clock)
-        self.watcher = Watcher(self.shell)
+        self.watcher = Watcher(self.shell, lambda: self.missed_s)
 
     def look(self, at_s: float) -> list[tuple[int, int]]:
         """Look at that time; which requests the process is asked to interrupt: thread, and since when in seconds."""
-        self.watcher._last = at_s - vitals.PERIOD_S  # never late
         self.now_s = at_s
         self.sent.clear()
         self.watcher.look()
@@ -119,3 +125,62 @@ def test_what_is_known_of_a_process_is_forgotten_with_it(monkeypatch: pytest.Mon
     watched.shell.processes.clear()
     watched.look(1013)
     assert watched.watcher._interrupted == {}
+
+
+def test_a_manager_that_was_only_busy_postpones_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who keeps it busy would else keep every deadline from coming."""
+    watched = Watched(monkeypatch)
+    watched.target.rules = replace(RULES, interrupt_timeout_s=0.0)
+    watched.busy = {0: 1000 * 10**9}
+    watched.look(1001)
+    watched.look(1041)  # forty seconds in one turn
+    assert watched.postponed == []
+    assert [event.reason for event in watched.dispatched] == ["request-timeout"]
+
+
+def test_a_manager_that_was_stopped_postpones_by_that_and_waits_for_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    watched.missed_s = 40.0
+    assert watched.look(1041) == []
+    assert watched.postponed == [40.0]
+    watched.missed_s = 0.0
+    assert watched.look(1043) == []
+    assert watched.look(1045) == [(0, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("heartbeat_ns", 2**63),
+        ("last_activity_ns", 2**64 - 1),
+        ("loading_since_ns", 1003 * 10**9),
+        ("threads", 0),
+        ("state", 7),
+    ],
+)
+def test_a_board_with_what_no_daemon_writes_is_a_stalled_process(
+    monkeypatch: pytest.MonkeyPatch, word: str, value: int
+) -> None:
+    watched = Watched(monkeypatch)
+    watched.words[word] = value
+    watched.look(1001)
+    (event,) = watched.dispatched
+    assert isinstance(event, model.LifeStalled)
+    assert event.reason == "board"
+
+
+def test_an_overwritten_board_or_a_request_to_come_is_a_stalled_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {2: 2**63}
+    watched.look(1001)
+    watched.process.snapshot = lambda: None
+    watched.look(1002)
+    assert [event.reason for event in watched.dispatched] == ["board", "board"]
+
+
+def test_a_heartbeat_that_never_came_is_as_old_as_the_process_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.target.rules = replace(RULES, deadlock_timeout_s=5.0)
+    watched.look(1001)
+    assert [event.reason for event in watched.dispatched] == ["deadlock-timeout"]

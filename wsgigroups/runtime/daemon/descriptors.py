@@ -1,4 +1,4 @@
-"""Which descriptors a daemon has: 0, 1, 2, its listeners, its channel, its board and nothing else.
+"""Which descriptors a daemon has: 0, 1, 2, its listeners, its channel, its reports, its board and nothing else.
 
 Runs in the forked child before it loses its privileges and before chroot, because /dev/null and /proc are outside.
 """

@@ -51,6 +51,7 @@ class Lifetime:
         self._stopping = False
         self._reached_maximum = False  # written by a request thread before it wakes the main thread
         self._changed_script: Optional[str] = None  # likewise
+        self._all_shut = False  # likewise
         self._server: Server
         self._rules: ScriptRules
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
@@ -60,6 +61,7 @@ class Lifetime:
         self._server = server
         self._rules = rules
         server.on_maximum_requests = self._maximum_requests
+        server.on_all_shut = self._no_listener
         server.on_failure = _end_at_once
         os.register_at_fork(after_in_child=server.forget_in_child)
         # After the application was loaded, so that a handler it has installed does not take ours away.
@@ -94,6 +96,10 @@ class Lifetime:
         self._reached_maximum = True
         self._wake()
 
+    def _no_listener(self) -> None:
+        self._all_shut = True
+        self._wake()
+
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of wake-ups already
             os.write(self._wake_write, _WAKE)
@@ -106,10 +112,15 @@ class Lifetime:
         poller.register(self._wake_read, select.POLLIN)
         if self._channel_open:
             poller.register(self._reporter.fileno(), select.POLLIN)
+        unsaid = self._reporter.unsaid_fd()
+        if unsaid is not None:
+            poller.register(unsaid, select.POLLOUT)
         looking = self._window_ends_s is not None
         for fd, _events in poller.poll(_IDLE_LOOK_MS if looking else None):
             if fd == self._wake_read:
                 self._wakened()
+            elif fd == unsaid:
+                self._reporter.flush()
             else:
                 self._hear()
         ends_s = self._window_ends_s
@@ -132,6 +143,9 @@ class Lifetime:
         if self._reached_maximum:
             self._reached_maximum = False
             self._announce("maximum-requests")
+        if self._all_shut:
+            self._all_shut = False
+            self._leave("listeners-shut", 0.0)
         path, self._changed_script = self._changed_script, None
         if path is not None:
             self._log("notice", "the script %s has changed" % path)

@@ -33,9 +33,9 @@ from .title import set_title
 STACKS_SIGNAL = signal.SIGQUIT
 
 
-def run(channel_fd: int, board_fd: int) -> int:
+def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
     """Become the daemon that the spec on the channel describes and serve until told to leave; the exit code."""
-    reporter = Reporter(channel_fd)
+    reporter = Reporter(channel_fd, reports_fd)
     try:
         board = Board(board_fd)
         os.close(board_fd)
@@ -60,7 +60,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     board.words[WORD["state"]] = STATE["starting"]
     log_fd, rest = fds[0], fds[1:]
     access_fd = rest.pop() if spec.access_log else None
-    kept = [reporter.fileno(), *rest] + ([] if access_fd is None else [access_fd])
+    kept = [*reporter.descriptors(), *rest] + ([] if access_fd is None else [access_fd])
     listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
     descriptors.redirect(log_fd)
     with step("session", "confine the process"):

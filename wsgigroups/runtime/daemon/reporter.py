@@ -1,4 +1,4 @@
-"""The daemon's side of its channel: tells the manager where it stands, hears what it should do.
+"""The daemon's side of its channel and its reports: hears what it should do, tells the manager where it stands.
 
 Sends from the main thread only. Must never wait for a manager that does not read, except with a bound while failing.
 """
@@ -6,14 +6,20 @@ Sends from the main thread only. Must never wait for a manager that does not rea
 from __future__ import annotations
 
 import os
+import select
 import socket
-from typing import List, Tuple
+import time
+from typing import Dict, List, Optional, Tuple
 
 from ..wire import messages
 from ..wire.frames import Channel, FrameError
+from ..wire.lines import LineError, encode_line
+from ..wire.rates import Bucket
 from ..wire.spec import Spec, from_wire
 
 _FAILING_TIMEOUT_S = 5.0
+_MAXIMUM_UNSAID_BYTES = 512 * 1024  # nobody reads while no manager runs; what matters is on the board as well
+_BURST, _PER_S = 8, 1.0  # of each type: far below what the manager bears, however often an application asks for it
 
 
 class SpecError(Exception):
@@ -21,17 +27,28 @@ class SpecError(Exception):
 
 
 class Reporter:
-    """Messages of one life on its channel."""
+    """Messages of one life: in by its channel, out by its reports."""
 
-    def __init__(self, channel_fd: int) -> None:
+    def __init__(self, channel_fd: int, reports_fd: int) -> None:
         self._sock = socket.socket(fileno=channel_fd)
         self._channel = Channel(self._sock)
-        self._pid = os.getpid()
+        self._reports = reports_fd
+        os.set_blocking(reports_fd, False)
+        self._unsaid = bytearray()  # what the pipe had no room for
+        self._rates: Dict[str, Bucket] = {}
         self.life = 0
 
     def fileno(self) -> int:
-        """Return the descriptor, for poll."""
+        """Return the channel's descriptor, for poll."""
         return self._sock.fileno()
+
+    def unsaid_fd(self) -> Optional[int]:
+        """Return the descriptor to wait for until it takes more, for `flush`; None when all was said."""
+        return self._reports if self._unsaid else None
+
+    def descriptors(self) -> List[int]:
+        """Return what must stay open."""
+        return [self._sock.fileno(), self._reports]
 
     def receive_spec(self) -> Tuple[Spec, List[int]]:
         """Wait for the spec and its descriptors, [log, listener …]. Raises SpecError."""
@@ -52,21 +69,46 @@ class Reporter:
         return spec, fds
 
     def send(self, message: messages.Message) -> bool:
-        """Send without waiting; False when the manager is gone or does not read: its board says the same."""
-        self._sock.setblocking(False)
-        try:
-            self._channel.send(message.to_frame())
-        except OSError:
+        """Send without waiting; False when nobody reads, or it was said too often: its board says the same."""
+        name, now_s = type(message).__name__, time.monotonic()
+        if not self._rates.setdefault(name, Bucket(_BURST, _PER_S, now_s)).take(1, now_s):
             return False
-        return True
+        return self._put(message) and self.flush()
 
     def send_failed(self, message: messages.Failed) -> None:
         """Send the last message of this process, waiting a bounded time for room."""
-        self._sock.settimeout(_FAILING_TIMEOUT_S)
-        try:
-            self._channel.send(message.to_frame())
-        except OSError:  # the log and the exit code have it too
+        until_s = time.monotonic() + _FAILING_TIMEOUT_S
+        if not self._put(message):
             return
+        poller = select.poll()
+        poller.register(self._reports, select.POLLOUT)
+        while self.flush() and self._unsaid:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or not poller.poll(left_s * 1000):
+                return  # the log and the exit code have it too
+
+    def _put(self, message: messages.Message) -> bool:
+        try:
+            line = encode_line(message)
+        except LineError:
+            return False
+        if len(self._unsaid) + len(line) > _MAXIMUM_UNSAID_BYTES:
+            return False
+        self._unsaid += line
+        return True
+
+    def flush(self) -> bool:
+        """Write what the pipe takes; False when nobody will ever read it."""
+        while self._unsaid:
+            try:
+                written = os.write(self._reports, self._unsaid)
+            except (BlockingIOError, InterruptedError):
+                return True
+            except OSError:
+                self._unsaid.clear()
+                return False
+            del self._unsaid[:written]
+        return True
 
     def receive_ready(self) -> List[messages.Message]:
         """Read what has come; only after poll said so. Raises EOFError when nobody holds the other end any more.
@@ -93,5 +135,6 @@ class Reporter:
         return found
 
     def forget(self) -> None:
-        """Close the channel without a word: in a process that the application has forked."""
+        """Close both without a word: in a process that the application has forked."""
         self._sock.close()
+        os.close(self._reports)

@@ -91,6 +91,7 @@ class Listening:
         self._has_siblings = has_siblings
         pulses = [listener.pulse for listener in listeners if listener.pulse is not None]
         self.siblings = Siblings(pulses, slot, clock, has_siblings)
+        self.on_all_shut: Callable[[], None] = lambda: None  # no connection will come again
         self._left: Dict[int, int] = {}  # by listener: its pulse when we left a connection to others
         self.watching = False
         self.stopped = False
@@ -234,8 +235,21 @@ class Listening:
                     self._log("error", "cannot accept connections for the next second: %s" % error)
                     self.paused_until_ns = self._clock() + PAUSE_NS
                     break
-                if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+                if error.errno == errno.EINVAL:
+                    self._lose(listener)
+                    break
+                if error.errno in (errno.EBADF, errno.ENOTSOCK):
                     raise
                 # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
         self._taken += len(found)
         return found
+
+    def _lose(self, listener: Listener) -> None:
+        """Let go of a socket that does not listen any more: somebody who has it as well has shut it down."""
+        self._log("warning", "a listener was shut down: it takes no connections any more")
+        del self._by_fd[listener.fd]
+        self._waiting.unregister(listener.fd)
+        if self.watching:
+            self._epoll.unregister(listener.fd)
+        if not self._by_fd:
+            self.on_all_shut()

@@ -25,11 +25,12 @@ class Child:
     info: Dict[str, Any]
     pidfd: int
     channel: int  # the manager's end
+    reports: int  # the read end; nobody reads it here
     board: int
 
     def descriptors(self) -> List[int]:
-        """Return [pidfd, manager's end of the channel, board]."""
-        return [self.pidfd, self.channel, self.board]
+        """Return [pidfd, manager's end of the channel, read end of the reports, board]."""
+        return [self.pidfd, self.channel, self.reports, self.board]
 
 
 @dataclass

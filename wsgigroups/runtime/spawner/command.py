@@ -50,8 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     warm.preload(options.library_directories, log)
     warm.set_title("wsgigroups: spawner %s" % options.key)
 
-    def become(channel: int, board: int) -> NoReturn:
-        _become(channel, board, (soft, hard))
+    def become(channel: int, reports: int, board: int) -> NoReturn:
+        _become(channel, reports, board, (soft, hard))
 
     spawner = Spawner(options.key, listener, become, log)
     gc.collect()
@@ -88,8 +88,8 @@ def _announce(options: Options) -> None:
     os.close(options.ready_fd)
 
 
-def _become(channel: int, board: int, limits: "tuple[int, int]") -> NoReturn:
-    """Forget the spawner and run a daemon on these two descriptors; ends the process whatever happens.
+def _become(channel: int, reports: int, board: int, limits: "tuple[int, int]") -> NoReturn:
+    """Forget the spawner and run a daemon on these descriptors; ends the process whatever happens.
 
     Objects of the spawner stay referenced by the frames below, so that none of their descriptors is closed a second
     time by the garbage collector after its number has been used again.
@@ -98,10 +98,10 @@ def _become(channel: int, board: int, limits: "tuple[int, int]") -> NoReturn:
     try:
         _forget_signals()
         code = exits.STEPS["descriptors"]
-        kernel.close_all_except({0, 1, 2, channel, board})
+        kernel.close_all_except({0, 1, 2, channel, reports, board})
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         code = exits.STEPS["spec"]
-        code = run_daemon(channel, board)
+        code = run_daemon(channel, reports, board)
     except BaseException:
         traceback.print_exc()
         raise

@@ -30,7 +30,7 @@ MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
 _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
 _NO_REASON = 0
 
-Become = Callable[[int, int], NoReturn]  # channel, board: turns the forked child into a daemon
+Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns the forked child into a daemon
 
 
 class Spawner:
@@ -214,7 +214,7 @@ class Spawner:
             close(fds)
             self._refuse(request, reason)
             return
-        daemon_end, manager_end, board = fds
+        daemon_end, manager_end, reports, reports_write, board = fds
         # With signals blocked none can arrive in the child while it still has the parent's handlers and wake-up pipe.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -225,7 +225,7 @@ class Spawner:
             self._refuse(request, "cannot fork: %s" % error)
             return
         if pid == 0:
-            self._become(daemon_end, board)
+            self._become(daemon_end, reports_write, board)
         try:
             pidfd = kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
         except OSError as error:
@@ -235,13 +235,15 @@ class Spawner:
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        os.close(daemon_end)
-        self._registry.add(Child(request.life, pid, request.info, pidfd, manager_end, board))
+        close([daemon_end, reports_write])
+        self._registry.add(Child(request.life, pid, request.info, pidfd, manager_end, reports, board))
         self._tell(messages.Spawned(request.life, pid), (pidfd,))
 
     def _reason_to_refuse(self, request: messages.Fork, fds: List[int]) -> str:
-        if len(fds) != 3:
-            return "cannot fork with %d descriptors: channel, manager's end and board are needed" % len(fds)
+        if len(fds) != 5:
+            return "cannot fork with %d descriptors: both ends of channel and reports, and the board are needed" % len(
+                fds
+            )
         if self._retiring:
             return "cannot fork: this spawner is retiring"
         if self._registry.has_life(request.life):

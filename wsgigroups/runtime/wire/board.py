@@ -33,6 +33,7 @@ REASON = {
     "request-timeout": 5,
     "script-reloading": 6,
     "orphaned": 7,  # neither manager nor spawner holds the channel any more
+    "listeners-shut": 8,  # no listener takes connections any more
 }
 REASON_NAME = {value: name for name, value in REASON.items()}
 
@@ -97,6 +98,11 @@ class Snapshot:
 
     def __getitem__(self, name: str) -> int:
         return self.values[name]
+
+
+def nothing() -> Snapshot:
+    """Return what is known of a process whose board cannot be believed."""
+    return Snapshot(dict.fromkeys(WORD, 0), {})
 
 
 def read(fd: int, threads: int) -> Snapshot:

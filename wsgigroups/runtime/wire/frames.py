@@ -68,6 +68,8 @@ class Receiver:
             raw = bytes(self._data[_LENGTH.size : _LENGTH.size + length])
             del self._data[: _LENGTH.size + length]
             frames.append(self._frame(raw))
+        if len(self._fds) > MAXIMUM_FDS:
+            raise FrameError("%d descriptors arrived that no frame has claimed" % len(self._fds))
         return frames
 
     def _frame(self, raw: bytes) -> Frame:

@@ -1,9 +1,10 @@
 """The messages: one frozen class each, a frame's "type" names the class.
 
 Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, keep, drop, fork,
-spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon, on the channel of one life: spec, drain,
-tune, dump-stacks, interrupt, ready, failed, in-flight, leaving. Every message about a process carries its life; the
-receiver drops what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by
+spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon of one life: on the channel, a socket that
+only the manager writes, spec, drain, tune, dump-stacks, interrupt; on the reports, a pipe that only the daemon writes
+(wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver drops
+what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by
 one.
 """
 
@@ -12,7 +13,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, Type
 
-ABI = 1  # of both conversations; a spawner of another ABI is left to its daemons and never asked to fork
+# Of both conversations. A spawner of another ABI is never asked to fork: a manager takes what it kept, has its daemons
+# followed by new ones and retires it. 1: daemons answered on the channel. 2: they report on a pipe.
+ABI = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Keep(Message):
     """Manager to spawner: hold these descriptors for the next manager. Same key again replaces.
 
     kind "listener": key is group and address, fds [socket, pulse]. kind "process": key is the life as text, fds
-    [pidfd, manager's end of the channel, board]; only sent for processes that this spawner did not fork.
+    [pidfd, manager's end of the channel, read end of the reports, board], without the reports of a daemon that is not
+    listened to; only sent for processes that this spawner did not fork.
     """
 
     kind: str
@@ -80,10 +84,10 @@ class InventoryEnded(Message):
 
 @dataclass(frozen=True)
 class Fork(Message):
-    """Manager to spawner. fds [daemon's end of the channel, manager's end, board].
+    """Manager to spawner. fds [daemon's end of the channel, manager's end, read end of the reports, write end, board].
 
-    The spawner closes the daemon's end after the fork and keeps the others. `info` is what a later manager needs to
-    recognise the process: at least group, slot and fingerprint; never secrets.
+    The spawner closes the daemon's end and the write end after the fork and keeps the others. `info` is what a later
+    manager needs to recognise the process: at least group, slot and fingerprint; never secrets.
     """
 
     life: int

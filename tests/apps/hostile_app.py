@@ -1,0 +1,153 @@
+"""A tenant that attacks what manages it. The path says how; the answer is what came of it, as JSON.
+
+It finds our own objects by gc, as any code in the process could. `/pid` is for those who want to know that it serves.
+"""
+
+import array
+import contextlib
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+KEPT = []  # what must stay open, or in the kernel, for the rest of this process
+
+
+def ours(name):
+    """Return our object of the class with this name."""
+    return next(found for found in gc.get_objects() if type(found).__name__ == name)
+
+
+def channel():
+    """Return the socket by which the manager commands."""
+    return ours("Reporter")._sock
+
+
+def reports():
+    """Return the descriptor of the pipe by which the manager is told."""
+    return ours("Reporter")._reports
+
+
+def life():
+    """Return the number of this life."""
+    return ours("Reporter").life
+
+
+def stubborn_socket():
+    """Return a TCP socket whose close sleeps for a minute: much is unsent, nobody reads, and it is to linger."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    sender = socket.create_connection(listener.getsockname())
+    KEPT.extend([listener, listener.accept()[0]])
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    sender.setblocking(False)
+    try:
+        while True:
+            sender.send(bytes(65536))
+    except BlockingIOError:
+        return sender
+
+
+def send_descriptors(count):
+    """Send a socket that does not close, in a frame that does not end, and end; what the kernel says to it."""
+    stubborn = stubborn_socket()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [stubborn.fileno()] * count).tobytes())]
+    try:
+        channel().sendmsg([struct.pack(">I", 16 << 20) + b"{"], rights)
+    except OSError as error:
+        KEPT.append(stubborn)  # its end is not for us to wait for
+        return type(error).__name__
+    stubborn.close()  # not the last copy any more: that is the one under way
+    return "sent"
+
+
+def in_a_stray(work):
+    """Run work in a process of a session of its own whose parent is gone; return its pid."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.write(write, b"%d" % os.getpid())
+            os.close(write)
+            try:
+                work()
+            finally:
+                os._exit(0)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as stream:
+        return int(stream.read())
+
+
+def flood(fd):
+    """Write messages of ours without end."""
+    line = json.dumps({"type": "leaving", "life": life(), "reason": "maximum-requests"}).encode() + b"\n"
+    os.set_blocking(fd, True)
+    while True:
+        os.write(fd, line * 300)
+
+
+def take_requests(listener):
+    """Serve what comes to a listener that was to be somebody else's."""
+    listener.setblocking(True)
+    while True:
+        try:
+            connection = listener.accept()[0]
+        except OSError:
+            time.sleep(0.001)
+            with contextlib.suppress(OSError):
+                listener.listen(100)
+            continue
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nstolen")
+        connection.close()
+
+
+def listening(family=socket.AF_INET):
+    """Return a copy of our listening socket."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            sock = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue
+        if sock.family == family and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return sock
+        sock.close()
+    raise LookupError("no listener")
+
+
+def attack(name, argument):
+    """Do it; return what came of it."""
+    if name == "descriptors":
+        return send_descriptors(int(argument or 1))
+    if name == "flood":
+        fd = os.dup(reports())
+        return in_a_stray(lambda: flood(fd))
+    if name == "flood-here":
+        fd = os.dup(reports())
+        threading.Thread(target=flood, args=(fd,), daemon=True).start()
+    elif name == "garbage":
+        os.write(reports(), b"{" * 65536)
+    elif name == "foreign":
+        for number in range(64):
+            os.write(reports(), json.dumps({"type": "ready", "life": life() + 1, "pid": number}).encode() + b"\n")
+    elif name == "board":
+        ours("Board").words[5] = 2**63
+    elif name == "keep":
+        listener = listening()
+        return in_a_stray(lambda: take_requests(listener))
+    elif name == "shut":
+        listening(socket.AF_UNIX if argument == "unix" else socket.AF_INET).shutdown(socket.SHUT_RDWR)
+    return os.getpid()
+
+
+def application(environ, start_response):
+    """Attack in the way of the path, /name/argument."""
+    name, _slash, argument = environ["PATH_INFO"][1:].partition("/")
+    body = json.dumps(attack(name, argument)).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
