@@ -6,7 +6,7 @@ Runs in the manager's only thread. One apply at a time; a refused one leaves eve
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration
     from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
-    from wsgigroups.plan.desired import Desired
+    from wsgigroups.plan.desired import Desired, GroupTarget
 
 
 @dataclass(slots=True)
@@ -38,13 +38,13 @@ class Applying:
 
     def plan(self, configuration: Configuration) -> Plan:
         """Return what `apply` would change. Raises WsgigroupsError."""
-        return plan(resolve(configuration, self.around), views.observed(self.shell))
+        return plan(self._resolve(configuration), views.observed(self.shell))
 
     async def apply(self, configuration: Configuration, by: str, kind: str = "apply") -> model.Change | None:
         """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        targets = resolve(configuration, self.around)
+        targets = self._resolve(configuration)
         if plan(targets, views.observed(self.shell)).empty:
             return None
         self._check_logs(targets)
@@ -68,6 +68,17 @@ class Applying:
         if change.finished:
             self.finished(change)
         return change
+
+    def _resolve(self, configuration: Configuration) -> Desired:
+        """Resolve, and note what cannot be in force on this machine."""
+        targets = resolve(configuration, self.around)
+        return {
+            name: replace(target, notices=(*target.notices, *self._not_in_force(target)))
+            for name, target in targets.items()
+        }
+
+    def _not_in_force(self, target: GroupTarget) -> list[str]:
+        return [f"{option} will not be in force: {why}" for option, why in self.shell.remains.foresee(target.cgroup)]
 
     def finished(self, change: model.Change) -> None:
         """Record how a revision's rollout ended."""

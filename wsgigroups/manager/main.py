@@ -132,6 +132,7 @@ class _Manager:
         for spawner in shell.pool.all():
             shell.pool.retire(spawner)
         await self._spawners_reaped(shell)
+        await shell.remains.close()
         shell.listeners.close_all()
         applying.save()
         with contextlib.suppress(OSError):

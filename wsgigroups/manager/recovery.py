@@ -54,8 +54,10 @@ def to_stored(shell: Shell) -> Stored:
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
+    shell.remains.open()
     discovery = await shell.pool.discover()
     if not discovery.found and not discovery.silent:
+        shell.remains.sweep()
         return 0
     groups = {
         name: model.GroupState(
@@ -75,8 +77,11 @@ async def recover(shell: Shell, stored: Stored) -> int:
         for exited in inventory.exited:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
     shell.pool.retire_former()
-    for path in discovery.silent:
-        _end_silent(shell, path)
+    windows_s = [_end_silent(shell, path) for path in discovery.silent]
+    if windows_s:  # what those leave is in cgroups of lives that nobody has any more
+        asyncio.get_running_loop().call_later(max(windows_s), shell.remains.sweep)
+    else:
+        shell.remains.sweep()
     missing = []
     for name, group in shell.state.groups.items():
         opened = shell.listeners.prepare(name, group.target.listeners, group.target.uid)
@@ -87,8 +92,11 @@ async def recover(shell: Shell, stored: Stored) -> int:
     return adopted
 
 
-def _end_silent(shell: Shell, path: Path) -> None:
-    """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do."""
+def _end_silent(shell: Shell, path: Path) -> float:
+    """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do.
+
+    Return the seconds until the last of them is gone.
+    """
     pid, daemons = hung.end_spawner(path)
     path.unlink(missing_ok=True)
     shell.outside.log(
@@ -99,6 +107,7 @@ def _end_silent(shell: Shell, path: Path) -> None:
     specs = [group.target.spec for group in shell.state.groups.values()]
     window_s = max((spec.eviction_timeout_s + spec.shutdown_timeout_s for spec in specs), default=0.0)
     asyncio.get_running_loop().call_later(window_s + EXIT_S, hung.kill_and_close, daemons)
+    return window_s + 2 * EXIT_S
 
 
 def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> int:
@@ -160,10 +169,11 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     shell.processes[life] = process
     process.watch(pid, pidfd)
     group = shell.state.groups.get(str(info["group"]))
+    shell.remains.adopt(process, group.target.uid if group else None)
     if group is None or _ended(pidfd):
         if group is None:
             shell.outside.log("warning", f"pid {pid} belongs to no group any more, it is ended")
-            process.kill()
+            shell.remains.kill(process)
         return 0
     now = time.monotonic()
     snapshot = process.snapshot()

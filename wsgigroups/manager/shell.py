@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
+from wsgigroups.manager.cgroups.remains import Remains
+from wsgigroups.manager.cgroups.strays import Spared, mark_of
 from wsgigroups.manager.group_log import GroupLog
 from wsgigroups.manager.listeners import HeldListener, Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
@@ -70,6 +72,7 @@ class Shell:
     unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
     pool: SpawnerPool = field(init=False)
     quotas: GroupLog = field(init=False)
+    remains: Remains = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -81,6 +84,7 @@ class Shell:
             out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
         )
         self.quotas = GroupLog(out.log)
+        self.remains = Remains(out.run_dir, out.log, self._spared, self._marks_of_listeners)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
@@ -117,19 +121,22 @@ class Shell:
             case model.DrainLife(record):
                 process = self.processes.get(record.life)
                 if process:
+                    self.remains.leaves(process)
                     process.send(messages.Drain(record.life, record.reason, record.window_s))
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
-                    asyncio.get_running_loop().call_later(after_s, process.kill)
+                    asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
                 elif process:
-                    process.kill()
+                    self.remains.kill(process)
             case model.TuneGroup(target, lives):
                 self._tune(target, lives)
             case model.ReleaseGroup(group):
                 self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
+                self.remains.release(group)
             case model.FinishChange(change):
+                self.remains.flush()
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
                 for group in change.groups:
                     self.release_unwanted(group)
@@ -139,8 +146,9 @@ class Shell:
                 self.quotas.log(group, level, text)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
+        failed = self.remains.limit(target, self._movable)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
-        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why})
+        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
         asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
 
     # Spawning
@@ -190,12 +198,16 @@ class Shell:
             self.processes[record.life] = process
             try:
                 spawner.send(messages.Fork(record.life, info), fork_fds)
-                process.send(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
+                # it waits for its spec until it is where it belongs
+                process.hold(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
             except BaseException:
                 del self.processes[record.life]
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
         self._keep_listeners(record.group, spawner)
+        failed = self.remains.limit(target, self._movable)
+        if failed:
+            asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
 
     def _process(
@@ -268,7 +280,7 @@ class Shell:
             case messages.Spawned(life, pid) if len(fds) == 1 and life in self.processes:
                 process = self.processes[life]
                 process.watch(pid, fds.pop())
-                self.dispatch(model.LifeSpawned(life, pid))
+                self._begin(process)
             case messages.Refused(life, reason) if life in self.processes:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason))
@@ -280,6 +292,34 @@ class Shell:
                 self.outside.log("warning", f"spawner {spawner.key}: {message} concerns nothing here")
         for fd in fds:
             os.close(fd)
+
+    def _begin(self, process: Process) -> None:
+        """Let a process have its spec, once it is in its cgroup."""
+        found = self.state.find(process.life)
+        self.remains.enter(process, found[0].target.uid if found else None)
+        try:
+            process.begin()
+        except OSError as error:
+            self.processes.pop(process.life).close()  # the child sees the end of its channel and leaves
+            self.remains.ended(process)
+            self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {error.strerror}"))
+            return
+        self.dispatch(model.LifeSpawned(process.life, process.pid))
+
+    def _movable(self) -> list[int]:
+        return [spawner.pid for spawner in self.pool.all()]
+
+    def _spared(self) -> Spared:
+        """Who is no stray, whatever it looks like."""
+        return Spared(
+            adopter=os.getpid(),
+            lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
+            spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
+            helpers=frozenset(),
+        )
+
+    def _marks_of_listeners(self, group: str) -> frozenset[str]:
+        return frozenset(mark_of(listener.sock.fileno()) for listener in self.listeners.of(group).values())
 
     def _spawner_lost(self, spawner: ConnectedSpawner) -> None:
         self.pool.child_pids()
@@ -358,9 +398,10 @@ class Shell:
         self.processes.pop(process.life, None)
         group, snapshot = process.group, process.snapshot()
         counted = counters(snapshot.values) if snapshot else {}
+        kills = self.remains.ended(process)
         # first, because the state may be stored on the way
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
-        self.dispatch(model.LifeExited(process.life, status, counted, group))
+        self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
         self.release_unwanted(group)
 
     def acknowledge_later(self, life: int, counted: CountedExit) -> None:

@@ -21,8 +21,10 @@ def check_cgroups(group: Group, _server: ServerDefaults) -> Iterator[tuple[str, 
         yield (
             "WG0523",
             "memory-high",
-            f"memory-high ({format_bytes(group.memory_high)}) is not below memory-max "
-            f"({format_bytes(group.memory_max)}): a process is killed before the group is slowed down",
+            (
+                f"memory-high ({format_bytes(group.memory_high)}) is not below memory-max "
+                f"({format_bytes(group.memory_max)}): a process is killed before the group is slowed down"
+            ),
             "set it to four fifths of memory-max",
         )
     least = (group.threads + THREADS_BESIDE) * group.processes

@@ -130,8 +130,8 @@ COMBINATIONS = (
     warning(
         "WG0524",
         "tasks-max below what the group takes",
-        "Each process has threads + 2 threads when all of them are busy, and an old and a new process are there together "
-        "while they are replaced. Beyond tasks-max no thread and no process starts.",
+        "Each process has threads + 2 threads when all of them are busy, and an old and a new process are there "
+        "together while they are replaced. Beyond tasks-max no thread and no process starts.",
         "Raise tasks-max, or take fewer threads or processes.",
         _BLOG + "tasks-max = 10\n",
     ),

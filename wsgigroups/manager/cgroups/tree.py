@@ -104,14 +104,20 @@ class LifeCgroup:
             os.close(pidfd)
 
 
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What does not hold of a group's limits: option → why. refused: by the kernel; missing: there is no such file."""
+
+    refused: dict[str, str]
+    missing: dict[str, str]
+
+
 class Tree:
     """`directory` is the tree's own. Everything in it is ours."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.unavailable: dict[str, str] = {}  # controller → why it cannot be had
-        self._written: dict[str, CgroupTarget] = {}  # group → the limits that were tried last
-        self._refused: dict[str, tuple[str, ...]] = {}
+        self._unavailable: dict[str, str] = {}  # controller → why it cannot be had
         self._moved_out = False
 
     def open(self) -> None:
@@ -140,8 +146,6 @@ class Tree:
 
     def remove_group(self, group: str) -> None:
         """Remove a group's cgroup once no life is in it."""
-        self._written.pop(group, None)
-        self._refused.pop(group, None)
         with contextlib.suppress(OSError):
             self._group(group).rmdir()
 
@@ -158,40 +162,42 @@ class Tree:
 
     # Limits
 
-    def limit(self, group: str, target: CgroupTarget, movable: Callable[[], Iterable[int]]) -> tuple[str, ...]:
-        """Have a group's cgroup hold these limits; return what is asked for and does not hold, a clause each.
+    def limit(self, group: str, target: CgroupTarget, movable: Callable[[], Iterable[int]]) -> Limited:
+        """Have a group's cgroup hold these limits; return what does not hold now.
 
         movable: the processes that may be moved out of the manager's own cgroup, where that must be empty.
         """
-        if self._written.get(group) != target:
-            self._refused[group] = tuple(self._limit(group, target, movable))
-            self._written[group] = target
-        return self._refused[group]
-
-    def _limit(self, group: str, target: CgroupTarget, movable: Callable[[], Iterable[int]]) -> Iterable[str]:
-        wanted = settings(target)
         directory = self._group(group)
+        wanted = settings(target)
         asked = {setting.controller for setting in wanted if setting.asked}
         try:
             directory.mkdir(exist_ok=True)
         except OSError as error:
-            yield f"{directory}: {error.strerror}"
-            return
+            return Limited({item.option: f"{directory}: {error.strerror}" for item in wanted if item.asked}, {})
         for controller in sorted(asked):
             self._enable(controller, movable)
         if "memory" in asked:  # so that memory.events tells whose process was killed
             with contextlib.suppress(OSError):
                 _write(directory / "cgroup.subtree_control", "+memory")
+        limited = Limited({}, {})
         for setting in wanted:
             file = directory / setting.file
-            if not setting.asked and not file.exists():
+            if not file.exists():
+                if setting.asked:
+                    limited.missing[setting.option] = self.missing(setting.controller)
                 continue
             try:
                 _write(file, setting.text)
-            except FileNotFoundError:
-                yield f"{setting.option}: {self.unavailable.get(setting.controller, 'this kernel does not have it')}"
             except OSError as error:
-                yield f"{setting.option}: {error.strerror}"
+                limited.refused[setting.option] = f"{setting.text} in {file}: {error.strerror}"
+        return limited
+
+    def missing(self, controller: str) -> str:
+        """Return why a controller cannot be had, a clause; "" where nothing speaks against it."""
+        own = self.directory.parent
+        if controller not in _words(own / "cgroup.controllers"):
+            return f"the {controller} controller is not to be had in {own}"
+        return self._unavailable.get(controller, "")
 
     def _enable(self, controller: str, movable: Callable[[], Iterable[int]]) -> None:
         """Let the groups' cgroups have a controller: it is handed down from ours to the tree and by the tree to them.
@@ -201,7 +207,6 @@ class Tree:
         """
         own = self.directory.parent
         if controller not in _words(own / "cgroup.controllers"):
-            self.unavailable[controller] = f"the {controller} controller is not delegated to {own}"
             return
         try:
             if controller not in _words(self.directory / "cgroup.controllers"):
@@ -209,9 +214,9 @@ class Tree:
             _write(self.directory / "cgroup.subtree_control", f"+{controller}")
         except OSError as error:
             text = "other processes are in it" if error.errno == errno.EBUSY else error.strerror
-            self.unavailable[controller] = f"the {controller} controller cannot be enabled in {own}: {text}"
+            self._unavailable[controller] = f"the {controller} controller cannot be enabled in {own}: {text}"
             return
-        self.unavailable.pop(controller, None)
+        self._unavailable.pop(controller, None)
 
     def _hand_down(self, own: Path, controller: str, movable: Callable[[], Iterable[int]]) -> None:
         try:
@@ -260,7 +265,8 @@ def _words(file: Path) -> list[str]:
 
 def _write(file: Path, text: str) -> None:
     """Write one value in one call, as the kernel wants it; never makes a file."""
-    fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    # O_NONBLOCK: a lower memory limit is to be kept from now on; what is above it is not waited for
+    fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         os.write(fd, text.encode("ascii"))
     finally:
