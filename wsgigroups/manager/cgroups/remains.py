@@ -199,12 +199,12 @@ class Remains:
             self._tell_quiet()
 
     def _known_by(self, life: _Life) -> Ended:
-        """What strays of a life can be known by now: less, where others of its group or user have come since."""
-        others = self._lives.values()
-        marks = life.marks
-        if all(other.group != life.group for other in others):
-            marks |= life.listeners
-        alone = all(other.uid != life.uid for other in others)
+        """What strays of a life can be known by now: less, where others of its user are there, or have come since.
+
+        Nobody but lives and what descends from them may have a group's listener, whichever life it came from.
+        """
+        alone = all(other.uid != life.uid for other in self._lives.values())
+        marks = life.marks | life.listeners
         return strays.Ended(life.pid, life.uid, life.started, frozenset(life.descendants), marks, alone)
 
     def sweep(self) -> None:
