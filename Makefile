@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: help try try-stop test fast lint schemas bench clean
+.PHONY: help try try-stop test fast lint schemas bench mutants clean
 
 help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -29,6 +29,9 @@ schemas:             ## write schemas/ and the generated documents again
 
 bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
 	@$(PYTHON) -B -m tools.check bench $(BENCH_ARGS)
+
+mutants:             ## take each defence out, one at a time, and see that its test fails (minutes; as root: all of them)
+	@$(PYTHON) -B -m tools.check mutants
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made
 	@$(PYTHON) -B -m tools.clean

@@ -27,7 +27,7 @@ from tools.environment import CLONE, Recipe, say
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
-    ("--editable", ".[fast]", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
+    ("--editable", ".", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
 )
 LINTS = (
     ("ruff", "format", "--check", "."),
@@ -143,7 +143,7 @@ def prepare() -> Bench:
             tree = place / "clone"
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
-        installs = (INSTALLS[0], tuple(f"{tree}[fast]" if word == ".[fast]" else word for word in INSTALLS[1]))
+        installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
         recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml",))
         python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)
@@ -163,6 +163,11 @@ def fast(bench: Bench, extra: Sequence[str]) -> list[str]:
 def measure(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run the benchmark, which makes an environment with the other servers; its results go into the clone."""
     return [] if replace(bench, tree=CLONE).run("python", "-m", "benchmarks.run", *extra) else ["benchmarks"]
+
+
+def mutate(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Take each defence out and see that its test fails."""
+    return [] if bench.run("python", "-m", "tools.mutants", *extra) else ["mutants"]
 
 
 def generate(bench: Bench, _extra: Sequence[str]) -> list[str]:
@@ -197,6 +202,7 @@ def main(arguments: list[str]) -> None:
         "lint": lint,
         "fast": fast,
         "bench": measure,
+        "mutants": mutate,
         "schemas": generate,
         "prepare": lambda _bench, _extra: [],
     }

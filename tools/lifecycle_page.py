@@ -6,6 +6,7 @@ from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.status import PROCESS_STATE
 from wsgigroups.lifecycle.step import EXIT_S, KILL_RETRY_S, SPAWN_S
 from wsgigroups.lifecycle.table import IGNORE, TABLE, TIMER, EventKind, Timer, Transition
+from wsgigroups.manager.haste import SERVED_S
 
 _PAGE = """\
 # The life of a process
@@ -28,10 +29,11 @@ whoever served for as long as the wait would be is followed at once, and starts 
 apart.
 
 The same wait applies to a life that wants a successor (maximum-requests, a script that changed, a signal …) or stalls
-soon after it was ready, counted for its slot over its lives. One that wants a successor serves on meanwhile, so that a
-small `maximum-requests` under a high load recycles no more often than that and loses nothing; after one that stalls,
-the next life of the slot begins when the wait is over. `restart`, `reload`, `start` and `apply` end the wait. Three
-lives of a slot that stall in a row end a rollout as a successor does that does not come up.
+soon after it was ready, counted for its slot over its lives. One that wants a successor serves on meanwhile, and is
+followed when it was ready for @SERVED@ at the latest, so that a small `maximum-requests` under a high load recycles no
+more often than that and loses nothing; after one that stalls, the next life of the slot begins when the wait is over.
+`restart`, `reload`, `start` and `apply` end the wait. Three lives of a slot that stall in a row end a rollout as a
+successor does that does not come up.
 
 @TABLE@
 
@@ -70,6 +72,7 @@ def make_markdown() -> str:
         "TABLE": _table(),
         "WORDS": _words(),
         "SPAWN": f"{SPAWN_S:g} s",
+        "SERVED": f"{SERVED_S:g} s",
         "EXIT": f"{EXIT_S:g} s",
         "KILL": f"{KILL_RETRY_S:g} s",
         "DELAYS": f"{', '.join(delays[:-1])}, then {delays[-1]} s",

@@ -79,7 +79,7 @@ def start(trial: Trial, account: facts.Account) -> None:
     requirements = "sample-configs/quickstart/requirements.txt"
     recipe = environment.Recipe(
         interpreter,
-        installs=((f"{CLONE}[fast]", "--requirement", requirements),),
+        installs=((str(CLONE), "--requirement", requirements),),
         depends_on=(*environment.PACKAGED, requirements),
     )
     if trial.is_running() and not environment.is_current(trial.place / "venv", recipe):

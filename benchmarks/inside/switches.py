@@ -27,9 +27,9 @@ class Switch:
 
 
 SWITCHES = (
-    # The benchmark asks for a call of 30 ms first: from there on leaders hand over, until QUICK_ROW calls were quick.
-    Switch("inline", "leaders hand over before each call", 1, 15, ("varied",), (("calls.pace", "QUICK_ROW", NEVER),)),
-    Switch("outbox", "each answer is sent at once", 1, 15, ("varied",), (("calls.crew", "BRIEF_NS", 0),)),
+    # The benchmark asks for a call of 30 ms first: from there on leaders hand over, until INLINE_ROW calls were short.
+    Switch("inline", "leaders hand over before each call", 1, 15, ("varied",), (("calls.pace", "INLINE_ROW", NEVER),)),
+    Switch("outbox", "each answer is sent at once", 1, 15, ("varied",), (("calls.pace", "BRIEF_NS", 0),)),
     Switch("lanes", "no request is known to be slow", 1, 15, ("varied", "mix"), (("calls.lanes", "SLOW_NS", NEVER),)),
     Switch("siblings", "processes do not tell each other how they are", 2, 8, ("varied", "sleep"), pulses=False),
 )

@@ -146,7 +146,9 @@ def attack(name, argument):
         fd = os.dup(reports())
         threading.Thread(target=flood, args=(fd,), daemon=True).start()
     elif name == "garbage":
-        os.write(reports(), b"{" * 65536)
+        fd = os.dup(reports())
+        os.set_blocking(fd, True)  # once nobody reads it any more, this waits for the end
+        threading.Thread(target=os.write, args=(fd, b"{" * 300_000), daemon=True).start()
     elif name == "foreign":
         for number in range(64):
             os.write(reports(), json.dumps({"type": "ready", "life": life() + 1, "pid": number}).encode() + b"\n")

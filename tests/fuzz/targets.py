@@ -1,4 +1,4 @@
-"""What must hold for any bytes: no exception but ProtocolError, one verdict for every splitting and every engine.
+"""What must hold for any bytes: no exception but ProtocolError, one verdict for every splitting and on both ways.
 
 Runs under atheris (`run.py`) and, with the kept corpus, under pytest. Raises AssertionError for a finding.
 """
@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from support.feeding import PEER, converse, feed, new_connection
-from support.serving import ENGINES
+from support.feeding import PEER, converse, feed, ways
 
-from wsgigroups.runtime.front.connection import IDLE
-from wsgigroups.runtime.front.intake import Intake
 from wsgigroups.runtime.protocol import uwsgi as uwsgi_packets
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError
+from wsgigroups.runtime.protocol.limits import DEFAULT
 
 SLOW_S = 0.1  # of processor time for one input, instrumentation included
 
@@ -32,38 +30,20 @@ def quick() -> Iterator[None]:
 
 
 def heads(data: bytes) -> None:
-    """A stream from a stranger and from a trusted proxy, on a new connection and on one that remembers its fields."""
+    """A stream from a stranger and from a trusted proxy."""
     for trusted in (False, True):
         with quick():
-            whole = converse([data], "split", trusted)
+            whole = converse([data], trusted)
         middle = len(data) // 2
-        assert converse([data[:middle], data[middle:]], "split", trusted) == whole
+        assert converse([data[:middle], data[middle:]], trusted) == whole
         if len(data) < 300:
-            assert converse([data[index : index + 1] for index in range(len(data))], "split", trusted) == whole
-        assert converse([data], "httptools", trusted) == whole
-        assert converse([data], "h11", trusted) == whole
+            assert converse([data[index : index + 1] for index in range(len(data))], trusted) == whole
+        assert converse([data], trusted) == whole  # nothing that was remembered changes anything
         for found in whole:
             if isinstance(found, dict):
                 assert_sound(found, trusted)
-        intake = Intake(ENGINES["split"]())
-        for _ in range(3):  # the third connection begins with what two have begun with
-            assert converse([data], "split", trusted, intake=intake) == whole
-        if data[:1] != b"\0":
-            remembered(data, trusted, whole)
-
-
-def remembered(data: bytes, trusted: bool, whole: list[Any]) -> None:
-    """Check that what a connection has seen before, the same fields among it, changes nothing."""
-    block = data.partition(b"\n")[2]
-    end = block.find(b"\r\n\r\n")
-    before = [b"GET /before HTTP/1.1\r\n" + block[: end + 4], b"PUT /%41?b HTTP/1.1\r\n" + block[: end + 4], data]
-    for count in (1, 2, 3):
-        connection = new_connection(trusted)
-        for request in before[:count] * 2:
-            found = converse([request], "split", trusted, connection)
-            if len(found) != 2 or connection.state != IDLE or connection.data:
-                return  # refused, not complete, more than one, or the last of its connection
-        assert converse([data], "split", trusted, connection) == whole
+        found = ways(data, trusted)
+        assert found[1:] == found[:1]
 
 
 def assert_sound(found: dict[str, Any], trusted: bool) -> None:
@@ -100,10 +80,12 @@ def uwsgi(data: bytes) -> None:
     packet = b"\0" + min(len(data), 65535).to_bytes(2, "little") + b"\0" + data[:65535]
     for trusted in (False, True):
         with quick():
-            whole = feed([packet], "split", trusted)
-        assert feed([packet[:3], packet[3:]], "split", trusted) == whole
+            whole = feed([packet], trusted)
+        assert feed([packet[:3], packet[3:]], trusted) == whole
         try:
-            found = uwsgi_packets.parse(packet, {"REMOTE_ADDR": PEER, "wsgi.url_scheme": "http"}, trusted).environ
+            found = uwsgi_packets.parse(
+                packet, {"REMOTE_ADDR": PEER, "wsgi.url_scheme": "http"}, trusted, DEFAULT
+            ).environ
         except ProtocolError:
             continue
         assert trusted or found["REMOTE_ADDR"] == PEER

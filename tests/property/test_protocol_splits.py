@@ -1,34 +1,16 @@
-"""Any bytes, in any pieces: the verdict depends on the bytes alone, and every engine sees the same."""
+"""Any bytes, in any pieces: the verdict depends on the bytes alone, and is the same on both ways through `heads`."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.feeding import feed
-from support.serving import ENGINES
-from unit.protocol import corpus
+from support.feeding import feed, ways
+from support.mutations import nearly_requests
 
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder
 from wsgigroups.runtime.protocol.errors import ProtocolError
-
-SEEDS = [case[1] for case in corpus.CASES if len(case[1]) < 2000]
-PARTS = st.sampled_from(
-    [b"\r\n", b"\n", b"\r", b" ", b":", b"\0", b"\t", b"0", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"]
-)
-
-
-@st.composite
-def nearly_requests(draw: Any) -> bytes:
-    """A case of the corpus with some bytes replaced, removed, inserted or repeated."""
-    data = draw(st.sampled_from(SEEDS))
-    for _ in range(draw(st.integers(0, 3))):
-        start = draw(st.integers(0, len(data)))
-        end = min(len(data), start + draw(st.integers(0, 6)))
-        data = data[:start] + draw(st.one_of(PARTS, st.binary(max_size=4))) + data[end:]
-    return bytes(data)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -40,17 +22,16 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 @settings(max_examples=2000)
 @given(nearly_requests(), st.lists(st.integers(0, 10_000), max_size=8))
 def test_splits_change_nothing(data: bytes, cuts: list[int]) -> None:
-    whole = feed([data], "split")
-    assert feed(pieces(data, cuts), "split") == whole
-    assert feed([data[index : index + 1] for index in range(len(data))], "split") == whole
+    whole = feed([data])
+    assert feed(pieces(data, cuts)) == whole
+    assert feed([data[index : index + 1] for index in range(len(data))]) == whole
 
 
 @settings(max_examples=2000)
-@given(nearly_requests())
-def test_engines_agree(data: bytes) -> None:
-    found = {name: feed([data], name) for name in ENGINES}
-    assert found["h11"] == found["split"]
-    assert found["httptools"] == found["split"]
+@given(nearly_requests(), st.booleans())
+def test_both_ways_lead_to_the_same(data: bytes, trusted: bool) -> None:
+    found = ways(data, trusted)
+    assert found[1:] == found[:1]
 
 
 @settings(max_examples=1000)

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from support.configurations import messages
 
 import wsgigroups
-from wsgigroups.config import files, limits, load, reading
+from wsgigroups.config import capacity, files, load, reading
 from wsgigroups.config.codes import CODES
 
 if sys.version_info >= (3, 11):
@@ -83,20 +83,21 @@ def test_documented_configurations_are_right(tmp_path: Path, language: str, text
 
 def test_limits_are_the_documented_ones() -> None:
     text = re.sub(r"\s+", " ", CONFIGURATION.rpartition("## Limits")[2])
+    values, tables = capacity.MAXIMUM_VALUES, capacity.MAXIMUM_TABLES
     for words in (
-        f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB, {limits.MAXIMUM_VALUES} values and {limits.MAXIMUM_TABLES} tables",
+        f"{reading.MAXIMUM_FILE_BYTES // 2**20} MiB, {values} values and {tables} tables",
         f"together {reading.MAXIMUM_TOTAL_BYTES // 2**20} MiB",
         f"{files.MAXIMUM_FILES} in number",
-        f"{limits.MAXIMUM_DEPTH} levels",
-        f"may have {limits.MAXIMUM_ITEMS} entries",
-        f"{limits.MAXIMUM_ANCHORS} anchors",
-        f"{limits.MAXIMUM_ALIASED} values",
-        f"{limits.MAXIMUM_SHOWN} diagnostics are shown",
+        f"{capacity.MAXIMUM_DEPTH} levels",
+        f"may have {capacity.MAXIMUM_ITEMS} entries",
+        f"{capacity.MAXIMUM_ANCHORS} anchors",
+        f"{capacity.MAXIMUM_ALIASED} values",
+        f"{capacity.MAXIMUM_SHOWN} diagnostics are shown",
     ):
         assert words in text
     too_large = CODES["WG0103"].text
-    assert f"{limits.MAXIMUM_VALUES} values and {limits.MAXIMUM_TABLES} tables" in too_large
-    assert f"{limits.MAXIMUM_ANCHORS} anchors" in CODES["WG0110"].text
+    assert f"{values} values and {tables} tables" in too_large
+    assert f"{capacity.MAXIMUM_ANCHORS} anchors" in CODES["WG0110"].text
 
 
 def test_the_json_on_the_page_is_what_comes_out(tmp_path: Path) -> None:

@@ -15,8 +15,11 @@ import pytest
 from support.tree import ROOT, calls, imported, parsed, python_files
 
 WORLD = {"time", "os", "socket", "select", "threading", "subprocess", "logging"}
-PURE = ("wsgigroups/plan", "wsgigroups/lifecycle", "wsgigroups/manager/core.py", "wsgigroups/runtime/protocol")
-OPTIONAL_IN_RUNTIME = {"h11", "httptools", "setproctitle"}  # used where an interpreter has them, never needed
+PURE = (
+    *("wsgigroups/plan", "wsgigroups/lifecycle", "wsgigroups/manager/core.py", "wsgigroups/runtime/protocol"),
+    *("wsgigroups/trust/judging.py", "wsgigroups/runtime/text.py"),
+)
+OPTIONAL_IN_RUNTIME = {"setproctitle"}  # used where an interpreter has them, never needed
 UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dbm"}
 UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "tempfile.mktemp"}
 RUNS_SCRIPTS = {Path("wsgigroups/runtime/daemon/script.py")}  # a script file is run, that is what it is for
@@ -29,7 +32,7 @@ TELLS_THE_TIME = {
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/front/dates.py"),
-    Path("wsgigroups/runtime/calls/line.py"),  # X-Request-Start of a gateway is wall-clock time
+    Path("wsgigroups/runtime/calls/waiting.py"),  # X-Request-Start of a gateway is wall-clock time
 }
 
 

@@ -11,7 +11,7 @@ from support.tree import ROOT, calls, files, parsed, python_files
 
 LONGEST_FILE_LINES = 500
 PLACES = [
-    r"(LICENSE|Makefile|README\.md|CHANGELOG\.md|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-hooks\.yaml)",
+    r"(LICENSE|Makefile|README\.md|CHANGELOG\.md|SECURITY\.md|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-hooks\.yaml)",
     r"\.ci/run",
     r"benchmarks/.*\.(py|lua|md|json|png)",
     r"docs/.*\.(md|svg)",

@@ -1,19 +1,33 @@
-"""Two tenants under one manager of root's: alice attacks, bob is the neighbour who must not notice."""
+"""Two tenants and a manager of root's that serves both; as an ordinary user, that user's manager."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.accounts import Accounts
+from support.manager import ManagerUnderTest
 from support.tenants import Tenants
 
 
 @pytest.fixture
-def tenants(tmp_path: Path) -> Iterator[Tenants]:
+def accounts() -> Iterator[Accounts]:
     with tempfile.TemporaryDirectory(prefix="wg-accounts-") as directory:
         Path(directory).chmod(0o755)
-        with Tenants(tmp_path, Accounts(Path(directory))) as under_test:
-            yield under_test
+        yield Accounts(Path(directory))
+
+
+@pytest.fixture
+def manager(tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path, accounts if os.geteuid() == 0 else None) as under_test:
+        yield under_test
+
+
+@pytest.fixture
+def tenants(tmp_path: Path, accounts: Accounts) -> Iterator[Tenants]:
+    """alice attacks, bob is the neighbour who must not notice; as root."""
+    with Tenants(tmp_path, accounts) as under_test:
+        yield under_test

@@ -68,8 +68,7 @@ def test_who_floods_is_cut_off_and_followed_ever_later(tenants: Tenants) -> None
 def test_who_sends_what_is_no_message_of_its_own_is_followed(tenants: Tenants, how: str, why: str) -> None:
     tenants.apply(tenants.text())
     pid = tenants.pids("a")[1]
-    for _part in range(3 if how == "garbage" else 1):
-        tenants.get(tenants.a, f"/{how}")
+    tenants.attack(how)
     tenants.followed(pid)
     tenants.all_is_well()
     assert why in tenants.log("manager")

@@ -6,18 +6,15 @@ Runs in pytest's process and under the fuzzer. Outcomes can be compared: a statu
 
 from __future__ import annotations
 
-import collections
 import random
-import select
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from support.serving import ENGINES
-
 from wsgigroups.runtime.front.connection import HEAD, IDLE, Connection
 from wsgigroups.runtime.front.intake import Intake
-from wsgigroups.runtime.front.poller import Poller
+from wsgigroups.runtime.protocol import heads
 from wsgigroups.runtime.protocol.errors import ProtocolError
+from wsgigroups.runtime.protocol.limits import DEFAULT, Limits
 from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
 
 PEER = "9.9.9.9"
@@ -31,42 +28,10 @@ class NoSocket:
         return -1
 
 
-class _Front:
-    """What a poller needs to take a request in, the short way for a head that comes again included."""
-
-    def __init__(self, connection: Connection, intake: Intake) -> None:
-        self._intake = intake
-        self.connections = {connection.fd: connection}
-        self.ready: collections.deque[tuple[Connection, int]] = collections.deque()
-        self.arrived = b""
-
-    def _read(self, _fd: int, most: int) -> bytes:
-        data, self.arrived = self.arrived[:most], self.arrived[most:]
-        return data
-
-    def resume(self, connection: Connection) -> bool:
-        """Go on with the bytes that are here. Raises ProtocolError."""
-        return self._intake.advance(connection)
-
-    def _give_up(self, _connection: Connection, error: BaseException) -> None:
-        """Give errors to the caller."""
-        raise error
-
-
 def _step(connection: Connection, intake: Intake, left: list[bytes]) -> bool:
     """Tell whether a request is complete with what the connection has and the next of `left`. Raises ProtocolError."""
-    if connection.state != IDLE:
-        connection.data += left.pop(0) if left else b""
-        return intake.advance(connection)
-    front = _Front(connection, intake)
-    if left:
-        front.arrived = left.pop(0)
-        Poller._hear(front, [(connection.fd, select.EPOLLIN)])  # type: ignore[arg-type]
-        if front.arrived:
-            left.insert(0, front.arrived)
-    else:
-        front.ready.append((connection, 0))
-    if Poller.act(front, *front.ready.popleft()) is not None:  # type: ignore[arg-type]
+    connection.data += left.pop(0) if left else b""
+    if intake.advance(connection):
         return True
     if connection.data and connection.state == IDLE:
         connection.state = HEAD  # as the poller does
@@ -79,26 +44,24 @@ def new_connection(trusted: bool = False) -> Connection:
     return Connection(NoSocket(), base, TRUSTED if trusted else UNTRUSTED, "peer", False)  # type: ignore[arg-type]
 
 
-def converse(
-    pieces: Sequence[bytes],
-    engine: str = "httptools",
-    trusted: bool = False,
-    connection: Connection | None = None,
-    intake: Intake | None = None,
-) -> list[Any]:
+def converse(pieces: Sequence[bytes], trusted: bool = False, limits: Limits = DEFAULT) -> list[Any]:
     """Return the outcome of every request in this stream: the last is None, unless one was refused or closes.
 
-    A body that the application would read from the socket is read to its end. intake: one that has seen others before.
+    A body that the application would read from the socket is read to its end.
     """
-    connection = connection or new_connection(trusted)
-    intake = intake or Intake(ENGINES[engine]())
+    connection = new_connection(trusted)
+    intake = Intake(limits)
     left = [piece for piece in pieces if piece]
     found: list[Any] = []
     while True:
         try:
             outcome = _next(connection, intake, left)
         except ProtocolError as error:
-            return [*found, error.status]
+            found.append(error.status)
+            if not error.keep:
+                return found
+            connection.state = IDLE
+            continue
         found.append(outcome)
         if outcome is None:
             return found
@@ -106,20 +69,39 @@ def converse(
         if not connection.head.keep_alive:
             return found
         connection.state, connection.head, connection.body = IDLE, None, b""  # as after an answer
-        connection.owned = False
 
 
-def feed(pieces: Sequence[bytes], engine: str, trusted: bool = False) -> Any:
+def reaching(data: bytes) -> int:
+    """Return how many requests of this stream an application would be asked for."""
+    return sum(isinstance(found, dict) for found in converse([data]))
+
+
+def feed(pieces: Sequence[bytes], trusted: bool = False, limits: Limits = DEFAULT) -> Any:
     """Return the outcome of the first request; an environ also has "rest", the bytes that follow the request."""
     connection = new_connection(trusted)
     left = [piece for piece in pieces if piece]
     try:
-        outcome = _next(connection, Intake(ENGINES[engine]()), left)
+        outcome = _next(connection, Intake(limits), left)
     except ProtocolError as error:
         return error.status
     if outcome is not None:
         outcome["rest"] = connection.data + b"".join(left)
     return outcome
+
+
+def ways(data: bytes, trusted: bool = False) -> list[Any]:
+    """Return what the short and the long way through `heads` make of the first head of these bytes; [] without one."""
+    end = data.find(b"\r\n\r\n") + 4
+    if end < 4 or data.startswith(b"\r\n"):
+        return []
+    keys, found = (TRUSTED if trusted else UNTRUSTED), []
+    for way in (heads.parse, heads.exactly):
+        try:
+            head = way(data[:end], {"REMOTE_ADDR": PEER}, keys, DEFAULT)
+            found.append({"is_ordinary": head.ordinary, **vars(head), "length": head.length, "chunked": head.chunked})
+        except ProtocolError as error:
+            found.append({"status": error.status, "reason": error.reason, "keep": error.keep})
+    return found
 
 
 def _next(connection: Connection, intake: Intake, left: list[bytes]) -> dict[str, Any] | None:
@@ -146,7 +128,11 @@ def _next(connection: Connection, intake: Intake, left: list[bytes]) -> dict[str
             body += left.pop(0)
         connection.data = body[head.length :] + connection.data
         body = body[: head.length]
-    return {**head.environ, "body": body}
+    environ = {**head.environ, "body": body}
+    if head.chunked:  # as `inputs.open_input`, which collects it
+        environ["CONTENT_LENGTH"] = str(len(body))
+        del environ["HTTP_TRANSFER_ENCODING"]
+    return environ
 
 
 def splittings(data: bytes, thorough: bool = False) -> Iterator[list[bytes]]:

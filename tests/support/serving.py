@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from wsgigroups.runtime.protocol import engines, libraries
+from wsgigroups.runtime.front.connection import Connection
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.board import WORD, Board, private
@@ -23,11 +23,6 @@ from wsgigroups.runtime.wire.pulse import Pulse
 from wsgigroups.runtime.wire.spec import Serving
 
 HUNG_S = 20.0  # only ever means "hung"
-ENGINES: dict[str, Callable[[], engines.Engine]] = {
-    "httptools": lambda: engines.Httptools(libraries.httptools_module()),
-    "h11": lambda: engines.H11(libraries.h11_module()),
-    "split": lambda: engines.split,
-}
 
 
 def new_pulse() -> Pulse:
@@ -84,6 +79,11 @@ class Running:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_WR)
             return receive_all(sock)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The server's sides of all that are open now."""
+        return list(self.server.poller.connections.open.copy().values())
 
     def word(self, name: str) -> int:
         """Return a word of the board."""
@@ -156,7 +156,6 @@ def serving(
     application: Any,
     *,
     unix: bool = False,
-    engine: str = "httptools",
     clock: Clock | None = None,
     access: Callable[[bytes], None] | None = None,
     listener: socket.socket | None = None,
@@ -182,7 +181,6 @@ def serving(
             log=lambda level, text: logged.append((level, text)),
             access_log=access,
             identity="test/1",
-            engine=ENGINES[engine](),
             clock=clock or time.monotonic_ns,
         )
         server.start()

@@ -1,9 +1,8 @@
 """Runs a Server in a process of its own: `python -m support.serving_runner '<json>'`, or `main` in a child.
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, application ("module:name"), settings
-(fields of Serving), ready_fd (a line with the protocol's name is written there); optional: engine, path (additions to
-sys.path), board_fd, access_fd, pulses (a descriptor for each of fds), slot. SIGTERM stops accepting, waits until idle,
-ends.
+(fields of Serving), ready_fd (a line is written there); optional: path (additions to sys.path), board_fd, access_fd,
+pulses (a descriptor for each of fds), slot. SIGTERM stops accepting, waits until idle, ends.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ def main(text: str) -> int:
     """Serve until SIGTERM; exit code 0 when everything was answered."""
     options = json.loads(text)
     sys.path[:0] = options.get("path", [])
-    from wsgigroups.runtime.protocol import engines, libraries
     from wsgigroups.runtime.server import Server
     from wsgigroups.runtime.wire.board import Board, private
     from wsgigroups.runtime.wire.pulse import Pulse
@@ -29,11 +27,6 @@ def main(text: str) -> int:
     module, _, name = options["application"].partition(":")
     application = getattr(importlib.import_module(module), name or "application")
     settings = Serving().tuned(options.get("settings", {}))
-    engine = {
-        "httptools": lambda: engines.Httptools(libraries.httptools_module()),
-        "h11": lambda: engines.H11(libraries.h11_module()),
-        "split": lambda: engines.split,
-    }.get(options.get("engine", ""), lambda: None)()
 
     def log(level: str, text: str) -> None:
         os.write(2, f"{level}: {text}\n".encode("utf-8", "backslashreplace"))
@@ -49,7 +42,6 @@ def main(text: str) -> int:
         log=log,
         access_log=None if access_fd is None else lambda line: os.write(access_fd, line) and None,
         identity=f"test/{options.get('slot', 1)}",
-        engine=engine,
     )
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
@@ -57,7 +49,7 @@ def main(text: str) -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     os.register_at_fork(after_in_child=server.forget_in_child)
     server.start()
-    os.write(options["ready_fd"], server.protocol_name.encode() + b"\n")
+    os.write(options["ready_fd"], b"ready\n")
     os.read(wake_read, 1)
     server.stop_accepting()
     idle = server.wait_idle(10.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +26,8 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
         return False
     check()
     try:
-        options.log_dir.mkdir(parents=True, exist_ok=True)
-        log = os.open(
-            options.log_dir / "manager.log",
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
-            0o640,
-        )
+        os.close(make_directories(str(options.log_dir), judging_root()))
+        log = open_to_append(str(options.log_dir / "manager.log"), judging_root())
     except OSError as error:
         raise WsgigroupsError(
             f"cannot write the manager's log in {options.log_dir}: {error.strerror}", hint="choose another --log-dir"

@@ -28,13 +28,21 @@ def command() -> None:
 @FILES
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Overlay to use; repeatable.")
 @click.option("--defaults/--no-defaults", default=True, help="Options that nobody wrote, too.")
+@click.option("--show-secrets", is_flag=True, help="Values of environment, too, instead of (hidden).")
 @click.option("-o", "--output", type=click.Choice(["text", "toml", "yaml", "json"]), default="text")
 @click.pass_obj
-def show(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], defaults: bool, output: str) -> None:
+def show(
+    options: Globals,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    defaults: bool,
+    show_secrets: bool,
+    output: str,
+) -> None:
     """Show the effective configuration and where each value comes from.
 
     Precedence, lowest first: built-in default, [defaults], the group's own table, profiles in their order. As toml and
-    yaml the output is a configuration again.
+    yaml the output is a configuration again, the same one with --show-secrets.
     """
     from wsgigroups.cli.diagnostics import show_diagnostics, use_color
     from wsgigroups.cli.output import write_data
@@ -46,7 +54,7 @@ def show(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], d
         show_diagnostics(result, options.color)
         raise WsgigroupsError("cannot show a configuration that has errors", exit_code=ExitCode.USAGE)
     wanted = defaults and output in ("text", "json")
-    found = list(showing.blocks(result.configuration, result.composed, defaults=wanted))
+    found = list(showing.blocks(result.configuration, result.composed, defaults=wanted, secrets=show_secrets))
     if output == "text":
         colored = use_color(options.color, sys.stdout)
 

@@ -13,6 +13,7 @@ import sys
 import click
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.runtime.text import clean
 
 CLOSED_PIPE = 141  # as a shell says SIGPIPE
 
@@ -54,18 +55,23 @@ def explain(error: Exception, verbosity: int) -> int:
         _to_nowhere(1)
         return CLOSED_PIPE
     if isinstance(error, WsgigroupsError):
-        _say(f"error: {error.message}", f"hint: {error.hint}" if error.hint else None)
+        _say(f"error: {clean(error.message)}", f"hint: {clean(error.hint)}" if error.hint else None)
         return int(error.exit_code)
     if isinstance(error, OSError):
         _to_nowhere(1)
-        _say(f"error: cannot {_attempt(error)}: {(error.strerror or str(error) or 'no reason given').lower()}", None)
+        _say(
+            f"error: cannot {clean(_attempt(error))}: {(error.strerror or str(error) or 'no reason given').lower()}",
+            None,
+        )
     else:
         hint = "hint: this is a mistake in wsgigroups; with -v before the command it shows where"
-        _say(f"error: internal: {type(error).__name__}: {error}", None if verbosity > 0 else hint)
+        _say(f"error: internal: {type(error).__name__}: {clean(str(error))}", None if verbosity > 0 else hint)
     if verbosity > 0:
         import traceback
 
-        _say("".join(traceback.format_exception(error)), None)
+        from wsgigroups.cli.output import indented
+
+        _say("\n".join(indented("".join(traceback.format_exception(error)))), None)
     return int(ExitCode.FAILED)
 
 

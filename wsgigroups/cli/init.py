@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.runtime.text import clean
 
 
 @click.command("init")
@@ -40,7 +41,7 @@ def command(directory: Path, force: bool, stdout: bool) -> None:
         return
     target = directory / "groups.toml"
     _write(target, text, force)
-    click.echo(f"wrote {target}: {found[0].what}", err=True)
+    click.echo(f"wrote {target}: {clean(found[0].what)}", err=True)
     click.echo(f"next: wsgigroups validate {target}", err=True)
 
 
@@ -56,7 +57,7 @@ def _write(target: Path, text: str, force: bool) -> None:
         try:
             with os.fdopen(fd, "w", encoding="utf-8") as file:
                 file.write(text)
-            os.chmod(name, 0o644)
+                os.fchmod(fd, 0o644)  # by descriptor: whoever owns the project could exchange the name
             os.replace(name, target)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

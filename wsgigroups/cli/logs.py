@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import click
 
 from wsgigroups.cli.actions import complete_groups
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
@@ -53,10 +53,8 @@ def _files(options: Globals, groups: tuple[str, ...]) -> list[_Followed]:
 
 
 def _write(file: _Followed, line: bytes, several: bool) -> None:
-    text = line.decode(errors="replace").rstrip("\n")
-    if sys.stdout.isatty():
-        # an application's log may hold anything; a terminal must not obey it
-        text = "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+    # an application's log may hold anything; a terminal must not obey it, behind a pager either
+    text = clean(line.decode(errors="replace").rstrip("\n"), "\t")
     click.echo(f"{file.name} | {text}" if several else text)
 
 

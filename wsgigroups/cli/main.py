@@ -6,7 +6,6 @@ Runs in the user's process. Data goes to stdout, everything else to stderr.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import wsgigroups
+from wsgigroups.cli import directories
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -48,41 +48,32 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Globals:
-    """The options before the command."""
+    """The options before the command. Directories that nobody named are looked up when a command wants them."""
 
-    run_dir: Path
-    state_dir: Path
-    log_dir: Path
+    named_run_dir: Path | None
+    named_state_dir: Path | None
+    named_log_dir: Path | None
     color: str
     verbosity: int
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and locks. Raises WsgigroupsError where there is no place for them."""
+        return self.named_run_dir or directories.default_run_dir()
+
+    @property
+    def state_dir(self) -> Path:
+        """Revisions and history. Raises WsgigroupsError likewise."""
+        return self.named_state_dir or directories.default_state_dir()
+
+    @property
+    def log_dir(self) -> Path:
+        """Logs of groups. Raises WsgigroupsError likewise."""
+        return self.named_log_dir or directories.default_log_dir()
 
 
 # To name a directory of somebody else's manager is no wrong usage: who may not use it hears that where it matters.
 DIRECTORY = click.Path(path_type=Path, readable=False)
-
-
-def default_run_dir() -> Path:
-    """`/run/wsgigroups` as root, else `$XDG_RUNTIME_DIR/wsgigroups`, else a private directory below /tmp."""
-    if os.geteuid() == 0:
-        return Path("/run/wsgigroups")
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime) / "wsgigroups" if runtime else Path(f"/tmp/wsgigroups-{os.geteuid()}")  # noqa: S108
-
-
-def default_state_dir() -> Path:
-    """`/var/lib/wsgigroups` as root, else below `$XDG_STATE_HOME` (`~/.local/state`)."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/wsgigroups")
-    state = os.environ.get("XDG_STATE_HOME")
-    if not state:
-        home = os.path.expanduser("~")  # "~" itself for a user without an entry, as in containers
-        state = os.path.join(home, ".local", "state") if os.path.isabs(home) else f"/tmp/wsgigroups-{os.geteuid()}"  # noqa: S108
-    return Path(state) / "wsgigroups"
-
-
-def default_log_dir() -> Path:
-    """`/var/log/wsgigroups` as root, else `log` below the state directory."""
-    return Path("/var/log/wsgigroups") if os.geteuid() == 0 else default_state_dir() / "log"
 
 
 class CommandTable(click.Group):
@@ -119,15 +110,21 @@ class CommandTable(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "WSGIGROUPS"},
 )
 @click.version_option(wsgigroups.__version__, "--version", prog_name="wsgigroups")
-@click.option("--run-dir", type=DIRECTORY, default=default_run_dir, help="Sockets and locks.")
-@click.option("--state-dir", type=DIRECTORY, default=default_state_dir, help="Revisions and history.")
-@click.option("--log-dir", type=DIRECTORY, default=default_log_dir, help="Logs of groups.")
+@click.option("--run-dir", type=DIRECTORY, help="Sockets and locks.")
+@click.option("--state-dir", type=DIRECTORY, help="Revisions and history.")
+@click.option("--log-dir", type=DIRECTORY, help="Logs of groups.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours (NO_COLOR too).")
 @click.option("-q", "--quiet", count=True, help="Say less.")
 @click.option("-v", "--verbose", count=True, help="Say more.")
 @click.pass_context
 def cli(
-    ctx: click.Context, run_dir: Path, state_dir: Path, log_dir: Path, color: str, quiet: int, verbose: int
+    ctx: click.Context,
+    run_dir: Path | None,
+    state_dir: Path | None,
+    log_dir: Path | None,
+    color: str,
+    quiet: int,
+    verbose: int,
 ) -> None:
     """Groups of WSGI daemon processes from one declarative file.
 
@@ -139,7 +136,8 @@ def cli(
     """
     if isinstance(ctx.obj, dict):
         ctx.obj["verbosity"] = verbose - quiet
-    ctx.obj = Globals(_absolute(run_dir), _absolute(state_dir), _absolute(log_dir), color, verbose - quiet)
+    named = [_absolute(path) if path is not None else None for path in (run_dir, state_dir, log_dir)]
+    ctx.obj = Globals(named[0], named[1], named[2], color, verbose - quiet)
 
 
 def _absolute(path: Path) -> Path:

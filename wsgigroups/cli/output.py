@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgigroups.runtime.text import clean, clean_lines
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
 OUTPUT_FORMATS = ("text", "json", "yaml")
@@ -38,10 +42,28 @@ def plain_console(color: str) -> Console:
     return out
 
 
+def indented(text: str | None) -> Iterator[str]:
+    """The lines of a traceback or another text of a tenant's, clean and set apart from what we say ourselves."""
+    for line in (text or "").rstrip().split("\n"):
+        if text:
+            yield f"    {clean(line)}"
+
+
+def _visible(text: str) -> str:
+    """Escape in JSON what a terminal would obey and JSON leaves alone: the same document."""
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
+
+
+def _escaped(line: str) -> str:
+    # json.dumps of a character beyond U+FFFF is a pair of escapes, as JSON wants it; a lone surrogate is one
+    return "".join(sign if clean(sign) == sign else json.dumps(sign)[1:-1] for sign in line)
+
+
 def write_data(value: Any, output: str) -> None:
     """Write plain data to stdout as json or yaml: UTF-8 in every locale. Names that are not UTF-8 survive in json."""
     if output == "json":
-        text = json.dumps(value, indent=2, ensure_ascii=False)
+        text = _visible(json.dumps(value, indent=2, ensure_ascii=False))
         click.echo(text.encode("utf-8", "backslashreplace"))
         return
     from io import StringIO
@@ -53,6 +75,11 @@ def write_data(value: Any, output: str) -> None:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     buffer = StringIO()
     yaml.dump(value, buffer)
+    if clean_lines(buffer.getvalue()) != buffer.getvalue():
+        # then everything that is not ASCII is an escape: YAML leaves what turns the direction of text as it is
+        buffer = StringIO()
+        yaml.allow_unicode = False
+        yaml.dump(value, buffer)
     click.echo(buffer.getvalue().encode("utf-8", "backslashreplace"), nl=False)
 
 

@@ -11,6 +11,7 @@ import click
 
 from wsgigroups.cli.output import plain_console
 from wsgigroups.config.units import approximate_bytes, format_bytes
+from wsgigroups.runtime.text import clean
 
 _VERB = {
     "add": "will be started",
@@ -28,7 +29,7 @@ def show_plan(plan: dict[str, Any], color: str) -> None:
     """Print the plan to stdout, its notices to stderr."""
     out = plain_console(color)
     for notice in plan["notices"]:
-        click.echo(f"note: {notice}", err=True)
+        click.echo(f"note: {clean(notice)}", err=True)
     if plan["empty"]:
         out.print("No changes.")
         return
@@ -68,7 +69,8 @@ def _show_step(out: Any, step: dict[str, Any]) -> None:
     out.print(f"{sign} {step['group']} {_VERB[step['kind']]}", style=_STYLE[sign])
     for reason in step["reasons"]:
         # nothing of a new group changes: what counts is what its names and defaults came to
-        out.print(f"    {reason['option']}: {reason['new']}" if step["kind"] == "add" else f"    {_reason(reason)}")
+        text = f"{reason['option']}: {reason['new']}" if step["kind"] == "add" else _reason(reason)
+        out.print(f"    {clean(text)}")
 
 
 def _reason(reason: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from wsgigroups.cli.output import console
+from wsgigroups.cli.output import console, indented
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def show_history(revisions: list[dict[str, Any]], color: str) -> None:
     for header in ("revision", "accepted", "outcome", "by"):
         table.add_column(header)
     for item in revisions:
-        table.add_row(str(item["revision"]), item["accepted_at"], item["outcome"], item["by"])
+        table.add_row(str(item["revision"]), item["accepted_at"], item["outcome"], clean(item["by"]))
     console(color).print(table)
 
 
@@ -94,8 +95,12 @@ def _status(status: dict[str, Any], width: int) -> Group:
     for name in shown:
         table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*[row.get(name, "") for name in shown])
+        table.add_row(*[_cell(row.get(name, "")) for name in shown])
     return Group(head, table, *problems)
+
+
+def _cell(cell: Cell) -> Cell:
+    return clean(cell) if isinstance(cell, str) else cell
 
 
 def _fitting(rows: list[Row], width: int) -> list[str]:
@@ -147,9 +152,9 @@ def _missing(group: str, option: str, why: str) -> Text:
 def _problem(group: dict[str, Any]) -> Text:
     error = group["last_error"]
     text = Text(f"\n{group['name']}/{error['slot']} life {error['life']}: ", style="red")
-    text.append(error["message"], style="")
+    text.append(clean(error["message"]), style="")
     if error["traceback"] and group["state"] != "ready":
-        text.append("\n" + error["traceback"].rstrip(), style="dim")
+        text.append("\n" + "\n".join(indented(error["traceback"])), style="dim")
     text.append(f"\nlog: {group['log']}", style="dim")
     return text
 

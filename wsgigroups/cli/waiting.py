@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgigroups.cli.output import indented
 from wsgigroups.cli.progress import Display, display
 from wsgigroups.cli.values import DURATION
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,9 +89,9 @@ def explain_failure(name: str, group: dict[str, Any]) -> None:
     error = group["error"] or {"message": "no reason is known", "traceback": None}
     outcome = "the processes in place stay" if group["state"] == "rolled-back" else "it did not come up"
     click.echo(f"error: group {name!r}: {outcome}", err=True)
-    if error["traceback"]:
-        click.echo(error["traceback"].rstrip(), err=True)
-    click.echo(f"cause: {error['message']}", err=True)
+    for line in indented(error["traceback"]):
+        click.echo(line, err=True)
+    click.echo(f"cause: {clean(error['message'])}", err=True)
 
 
 def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:
@@ -99,7 +101,7 @@ def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:
 
     until = time.monotonic() + (10.0 if timeout_s is None else timeout_s)
     try:
-        fd = os.open(run_dir / "manager.lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(run_dir / "manager.lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli.actions import complete_groups
-from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.output import OUTPUT_FORMATS, indented, write_data
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,11 @@ def reasons(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def sentences(group: dict[str, Any]) -> Iterator[str]:
-    """The same for people."""
+    """The same for people, a line each; nothing in them is obeyed by a terminal."""
+    return map(clean, _sentences(group))
+
+
+def _sentences(group: dict[str, Any]) -> Iterator[str]:
     ready, wanted = group["processes_ready"], group["processes_wanted"]
     scaled = ", scaled by hand" if group["scaled"] else ""
     yield f"{group['name']} is {group['state']}: {ready} of {wanted} processes are ready{scaled}"
@@ -71,4 +76,4 @@ def sentences(group: dict[str, Any]) -> Iterator[str]:
     if error:
         step = f" (step {error['step']})" if error["step"] else ""
         yield f"  last error, life {error['life']}{step}: {error['message']}"
-        yield from (f"    {line}" for line in (error["traceback"] or "").rstrip().splitlines())
+        yield from indented(error["traceback"])

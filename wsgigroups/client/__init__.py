@@ -1,14 +1,22 @@
-"""Synchronous client of the control API; what commands and tests use. Standard library only, so that it starts fast."""
+"""Synchronous client of the control API; what commands and tests use. Standard library only, so that it starts fast.
+
+Before a byte is sent it is certain who serves the socket: a configuration holds secrets, and what a manager answers is
+believed.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.trust.judging import Trusted
+from wsgigroups.trust.peers import peer_of
+from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,14 +27,43 @@ SOCKET_NAME = "control.sock"
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a UNIX socket."""
 
-    def __init__(self, path: str, timeout_s: float) -> None:
+    def __init__(self, path: Path, timeout_s: float, *, reads_only: bool) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
+        self._reads_only = reads_only
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        connect(self.sock, self._path, reads_only=self._reads_only)
+
+
+def connect(sock: socket.socket, path: Path, *, reads_only: bool) -> None:
+    """Connect to a manager that is root's or our own; one that is only read from may be its directory's owner's.
+
+    Raises WsgigroupsError (5) when somebody else could stand in for it, and OSError.
+    """
+    trusted = trusted_here()
+    directory = os.path.dirname(os.path.abspath(path))
+    try:
+        if reads_only:
+            trusted = Trusted(trusted.uids | {os.stat(directory).st_uid}, trusted.gids)
+        with follow(directory, trusted):
+            pass  # nobody else can put a socket there
+    except UntrustedPathError as error:
+        raise _impostor(path, str(error.doubt)) from None
+    sock.connect(str(path))
+    uid = peer_of(sock).uid
+    if uid not in trusted.uids:
+        raise _impostor(path, f"uid {uid} serves it")
+
+
+def _impostor(path: Path, why: str) -> WsgigroupsError:
+    return WsgigroupsError(
+        f"cannot trust the manager on {path}: {why}",
+        hint="nothing was sent; run the command as the user whose manager it is, or name another --run-dir",
+        exit_code=ExitCode.NOT_PERMITTED,
+    )
 
 
 class Client:
@@ -41,7 +78,7 @@ class Client:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(5.0)
             try:
-                probe.connect(str(self.path))
+                connect(probe, self.path, reads_only=True)
             except PermissionError:
                 raise self._not_permitted() from None
             except OSError:
@@ -67,7 +104,7 @@ class Client:
         return self.get(f"/v1/changes/{change}?wait_s={wait_s:.3f}&seen={quote(seen)}")
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        connection = _UnixConnection(str(self.path), self._timeout_s)
+        connection = _UnixConnection(self.path, self._timeout_s, reads_only=method == "GET")
         with contextlib.closing(connection):
             try:
                 data = None if body is None else json.dumps(body)

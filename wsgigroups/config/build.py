@@ -56,6 +56,11 @@ class Parts:
         self.sites: dict[str, Site] = {}
         self.dropped: dict[Path, set[str]] = {}  # table → keys whose values were wrong; they are missing in the model
         self.findings: list[Finding] = []
+        self.texts: dict[str, str] = {}  # of the files, by their names
+
+    def file_of(self, path: Path) -> str:
+        """The name of the file in which something stands; empty where that is not known."""
+        return self._file_of(path) if self._file_of is not None else ""
 
     @contextmanager
     def looking_at(self, path: Path) -> Iterator[bool]:

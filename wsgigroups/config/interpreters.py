@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.trust.judging import Trusted
+from wsgigroups.trust.walking import doubt_about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,15 +86,10 @@ def untrusted_component(path: Path, uid: int = 0) -> Path | None:
     Every directory on the way counts, that of each symbolic link too. A sticky directory protects its entries, which
     are judged by their own owner. A missing rest of the path is nobody's.
     """
-    for component, found in _walk(path):
-        if found.st_uid not in (0, uid):
-            return component
-        if stat.S_ISLNK(found.st_mode):
-            continue  # a link's own mode means nothing; its directory was judged before it
-        others_write = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid != 0)
-        if others_write and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
-            return component
-    return None
+    # not asked for an absolute path: the working directory may have been removed
+    absolute = path if path.is_absolute() else Path(os.getcwd()) / path
+    doubt = doubt_about(str(absolute), Trusted(frozenset({0, uid})))
+    return Path(doubt.path) if doubt else None
 
 
 def can_execute(path: Path, uid: int, gid: int, groups: Sequence[int]) -> bool | Path:

@@ -96,6 +96,7 @@ def load(
             selection.found += _check_unused(layer, validate_partial, selection)
     parts = build(composed.document, lambda path: _file_of(composed, path), full)
     selection.unseen |= parts.unseen
+    parts.texts = {source.name: source.text for source in collector.sources}
     if host is not None:
         from wsgigroups.config.checks.host import check_host
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.schema import default_text, default_value
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsgigroups.config.models.base import Option, OptionModel
     from wsgigroups.config.source import Path
 
+HIDDEN = "(hidden)"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -59,8 +60,10 @@ class Block:
     values: tuple[Value, ...]
 
 
-def blocks(configuration: Configuration, composed: Composed | None, *, defaults: bool) -> Iterator[Block]:
-    """Every table with its values; with defaults, those that nobody wrote too."""
+def blocks(
+    configuration: Configuration, composed: Composed | None, *, defaults: bool, secrets: bool = True
+) -> Iterator[Block]:
+    """Every table with its values; with defaults, those that nobody wrote too; without secrets, HIDDEN for those."""
     yield Block(
         (), False, (Value(("version",), "version", configuration.version, True, _origin(composed, ("version",))),)
     )
@@ -77,6 +80,8 @@ def blocks(configuration: Configuration, composed: Composed | None, *, defaults:
         plain += [((*here, "groups", group), model, OPTIONS, False) for group, model in site.groups.items()]
     for path, model, options, repeated in plain:
         values = tuple(_values(path, model, options, composed, defaults=defaults))
+        if not secrets:
+            values = tuple(_hidden(value) if options[value.name].kind == "environment" else value for value in values)
         if values or path[0] in ("groups", "sites"):
             yield Block(path, repeated, values)
 
@@ -97,6 +102,10 @@ def _values(
         elif defaults:
             value = default_value(option)
             yield Value(here, name, value, False, "default", "" if value is not None else default_text(option))
+
+
+def _hidden(value: Value) -> Value:
+    return replace(value, value=HIDDEN) if value.entry is not None else value
 
 
 def readable(option: Option, value: Any) -> Any:

@@ -5,7 +5,9 @@ Runs in the manager's only thread. One apply at a time; a refused one leaves eve
 
 from __future__ import annotations
 
+import asyncio
 import os
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from wsgigroups.manager.recovery import to_stored
 from wsgigroups.manager.resolve import Surroundings, resolve
 from wsgigroups.manager.shell import Shell, open_log
 from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
     from wsgigroups.plan.desired import Desired, GroupTarget
+
+    Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
 
 
 @dataclass(slots=True)
@@ -34,17 +39,33 @@ class Applying:
     store: Store
     around: Surroundings
     log: Callable[[str, str], None]
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _outcomes: dict[int, int] = field(default_factory=dict)  # change → revision whose outcome is still open
 
-    def plan(self, configuration: Configuration) -> Plan:
+    async def plan(self, read: Read) -> Plan:
         """Return what `apply` would change. Raises WsgigroupsError."""
-        return plan(self._resolve(configuration), views.observed(self.shell))
+        _configuration, targets = await self._resolve(read)
+        return plan(targets, views.observed(self.shell))
 
-    async def apply(self, configuration: Configuration, by: str, kind: str = "apply") -> model.Change | None:
+    async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
+        """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
+
+        def resolved() -> tuple[Configuration, Desired]:
+            configuration = read()
+            return configuration, resolve(configuration, self.around)
+
+        configuration, targets = await asyncio.to_thread(resolved)
+        return configuration, {name: self._noted(target) for name, target in targets.items()}
+
+    async def apply(self, read: Read, by: str, kind: str = "apply") -> model.Change | None:
         """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
+        async with self._one_at_a_time:
+            configuration, targets = await self._resolve(read)
+            return self._begin(configuration, targets, by, kind)
+
+    def _begin(self, configuration: Configuration, targets: Desired, by: str, kind: str) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        targets = self._resolve(configuration)
         if plan(targets, views.observed(self.shell)).empty:
             return None
         self._check_logs(targets)
@@ -69,16 +90,11 @@ class Applying:
             self.finished(change)
         return change
 
-    def _resolve(self, configuration: Configuration) -> Desired:
-        """Resolve, and note what cannot be in force on this machine."""
-        targets = resolve(configuration, self.around)
-        return {
-            name: replace(target, notices=(*target.notices, *self._not_in_force(target)))
-            for name, target in targets.items()
-        }
-
-    def _not_in_force(self, target: GroupTarget) -> list[str]:
-        return [f"{option} will not be in force: {why}" for option, why in self.shell.remains.foresee(target.cgroup)]
+    def _noted(self, target: GroupTarget) -> GroupTarget:
+        """Return a target with notices of the limits that this machine cannot keep."""
+        missing = self.shell.remains.foresee(target.cgroup)
+        notices = (f"{option} will not be in force: {why}" for option, why in missing)
+        return replace(target, notices=(*target.notices, *notices)) if missing else target
 
     def finished(self, change: model.Change) -> None:
         """Record how a revision's rollout ended."""
@@ -121,12 +137,30 @@ class Applying:
                 raise
 
     def _check_logs(self, targets: Desired) -> None:
+        """Every log can be opened, and none is open to processes of two users. Raises WsgigroupsError."""
+        writers: dict[tuple[int, int], tuple[str, str, int]] = {}
         for name, target in targets.items():
             try:
-                Path(target.log_path).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-                os.close(open_log(Path(target.log_path)))
+                os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
+                fd = open_log(Path(target.log_path))
+                found = os.fstat(fd)
+                os.close(fd)
+                identity = target.spec.identity
+                if identity and stat.S_ISREG(found.st_mode):
+                    writer = (name, str(target.user), identity.uid)
+                    first = writers.setdefault((found.st_dev, found.st_ino), writer)
+                    _refuse_shared_log(target.log_path, first, writer)
             except OSError as error:
                 raise WsgigroupsError(
                     f"cannot open the log {target.log_path} of group {name!r}: {error.strerror}",
                     hint="set error-log, or another --log-dir",
                 ) from None
+
+
+def _refuse_shared_log(path: str, first: tuple[str, str, int], other: tuple[str, str, int]) -> None:
+    if first[2] != other[2]:
+        raise WsgigroupsError(
+            f"cannot use the log {path} for {first[0]!r} of {first[1]} and {other[0]!r} of {other[1]}: "
+            "each could write over the other's lines",
+            hint="give each user an error-log of its own",
+        )

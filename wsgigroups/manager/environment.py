@@ -6,16 +6,12 @@ Runs in the manager and in `plan`.
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
-from wsgigroups.config.interpreters import untrusted_component
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.trust.helpers import Account, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,37 +56,8 @@ def _read_file(group: str, name: str, person: Person) -> dict[str, str]:
 
 def _read_text(group: str, name: str, person: Person) -> str:
     try:
-        if os.geteuid() != 0 or untrusted_component(Path(name)) is None:
-            data = _read_here(name)
-        else:
-            data = _read_as(name, person)
-        return data.decode()
+        account = Account(person.uid, person.gid, person.groups, person.user_name)
+        return read_file(name, account, MAXIMUM_FILE_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise WsgigroupsError(f"cannot read the environment file {name} of group {group!r}: {text}") from None
-
-
-def _read_here(name: str) -> bytes:
-    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
-        return file.read(MAXIMUM_FILE_BYTES)
-
-
-def _read_as(name: str, person: Person) -> bytes:
-    """Read as the target user: in a directory that a tenant can write, root would follow the tenant's links."""
-    program = "import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read(int(sys.argv[2])))"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program, name, str(MAXIMUM_FILE_BYTES)],
-        user=person.uid,
-        group=person.gid,
-        extra_groups=list(person.groups),
-        env={},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=10,
-        check=False,
-    )
-    if done.returncode:
-        raise OSError(0, f"user {person.user_name} cannot read it")
-    return done.stdout

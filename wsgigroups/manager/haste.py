@@ -1,7 +1,8 @@
 """What a life that leaves or stalls soon after it was ready costs its slot: the waiting of a crash loop.
 
 Pure; called by the core. A process that says at once that it wants a successor, again and again, would else be given
-one as fast as the machine forks. It serves on while its wish waits. `backoff.HEALTHY_S` of health make up for all.
+one as fast as the machine forks. It serves on while its wish waits, until it was ready for SERVED_S. After a life that
+stalls its slot waits as after a crash, until one was ready for `backoff.HEALTHY_S`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from wsgigroups.manager.model import GroupState, Held
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
 
+SERVED_S = 10.0  # ready for this long: its wish is granted at once, whatever the lives before it did
+PACED = frozenset({"restart-interval", "inactivity-timeout"})  # the manager's own judgements, which take their time
 SCRIPT = "script-reloading"  # the wish that is for the whole group
 STALLS = 3  # so many in a row are no accident: what was to follow is given up
 
@@ -24,7 +27,11 @@ def worn(group: GroupState, record: Record, reason: str, now: float, next_life: 
     """Return the group with the wish granted, or held, and for how many seconds it is."""
     if record.state is not Tenancy.READY or record.life in group.held or group.outdated(record):
         return group, 0.0
-    group, delay_s = _counted(group, record, now)
+    served_s = now - record.ready_at if record.ready_at is not None else 0.0
+    if reason in PACED or served_s >= SERVED_S:
+        return _granted(group, record.life, reason, next_life), 0.0
+    group, backoff_s = _counted(group, record, now)
+    delay_s = min(backoff_s, SERVED_S - served_s)
     if delay_s > 0:
         return replace(group, held={**group.held, record.life: Held(reason, now + delay_s)}), delay_s
     return _granted(group, record.life, reason, next_life), 0.0

@@ -7,11 +7,9 @@ one left behind would take requests of the second.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,8 @@ from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
+from wsgigroups.trust.sockets import bind_unix, inode_of, remove_stale, unlink_if_same
+from wsgigroups.trust.walking import UntrustedPathError, judging_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,7 +122,7 @@ class Listeners:
             _close(former, keep_file=True)
         sock = socket.socket(fileno=fd)
         sock.set_inheritable(False)
-        inode = _inode(parse(target.address).path)
+        inode = inode_of(parse(target.address).path)
         self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, inode, uid)
 
     def close_all(self) -> None:
@@ -153,9 +153,8 @@ class Listeners:
         for attempt in range(REBINDS):
             for listener in held:
                 seal(listener.sock)
-                if path and listener.inode and _inode(path) == listener.inode:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(path)
+                if path and listener.inode:
+                    unlink_if_same(path, listener.inode, judging_root())
             try:
                 renewed = self._bind(group, target, uid)
                 break
@@ -177,8 +176,9 @@ class Listeners:
         try:
             sock = _bind_unix(address.path, target.owner_uid) if address.path else _bind_tcp(address)
         except OSError as error:
+            reason = str(error.doubt) if isinstance(error, UntrustedPathError) else os.strerror(error.errno or 0)
             raise WsgigroupsError(
-                f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
+                f"cannot listen on {target.address} for group {group!r}: {reason}",
                 hint=_hint(error, target.address),
             ) from None
         try:
@@ -189,10 +189,12 @@ class Listeners:
                 f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
                 hint=_hint(error, target.address),
             ) from None
-        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), _inode(address.path), uid)
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), inode_of(address.path), uid)
 
 
 def _hint(error: OSError, address: str) -> str:
+    if isinstance(error, UntrustedPathError):
+        return "give the socket a directory that only root can write, for example below /run"
     if error.errno == errno.EADDRINUSE:
         return f"another process, or another group, listens on {address}"
     if error.errno == errno.EACCES:
@@ -215,38 +217,9 @@ def _bind_tcp(address: Address) -> socket.socket:
 
 
 def _bind_unix(path: str, owner_uid: int | None) -> socket.socket:
-    _remove_stale(path, owner_uid)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # the mode of the socket's inode becomes the file's mode at bind: no umask change, no window (unix(7))
-        os.fchmod(sock.fileno(), 0o600)
-        sock.bind(path)
-        if owner_uid is not None and os.geteuid() == 0:
-            os.chown(path, owner_uid, -1, follow_symlinks=False)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _remove_stale(path: str, owner_uid: int | None) -> None:
-    """Unlink a socket file of ours that nobody answers on. Raises OSError(EADDRINUSE) for anything else there."""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in (0, os.geteuid(), owner_uid):
-        raise OSError(errno.EADDRINUSE, "not a socket of ours")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-        except BlockingIOError:
-            pass  # a full backlog: somebody is there
-    raise OSError(errno.EADDRINUSE, "somebody answers there")
+    trusted = judging_root()
+    remove_stale(path, trusted)
+    return bind_unix(path, trusted, uid=owner_uid if owner_uid is not None and os.geteuid() == 0 else -1)
 
 
 def _tune(sock: socket.socket, target: ListenerTarget) -> None:
@@ -257,22 +230,11 @@ def _tune(sock: socket.socket, target: ListenerTarget) -> None:
     sock.listen(target.backlog)  # on a listening socket this only changes the backlog (listen(2))
 
 
-def _inode(path: str | None) -> tuple[int, int] | None:
-    if not path:
-        return None
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _close(listener: HeldListener, *, keep_file: bool = False) -> None:
     if not keep_file:  # nobody else has a right to it, whoever still has it
         seal(listener.sock)
     path = parse(listener.target.address).path
-    if not keep_file and path and listener.inode and _inode(path) == listener.inode:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+    if not keep_file and path:
+        unlink_if_same(path, listener.inode, judging_root())
     listener.sock.close()
     os.close(listener.pulse)

@@ -11,7 +11,6 @@ import ctypes
 import os
 import resource
 import signal
-import stat
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -28,6 +27,8 @@ from wsgigroups.manager.resolve import surroundings
 from wsgigroups.manager.shell import Outside, Shell
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.vitals import PERIOD_S, Watcher
+from wsgigroups.runtime.text import clean
+from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+OOM_SCORE_ADJ = -900  # proc_pid_oom_score_adj(5): behind everybody else, and not beyond reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class ManagerOptions:
 def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
     os.umask(0o022)
+    _be_spared()
     _prepare_run_dir(options.run_dir)
     with lock.held(options.run_dir / "manager.lock"):
         return asyncio.run(_Manager(options).run())
@@ -67,27 +70,39 @@ def _raise_descriptor_limit() -> int:
     return max(soft, 0)
 
 
+def _be_spared() -> None:
+    """When memory runs out, daemons are to go and not who replaces them; spawners inherit it, daemons give it up."""
+    with contextlib.suppress(OSError, ValueError):  # an ordinary user, or a container, may not
+        with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+            present = int(file.read())
+        if present > OOM_SCORE_ADJ:
+            with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                file.write(str(OOM_SCORE_ADJ))
+
+
 def _prepare_run_dir(path: Path) -> None:
     try:
-        path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        found = path.lstat()
+        private_directory(str(path), 0o755)
     except OSError as error:
         raise WsgigroupsError(
-            f"cannot make the run directory {path}: {error.strerror}", hint="choose another with --run-dir"
+            f"cannot use {path} as the run directory: {error.strerror}", hint="choose another with --run-dir"
         ) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+
+
+def _prepare_log_dir(path: Path) -> None:
+    try:
+        os.close(make_directories(str(path), judging_root()))
+    except OSError as error:
         raise WsgigroupsError(
-            f"cannot use {path} as the run directory: it is not a directory that only this user can write",
-            hint="choose another with --run-dir",
-        )
+            f"cannot use {path} as the log directory: {error.strerror}", hint="choose another with --log-dir"
+        ) from None
 
 
 def log_line(level: str, text: str) -> None:
     """One line to stderr; control characters of foreign text cannot forge another line."""
     stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     with contextlib.suppress(OSError):  # a full disk or a reader that left must not stop the manager
-        os.write(2, f"{stamp} manager pid={os.getpid()} {level}: {escaped}\n".encode(errors="replace"))
+        os.write(2, f"{stamp} manager pid={os.getpid()} {level}: {clean(text)}\n".encode(errors="replace"))
 
 
 class _Manager:
@@ -105,10 +120,10 @@ class _Manager:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         store = Store(options.state_dir)
         store.prepare()
-        options.log_dir.mkdir(parents=True, exist_ok=True)
+        _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
-        applying = Applying(shell, store, surroundings(options.log_dir), log_line)
+        applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key()), log_line)
         outside.save, outside.finished = applying.save, applying.finished
         adopted = await recover(shell, store.load())
         handlers = Handlers(applying, started_at, self._ending.set)
@@ -142,7 +157,7 @@ class _Manager:
 
     async def _first_apply(self, applying: Applying, configuration: Configuration) -> None:
         try:
-            await applying.apply(configuration, by="run")
+            await applying.apply(lambda: configuration, by="run")
         except WsgigroupsError:
             if not applying.shell.state.groups:
                 self._ending.set()
@@ -184,7 +199,7 @@ class _Manager:
         except WsgigroupsError as error:
             log_line("error", f"SIGHUP: {error.message}; what runs stays")
             return
-        task = asyncio.get_running_loop().create_task(applying.apply(configuration, by="SIGHUP"))
+        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, by="SIGHUP"))
         task.add_done_callback(_report)
 
     async def _watch(self, shell: Shell) -> None:
@@ -210,7 +225,8 @@ def _report(task: asyncio.Task[model.Change | None]) -> None:
 def _reap_strangers(shell: Shell) -> None:
     """Reap orphans that were re-parented to this subreaper; never a daemon or a spawner, whose ends others report."""
     ours = {process.pid for process in shell.processes.values()} | shell.pool.child_pids()
-    # one look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
+    # those of this thread: helpers are children of the thread that waits for them (proc_tid_children(5)).
+    # One look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
         children = {int(pid) for pid in file.read().split()}
     for pid in children - ours:

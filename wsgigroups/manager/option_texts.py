@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import OPTIONS, Group
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
 
 
-def option_texts(group: Group, spec: Spec, person: Person, python_version: str) -> dict[str, str]:
+def option_texts(group: Group, spec: Spec, person: Person, python_version: str, digest_key: bytes) -> dict[str, str]:
     """Return option name → effective value, defaults included, resolved values under their own names."""
     texts = {}
     for name, option in OPTIONS.items():
@@ -36,7 +37,9 @@ def option_texts(group: Group, spec: Spec, person: Person, python_version: str) 
     texts["wsgi.multiprocess"] = str(spec.serving.multiprocess)
     texts["listen"] = ", ".join(spec.listen) or "none"
     for name, value in spec.environment.items():
-        texts[f"environment.{name}"] = "digest " + hashlib.sha256(value.encode()).hexdigest()[:12]
+        # with a key that is the manager's: a short secret could be found from a plain digest by trying
+        text = f"{spec.group}\0{name}\0{value}".encode("utf-8", "surrogateescape")
+        texts[f"environment.{name}"] = "digest " + hmac.new(digest_key, text, hashlib.sha256).hexdigest()[:16]
     return texts
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 
+_PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2  # pidfd_send_signal(2)
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What the owner wants to hear of."""
@@ -136,11 +139,15 @@ class Process:
         self.signal(signal.SIGQUIT)
 
     def kill(self) -> None:
-        """SIGKILL to the process and its group; the pid cannot be another's while the pidfd is not readable."""
+        """SIGKILL to the process, and to its group where the kernel can name that by the pidfd.
+
+        Never by number: the spawner may have reaped it, and the number be another's. Whoever reaps it ends what is left
+        of its session.
+        """
         if self.pidfd < 0 or self.exited:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # EINVAL before Linux 6.9
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL, None, _PIDFD_SIGNAL_PROCESS_GROUP)
         self.signal(signal.SIGKILL)
 
     def snapshot(self) -> board.Snapshot | None:

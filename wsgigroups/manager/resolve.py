@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,12 +42,14 @@ class Surroundings:
     log_dir: Path
     cwd: Path  # of the manager when it started: `home` where neither home nor user is set
     locale: dict[str, str]  # the manager's own LANG and LC_ALL: inherited
+    # of the digests that stand for secrets: the manager keeps its own, so that equal values stay equal
+    digest_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
 
 
-def surroundings(log_dir: Path) -> Surroundings:
-    """Those of this process."""
+def surroundings(log_dir: Path, digest_key: bytes | None = None) -> Surroundings:
+    """Those of this process. digest_key None: digests are compared with nothing that is stored."""
     inherited = {name: os.environ[name] for name in ("LANG", "LC_ALL") if os.environ.get(name)}
-    return Surroundings(log_dir, Path.cwd(), inherited)
+    return Surroundings(log_dir, Path.cwd(), inherited, digest_key or os.urandom(32))
 
 
 def resolve(configuration: Configuration, around: Surroundings) -> Desired:
@@ -70,6 +72,8 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
     person = _person(name, group, configuration, root=root)
     notices = _identity_notices(group, configuration, person, root=root)
     interpreter = _interpreter(name, group, person, root=root)
+    if root and group.chroot:
+        _check_chroot(name, Path(group.chroot))
     locale = dict(around.locale)
     locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
     home, home_notice = _home(group, person, around, root=root)
@@ -77,7 +81,7 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
         notices.append(home_notice)
     spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
     version = ".".join(map(str, interpreter.version or ()))
-    options = option_texts(group, spec, person, version)
+    options = option_texts(group, spec, person, version, around.digest_key)
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
@@ -175,6 +179,16 @@ def _interpreter(name: str, group: Group, person: Person, *, root: bool) -> Inte
                 "/usr/bin/python3 -m venv below /srv",
             )
     return interpreter
+
+
+def _check_chroot(name: str, path: Path) -> None:
+    """Root enters it, and every program in it is found by paths that must not change: as sshd_config(5) has it."""
+    foreign = untrusted_component(path)
+    if foreign:
+        raise WsgigroupsError(
+            f"cannot use the chroot {path} of group {name!r}: {foreign} can be changed by another user",
+            hint="give the directory and those above it to root, writable by root alone",
+        )
 
 
 def _home(group: Group, person: Person, around: Surroundings, *, root: bool) -> tuple[str, str]:

@@ -29,6 +29,8 @@ from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.totals import counters
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import FrameError
+from wsgigroups.trust.helpers import helper_pids
+from wsgigroups.trust.walking import judging_root, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,7 +317,7 @@ class Shell:
             adopter=os.getpid(),
             lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
             spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
-            helpers=frozenset(),
+            helpers=frozenset(helper_pids()),
         )
 
     def _marks_of_listeners(self, group: str) -> frozenset[str]:
@@ -429,6 +431,5 @@ class Shell:
 
 
 def open_log(path: Path) -> int:
-    """Open a group's log for appending, never through a symbolic link. Raises OSError."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    return os.open(path, flags, 0o640)
+    """Open a group's log for appending. As root no part of its path may be another user's. Raises OSError."""
+    return open_to_append(str(path), judging_root())

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h11
+import setproctitle
 
 import wsgigroups.runtime
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.connection import FrameConnection
 from wsgigroups.runtime.wire import messages
+from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.walking import private_directory, trusted_here
 
 if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
@@ -30,8 +32,7 @@ HELLO_TIMEOUT_S = 10.0  # for a spawner that runs already: it has nothing to do 
 _SUFFIX = f"-{messages.ABI}"  # of a socket's name: a spawner of an earlier version keeps its own beside
 KNOWN_ABIS = (1, messages.ABI)  # whose inventory is understood
 _BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
-# h11 is a dependency, so its directory is the site-packages that httptools and setproctitle lie in as well
-_LIBRARY_DIR = Path(h11.__file__).parent.parent
+_LIBRARY_DIR = Path(setproctitle.__file__).parent.parent  # the site-packages that spawners may take it from
 
 OnMessage = Callable[["ConnectedSpawner", messages.Message, list[int]], None]
 OnLost = Callable[["ConnectedSpawner"], None]
@@ -157,7 +158,7 @@ class SpawnerPool:
         One that does not answer is ended, with its listeners. Raises WsgigroupsError when one is in the way that
         cannot be: nothing may be bound a second time while it holds the addresses.
         """
-        self.directory.mkdir(mode=0o700, exist_ok=True)
+        private_directory(str(self.directory), 0o700)
         discovery = Discovery()
         for path in sorted(self.directory.glob("*.sock")):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -210,11 +211,9 @@ class SpawnerPool:
     async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
         path = self.directory / f"{target.key}{_SUFFIX}.sock"
         path.unlink(missing_ok=True)
+        listener = bind_unix(str(path), trusted_here())
         read_end, write_end = os.pipe()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            os.fchmod(listener.fileno(), 0o600)
-            listener.bind(str(path))
             listener.listen(4)
             child = self._popen(target, listener.fileno(), write_end)
             self._children.append(child)

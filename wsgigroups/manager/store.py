@@ -14,12 +14,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.trust.walking import private_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LIFE_STEP = 10_000  # lives handed out between two writes; a manager that died skips the rest of its step
 KEPT_REVISIONS = 50
+DIGEST_KEY_BYTES = 32
 _REVISION = {"revision": int, "accepted_at": str, "outcome": str, "by": str, "document": dict}
 _WITHOUT_IT = "move it away to go on without that revision"
 
@@ -43,8 +45,8 @@ class Store:
     def prepare(self) -> None:
         """Make the directories. Raises WsgigroupsError."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.revisions.mkdir(exist_ok=True, mode=0o700)
+            private_directory(str(self.directory), 0o700)
+            private_directory(str(self.revisions), 0o700)
         except OSError as error:
             raise WsgigroupsError(
                 f"cannot use the state directory {self.directory}: {error.strerror}",
@@ -62,6 +64,19 @@ class Store:
             raise WsgigroupsError(
                 f"cannot read {path}: {error}", hint="move it away to start without what was stored"
             ) from None
+
+    def digest_key(self) -> bytes:
+        """The key for digests of secrets, 32 bytes; made when there is none. Raises WsgigroupsError."""
+        path = self.directory / "digest.key"
+        try:
+            if not path.exists():
+                self._replace(path, os.urandom(DIGEST_KEY_BYTES))
+            key = path.read_bytes()
+        except OSError as error:
+            raise WsgigroupsError(f"cannot use {path}: {error.strerror}", hint="move it away") from None
+        if len(key) != DIGEST_KEY_BYTES:
+            raise WsgigroupsError(f"cannot use {path}: it is damaged", hint="move it away; a new one is made")
+        return key
 
     def save(self, stored: Stored) -> None:
         """Replace state.json. Raises OSError; the old one then stands."""
@@ -104,11 +119,14 @@ class Store:
         return body
 
     def _write(self, path: Path, body: dict[str, Any]) -> None:
+        self._replace(path, json.dumps(body, indent=1).encode())
+
+    def _replace(self, path: Path, data: bytes) -> None:
         temporary = path.with_name(f".{path.name}.new")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(fd, "wb") as file:
-                file.write(json.dumps(body, indent=1).encode())
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

@@ -12,20 +12,18 @@ import threading
 import time
 from typing import Callable, Dict
 
+from .text import clean
 from .wire.rates import Quota
 
 Log = Callable[[str, str], None]  # level, text
 
-_ESCAPES = {code: "\\x%02x" % code for code in list(range(32)) + list(range(127, 160))}
-_ESCAPES.update({ord("\r"): "\\r", ord("\t"): "\t", 0x2028: "\\u2028", 0x2029: "\\u2029"})
-del _ESCAPES[ord("\t")]
 RECORDS_PER_S = 20  # of a level, of what clients cause: enough to see what goes on, too few to fill a disk
 _ATOMIC_BYTES = 4096  # PIPE_BUF: a pipe that polls writable takes this much without blocking (pipe(7))
 
 
 def escaped(text: str) -> str:
-    """Return the text on one line, control characters written out."""
-    return text.replace("\n", "\\n").translate(_ESCAPES)
+    """Return the text on one line, control characters written out; tabs stay."""
+    return clean(text, "\t")
 
 
 def stamp() -> str:
@@ -37,8 +35,8 @@ def stamp() -> str:
 def record(who: str, level: str, text: str) -> bytes:
     """Return one record; the lines of `text` after the first are indented by four spaces."""
     first, *rest = text.rstrip("\n").split("\n")
-    lines = ["%s %s %s: %s" % (stamp(), who, level, first.translate(_ESCAPES))]
-    lines += ["    " + line.translate(_ESCAPES) for line in rest]
+    lines = ["%s %s %s: %s" % (stamp(), who, level, escaped(first))]
+    lines += ["    " + escaped(line) for line in rest]
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 

@@ -12,26 +12,21 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from .calls.crew import Crew
-from .calls.interrupts import Interrupts
-from .calls.pace import threads_compete
-from .calls.queue import Queue
-from .front.connection import Connection
-from .front.dates import Dates
+from .calls.interrupts import Interrupts, threads_compete
+from .front.connections import Connections
 from .front.intake import Intake
-from .front.keeping import SECOND_NS
-from .front.listening import Listener, Listening
+from .front.listener import Listener
+from .front.listening import Listening
 from .front.poller import Poller
 from .log import bounded
-from .protocol import engines, libraries
-from .protocol.engines import Engine
-from .protocol.forwarding import Trust
+from .protocol.limits import DEFAULT
 from .records.access import AccessLog
-from .wire.board import WORD, Board
+from .wire.board import Board
 from .wire.pulse import Pulse
 from .wire.spec import Serving
 from .wsgi.bodies import EMPTY_BODY
 from .wsgi.caller import Caller
-from .wsgi.errors_stream import ErrorsStream
+from .wsgi.errors import ErrorsStream
 from .wsgi.files import FileWrapper
 
 _LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out
@@ -52,29 +47,23 @@ class Server:
         access_log: Optional[Callable[[bytes], None]] = None,
         identity: str = "",
         environ: Optional[Dict[str, Any]] = None,
-        engine: Optional[Engine] = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Set up everything but threads. Raises OSError, ValueError.
 
         listeners: listening, shared with siblings; pulses: one for each, if there are siblings. application: a WSGI
         callable. environ: keys that every environ gets beside the standard ones; identity: "group/slot", which gives
-        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. engine: another
-        parser of head fields (tests); clock: monotonic nanoseconds (tests).
+        wsgigroups.group and wsgigroups.slot. access_log: takes bytes of whole lines; None: no log. clock: monotonic
+        nanoseconds (tests).
         """
-        log_client = bounded(log)
         self._settings = settings
-        self._words = board.words
         self.on_maximum_requests: Optional[Callable[[], None]] = None
-        self.protocol_name = "custom"
-        if engine is None:
-            self.protocol_name, engine = engines.choose(libraries.httptools_module(), libraries.h11_module())
-        dates = Dates()
         errors = ErrorsStream(log)
         base = self._base(settings, errors, identity)
         base.update(environ or {})
         epoll = select.epoll()
-        self._listening = Listening(
+        connections = Connections(epoll, board.words, settings, clock, bounded(log))
+        self.listening = Listening(
             [_listener(*item, base) for item in itertools.zip_longest(listeners, pulses)],
             epoll,
             clock,
@@ -82,31 +71,19 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
-        self._listening.on_all_shut = self._all_shut
-        self._queue = Queue(*_queue_limits(settings))
-        self._poller = Poller(
-            epoll,
-            self._listening,
-            Intake(engine),
-            self._queue,
-            self._words,
-            settings,
-            Trust(settings.trusted_proxies),
-            clock,
-            dates,
-            log_client,
-        )
-        self._poller.refused = self._refused
+        self.listening.on_all_shut = self._all_shut
+        intake = Intake(DEFAULT)
+        intake.tune(settings)
+        self.poller = Poller(connections, self.listening, intake, board.words, clock)
         self._write_access = access_log
         self._clock = clock
-        access = self._access(settings)
         self._application = application
         self._interrupts = Interrupts()
         self._log = log
-        self._caller = Caller(self._callable(settings), self._poller, clock, access, errors)
-        self._crew = Crew(self._poller, self._caller, settings, board, clock, log)
-        self._crew.on_maximum_requests = self._maximum_requests
-        self._crew.on_failure = self._failed
+        self.caller = Caller(self._callable(settings), connections, clock, self._access(settings), errors)
+        self.crew = Crew(self.poller, self.caller, settings, board, clock, log)
+        self.crew.on_maximum_requests = self._maximum_requests
+        self.crew.on_failure = self._failed
         self.on_all_shut: Callable[[], None] = lambda: None  # no listener listens any more: nobody will ask again
         self.on_failure: Callable[[], None] = lambda: None  # the request path is broken: nothing is answered any more
 
@@ -148,23 +125,24 @@ class Server:
 
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
-        self._listening.adjust(False)
-        self._crew.start()
+        self.listening.adjust(False)
+        self.crew.start()
 
     def make_way(self) -> None:
         """Leave new connections to the successor from now on, when no request thread is free. Main thread only."""
-        self._listening.leaving = True
-        self._poller.wake()
+        self.listening.leaving = True
+        self.poller.wake()
 
     def stop_accepting(self) -> None:
         """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones."""
-        self._poller.stop()
+        self.poller.stop()
 
     def is_idle(self) -> bool:
         """Whether no request is active or queued; after `stop_accepting`, also whether every connection is closed."""
-        if self._crew.busy:
+        if self.crew.busy:
             return False
-        return not self._poller.stopping or (self._listening.stopped and not self._poller.connections)
+        connections = self.poller.connections
+        return not connections.stopping or (self.listening.stopped and not connections.open)
 
     def wait_idle(self, timeout_s: Optional[float]) -> bool:
         """Wait until `is_idle`, at most `timeout_s`; returns it."""
@@ -180,42 +158,39 @@ class Server:
         before, settings = self._settings, self._settings.tuned(changes)
         self._settings = settings
         if settings.access_log != before.access_log:
-            access, self._caller.access = self._caller.access, self._access(settings)
+            access, self.caller.access = self.caller.access, self._access(settings)
             access.flush()
         if settings.interruptible != before.interruptible:
-            self._caller.application = self._callable(settings)
-        self._poller.tune(settings)
-        self._poller.trust = Trust(settings.trusted_proxies)
-        with self._poller.lock:
-            queue = self._queue
-            queue.places, queue.queue_timeout_ns, queue.connect_timeout_ns = _queue_limits(settings)
-            queue.expire(0)  # nothing is that old: only computes the next expiry
+            self.caller.application = self._callable(settings)
+        self.poller.connections.tune(settings)
+        self.poller.receiving.intake.tune(settings)
+        self.crew.waiting.tune(settings)
         if "maximum_requests" in changes:
-            self._crew.maximum_requests = settings.maximum_requests
-        self._poller.wake()
+            self.crew.maximum_requests = settings.maximum_requests
+        self.poller.wake()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the threads, and every connection; if one is at something still, what it may need is left as it is."""
-        self._poller.stop()
-        if self._crew.close(timeout_s):
-            self._poller.shut()
-        self._caller.access.flush()
+        self.poller.stop()
+        if self.crew.close(timeout_s):
+            self.poller.shut()
+        self.caller.access.flush()
 
     def forget_in_child(self) -> None:
         """Close clients and listeners in a process that the application has forked; it must not answer for us."""
-        self._listening.forget()
-        self._poller.forget()
+        self.listening.forget()
+        self.poller.shut(forked=True)
 
     def requests_in_flight(self) -> List[str]:
         """Method, target and age in seconds of each request that is in the application now, the oldest first."""
-        return self._crew.requests_in_flight()
+        return self.crew.threads.in_flight()
 
     def interrupt(self, thread: int, since_ns: int) -> bool:
         """Raise RequestTimeout in the request that began then in that request thread; once. Whether it was raised.
 
         thread: its number on the board; since_ns: its busy word. Main thread only.
         """
-        ident, still, asked = self._crew.request_of(thread, since_ns)
+        ident, still, asked = self.crew.threads.request_of(thread, since_ns)
         stack = self._interrupts.interrupt(ident, still) if ident else ""
         if stack:
             self._log("warning", "request-timeout: %s is interrupted\n%s" % (asked, stack))
@@ -230,23 +205,6 @@ class Server:
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
             self.on_maximum_requests()
-
-    def _refused(self, connection: Connection, status: int, size: int) -> None:
-        """Count an answer of the server's own, and write it to the access log."""
-        with self._poller.lock:
-            self._words[WORD["status_1xx"] + status // 100 - 1] += 1
-            self._words[WORD["sent_bytes"]] += size
-        access = self._caller.access
-        if access.on:
-            access.refused(connection, status, size)
-
-
-def _queue_limits(settings: Serving) -> "tuple[int, int, int]":
-    return (
-        max(1, settings.listen_backlog),
-        int(settings.queue_timeout_s * SECOND_NS),
-        int(settings.connect_timeout_s * SECOND_NS),
-    )
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

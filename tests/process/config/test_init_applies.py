@@ -132,7 +132,7 @@ def test_init_then_apply(
     assert status == 200
     assert answer in body
     again = manager.base / "again.toml"
-    again.write_text(manager.cli("config", "show", "-o", "toml", str(path)).stdout)
+    again.write_text(manager.cli("config", "show", "--show-secrets", "-o", "toml", str(path)).stdout)
     assert manager.cli("apply", "--yes", str(again)).stdout.strip() == "No changes."
 
 

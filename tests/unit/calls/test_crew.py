@@ -8,78 +8,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.serving import Clock, Running, receive_all, receive_response, serving
+from support.gated import GET, Gated, pass_time, queue_up, waiting
+from support.serving import Clock, receive_all, receive_response, serving
 
-GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class Gated:
-    """An application: /wait announces itself and waits for the gate; everything else answers at once."""
-
-    def __init__(self) -> None:
-        self.arrived = threading.Semaphore(0)
-        self.gate = threading.Semaphore(0)
-        self.threads: set[int] = set()
-        self.most = self.now = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
-        with self._lock:
-            self.threads.add(threading.get_ident())
-            self.now += 1
-            self.most = max(self.most, self.now)
-        try:
-            if environ["PATH_INFO"].startswith("/wait"):
-                self.arrived.release()
-                assert self.gate.acquire(timeout=20)
-        finally:
-            with self._lock:
-                self.now -= 1
-        start_response("200 OK", [])
-        return [environ["PATH_INFO"].encode()]
-
-    def wait_arrivals(self, count: int) -> None:
-        """Wait until so many more requests wait at the gate."""
-        for _ in range(count):
-            assert self.arrived.acquire(timeout=20)
-
-    def open(self, count: int) -> None:
-        """Let so many go on."""
-        for _ in range(count):
-            self.gate.release()
-
-
-@contextlib.contextmanager
-def waiting(running: Running, gated: Gated, count: int, path: bytes = b"/wait") -> Iterator[list[socket.socket]]:
-    """Hold `count` requests in the application."""
-    with contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(running.connect()) for _ in range(count)]
-        for sock in socks:
-            sock.sendall(GET % path)
-        gated.wait_arrivals(count)
-        yield socks
-
-
-def queue_up(running: Running, stack: contextlib.ExitStack, paths: list[bytes]) -> list[socket.socket]:
-    """Put requests into the queue, one after the other."""
-    socks = []
-    for path in paths:
-        sock = stack.enter_context(running.connect())
-        before = running.word("requests_queued")
-        sock.sendall(GET % path)
-        running.wait_word("requests_queued", before + 1)
-        socks.append(sock)
-    return socks
-
-
-def pass_time(running: Running, clock: Clock, seconds: float) -> None:
-    """Let time pass and make the server notice."""
-    clock.advance(seconds)
-    running.server._poller.wake()
+from wsgigroups.runtime.calls.pace import Pace
 
 
 def test_a_blocked_call_blocks_nobody_else() -> None:
@@ -94,6 +29,27 @@ def test_a_blocked_call_blocks_nobody_else() -> None:
             assert receive_response(sock)[0] == 200
         running.wait_word("requests_active", 0)
     assert not any(level == "error" for level, _text in running.logged)
+
+
+def test_a_call_may_end_in_the_instant_in_which_its_lead_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread counts itself out of those that are detached: it has to be in before."""
+    gated, failures, overran = Gated(), [], Pace.overran
+
+    def late(pace: Pace) -> None:
+        gated.open(1)
+        running.wait(lambda: len(running.server.crew.threads.idle) == 1)
+        overran(pace)
+
+    with serving(gated, threads=2) as running, running.connect() as sock:
+        running.server.on_failure = lambda: failures.append(running.logged[-1])
+        monkeypatch.setattr(Pace, "overran", late)
+        sock.sendall(GET % b"/wait")
+        assert receive_response(sock)[0] == 200
+        for _ in range(3):
+            assert running.exchange(GET % b"/next").endswith(b"/next")
+        running.wait_word("requests_active", 0)
+        assert failures == []
+        assert running.server.crew.detached == 0
 
 
 def test_threads_start_on_demand_and_never_exceed_the_limit() -> None:
@@ -130,7 +86,7 @@ def test_the_queue_is_first_in_first_out() -> None:
         contextlib.ExitStack() as stack,
     ):
         socks = queue_up(running, stack, [b"/%d" % number for number in range(10)])
-        assert running.server._queue.used  # whoever leads next looks there first
+        assert running.server.crew.waiting.used  # whoever leads next looks there first
         gated.open(1)
         for sock in [*first, *socks]:
             assert receive_response(sock)[0] == 200
@@ -286,7 +242,7 @@ def test_draining(threads: int) -> None:
 
 def test_a_connection_that_comes_while_draining_begins_is_answered() -> None:
     with contextlib.ExitStack() as stack, serving(Gated()) as running:
-        listening = running.server._listening
+        listening = running.server.listening
         unwatch = listening.unwatch
         found: list[tuple[socket.socket, bool]] = []
 
@@ -315,7 +271,7 @@ def test_draining_closes_idle_connections_in_time() -> None:
         receive_response(kept)
         running.server.stop_accepting()
         assert not running.server.wait_idle(0.0)
-        running.wait(lambda: running.server._listening.stopped)
+        running.wait(lambda: running.server.listening.stopped)
         pass_time(running, clock, 2.1)
         assert receive_all(kept) == b""
         assert running.server.wait_idle(20)

@@ -18,9 +18,10 @@ from support.serving import Running, receive_all, receive_response, serving
 
 from wsgigroups.runtime import server
 from wsgigroups.runtime.calls import interrupts
-from wsgigroups.runtime.calls.interrupts import Interrupts, RequestTimeout
+from wsgigroups.runtime.calls.interrupts import Interrupts
 from wsgigroups.runtime.wire.board import BUSY_WORD
 from wsgigroups.runtime.wsgi.files import FileWrapper
+from wsgigroups.runtime.wsgi.interrupted import RequestTimeout
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 ROOT = "wsgigroups.runtime"
@@ -134,9 +135,9 @@ def test_an_interrupted_request_gets_504_and_nobody_else_notices() -> None:
     ("path", "expected", "ended"),
     [
         (b"/keep", b"/keep", ["kept"]),
-        (b"/except", b"Caller Timeout\n", []),
-        (b"/late", b"Caller Timeout\n", []),
-        (b"/iter", b"Caller Timeout\n", ["closes", "closed"]),
+        (b"/except", b"Gateway Timeout\n", []),
+        (b"/late", b"Gateway Timeout\n", []),
+        (b"/iter", b"Gateway Timeout\n", ["closes", "closed"]),
         (b"/close", b"/close", ["closes"]),
     ],
 )
@@ -179,8 +180,8 @@ def test_only_the_request_that_was_meant_is_interrupted_and_only_once() -> None:
         assert gate.ended == []
         running.wait_word("requests_active", 0)
         assert not running.server.interrupt(number, since_ns)
-        request_of = running.server._crew.request_of
-        count = len(running.server._crew._threads.all)
+        request_of = running.server.crew.threads.request_of
+        count = len(running.server.crew.threads.all)
         words[BUSY_WORD - 1] = words[BUSY_WORD + count] = words[BUSY_WORD + number] = 5
         assert [request_of(n, 5)[0] > 0 for n in (-1, count, number)] == [False, False, True]
         assert request_of(number, 4)[0] == 0
@@ -191,10 +192,10 @@ def test_only_the_request_that_was_meant_is_interrupted_and_only_once() -> None:
 def test_whether_requests_can_be_interrupted_is_switched_while_it_runs() -> None:
     gate = Spinning()
     with serving(gate, threads=4) as running, running.connect() as sock:
-        assert running.server._caller.application is gate  # which costs nothing
+        assert running.server.caller.application is gate  # which costs nothing
         for wanted in (True, False, True):
             running.server.tune({"interruptible": wanted})
-            assert (running.server._caller.application is gate) == (not wanted)
+            assert (running.server.caller.application is gate) == (not wanted)
         sock.sendall(GET % b"/spin")
         interrupt(running, gate)
         assert receive_response(sock)[0] == 504
@@ -204,7 +205,7 @@ def test_without_a_gil_nothing_is_interrupted_and_that_is_said(monkeypatch: pyte
     monkeypatch.setattr(server, "threads_compete", lambda: False)
     gate = Spinning()
     with serving(gate, interruptible=True) as running:
-        assert running.server._caller.application is gate
+        assert running.server.caller.application is gate
         assert ("notice", "requests are not interrupted on an interpreter without a GIL") in running.logged
 
 
@@ -230,9 +231,9 @@ def stack_of(*calls: tuple[str, str]) -> Callable[[], bool]:
         ([(ROOT + ".daemon.applications", "__call__"), ("app", "view")], True),
         ([(ROOT + ".daemon.applications", "__call__")], False),  # it may be at a lock of its own
         ([(ROOT + ".daemon.applications", "__call__"), (ROOT + ".daemon.target", "load"), ("app", "module")], False),
-        ([("app", "view"), (ROOT + ".serving.exchange", "start_response")], False),
-        ([("app", "view"), (ROOT + ".serving.exchange", "__call__"), ("contextlib", "__exit__")], False),
-        ([("app", "view"), (ROOT + ".serving.bodies", "read"), ("selectors", "select")], False),
+        ([("app", "view"), (ROOT + ".wsgi.exchange", "start_response")], False),
+        ([("app", "view"), (ROOT + ".wsgi.exchange", "__call__"), ("contextlib", "__exit__")], False),
+        ([("app", "view"), (ROOT + ".wsgi.bodies", "read"), ("selectors", "select")], False),
         ([("app", "view"), (ROOT + ".protocol.responses", "prepare"), ("re", "fullmatch")], False),
     ],
 )

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.gated import GET, Gated, pass_time, queue_up, waiting
+from support.pulses import heard_on, pulse_page
+from support.requests import MS, head
 from support.serving import Clock, Running, receive_all, receive_response, serving
-from unit.calls.test_crew import GET, Gated, pass_time, queue_up, waiting
-from unit.calls.test_lane_rules import MS, head
-from unit.calls.test_single import Single
-from unit.front.test_listening import heard_on, pulse_page
 
-from wsgigroups.runtime.calls import crew, line, queue
+from wsgigroups.runtime.calls import monitor
+from wsgigroups.runtime.calls import waiting as waits
 from wsgigroups.runtime.calls.pace import Pace
 from wsgigroups.runtime.front import poller
 from wsgigroups.runtime.wire.pulse import NO_LANE
@@ -24,8 +24,8 @@ from wsgigroups.runtime.wire.pulse import NO_LANE
 
 def teach(running: Running) -> None:
     """Have the server know that /wait is slow, and that most requests are not."""
-    lanes = running.server._crew._lanes
-    lanes.learn(head(), 100 * MS, running.server._clock())
+    lanes = running.server.crew.lanes
+    lanes.learn(head(), 100 * MS, running.server.crew.clock())
     for _ in range(10):
         assert not lanes.slow(head("/brief"))
 
@@ -39,14 +39,13 @@ def full_lanes(gated: Gated, application: Any = None, **settings: Any) -> Iterat
             running.wait_word("requests_active", 3)
             yield running, socks
         running.wait_word("requests_active", 0)
-        assert running.server._crew._lanes.slow_calls == 0
-        assert not running.server._listening.reserved
+        assert running.server.crew.lanes.slow_calls == 0
+        assert not running.server.listening.reserved
         assert not [text for level, text in running.logged if level == "error"]
 
 
 def hold_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (line, queue):
-        monkeypatch.setattr(module, "HOLD_NS", 3600 * 10**9)
+    monkeypatch.setattr(waits, "HOLD_NS", 3600 * 10**9)
 
 
 def test_brief_requests_pass_slow_ones_that_have_no_lane(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +59,7 @@ def test_brief_requests_pass_slow_ones_that_have_no_lane(monkeypatch: pytest.Mon
                 assert receive_response(sock)[0] == 200
         assert running.word("requests_queued") == 3
         assert running.word("requests_active") == 3
-        assert running.server._poller._timeout_s() != 0  # nobody looks again and again
+        assert running.server.poller.timeout_s() != 0  # nobody looks again and again
         gated.open(1)
         gated.wait_arrivals(1)  # the first of those held, on the thread that has become free
         running.wait_word("requests_queued", 2)
@@ -75,7 +74,7 @@ def test_brief_requests_pass_slow_ones_that_have_no_lane(monkeypatch: pytest.Mon
 def test_slow_requests_take_every_thread_where_they_are_the_most() -> None:
     gated = Gated()
     with full_lanes(gated) as (running, first):
-        running.server._crew._lanes._others = 0
+        running.server.crew.lanes.others = 0
         with waiting(running, gated, 1) as fourth:
             gated.open(4)
             for sock in [*first, *fourth]:
@@ -89,8 +88,8 @@ def test_what_is_held_fills_the_queue_and_nobody_spins(monkeypatch: pytest.Monke
     with full_lanes(gated, **settings) as (running, first), contextlib.ExitStack() as stack:
         held = queue_up(running, stack, [b"/wait"] * 4)  # two of them outside
         assert receive_response(ask(running, stack, b"/brief"))[0] == 200
-        running.wait(lambda: not running.server._queue.used)
-        assert running.server._poller._timeout_s() != 0
+        running.wait(lambda: not running.server.crew.waiting.used)
+        assert running.server.poller.timeout_s() != 0
         pass_time(running, clock, 5.1)
         for sock in held[2:]:
             assert receive_all(sock).startswith(b"HTTP/1.1 503 ")
@@ -132,7 +131,7 @@ def test_who_gets_a_place_when_another_gets_a_lane_is_called_at_once(monkeypatch
 def test_after_a_second_they_take_the_last_thread() -> None:
     gated, clock = Gated(), Clock()
     with full_lanes(gated, clock=clock) as (running, first), contextlib.ExitStack() as stack:
-        running.server._crew._lanes._others = 10**9
+        running.server.crew.lanes.others = 10**9
         held = queue_up(running, stack, [b"/wait"])
         pass_time(running, clock, 0.99)
         assert receive_response(ask(running, stack, b"/brief"))[0] == 200
@@ -169,7 +168,7 @@ def test_who_leaves_while_held_is_not_called_for() -> None:
         leaver, stayer = queue_up(running, stack, [b"/wait"] * 2)
         leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         leaver.close()  # a reset
-        running.wait(lambda: any(item.signalled for item in running.server._poller.connections.copy().values()))
+        running.wait(lambda: any(item.signalled for item in running.connections))
         gated.open(4)
         for sock in [*first, stayer]:
             assert receive_response(sock)[0] == 200
@@ -202,7 +201,7 @@ def test_a_slow_request_right_behind_another_one_waits_for_a_lane_as_well(monkey
         running.wait_word("requests_queued", 1)
         running.wait_word("requests_active", 3)
         assert running.exchange(GET % b"/brief").endswith(b"/brief")
-        running.wait(lambda: not running.server._queue.used)
+        running.wait(lambda: not running.server.crew.waiting.used)
         gated.open(4)
         for item in first:
             assert receive_response(item)[0] == 200
@@ -215,9 +214,9 @@ def test_siblings_hear_that_there_is_no_lane(monkeypatch: pytest.MonkeyPatch) ->
         running.wait(lambda: heard_on(page) == NO_LANE)
         assert running.exchange(GET % b"/brief").endswith(b"/brief")  # it accepts, when no sibling is better
         page.tell(0, 0, time.monotonic_ns())
-        running.wait(lambda: not running.server._listening.watching)
+        running.wait(lambda: not running.server.listening.watching)
         page.tell(0, NO_LANE, time.monotonic_ns())
-        running.wait(lambda: running.server._listening.watching)
+        running.wait(lambda: running.server.listening.watching)
         gated.open(3)
         for sock in socks:
             assert receive_response(sock)[0] == 200
@@ -228,7 +227,7 @@ def test_leaders_hand_over_before_slow_calls_and_only_before_those(monkeypatch: 
     taken_over: list[int] = []
     overran = Pace.overran
     monkeypatch.setattr(Pace, "overran", lambda *arguments: (taken_over.append(1), overran(*arguments)))
-    monkeypatch.setattr(Pace, "ended", lambda *_: taken_over.append(1))  # of an eager crew alone
+    monkeypatch.setattr(Pace, "followed", lambda *_: taken_over.append(1))  # of an eager crew alone
     gated = Gated()
     with serving(gated, threads=4) as running:
         teach(running)
@@ -246,50 +245,31 @@ def test_leaders_hand_over_before_slow_calls_and_only_before_those(monkeypatch: 
 def test_what_waits_is_learned_from_calls_that_somebody_else_leads_beside() -> None:
     gated, clock = Gated(), Clock()
     with serving(gated, threads=4, clock=clock) as running:
-        crew_ = running.server._crew
+        crew_ = running.server.crew
         for known in (0, 1):  # the first call is found out by the clock of the monitor
-            assert len(crew_._lanes.known) == 0
+            assert len(crew_.lanes.known) == 0
             with waiting(running, gated, 1) as socks:
                 running.wait_word("requests_active", 1)
                 clock.advance(10.0)
                 gated.open(1)
                 assert receive_response(socks[0])[0] == 200
                 running.wait_word("requests_active", 0)
-            assert len(crew_._lanes.known) == known
-        assert crew_._lanes.slow(head())
-        crew_._pace.eager = False  # as after many brief calls
+            assert len(crew_.lanes.known) == known
+        assert crew_.lanes.slow(head())
+        crew_.pace.eager = False  # as after many brief calls
         for _ in range(12):  # 5 s, 2.5 s …: brief now, and known to be after a while
             gated.open(1)
             assert running.exchange(GET % b"/wait").endswith(b"/wait")
-        assert not crew_._lanes.known
+        assert not crew_.lanes.known
 
 
 def test_what_has_not_come_for_a_while_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(monitor, "HEARTBEAT_S", 0.01)
     clock = Clock()
     with serving(Gated(), threads=4, clock=clock) as running:
         teach(running)
         clock.advance(61.0)
-        running.wait(lambda: not running.server._crew._lanes.known)
-
-
-def test_what_is_held_is_called_in_single_mode_as_soon_as_there_is_a_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    hold_for_ever(monkeypatch)
-    monkeypatch.setattr(poller, "LONGEST_WAIT_S", 3600.0)  # else the leader would look by itself
-    monkeypatch.setattr(crew, "Pace", Single)
-    gated = Gated()
-    with (
-        full_lanes(gated, keep_alive_timeout_s=3600.0) as (running, first),
-        contextlib.ExitStack() as stack,
-    ):
-        running.server._queue.used = True  # as when single mode begins
-        held = queue_up(running, stack, [b"/wait"])
-        assert running.exchange(GET % b"/brief").endswith(b"/brief")
-        gated.open(1)
-        gated.wait_arrivals(1)
-        gated.open(3)
-        for sock in [*first, *held]:
-            assert receive_response(sock)[0] == 200
+        running.wait(lambda: not running.server.crew.lanes.known)
 
 
 def test_calls_that_compute_are_not_slow() -> None:
@@ -305,7 +285,7 @@ def test_calls_that_compute_are_not_slow() -> None:
         return [b"x"]
 
     with serving(application, threads=4, clock=clock) as running:
-        running.server._crew._pace.eager = True
+        running.server.crew.pace.eager = True
         for _ in range(3):
             assert running.exchange(GET % b"/compute").endswith(b"x")
-        assert not running.server._crew._lanes.known
+        assert not running.server.crew.lanes.known

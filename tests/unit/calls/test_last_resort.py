@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.driven import Driven
 from support.serving import Running, receive_all, serving
-from unit.front.test_outbox import Driven
 
-from wsgigroups.runtime.calls import crew
-from wsgigroups.runtime.calls.request_threads import RequestThread
 from wsgigroups.runtime.front.connection import CLOSED
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -42,8 +40,8 @@ def errors(running: Running) -> list[str]:
 @pytest.mark.parametrize("eager", [False, True])
 def test_an_error_while_answering_costs_that_request(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
     with serving(hello, threads=2) as running:
-        caller = running.server._caller
-        running.server._crew._pace.eager = eager
+        caller = running.server.caller
+        running.server.crew.pace.eager = eager
         monkeypatch.setattr(caller, "answer", fails_once(caller.answer))
         assert running.exchange(GET % b"/lost") == b"<reset>"
         for _ in range(5):
@@ -60,27 +58,29 @@ def test_an_error_behind_an_answer_that_was_to_leave_with_others_ends_its_connec
     """Nothing is left to be sent: the number of the descriptor may be another connection's by then."""
 
     def application(_environ: Any, start_response: Any) -> list[bytes]:
+        driven.crew.closing = True  # ends the lead
         monkeypatch.setattr(driven.caller, "_clock", fails_once(driven.caller._clock))
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 
     driven = Driven(application)
-    driven.crew._brief_row = crew.BRIEF_ROW
+    driven.crew.pace.brief = True
     with driven.connect() as sock:
+        (connection,) = driven.connections
         sock.sendall(GET % b"/lost")
-        driven.poller.wait()
-        connection = driven.poller.step()
-        assert connection is not None
-        driven.crew._answer_inline(RequestThread(0), connection, 0)
+        while not driven.poller.ready:
+            driven.poller.wait()
+        driven.lead()
         assert connection.answer == b""
         assert connection.state == CLOSED
+        assert not driven.posted
         assert "MemoryError: no memory for the test" in driven.logged[0][1]
     driven.close()
 
 
 def test_an_error_while_receiving_costs_that_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(hello) as running:
-        intake = running.server._poller._intake
+        intake = running.server.poller.receiving.intake
         monkeypatch.setattr(intake, "advance", fails_once(intake.advance))
         assert running.exchange(GET % b"/lost") == b"<reset>"
         assert running.exchange(GET % b"/x").endswith(b"/x")
@@ -98,8 +98,8 @@ def test_an_error_while_the_monitor_leads_costs_that_connection(monkeypatch: pyt
     with serving(application, threads=1) as running, running.connect() as blocked:
         blocked.sendall(GET % b"/wait")
         assert arrived.wait(20)
-        running.wait(lambda: running.server._crew._monitor_leads)
-        intake = running.server._poller._intake
+        running.wait(lambda: running.server.crew.monitor.leads)
+        intake = running.server.poller.receiving.intake
         monkeypatch.setattr(intake, "advance", fails_once(intake.advance))
         assert running.exchange(GET % b"/lost") == b"<reset>"
         gate.set()
@@ -112,10 +112,10 @@ def test_a_broken_poll_ends_the_process(monkeypatch: pytest.MonkeyPatch, monitor
     with serving(hello) as running:
         running.server.on_failure = ended.set
         if monitor:
-            crew = running.server._crew
-            monkeypatch.setattr(crew, "_take_over", fails_once(crew._take_over))
+            crew = running.server.crew
+            monkeypatch.setattr(crew, "take_over", fails_once(crew.take_over))
         else:
-            poller = running.server._poller
+            poller = running.server.poller
             monkeypatch.setattr(poller, "wait", fails_once(poller.wait))
             with running.connect() as sock:
                 sock.sendall(GET % b"/x")
@@ -125,9 +125,9 @@ def test_a_broken_poll_ends_the_process(monkeypatch: pytest.MonkeyPatch, monitor
 
 def test_full_places_go_to_those_who_wait() -> None:
     with serving(hello) as running:
-        running.server._poller.most_connections = 4
+        running.server.poller.arrivals.most_connections = 4
         silent = [running.connect() for _ in range(4)]
-        running.wait(lambda: len(running.server._poller.connections) == 4)
+        running.wait(lambda: len(running.connections) == 4)
         for _ in range(3):
             assert running.exchange(GET % b"/x").endswith(b"/x")
         assert receive_all(silent[0]) == b""  # the one that was silent for longest

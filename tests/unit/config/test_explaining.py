@@ -165,7 +165,7 @@ def test_show_names_every_origin(shown: Path) -> None:
 @pytest.mark.parametrize("profiles", [[], ["big"]])
 def test_what_is_shown_loads_as_the_same(shown: Path, tmp_path: Path, output: str, profiles: list[str]) -> None:
     arguments = [item for name in profiles for item in ("--profile", name)]
-    done = run("config", "show", str(shown), "-o", output, *arguments)
+    done = run("config", "show", "--show-secrets", str(shown), "-o", output, *arguments)
     assert done.exit_code == 0
     again = tmp_path / "elsewhere" / f"again.{output}"
     again.parent.mkdir()
@@ -267,7 +267,7 @@ def test_show_has_an_origin_for_every_variable(tmp_path: Path) -> None:
     """A profile, [defaults] and the group itself may each set some of them."""
     path = tmp_path / "groups.toml"
     path.write_text(LAYERED)
-    arguments = ("config", "show", str(path), "--profile", "production", "--no-defaults")
+    arguments = ("config", "show", "--show-secrets", str(path), "--profile", "production", "--no-defaults")
     text = run(*arguments).output
     shown = [re.split(r" +# ", line) for line in text.splitlines() if line.startswith("environment")]
     inherited = ['environment.SHARED = "1"', f"{path}:3 [defaults]"]
@@ -289,6 +289,18 @@ def test_show_has_an_origin_for_every_variable(tmp_path: Path) -> None:
     again = tmp_path / "again.toml"
     again.write_text(text)
     assert load([again]).configuration == load([path], profiles=["production"]).configuration
+
+
+@pytest.mark.parametrize("output", ["text", "toml", "yaml", "json"])
+def test_values_of_the_environment_are_hidden_unless_asked_for(tmp_path: Path, output: str) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text(LAYERED.replace("production" + '" }', "hunter2" + '" }'))
+    arguments = ("config", "show", str(path), "--profile", "production", "-o", output)
+    hidden = run(*arguments).output
+    assert "hunter2" not in hidden
+    assert "MODE" in hidden
+    assert "(hidden)" in hidden
+    assert "hunter2" in run(*arguments, "--show-secrets").output
 
 
 def test_show_has_an_origin_for_a_table_without_variables(tmp_path: Path) -> None:

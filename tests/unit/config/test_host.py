@@ -31,6 +31,7 @@ class MadeUpHost:
         self.paths = {"/srv/blog": "directory", "/srv/blog/blog.wsgi": "file", "/run": "directory", "/etc/env": "file"}
         self.blocked: dict[str, str] = {}
         self.foreign: dict[str, str] = {}
+        self.open_files = False
         self.limits = {
             "somaxconn": 4096,
             "nproc": None,
@@ -64,6 +65,7 @@ class MadeUpHost:
             "path": self.paths.get,
             "blocked": lambda _purpose, path, _identity: self.blocked.get(path),
             "untrusted": self.foreign.get,
+            "open_to_others": lambda _file: self.open_files,
             "interpreter": lambda _home: self.interpreter,
             "application": lambda _key: self.application,
         }
@@ -138,6 +140,22 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     ('user = "joe"\nchroot = "/gone"', {"privileged": False}, ["WG0502", "WG0621", "WG0621"]),
     ("cpu-priority = -5", {"privileged": False}, ["WG0624"]),
     ("cpu-priority = -5", {}, []),
+    ('error-log = "/srv/blog/log"', {"foreign": {"/srv/blog/log": "/srv/blog"}}, ["WG0631"]),
+    ('error-log = "/srv/blog/log"', {"foreign": {"/srv/blog/log": "/srv/blog"}, "privileged": False}, []),
+    ('listen = ["unix:/srv/blog/a.sock"]', {"foreign": {"/srv/blog": "/srv/blog"}}, ["WG0631"]),
+    ('listen = ["unix:/srv/blog/a.sock"]', {"foreign": {"/srv/blog/a.sock": "/srv/blog/a.sock"}}, []),
+    ('user = "joe"\nchroot = "/srv/blog"', {"foreign": {"/srv/blog": "/srv/blog"}}, ["WG0502", "WG0631"]),
+    ('environment = { SECRET_KEY = "x" }', {"open_files": True}, ["WG0634"]),
+    ('environment = { SECRET_KEY = "x" }', {"open_files": True, "privileged": False}, ["WG0634"]),
+    ('environment = { SECRET_KEY = "x" }', {}, []),
+    ('environment = { URL = "postgresql://db/web" }', {"open_files": True}, []),
+    ('environment = { URL = "postgresql://web:pw@db/web" }', {"open_files": True}, ["WG0634"]),
+    ('environment = { SECRET_KEY = "" , DJANGO_SETTINGS_MODULE = "x" }', {"open_files": True}, []),
+    ('trusted-proxies = ["127.0.0.1"]', {}, ["WG0635"]),
+    ('trusted-proxies = ["0.0.0.0/0", "::/0"]', {}, ["WG0635", "WG0635"]),
+    ('trusted-proxies = ["127.0.0.1"]', {"privileged": False}, []),
+    ('trusted-proxies = ["192.0.2.0/24", "unix"]', {}, []),
+    ('listen = ["unix:/run/a.sock"]\ntrusted-proxies = ["127.0.0.1", "unix"]', {}, []),
 ]
 
 

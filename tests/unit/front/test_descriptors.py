@@ -7,9 +7,8 @@ import socket
 from typing import Any
 
 import pytest
-from unit.front.test_outbox import GET, Driven, driven
-
-__all__ = ["driven"]  # the fixture
+from support.driven import Driven
+from support.gated import GET
 
 GONE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
@@ -35,7 +34,7 @@ def test_events_of_a_closed_connection_are_not_those_of_the_next_one(
     driven: Driven, monkeypatch: pytest.MonkeyPatch, first: str, closed: str
 ) -> None:
     """A request thread closes its connection before the round, before somebody is accepted in it, or after that."""
-    poller, listening = driven.poller, driven.server._listening
+    poller, listening = driven.poller, driven.server.listening
     with driven.connect() as leaver:
         leaver.sendall(GET % b"/old")
         poller.wait()
@@ -43,23 +42,24 @@ def test_events_of_a_closed_connection_are_not_those_of_the_next_one(
         assert old is not None
         assert old.owned
         events = [(old.fd, GONE), (driven.listener.fileno(), select.EPOLLIN)]
-        monkeypatch.setattr(poller, "epoll", Told(poller.epoll, events if first == "event" else events[::-1]))
+        told = Told(poller.epoll, events if first == "event" else events[::-1])
+        monkeypatch.setattr(poller, "epoll", told)
         with socket.create_connection(driven.listener.getsockname(), timeout=20) as newcomer:
             newcomer.sendall(GET % b"/new")
             if closed == "before":
-                poller.close(old)
+                poller.connections.close(old)
             leaves = listening.leaves
 
             def let_in(fd: int, connections: int) -> bool:
                 if closed == "meanwhile":
-                    poller.close(old)
+                    poller.connections.close(old)
                 return leaves(fd, connections)
 
             monkeypatch.setattr(listening, "leaves", let_in)
             poller.wait()
             if closed == "after":
-                poller.close(old)
-            (new,) = [connection for connection in poller.connections.values() if connection is not old]
+                poller.connections.close(old)
+            (new,) = [connection for connection in driven.connections if connection is not old]
             assert (new.fd == old.fd) is (closed != "after")
             complete = [connection for connection in (poller.step() for _ in range(len(poller.ready))) if connection]
             assert complete == [new]

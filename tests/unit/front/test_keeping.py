@@ -24,7 +24,7 @@ MORE_BYTES = 16_000_000  # than the sockets hold: up to tcp_wmem on one side, a 
 def pass_time(running: Running, clock: Clock, seconds: float) -> None:
     """Let time pass and make the server notice."""
     clock.advance(seconds)
-    running.server._poller.wake()
+    running.server.poller.wake()
 
 
 class Blocks:
@@ -47,7 +47,7 @@ def test_each_block_leaves_at_once_even_after_the_client_was_slow() -> None:
     with serving(blocks, response_buffer_size_bytes=2 * MORE_BYTES) as running, running.connect() as sock:
         sock.sendall(GET % b"/")
         blocks.gates[0].release()
-        running.wait(lambda: any(c.output is not None for c in running.server._poller.connections.copy().values()))
+        running.wait(lambda: any(c.output is not None for c in running.connections))
         data = b""
         while data.count(b"x") < len(large):
             data += sock.recv(1 << 20)
@@ -73,12 +73,12 @@ def test_a_connection_that_becomes_idle_while_draining_is_not_kept_for_long() ->
         blocks.gates[0].release()
         assert sock.recv(65536).startswith(b"HTTP/1.1 200")  # the head says nothing of an end
         running.server.stop_accepting()
-        running.wait(lambda: running.server._listening.stopped)
+        running.wait(lambda: running.server.listening.stopped)
         blocks.gates[1].release()
         data = b""
         while not data.endswith(b"0\r\n\r\n"):
             data += sock.recv(65536)
-        running.wait(lambda: not running.server._crew.busy)
+        running.wait(lambda: not running.server.crew.busy)
         assert not running.server.is_idle()
         pass_time(running, clock, 2.1)
         assert receive_all(sock) == b""
@@ -90,11 +90,10 @@ def test_a_head_that_stops_coming(timeout_s: float, wait_s: float) -> None:
     clock = Clock()
     with serving(hello, clock=clock, socket_timeout_s=timeout_s) as running, running.connect() as sock:
         sock.sendall(b"GET / HT")
-        poller = running.server._poller
-        running.wait(lambda: any(connection.begun_ns for connection in poller.connections.copy().values()))
+        running.wait(lambda: any(connection.begun_ns for connection in running.connections))
         pass_time(running, clock, wait_s - 0.2)
         sock.sendall(b"T")
-        running.wait(lambda: any(connection.data == b"GET / HTT" for connection in poller.connections.copy().values()))
+        running.wait(lambda: any(connection.data == b"GET / HTT" for connection in running.connections))
         pass_time(running, clock, wait_s)
         assert receive_all(sock).startswith(b"HTTP/1.1 408")
 
@@ -159,7 +158,7 @@ def test_a_kept_request_that_a_gateway_held_too_long_is_504() -> None:
     with serving(application, threads=1, **settings) as running, running.connect() as sock:
         sock.sendall(GET % b"/wait")
         assert arrived.wait(20)
-        running.wait(lambda: running.server._crew._monitor_leads)
+        running.wait(lambda: running.server.crew.monitor.leads)
         started = b"X-Request-Start: t=%f" % (time.time() - 30)
         sock.sendall(b"GET /late HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % started)
         gate.set()

@@ -9,11 +9,12 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from support.gated import GET, Gated, pass_time, queue_up, waiting
+from support.pulses import heard_on, pulse_page
 from support.serving import Clock, Running, new_pulse, receive_response, serving
-from unit.calls.test_crew import GET, Gated, pass_time, queue_up, waiting
 
-from wsgigroups.runtime.calls import crew
-from wsgigroups.runtime.front.listening import Listener, Listening
+from wsgigroups.runtime.front.listener import Listener
+from wsgigroups.runtime.front.listening import Listening
 from wsgigroups.runtime.front.siblings import AHEAD
 from wsgigroups.runtime.protocol.forwarding import Trust
 from wsgigroups.runtime.wire import pulse
@@ -126,7 +127,7 @@ def test_who_leaves_has_connections_wait_for_its_successor_while_no_thread_is_fr
     gate = Gated()
     pulses = [new_pulse()]  # on which nobody else is heard
     with serving(gate, threads=1, multiprocess=has_siblings, pulses=pulses) as running, running.connect() as sock:
-        listening = running.server._listening
+        listening = running.server.listening
         sock.sendall(GET % b"/wait")
         gate.wait_arrivals(1)
         running.wait(lambda: listening.saturated and listening.watching)  # there is nobody else
@@ -276,17 +277,6 @@ def test_connections_taken_count_those_that_have_gone(pair: Pair) -> None:
     assert not pair.one.leaves(pair.fd, AHEAD)
 
 
-def pulse_page(monkeypatch: pytest.MonkeyPatch) -> Pulse:
-    """Return the page of a listener on which no process says anything but what has changed."""
-    monkeypatch.setattr(crew, "HEARTBEAT_S", 3600.0)
-    return new_pulse()
-
-
-def heard_on(page: Pulse) -> int:
-    """Return what the process of slot 1 has said last."""
-    return int(page.word[1 + 1]) & GONE
-
-
 def test_siblings_hear_at_once_that_nobody_is_free_here(monkeypatch: pytest.MonkeyPatch) -> None:
     page, gated = pulse_page(monkeypatch), Gated()
     with (
@@ -335,9 +325,8 @@ def test_clients_of_a_process_with_more_to_do_connect_anew(
             stack.enter_context(running.connect())
         running.wait_word("connections", 7 + idle)
         page.tell(0, sibling, clock())
-        pass_time(running, clock, 0.051)
-        running.wait(lambda: running.server._poller.surplus == surplus)
-        assert running.server._poller._queue_surplus == surplus
+        pass_time(running, clock, 0.401)
+        running.wait(lambda: running.server.poller.connections.surplus == surplus)
         gated.open(7)
         ends = [receive_response(sock)[1].get("connection") for sock in socks]
         assert ends.count("close") == surplus
@@ -349,7 +338,7 @@ def test_the_queue_is_told_while_nobody_is_free(monkeypatch: pytest.MonkeyPatch)
     with full_process(page, clock, 5) as (running, gated, socks):
         page.tell(0, FULL, clock())
         pass_time(running, clock, 0.001)
-        running.wait(lambda: running.server._listening._looked_ns == clock())
+        running.wait(lambda: running.server.listening.looked_ns == clock())
         running.wait(lambda: heard_on(page) == GONE)  # no call has ended that it could tell by
         gated.open(3)  # two were the leader's calls when they began
         gated.wait_arrivals(3)

@@ -6,105 +6,20 @@ Most tests drive the poller themselves, as the leader would; no thread of the se
 from __future__ import annotations
 
 import contextlib
-import itertools
 import select
 import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.driven import Driven
+from support.gated import GET
 from support.serving import Clock, receive_all, receive_response, serving
 
-from wsgigroups.runtime.calls import crew
+from wsgigroups.runtime.calls import pace, work
 from wsgigroups.runtime.calls.request_threads import RequestThread
 from wsgigroups.runtime.front.connection import POSTED
-from wsgigroups.runtime.front.poller import REPEATED
-from wsgigroups.runtime.protocol import engines
-from wsgigroups.runtime.records.tally import Tally
-from wsgigroups.runtime.server import Server
-from wsgigroups.runtime.wire.board import BUSY_WORD, WORD, private
-from wsgigroups.runtime.wire.spec import Serving
-
-GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class Driven:
-    """A server whose poller the test drives."""
-
-    def __init__(
-        self, application: Any = None, clock: Clock | None = None, access: Any = None, **settings: Any
-    ) -> None:
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(16)
-        self.logged: list[tuple[str, str]] = []
-        self.board = private(4)
-        self.tally = Tally()
-        more: dict[str, Any] = {} if clock is None else {"clock": clock}
-        self.server = Server(
-            settings=Serving(threads=4).tuned(settings),
-            listeners=[self.listener],
-            application=application or self.echo,
-            board=self.board,
-            log=lambda level, text: self.logged.append((level, text)),
-            access_log=access,
-            engine=engines.split,
-            **more,
-        )
-        self.poller, self.caller, self.crew = self.server._poller, self.server._caller, self.server._crew
-        self.server._listening.adjust(False)
-
-    @staticmethod
-    def echo(environ: Any, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [])
-        return [environ["PATH_INFO"].encode() * int(environ["QUERY_STRING"] or 1)]
-
-    def connect(self) -> socket.socket:
-        sock = socket.create_connection(self.listener.getsockname(), timeout=20)
-        before = len(self.poller.connections)
-        while len(self.poller.connections) == before:
-            self.poller.wait()
-        while self.poller.ready:
-            self.poller.step()  # nothing is there yet: from here on epoll tells
-        return sock
-
-    def round(self, requests: int, brief: bool = True) -> None:
-        """Answer what has come, as the inline leader does, until so many requests were answered."""
-        while requests:
-            if not self.poller.ready:
-                self.poller.wait()
-            while self.poller.ready:
-                connection = self.poller.step()
-                if connection is not None:
-                    self.caller.answer(connection, self.crew._clock(), self.tally, brief)
-                    if connection.answer:
-                        connection.state = POSTED
-                        self.poller.outbox.append(connection)
-                    connection.owned = False
-                    if connection.data:
-                        self.poller.ready.append((connection, 0))
-                    requests -= 1
-
-    def publish(self) -> None:
-        """Add to board and log what has been answered, as the leader does after a round."""
-        self.tally.publish(self.board.words, self.crew._clock())
-
-    def word(self, name: str) -> int:
-        """Return a word of the board."""
-        return int(self.board.words[WORD[name]])
-
-    def close(self) -> None:
-        self.poller.shut()
-        self.listener.close()
-        self.board.close()
-
-
-@pytest.fixture
-def driven() -> Iterator[Driven]:
-    found = Driven()
-    yield found
-    found.close()
+from wsgigroups.runtime.wire.board import BUSY_WORD, WORD
 
 
 def readable(sock: socket.socket) -> bool:
@@ -118,8 +33,8 @@ def test_answers_wait_for_each_other_and_leave_before_the_next_wait(driven: Driv
         driven.round(2)
         assert not readable(first)
         assert not readable(second)
-        assert [connection.state for connection in driven.poller.outbox] == [POSTED, POSTED]
-        driven.poller.send_outbox()
+        assert [connection.state for connection in driven.posted] == [POSTED, POSTED]
+        driven.send()
         assert receive_response(first)[2] == b"/1"
         assert receive_response(second)[2] == b"/2"
         first.sendall(GET % b"/3")
@@ -133,7 +48,7 @@ def test_pipelined_requests_are_answered_in_their_order(driven: Driven) -> None:
     with driven.connect() as sock:
         sock.sendall(b"".join(GET % (b"/%d" % number) for number in range(5)))
         driven.round(5)
-        driven.poller.send_outbox()
+        driven.send()
         data = b""
         while data.count(b"HTTP/1.1 200") < 5 or not data.endswith(b"/4"):
             data += sock.recv(65536)
@@ -145,13 +60,13 @@ def test_what_is_not_kept_or_not_whole_is_never_posted(driven: Driven) -> None:
     with driven.connect() as sock:
         sock.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         driven.round(1)
-        assert not driven.poller.outbox
+        assert not driven.posted
         assert receive_response(sock)[1]["connection"] == "close"
     driven.poller.stop()
     with driven.connect() as sock:
         sock.sendall(GET % b"/y")
         driven.round(1)
-        assert not driven.poller.outbox
+        assert not driven.posted
         assert receive_response(sock)[1]["connection"] == "close"
 
 
@@ -159,25 +74,25 @@ def test_a_client_that_left_costs_one_line_and_is_counted(driven: Driven) -> Non
     sock = driven.connect()
     sock.sendall(GET % b"/x")
     driven.round(1)
-    connection = driven.poller.outbox[0]
+    connection = driven.posted[0]
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     sock.close()  # a reset
-    driven.poller.send_outbox()
+    driven.send()
     assert [text.partition(": ")[0] for _level, text in driven.logged] == ["GET /x from 127.0.0.1"]
     assert driven.board.words[WORD["aborted"]] == 1
-    assert connection.fd not in driven.poller.connections
+    assert connection not in driven.connections
 
 
 def test_a_client_that_does_not_read_gets_the_rest_later(driven: Driven) -> None:
     with driven.connect() as sock:
-        connection = next(iter(driven.poller.connections.values()))
+        connection = driven.connections[0]
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         expected = b"/" * 16000
         for _ in range(3):
             sock.sendall(GET % b"/?16000")
             driven.round(1)
-            driven.poller.send_outbox()
+            driven.send()
             with contextlib.ExitStack() as stack:
                 stack.callback(driven.poller.wake)
                 reader: list[bytes] = []
@@ -192,12 +107,13 @@ def test_a_client_that_does_not_read_gets_the_rest_later(driven: Driven) -> None
 
 
 class Recorded:
-    """A socket that notes with which flags it was sent to."""
+    """A socket that notes when it is sent to, and with which flags."""
 
-    def __init__(self, sock: socket.socket, flags: list[int]) -> None:
-        self._sock, self._flags = sock, flags
+    def __init__(self, sock: socket.socket, happened: list[str], flags: list[int] | None = None) -> None:
+        self._sock, self._happened, self._flags = sock, happened, [] if flags is None else flags
 
     def send(self, data: bytes, flags: int) -> int:
+        self._happened.append("send")
         self._flags.append(flags)
         return self._sock.send(data, flags)
 
@@ -221,8 +137,8 @@ def test_the_end_of_a_connection_leaves_with_its_last_answer(
 ) -> None:
     flags: list[int] = []
     with driven.connect() as sock:
-        (connection,) = driven.poller.connections.values()
-        connection.sock = Recorded(connection.sock, flags)  # type: ignore[assignment]
+        (connection,) = driven.connections
+        connection.sock = Recorded(connection.sock, [], flags)  # type: ignore[assignment]
         sock.sendall(request_text)
         driven.round(1, brief)
         assert receive_all(sock).startswith(b"HTTP/1.1 200 ")
@@ -231,7 +147,6 @@ def test_the_end_of_a_connection_leaves_with_its_last_answer(
 
 
 def test_no_answer_waits_long_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "BRIEF_ROW", 0)
     clock = Clock()
     seen: list[list[bool]] = []
 
@@ -241,7 +156,9 @@ def test_no_answer_waits_long_for_the_others(monkeypatch: pytest.MonkeyPatch) ->
         start_response("200 OK", [])
         return [b"x"]
 
+    monkeypatch.setattr(work, "BRIEF_NS", 10**9)  # brief as far as this is concerned
     driven = Driven(application, clock)
+    driven.crew.pace.brief = True
     with contextlib.ExitStack() as stack:
         stack.callback(driven.close)
         socks = [stack.enter_context(driven.connect()) for _ in range(4)]
@@ -252,12 +169,12 @@ def test_no_answer_waits_long_for_the_others(monkeypatch: pytest.MonkeyPatch) ->
 
         def wait_or_end() -> None:
             if len(seen) == 4 or next(rounds) == 99:
-                driven.crew._closing = True
+                driven.crew.closing = True
             wait()
 
         monkeypatch.setattr(driven.poller, "wait", wait_or_end)
         driven.poller.wake()
-        driven.crew._drive(RequestThread(0))
+        driven.lead()
         assert len(seen) == 4
         # When the third call begins, 1.2 ms have passed since answers left last; when the fourth does, 0.6 ms.
         assert [sum(flags) for flags in seen] == [0, 0, 2, 2]
@@ -265,7 +182,7 @@ def test_no_answer_waits_long_for_the_others(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_call_that_blocks_keeps_no_answer_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "BRIEF_ROW", 0)
+    monkeypatch.setattr(pace, "BRIEF_ROW", 1)
     arrived, gate = threading.Event(), threading.Event()
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
@@ -277,9 +194,9 @@ def test_a_call_that_blocks_keeps_no_answer_back(monkeypatch: pytest.MonkeyPatch
 
     with serving(application) as running, contextlib.ExitStack() as stack:
         stack.callback(gate.set)
-        poller = running.server._poller
+        poller = running.server.poller
         quick, blocked, other = (stack.enter_context(running.connect()) for _ in range(3))
-        running.wait(lambda: sum(item.watched for item in poller.connections.copy().values()) == 3)
+        running.wait(lambda: sum(item.watched for item in running.connections) == 3)
         held, go_on, wait = threading.Event(), threading.Event(), poller.wait
 
         def wait_at_the_gate() -> None:
@@ -323,7 +240,7 @@ def test_an_answer_is_counted_and_over_whether_it_leaves_with_others_or_at_once(
         assert any("no line end" in text for _level, text in driven.logged)
         with pytest.raises(RuntimeError, match="after the request had ended"):
             calls[0]("200 OK", [])
-        driven.poller.send_outbox()
+        driven.send()
         assert driven.word("sent_bytes") == len(sock.recv(65536))
     driven.close()
 
@@ -349,7 +266,7 @@ def test_a_new_leader_marks_its_first_call_on_the_board_whatever_the_one_before_
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         seen.append(driven.board.words[BUSY_WORD])
-        driven.crew._closing = True  # ends the lead
+        driven.crew.closing = True  # ends the lead
         return Driven.echo(environ, start_response)
 
     driven = Driven(application)
@@ -357,8 +274,8 @@ def test_a_new_leader_marks_its_first_call_on_the_board_whatever_the_one_before_
         sock.sendall(GET % b"/")
         while not driven.poller.ready:
             driven.poller.wait()
-        driven.poller.send_by_ns = 1 << 62
-        driven.crew._drive(RequestThread(0))
+        driven.poller.outbox.send_by_ns = 1 << 62
+        driven.lead()
         assert receive_response(sock)[0] == 200
     assert seen[0] > 0
     assert driven.board.words[BUSY_WORD] == 0
@@ -368,60 +285,55 @@ def test_a_new_leader_marks_its_first_call_on_the_board_whatever_the_one_before_
 def test_a_request_that_is_looked_at_after_its_call_began_has_not_waited(driven: Driven) -> None:
     me = RequestThread(0)
     with driven.connect():
-        (connection,) = driven.poller.connections.values()
+        (connection,) = driven.connections
         for arrived_ns, waited_ns in ((10, 0), (8, 1), (9, 1)):
             connection.arrived_ns = arrived_ns
             me.waited(connection, 9)
             assert (me.tally.queue_ns, connection.arrived_ns) == (waited_ns, 0)
 
 
-class Ticking(Clock):
-    """A clock that passes whenever it is looked at."""
+def test_answers_to_requests_that_differ_leave_together_at_the_end_of_the_round(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One send for each, after the last call; not between calls."""
+    happened: list[str] = []
+    count = 6
 
-    def __call__(self) -> int:
-        self.advance(1e-6)
-        return self.now_ns
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        happened.append("call")
+        body = environ["HTTP_COOKIE"].encode() * (len(happened) + 1)
+        start_response("200 OK", [("Content-Length", str(len(body))), ("X-Number", str(len(happened)))])
+        if len(happened) > count:
+            driven.crew.closing = len(happened) > 3 * count
+        return [body]
 
-
-def test_a_known_call_begins_when_the_one_before_has_ended_and_others_when_they_do() -> None:
-    calls: list[tuple[int, int]] = []
-    driven = Driven(clock=Ticking())
-    answer = driven.caller.answer
-
-    def noting(connection: Any, start_ns: int, *rest: Any) -> int:
-        calls.append((start_ns, answer(connection, start_ns, *rest)))
-        driven.crew._closing = len(calls) == 5  # ends the lead
-        return calls[-1][1]
-
+    driven = Driven(application, Clock())
     with contextlib.ExitStack() as stack:
         stack.callback(driven.close)
-        socks = [stack.enter_context(driven.connect()) for _ in range(4)]
-        for sock in 3 * socks:
-            sock.sendall(GET % b"/known")
-            driven.round(1)
-            driven.poller.send_outbox()
-            assert receive_response(sock)[0] == 200
-        driven.caller.answer = noting  # type: ignore[method-assign]
-        for sock, path in zip(socks, (b"/known", b"/known", b"/new", b"/known"), strict=True):
-            sock.sendall(GET % path)
-        while len(driven.poller.ready) < 4:
-            driven.poller.wait()
-        driven.poller.ready.append(driven.poller.ready.popleft())  # whatever comes first, it is not known since when
-        known = [flags == REPEATED for _connection, flags in driven.poller.ready]
-        wait, later = driven.poller.wait, iter([socks[0].sendall])
+        socks = [stack.enter_context(driven.connect()) for _ in range(count)]
+        for connection in driven.connections:
+            connection.sock = Recorded(connection.sock, happened)  # type: ignore[assignment]
+        driven.crew.pace.brief = True
+        for round_ in range(2):
+            for number, sock in enumerate(socks):
+                path = b"/%d/%d?q=%d" % (round_, number, number)
+                sock.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\nCookie: id=%d\r\n\r\n" % (path, 7 * number + round_))
+            while len(driven.poller.ready) < count:
+                driven.poller.wait()
+            wait, rounds = driven.poller.wait, iter(range(2))
 
-        def wait_for_another() -> None:
-            for send in later:
-                send(GET % b"/known")
-            wait()
+            def wait_once(wait: Any = wait, rounds: Any = rounds) -> None:
+                driven.crew.closing = next(rounds) == 0
+                driven.poller.wake()
+                wait()
 
-        driven.poller.wait = wait_for_another  # type: ignore[method-assign]
-        driven.crew._drive(RequestThread(0))
-        for sock in socks[1:]:
-            assert receive_response(sock)[0] == 200
-    follows = [after[0] == before[1] for before, after in itertools.pairwise(calls)]
-    assert follows == [*known[1:], False]  # before the last one, the leader has waited
-    assert sorted(known) == [False, True, True, True]
+            monkeypatch.setattr(driven.poller, "wait", wait_once)
+            driven.lead()
+            monkeypatch.setattr(driven.poller, "wait", wait)
+            driven.crew.closing = False
+            for number, sock in enumerate(socks):
+                assert receive_response(sock)[2].startswith(b"id=%d" % (7 * number + round_))
+    assert happened == 2 * (["call"] * count + ["send"] * count)
 
 
 def test_a_call_after_a_wait_is_marked_however_short_that_was() -> None:

@@ -6,7 +6,7 @@ import pytest
 from support.serving import Clock, new_pulse
 
 from wsgigroups.runtime.front.siblings import AHEAD, Siblings
-from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE, STANDING_BY
+from wsgigroups.runtime.wire.pulse import FULL, GONE, NO_LANE
 
 
 class Two:
@@ -55,7 +55,7 @@ def test_what_is_said(two: Two, full: bool, no_lane: bool, leaving: bool, moved:
 
 def test_numbers_beyond_what_a_line_holds_stay_what_they_are(two: Two) -> None:
     two.other.tell(1 << 30, full=False, no_lane=False, leaving=False)
-    assert two.heard() == STANDING_BY - 1
+    assert two.heard() == NO_LANE - 1
     two.say_full(1 << 30)
     assert two.heard() == GONE - 1
 
@@ -165,6 +165,29 @@ def test_clients_that_have_left_a_while_ago_say_nothing_of_those_that_come(
     two.clock.advance(after_s)
     two.other.tell(0, full=False, no_lane=False, leaving=False)
     assert two.one.want(two.page, AHEAD, AHEAD + 17, False) is not left
+
+
+def test_one_that_uses_a_whole_core_shares_with_one_that_has_time() -> None:
+    clock, page, used_ns = Clock(), new_pulse(), [0]
+    busy = Siblings([page], 1, clock, True, cpu=lambda: used_ns[0])
+    for share, surplus in ((0.0, 0), (0.85, 0), (0.95, 15)):
+        page.tell(2, 10, clock())
+        busy.surplus(40, 0, full=False)  # since then
+        clock.advance(0.4)
+        used_ns[0] += int(share * 400_000_000)
+        assert busy.surplus(40, 0, full=False) == surplus
+
+
+@pytest.mark.parametrize(("mine", "pause_s"), [(19, 0.05), (20, 0.4)], ids=["nobody", "some"])
+def test_clients_that_are_sent_away_have_time_to_come_up_elsewhere(two: Two, mine: int, pause_s: float) -> None:
+    two.other.tell(12, full=False, no_lane=False, leaving=False)
+    assert two.one.may_send(two.clock())
+    assert bool(two.one.surplus(mine, 99, full=False)) is (pause_s > 0.1)
+    two.clock.advance(pause_s - 0.001)
+    assert not two.one.may_send(two.clock())
+    two.clock.advance(0.001)
+    assert two.one.may_send(two.clock())
+    assert not Siblings([], 0, two.clock, present=False).may_send(two.clock())
 
 
 def test_alone_and_without_pulses() -> None:

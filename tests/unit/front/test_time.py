@@ -23,12 +23,12 @@ def application(environ: Any, start_response: Any) -> list[bytes]:
 def pass_time(running: Running, clock: Clock, seconds: float) -> None:
     """Let time pass and make the server notice."""
     clock.advance(seconds)
-    running.server._poller.wake()
+    running.server.poller.wake()
 
 
 def settle(running: Running, connections: int) -> None:
     """Wait until the server has taken in so many connections and what they sent; a request proves that it has."""
-    running.wait(lambda: len(running.server._poller.connections) >= connections)
+    running.wait(lambda: len(running.connections) >= connections)
     with running.connect() as sock:
         sock.sendall(GET)
         assert receive_response(sock)[0] == 200
@@ -51,7 +51,7 @@ def test_slow_heads_get_408_and_cost_no_thread(unix: bool) -> None:
         for sock in slow:
             assert receive_all(sock).startswith(b"HTTP/1.1 408 ")
         assert running.word("status_4xx") == 50
-        assert len(running.server._crew._threads.all) == 1
+        assert len(running.server.crew.threads.all) == 1
 
 
 def test_a_silent_connection_is_closed_without_a_word() -> None:
@@ -92,7 +92,7 @@ def test_slow_bodies_end_by_the_rate_and_cost_no_thread() -> None:
         pass_time(running, clock, 1.1)
         for sock in slow:
             assert receive_all(sock).startswith(b"HTTP/1.1 408 ")
-        assert len(running.server._crew._threads.all) == 1
+        assert len(running.server.crew.threads.all) == 1
 
 
 def test_a_body_that_stops_ends_by_socket_timeout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import errno
 import os
@@ -154,5 +155,22 @@ def test_the_end_of_the_peer_is_told_once() -> None:
         two.connection.close()
         assert two.closed == ["the peer closed the connection"]
         two.connection.send({"type": "late"})
+
+    run(story)
+
+
+def test_descriptors_that_no_frame_claims_are_few_and_cost_the_connection() -> None:
+    async def story(one: End, two: End) -> None:
+        read_end, write_end = os.pipe()
+        try:
+            rights = array.array("i", [write_end] * frames.MAXIMUM_FDS).tobytes()
+            for _part in range(2):  # of a frame that is announced and does not end
+                data = b"\x00\xff\xff\xff" if not _part else b"{"
+                one.connection.sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            await two.wait(lambda: bool(two.closed))
+        finally:
+            os.close(read_end)
+            os.close(write_end)
+        assert two.closed == [f"{2 * frames.MAXIMUM_FDS} descriptors arrived that no frame has claimed"]
 
     run(story)

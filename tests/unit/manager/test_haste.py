@@ -121,3 +121,22 @@ def test_what_was_tuned_is_done_at_once() -> None:
     world.tell(model.GroupTuned("blog", (old,)))
     assert world.state.changes[number].outcome == "done"
     assert ready(world) == old
+
+
+@pytest.mark.parametrize("reason", ["restart-interval", "inactivity-timeout"])
+def test_what_the_manager_judges_takes_its_time_by_itself(world: World, reason: str) -> None:
+    leaving(world, 10.0, model.LifeWorn)
+    world.run(world.now + 15.0)
+    life = ready(world)
+    world.tell(model.LifeWorn(life, reason))
+    assert world.state.groups["blog"].recycle == {life: reason}
+
+
+def test_who_served_for_ten_seconds_is_followed_at_once(world: World) -> None:
+    """maximum-requests holds under any load under which it takes so long."""
+    for _life in range(8):
+        world.run(world.now + 10.5)
+        life = ready(world)
+        world.tell(model.LifeWorn(life, "maximum-requests"))
+        assert world.state.groups["blog"].recycle == {life: "maximum-requests"}
+        world.run(world.now + 3.0)

@@ -11,6 +11,7 @@ import pytest
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.listeners import Listeners
+from wsgigroups.manager.sealing import is_shut
 from wsgigroups.plan.desired import ListenerTarget
 
 
@@ -150,8 +151,8 @@ def test_a_socket_is_not_handed_to_another_user(listeners: Listeners, path: Path
     inode = path.stat().st_ino
     kept = socket.socket(fileno=os.dup(listeners.of("old")[target.address].sock.fileno()))
     bind_for(listeners, "new", 1002, target)
-    with kept, pytest.raises(OSError, match="Invalid argument"):
-        kept.accept()
+    with kept:
+        assert is_shut(kept)
     assert path.stat().st_ino != inode
     listeners.release("old", [target.address])
     assert answers(path)
@@ -180,8 +181,8 @@ def test_what_is_released_is_ended_for_everybody(listeners: Listeners, path: Pat
     bind(listeners, "a", target)
     kept = socket.socket(fileno=os.dup(listeners.of("a")[target.address].sock.fileno()))
     listeners.release("a", [target.address])
-    with kept, pytest.raises(OSError, match="Invalid argument"):
-        kept.accept()
+    with kept:
+        assert is_shut(kept)
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])

@@ -37,7 +37,7 @@ def targets(groups: dict[str, Any] | None = None, **tables: Any) -> Desired:
     groups = {"blog": {}} if groups is None else groups
     named = {name: {"app": "hello_app:application", **options} for name, options in groups.items()}
     document = {"version": 1, "groups": named, **tables}
-    return resolve(Configuration.from_document(document), Surroundings(Path("/tmp"), Path("/"), {}))
+    return resolve(Configuration.from_document(document), Surroundings(Path("/tmp"), Path("/"), {}, b"key"))
 
 
 @pytest.mark.parametrize(

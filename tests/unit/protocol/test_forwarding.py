@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.feeding import feed
 from unit.protocol import corpus
-from unit.protocol.test_verdicts import feed
 
 from wsgigroups.runtime.protocol import forwarding
 from wsgigroups.runtime.protocol.forwarding import Trust
@@ -29,7 +29,7 @@ def test_forwarding_fields_of_strangers_never_arrive(name: str, form: str) -> No
         "twice": line * 2,
         "connection": f"Connection: {name}\r\n".encode() + line,
     }[form]
-    found = feed([corpus.get(corpus.HOST + line)], "httptools")
+    found = feed([corpus.get(corpus.HOST + line)])
     assert not any("evil" in str(value) for value in found.values())
 
 

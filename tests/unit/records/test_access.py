@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.driven import Driven
 from support.serving import Clock, serving
-from unit.front.test_outbox import Driven
 from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.heads import Head
-from wsgigroups.runtime.protocol.responses import Prepared
 from wsgigroups.runtime.records import access
 from wsgigroups.runtime.records.access import AccessLog
 
@@ -42,7 +41,7 @@ def lines_of(form: str, *requests: bytes, app: Any = application, **settings: An
 
 @pytest.mark.parametrize("form", ["common", "combined"])
 def test_apache_formats(form: str) -> None:
-    line, refused = lines_of(form, GET, b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n")
+    line, refused = lines_of(form, GET, b"PRI / HTTP/1.1\r\nHost: h\r\n\r\n")
     tail = rb' "http://r/" "agent/1"' if form == "combined" else rb""
     stamp = rb"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]"
     assert re.fullmatch(rb"127\.0\.0\.1 - - " + stamp + rb' "GET /p%20q\?a=b HTTP/1\.1" 200 \d+' + tail, line)
@@ -130,29 +129,12 @@ def head_of(address: str, **more: str) -> Head:
     return Head("GET", "/", environ, True)
 
 
-def test_equal_heads_are_noted_once_for_each_log() -> None:
-    """A head is given out again for equal bytes; the format may change meanwhile, and who a proxy's client is."""
-    common, combined = AccessLog("common", lambda _lines: None), AccessLog("combined", lambda _lines: None)
-    head = head_of("::1", HTTP_USER_AGENT="agent/1")
-    first = common.note(head)
-    head.environ = {}
-    assert common.note(head) is first
-    assert head.noted is first
-    head.environ = head_of("::1", HTTP_USER_AGENT="agent/2").environ
-    assert b"agent/2" in combined.note(head).end
-    assert b"agent/2" in head.noted.end
-    proxied = head_of("::1", HTTP_X_FORWARDED_FOR="::1, ::2")
-    assert b"::1" in common.note(proxied).before
-    proxied.environ["REMOTE_ADDR"] = "::2"
-    assert b"::2" in common.note(proxied).before
-
-
 @pytest.mark.parametrize("form", ["common", "json"])
 @pytest.mark.parametrize("duration_ns", [0, 999, 1_000_000, 999_999_999, 1_000_000_000, 61_500_000_000])
 def test_durations(form: str, duration_ns: int) -> None:
     written: list[bytes] = []
     log = AccessLog(form, written.append)
-    log.record(log.note(head_of("::1")), 200, 5, duration_ns)
+    log.record(log.ask(head_of("::1")), 200, 5, duration_ns)
     assert not written
     log.flush()
     if form == "json":
@@ -161,43 +143,14 @@ def test_durations(form: str, duration_ns: int) -> None:
         assert written[0].endswith(b'"GET / HTTP/1.1" 200 5\n')
 
 
-def test_values_that_never_come_again_are_not_kept() -> None:
-    log = AccessLog("combined", lambda _lines: None)
-    for number in range(2000):
-        log.record(log.note(head_of(str(number), HTTP_USER_AGENT="a" * number)), 200, 5, 0)
-    log.flush()
-    assert 0 < len(log._frames) <= 256
-    assert max(len(frame.before + frame.between + frame.behind + frame.end) for frame in log._frames.values()) <= 1024
-
-
-def test_clients_that_ask_for_the_same_share_what_is_noted_and_others_do_not() -> None:
-    log = AccessLog("common", lambda _lines: None)
-
-    def note(target: str, **more: str) -> access.Noted:
-        return log.note(head_of("::1", **{"REQUEST_URI": target, **more}))
-
-    assert note("/page") is note("/page")
-    assert note("/page") is not note("/pages")
-    assert note("/page") is not note("/page", REMOTE_USER="somebody")
-    assert note("/page?1") is not note("/page?1")  # hardly comes again
-    assert note("/" + "p" * 127) is note("/" + "p" * 127)
-    assert note("/" + "p" * 128) is not note("/" + "p" * 128)
-    quoted = note('/"')
-    assert note('/"') is quoted
-    assert quoted.request.count(b'\\"') == 1
-    for number in range(100):
-        note(f"/{number}")
-    assert all(0 < len(frame.noted) <= access._TARGETS for frame in log._frames.values())
-
-
 @pytest.mark.parametrize("form", ["common", "combined", "json"])
 def test_lines_of_one_batch_with_one_note_each_say_their_own(form: str) -> None:
     written: list[bytes] = []
     log = AccessLog(form, written.append)
-    noted = log.note(head_of("::1"))
+    asked = log.ask(head_of("::1"))
     answers = [(200, 5), (200, 5), (304, 5), (304, 0), (200, 0), (200, 5), (0, 5)]
     for status, sent_bytes in answers:
-        log.record(noted, status, sent_bytes, 1000)
+        log.record(asked, status, sent_bytes, 1000)
     log.flush()
     lines = b"".join(written).decode().splitlines()
     if form == "json":
@@ -211,13 +164,14 @@ def test_lines_of_one_batch_with_one_note_each_say_their_own(form: str) -> None:
 @pytest.mark.parametrize("form", ["common", "combined"])
 def test_an_equal_line_of_another_second_has_its_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
-    log = AccessLog(form, written.append)
-    noted = log.note(head_of("::1"))
-    for second in (1_700_000_000.9, 1_700_000_001.0, 1_700_000_001.1):
-        with monkeypatch.context() as patch:
-            patch.setattr(access.time, "time", lambda second=second: second)
-            log.record(noted, 200, 5, 0)
-            log.flush()
+    clock = Clock()
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_900_000_000 + clock() - 10**15)
+    log = AccessLog(form, written.append, clock)
+    asked = log.ask(head_of("::1"))
+    for advance_s in (0.0, 0.1, 0.1):
+        clock.advance(advance_s)
+        log.record(asked, 200, 5, 0)
+        log.flush()
     times = [line.partition(b"[")[2][:20].decode() for line in written]
     assert times == ["14/Nov/2023:22:13:20", "14/Nov/2023:22:13:21", "14/Nov/2023:22:13:21"]
 
@@ -229,7 +183,7 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
     now_ns, now_s = time.monotonic_ns(), time.time()
     for age_s in (0, 1.5, 3600):
         end_ns = now_ns - int(age_s * 1e9)
-        log.answered(log.note(head_of("::1")), 200, 5, 2_500_000, end_ns)
+        log.answered(log.ask(head_of("::1")), 200, 5, 2_500_000, end_ns)
     log.flush()
     for line, age_s in zip(b"".join(written).splitlines(), (0, 1.5, 3600), strict=True):
         record = json.loads(line)
@@ -244,11 +198,11 @@ def test_the_leader_makes_lines_and_does_not_write_them(form: str, monkeypatch: 
     written: list[bytes] = []
     log = AccessLog(form, written.append)
     environ = {"REQUEST_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.1"}
-    noted = log.note(Head("GET", "/", environ, True))
+    asked = log.ask(Head("GET", "/", environ, True))
 
     def take(first: int, count: int) -> None:
         for number in range(first, first + count):
-            log.record(noted, 200, number, 0)
+            log.record(asked, 200, number, 0)
 
     take(0, access._PREPARED - 1)
     log.prepare()
@@ -273,10 +227,10 @@ def test_lines_that_nobody_writes_are_written_by_the_leader_at_last(monkeypatch:
     monkeypatch.setattr(access, "_MOST_PREPARED", 3)
     written: list[bytes] = []
     log = AccessLog("common", written.append)
-    noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
+    asked = log.ask(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
     for number in range(4):
         assert written == []
-        log.record(noted, 200, number, 0)
+        log.record(asked, 200, number, 0)
         log.prepare()
     assert b"".join(written).count(b"\n") == 4
 
@@ -284,10 +238,10 @@ def test_lines_that_nobody_writes_are_written_by_the_leader_at_last(monkeypatch:
 def test_durations_are_exact_whatever_they_are() -> None:
     written: list[bytes] = []
     log = AccessLog("json", written.append, clock=lambda: 0)
-    noted = log.note(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
+    asked = log.ask(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))
     durations_ns = [0, 999, 1000, 12_345_678, 999_999_000, 1_000_000_000, 61_000_001_000]
     for duration_ns in durations_ns:
-        log.answered(noted, 200, 1, duration_ns, duration_ns)
+        log.answered(asked, 200, 1, duration_ns, duration_ns)
     log.flush()
     found = [json.loads(line) for line in b"".join(written).splitlines()]
     assert [record["duration_s"] for record in found] == [value // 1000 / 1e6 for value in durations_ns]
@@ -309,7 +263,7 @@ def driven(form: str, app: Any, clock: Clock | None = None) -> Iterator[tuple[An
             sock.sendall(method + b" /same HTTP/1.1\r\nHost: a\r\n\r\n")
             server.round(1, brief)
             server.publish()
-            server.poller.send_outbox()
+            server.poller.outbox.send()
             sizes.append(len(sock.recv(65536)))
         return sizes
 
@@ -364,12 +318,12 @@ def answering_five(_environ: Any, start_response: Any) -> list[bytes]:
 
 @pytest.mark.parametrize("form", ["common", "combined"])
 def test_answers_of_another_second_have_its_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = 1_700_000_000.5
-    monkeypatch.setattr(time, "time", lambda: now_s)
-    with driven(form, answering_five) as (ask, lines, _server):
+    clock = Clock()
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000 * 10**9 + clock() - 10**15)
+    with driven(form, answering_five, clock) as (ask, lines, _server):
         for _ in range(3):
             ask(3)
-            now_s += 1.0
+            clock.advance(1.0)
         found = lines()
     assert [line.split("[")[1][18:20] for line in found] == ["20"] * 3 + ["21"] * 3 + ["22"] * 3
 
@@ -402,14 +356,14 @@ def test_a_call_that_was_long_while_another_thread_answered_the_same_has_its_dur
     clock = Clock()
     with driven("json", answering_five, clock) as (ask, lines, server):
         ask(2)
-        server.crew._clock = lambda: clock() - 2_000_000  # began before those
+        server.crew.clock = lambda: clock() - 2_000_000  # began before those
         ask()
         found = [json.loads(line)["duration_s"] for line in lines()]
     assert found == [0.0, 0.0, 0.002]
 
 
 @pytest.mark.parametrize("form", ["combined", "json", "off"])
-def test_a_head_that_comes_again_after_the_log_was_switched_is_noted_for_the_new_one(form: str) -> None:
+def test_a_head_that_comes_again_after_the_log_was_switched_is_asked_for_the_new_one(form: str) -> None:
     with driven("common", answering_five) as (ask, lines, server):
         ask(3)
         server.server.tune({"access_log": form})
@@ -420,68 +374,59 @@ def test_a_head_that_comes_again_after_the_log_was_switched_is_noted_for_the_new
     assert kinds == ["common"] * 3 + [form] * (0 if form == "off" else 3) + ["common"] * 3
 
 
-def test_a_line_is_made_once_for_equal_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    make = AccessLog._line
-    monkeypatch.setattr(AccessLog, "_line", lambda *arguments: made.append(1) or make(*arguments))
-    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.5)
-    with driven("common", answering_five) as (ask, lines, _server):
-        ask(9)
-        assert len(lines()) == 9
-    assert len(made) == 1
-
-
 @pytest.mark.parametrize("form", ["common", "combined", "json"])
 def test_who_only_records_has_lines_written_at_last(form: str) -> None:
     written: list[bytes] = []
     log = AccessLog(form, written.append)
-    noted = log.note(head_of("\u0151"))  # not from our parsers, and no reason to lose a request
+    asked = log.ask(head_of("\u0151"))  # not from our parsers, and no reason to lose a request
     for number in range(access._BATCH):
         assert not written
-        log.record(noted, 200, number, 0)
+        log.record(asked, 200, number, 0)
     (data,) = written
     assert data.count(b"\n") == data.count(b"\\u0151") == access._BATCH
 
 
-def test_equal_answers_of_a_millisecond_are_one_piece_and_those_of_another_are_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
-    log = AccessLog("json", lambda _lines: None, clock=lambda: 0)
-    prepared = Prepared(200, b"")
-    prepared.head(b"")
-    runs = [log.run(log.note(head_of(address)), prepared, 5) for address in ("::1", "::2")]
-    batch = [
-        (runs[0].line, [1000, 2000], 0),
-        (runs[0].line, [3000], 999_999),
-        (runs[0].line, [4000], 1_000_000),
-        (runs[1].line, [5_000_000, 6000], 1_000_001),
-        (runs[0].line, [7000], 1_000_001),
-    ]
-    pieces = log._timed_lines(batch)
-    found = [[json.loads(line) for line in piece.splitlines()] for piece in pieces]
-    assert [
-        [(record["time"][-4:], record["remote_addr"], record["duration_s"]) for record in piece] for piece in found
-    ] == [
-        [("000Z", "::1", 0.000001), ("000Z", "::1", 0.000002), ("000Z", "::1", 0.000003)],
-        [("001Z", "::1", 0.000004)],
-        [("001Z", "::2", 0.005), ("001Z", "::2", 0.000006)],
-        [("001Z", "::1", 0.000007)],
-    ]
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+@pytest.mark.parametrize(
+    "evil", ['"', "\\", "\n", "\r\n127.0.0.1 - - [", "\x7f", "\xe9", "\u0151", "null", '":null,"', "%s %d"]
+)
+def test_a_value_that_has_to_be_escaped_changes_no_other_line(form: str, evil: str) -> None:
+    """Lines are looked at as a whole, many at a time."""
 
+    def lines_of(heads: list[Head]) -> list[bytes]:
+        written: list[bytes] = []
+        log = AccessLog(form, written.append, lambda: 0)
+        for head in heads:
+            log.answered(log.ask(head), 200, 5, 1_234_567, 0)
+        log.flush()
+        return b"".join(written).splitlines(keepends=True)
 
-def test_a_run_is_one_object_as_long_as_answer_and_request_are_equal() -> None:
-    log = AccessLog("common", lambda _lines: None)
-    first, other = Prepared(200, b"HTTP/1.1 200 OK\r\n"), Prepared(404, b"HTTP/1.1 404 Not Found\r\n")
-    for prepared in (first, other):
-        prepared.head(b"Date: 1\r\n")
-    noted, another = log.note(head_of("::1")), log.note(head_of("::2"))
-    run = log.run(noted, first, 5)
-    assert log.run(noted, first, 5) is run
-    assert log.run(another, first, 5) is not run
-    assert (log.run(noted, other, 9).hundreds, log.run(noted, other, 9).line.split()[-2:]) == (4, [b"404", b"9"])
-    assert log.run(noted, first, 5) is not run
-    run = log.run(noted, first, 5)
-    first.head(b"Date: 2\r\n")
-    assert log.run(noted, first, 5) is not run
-    assert (log.run(None, first, 5).log, log.run(None, first, 5).sent_bytes) == (None, 5)
+    clean = [head_of(f"::{number}", HTTP_USER_AGENT=f"agent/{number}") for number in range(5)]
+    dirty = [
+        head_of("::a", HTTP_USER_AGENT=evil, HTTP_REFERER=evil),
+        head_of("::b", REMOTE_USER=evil),
+        head_of("::c", REQUEST_URI=evil),
+        head_of(evil),
+    ]
+    mixed = [*clean[:2], *dirty, *clean[2:]]
+    found = lines_of(mixed)
+    assert len(found) == len(mixed)
+    stamp = re.compile(rb"\[[^]]*\]" if form != "json" else rb'"time":"[^"]*"')
+    alone = [stamp.sub(b"", lines_of([head])[0]) for head in mixed]
+    assert [stamp.sub(b"", line) for line in found] == alone
+    for line in found:
+        text = line.decode("ascii")
+        assert text.endswith("\n")
+        assert text[:-1].isprintable()
+    if form == "json":
+        records = [json.loads(line) for line in found]
+        asked = [head.environ for head in mixed]
+        assert [record["remote_addr"] for record in records] == [environ["REMOTE_ADDR"] for environ in asked]
+        assert [record["target"] for record in records] == [environ["REQUEST_URI"] for environ in asked]
+        for key, name in (
+            ("user_agent", "HTTP_USER_AGENT"),
+            ("referer", "HTTP_REFERER"),
+            ("remote_user", "REMOTE_USER"),
+        ):
+            values = [record[key] for record in records]
+            assert [value or "" for value in values] == [environ.get(name, "") for environ in asked]

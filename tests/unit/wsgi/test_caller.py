@@ -309,7 +309,7 @@ def test_the_ways_to_read() -> None:
         first = stream.readline()
         limited = stream.readline(2), stream.readline(), stream.readline(5)
         some = stream.read(7)
-        listed = stream.readlines(10)
+        listed = stream.readlines(9)  # which is only a hint
         rest = b"".join(stream)
         assert stream.read() == stream.read(5) == stream.readline() == b""
         assert stream.readlines() == []
@@ -368,7 +368,8 @@ def test_a_body_cut_short_is_never_whole(size: int, chunks: bool, unix: bool) ->
         answer = running.exchange(b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\n" + body)
         running.wait_word("connections", 0)
     assert b"200" not in answer
-    assert outcome == ([] if size == 10 else ["raised"])
+    # A short body, and a chunked one, have come to their end before the application is called.
+    assert outcome == (["raised"] if size > 65536 and not chunks else [])
 
 
 def test_a_bad_chunk_in_a_long_body_is_400() -> None:
@@ -464,7 +465,7 @@ def test_streaming_goes_out_block_by_block() -> None:
 def test_the_board_counts() -> None:
     with serving(simple(b"x" * 100)) as running:
         running.exchange(GET % b"/a" + LAST % b"/b")
-        running.exchange(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n")
+        running.exchange(b"PRI / HTTP/1.1\r\nHost: a\r\n\r\n")
         running.wait_word("requests_total", 2)
         running.wait_word("status_5xx", 1)
         running.wait_word("connections", 0)

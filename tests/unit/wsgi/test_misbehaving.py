@@ -32,7 +32,7 @@ def test_one_thread_outlives_them_all(unix: bool) -> None:
         running.wait_word("requests_total", 4 * count)
         running.wait_word("connections", 0)
         assert running.word("requests_active") == 0
-        assert len(running.server._crew._threads.all) == 1
+        assert len(running.server.crew.threads.all) == 1
     assert threading.active_count() == threads
     lines = [json.loads(line) for line in b"".join(written).splitlines()]
     asked = [path for path in misbehaving_app.OFFENCES for path in (path, *["/healthy"] * 3)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.checks.host_borders import check_borders
 from wsgigroups.config.checks.host_checking import CheckedGroup, Checking
 from wsgigroups.config.checks.host_identity import check_identity, check_ignored
 from wsgigroups.config.checks.host_limits import check_limits, check_listen
@@ -43,6 +44,7 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
     for member in members:
         check_applications(checking, member)
     check_static(checking)
+    check_borders(checking, members)
     checking.attempt(lambda: check_limits(checking, members))
     check_ignored(checking, members)
     if checking.unanswered:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.config.diagnostics import did_you_mean
 from wsgigroups.config.host.interface import SoughtApplication
 from wsgigroups.config.interpreters import LEAST_VERSION
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,11 +100,12 @@ def _check(checking: Checking, member: CheckedGroup, path: Path, application: So
 
 def _report(checking: Checking, path: Path, application: SoughtApplication, answer: dict[str, Any]) -> None:
     problem = answer.get("problem")
-    message = str(answer.get("message", ""))[:300]
-    file = str(answer.get("file") or application.target)
-    names = [str(name) for name in answer.get("names") or ()]
+    # a tenant's interpreter answered, about a tenant's files
+    message = clean(str(answer.get("message", ""))[:300])
+    file = clean(str(answer.get("file") or application.target)[:4096])
+    names = [clean(str(name)[:100]) for name in answer.get("names") or ()]
     if problem == "syntax":
-        line = f", line {answer['line']}" if answer.get("line") else ""
+        line = f", line {clean(str(answer['line'])[:20])}" if answer.get("line") else ""
         checking.add("WG0610", path, f"{file}{line} does not compile: {message}", None)
     elif problem == "no-module":
         hint = (did_you_mean(message.split(".")[0], names) if names else None) or "is python-path complete?"

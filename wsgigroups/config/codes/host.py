@@ -151,4 +151,42 @@ HOST = (
         "A check against the host could not be made; the message says why.",
         "Run validate where it can be: on the host itself, or with facts recorded there.",
     ),
+    error(
+        "WG0631",
+        "Another user could change a path that root uses",
+        "The manager runs as root and opens, creates or enters this path: a log, the directory of a UNIX socket, a "
+        "chroot. A component of it belongs to another user or can be written by one, who could have root write to "
+        "any file by a link. A directory such as /tmp, sticky and root's, protects what root has in it.",
+        "Use a path whose directories belong to root and can be written by root alone, such as /var/log/NAME or "
+        "/run/NAME; the processes of the group need not be able to enter it.",
+    ),
+    error(
+        "WG0632",
+        "Groups of different users share a log",
+        "Processes get the log as a descriptor that they write to, so each user could overwrite or empty the lines of "
+        "the others. Groups of one user may share a log.",
+        "Give each user a log of its own: leave error-log out, or set it for each group.",
+    ),
+    warning(
+        "WG0633",
+        "Groups run as one user",
+        "Processes of one user can signal, trace and limit each other, and read each other's environment: between "
+        "these groups there is no border.",
+        "Give each group that must not trust the others a user of its own.",
+    ),
+    warning(
+        "WG0634",
+        "Other users can read secrets",
+        "The file sets environment variables that look like secrets, by their names or as URLs with a password, and "
+        "every user of the host can read it.",
+        "Close the file (chmod o-r), or move the secrets to a file named in environment-files.",
+    ),
+    warning(
+        "WG0635",
+        "Every local user is a trusted proxy",
+        "trusted-proxies names the loopback address, and the manager runs as root, for several users. Every one of "
+        "them can connect from there, and its X-Forwarded-* headers are believed: it can be any client.",
+        'Let the proxy connect to a UNIX socket: listen = ["unix:/run/NAME/NAME.sock"], socket-user = "www-data", '
+        'trusted-proxies = ["unix"].',
+    ),
 )

@@ -116,6 +116,10 @@ class Asking:
         found: str | None = self._host.ask("untrusted", path)
         return found
 
+    def open_to_others(self, file: str) -> bool:
+        """Whether any user could read a file of the configuration itself."""
+        return bool(self._host.ask("open_to_others", file))
+
     def interpreter(self, python_home: str) -> dict[str, Any]:
         """executable, kind, version (text or None), or error and hint."""
         found: dict[str, Any] = self._host.ask("interpreter", python_home)

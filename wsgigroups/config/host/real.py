@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import grp
 import itertools
 import json
@@ -19,8 +18,10 @@ from typing import Any
 from wsgigroups.config.host.interface import SoughtApplication, UnknownError, Viewer
 from wsgigroups.config.interpreters import can_execute, can_read, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.trust.helpers import Account, HelperError, run_helper
 
 PROBE_TIMEOUT_S = 20.0
+_STRANGER = (2**32 - 2, 2**32 - 2, ())  # the last number there is: a user who owns nothing and has no groups
 _MAXIMUM_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -123,6 +124,9 @@ class RealHost:
         found = untrusted_component(Path(path))
         return str(found) if found else None
 
+    def _open_to_others(self, file: str) -> bool:
+        return can_read(Path(file), *_STRANGER) is True
+
     def _interpreter(self, python_home: str) -> dict[str, Any]:
         home = Path(python_home) if python_home else own_environment()
         try:
@@ -197,12 +201,12 @@ def _probe(
     """Ask the interpreter. As root always as the group's user: what it finds belongs to a tenant."""
     if "error" in interpreter:
         return _unchecked(applications, "its interpreter cannot be used")
-    who: dict[str, Any] = {}
+    account = None
     if os.geteuid() == 0:
         if not identity_key:
             return _unchecked(applications, "root looks at no application, and the group's user is not known")
         identity = Viewer.of_key(identity_key)
-        who = {"user": identity.uid, "group": identity.gid, "extra_groups": list(identity.groups)}
+        account = Account(identity.uid, identity.gid, identity.groups)
     questions = [
         {
             "kind": application.kind,
@@ -215,39 +219,23 @@ def _probe(
     ]
     with open(Path(__file__).with_name("probe.py"), encoding="utf-8") as file:
         program = file.read()
+    status = 0
     try:
-        done = subprocess.run(
+        status, output = run_helper(
+            account,
             [interpreter["executable"], "-I", "-S", "-c", program],
-            input=json.dumps(questions).encode(),
-            capture_output=True,
-            timeout=PROBE_TIMEOUT_S,
-            check=False,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            preexec_fn=_bounded,
-            **who,
+            json.dumps(questions).encode(),
+            PROBE_TIMEOUT_S,
+            _MAXIMUM_ANSWER_BYTES,
         )
-        answers = json.loads(done.stdout[:_MAXIMUM_ANSWER_BYTES])["answers"]
-    except subprocess.TimeoutExpired:
-        return _unchecked(applications, f"the interpreter did not answer within {PROBE_TIMEOUT_S:g} s")
-    except (OSError, subprocess.SubprocessError) as error:
-        return _unchecked(applications, f"the interpreter cannot be started: {error}")
-    except (ValueError, KeyError, TypeError):
-        return _unchecked(applications, f"the interpreter ended with status {done.returncode}")
+        answers = json.loads(output)["answers"]
+    except HelperError as error:
+        return _unchecked(applications, f"the interpreter said nothing of use: {error}")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _unchecked(applications, f"the interpreter ended with status {status}")
     if not isinstance(answers, list) or len(answers) != len(applications):
         return _unchecked(applications, "the interpreter gave no answer")
     return [item if isinstance(item, dict) else {"problem": "unchecked", "message": "odd answer"} for item in answers]
-
-
-def _bounded() -> None:
-    """In the child, before it becomes the interpreter: no core file, no new privileges, a bounded amount of memory."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAXIMUM_ANSWER_BYTES, _MAXIMUM_ANSWER_BYTES))
-    _LIBC.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS, linux/prctl.h
-
-
-_LIBC = ctypes.CDLL(None)
 
 
 def _unchecked(applications: list[SoughtApplication], why: str) -> list[dict[str, Any]]:

@@ -181,7 +181,7 @@ class Remains:
             return
         killed: set[tuple[int, int]] = set()
         for _round in range(_ROUNDS):
-            seen = strays.look()
+            seen = strays.look()  # first: who is among them and is to be spared has been noted by then
             found = [seen[pid] for pid in strays.find_strays(map(self._known_by, self._gone), seen, self.around())]
             new = [stray for stray in found if (stray.pid, stray.started) not in killed]
             if not new:

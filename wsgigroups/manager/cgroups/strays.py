@@ -124,7 +124,7 @@ def find_strays(
     """Return the strays of these lives among the processes seen."""
     forking = {process.pid for process in seen.values() if process.parent in spared.spawners}  # not known as lives yet
     kept = {1, spared.adopter, *spared.spawners, *forking, *spared.lives, *spared.helpers}
-    kept |= below(spared.lives | forking, seen)
+    kept |= below(spared.lives | spared.helpers | forking, seen)
     candidates = [(p, user_ids(p.pid)) for p in seen.values() if p.pid not in kept and p.state not in _GONE]
     found: set[int] = set()
     for life in ended:

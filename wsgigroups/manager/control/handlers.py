@@ -37,19 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.manager.applying import Applying
+    from wsgigroups.trust.peers import Peer
 
 P = TypeVar("P", bound=Parameters)
 Q = TypeVar("Q", bound=Parameters)
 B = TypeVar("B", bound=Parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who calls, as the kernel says."""
-
-    uid: int
-    gid: int
-    pid: int
 
 
 @dataclass(frozen=True)
@@ -98,20 +90,24 @@ class Handlers:
         return view
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
-        found = self.applying.plan(Configuration.from_document(call.body.configuration))
+        found = await self.applying.plan(lambda: Configuration.from_document(call.body.configuration))
         return PlanDocument.model_validate(found.to_json())
 
     async def apply(self, call: OfConfiguration) -> BegunDocument:
-        configuration = Configuration.from_document(call.body.configuration)
-        return self._begun(await self.applying.apply(configuration, by=f"uid {call.peer.uid}"))
+        by = f"uid {call.peer.uid}"
+        return self._begun(
+            await self.applying.apply(lambda: Configuration.from_document(call.body.configuration), by=by)
+        )
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
         number = call.body.revision
         if number is None:
             number = self.applying.shell.state.revision - 1
-        configuration = Configuration.from_document(self.applying.store.document(number))
+        document = self.applying.store.document(number)
         by = f"uid {call.peer.uid}, rollback to {number}"
-        return self._begun(await self.applying.apply(configuration, by=by, kind="rollback"))
+        return self._begun(
+            await self.applying.apply(lambda: Configuration.from_document(document), by=by, kind="rollback")
+        )
 
     async def start(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Start(self._groups(call)))

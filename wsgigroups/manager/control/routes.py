@@ -63,7 +63,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/v1/plan",
-        Access.READ,
+        Access.ADMINISTER,
         "plan",
         "What applying a configuration would change.",
         documents.PlanDocument,

@@ -6,17 +6,18 @@ Runs in the manager's only thread.
 from __future__ import annotations
 
 import os
-import socket
-import struct
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.answering import always_a_document, answer
-from wsgigroups.manager.control.handlers import Call, Handlers, Peer
+from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
+from wsgigroups.trust.peers import Peer, groups_of, peer_of
+from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.walking import trusted_here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,11 +46,10 @@ class ControlServer:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         self._path.unlink(missing_ok=True)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        os.fchmod(sock.fileno(), 0o660 if self._read_gid is not None else 0o600)
-        sock.bind(str(self._path))
-        if self._read_gid is not None:
-            os.chown(self._path, -1, self._read_gid, follow_symlinks=False)
+        if self._read_gid is None:
+            sock = bind_unix(str(self._path), trusted_here())
+        else:
+            sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
         await web.SockSite(self._runner, sock, backlog=64).start()
 
     async def stop(self) -> None:
@@ -72,11 +72,11 @@ class ControlServer:
 
     def _peer(self, request: web.Request, route: Route) -> Peer:
         sock = request.get_extra_info("socket")
-        pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        peer = Peer(uid, gid, pid)
+        peer = peer_of(sock)
+        uid, pid = peer.uid, peer.pid
         if uid in (0, os.geteuid()):
             return peer
-        if route.access is Access.READ and self._read_gid is not None and self._read_gid in _groups(sock, gid):
+        if route.access is Access.READ and self._read_gid is not None and self._read_gid in groups_of(sock):
             return peer
         self._log("warning", f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
         raise WsgigroupsError(
@@ -84,15 +84,6 @@ class ControlServer:
             hint="run the command as the user who started the manager",
             exit_code=ExitCode.NOT_PERMITTED,
         )
-
-
-def _groups(sock: socket.socket, gid: int) -> set[int]:
-    """All groups of the peer at the time it connected (SO_PEERGROUPS, 59 on Linux, socket(7))."""
-    try:
-        raw = sock.getsockopt(socket.SOL_SOCKET, 59, 65536 * 4)
-    except OSError:
-        return {gid}
-    return {gid, *struct.unpack(f"{len(raw) // 4}I", raw)}
 
 
 def _once(request: web.Request) -> dict[str, str]:

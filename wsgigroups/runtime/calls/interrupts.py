@@ -23,16 +23,13 @@ from types import FrameType
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional
 
 from ..wsgi.files import FileWrapper
+from ..wsgi.interrupted import RequestTimeout
 
 _SOON_S = 0.0005  # the main thread is a few statements from the end of what it does
 _PACKAGE = __name__.rpartition(".")[0].rpartition(".")[0]  # the runtime
-_REQUEST_PATH = (_PACKAGE + ".serving", _PACKAGE + ".protocol")
+_REQUEST_PATH = tuple(_PACKAGE + room for room in (".front.", ".calls.", ".wsgi.", ".records.", ".protocol."))
 _PLAIN = (list, tuple, bytes, str, FileWrapper)  # what is not iterated in the application's code
 _NOTHING = object()
-
-
-class RequestTimeout(BaseException):
-    """The request has lasted for request-timeout. Not an Exception, so that `except Exception` does not keep it."""
 
 
 class _Door:
@@ -170,3 +167,8 @@ def _in_application(top: FrameType) -> bool:
             return False
         frame = frame.f_back
     return False
+
+
+def threads_compete() -> bool:
+    """Whether there is a GIL; Python 3.13 can be built without and can switch it on and off."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())

@@ -3,15 +3,15 @@
 Pure, and learned from what calls have taken: where calls of a method and path, parts with digits left out, mostly wait
 for 20 ms or more, for a database or another server, the next one is known to be *slow* before it begins. That is worth
 two things. The leader hands over before such a call and before no other, instead of finding out by the clock each time.
-And slow requests are kept out of the last request thread while most requests are brief ones: else a few pages that wait
+And slow requests are kept out of the last request thread while most requests are not slow: else a few pages that wait
 make all others wait as long, although they would take a millisecond of a thread.
 
 What counts is the time for which nobody in the process computed: a call that computes, or waits for an interpreter that
-others compute in, is not slow in this sense, see pace.Pace for those. A slow request waits for its lane no longer than
-HOLD_NS, so that none can wait for ever for another that waits for it.
+others compute in, is not slow in this sense. A slow request waits for its lane no longer than HOLD_NS, so that none can
+wait for ever for another that waits for it.
 
-`learn` is for whoever has ended a call, `forget` for the monitor. Counts are changed under the poller's lock; what is
-known is looked up and stored without: a lost update moves a verdict by a call.
+`learn` is for whoever has ended a call, `forget` for the monitor. Counts are changed under the lock of the connections;
+what is known is looked up and stored without: a lost update moves a verdict by a call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FORGOTTEN_BELOW_NS = 5_000_000
 _FORGOTTEN_AFTER_NS = 60_000_000_000
 _MOST_KNOWN = 256
 _KEY_CHARACTERS = 256
-_OTHERS = 64  # as far as it is counted how many requests more are brief than slow
+_OTHERS = 64  # as far as it is counted how many requests more are not slow than are
 _NO_DIGITS = dict.fromkeys(range(ord("0"), ord("9") + 1))
 
 
@@ -43,28 +43,28 @@ class _Average:
 class Lanes:
     """What is known of requests, and how many slow ones are being called."""
 
-    __slots__ = ("_others", "known", "slow_calls", "threads")
+    __slots__ = ("known", "others", "slow_calls", "threads")
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.known: Dict[str, _Average] = {}  # empty as long as nothing is slow: then there is nothing to ask
         self.slow_calls = 0
-        self._others = 0
+        self.others = 0
 
     def slow(self, head: Head) -> bool:
         """Whether a request that is to be called now is known to be slow."""
         average = self.known.get(head.lane_key or _key(head))
         slow = average is not None and average.waits_ns >= SLOW_NS
         if not slow:
-            if self._others < _OTHERS:
-                self._others += 1
-        elif self._others:
-            self._others -= 1
+            if self.others < _OTHERS:
+                self.others += 1
+        elif self.others:
+            self.others -= 1
         return slow
 
     def room(self) -> bool:
         """Whether one more slow call may begin."""
-        return self.slow_calls < self.threads - 1 or self.threads < SPARED_FROM or not self._others
+        return self.slow_calls < self.threads - 1 or self.threads < SPARED_FROM or not self.others
 
     def learn(self, head: Head, waited_ns: int, now_ns: int) -> None:
         """Take note of a call that has ended, and of how long nobody computed meanwhile."""

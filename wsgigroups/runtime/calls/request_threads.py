@@ -35,7 +35,6 @@ class RequestThread:
 
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""
-        # A known call begins when the one before has ended, which may be before its request was looked at.
         self.tally.queue_ns += max(0, start_ns - connection.arrived_ns)
         connection.arrived_ns = 0
 
@@ -48,14 +47,22 @@ class RequestThreads:
     """All of them, started one by one when they are needed. The caller of what changes them holds the poller's lock."""
 
     def __init__(
-        self, most: int, stack_size_bytes: int, work: Callable[[RequestThread], None], log: Callable[[str, str], None]
+        self,
+        most: int,
+        stack_size_bytes: int,
+        work: Callable[[RequestThread], None],
+        words: memoryview,
+        clock: Callable[[], int],
+        log: Callable[[str, str], None],
     ) -> None:
-        """stack_size_bytes: 0: the system's; work: what each runs, with itself; log: level and text."""
+        """stack_size_bytes: 0: the system's; work: what each runs, with itself; words: the board's."""
         self.most = most
         self.all: List[RequestThread] = []
         self.idle: List[RequestThread] = []  # last in, first out: few threads stay warm
         self._stack_size_bytes = stack_size_bytes
         self._work = work
+        self._words = words
+        self._clock = clock
         self._log = log
 
     def wake_one(self) -> bool:
@@ -86,36 +93,31 @@ class RequestThreads:
             if before is not None:
                 threading.stack_size(before)
 
-    def busy(self, words: memoryview) -> bool:
+    def busy(self) -> bool:
         """Whether one is in the application."""
-        return any(words[thread.busy_word] for thread in self.all)
+        return any(self._words[thread.busy_word] for thread in self.all)
 
-    def in_flight(self, words: memoryview, now_ns: int) -> List[str]:
+    def in_flight(self) -> List[str]:
         """Return method, target and age of the requests in the application, the oldest first.
 
         Read while the threads go on: a request that ends meanwhile may be there.
         """
-        found = []
-        for thread in list(self.all):
-            since_ns, asked = words[thread.busy_word], thread.asked()
-            if since_ns and asked:
-                found.append((since_ns, asked))
-        return [_for(asked, now_ns - since_ns) for since_ns, asked in sorted(found)]
+        found = sorted((self._words[thread.busy_word], thread.asked()) for thread in list(self.all))
+        now_ns = self._clock()
+        return [_for(asked, now_ns - since_ns) for since_ns, asked in found if since_ns and asked]
 
-    def request_of(
-        self, words: memoryview, number: int, since_ns: int, now_ns: int
-    ) -> Tuple[int, Callable[[], bool], str]:
+    def request_of(self, number: int, since_ns: int) -> Tuple[int, Callable[[], bool], str]:
         """Return the ident of a thread, 0 if it runs no request since then; whether it still does; what it is."""
 
         def still() -> bool:
-            return since_ns > 0 and bool(words[BUSY_WORD + number] == since_ns)
+            return since_ns > 0 and bool(self._words[BUSY_WORD + number] == since_ns)
 
         threads = list(self.all)
         if not 0 <= number < len(threads) or not still():
             return 0, still, ""
         thread = threads[number].thread
         ident = thread.ident if thread is not None else None
-        return ident or 0, still, _for(threads[number].asked(), now_ns - since_ns)
+        return ident or 0, still, _for(threads[number].asked(), self._clock() - since_ns)
 
     def wake_idle(self) -> None:
         """Wake those that are idle, so that they end."""

@@ -70,14 +70,7 @@ class Lifetime:
             signal.signal(number, _only_wake)
         server.start()
         self._board.words[WORD["state"]] = STATE["ready"]
-        self._reporter.send(
-            messages.Ready(
-                self._spec.life,
-                os.getpid(),
-                "%d.%d.%d" % sys.version_info[:3],
-                str(getattr(server, "protocol_name", "")),
-            )
-        )
+        self._reporter.send(messages.Ready(self._spec.life, os.getpid(), "%d.%d.%d" % sys.version_info[:3]))
 
     def serve(self) -> int:
         """Wait and obey until it is time to go; returns the exit code."""

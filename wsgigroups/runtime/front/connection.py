@@ -9,19 +9,37 @@ the connection back.
 from __future__ import annotations
 
 import socket
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.heads import Head, Memory
+from ..protocol.heads import Head
 from ..protocol.names import Keys
 from ..protocol.scanner import Scanner
 from .output import Output
 
-# What a connection is doing, seen from the poller. POSTED: as IDLE, but its last answer is in the outbox still.
+# What a connection is doing, seen from the poller. POSTED: its answer is in the outbox.
 IDLE, POSTED, HEAD, BODY, QUEUED, RUNNING, FLUSHING, LINGERING, CLOSED = range(9)
+_NAMES = ("idle", "posted", "head", "body", "queued", "running", "flushing", "lingering", "closed")
+
+# From each state, the states that may come next.
+TABLE: Tuple[Tuple[int, ...], ...] = (
+    (RUNNING, HEAD, BODY, LINGERING, CLOSED),  # idle: a request comes, whole or in part, or is refused
+    (IDLE, FLUSHING, CLOSED),  # posted: sent, in part
+    (RUNNING, BODY, LINGERING, CLOSED),  # head
+    (RUNNING, LINGERING, CLOSED),  # body
+    (RUNNING, LINGERING, CLOSED),  # queued: called, or refused because it has waited too long
+    (POSTED, IDLE, QUEUED, FLUSHING, LINGERING, CLOSED),  # running, or about to: whoever owns it decides
+    (IDLE, LINGERING, CLOSED),  # flushing: the rest of its answer has left
+    (CLOSED,),  # lingering
+    (),  # closed
+)
 
 
 RECEIVE_BYTES = 16384  # a head and a short body in one call; longer bodies have a larger buffer of their own
+
+
+class ImpossibleMoveError(Exception):
+    """An error of ours: the connection is not in a state that the other one may follow."""
 
 
 class Connection:
@@ -38,7 +56,6 @@ class Connection:
         "deadline_ns",
         "decoder",
         "empty_lines",
-        "expected",
         "fd",
         "gone",
         "head",
@@ -46,7 +63,6 @@ class Connection:
         "is_uwsgi",
         "keep",
         "keys",
-        "memory",
         "more",
         "offered_ns",
         "output",
@@ -78,7 +94,6 @@ class Connection:
         self.owned = False
         self.signalled = 0  # events that arrived while a request thread owned it
         self.data = b""  # received, not yet parsed
-        self.expected = RECEIVE_BYTES  # asked for when it becomes readable; as many may mean that there is more
         self.more = False  # the last read may not have emptied the socket (it is watched edge-triggered)
         self.gone = False  # the peer has closed its sending side
         self.scanner: Optional[Scanner] = None  # of an unfinished head
@@ -98,4 +113,9 @@ class Connection:
         self.keep = False  # another request may follow the answer being sent
         self.answer = b""  # whole, for the leader to send together with others
         self.begun = False  # whether there has been a whole head
-        self.memory = Memory()
+
+    def to(self, state: int) -> None:
+        """Enter another state; nothing else changes it. Raises ImpossibleMoveError."""
+        if state not in TABLE[self.state]:
+            raise ImpossibleMoveError("a connection that is %s cannot be %s" % (_NAMES[self.state], _NAMES[state]))
+        self.state = state

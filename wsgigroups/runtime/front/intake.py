@@ -9,25 +9,26 @@ from __future__ import annotations
 
 from ..protocol import heads, limits, uwsgi
 from ..protocol.chunked import ChunkedDecoder
-from ..protocol.engines import Engine
 from ..protocol.errors import ProtocolError
-from ..protocol.openings import Openings
+from ..protocol.limits import Limits
 from ..protocol.scanner import Scanner
-from .connection import BODY, RECEIVE_BYTES, RUNNING, Connection
-
-# A client whose head is short is read from with a buffer that Python's own allocator serves (pymalloc: 512 bytes, 33 of
-# them the object's): a larger one is asked of malloc and given back for each request. A head may become a little longer
-# without a second read.
-_SHORT_BYTES = 479
-_SHORT_HEAD = _SHORT_BYTES - 31
+from ..wire.spec import Serving
+from .connection import BODY, RUNNING, Connection
 
 
 class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._openings = Openings(), Openings()  # of strangers and of trusted peers, whose fields mean more
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._body_limit = 0  # bytes of a body of either coding; 0: none
+        self._streams = False  # chunked bodies are the request thread's from their first byte on
+
+    def tune(self, settings: Serving) -> None:
+        """Take over settings, for what has yet to come."""
+        self._limits = _limits(settings)
+        self._body_limit = settings.limit_request_body
+        self._streams = settings.chunked_bodies == "stream"
 
     def advance(self, connection: Connection) -> bool:
         """Tell whether the next request is complete now. Raises ProtocolError."""
@@ -45,7 +46,7 @@ class Intake:
                     return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                connection.scanner = Scanner()
+                connection.scanner = Scanner(self._limits)
         if connection.scanner is not None:
             end = connection.scanner.feed(data)
             if not end:
@@ -53,23 +54,12 @@ class Intake:
             connection.scanner = None
         if end == len(data):
             connection.data = b""
-            if connection.begun:
-                head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
-            else:
-                head = self._open(connection, data)
         else:
             connection.data = data[end:]
-            head = heads.parse(data[:end], connection.base, connection.keys, self._engine, connection.memory)
-        return self._begin(connection, head)
-
-    def _open(self, connection: Connection, data: bytes) -> heads.Head:
-        """Parse the first head of a connection, unless other connections began with the same bytes."""
-        openings = self._openings[connection.trusted]
-        head = openings.find(data, connection.base)
-        if head is None:
-            head = heads.parse(data, connection.base, connection.keys, self._engine, connection.memory)
-            openings.learn(data, connection.base, head)
-        return head
+            data = data[:end]
+        connection.begun = True
+        connection.empty_lines = 0
+        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self._limits))
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:
@@ -77,7 +67,6 @@ class Intake:
         while data.startswith(b"\r\n"):
             data = data[2:]
             connection.empty_lines += 1
-            connection.memory.bytes = b""  # the short way, in `Poller._hear`, counts no lines
             if connection.empty_lines > limits.EMPTY_LINES:
                 raise ProtocolError(400, "there are empty lines instead of a request line")
         connection.data = data
@@ -90,42 +79,42 @@ class Intake:
             return False
         connection.is_uwsgi = True
         connection.data = data[size:]
-        return self._begin(connection, uwsgi.parse(data[:size], connection.base, connection.trusted))
+        connection.begun = True
+        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self._limits)
+        return self._begin(connection, head)
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
         connection.head = head
-        connection.begun = True
         connection.decoder = None
-        connection.empty_lines = 0
         if not head.length and not head.chunked:
             connection.body = b""
-            connection.state = RUNNING
-            connection.expected = _SHORT_BYTES if 0 < len(connection.memory.bytes) <= _SHORT_HEAD else RECEIVE_BYTES
+            connection.to(RUNNING)
             return True
-        connection.expected = RECEIVE_BYTES
+        if 0 < self._body_limit < head.length:
+            raise self._too_long()
         connection.received_bytes = connection.since_ns = 0
         connection.body = b""
         if head.chunked:
             connection.decoder = ChunkedDecoder()
-        connection.state = BODY
+        connection.to(BODY)
         return self._body(connection)
 
-    @staticmethod
-    def _body(connection: Connection) -> bool:
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(413, "the body is longer than %d bytes (limit-request-body)" % self._body_limit)
+
+    def _body(self, connection: Connection) -> bool:
         head, decoder, data = connection.head, connection.decoder, connection.data
         assert head is not None
         if decoder is not None:
             connection.received_bytes += len(data)
             connection.data = b""
             connection.body += decoder.feed(data)
-            short = len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects
+            if 0 < self._body_limit < len(connection.body):
+                raise self._too_long()
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-                if short:  # as a buffering gateway would pass it on; not decided by whether it came in one packet
-                    head.environ["CONTENT_LENGTH"] = str(len(connection.body))
-                    del head.environ["HTTP_TRANSFER_ENCODING"]
-            elif short:
+            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self._streams:
                 return False
         elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
             connection.received_bytes = len(data)
@@ -133,5 +122,10 @@ class Intake:
         else:
             connection.body = data[: head.length]
             connection.data = data[head.length :]
-        connection.state = RUNNING
+        connection.to(RUNNING)
         return True
+
+
+def _limits(settings: Serving) -> Limits:
+    """Return the limits of heads."""
+    return Limits(settings.limit_request_line, settings.limit_request_field_size, settings.limit_request_fields)

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import errno
 import select
-import socket
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from ..protocol.forwarding import Trust
-from ..protocol.names import TRUSTED, UNTRUSTED
-from ..wire.pulse import Pulse
 from .connection import Connection
+from .listener import Listener
 from .siblings import Siblings
 
 PROBE_S = 0.025  # how often a process without a free thread looks whether connections wait
@@ -32,44 +30,6 @@ _MOST = 64  # taken in at once, when nobody gets on
 _FEW = 4  # taken in at once, when nobody is free
 LEAVE_NS = 2_000_000  # for so long a connection is left to siblings
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-
-
-class Listener:
-    """One listening socket and what its connections have in common."""
-
-    def __init__(self, sock: socket.socket, base: Dict[str, Any], pulse: Optional[Pulse] = None) -> None:
-        self.sock = sock
-        self.pulse = pulse  # shared with all who accept here; None: nobody else does
-        self.fd = sock.fileno()
-        # What socket.accept does with it, but for the enumerations that it makes of numbers, for each connection anew.
-        self._accept: Callable[[], Tuple[int, Any]] = sock._accept  # type: ignore[attr-defined]
-        self._family = int(sock.family)
-        self.unix = sock.family == socket.AF_UNIX
-        self.base = dict(base)
-        self._wildcard = False
-        if self.unix:
-            # No port and no name: what the Host field says is completed by the caller.
-            self.base.update(SERVER_NAME="localhost", SERVER_PORT="80", REMOTE_ADDR="", REMOTE_PORT="")
-        else:
-            address = sock.getsockname()
-            self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
-            self.base.update(SERVER_NAME=address[0], SERVER_PORT=str(address[1]))
-
-    def accept(self, trust: Trust) -> Connection:
-        """Take one connection. Raises BlockingIOError when there is none, OSError."""
-        fd, address = self._accept()
-        sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fd)
-        if sock.gettimeout() is not None:  # the application has called socket.setdefaulttimeout
-            sock.setblocking(False)
-        base = self.base.copy()
-        if self.unix:
-            return Connection(sock, base, TRUSTED if trust.unix else UNTRUSTED, "unix peer", True)
-        base["REMOTE_ADDR"] = host = address[0]
-        base["REMOTE_PORT"] = str(address[1])
-        if self._wildcard:
-            base["SERVER_NAME"] = sock.getsockname()[0]
-        trusted = trust.covers(host) if trust else False
-        return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)
 
 
 class Listening:
@@ -101,7 +61,7 @@ class Listening:
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
         self._taken = 0  # connections since the start
         self._looks = 0  # in a row that saw connections wait
-        self._first_look_ns = self._looked_ns = 0  # when `probe` looked: the first of those, and last
+        self._first_look_ns = self.looked_ns = 0  # when `probe` looked: the first of those, and last
         self._ended = 0  # how many calls had ended by then
         self._waiting = select.poll()
         for fd in self._by_fd:
@@ -174,8 +134,8 @@ class Listening:
         ended: how many calls have ended here, since whenever.
         """
         now_ns = self._clock()
-        lately = ended - self._ended if now_ns - self._looked_ns <= _LATELY_NS else 0
-        self._looked_ns, self._ended = now_ns, ended
+        lately = ended - self._ended if now_ns - self.looked_ns <= _LATELY_NS else 0
+        self.looked_ns, self._ended = now_ns, ended
         if lately > 0:
             self.siblings.moved()
         waiting = [fd for fd, _events in self._waiting.poll(0)]
@@ -229,6 +189,8 @@ class Listening:
             try:
                 found.append(listener.accept(trust))
             except BlockingIOError:
+                if listener.is_shut():
+                    self._lose(listener)
                 break
             except OSError as error:
                 if error.errno in _EXHAUSTED:

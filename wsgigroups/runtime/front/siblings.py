@@ -1,9 +1,8 @@
 """What the processes that share listening sockets tell each other on the pulses, and what this one makes of it.
 
-Used by the leader; `tell` also by the monitor. No system call is made here but for the time, and by Standby. A process
-says how many connections it has, or that no thread is free, and how many requests wait for one. The word is about a
-moment: whoever acts on it leaves or sends away a few connections, and looks again. Every LOOK_NS it reports what it has
-done.
+Used by the leader; `tell` also by the monitor. No system call is made here but for the time. A process says how many
+connections it has, or that no thread is free, and how many requests wait for one. The word is about a moment: whoever
+acts on it leaves or sends away a few connections, and looks again.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Sequence
 
-from ..wire.pulse import FULL, GONE, NO_LANE, STANDING_BY, Pulse, Report
-from .standby import LOOK_NS, Standby
+from ..wire.pulse import FULL, GONE, NO_LANE, Pulse
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
 _UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
+_LOOK_NS = 50_000_000  # from one look in vain, whether clients should connect anew, to the next
+SETTLE_NS = 400_000_000  # … after some have been told to: those must first have come up elsewhere
 _MOVES_NS = 200_000_000  # calls have ended within this time: the process gets on
 _PEAK_NS = 20_000_000  # calls that began together end together: how long a queue is shows over a while
 _TURNOVER_NS = 50_000_000  # if most connections taken within it have gone, clients connect anew for each request
@@ -39,16 +39,13 @@ class Siblings:
         self._slot = slot
         self._clock = clock
         self._cpu = cpu
-        self.reporting = bool(self._pulses)  # whether `look` is to be called
-        self.next_look_ns = 0  # … and when
-        self._looked = (0, 0, 0)  # when it was, processor time, and calls by then
-        self._busy = False
+        self._used = (0, 0)  # when it was looked at whether clients should connect anew, and processor time by then
+        self._pause_ns = 0  # until the next look
         self.queued = 0
         self._peaks = (0, 0, 0)  # since when the last one counts, it, and the one before
         self._moved_ns = -_MOVES_NS  # when calls were seen to end while no thread was free
         self._turnover = (0, 0, 0)  # when it was looked at, and how many had been taken and had gone by then
         self._fleeting = False
-        self.standby = Standby()
 
     def tell(self, connections: int, full: bool, no_lane: bool, leaving: bool) -> None:
         """Say how this process is: how many connections it has, whether threads are free, whether it ends."""
@@ -60,32 +57,9 @@ class Siblings:
         elif full:
             said = min(FULL + self.queued, GONE - 1)
         else:
-            said = NO_LANE if no_lane else STANDING_BY if self.standby.active else min(connections, STANDING_BY - 1)
+            said = NO_LANE if no_lane else min(connections, NO_LANE - 1)
         for pulse in self._pulses:
             pulse.tell(self._slot, said, now_ns)
-
-    def look(self, now_ns: int, calls: int, brief: bool) -> None:
-        """Report what has been done here, and weigh what all have: whether to stand by.
-
-        calls: since whenever; brief: whether they are short now.
-        """
-        self.next_look_ns = now_ns + LOOK_NS
-        then_ns, cpu_then_ns, calls_then = self._looked
-        cpu_ns = self._cpu()
-        self._looked = now_ns, cpu_ns, calls
-        elapsed_ns = now_ns - then_ns
-        own = Report(brief, (cpu_ns - cpu_then_ns) / elapsed_ns, 1e9 * (calls - calls_then) / elapsed_ns)
-        self._busy = own.cores >= _BUSY
-        enough = self.reporting
-        cores = calls_all = 0.0
-        for pulse in self._pulses:
-            pulse.report(self._slot, own, now_ns)
-            reports = pulse.reports(now_ns)
-            elders = pulse.elders(self._slot, now_ns)
-            enough = enough and any(reports[slot].brief for slot in elders if slot in reports)
-            cores = sum(report.cores for report in reports.values())
-            calls_all = sum(report.calls for report in reports.values())
-        self.standby.look(now_ns, enough and (brief or self.standby.active), cores, calls_all)
 
     def count(self, queued: int) -> int:
         """Take note of how many requests wait here now; return the most of late."""
@@ -109,18 +83,10 @@ class Siblings:
 
     def alone(self) -> bool:
         """Whether nobody else accepts here: a group of several processes may have but one at the moment."""
-        return self._everywhere(Pulse.alone)
-
-    def serve_alone(self) -> bool:
-        """Whether nobody else accepts here, or only what nobody else does."""
-        return self._everywhere(Pulse.serves_alone)
-
-    def _everywhere(self, fact: Callable[[Pulse, int, int], bool]) -> bool:
-        """Whether it is so on all listeners; where nobody tells, somebody may be there."""
         if not self._present:
             return True
         now_ns = self._clock()
-        return bool(self._pulses) and all(fact(pulse, self._slot, now_ns) for pulse in self._pulses)
+        return bool(self._pulses) and all(pulse.alone(self._slot, now_ns) for pulse in self._pulses)
 
     def have_lane(self) -> bool:
         """Whether one has a thread for a request that waits long."""
@@ -134,16 +100,13 @@ class Siblings:
         """Whether one should rather have the next connection: it has fewer by AHEAD or more, or a lane.
 
         connections: those here now; taken: since the start. If connections end with their first answer, who has how
-        many says nothing. An elder one has it while this one stands by.
+        many says nothing.
         """
         now_ns = self._clock()
         fewest = pulse.fewest(self._slot, now_ns)
         if no_lane and fewest < NO_LANE:
             return True
-        fleeting = self._clients_leave(now_ns, connections, taken)
-        if self.standby.active:
-            return bool(pulse.elders(self._slot, now_ns))
-        return not fleeting and connections >= fewest + AHEAD
+        return not self._clients_leave(now_ns, connections, taken) and connections >= fewest + AHEAD
 
     def _clients_leave(self, now_ns: int, connections: int, taken: int) -> bool:
         since_ns, taken_then, gone_then = self._turnover
@@ -154,17 +117,21 @@ class Siblings:
             self._turnover = now_ns, taken, taken - connections
         return self._fleeting
 
+    def may_send(self, now_ns: int) -> bool:
+        """Whether it is time to ask for the `surplus` again."""
+        return bool(self._pulses) and now_ns - self._used[0] >= self._pause_ns
+
     def surplus(self, connections: int, waiting: int, full: bool) -> int:
         """How many clients should connect anew, so that a sibling may have them.
 
         waiting: requests, for a thread. While a sibling has one free: half of the connections that are more than its,
         if requests wait here or a core is all that this process can use. When nobody has, and nobody is here either:
-        half of the requests that wait here more than there, if the difference is not but a wave. All, while an elder
-        one serves.
+        half of the requests that wait here more than there, if the difference is not but a wave.
         """
-        if self.standby.active:
-            return connections
-        if not (waiting or self._busy):
+        then_ns, cpu_then_ns = self._used
+        self._used = now_ns, cpu_ns = self._clock(), self._cpu()
+        self._pause_ns = _LOOK_NS
+        if not waiting and cpu_ns - cpu_then_ns < _BUSY * (now_ns - then_ns):
             return 0
         fewest = min(self._fewest(), default=GONE)
         if fewest < FULL:
@@ -172,7 +139,9 @@ class Siblings:
             surplus = more // 2 if more >= _UNEVEN else 0
         else:
             more = self.queued - (fewest - FULL)
-            surplus = more // 2 if full and 8 * more >= self.queued else 0
+            surplus = more // 2 if full and more > 0 and 8 * more >= self.queued else 0
+        if surplus:
+            self._pause_ns = SETTLE_NS
         return min(surplus, waiting) if waiting else surplus
 
     def _fewest(self) -> List[int]:

@@ -106,3 +106,14 @@ def queue_start_s(environ: Dict[str, Any]) -> Optional[float]:
     while value > 1e11:  # year 5138 in seconds: it is milli- or microseconds
         value /= 1000.0
     return value
+
+
+def name_server(environ: Dict[str, Any]) -> None:
+    """A UNIX socket has no name and port: take those that the client asked for."""
+    host = environ.get("HTTP_HOST", "")
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdecimal():
+        name, port = host.rstrip(":"), "443" if environ.get("wsgi.url_scheme") == "https" else "80"
+    if name and environ["SERVER_NAME"] == "localhost":
+        environ["SERVER_NAME"] = name
+        environ["SERVER_PORT"] = port

@@ -12,9 +12,10 @@ from typing import Dict
 
 from .errors import ProtocolError
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
-_PLAIN = re.compile(rb"[A-Za-z0-9-]+")
-_REMEMBERED = 512  # names kept in a table; what a client invents beyond is computed each time
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+_PLAIN = re.compile(r"[A-Za-z0-9-]+")
+_REMEMBERED = 512  # names kept in a table; a full one is emptied
+_LONGEST = 64  # characters of a name that is kept
 
 # What gateways say about the client, the original request or an authenticated user.
 FORWARDING = frozenset(
@@ -50,33 +51,46 @@ _NEVER = frozenset(("HTTP_PROXY",))
 _UNPREFIXED = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": "CONTENT_LENGTH"}
 
 
+def is_token(name: str) -> bool:
+    """Tell whether this may be the name of a field (RFC 9110 section 5.1)."""
+    return _TOKEN.fullmatch(name) is not None
+
+
 def is_forwarding(key: str) -> bool:
     """Tell whether only a trusted proxy may set this key of the environ."""
     return key in FORWARDING or key.startswith(_FORWARDING_PREFIXES) or key == "HTTP_X_FORWARDED"
 
 
-class Keys(Dict[bytes, str]):
-    """Name of a field, as sent → key of the environ, "" for a field that is dropped. Raises ProtocolError(400).
+class Keys:
+    """Name of a field → key of the environ.
 
-    Filled as names come. Two threads may compute the same entry; they store the same value.
+    `table` is filled as names come. Two threads may compute the same entry; they store the same value.
     """
 
-    def __init__(self, trusted: bool) -> None:
-        super().__init__()
-        self.trusted = trusted
+    __slots__ = ("table", "trusted")
 
-    def __missing__(self, name: bytes) -> str:
-        if _TOKEN.fullmatch(name) is None:
+    def __init__(self, trusted: bool) -> None:
+        self.trusted = trusted
+        self.table: Dict[str, str] = {}  # as sent → key, "" for a field that is dropped
+
+    def of(self, name: str) -> str:
+        """Return the key, "" for a field that is dropped. Raises ProtocolError(400)."""
+        key = self.table.get(name)
+        if key is not None:
+            return key
+        if not is_token(name):
             raise ProtocolError(400, "a field name is no token")
         key = self._key(name)
-        if len(self) < _REMEMBERED and len(name) <= 64:
-            self[name] = key
+        if len(name) <= _LONGEST:
+            if len(self.table) >= _REMEMBERED:
+                self.table.clear()
+            self.table[name] = key
         return key
 
-    def _key(self, name: bytes) -> str:
+    def _key(self, name: str) -> str:
         if _PLAIN.fullmatch(name) is None:
             return ""
-        key = "HTTP_" + name.decode("ascii").upper().replace("-", "_")
+        key = "HTTP_" + name.upper().replace("-", "_")
         if key in _NEVER or (not self.trusted and is_forwarding(key)):
             return ""
         return _UNPREFIXED.get(key, key)

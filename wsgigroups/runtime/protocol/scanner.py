@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Union
 
-from . import limits
 from .errors import ProtocolError
+from .limits import Limits
 
 CONTROLS = bytes([*range(9), *range(10, 32), 127])  # all but HTAB; CR and LF only count as parts of CRLF
 _CONTROL = re.compile(b"[" + re.escape(CONTROLS) + b"]")
@@ -19,9 +19,10 @@ _CONTROL = re.compile(b"[" + re.escape(CONTROLS) + b"]")
 class Scanner:
     """Feed it the same growing buffer; it remembers how far it has looked."""
 
-    __slots__ = ("_line", "_lines", "_seen")
+    __slots__ = ("_limits", "_line", "_lines", "_seen")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._line = 0  # where the current line begins
         self._lines = 0  # complete lines before it
         self._seen = 0  # no control character before this offset
@@ -44,18 +45,18 @@ class Scanner:
 
     def _check(self, data: Union[bytes, bytearray], stop: int, end: int) -> None:
         """Raise for the violation of the line [_line, stop) that comes first in the stream."""
-        found = []
+        limits, found = self._limits, []
         control = _CONTROL.search(data, max(self._line, self._seen), stop)
         if control is not None:
             found.append((control.start(), 400, "a line has a control character or a CR or LF on its own"))
-        limit = limits.FIELD_BYTES if self._lines else limits.REQUEST_LINE_BYTES
+        limit = limits.field_bytes if self._lines else limits.request_line_bytes
         if stop - self._line > limit:
             status, what = (431, "a header field") if self._lines else (414, "the request line")
             found.append((self._line + limit, status, "%s is longer than %d bytes" % (what, limit)))
-        if self._lines > limits.FIELDS and stop > self._line:
-            found.append((self._line, 431, "there are more than %d header fields" % limits.FIELDS))
-        if stop > limits.HEAD_BYTES or end + 2 > limits.HEAD_BYTES:
-            found.append((limits.HEAD_BYTES, 431, "the head is longer than %d bytes" % limits.HEAD_BYTES))
+        if self._lines > limits.fields and stop > self._line:
+            found.append((self._line, 431, "there are more than %d header fields" % limits.fields))
+        if stop > limits.head_bytes or end + 2 > limits.head_bytes:
+            found.append((limits.head_bytes, 431, "the head is longer than %d bytes" % limits.head_bytes))
         if found:
             _position, status, reason = min(found)
             raise ProtocolError(status, reason)

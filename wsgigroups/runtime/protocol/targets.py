@@ -24,8 +24,8 @@ def decode_path(path: str) -> str:
 def split_target(method: str, target: str) -> Tuple[str, str, str]:
     """Return path (still encoded), query and authority ("" in origin form). Raises ProtocolError.
 
-    CONNECT and `OPTIONS *` have no path that an application could be asked for (PEP 3333 wants PATH_INFO to begin with
-    a slash): the server answers them itself, with 501 and 200.
+    The path of `OPTIONS *` is "*": it asks the server, not an application. CONNECT has none either that one could be
+    asked for (PEP 3333 wants PATH_INFO to begin with a slash), and is refused.
     """
     if "#" in target:
         raise ProtocolError(400, "the request target has a fragment")
@@ -34,7 +34,7 @@ def split_target(method: str, target: str) -> Tuple[str, str, str]:
         if method == "CONNECT":
             raise ProtocolError(501, "CONNECT is not supported")
         if target == "*" and method == "OPTIONS":
-            raise ProtocolError(200, "OPTIONS * asks the server, not an application")
+            return target, "", ""
         match = _ABSOLUTE.fullmatch(target)
         if match is None:
             raise ProtocolError(400, "the request target has none of the forms of RFC 9112")

@@ -10,21 +10,23 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Tuple
 
-from . import heads, limits
+from . import heads
 from .errors import ProtocolError
+from .framing import frame, join
+from .limits import Limits
 from .names import is_forwarding
 from .targets import decode_path, split_target
 
 FIRST_BYTE = 0  # of a packet with modifier 0; no HTTP request begins with it
 HEADER_BYTES = 4
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_METHOD = re.compile(heads.METHOD)
 _TARGET = re.compile(r"[!-~]+")
 _PROTOCOL = re.compile(r"HTTP/[0-9](?:\.[0-9])?")
 _VALUE = re.compile("[\t -~\x80-\xff]*")
 _BODY = frozenset(("CONTENT_LENGTH", "CONTENT_TYPE"))
 _DECODED = frozenset(("PATH_INFO", "SCRIPT_NAME"))  # may hold any character, as what HTTP encodes with % may
-_SPOKEN = frozenset(("HTTP/1.0", "HTTP/1.1"))
+_LATER = re.compile(r"HTTP/1\.[1-9]")  # served as HTTP/1.1 (RFC 9110 section 2.5)
 # Taken from a trusted gateway only: who asked, how they were authenticated, what name was asked.
 _GATEWAY = frozenset(
     (
@@ -83,11 +85,11 @@ def variables(packet: bytes) -> List[Tuple[str, str]]:
     return found
 
 
-def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
+def parse(packet: bytes, base: Dict[str, Any], trusted: bool, limits: Limits) -> heads.Head:
     """Turn a whole packet into a Head. Raises ProtocolError. base: as for `heads.parse`."""
-    given = _given(packet)
+    given = _given(packet, limits)
     environ = base.copy()
-    head, authority = _request(given, environ, trusted)
+    head, authority = _request(given, environ, trusted, limits)
     for name, value in given.items():
         if _NAME.fullmatch(name) is not None and _wanted(name, trusted):
             environ[name] = value
@@ -102,7 +104,9 @@ def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
     environ.pop("HTTP_TRANSFER_ENCODING", None)  # undone by the gateway: what follows is CONTENT_LENGTH bytes
     # A stranger is held to what HTTP/1.1 asks for; a gateway may have had a request without Host.
     head.is_http_1_1 = environ["SERVER_PROTOCOL"] != "HTTP/1.0" and not (trusted and "HTTP_HOST" not in environ)
-    heads.frame(head, authority)
+    frame(head, authority)
+    if head.target == "*":
+        raise ProtocolError(200, "OPTIONS * asks the server, not an application")
     head.keep_alive = False
     head.expects = False  # the gateway has the body or waits for nothing
     # Our own gateway understands chunks, so that it can tell an answer that was cut short (nginx does not).
@@ -111,23 +115,30 @@ def parse(packet: bytes, base: Dict[str, Any], trusted: bool) -> heads.Head:
     return head
 
 
-def _given(packet: bytes) -> Dict[str, str]:
-    """Return the variables, within the limits that lines of HTTP have. Raises ProtocolError."""
+def _given(packet: bytes, limits: Limits) -> Dict[str, str]:
+    """Return the variables, within the limits that lines of HTTP have. Raises ProtocolError.
+
+    A field that comes twice is joined as over HTTP; nginx passes each line on as a variable of its own.
+    """
     given: Dict[str, str] = {}
     fields = 0
     for name, value in variables(packet):
-        if name in given:
-            raise ProtocolError(400, "a variable of the uwsgi packet came twice")
         if name not in _DECODED and _VALUE.fullmatch(value) is None:
             raise ProtocolError(400, "a variable of the uwsgi packet has a control character")
-        given[name] = value
-        if name.startswith("HTTP_") or (value and name in _BODY):
+        is_field = name.startswith("HTTP_")
+        if name in given:
+            if not is_field:
+                raise ProtocolError(400, "a variable of the uwsgi packet came twice")
+            given[name] = join(name, given[name], value)
+        else:
+            given[name] = value
+        if is_field or (value and name in _BODY):
             fields += 1
             line_bytes = len(name) + len(": ") + len(value) - (0 if name in _BODY else len("HTTP_"))
-            if line_bytes > limits.FIELD_BYTES:
-                raise ProtocolError(431, "a header field is longer than %d bytes" % limits.FIELD_BYTES)
-    if fields > limits.FIELDS:
-        raise ProtocolError(431, "there are more than %d header fields" % limits.FIELDS)
+            if line_bytes > limits.field_bytes:
+                raise ProtocolError(431, "a header field is longer than %d bytes" % limits.field_bytes)
+    if fields > limits.fields:
+        raise ProtocolError(431, "there are more than %d header fields" % limits.fields)
     return given
 
 
@@ -139,29 +150,31 @@ def _wanted(name: str, trusted: bool) -> bool:
     return trusted and (name in _GATEWAY or name.startswith(_GATEWAY_PREFIXES))
 
 
-def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool) -> Tuple[heads.Head, str]:
+def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limits: Limits) -> Tuple[heads.Head, str]:
     """The part of the environ that HTTP has in its request line, and the target's authority. Raises ProtocolError."""
     method, target = given.get("REQUEST_METHOD", ""), given.get("REQUEST_URI", "")
     protocol = given.get("SERVER_PROTOCOL", "HTTP/1.1")
-    if len(method) + len(target) + len(protocol) + 2 > limits.REQUEST_LINE_BYTES:
-        raise ProtocolError(414, "the request line is longer than %d bytes" % limits.REQUEST_LINE_BYTES)
+    if len(method) + len(target) + len(protocol) + 2 > limits.request_line_bytes:
+        raise ProtocolError(414, "the request line is longer than %d bytes" % limits.request_line_bytes)
     if _METHOD.fullmatch(method) is None:
         raise ProtocolError(400, "REQUEST_METHOD is no token")
     if _TARGET.fullmatch(target) is None:
         raise ProtocolError(400, "REQUEST_URI is missing or malformed")
     if _PROTOCOL.fullmatch(protocol) is None:
         raise ProtocolError(400, "SERVER_PROTOCOL is malformed")
-    if protocol not in _SPOKEN and not trusted:  # a gateway may have spoken HTTP/2 with the client
-        raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
-    if method.encode("ascii") not in heads.METHODS:
-        raise ProtocolError(501, "the method is unknown")
+    if _LATER.fullmatch(protocol) is not None:
+        protocol = "HTTP/1.1"
+    elif protocol != "HTTP/1.0" and not trusted:  # a gateway may have spoken HTTP/2 with the client
+        raise ProtocolError(505, "only HTTP/1 is spoken here")
+    if method == "PRI":
+        raise ProtocolError(501, "PRI begins a connection of HTTP/2, and is no method")
     path, query, authority = split_target(method, target)
     environ["REQUEST_METHOD"] = method
     environ["REQUEST_URI"] = target
     environ["QUERY_STRING"] = query
     environ["PATH_INFO"] = decode_path(path)
     environ["SERVER_PROTOCOL"] = protocol
-    if trusted:  # it may have taken a mount's prefix away, or rewritten what was asked
+    if trusted and path != "*":  # it may have taken a mount's prefix away, or rewritten what was asked
         environ["QUERY_STRING"] = given.get("QUERY_STRING", query)
         environ["PATH_INFO"] = given.get("PATH_INFO", environ["PATH_INFO"])
         if not environ["PATH_INFO"] and not given.get("SCRIPT_NAME"):

@@ -19,7 +19,7 @@ class Options:
 
     listen_fd: int  # bound and listening UNIX stream socket
     key: str  # names the spawner in the run directory, its title and its log lines
-    library_directories: Tuple[str, ...] = ()  # where httptools, h11 and setproctitle may be found
+    library_directories: Tuple[str, ...] = ()  # where setproctitle may be found
     ready_fd: int = -1  # gets "ready\n" and is closed; -1: nobody waits
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons; 0: what the spawner was started with
 

@@ -11,6 +11,7 @@ import sys
 from typing import Sequence
 
 from ..log import Log
+from . import libraries
 
 # Modules nearly every application imports anyway, and those of `site`: what costs little here is shared there.
 STANDARD = (
@@ -30,8 +31,6 @@ STANDARD = (
 
 def preload(library_directories: Sequence[str], log: Log) -> None:
     """Import all of it; what an interpreter was built without is said and left out."""
-    from ..protocol import libraries
-
     libraries.preload(library_directories)
     for name in STANDARD:
         try:

@@ -196,7 +196,6 @@ class Ready(Message):
     life: int
     pid: int
     python: str = ""
-    protocol: str = ""  # "httptools" or "h11"
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 Made by the manager with the socket and passed with it. Used by the leader of each process. Word 0 is when somebody with
 a free request thread took a connection: a process that has none tells by it whether its siblings still serve what
 waits. A word for each slot holds how many connections its process has, or how many requests wait in it when no thread
-is free, and when it said so; a second one what it has done of late: see front/siblings.py for what others do about
-it. CLOCK_MONOTONIC; 8-byte stores, the last one wins, which is all that is asked of them. Only processes of one group
-share a page, so a tenant can mislead nobody but itself; the seals keep its size.
+is free, and when it said so: see front/siblings.py for what others do about it. CLOCK_MONOTONIC; 8-byte stores, the
+last one wins, which is all that is asked of them. Only processes of one group share a page, so a tenant can mislead
+nobody but itself; the seals keep its size.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-from typing import Dict, List, NamedTuple
+from typing import List
 
 from .board import create_sealed
 
@@ -21,24 +21,9 @@ LINES = 64  # slots beyond share one: two processes then pass for one
 _TOP = 1 + LINES  # the word of the last line that has been written: there are mostly but a few, and they are read often
 _MASK = (1 << 24) - 1
 NO_LANE = 1 << 22  # instead of a count: takes connections, but has no thread for a request that waits long
-STANDING_BY = NO_LANE - 1  # … takes those that nobody else does
 FULL = NO_LANE + 1  # … takes none now; so many more than this: so many requests wait for its threads
 GONE = _MASK  # … takes none, and its calls do not end, or it leaves
 _FRESH_S = 2  # an older word is of a process that has gone, or hangs: it beats once a second
-_REPORTS = _TOP + 1  # the word of the first report
-_TICK_NS = 100_000_000
-_TICKS = (1 << 31) - 1  # they start anew after seven years
-_FRESH_TICKS = 3  # an older report is of a process that has had nothing to do
-_MOST_MILLICORES = (1 << 12) - 1
-_MOST_CALLS = (1 << 20) - 1
-
-
-class Report(NamedTuple):
-    """What a process has done of late."""
-
-    brief: bool  # its calls were short, all of them
-    cores: float  # processor time per time
-    calls: float  # a second
 
 
 def create(name: str) -> int:
@@ -72,37 +57,9 @@ class Pulse:
         """
         return min(self._others(slot, now_ns), default=GONE)
 
-    def elders(self, slot: int, now_ns: int) -> List[int]:
-        """Return the lower slots whose processes take connections."""
-        oldest = now_ns // 1_000_000_000 - _FRESH_S
-        lines = enumerate(self.word[1 : 1 + slot % LINES].tolist())
-        return [place for place, line in lines if line >> 24 >= oldest and line & _MASK < STANDING_BY]
-
-    def report(self, slot: int, report: Report, now_ns: int) -> None:
-        """Say what the process of a slot has done of late."""
-        millicores = max(0, min(round(report.cores * 1000), _MOST_MILLICORES))
-        calls = max(0, min(round(report.calls), _MOST_CALLS))
-        tick = now_ns // _TICK_NS & _TICKS
-        word = tick << 33 | report.brief << 32 | millicores << 20 | calls
-        self.word[_REPORTS + slot % LINES] = word
-
-    def reports(self, now_ns: int) -> Dict[int, Report]:
-        """Return what processes have done of late, by slot; those that have had nothing to do are not in it."""
-        tick = now_ns // _TICK_NS
-        found = {}
-        for line, word in enumerate(self.word[_REPORTS : _REPORTS + 1 + self.word[_TOP]].tolist()):
-            if word and (tick - (word >> 33)) & _TICKS <= _FRESH_TICKS:
-                cores = (word >> 20 & _MOST_MILLICORES) / 1000
-                found[line] = Report(bool(word >> 32 & 1), cores, word & _MOST_CALLS)
-        return found
-
     def alone(self, slot: int, now_ns: int) -> bool:
         """Whether no other process has said anything for a while."""
         return not self._others(slot, now_ns)
-
-    def serves_alone(self, slot: int, now_ns: int) -> bool:
-        """Whether no other process takes connections unless nobody else does."""
-        return all(said == STANDING_BY for said in self._others(slot, now_ns))
 
     def _others(self, slot: int, now_ns: int) -> List[int]:
         """What the others have said last, if that is not too long ago."""

@@ -6,48 +6,44 @@ from `read`, again at each call, and the request's answer is discarded: nothing 
 
 from __future__ import annotations
 
+import io
 import select
 import socket
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Optional
 
 from ..front.connection import Connection
-from ..front.keeping import SECOND_NS
 from ..front.output import DONT_WAIT
-from ..front.poller import BODY_GRACE_NS, BODY_RATE_BYTES
+from ..front.timing import BODY_GRACE_NS, BODY_RATE_BYTES, SECOND_NS
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_BYTES = 262144
+_PEEKED_BYTES = 1024  # most lines are shorter; this is copied for each
 
 
 class BodyError(OSError):
     """The rest of the request's body cannot be had."""
 
 
-class EmptyBody:
+class EmptyBody(io.BufferedIOBase):
     """The input of every request without a body; it has no state, so all requests share one."""
 
     def read(self, size: Optional[int] = -1) -> bytes:
         """Return b"", the end."""
         return b""
 
-    def readline(self, size: Optional[int] = -1) -> bytes:
-        """Return b"", the end."""
-        return b""
-
-    def readlines(self, hint: Optional[int] = -1) -> List[bytes]:
-        """Return no lines."""
-        return []
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(())
+    def close(self) -> None:
+        """Stay open: it is others' input, too."""
 
 
-class ArrivingBody:
+class ArrivingBody(io.BufferedIOBase):
     """A body read from the socket as the application asks for it. Raises BodyError."""
 
-    def __init__(self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int], limit: int = 0
+    ) -> None:
+        """timeout_s: of silence; limit: of the bytes of a chunked body, which says no length; 0: none, for both."""
         head = connection.head
         assert head is not None
         self._connection = connection
@@ -58,6 +54,8 @@ class ArrivingBody:
         self._buffer = connection.body  # received and not yet read
         self._position = 0  # in the buffer
         self._left = head.length - len(connection.body)  # still to come; not known for a chunked body
+        self._limit = limit
+        self._decoded_bytes = len(connection.body)
         self._waited_ns = 0  # for the client; what the application does between two reads is not the client's time
         self.answer_began = False  # set by the exchange when a byte of the answer leaves
         self.received_bytes = len(connection.body)
@@ -67,6 +65,11 @@ class ArrivingBody:
     def complete(self) -> bool:
         """Whether the whole body has arrived, read or not."""
         return self._left == 0 if self._decoder is None else self._decoder.complete
+
+    @property
+    def whole(self) -> bool:
+        """Whether the connection may be kept after it: it has come to its end, and nothing was wrong with it."""
+        return self.complete and self.error is None
 
     def read(self, size: Optional[int] = -1) -> bytes:
         """Return `size` bytes, fewer only at the end; all that is left without a size."""
@@ -86,36 +89,11 @@ class ArrivingBody:
             size -= len(block)
         return b"".join(blocks)
 
-    def readline(self, size: Optional[int] = -1) -> bytes:
-        """Return up to and with the next newline, at most `size` bytes."""
-        limit = -1 if size is None or size < 0 else size
-        blocks: List[bytes] = []
-        while limit:
-            if self._position == len(self._buffer) and not self._fill():
-                break
-            end = self._buffer.find(b"\n", self._position) + 1
-            count = (end or len(self._buffer)) - self._position
-            if limit > 0:
-                count = min(count, limit)
-                limit -= count
-            block = self._take(count)
-            blocks.append(block)
-            if block.endswith(b"\n"):
-                break
-        return b"".join(blocks)
-
-    def readlines(self, hint: Optional[int] = -1) -> List[bytes]:
-        """Return all lines, or those whose sizes add up to `hint` bytes."""
-        lines, size = [], 0
-        for line in self:
-            lines.append(line)
-            size += len(line)
-            if hint is not None and 0 < hint <= size:
-                break
-        return lines
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.readline, b"")
+    def peek(self, size: int = 0) -> bytes:
+        """Return some of what `read` would return next; io.IOBase looks for the end of a line in it."""
+        if self._position == len(self._buffer):
+            self._fill()
+        return self._buffer[self._position : self._position + _PEEKED_BYTES]
 
     def _take(self, count: int) -> bytes:
         block = self._buffer[self._position : self._position + count]
@@ -163,6 +141,10 @@ class ArrivingBody:
         self._buffer = self._decoder.feed(data)
         if self._decoder.complete:
             self._connection.data = self._decoder.rest
+        self._decoded_bytes += len(self._buffer)
+        if 0 < self._limit < self._decoded_bytes:
+            self._buffer = b""
+            raise ProtocolError(413, "it is longer than %d bytes (limit-request-body)" % self._limit)
 
     def _wait(self) -> None:
         """Wait for the client. Raises ProtocolError(408)."""

@@ -1,0 +1,38 @@
+"""An application that fails with sequences for the operator's terminal: no command passes them on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.manager import ManagerUnderTest
+
+EVIL = "boom\\x1b]52;c;cm0=\\x07\\n  web/1  ready\\u202e\\x9b"
+RAW = ("\x1b", "\x07", "\u202e", "\x9b")
+
+
+@pytest.mark.parametrize("syntax", [False, True], ids=["exception", "source"])
+def test_no_command_passes_on_what_an_application_wrote(
+    manager: ManagerUnderTest, tmp_path: Path, syntax: bool
+) -> None:
+    directory = manager.base / "app"
+    directory.mkdir()
+    text = f'import sys\nprint("{EVIL}", file=sys.stderr, flush=True)\nraise RuntimeError("{EVIL}")\n'
+    if syntax:
+        text = "boom\x1b]52;c;cm0=\x07\u202e\x9b (\n"
+    (directory / "evil.py").write_text(text, encoding="utf-8")
+    manager.expect_in_log("SyntaxError" if syntax else "RuntimeError")
+    port = manager.port()
+    config = f'[groups.web]\napp = "evil:application"\npython-path = ["{directory}"]\nlisten = ["127.0.0.1:{port}"]\n'
+    done = manager.apply(config, code=1)
+    path = str(manager.write(config))
+    shown = [done, *(manager.cli(*words) for words in (["validate", path], ["logs", "web"]))]
+    stay = manager.apply(config, "--no-wait")
+    shown += [stay, *(manager.cli(*words) for words in (["status"], ["status", "-o", "yaml"], ["why", "web"]))]
+    shown += [manager.cli("status", "-o", "json"), manager.cli("history")]
+    everything = "".join(item.stdout + item.stderr for item in shown)
+    assert "Error" in everything
+    assert not [sign for sign in RAW if sign in everything]
+    ours = "".join(item.stdout + item.stderr for item in shown if "logs" not in item.args)  # lines of logs are its own
+    assert not [line for line in ours.splitlines() if line.startswith("  web/1  ready")]
+    assert not [sign for sign in RAW if sign in manager.log("manager")]

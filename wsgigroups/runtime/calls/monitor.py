@@ -1,0 +1,105 @@
+"""The monitor: the thread that beats the heart, watches the leader, and leads itself when nobody else can."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Optional
+
+from ..wire.board import WORD
+from .pace import TICK_S
+
+if TYPE_CHECKING:
+    from .crew import Crew
+
+HEARTBEAT_S = 1.0
+_QUIET_TICKS = 10  # ticks without a new call after which it sleeps until the next one
+_HEARTBEAT = WORD["heartbeat_ns"]
+
+
+class Monitor:
+    """Of one crew. It never calls the application."""
+
+    def __init__(self, crew: "Crew") -> None:
+        self._crew = crew
+        self.leads = False
+        self.sleeps = False  # for long: whoever begins a call wakes it
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._thread: Optional[threading.Thread] = None
+
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError."""
+        self._thread = threading.Thread(target=self._run, name="wsgigroups-monitor", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Cut its sleep short; a second wake-up before it has slept changes nothing."""
+        self.sleeps = False
+        try:
+            self._bell.release()
+        except RuntimeError:  # released already
+            return
+
+    def join(self, until_s: float) -> bool:
+        """Wait for its end until then, as time.monotonic; whether it has ended."""
+        if self._thread is None:
+            return True
+        self._thread.join(max(0.0, until_s - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._keep_watch()
+        except BaseException as error:  # noqa: BLE001 — whatever it is, it must not end in silence
+            self._crew.fail(error)
+
+    def _keep_watch(self) -> None:
+        crew = self._crew
+        beat_s = time.monotonic()
+        quiet = turn = 0
+        while not crew.closing:
+            if self.leads:
+                self._lead()
+            elif quiet < _QUIET_TICKS:
+                self._bell.acquire(timeout=TICK_S)
+            else:
+                self._sleep_until(beat_s + HEARTBEAT_S, turn)
+            now_s = time.monotonic()
+            if now_s - beat_s >= HEARTBEAT_S:
+                beat_s = now_s
+                crew.words[_HEARTBEAT] = crew.clock()
+                crew.poller.listening.tell(len(crew.poller.connections.open))
+                crew.lanes.forget(crew.clock())
+            if turn != crew.turn:
+                turn = crew.turn
+                quiet = 0
+            else:
+                quiet += 1
+                if not self.leads:
+                    crew.take_over()
+            crew.caller.access.flush()
+
+    def _sleep_until(self, when_s: float, turn: int) -> None:
+        """Sleep until then, or until a leader begins a turn or hands over."""
+        self.sleeps = True
+        # A leader that began a turn before it could see the flag will not wake us.
+        if turn == self._crew.turn and not self.leads:
+            self._bell.acquire(timeout=max(0.0, when_s - time.monotonic()))
+        self.sleeps = False
+
+    def _lead(self) -> None:
+        """Lead while every request thread is in the application."""
+        crew = self._crew
+        poller = crew.poller
+        while not crew.closing:
+            if crew.hand_over():
+                return
+            crew.words[_HEARTBEAT] = crew.clock()
+            if not poller.ready:
+                crew.caller.access.flush()
+                poller.wait()  # at most LONGEST_WAIT_S, since connections are open
+                continue
+            connection = poller.step()
+            if connection is not None:
+                crew.waiting.put(connection)

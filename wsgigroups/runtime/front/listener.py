@@ -1,0 +1,56 @@
+"""One listening socket, and what the environs of its connections have in common."""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from ..protocol.forwarding import Trust
+from ..protocol.names import TRUSTED, UNTRUSTED
+from ..wire.pulse import Pulse
+from .connection import Connection
+
+
+class Listener:
+    """One listening socket and what its connections have in common."""
+
+    def __init__(self, sock: socket.socket, base: Dict[str, Any], pulse: Optional[Pulse] = None) -> None:
+        self.sock = sock
+        self.pulse = pulse  # shared with all who accept here; None: nobody else does
+        self.fd = sock.fileno()
+        # What socket.accept does with it, but for the enumerations that it makes of numbers, for each connection anew.
+        self._accept: Callable[[], Tuple[int, Any]] = sock._accept  # type: ignore[attr-defined]
+        self._family = int(sock.family)
+        self.unix = sock.family == socket.AF_UNIX
+        self._hung_up = select.poll()
+        self._hung_up.register(self.fd, 0)  # POLLHUP alone, which is always told
+        self.base = dict(base)
+        self._wildcard = False
+        if self.unix:
+            # No port and no name: what the Host field says is completed by the caller.
+            self.base.update(SERVER_NAME="localhost", SERVER_PORT="80", REMOTE_ADDR="", REMOTE_PORT="")
+        else:
+            address = sock.getsockname()
+            self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
+            self.base.update(SERVER_NAME=address[0], SERVER_PORT=str(address[1]))
+
+    def is_shut(self) -> bool:
+        """Whether a UNIX socket was shut down; accept(2) without waiting says of it what it says of an empty queue."""
+        return self.unix and bool(self._hung_up.poll(0))
+
+    def accept(self, trust: Trust) -> Connection:
+        """Take one connection. Raises BlockingIOError when there is none, OSError."""
+        fd, address = self._accept()
+        sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fd)
+        if sock.gettimeout() is not None:  # the application has called socket.setdefaulttimeout
+            sock.setblocking(False)
+        base = self.base.copy()
+        if self.unix:
+            return Connection(sock, base, TRUSTED if trust.unix else UNTRUSTED, "unix peer", True)
+        base["REMOTE_ADDR"] = host = address[0]
+        base["REMOTE_PORT"] = str(address[1])
+        if self._wildcard:
+            base["SERVER_NAME"] = sock.getsockname()[0]
+        trusted = trust.covers(host) if trust else False
+        return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)

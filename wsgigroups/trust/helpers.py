@@ -1,0 +1,162 @@
+"""Helper processes that look at what belongs to a tenant, as that tenant: bounded in time and output, with no way back.
+
+Each has a session of its own and so no terminal, no new privileges, an empty bounding set, no input but what it is
+given, and is killed with everything in its process group when it is late. Runs in the manager and in commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wsgigroups.trust.judging import ROOT_ALONE
+from wsgigroups.trust.walking import UntrustedPathError, follow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TIMEOUT_S = 10.0
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_NOT_A_FILE, _TOO_LARGE = "it is not a regular file", "it is larger than {} KiB"
+_SAID = {65: _NOT_A_FILE, 66: _TOO_LARGE, 67: "user {user} cannot read it"}  # by the launcher's exit codes
+_READ_BYTES = 65536
+
+
+class HelperError(Exception):
+    """A helper that gave no answer; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a helper becomes. groups: the exact list for setgroups(2); name: for messages."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    name: str = ""
+
+
+def run_helper(
+    account: Account | None, program: Sequence[str], data: bytes, timeout_s: float, maximum_bytes: int
+) -> tuple[int, bytes]:
+    """Run a program as an account (None: as we are) with `data` as its standard input; return its status and output.
+
+    Raises HelperError: it did not end in time, it wrote too much.
+    """
+    return _run(account, ["execute", *program], data, timeout_s, maximum_bytes)
+
+
+def read_file(path: str, account: Account, maximum_bytes: int) -> bytes:
+    """Return the content of a file that a tenant may see, without giving the tenant our eyes.
+
+    As root a path that others can change is read as that account. Raises OSError, its strerror the reason: no regular
+    file, too large, not to be read in time.
+    """
+    if os.geteuid() != 0:
+        return _read_here(path, maximum_bytes)
+    try:
+        with follow(path, ROOT_ALONE) as place:
+            if place.missing:
+                raise FileNotFoundError(2, os.strerror(2), path)
+            if place.entry < 0:
+                raise IsADirectoryError(21, _NOT_A_FILE, path)
+            return _read_here(f"/proc/self/fd/{place.entry}", maximum_bytes)
+    except UntrustedPathError:
+        return _read_as(path, account, maximum_bytes)
+
+
+def _read_here(path: str, maximum_bytes: int) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(0, _NOT_A_FILE)
+        with os.fdopen(os.dup(fd), "rb") as file:
+            data = file.read(maximum_bytes + 1)
+    finally:
+        os.close(fd)
+    if len(data) > maximum_bytes:
+        raise OSError(0, _TOO_LARGE.format(maximum_bytes // 1024))
+    return data
+
+
+def _read_as(path: str, account: Account, maximum_bytes: int) -> bytes:
+    try:
+        status, data = _run(account, ["read", path, str(maximum_bytes)], b"", TIMEOUT_S, maximum_bytes)
+    except HelperError as error:
+        raise OSError(0, str(error)) from None
+    if status:
+        said = _SAID.get(status, f"the helper that reads it ended with status {status}")
+        raise OSError(0, said.format(maximum_bytes // 1024, user=account.name))
+    return data
+
+
+def _run(
+    account: Account | None, order: list[str], data: bytes, timeout_s: float, maximum_bytes: int
+) -> tuple[int, bytes]:
+    who = ["-", "-", "-"]
+    if account is not None:
+        who = [str(account.uid), str(account.gid), ",".join(map(str, account.groups))]
+    given = os.memfd_create("wsgigroups-helper", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(given), "wb") as file:
+            file.write(data)
+        os.lseek(given, 0, os.SEEK_SET)
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *order],
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HelperError(f"a helper cannot be started: {error.strerror}") from None
+    finally:
+        os.close(given)
+    until = time.monotonic() + timeout_s
+    try:
+        output = _collect(child, until, maximum_bytes)
+        status = child.wait(max(0.0, until - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise HelperError(f"there was no answer within {timeout_s:g} s") from None
+    finally:
+        _end(child)
+    return status, output
+
+
+def _collect(child: subprocess.Popen[bytes], until: float, maximum_bytes: int) -> bytes:
+    """Read what it writes to the end, which a process that it left behind could postpone for ever."""
+    assert child.stdout is not None
+    output = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while True:
+            left_s = until - time.monotonic()
+            if left_s <= 0 or not selector.select(left_s):
+                raise subprocess.TimeoutExpired(child.args, 0)
+            chunk = os.read(child.stdout.fileno(), _READ_BYTES)
+            if not chunk:
+                return bytes(output)
+            output += chunk
+            if len(output) > maximum_bytes:
+                raise HelperError(f"it wrote more than {maximum_bytes // 1024} KiB")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.stdout is not None:
+        child.stdout.close()
+    if child.returncode is None:
+        # not reaped yet, so the number is its own, and that of its process group
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
