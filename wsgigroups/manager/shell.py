@@ -19,7 +19,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
 from wsgigroups.manager.cgroups.remains import Remains
-from wsgigroups.manager.cgroups.strays import Spared, mark_of
+from wsgigroups.manager.cgroups.strays import Spared, adopted, mark_of
 from wsgigroups.manager.group_log import GroupLog
 from wsgigroups.manager.listeners import HeldListener, Listeners
 from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
@@ -29,7 +29,6 @@ from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.totals import counters
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import FrameError
-from wsgigroups.trust.helpers import helper_pids
 from wsgigroups.trust.walking import judging_root, open_to_append
 
 if TYPE_CHECKING:
@@ -298,7 +297,7 @@ class Shell:
     def _begin(self, process: Process) -> None:
         """Let a process have its spec, once it is in its cgroup."""
         found = self.state.find(process.life)
-        self.remains.enter(process, found[0].target.uid if found else None)
+        self.remains.enter(process, process.pid, process.pidfd, found[0].target.uid if found else None)
         try:
             process.begin()
         except OSError as error:
@@ -314,10 +313,10 @@ class Shell:
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
         return Spared(
-            adopter=os.getpid(),
+            manager=os.getpid(),
             lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
             spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
-            helpers=frozenset(helper_pids()),
+            adopted=adopted(),
         )
 
     def _marks_of_listeners(self, group: str) -> frozenset[str]:

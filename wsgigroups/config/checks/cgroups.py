@@ -19,7 +19,7 @@ def check_cgroups(group: Group, _server: ServerDefaults) -> Iterator[tuple[str, 
     """Yield code, option, message and hint."""
     if group.memory_max and group.memory_high >= group.memory_max:
         yield (
-            "WG0523",
+            "WG0527",
             "memory-high",
             (
                 f"memory-high ({format_bytes(group.memory_high)}) is not below memory-max "
@@ -30,7 +30,7 @@ def check_cgroups(group: Group, _server: ServerDefaults) -> Iterator[tuple[str, 
     least = (group.threads + THREADS_BESIDE) * group.processes
     if 0 < group.tasks_max < least:
         yield (
-            "WG0524",
+            "WG0528",
             "tasks-max",
             f"tasks-max is {group.tasks_max}, the group's processes and threads are {least}",
             f"at least {2 * least}, because old and new processes are there together while they are replaced",

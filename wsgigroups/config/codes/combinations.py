@@ -121,14 +121,14 @@ COMBINATIONS = (
         _BLOG + 'queue-timeout = "5s"\nconnect-timeout = "15s"\n',
     ),
     warning(
-        "WG0523",
+        "WG0527",
         "memory-high at or above memory-max",
         "memory-high slows a group down and takes memory back before it comes to memory-max, where the kernel kills.",
         "Set memory-high below memory-max, or leave one of them out.",
         _BLOG + 'memory-high = "1G"\nmemory-max = "1G"\n',
     ),
     warning(
-        "WG0524",
+        "WG0528",
         "tasks-max below what the group takes",
         "Each process has threads + 2 threads when all of them are busy, and an old and a new process are there "
         "together while they are replaced. Beyond tasks-max no thread and no process starts.",

@@ -106,33 +106,33 @@ class Remains:
 
     # Lives
 
-    def enter(self, process: Process, uid: int | None) -> None:
-        """Put a process that waits for its spec into a cgroup of its own. uid: of its group; None: this manager's."""
+    def enter(self, process: Process, pid: int, pidfd: int, uid: int | None) -> None:
+        """Put a child that waits for its spec into a cgroup of its own. uid: of its group; None: this manager's."""
         cgroup = None
         if self.tree:
             group, slot = process.group, int(process.info["slot"])
             self._released.discard(group)
             try:
                 cgroup = self.tree.life(group, slot, process.life)
-                cgroup.enter(process.pid, process.pidfd)
+                cgroup.enter(pid, pidfd)
             except OSError as error:
                 self.log("warning", f"{group}/{slot} life={process.life} is in no cgroup: {error.strerror}")
                 if cgroup:
                     cgroup.remove()
                 cgroup = None
-        self._note(process, uid, cgroup)
+        self._note(process, pid, uid, cgroup)
 
     def adopt(self, process: Process, uid: int | None) -> None:
         """Take over a process of a former manager, with the cgroup that it is in."""
         slot, cgroup = int(process.info["slot"]), None
         if self.tree:
             cgroup = self.tree.find(process.pid, process.group, slot, process.life)
-        self._note(process, uid, cgroup)
+        self._note(process, process.pid, uid, cgroup)
 
-    def _note(self, process: Process, uid: int | None, cgroup: LifeCgroup | None) -> None:
-        seen = strays.look_at(process.pid)
+    def _note(self, process: Process, pid: int, uid: int | None, cgroup: LifeCgroup | None) -> None:
+        seen = strays.look_at(pid)
         self._lives[process.life] = _Life(
-            pid=process.pid,
+            pid=pid,
             uid=os.geteuid() if uid is None else uid,
             group=process.group,
             started=seen.started if seen else 0,
@@ -181,7 +181,7 @@ class Remains:
             return
         killed: set[tuple[int, int]] = set()
         for _round in range(_ROUNDS):
-            seen = strays.look()  # first: who is among them and is to be spared has been noted by then
+            seen = strays.look()
             found = [seen[pid] for pid in strays.find_strays(map(self._known_by, self._gone), seen, self.around())]
             new = [stray for stray in found if (stray.pid, stray.started) not in killed]
             if not new:

@@ -44,12 +44,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Spared:
-    """Who is never a stray. adopter: the process that orphans are re-parented to."""
+    """Who is never a stray, and who may have been re-parented to the manager."""
 
-    adopter: int
+    manager: int
     lives: frozenset[int]
     spawners: frozenset[int]
-    helpers: frozenset[int]
+    adopted: frozenset[int]
 
 
 def look() -> dict[int, Seen]:
@@ -69,6 +69,16 @@ def look_at(pid: int) -> Seen | None:
         return Seen(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0].decode())
     except (OSError, IndexError, ValueError):
         return None
+
+
+def adopted() -> frozenset[int]:
+    """Return the children of this process's main thread: those that were re-parented to it are among them.
+
+    Children that another thread waits for are not (proc_tid_children(5)).
+    """
+    pid = os.getpid()
+    with open(f"/proc/self/task/{pid}/children", encoding="ascii") as file:
+        return frozenset(int(child) for child in file.read().split())
 
 
 def user_ids(pid: int) -> frozenset[int]:
@@ -123,8 +133,8 @@ def find_strays(
 ) -> set[int]:
     """Return the strays of these lives among the processes seen."""
     forking = {process.pid for process in seen.values() if process.parent in spared.spawners}  # not known as lives yet
-    kept = {1, spared.adopter, *spared.spawners, *forking, *spared.lives, *spared.helpers}
-    kept |= below(spared.lives | spared.helpers | forking, seen)
+    kept = {1, spared.manager, *spared.spawners, *forking, *spared.lives}
+    kept |= below(spared.lives | forking, seen)
     candidates = [(p, user_ids(p.pid)) for p in seen.values() if p.pid not in kept and p.state not in _GONE]
     found: set[int] = set()
     for life in ended:
@@ -137,7 +147,7 @@ def find_strays(
                 process.session == life.pid
                 or process.pid in under
                 or (process.pid, process.started) in life.descendants
-                or (life.alone and process.parent == spared.adopter)
+                or (life.alone and process.pid in spared.adopted)
                 or holds(process.pid, life.marks)
             ):
                 found.add(process.pid)
