@@ -31,7 +31,8 @@ def test_a_kill_goes_to_the_process_and_not_to_whoever_has_its_number() -> None:
     async def kill() -> None:
         ours, theirs = socket.socketpair()
         info = {"threads": 1, "spawner": "s", "group": "a", "slot": 1}
-        process = Process(1, info, ours, board.create(1, "test"), Hooks(lambda *_: None, lambda *_: None))
+        hooks = Hooks(lambda *_: True, lambda *_: None, lambda *_: None)
+        process = Process(1, info, ours, -1, board.create(1, "test"), hooks)
         process.watch(other.pid, os.pidfd_open(victim.pid))  # the number is another's by now
         process.kill()
         assert await asyncio.to_thread(victim.wait, 30) == -signal.SIGKILL

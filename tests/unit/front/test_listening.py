@@ -7,6 +7,7 @@ import os
 import select
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.gated import GET, Gated, pass_time, queue_up, waiting
@@ -349,3 +350,27 @@ def test_the_queue_is_told_while_nobody_is_free(monkeypatch: pytest.MonkeyPatch)
         for sock in socks:
             assert receive_response(sock)[0] == 200
         running.wait(lambda: heard_on(page) == 7)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_a_listener_that_somebody_shut_is_let_go(tmp_path: Path, family: socket.AddressFamily) -> None:
+    """epoll would report it for ever; accept(2) says so of a TCP socket, of a UNIX socket poll(2) alone does."""
+    with socket.socket(family) as sock, contextlib.closing(select.epoll()) as epoll:
+        sock.bind(str(tmp_path / "a.sock") if family == socket.AF_UNIX else ("127.0.0.1", 0))
+        sock.listen()
+        sock.setblocking(False)
+        lost: list[bool] = []
+        logged: list[str] = []
+        listening = Listening(
+            [Listener(sock, {})], epoll, Clock(), lambda _level, text: logged.append(text), has_siblings=False
+        )
+        listening.on_all_shut = lambda: lost.append(True)
+        listening.adjust(False)
+        assert listening.accept(sock.fileno(), Trust(()), 4) == []
+        assert not lost
+        sock.shutdown(socket.SHUT_RDWR)
+        assert listening.accept(sock.fileno(), Trust(()), 4) == []
+        assert lost == [True]
+        assert logged == ["a listener was shut down: it takes no connections any more"]
+        assert listening.descriptors == []
+        assert epoll.poll(0) == []
