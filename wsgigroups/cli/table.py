@@ -146,7 +146,7 @@ def _rows(group: dict[str, Any]) -> list[Row]:
 
 def _missing(group: str, option: str, why: str) -> Text:
     text = Text(f"\n{group}: {option} is not in force: ", style="yellow")
-    return text.append(why, style="")
+    return text.append(clean(why), style="")
 
 
 def _problem(group: dict[str, Any]) -> Text:

@@ -99,7 +99,7 @@ def read_bytes(value: Any) -> int:
 
 def read_percent(value: Any) -> int:
     """Whole per cent."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}%", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,7}%", value):
         return int(value[:-1])
     if value == 0 and isinstance(value, int) and not isinstance(value, bool):
         return 0

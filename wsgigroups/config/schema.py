@@ -40,7 +40,7 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "percent": {
         "description": "Per cent as text, 0 for none: 150%.",
-        "anyOf": [{"const": 0}, {"type": "string", "pattern": "^[0-9]{1,9}%$"}],
+        "anyOf": [{"const": 0}, {"type": "string", "pattern": "^[0-9]{1,7}%$"}],
     },
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},

@@ -40,7 +40,7 @@ def out_of_memory(group: GroupState, event: LifeExited) -> str:
         return ""
     limit = group.target.cgroup.memory_max_bytes
     what = f"memory-max {format_bytes(limit)} was reached" if limit else "the machine had no memory left"
-    return f": killed by the kernel, {what}"
+    return f": out of memory, {what}"
 
 
 def _limits(group: GroupState) -> str:

@@ -45,6 +45,4 @@ def written(option: Option, value: float) -> str:
     """A number with its unit."""
     if option.kind == "bytes":
         return format_bytes(int(value))
-    if option.kind == "percent":
-        return f"{value:d}%"
     return format_duration(value) if option.kind == "duration" else f"{value:g}" if value < 10**6 else str(value)

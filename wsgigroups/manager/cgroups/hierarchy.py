@@ -12,32 +12,32 @@ _DELEGATED = ("trusted.delegate", "user.delegate")  # set by systemd on what it 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CgroupPlace:
     """A directory in a cgroup v2 hierarchy, or the reason why there is none, a clause."""
 
     directory: Path | None
     reason: str = ""
 
 
-def find_place(proc: Path = PROC_SELF) -> Place:
+def find_place(proc: Path = PROC_SELF) -> CgroupPlace:
     """Return the cgroup that this process may make cgroups in: its own one, or the unit's where it is in a part of it.
 
     proc: /proc/PID of the process, for the kernel's view of it (cgroups(7), proc(5): mountinfo).
     """
     path = own_path(proc)
     if path is None:
-        return Place(None, "this kernel has no cgroup v2")
+        return CgroupPlace(None, "this kernel has no cgroup v2")
     if "/.." in path:
-        return Place(None, "the manager is outside of what its cgroup namespace shows")
+        return CgroupPlace(None, "the manager is outside of what its cgroup namespace shows")
     mounted = [_below(point, root, path) for point, root in _mounts(proc)]
     directory = next((found for found in mounted if found is not None and found.is_dir()), None)
     if directory is None:
-        return Place(None, "no cgroup v2 hierarchy is mounted")
+        return CgroupPlace(None, "no cgroup v2 hierarchy is mounted")
     if _is_delegated(directory.parent):  # DelegateSubgroup=: the unit's cgroup is ours, we are in one below it
         directory = directory.parent
     if not os.access(directory, os.W_OK) or not os.access(directory / "cgroup.procs", os.W_OK):
-        return Place(None, f"{directory} cannot be written")
-    return Place(directory)
+        return CgroupPlace(None, f"{directory} cannot be written")
+    return CgroupPlace(directory)
 
 
 def own_path(proc: Path) -> str | None:

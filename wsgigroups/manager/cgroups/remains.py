@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from wsgigroups.manager.cgroups import strays
 from wsgigroups.manager.cgroups.hierarchy import find_place, run_id
-from wsgigroups.manager.cgroups.limits import settings
+from wsgigroups.manager.cgroups.settings import settings
 from wsgigroups.manager.cgroups.tree import PREFIX, Limited, Tree
 
 if TYPE_CHECKING:

@@ -132,12 +132,15 @@ def find_strays(
     holds: Callable[[int, frozenset[str]], bool] = holds,
 ) -> set[int]:
     """Return the strays of these lives among the processes seen."""
-    forking = {process.pid for process in seen.values() if process.parent in spared.spawners}  # not known as lives yet
+    lives = list(ended)
+    # what spawners have just forked is not known as a life yet
+    forking = {process.pid for process in seen.values() if process.parent in spared.spawners}
+    forking -= {life.pid for life in lives}
     kept = {1, spared.manager, *spared.spawners, *forking, *spared.lives}
     kept |= below(spared.lives | forking, seen)
     candidates = [(p, user_ids(p.pid)) for p in seen.values() if p.pid not in kept and p.state not in _GONE]
     found: set[int] = set()
-    for life in ended:
+    for life in lives:
         under = below([life.pid], seen)
         for process, users in candidates:
             # later lives can have its number, and a session its name: nothing of this life is older than itself

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.cgroups.hierarchy import path_of
-from wsgigroups.manager.cgroups.limits import read_events, settings
+from wsgigroups.manager.cgroups.settings import read_events, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -213,7 +213,7 @@ class Tree:
                 self._hand_down(own, controller, movable)
             _write(self.directory / "cgroup.subtree_control", f"+{controller}")
         except OSError as error:
-            text = "other processes are in it" if error.errno == errno.EBUSY else error.strerror
+            text = "other processes are in it" if error.strerror == os.strerror(errno.EBUSY) else error.strerror
             self._unavailable[controller] = f"the {controller} controller cannot be enabled in {own}: {text}"
             return
         self._unavailable.pop(controller, None)
@@ -224,6 +224,8 @@ class Tree:
         except OSError as error:
             if error.errno != errno.EBUSY:  # there are processes in it
                 raise
+            if own.name.endswith(".service"):  # systemd could start nothing in it any more, not even the next manager
+                raise OSError(errno.EBUSY, "DelegateSubgroup= of the service is needed (systemd 254)") from None
         else:
             return
         leaf = self.directory.with_name(self.directory.name + _LEAF)
