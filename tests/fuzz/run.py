@@ -20,7 +20,7 @@ def main() -> None:
 
     with atheris.instrument_imports(include=["wsgigroups.runtime"]):
         from fuzz.targets import TARGETS
-        from unit.protocol import corpus
+        from support import corpus
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("--seconds", type=int, default=300)

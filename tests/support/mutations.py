@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from unit.protocol import corpus
+from support import corpus
 
 SEEDS = [case[1] for case in corpus.CASES if len(case[1]) < 2000]
 PARTS = st.sampled_from(

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from support.serving import receive_all
+
 from wsgigroups.runtime.wire import board, pulse
 
 HUNG_S = 30.0
@@ -120,3 +122,18 @@ def processes(application: str, count: int = 1, *, unix: bool = False, **options
         for _ in range(count):
             found.start()
         yield found
+
+
+def answer(servers: Processes, pieces: list[bytes]) -> bytes:
+    """Send and return everything until the server's end."""
+    with servers.connect() as sock:
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            try:
+                sock.sendall(piece)
+            except ConnectionError:  # refused already
+                break
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_WR)
+        return receive_all(sock)

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from process.serving.test_sockets import answer
-from support import corpora
+from support import corpora, corpus
 from support.feeding import converse, reaching, splittings
 from support.peers import LAXER, PEERS, as_others_would_have_it
-from support.serving_processes import processes
-from unit.protocol import corpus
+from support.serving_processes import answer, processes
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "request-path.md"
 

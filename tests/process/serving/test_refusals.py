@@ -6,10 +6,9 @@ import contextlib
 from typing import Any
 
 import pytest
-from support import proc
+from support import corpus, proc
 from support.serving import receive_all
 from support.serving_processes import processes
-from unit.protocol import corpus
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 CASES = {

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 from typing import Any
 
 import pytest
-from support.serving import receive_all
-from support.serving_processes import Processes, processes
-from unit.protocol import corpus
-
-
-def answer(servers: Processes, pieces: list[bytes]) -> bytes:
-    """Send and return everything until the server's end."""
-    with servers.connect() as sock:
-        if sock.family == socket.AF_INET:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            try:
-                sock.sendall(piece)
-            except ConnectionError:  # refused already
-                break
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_WR)
-        return receive_all(sock)
+from support import corpus
+from support.serving_processes import answer, processes
 
 
 def verdict_of(data: bytes) -> Any:

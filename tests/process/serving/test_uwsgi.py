@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import corpus
 from support.serving import receive_all
 from support.serving_processes import Processes, processes
-from unit.protocol import corpus
 
 EVIL = {
     "UWSGI_FILE": "{}/evil.py",

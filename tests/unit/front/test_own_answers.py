@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from support import corpus
 from support.serving import receive_response, serving
-from unit.protocol import corpus
 
 ASTERISK = corpus.get(line=b"OPTIONS * HTTP/1.1")
 SERVED = corpus.get(line=b"GET /served HTTP/1.1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support import corpus
 from support.serving import serving
-from unit.protocol import corpus
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from support import corpus
 from support.feeding import converse
-from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol import limits
 from wsgigroups.runtime.protocol.chunked import ChunkedDecoder

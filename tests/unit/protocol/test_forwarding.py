@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support import corpus
 from support.feeding import feed
-from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol import forwarding
 from wsgigroups.runtime.protocol.forwarding import Trust

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support import corpus
 from support.feeding import feed, new_connection, splittings
-from unit.protocol import corpus
 
 from wsgigroups.runtime.front.intake import Intake
 from wsgigroups.runtime.protocol.errors import ProtocolError

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from support import corpus
 from support.feeding import feed
-from unit.protocol import corpus
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "request-path.md"
 LINE = re.compile(rb"([^ \r\n]+) ([^ \r\n]*) ([^ \r\n]+)\r\n")

@@ -6,8 +6,8 @@ import random
 from typing import Any
 
 import pytest
+from support import corpus
 from support.feeding import converse, feed, new_connection, splittings, ways
-from unit.protocol import corpus
 
 from wsgigroups.runtime.front.connection import IDLE, Connection
 from wsgigroups.runtime.front.intake import Intake

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support import corpus
 from support.driven import Driven
 from support.serving import Clock, serving
-from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.records import access

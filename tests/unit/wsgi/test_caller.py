@@ -478,7 +478,7 @@ def test_the_board_counts() -> None:
 
 
 def test_two_protocols_on_one_socket(unix: bool) -> None:
-    from unit.protocol import corpus
+    from support import corpus
 
     with serving(echo, unix=unix) as running:
         answer = running.exchange(corpus.uwsgi(CONTENT_LENGTH="3", REQUEST_METHOD="POST") + b"abc" + b"more than that")

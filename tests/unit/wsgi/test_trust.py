@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import reporting_app
+from support import corpus
 from support.serving import Running, serving
-from unit.protocol import corpus
 
 from wsgigroups.runtime.protocol.names import FORWARDING
 
