@@ -101,6 +101,21 @@ def test_another_manager_ends_what_is_left_of_the_lives_it_found(there: Under, h
     there.gone(stray)
 
 
+def test_what_is_left_of_lives_that_ended_without_a_manager_goes_after_their_windows(there: Under) -> None:
+    """Nobody has them any more; daemons that may still be leaving have their time first."""
+    if there.way != "cgroup":
+        pytest.skip("nothing shows whose it was")
+    pid, stray = there.pids("a")[1], there.stray("hide")
+    manager = there.manager_pid
+    spawners = [child.pid for child in psutil.Process(manager).children() if child.pid != stray]
+    for victim in (manager, *spawners):
+        os.kill(victim, signal.SIGKILL)
+    assert not outlives(pid, SOON_S), "it leaves by itself"
+    there.apply(there.text())
+    assert not outlives(stray, SOON_S + 10.0)
+    there.all_is_well()
+
+
 def test_helpers_of_a_process_that_lives_are_left_alone(there: Under) -> None:
     """A neighbour of the same user ends; what another life forked and let go is not its affair."""
     other = there.port()

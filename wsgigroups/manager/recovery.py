@@ -55,9 +55,10 @@ async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
     shell.remains.open()
+    # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
+    asyncio.get_running_loop().call_later(_windows_s(stored) + 2 * EXIT_S, shell.remains.sweep)
     discovery = await shell.pool.discover()
     if not discovery.found and not discovery.silent:
-        shell.remains.sweep()
         return 0
     groups = {
         name: model.GroupState(
@@ -77,11 +78,8 @@ async def recover(shell: Shell, stored: Stored) -> int:
         for exited in inventory.exited:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
     shell.pool.retire_former()
-    windows_s = [_end_silent(shell, path) for path in discovery.silent]
-    if windows_s:  # what those leave is in cgroups of lives that nobody has any more
-        asyncio.get_running_loop().call_later(max(windows_s), shell.remains.sweep)
-    else:
-        shell.remains.sweep()
+    for path in discovery.silent:
+        _end_silent(shell, path, _windows_s(stored))
     missing = []
     for name, group in shell.state.groups.items():
         opened = shell.listeners.prepare(name, group.target.listeners, group.target.uid)
@@ -92,11 +90,14 @@ async def recover(shell: Shell, stored: Stored) -> int:
     return adopted
 
 
-def _end_silent(shell: Shell, path: Path) -> float:
-    """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do.
+def _windows_s(stored: Stored) -> float:
+    """Seconds that a daemon may take to leave which nobody manages any more."""
+    specs = [item["target"]["spec"] for item in stored.groups.values()]
+    return max((spec["eviction_timeout_s"] + spec["shutdown_timeout_s"] for spec in specs), default=0.0)
 
-    Return the seconds until the last of them is gone.
-    """
+
+def _end_silent(shell: Shell, path: Path, window_s: float) -> None:
+    """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do."""
     pid, daemons = hung.end_spawner(path)
     path.unlink(missing_ok=True)
     shell.outside.log(
@@ -104,10 +105,7 @@ def _end_silent(shell: Shell, path: Path) -> float:
         f"spawner {path.stem} (pid {pid}) did not answer within {HELLO_TIMEOUT_S:g} s: it was ended, {len(daemons)} "
         "daemons of it leave, and their addresses are bound again",
     )
-    specs = [group.target.spec for group in shell.state.groups.values()]
-    window_s = max((spec.eviction_timeout_s + spec.shutdown_timeout_s for spec in specs), default=0.0)
     asyncio.get_running_loop().call_later(window_s + EXIT_S, hung.kill_and_close, daemons)
-    return window_s + 2 * EXIT_S
 
 
 def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> int:

@@ -19,9 +19,9 @@ from wsgigroups.manager.cgroups.settings import settings
 from wsgigroups.manager.cgroups.tree import PREFIX, Limited, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from wsgigroups.manager.cgroups.strays import Ended, Spared
+    from wsgigroups.manager.cgroups.strays import Ended, Seen, Spared
     from wsgigroups.manager.cgroups.tree import LifeCgroup
     from wsgigroups.manager.processes import Process
     from wsgigroups.plan.desired import CgroupTarget, GroupTarget
@@ -31,6 +31,7 @@ _FILE = "cgroup"  # in the run directory: where the tree is, for a manager that 
 _ROUNDS = 10  # of looking for strays at once: whoever forks meanwhile is found in the next
 _AGAIN_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts at what is on its way out
 _CLOSE_S = 5.0
+_FRESH_S = 0.05
 
 
 @dataclass(slots=True)
@@ -63,6 +64,8 @@ class Remains:
     _leaving: set[LifeCgroup] = field(default_factory=set)  # killed, not yet empty
     _released: set[str] = field(default_factory=set)  # groups that are gone
     _looking: asyncio.Handle | None = None
+    _seen: Mapping[int, Seen] = field(default_factory=dict)
+    _looked_until: float = 0.0  # on the loop's clock
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when nothing is on its way out any more
 
     def open(self) -> None:
@@ -144,9 +147,16 @@ class Remains:
         """It was told to end: what descends from it now can be recognised when it is gone."""
         life = self._lives.get(process.life)
         if life and life.cgroup is None:
-            seen = strays.look()
+            seen = self._look()
             under = strays.below([process.pid], seen)
             life.descendants |= {(pid, seen[pid].started) for pid in under}
+
+    def _look(self) -> Mapping[int, Seen]:
+        """Return the processes of a moment ago at most: hundreds that are told to end together take one look."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._looked_until:
+            self._seen, self._looked_until = strays.look(), now + _FRESH_S
+        return self._seen
 
     def kill(self, process: Process) -> None:
         """SIGKILL to the process and all that is with it."""
