@@ -56,7 +56,8 @@ async def recover(shell: Shell, stored: Stored) -> int:
     shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
     shell.remains.open()
     # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
-    asyncio.get_running_loop().call_later(_windows_s(stored) + 2 * EXIT_S, shell.remains.sweep)
+    delay_s = _windows_s(stored) + 2 * EXIT_S if stored.groups else 0.0
+    asyncio.get_running_loop().call_later(delay_s, shell.remains.sweep)
     discovery = await shell.pool.discover()
     if not discovery.found and not discovery.silent:
         return 0
