@@ -27,13 +27,12 @@ def interpreters() -> Iterator[Accessible]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is marked `root` when we are not root: it belongs to another run, it is not missing in this one."""
-    if os.geteuid() == 0:
-        return
-    left_out = [item for item in items if item.get_closest_marker("root")]
+    """Deselect what is marked for another account: it belongs to another run, it is not missing in this one."""
+    others = "ordinary" if os.geteuid() == 0 else "root"
+    left_out = [item for item in items if item.get_closest_marker(others)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("root")]
+        items[:] = [item for item in items if not item.get_closest_marker(others)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

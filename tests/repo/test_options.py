@@ -92,7 +92,7 @@ KINDS: list[tuple[str, set[str]]] = [
     (r"(absolute )?dir|file", {"path"}),
     (r"name, `#u?g?id`", {"user", "ordinary-user"}),
     (r"list, or comma text", {"group-names"}),
-    (r"list, or colon text|list of files", {"paths"}),
+    (r"list, or colon text|list of (files|paths)", {"paths"}),
     (r"quoted octal text .*", {"umask"}),
     (r"locale name", {"locale"}),
     (r"s( of CPU)?", {"duration"}),
@@ -100,10 +100,11 @@ KINDS: list[tuple[str, set[str]]] = [
     (r"per cent", {"percent"}),
     (r"`package\.module:callable`", {"callable"}),
     (r"name of a variable", {"identifier"}),
-    (r"`\w+`.* or `\w+`", {"choice"}),
+    (r"`[\w-]+`.* or `[\w-]+`", {"choice"}),
     (r"true or false", {"boolean"}),
     (r"list of addresses", {"addresses"}),
     (r"list of networks", {"networks"}),
+    (r"list of names, ~ .*", {"system-calls", "address-families", "namespaces"}),
     (r"table of names and texts", {"environment"}),
 ]
 
@@ -118,7 +119,7 @@ def test_values(name: str) -> None:
     (kinds,) = [kinds for pattern, kinds in KINDS if re.fullmatch(pattern, cell)]
     assert option.kind in kinds
     if option.kind == "choice":
-        assert list(option.choices) == re.findall(r"`(\w+)`", cell)
+        assert list(option.choices) == re.findall(r"`([\w-]+)`", cell)
     low, high = bounds(cell)
     assert option.minimum == (added_bounds().get(name) if low is None else low)
     if option.kind in ("integer", "bytes") and (option.maximum is not None or high is not None):
@@ -184,7 +185,7 @@ def test_effects_of_both_directions_are_read() -> None:
     """So that the test above cannot pass by reading nothing."""
     assert effects(TABLE["memory-limit"].effect) == (Effect.LIVE, {When.RAISED: Effect.REPLACE})
     assert effects(TABLE["processes"].effect) == (Effect.LIVE, {When.WRITTEN: Effect.REPLACE})
-    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 3
+    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 7
 
 
 def written(option: Option, value: Any) -> Any:

@@ -156,4 +156,7 @@ def test_limits_that_cannot_be_had_are_said_and_touch_no_process(there: Under) -
     for option, why in missing.items():
         assert f"note: a: {option} will not be in force: {why}" in done.stderr
         assert f"{option} is not in force: {why}" in there.cli("why", "a").stdout
+    if missing:
+        refused = there.apply(there.text('tasks-max = 500\nconfinement = "required"\n'), code=1)
+        assert "cannot keep tasks-max of group 'a', whose confinement is required" in refused.stderr
     assert there.pids("a") == pids

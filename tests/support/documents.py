@@ -54,6 +54,9 @@ def value_of(option: Option) -> Any:
         "callable": st.builds("{}.{}:{}{}".format, IDENTIFIERS, IDENTIFIERS, IDENTIFIERS, st.sampled_from(["", "()"])),
         "identifier": IDENTIFIERS,
         "networks": st.lists(st.sampled_from(["unix", "10.0.0.0/8", "::1/128"]), max_size=3, unique=True),
+        "system-calls": st.sampled_from([["@system-service", "mount"], ["~@raw-io"], "ptrace bpf", "~@swap @reboot"]),
+        "address-families": st.sampled_from([["AF_UNIX", "AF_INET"], "~AF_PACKET", ["none"]]),
+        "namespaces": st.sampled_from([True, False, ["net", "user"], "~mnt"]),
         "environment": VARIABLES,
     }
     if option.kind == "choice":

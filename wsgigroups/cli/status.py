@@ -36,7 +36,7 @@ def command(options: Globals, names: tuple[str, ...], check: bool, watch: bool, 
     if output == "text":
         from wsgigroups.cli.table import show_status
 
-        show_status(status, options.color)
+        show_status(status, options.color, named=bool(names))
     else:
         write_data(status, output)
     return int(ExitCode.NOT_RUNNING) if check and not healthy(status, names) else int(ExitCode.DONE)

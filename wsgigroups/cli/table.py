@@ -49,10 +49,13 @@ Cell = str | Text
 Row = dict[str, Cell]
 
 
-def show_status(status: dict[str, Any], color: str) -> None:
-    """Print the table, and below it what is wrong."""
+def show_status(status: dict[str, Any], color: str, *, named: bool = False) -> None:
+    """Print the table, and below it what is wrong; of groups that were named also their confinement."""
     out = console(color)
     out.print(_status(status, out.width))
+    for group in status["groups"] if named else ():
+        if group["confinement"]:
+            out.print(_confinement(group))
 
 
 def watch_status(ask: Callable[[], dict[str, Any]], color: str, pause: Callable[[float], None]) -> None:
@@ -157,6 +160,28 @@ def _problem(group: dict[str, Any]) -> Text:
         text.append("\n" + "\n".join(indented(error["traceback"])), style="dim")
     text.append(f"\nlog: {group['log']}", style="dim")
     return text
+
+
+_CONFINED = {"enforced": "green", "partly": "yellow", "missing": "red", "unknown": "dim"}
+
+
+def _confinement(group: dict[str, Any]) -> Group:
+    """Each option that the group asks for, and what became of it in its processes, those alike together."""
+    asked = dict(group["confinement"])
+    lines = [Text(f"\n{group['name']}: confinement {asked.pop('confinement')}")]
+    for option, value in asked.items():
+        found: dict[tuple[str, str], list[str]] = {}
+        for process in group["processes"]:
+            outcome = process["confinement"].get(option)
+            if outcome:
+                name = f"{group['name']}/{process['slot']}"
+                found.setdefault((outcome["state"], outcome["reason"]), []).append(name)
+        line = Text(f"  {option} {value}")
+        for (state, reason), names in found.items():
+            line.append(f"\n    {state}", style=_CONFINED[state])
+            line.append((f" in {', '.join(names)}" if len(found) > 1 else "") + (f": {reason}" if reason else ""))
+        lines.append(line)
+    return Group(*lines)
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable as Call
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from wsgigroups.config import addresses, units
 from wsgigroups.config.capacity import MAXIMUM_ITEMS
+from wsgigroups.config.diagnostics import did_you_mean
+from wsgigroups.config.kernel_names import NAMESPACES, address_families, known_system_calls, system_call_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +288,42 @@ def listed(what: str, separator: str | None = None) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _word_of(what: str, known: Call[[], Collection[str]]) -> BeforeValidator:
+    """Make the reader of a word that the kernel has, perhaps with systemd's ~ before it."""
+
+    def read(value: Any) -> str:
+        text = _text(value, f"the name of {what}")
+        name = text.removeprefix("~")
+        if name not in known():
+            near = did_you_mean(name, known())
+            raise refuse("WG0320", f"{shown(text)} is no name of {what}", near or "systemd.exec(5) lists the names")
+        return text
+
+    return BeforeValidator(read)
+
+
+def inverted_as_a_whole(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a ~ that is not at the beginning: it stands for the whole list."""
+    for item in items[1:]:
+        if item.startswith("~"):
+            hint = 'write it once, before the first item: ["~a", "b"] is everything but a and b'
+            raise refuse("WG0320", f"{shown(item)} has a ~, which is for the list as a whole", hint)
+    return items
+
+
+def read_yes_or_no(value: Any) -> Any:
+    """true and false as the words that systemd knows for them."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _read_namespaces(value: Any) -> Any:
+    """true: none may be made, which is a list of all that are refused."""
+    if isinstance(value, bool):
+        first, *others = sorted(NAMESPACES)
+        return (f"~{first}", *others) if value else ()
+    return value
+
+
 def read_table(value: Any) -> Any:
     """A table of variables."""
     if not isinstance(value, Mapping):
@@ -348,4 +387,31 @@ Networks = Annotated[tuple[_Network, ...], listed("networks"), AfterValidator(di
 Environment = Annotated[dict[_VariableName, _VariableValue], BeforeValidator(read_table), Kind("environment")]
 HostName = Annotated[str, BeforeValidator(read_host_name), Kind("host-name")]
 HostNames = Annotated[tuple[_HostPattern, ...], listed("host names"), AfterValidator(distinct), Kind("host-names")]
+_SystemCall = Annotated[
+    str, _word_of("a system call or a set of them", lambda: {*known_system_calls(), *system_call_sets()})
+]
+_AddressFamily = Annotated[str, _word_of("an address family", lambda: {"none", *address_families()})]
+_Namespace = Annotated[str, _word_of("a kind of namespace", lambda: NAMESPACES)]
+SystemCalls = Annotated[
+    tuple[_SystemCall, ...],
+    listed("system calls", " "),
+    AfterValidator(distinct),
+    AfterValidator(inverted_as_a_whole),
+    Kind("system-calls"),
+]
+AddressFamilies = Annotated[
+    tuple[_AddressFamily, ...],
+    listed("address families", " "),
+    AfterValidator(distinct),
+    AfterValidator(inverted_as_a_whole),
+    Kind("address-families"),
+]
+Namespaces = Annotated[
+    tuple[_Namespace, ...],
+    listed("kinds of namespaces", " "),
+    BeforeValidator(_read_namespaces),
+    AfterValidator(distinct),
+    AfterValidator(inverted_as_a_whole),
+    Kind("namespaces"),
+]
 UrlPath = Annotated[str, BeforeValidator(read_url_path), Kind("url-path")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.kernel_names import NAMESPACES
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
 from wsgigroups.config.units import BYTES_PATTERN, DURATION_PATTERN, format_bytes, format_duration
 
@@ -60,6 +61,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "addresses": _list("address"),
     "network": {"type": "string", "pattern": "^(?:unix|[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?)$"},
     "networks": _list("network"),
+    "system-call": {"type": "string", "pattern": "^~?@?[a-z_][a-z0-9_-]*$"},
+    "system-calls": _list("system-call", " "),
+    "address-family": {"type": "string", "pattern": "^~?(?:none|AF_[A-Za-z0-9]+)$"},
+    "address-families": _list("address-family", " "),
+    "namespace": {"type": "string", "pattern": f"^~?(?:{'|'.join(sorted(NAMESPACES))})$"},
+    "namespaces": {"anyOf": [{"type": "boolean"}, *_list("namespace", " ")["anyOf"]]},
     "environment": {
         "type": "object",
         "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
@@ -146,6 +153,8 @@ def option_schema(option: Option) -> dict[str, Any]:
     schema: dict[str, Any] = {"description": description}
     if option.kind == "choice":
         schema["enum"] = list(option.choices)
+        if {"yes", "no"} <= set(option.choices):
+            schema["enum"] += [True, False]
     else:
         schema["$ref"] = f"#/$defs/{option.kind}"
     if option.kind == "integer":

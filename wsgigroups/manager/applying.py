@@ -91,8 +91,14 @@ class Applying:
         return change
 
     def _noted(self, target: GroupTarget) -> GroupTarget:
-        """Return a target with notices of the limits that this machine cannot keep."""
+        """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
         missing = self.shell.remains.foresee(target.cgroup)
+        if missing and target.spec.confinement.required:
+            option, why = missing[0]
+            raise WsgigroupsError(
+                f"cannot keep {option} of group {target.name!r}, whose confinement is required: {why}",
+                hint='see docs/cgroups.md, or set confinement = "best-effort"',
+            )
         notices = (f"{option} will not be in force: {why}" for option, why in missing)
         return replace(target, notices=(*target.notices, *notices)) if missing else target
 

@@ -56,6 +56,13 @@ class LastErrorDocument(Document):
     requests: list[Text] = Field(description="In the application when the process was judged, a line each.")
 
 
+class ConfinementDocument(Document):
+    """What became of one option of confinement in a process, as the process says."""
+
+    state: Literal["enforced", "partly", "missing", "unknown"]
+    reason: Text
+
+
 class _Process(Document):
     slot: int
     pid: int | None
@@ -75,6 +82,7 @@ class ProcessDocument(ProcessFigures, _Process):
     last_exit: Text | None
     retry_in_s: float | None = Field(description="In backoff: until the next start.")
     last_death: LastErrorDocument | None = Field(description="Of this slot.")
+    confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
 
 
 class _Group(Document):
@@ -98,6 +106,7 @@ class GroupDocument(GroupFigures, _Group):
     scaled: bool = Field(description="The number of processes is one given by hand.")
     cleanup: Cleanup = Field(description="How what its processes leave behind is ended: docs/cgroups.md.")
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
+    confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
 
 

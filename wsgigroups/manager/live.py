@@ -27,7 +27,13 @@ _TITLE = {
     resource.RLIMIT_DATA: "Max data size",
     resource.RLIMIT_AS: "Max address space",
     resource.RLIMIT_CPU: "Max cpu time",
+    resource.RLIMIT_CORE: "Max core file size",
+    resource.RLIMIT_NPROC: "Max processes",
+    resource.RLIMIT_NOFILE: "Max open files",
+    resource.RLIMIT_FSIZE: "Max file size",
 }
+# Without a value these are what the process has inherited.
+_INHERITED = {name: getattr(resource, f"RLIMIT_{name}") for name in ("CORE", "NPROC", "NOFILE", "FSIZE")}
 
 
 def tune(process: Process, target: GroupTarget) -> str:
@@ -48,6 +54,11 @@ def tune(process: Process, target: GroupTarget) -> str:
         changes.append((f"RLIMIT_{name}", partial(_set_limit, process.pid, number, wanted)))
     if "CPU" in spec.rlimits:  # its hard limit has room for the windows in which a process leaves
         changes.append(("RLIMIT_CPU", partial(_set_limit, process.pid, resource.RLIMIT_CPU, spec.rlimits["CPU"])))
+    changes += [
+        (f"RLIMIT_{name}", partial(_set_limit, process.pid, number, spec.rlimits[name]))
+        for name, number in _INHERITED.items()
+        if name in spec.rlimits
+    ]
     refused = []
     for what, change in changes:  # one that is refused must not keep the others back
         try:

@@ -22,7 +22,7 @@ from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wsgigroups.plan.desired import GroupTarget
 
@@ -61,6 +61,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
         self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.config.interpreters import Interpreter, can_execute, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.manager.confinement import confinement_of
 from wsgigroups.manager.environment import build_environment
 from wsgigroups.manager.identity import (
     Person,
@@ -243,7 +244,10 @@ def _rules(group: Group) -> Rules:
 
 
 def _limits(group: Group) -> dict[str, tuple[int, int]]:
-    limits = {"CORE": (0, 0)}
+    limits = {"CORE": (group.limit_core, group.limit_core)}
+    for name, value in (("NPROC", group.limit_nproc), ("NOFILE", group.limit_nofile), ("FSIZE", group.limit_fsize)):
+        if value:
+            limits[name] = (value, value)
     if group.cpu_time_limit:
         soft = int(group.cpu_time_limit)
         behind = int(group.graceful_timeout + group.shutdown_timeout) * group.threads + 2
@@ -314,6 +318,7 @@ def _spec(
         umask=int(group.umask, 8) if group.umask is not None else None,
         chroot=str(group.chroot) if group.chroot and person else None,
         rlimits=_limits(group),
+        confinement=confinement_of(group),
         cpu_priority=group.cpu_priority,
         oom_score_adj=0 if person else None,
         python_home=python_home,

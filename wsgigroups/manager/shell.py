@@ -364,6 +364,7 @@ class Shell:
         life = process.life
         match message:
             case messages.Ready() if message.life == life:
+                process.confined = message.confinement
                 self.dispatch(model.LifeBecameReady(life))
                 self._catch_up(process)
             case messages.Failed() if message.life == life:

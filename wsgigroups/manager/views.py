@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import wsgigroups
 from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager import figures
+from wsgigroups.manager import confinement, figures
 from wsgigroups.manager.documents import (
     ChangedGroupDocument,
     ChangeDocument,
@@ -27,6 +28,8 @@ from wsgigroups.manager.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.model import Change, GroupState, LastError
     from wsgigroups.manager.shell import Shell
@@ -50,10 +53,11 @@ def status(shell: Shell, started_at: float) -> StatusDocument:
 def group_view(shell: Shell, group: GroupState) -> GroupDocument:
     """One group of the status document."""
     target = group.target
+    asked = confinement.requested(target.spec.confinement, target.options)
     processes = [
         view
         for record in sorted(group.records, key=lambda r: (r.slot, r.life))
-        if (view := process_view(shell, record, group.deaths.get(record.slot)))
+        if (view := process_view(shell, record, group.deaths.get(record.slot), asked))
     ]
     limited = shell.remains.limited(target.name)
     return GroupDocument(
@@ -73,6 +77,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         scaled=group.processes_override is not None,
         cleanup=shell.remains.way_of(record.life for record in group.records),
         not_in_force={**limited.missing, **limited.refused},
+        confinement=asked,
         processes=processes,
     )
 
@@ -91,8 +96,13 @@ def error_view(error: LastError | None) -> LastErrorDocument | None:
     )
 
 
-def process_view(shell: Shell, record: Record, death: LastError | None = None) -> ProcessDocument | None:
-    """One process of the status document; None for a record without a public state. death: of the slot's last life."""
+def process_view(
+    shell: Shell, record: Record, death: LastError | None = None, asked: Mapping[str, str] = MappingProxyType({})
+) -> ProcessDocument | None:
+    """One process of the status document; None for a record without a public state.
+
+    death: of the slot's last life; asked: the options of confinement that the group sets.
+    """
     state = PROCESS_STATE[record.state]
     if state is None:
         return None
@@ -115,6 +125,7 @@ def process_view(shell: Shell, record: Record, death: LastError | None = None) -
         last_exit=str(record.last_exit) if record.last_exit else None,
         retry_in_s=_retry_in_s(record),
         last_death=error_view(death),
+        confinement=confinement.effective(asked, process.confined if process else None),
     )
 
 

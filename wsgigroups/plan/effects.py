@@ -13,6 +13,10 @@ RESOLVED: dict[str, tuple[str, str]] = {
 }
 
 
+# Limits whose 0 is the least there is; that of the others means that there is none.
+_ZERO_IS_LEAST = frozenset({"limit-core"})
+
+
 def base_name(option: str) -> str:
     """The option that an entry such as environment.NAME belongs to."""
     return option.split(".", 1)[0] if option.startswith(("environment.", "environment-files.")) else option
@@ -24,13 +28,15 @@ def effect_of(option: str, old: str | None = None, new: str | None = None) -> st
         return RESOLVED[option][0]
     known = OPTIONS[base_name(option)]
     raised = known.otherwise.get(When.RAISED)
-    if raised is not None and old is not None and new is not None and _is_raised(int(old), int(new)):
+    if raised is not None and old is not None and new is not None and _is_raised(option, int(old), int(new)):
         return raised.value
     return known.effect.value
 
 
-def _is_raised(old: int, new: int) -> bool:
-    """Whether a limit lets through more than before; 0 is none."""
+def _is_raised(option: str, old: int, new: int) -> bool:
+    """Whether a limit lets through more than before."""
+    if option in _ZERO_IS_LEAST:
+        return new > old
     return old != new and old != 0 and (new == 0 or new > old)
 
 

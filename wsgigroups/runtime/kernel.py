@@ -11,19 +11,24 @@ import errno
 import os
 import signal
 import struct
-from typing import Iterable, List, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 
 # <linux/prctl.h>
 _PR_SET_NAME = 15
+_PR_GET_SECCOMP = 21
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2  # <linux/seccomp.h>
+_BPF_INSTRUCTION_BYTES = 8  # <linux/filter.h>
 _PR_CAPBSET_READ = 23
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_GET_NO_NEW_PRIVS = 39
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
+_MNT_DETACH = 2  # <sys/mount.h>
 # <linux/capability.h>: version 3 is two 32-bit halves of (effective, permitted, inheritable)
 _CAPABILITY_VERSION = 0x20080522
 _CAPABILITY_SETS = struct.Struct("=6I")
@@ -48,6 +53,36 @@ def _checked(result: int, what: str) -> int:
 def _prctl(what: str, option: int, *arguments: int) -> int:
     unused = (0,) * (4 - len(arguments))  # the kernel wants them to be 0 for some of the options
     return _checked(_LIBC.prctl(option, *[ctypes.c_ulong(value) for value in arguments + unused]), what)
+
+
+def system_call(what: str, number: int, *arguments: Any) -> int:
+    """Make a system call by its number; an int is passed as a long, and what ctypes knows as it is."""
+    values = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    return _checked(_LIBC.syscall(ctypes.c_long(number), *values), what)
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces for new ones (unshare(2)); os.unshare is of Python 3.12."""
+    _checked(_LIBC.unshare(flags), "unshare")
+
+
+def unmount(path: str) -> None:
+    """Take the uppermost mount on `path` out of sight (umount2(2) with MNT_DETACH)."""
+    _checked(_LIBC.umount2(os.fsencode(path), _MNT_DETACH), "umount2")
+
+
+def set_system_call_filter(program: bytes) -> None:
+    """Have every system call of this thread go through a BPF program (seccomp(2)). Needs no_new_privs."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    described = ctypes.create_string_buffer(
+        struct.pack("@HP", len(program) // _BPF_INSTRUCTION_BYTES, ctypes.addressof(instructions))
+    )
+    _prctl("prctl(PR_SET_SECCOMP)", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(described))
+
+
+def has_system_call_filter() -> bool:
+    """Tell what the kernel says about it."""
+    return _prctl("prctl(PR_GET_SECCOMP)", _PR_GET_SECCOMP) == _SECCOMP_MODE_FILTER
 
 
 def pidfd_open(pid: int) -> int:

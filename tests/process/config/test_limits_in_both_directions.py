@@ -1,4 +1,4 @@
-"""A memory limit that is lowered reaches the running processes; one that is raised takes new ones."""
+"""A limit that is lowered reaches running processes, where they can be changed; one that is raised takes new ones."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def limits_of(pid: int) -> dict[str, tuple[int, int]]:
     [
         ("memory-limit", "data size", (512, 400, 600)),
         ("virtual-memory-limit", "address space", (4000, 3000, 5000)),
+        ("limit-fsize", "file size", (512, 400, 600)),
+        ("limit-core", "core file size", (512, 400, 600)),
+        ("limit-nofile", "open files", (512, 400, 600)),
+        ("limit-nproc", "processes", (2000, 1500, 2500)),
     ],
 )
 def test_a_limit_lowered_and_raised(
@@ -47,24 +51,29 @@ def test_a_limit_lowered_and_raised(
     text = f'[groups.blog]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
     text += 'processes = 2\nthreads = 2\nstack-size = "512K"\n'
     first, lower, higher = sizes
+    counted = option in ("limit-nofile", "limit-nproc")
 
-    def applied(size: int, inherited: int | None = None) -> dict[int, int]:
-        manager.apply(f'{text}{option} = "{size}M"\n')
+    def written(size: int) -> str:
+        return f"{text}{option} = {size}\n" if counted else f'{text}{option} = "{size}M"\n'
+
+    def applied(size: int) -> dict[int, int]:
+        manager.apply(written(size))
         pids = manager.pids("blog")
         assert len(pids) == 2
         for pid in pids.values():
-            assert limits_of(pid)[label] == ((inherited or size) * MIB, (inherited or size) * MIB)
+            limit = size * (1 if counted else MIB)
+            assert limits_of(pid)[label] == (limit, limit)
         return pids
 
     before = applied(first)
-    planned = manager.cli("plan", str(manager.write(f'{text}{option} = "{lower}M"\n', "lower.toml"))).stdout
+    planned = manager.cli("plan", str(manager.write(written(lower), "lower.toml"))).stdout
     assert "live" in planned
     if may_change_limits():
         assert applied(lower) == before, "the same processes, with the lower limit"
     else:
-        assert applied(lower, inherited=first) == before, "the same processes"
-        assert "cannot change a running process" in manager.log("manager"), "and it is said that they keep the old one"
-    planned = manager.cli("plan", str(manager.write(f'{text}{option} = "{higher}M"\n', "higher.toml"))).stdout
+        assert not set(applied(lower).values()) & set(before.values()), "others, with the lower limit"
+        assert "cannot change a running process" in manager.log("manager"), "and it is said why"
+    planned = manager.cli("plan", str(manager.write(written(higher), "higher.toml"))).stdout
     assert "replace" in planned
     after = applied(higher)
     assert not set(after.values()) & set(before.values()), "a hard limit can only go down: these are new"

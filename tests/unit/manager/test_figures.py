@@ -88,7 +88,7 @@ def test_the_status_has_the_figures_of_each_process_and_their_sum() -> None:
     records = [Record("blog", slot, slot, "f", state=Tenancy.READY, pid=0, spawned_at=1.0) for slot in (1, 2)]
     info = {"started_at": "2026-01-01T00:00:00Z"}
     seen = {
-        slot: SimpleNamespace(info=info, pid=0, exited=False, snapshot=lambda found=found: found)
+        slot: SimpleNamespace(info=info, pid=0, exited=False, confined=None, snapshot=lambda found=found: found)
         for slot, found in ((1, snapshot), (2, None))
     }
     shell = cast("Any", SimpleNamespace(processes=seen))

@@ -23,6 +23,7 @@ from wsgigroups.manager.shell import Outside, Shell
 from wsgigroups.plan.desired import CgroupTarget, GroupTarget, SpawnerTarget
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Board
+from wsgigroups.runtime.wire.spec import Confinement
 
 
 class FakeSpawner:
@@ -223,5 +224,18 @@ def test_a_limit_that_cannot_be_had_is_a_notice_and_no_failure(tmp_path: Path) -
         assert views.observed(bench.shell)["blog"].options == {"tasks-max": "9"}, "there is nothing to try again"
         assert bench.logged == ["blog: tasks-max is not in force: this kernel has no cgroup v2"]
         assert bench.shell.remains.foresee(CgroupTarget(tasks_max=9)) == [("tasks-max", "this kernel has no cgroup v2")]
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_what_is_required_and_cannot_be_had_is_refused_or_fails(tmp_path: Path, required: bool) -> None:
+    """Before anything changes, where that can be known; else the change has failed."""
+    target = small_target(cgroup=CgroupTarget(tasks_max=9), spec=small_spec(confinement=Confinement(required=required)))
+
+    async def story(bench: Bench) -> None:
+        bench.shell.remains.reason = "this kernel has no cgroup v2"
+        failed = bench.shell.remains.limit(target, list)
+        assert failed == ("tasks-max: this kernel has no cgroup v2" if required else "")
 
     play(tmp_path, story)

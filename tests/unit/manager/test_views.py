@@ -17,7 +17,7 @@ def test_the_start_is_noted_once_and_stays_when_the_clock_is_set(monkeypatch: py
     record = Record("blog", 1, 7, "f", state=Tenancy.READY, pid=4711, spawned_at=100.0, ready_at=100.1)
     info = {"started_at": processes.moment()}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", info["started_at"])
-    process = SimpleNamespace(info=info, pid=0, exited=False, snapshot=lambda: None)
+    process = SimpleNamespace(info=info, pid=0, exited=False, confined=None, snapshot=lambda: None)
     shell = cast("Any", SimpleNamespace(processes={7: process}))
     seen = []
     for monotonic_s in (100.0, 100.4, 101.3, 4000.9):  # uptime and the time of day need not agree

@@ -11,7 +11,7 @@ from wsgigroups.plan.effects import effect_of, in_fingerprint, why
 from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
 from wsgigroups.plan.planner import StepKind, needs_replacement, plan
 
-LIMITS = ("memory-limit", "virtual-memory-limit")
+LIMITS = ("memory-limit", "virtual-memory-limit", "limit-nproc", "limit-nofile", "limit-fsize", "limit-core")
 MIB = 2**20
 # old and new value of a limit, and whether running processes have to go; 0 is no limit
 CHANGES = [
@@ -32,8 +32,13 @@ def running(**options: str) -> ObservedGroup:
     return ObservedGroup(target(**options).options, "f", 2, scaled=False, stopped=False, members=members)
 
 
-@pytest.mark.parametrize("limit", LIMITS)
-@pytest.mark.parametrize(("old", "new", "replaced"), CHANGES)
+CORE_CHANGES = [(512 * MIB, 256 * MIB, False), (0, 256 * MIB, True), (256 * MIB, 0, False)]  # 0 is no core file
+
+
+@pytest.mark.parametrize(
+    ("limit", "old", "new", "replaced"),
+    [(limit, *change) for limit in LIMITS for change in (CORE_CHANGES if limit == "limit-core" else CHANGES)],
+)
 def test_raising_a_limit_replaces_processes_and_lowering_does_not(
     limit: str, old: int, new: int, replaced: bool
 ) -> None:

@@ -115,7 +115,9 @@ def test_traceback_of_our_own_error_shows_our_own_code() -> None:
 def test_every_step_of_the_code_has_an_exit_code() -> None:
     directory = Path(interpreter.__file__).parent
     text = "".join(path.read_text() for path in directory.glob("*.py"))
-    named = set(re.findall(r'(?:\bstep|StepError)\(\s*"([a-z-]+)"', text)) | set(re.findall(r'_STEP = "(.*)"', text))
+    named = set(re.findall(r'(?:\bstep|StepError|_option|_failed)\(\s*"([a-z-]+)"', text)) | set(
+        re.findall(r'_STEP = "(.*)"', text)
+    )
     assert named | {"spec", "signals"} == set(exits.STEPS)
 
 

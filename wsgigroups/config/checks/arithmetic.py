@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.checks.cgroups import check_cgroups
+from wsgigroups.config.checks.confinement import check_confinement
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.config.units import approximate_bytes, format_bytes
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from wsgigroups.config.source import Path
 
 ADVISED_THREADS = 64
+THREADS_BESIDE = 2  # of a process, besides those for requests: the main thread and the monitor
+LEAST_DESCRIPTORS = 32
 _LATE = {
     "PYTHONHOME": "python-home",
     "PYTHONPATH": "python-path",
@@ -75,6 +78,15 @@ def _memory(group: Group, _server: ServerDefaults) -> Found:
         )
 
 
+def _ceilings(group: Group, _server: ServerDefaults) -> Found:
+    for name, limit, least in (
+        ("limit-nproc", group.limit_nproc, group.threads + THREADS_BESIDE),
+        ("limit-nofile", group.limit_nofile, LEAST_DESCRIPTORS),
+    ):
+        if 0 < limit < least:
+            yield "WG0518", name, f"{name} is {limit}, a process takes {least} to start", f"at least {least}"
+
+
 def _late_variables(group: Group, _server: ServerDefaults) -> Found:
     for name in sorted(_LATE.keys() & group.environment.keys()):
         yield (
@@ -98,6 +110,8 @@ _CHECKS = (
     check_endings,
     _memory,
     check_cgroups,
+    _ceilings,
+    check_confinement,
     _late_variables,
     _without_effect,
 )

@@ -24,11 +24,32 @@ def check_paths(checking: Checking, member: CheckedGroup) -> None:
     ):
         if value is not None:
             _directory(checking, member, (*member.path, option), value, "WG0613", purpose)
+    _confinement(checking, member)
     for i, file in enumerate(group.environment_files):
         checking.attempt(lambda i=i, file=file: _environment_file(checking, member, i, file))  # type: ignore[misc]
     for option, value in (("lang", group.lang), ("locale", group.locale)):
         if value is not None:
             checking.attempt(lambda option=option, value=value: _locale(checking, member, option, value))  # type: ignore[misc]
+
+
+def _confinement(checking: Checking, member: CheckedGroup) -> None:
+    """What is not there cannot be protected, and an ordinary user's manager cannot mount a /proc."""
+    group = member.group
+    for option, paths in (
+        ("read-only-paths", group.read_only_paths),
+        ("read-write-paths", group.read_write_paths),
+        ("inaccessible-paths", group.inaccessible_paths),
+    ):
+        for i, name in enumerate(paths):
+
+            def check(place: Path = (*member.path, option, i), name: str = name) -> None:
+                if checking.host.path(name) is None and (checking.privileged or not _hidden(checking, name)):
+                    checking.add("WG0636", place, f"{name} is not there", "make it, or leave it out")
+
+            checking.attempt(check)
+    if group.protect_proc != "default" and not checking.privileged:
+        message = "only a manager that runs as root can hide processes"
+        checking.add("WG0637", (*member.path, "protect-proc"), message, "leave it out")
 
 
 def check_static(checking: Checking) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.config.codes.entry import note, warning
+from wsgigroups.config.codes.entry import error, note, warning
 
 _BLOG = '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["127.0.0.1:8000"]\n'
 
@@ -134,5 +134,51 @@ COMBINATIONS = (
         "together while they are replaced. Beyond tasks-max no thread and no process starts.",
         "Raise tasks-max, or take fewer threads or processes.",
         _BLOG + "tasks-max = 10\n",
+    ),
+    error(
+        "WG0518",
+        "A limit that keeps a process from starting",
+        "A process takes threads + 2 of limit-nproc, and of limit-nofile 32 descriptors before it has a connection: "
+        "its listeners, logs, libraries that are being loaded. Below that it cannot start.",
+        "Raise the limit; limit-nproc counts all processes and threads of the group's user.",
+        _BLOG + "limit-nproc = 10\n",
+    ),
+    error(
+        "WG0519",
+        "Hidden from the processes that need it",
+        "private-tmp or inaccessible-paths hides a directory with the application, its environment or its working "
+        "directory, so that the processes cannot start.",
+        "Move it, or leave the path out.",
+        _BLOG + 'home = "/tmp/blog"\nprivate-tmp = true\n',
+    ),
+    error(
+        "WG0520",
+        "A path with two meanings",
+        "The same path is in read-only-paths and in read-write-paths.",
+        "Take it out of one of them. Below a path of one list, longer paths may be in the other.",
+        _BLOG + 'read-only-paths = ["/srv"]\nread-write-paths = ["/srv"]\n',
+    ),
+    error(
+        "WG0521",
+        "A filter that keeps processes from serving",
+        "A list with ~ refuses system calls, and some of these are what every process makes to serve at all. A list "
+        "without ~ always has them.",
+        "Take the call, or the set that holds it, out of the list.",
+        _BLOG + 'system-call-filter = ["~@network-io"]\n',
+    ),
+    warning(
+        "WG0522",
+        "An exception from nothing",
+        "read-write-paths says what stays writable; nothing is made read-only here.",
+        'Set read-only-paths, or protect-system = "strict".',
+        _BLOG + 'read-write-paths = ["/srv/blog/media"]\n',
+    ),
+    warning(
+        "WG0523",
+        "No place for temporary files",
+        "Everything is read-only, /tmp as well. Bodies of requests that are larger than 64K are kept in a temporary "
+        "file while they are collected, and frameworks put uploads into one.",
+        "Set private-tmp, or name a directory in read-write-paths and in the variable TMPDIR.",
+        _BLOG + 'read-only-paths = ["/"]\n',
     ),
 )

@@ -189,4 +189,18 @@ HOST = (
         'Let the proxy connect to a UNIX socket: listen = ["unix:/run/NAME/NAME.sock"], socket-user = "www-data", '
         'trusted-proxies = ["unix"].',
     ),
+    warning(
+        "WG0636",
+        "A path of the confinement that is not there",
+        "What is not there when a process starts is not protected when it comes later. The status says that the option "
+        'is in force partly; with confinement = "required" the process does not start.',
+        "Make the file or directory, or leave it out.",
+    ),
+    warning(
+        "WG0637",
+        "Confinement that takes root",
+        "protect-proc mounts a /proc, which the kernel does not let an ordinary user do. The status says that the "
+        'option is missing; with confinement = "required" the process does not start.',
+        "Leave it out, or run the manager as root.",
+    ),
 )

@@ -151,6 +151,15 @@ VALUES = (
         '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["127.0.0.1:8000", "127.0.0.1:8000"]\n',
     ),
     error(
+        "WG0320",
+        "A word that the kernel does not know",
+        "restrict-address-families, system-call-filter and restrict-namespaces take names of the kernel, and the sets "
+        "of system calls that systemd knows. A ~ turns a whole list round, so that it stands before its first item "
+        "and nowhere else.",
+        "Correct the name; systemd.exec(5) has the sets, syscalls(2) the calls and socket(2) the families.",
+        _BLOG + 'system-call-filter = ["@sytem-service"]\n',
+    ),
+    error(
         "WG0321",
         "A percentage that cannot be read",
         "Percentages are text: whole numbers with a % behind them. A number alone could be a share, too.",

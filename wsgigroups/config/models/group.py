@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wsgigroups.config.models.cgroups import CgroupOptions
+from wsgigroups.config.models.confinement import ConfinementOptions, ResourceOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
 from wsgigroups.config.models.requests import RequestOptions
@@ -14,6 +15,8 @@ from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, Py
 class Group(
     ObservationOptions,
     CgroupOptions,
+    ConfinementOptions,
+    ResourceOptions,
     LimitOptions,
     ConnectionOptions,
     RequestOptions,

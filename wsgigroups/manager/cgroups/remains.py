@@ -261,7 +261,8 @@ class Remains:
         self._limited[target.name] = (target.cgroup, limited)
         for option, why in limited.missing.items():
             self.log("warning", f"{target.name}: {option} is not in force: {why}")
-        return "; ".join(f"{option}: {why}" for option, why in limited.refused.items())
+        failed = {**limited.refused, **(limited.missing if target.spec.confinement.required else {})}
+        return "; ".join(f"{option}: {why}" for option, why in failed.items())
 
     def limited(self, group: str) -> Limited:
         """Return what does not hold of a group's limits."""

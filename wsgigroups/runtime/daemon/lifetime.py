@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from ..log import Log
 from ..server import Server
@@ -56,8 +56,11 @@ class Lifetime:
         self._rules: ScriptRules
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
 
-    def start(self, server: Server, rules: ScriptRules) -> None:
-        """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises."""
+    def start(self, server: Server, rules: ScriptRules, confined: Mapping[str, Any]) -> None:
+        """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises.
+
+        confined: what became of the options of confinement.
+        """
         self._server = server
         self._rules = rules
         server.on_maximum_requests = self._maximum_requests
@@ -70,7 +73,8 @@ class Lifetime:
             signal.signal(number, _only_wake)
         server.start()
         self._board.words[WORD["state"]] = STATE["ready"]
-        self._reporter.send(messages.Ready(self._spec.life, os.getpid(), "%d.%d.%d" % sys.version_info[:3]))
+        version = "%d.%d.%d" % sys.version_info[:3]
+        self._reporter.send(messages.Ready(self._spec.life, os.getpid(), version, dict(confined)))
 
     def serve(self) -> int:
         """Wait and obey until it is time to go; returns the exit code."""

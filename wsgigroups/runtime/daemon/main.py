@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ..log import Log, escaped, to_descriptor
 from ..server import Server
@@ -21,6 +21,7 @@ from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Spec
 from . import applications, descriptors, interpreter, privileges, resources, surroundings
+from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
 from .loading import Loading
@@ -64,7 +65,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
     descriptors.redirect(log_fd)
     with step("session", "confine the process"):
-        _confine(spec, kept, log)
+        confined = _confine(spec, kept, log)
     with step("interpreter", "prepare the interpreter"):
         _furnish(spec, log)
     lifetime = Lifetime(spec, reporter, board, log)
@@ -77,12 +78,15 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     pulses = _pulses(pulse_fds)
     server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
     with step("serving", "start serving"):
-        lifetime.start(server, rules)
+        lifetime.start(server, rules, confined)
     return lifetime
 
 
-def _confine(spec: Spec, kept: List[int], log: Log) -> None:
-    """Session, limits, descriptors, root directory, identity: everything that takes privileges."""
+def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
+    """Session, limits, descriptors, mounts, root directory, identity: everything that takes privileges.
+
+    And what the process gives up after them; returns what became of each option for that.
+    """
     with step("session", "start a session"):
         os.setsid()
     if os.getsid(0) != os.getpid():
@@ -92,6 +96,8 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> None:
     resources.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
     resources.set_oom_score(spec.oom_score_adj)
     descriptors.keep_only(kept)
+    confining = Confining(spec, log)
+    confining.prepare()
     witness = privileges.Witness()
     was = os.geteuid(), os.getegid()
     if spec.chroot is not None:
@@ -103,6 +109,8 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> None:
         privileges.prove(spec.identity, was, witness)
     privileges.forbid_new_privileges(witness)
     witness.close()
+    confining.enforce()
+    return confining.report
 
 
 def _furnish(spec: Spec, log: Log) -> None:

@@ -57,7 +57,7 @@ def open_checked(path: str, rules: ScriptRules) -> int:
     The directory is opened first and the file in it by its name, so that what was tested is what is read.
     """
     directory, name = os.path.split(os.path.abspath(path))
-    directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    directory_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if rules.exist:
             rules.test("the directory %s" % directory, os.fstat(directory_fd))

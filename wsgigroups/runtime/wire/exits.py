@@ -28,4 +28,7 @@ STEPS: Dict[str, int] = {
     "import": 216,  # the application raised, exited or is missing while it was loaded
     "serving": 217,  # threads or listeners could not be set up; or, later, the request path broke (daemon/lifetime.py)
     "keyring": 218,  # keyctl: the session keyring of whoever started the manager
+    "mounts": 219,  # confinement: a mount namespace and what is mounted in it
+    "landlock": 220,  # confinement: rules for files
+    "seccomp": 221,  # confinement: filters of system calls
 }

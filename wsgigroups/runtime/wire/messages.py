@@ -196,6 +196,7 @@ class Ready(Message):
     life: int
     pid: int
     python: str = ""
+    confinement: Dict[str, Any] = field(default_factory=dict)  # option → what became of it: daemon.confining
 
 
 @dataclass(frozen=True)

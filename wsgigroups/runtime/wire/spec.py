@@ -5,7 +5,7 @@ Made by the manager, read by the daemon from its own channel after the fork; the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from typing import Any, Dict, Optional, Tuple
 
 
@@ -64,6 +64,35 @@ class Serving:
 
 
 @dataclass(frozen=True)
+class Filter:
+    """Numbers that are let through, or with `allowed` false all but these."""
+
+    numbers: Tuple[int, ...]
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What the process is to keep itself from, each in the words of systemd.exec(5). Paths are those of the host."""
+
+    required: bool = False  # else what the kernel cannot do is said, and the process goes on
+    read_only_paths: Tuple[str, ...] = ()
+    read_write_paths: Tuple[str, ...] = ()
+    inaccessible_paths: Tuple[str, ...] = ()
+    protect_home: str = "no"  # yes, read-only
+    protect_system: str = "no"  # yes, full, strict
+    protect_proc: str = "default"  # noaccess, invisible, ptraceable
+    private_tmp: bool = False
+    private_devices: bool = False
+    address_families: Optional[Filter] = None
+    system_calls: Optional[Filter] = None
+    namespaces: int = 0  # CLONE_NEW… that are refused
+
+    def __bool__(self) -> bool:
+        return any(value != default for value, default in zip(astuple(self)[1:], astuple(Confinement())[1:]))
+
+
+@dataclass(frozen=True)
 class Spec:
     """One process, complete."""
 
@@ -98,6 +127,7 @@ class Spec:
     graceful_timeout_s: float = 0.0
     eviction_timeout_s: float = 0.0  # already defaulted to graceful_timeout_s by the manager
     pulses: bool = False  # as many descriptors again as `listen` has: the listeners' pulses
+    confinement: Confinement = Confinement()
     access_log: bool = False  # one descriptor more: the access log; else access lines go to the log
 
     def to_wire(self) -> Dict[str, Any]:
@@ -114,7 +144,17 @@ def from_wire(data: Dict[str, Any]) -> Spec:
     kept["listen"] = tuple(kept["listen"])
     kept["python_path"] = tuple(kept.get("python_path", ()))
     kept["rlimits"] = {key: (pair[0], pair[1]) for key, pair in kept.get("rlimits", {}).items()}
+    kept["confinement"] = _confinement(kept.get("confinement", {}))
     identity = kept.get("identity")
     if identity is not None:
         kept["identity"] = Identity(identity["uid"], identity["gid"], tuple(identity["groups"]))
     return Spec(**kept)
+
+
+def _confinement(data: Dict[str, Any]) -> Confinement:
+    """Raises TypeError for a word that is not known: what was asked for must not be left out in silence."""
+    kept: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    for name in ("address_families", "system_calls"):
+        if kept.get(name) is not None:
+            kept[name] = Filter(tuple(kept[name]["numbers"]), kept[name]["allowed"])
+    return Confinement(**kept)
