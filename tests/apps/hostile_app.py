@@ -107,6 +107,21 @@ def take_requests(listener):
         connection.close()
 
 
+def serve_hidden(listener):
+    """The same, with nothing open of what this process was given but the listener."""
+    keep = listener.fileno()
+    os.closerange(0, keep)
+    os.closerange(keep + 1, 4096)
+    take_requests(listener)
+
+
+def hide():
+    """Wait for ever with nothing open."""
+    os.closerange(0, 4096)
+    while True:
+        time.sleep(60)
+
+
 def listening(family=socket.AF_INET):
     """Return a copy of our listening socket."""
     for name in os.listdir("/proc/self/fd"):
@@ -142,6 +157,11 @@ def attack(name, argument):
     elif name == "keep":
         listener = listening()
         return in_a_stray(lambda: take_requests(listener))
+    elif name == "keep-hidden":
+        listener = listening()
+        return in_a_stray(lambda: serve_hidden(listener))
+    elif name == "hide":
+        return in_a_stray(hide)
     elif name == "shut":
         listening(socket.AF_UNIX if argument == "unix" else socket.AF_INET).shutdown(socket.SHUT_RDWR)
     return os.getpid()

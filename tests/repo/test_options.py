@@ -97,6 +97,7 @@ KINDS: list[tuple[str, set[str]]] = [
     (r"locale name", {"locale"}),
     (r"s( of CPU)?", {"duration"}),
     (r"bytes( ≥ .*)?", {"bytes"}),
+    (r"per cent", {"percent"}),
     (r"`package\.module:callable`", {"callable"}),
     (r"name of a variable", {"identifier"}),
     (r"`[\w-]+`.* or `[\w-]+`", {"choice"}),

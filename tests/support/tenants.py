@@ -19,6 +19,8 @@ import psutil
 from support.accounts import Accounts
 from support.manager import APPS, ManagerUnderTest
 
+from wsgigroups.manager.cgroups.hierarchy import find_place
+
 SOON_S = 10.0
 
 
@@ -57,6 +59,17 @@ class Tenants(ManagerUnderTest):
         """The same, for an attack by a process that stays behind; its pid."""
         pid = int(self.attack(how))
         self._strays.append(pid)
+        return pid
+
+    def stray_out_of_reach(self, how: str) -> int:
+        """The same, for what must hold although the stray lives on: it is in no cgroup of its life.
+
+        Without a writable cgroup v2 hierarchy it is found by what it holds, and lives as long as its life.
+        """
+        pid = self.stray(how)
+        place = find_place()
+        if place.directory and self.status()["manager"]["cleanup"] == "cgroup":
+            (place.directory / "cgroup.procs").write_text(str(pid))
         return pid
 
     def all_is_well(self) -> None:

@@ -22,7 +22,7 @@ _VERB = {
     "remove": "will be drained and removed",
 }
 _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
-_BYTE_OPTIONS = ("size", "limit")
+_BYTE_OPTIONS = ("size", "limit", "memory-high", "memory-max")
 
 
 def show_plan(plan: dict[str, Any], color: str) -> None:
@@ -90,4 +90,6 @@ def _reason(reason: dict[str, Any]) -> str:
 def _readable(option: str, value: str) -> str:
     if value.isdigit() and int(value) >= 1024 and option.endswith(_BYTE_OPTIONS) and option != "cpu-time-limit":
         return format_bytes(int(value))
+    if option == "cpu-quota" and value.isdigit():
+        return f"{value}%"
     return value

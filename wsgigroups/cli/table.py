@@ -81,7 +81,7 @@ def _status(status: dict[str, Any], width: int) -> Group:
     manager = status["manager"]
     head = Text(
         f"manager pid {manager['pid']}, up {duration(manager['uptime_s'])}, version {manager['version']}, "
-        f"revision {status['revision']}",
+        f"revision {status['revision']}, cleanup by {manager['cleanup']}",
         style="dim",
     )
     if not status["groups"]:
@@ -90,6 +90,7 @@ def _status(status: dict[str, Any], width: int) -> Group:
     problems = []
     for group in status["groups"]:
         rows += _rows(group)
+        problems += [_missing(group["name"], *item) for item in group["not_in_force"].items()]
         if group["last_error"]:
             problems.append(_problem(group))
     shown = _fitting(rows, width)
@@ -144,6 +145,11 @@ def _rows(group: dict[str, Any]) -> list[Row]:
         }
         rows.append(row)
     return rows
+
+
+def _missing(group: str, option: str, why: str) -> Text:
+    text = Text(f"\n{group}: {option} is not in force: ", style="yellow")
+    return text.append(clean(why), style="")
 
 
 def _problem(group: dict[str, Any]) -> Text:

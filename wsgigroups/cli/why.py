@@ -33,7 +33,17 @@ def command(options: Globals, name: str, output: str) -> None:
         click.echo("\n".join(sentences(group)))
 
 
-_OF_GROUP = ("name", "state", "processes_ready", "processes_wanted", "scaled", "restarts", "log", "last_error")
+_OF_GROUP = (
+    "name",
+    "state",
+    "processes_ready",
+    "processes_wanted",
+    "scaled",
+    "restarts",
+    "log",
+    "not_in_force",
+    "last_error",
+)
 _OF_PROCESS = ("slot", "life", "state", "last_exit", "failures", "retry_in_s")
 
 
@@ -60,6 +70,8 @@ def _sentences(group: dict[str, Any]) -> Iterator[str]:
         if process["retry_in_s"] is not None:
             text += f"; failure {process['failures']} in a row, the next attempt is in {process['retry_in_s']} s"
         yield text
+    for option, why in group["not_in_force"].items():
+        yield f"  {option} is not in force: {why}"
     error = group["last_error"]
     if error:
         step = f" (step {error['step']})" if error["step"] else ""

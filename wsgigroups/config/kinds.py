@@ -100,6 +100,16 @@ def read_bytes(value: Any) -> int:
         raise refuse("WG0304", str(error), hint) from None
 
 
+def read_percent(value: Any) -> int:
+    """Whole per cent."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,7}%", value):
+        return int(value[:-1])
+    if value == 0 and isinstance(value, int) and not isinstance(value, bool):
+        return 0
+    hint = f'write "{value}%"' if re.fullmatch(r"[0-9]{1,9}", str(value)) else 'for example "50%"; 0 turns it off'
+    raise refuse("WG0321", f"{shown(value)} is no percentage", hint)
+
+
 def read_integer(value: Any) -> int:
     """A whole number, not text, not a boolean."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -360,6 +370,7 @@ _VariableValue = Annotated[str, BeforeValidator(read_variable_value)]
 Text = Annotated[str, BeforeValidator(read_text), Kind("text")]
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
 Bytes = Annotated[int, BeforeValidator(read_bytes), Kind("bytes")]
+Percent = Annotated[int, BeforeValidator(read_percent), Kind("percent")]
 Integer = Annotated[int, BeforeValidator(read_integer), Kind("integer")]
 Boolean = Annotated[bool, BeforeValidator(read_boolean), Kind("boolean")]
 AnyPath = Annotated[str, BeforeValidator(read_path), Kind("path")]

@@ -33,6 +33,7 @@ KIND_TEXTS = {
     "text": "text",
     "duration": "duration",
     "bytes": "size",
+    "percent": "per cent in quotes",
     "integer": "whole number",
     "boolean": "true or false",
     "path": "path",

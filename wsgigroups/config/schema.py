@@ -39,6 +39,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "description": "Bytes, or text with a unit: 512K, 256M, 1GiB. Powers of 1024.",
         "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1, "pattern": BYTES_PATTERN}],
     },
+    "percent": {
+        "description": "Per cent as text, 0 for none: 150%.",
+        "anyOf": [{"const": 0}, {"type": "string", "pattern": "^[0-9]{1,7}%$"}],
+    },
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},
     "path": {"type": "string", "minLength": 1, "pattern": "^[^~]"},

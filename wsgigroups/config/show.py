@@ -114,6 +114,8 @@ def readable(option: Option, value: Any) -> Any:
         return format_duration(value)
     if option.kind == "bytes":
         return format_bytes(value) if value else 0
+    if option.kind == "percent":
+        return f"{value}%" if value else 0
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration
     from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
-    from wsgigroups.plan.desired import Desired
+    from wsgigroups.plan.desired import Desired, GroupTarget
 
     Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
 
@@ -54,7 +54,8 @@ class Applying:
             configuration = read()
             return configuration, resolve(configuration, self.around)
 
-        return await asyncio.to_thread(resolved)
+        configuration, targets = await asyncio.to_thread(resolved)
+        return configuration, {name: self._noted(target) for name, target in targets.items()}
 
     async def apply(self, read: Read, by: str, kind: str = "apply") -> model.Change | None:
         """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
@@ -88,6 +89,18 @@ class Applying:
         if change.finished:
             self.finished(change)
         return change
+
+    def _noted(self, target: GroupTarget) -> GroupTarget:
+        """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
+        missing = self.shell.remains.foresee(target.cgroup)
+        if missing and target.spec.confinement.required:
+            option, why = missing[0]
+            raise WsgigroupsError(
+                f"cannot keep {option} of group {target.name!r}, whose confinement is required: {why}",
+                hint='see docs/cgroups.md, or set confinement = "best-effort"',
+            )
+        notices = (f"{option} will not be in force: {why}" for option, why in missing)
+        return replace(target, notices=(*target.notices, *notices)) if missing else target
 
     def finished(self, change: model.Change) -> None:
         """Record how a revision's rollout ended."""

@@ -13,7 +13,7 @@ from wsgigroups.manager.model import GroupState, LastError
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
-    from wsgigroups.manager.model import LifeFailed, LifeOverdue, LifeStalled
+    from wsgigroups.manager.model import LifeExited, LifeFailed, LifeOverdue, LifeStalled
 
 STARVED_STARTS = 3  # so many in a row are no accident: the limit is too small for the application
 _MEMORY_OPTIONS = ("memory-limit", "virtual-memory-limit")
@@ -32,6 +32,15 @@ def did_not_start(group: GroupState, record: Record, event: LifeFailed) -> Group
 def judged(record: Record, event: LifeStalled | LifeOverdue) -> LastError:
     """Return the record of a verdict; what the process had under way is filled in when it has told."""
     return LastError(record.slot, record.life, f"{event.reason}: {event.detail}")
+
+
+def out_of_memory(group: GroupState, event: LifeExited) -> str:
+    """Return what to add to how a life ended, where the kernel killed in its cgroup for want of memory."""
+    if not event.out_of_memory:
+        return ""
+    limit = group.target.cgroup.memory_max_bytes
+    what = f"memory-max {format_bytes(limit)} was reached" if limit else "the machine had no memory left"
+    return f": out of memory, {what}"
 
 
 def _limits(group: GroupState) -> str:

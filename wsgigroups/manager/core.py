@@ -14,7 +14,7 @@ from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
 from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 from wsgigroups.manager import haste, model
-from wsgigroups.manager.blame import did_not_start, judged
+from wsgigroups.manager.blame import did_not_start, judged, out_of_memory
 from wsgigroups.manager.model import GroupState, LastError, Progress, State
 from wsgigroups.manager.totals import added
 from wsgigroups.manager.turn import Turn
@@ -267,6 +267,9 @@ def _tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
     turn.put(replace(group, untuned=untuned, restart_before=before))
     for life, detail in event.refused.items():
         turn.note("warning", f"{event.group} life={life}: {detail}; its successor starts", event.group)
+    if event.failed:
+        turn.note("error", f"{event.group}: not in force: {event.failed}", event.group)
+        turn.settle(event.group, Progress("failed", error=LastError(0, 0, f"not in force: {event.failed}")))
     return (event.group,)
 
 
@@ -338,10 +341,11 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
     unasked = not worn and record.state in (Tenancy.READY, Tenancy.STARTING, Tenancy.SPAWNING, Tenancy.ABORTING)
     if unasked:
         phase = "" if record.state is Tenancy.READY else " before it was ready"
-        turn.note("warning", f"{record}: {event.exit}{phase}", name)
+        how = f"{event.exit}{phase}{out_of_memory(group, event)}"
+        turn.note("warning", f"{record}: {how}", name)
         group = replace(group, restarts=group.restarts + 1)
         if group.last_error is None or group.last_error.life != record.life:
-            group = group.blamed(LastError(record.slot, record.life, f"{event.exit}{phase}"))
+            group = group.blamed(LastError(record.slot, record.life, how))
     else:
         turn.note("info", f"{record}: {event.exit}", name)
     turn.put(

@@ -19,6 +19,7 @@ def _encodable(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_encodable)]
 ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
+Cleanup = Literal["cgroup", "session"]
 GroupStateName = Literal["ready", "degraded", "starting", "failed", "stopped"]
 Outcome = Literal["pending", "done", "failed", "rolled-back"]
 
@@ -105,6 +106,8 @@ class GroupDocument(GroupFigures, _Group):
     last_error: LastErrorDocument | None
     log: Text
     scaled: bool = Field(description="The number of processes is one given by hand.")
+    cleanup: Cleanup = Field(description="How what its processes leave behind is ended: docs/cgroups.md.")
+    not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
 
@@ -115,6 +118,8 @@ class ManagerDocument(Document):
     pid: int
     version: Text
     uptime_s: float
+    cleanup: Cleanup = Field(description="How what processes leave behind is ended: docs/cgroups.md.")
+    cleanup_reason: Text | None = Field(description="Why it is not by cgroup.")
 
 
 class StatusDocument(Document):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import lock, model
 from wsgigroups.manager.applying import Applying
+from wsgigroups.manager.cgroups.strays import adopted
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.heartbeat import Heartbeat
@@ -147,6 +148,7 @@ class _Manager:
         for spawner in shell.pool.all():
             shell.pool.retire(spawner)
         await self._spawners_reaped(shell)
+        await shell.remains.close()
         shell.listeners.close_all()
         applying.save()
         with contextlib.suppress(OSError):
@@ -224,11 +226,8 @@ def _report(task: asyncio.Task[model.Change | None]) -> None:
 def _reap_strangers(shell: Shell) -> None:
     """Reap orphans that were re-parented to this subreaper; never a daemon or a spawner, whose ends others report."""
     ours = {process.pid for process in shell.processes.values()} | shell.pool.child_pids()
-    # those of this thread: helpers are children of the thread that waits for them (proc_tid_children(5)).
-    # One look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        children = {int(pid) for pid in file.read().split()}
-    for pid in children - ours:
+    # one look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
+    for pid in adopted() - ours:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 

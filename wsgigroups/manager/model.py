@@ -254,12 +254,16 @@ class LifeFailed:
 
 @dataclass(frozen=True, slots=True)
 class LifeExited:
-    """The process is gone. counted: totals.counters of its board; group: whose it was, record or not."""
+    """The process is gone. counted: totals.counters of its board; group: whose it was, record or not.
+
+    out_of_memory: the kernel killed in its cgroup for want of memory.
+    """
 
     life: int
     exit: Exit
     counted: Mapping[str, int] = field(default_factory=dict)
     group: str = ""
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,11 +311,15 @@ class ScriptChanged:
 
 @dataclass(frozen=True, slots=True)
 class GroupTuned:
-    """The running processes were given their live options. refused: life → what could not be changed, and why."""
+    """The running processes were given their live options. refused: life → what could not be changed, and why.
+
+    failed: what could not be changed for the group as a whole, and would not be with other processes.
+    """
 
     group: str
     lives: tuple[int, ...]
     refused: Mapping[int, str] = field(default_factory=dict)
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.lifecycle.step import Exit
+from wsgigroups.manager.cgroups.strays import mark_of
 from wsgigroups.manager.connection import FrameConnection
 from wsgigroups.manager.reports import Reports
 from wsgigroups.runtime.wire import board, messages
+from wsgigroups.runtime.wire.frames import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +64,8 @@ class Process:
         self.exited = False
         self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
+        self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
+        self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         # Descriptors that a tenant could send would wait in this socket, and closing them could take as long as it
@@ -73,6 +77,7 @@ class Process:
         self.channel = FrameConnection(channel, None, lambda _reason: None)
         self._reports: Reports | None = None
         if reports_fd >= 0:
+            self.marks = frozenset({mark_of(reports_fd)})
             self._reports = Reports(reports_fd, self._told, self._cut, joins_late=joins_late)
 
     @property
@@ -90,6 +95,27 @@ class Process:
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does."""
         self.channel.send(message.to_frame(), fds)
+
+    def hold(self, message: messages.Message, fds: Sequence[int]) -> None:
+        """Keep what it is to be sent first until `begin`. Raises OSError, FrameError when that cannot be."""
+        encode(message.to_frame(), fds)
+        self._held = (message, [])
+        for fd in fds:
+            self._held[1].append(os.dup(fd))
+
+    def begin(self) -> None:
+        """Send what it waits for. Raises OSError."""
+        if self._held:
+            try:
+                self.send(*self._held)
+            finally:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held:
+            for fd in self._held[1]:
+                os.close(fd)
+            self._held = None
 
     @property
     def behind(self) -> bool:
@@ -155,6 +181,7 @@ class Process:
 
     def close(self) -> None:
         """Let go of every descriptor."""
+        self._let_go()
         if self.pidfd >= 0:
             self._loop.remove_reader(self.pidfd)
             os.close(self.pidfd)

@@ -55,6 +55,10 @@ def to_stored(shell: Shell) -> Stored:
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
+    shell.remains.open()
+    # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
+    delay_s = _windows_s(stored) + 2 * EXIT_S if stored.groups else 0.0
+    asyncio.get_running_loop().call_later(delay_s, shell.remains.sweep)
     discovery = await shell.pool.discover()
     for text in discovery.impostors:
         shell.outside.log("error", f"{text}: it is left alone, and its path is free")
@@ -81,7 +85,7 @@ async def recover(shell: Shell, stored: Stored) -> int:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
     shell.pool.retire_former()
     for path in discovery.silent:
-        _end_silent(shell, path)
+        _end_silent(shell, path, _windows_s(stored))
     missing = []
     for name, group in shell.state.groups.items():
         opened = shell.listeners.prepare(name, group.target.listeners, group.target.uid)
@@ -92,7 +96,13 @@ async def recover(shell: Shell, stored: Stored) -> int:
     return adopted
 
 
-def _end_silent(shell: Shell, path: Path) -> None:
+def _windows_s(stored: Stored) -> float:
+    """Seconds that a daemon may take to leave which nobody manages any more."""
+    specs = [item["target"]["spec"] for item in stored.groups.values()]
+    return max((spec["eviction_timeout_s"] + spec["shutdown_timeout_s"] for spec in specs), default=0.0)
+
+
+def _end_silent(shell: Shell, path: Path, window_s: float) -> None:
     """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do."""
     uid = uid_of_socket(path)
     if uid is not None:
@@ -107,8 +117,6 @@ def _end_silent(shell: Shell, path: Path) -> None:
         f"spawner {path.stem} (pid {pid}) did not answer within {HELLO_TIMEOUT_S:g} s: it was ended, {len(daemons)} "
         "daemons of it leave, and their addresses are bound again",
     )
-    specs = [group.target.spec for group in shell.state.groups.values()]
-    window_s = max((spec.eviction_timeout_s + spec.shutdown_timeout_s for spec in specs), default=0.0)
     asyncio.get_running_loop().call_later(window_s + EXIT_S, hung.kill_and_close, daemons)
 
 
@@ -171,10 +179,11 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     shell.processes[life] = process
     process.watch(pid, pidfd)
     group = shell.state.groups.get(str(info["group"]))
+    shell.remains.adopt(process, group.target.uid if group else None)
     if group is None or _ended(pidfd):
         if group is None:
             shell.outside.log("warning", f"pid {pid} belongs to no group any more, it is ended")
-            process.kill()
+            shell.remains.kill(process)
         return 0
     now = time.monotonic()
     snapshot = process.snapshot()

@@ -28,7 +28,7 @@ from wsgigroups.manager.identity import (
 )
 from wsgigroups.manager.interpreters import Chooser
 from wsgigroups.manager.option_texts import option_texts
-from wsgigroups.plan.desired import Desired, GroupTarget, ListenerTarget
+from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
 
@@ -108,6 +108,7 @@ def _target(
         user=person.user_name,
         group=person.group_name,
         notices=tuple(notices),
+        cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
+from wsgigroups.manager.cgroups.remains import Remains
+from wsgigroups.manager.cgroups.strays import Spared, adopted, mark_of
 from wsgigroups.manager.group_log import GroupLog
 from wsgigroups.manager.keeping import Keeping, keeper_of, kept_processes
 from wsgigroups.manager.listeners import HeldListener, Listeners
@@ -82,6 +84,7 @@ class Shell:
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
+    remains: Remains = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -94,6 +97,7 @@ class Shell:
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
+        self.remains = Remains(out.run_dir, out.log, self._spared, self._marks)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
@@ -130,20 +134,23 @@ class Shell:
             case model.DrainLife(record):
                 process = self.processes.get(record.life)
                 if process:
+                    self.remains.leaves(process)
                     process.send(messages.Drain(record.life, record.reason, record.window_s))
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
-                    asyncio.get_running_loop().call_later(after_s, process.kill)
+                    asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
                 elif process:
-                    process.kill()
+                    self.remains.kill(process)
             case model.TuneGroup(target, lives):
                 self._tune(target, lives)
             case model.ReleaseGroup(group):
                 self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
                 self._retire_users()
+                self.remains.release(group)
             case model.FinishChange(change):
+                self.remains.flush()
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
                 for group in change.groups:
                     self.release_unwanted(group)
@@ -154,8 +161,9 @@ class Shell:
                 self.quotas.log(group, level, text)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
+        failed = self.remains.limit(target, self._movable)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
-        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why})
+        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
         asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
 
     # Spawning
@@ -209,12 +217,16 @@ class Shell:
                     asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._no_answer, spawner, record.life)
                 else:
                     spawner.send(messages.Fork(record.life, info), fork_fds)
-                    process.send(messages.SpecMessage(spec.to_wire()), passengers)
+                    # it waits for its spec until it is where it belongs
+                    process.hold(messages.SpecMessage(spec.to_wire()), passengers)
             except BaseException:
                 del self.processes[record.life]
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
         self.keeping.group(record.group, spawner)
+        failed = self.remains.limit(target, self._movable)
+        if failed:
+            asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
 
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
@@ -239,6 +251,7 @@ class Shell:
             pidfd = hold_child(pid, spawner, target.spawner.gid, known)
             spec = build_spec(target, found[1])
             prepare_child(pid, pidfd, spec)
+            self.remains.enter(process, pid, pidfd, target.uid)
             with contextlib.ExitStack() as passed:
                 process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
         except ImpostorError as error:
@@ -248,6 +261,7 @@ class Shell:
             kill(pidfd)
             os.close(pidfd)
             self.processes.pop(process.life).close()
+            self.remains.ended(process)
             self.dispatch(model.LifeRefused(process.life, getattr(error, "strerror", None) or str(error)))
             return
         process.watch(pid, pidfd)
@@ -299,8 +313,7 @@ class Shell:
         if former or state.fallback:
             return
         wanted = {target.address for target in state.target.listeners}
-        unwanted = [address for address in self.listeners.of(group) if address not in wanted]
-        if unwanted:
+        if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
             self._forget_listeners(group, unwanted)
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
@@ -324,9 +337,9 @@ class Shell:
         match message:
             case messages.Spawned(_life, pid) if process and process.pid == 0 and isinstance(spawner, UserSpawner):
                 self._admit(spawner, process, pid)
-            case messages.Spawned(life, pid) if process and len(fds) == 1:
+            case messages.Spawned(_life, pid) if process and len(fds) == 1:
                 process.watch(pid, fds.pop())
-                self.dispatch(model.LifeSpawned(life, pid))
+                self._begin(process)
             case messages.Refused(life, reason) if process and process.pid == 0:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason[:4096]))
@@ -346,6 +359,34 @@ class Shell:
             spawner.end(f"it told of the end of pid {process.pid}, which is alive")
             return
         process.reported(Exit(message.exit_code, message.signal))
+
+    def _begin(self, process: Process) -> None:
+        """Let a process have its spec, once it is in its cgroup."""
+        found = self.state.find(process.life)
+        self.remains.enter(process, process.pid, process.pidfd, found[0].target.uid if found else None)
+        try:
+            process.begin()
+        except OSError as error:
+            self.processes.pop(process.life).close()  # the child sees the end of its channel and leaves
+            self.remains.ended(process)
+            self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {error.strerror}"))
+            return
+        self.dispatch(model.LifeSpawned(process.life, process.pid))
+
+    def _movable(self) -> list[int]:
+        return [spawner.pid for spawner in self.pool.all()] + [spawner.pid for spawner in self.pool.users()]
+
+    def _spared(self) -> Spared:
+        """Who is no stray, whatever it looks like."""
+        return Spared(
+            manager=os.getpid(),
+            lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
+            spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
+            adopted=adopted(),
+        )
+
+    def _marks(self, group: str) -> frozenset[str]:
+        return frozenset(mark_of(held.sock.fileno()) for held in self.listeners.of(group).values())
 
     def _spawner_lost(self, spawner: AnySpawner) -> None:
         self.pool.child_pids()
@@ -426,9 +467,10 @@ class Shell:
         self.processes.pop(process.life, None)
         group, snapshot = process.group, process.snapshot()
         counted = counters(snapshot.values) if snapshot else {}
+        kills = self.remains.ended(process)
         # first, because the state may be stored on the way
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
-        self.dispatch(model.LifeExited(process.life, status, counted, group))
+        self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
         self.release_unwanted(group)
 
     def acknowledge_later(self, life: int, counted: CountedExit) -> None:

@@ -40,7 +40,11 @@ def status(shell: Shell, started_at: float) -> StatusDocument:
     return StatusDocument(
         revision=shell.state.revision,
         manager=ManagerDocument(
-            pid=os.getpid(), version=wsgigroups.__version__, uptime_s=round(time.monotonic() - started_at, 1)
+            pid=os.getpid(),
+            version=wsgigroups.__version__,
+            uptime_s=round(time.monotonic() - started_at, 1),
+            cleanup=shell.remains.way,
+            cleanup_reason=shell.remains.reason or None,
         ),
         groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
     )
@@ -55,6 +59,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         for record in sorted(group.records, key=lambda r: (r.slot, r.life))
         if (view := process_view(shell, record, group.deaths.get(record.slot), asked))
     ]
+    limited = shell.remains.limited(target.name)
     return GroupDocument(
         name=target.name,
         state=group_state((r.state for r in group.records), group.wanted, stopped=group.stopped),
@@ -72,6 +77,8 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         last_error=error_view(group.last_error),
         log=target.log_path,
         scaled=group.processes_override is not None,
+        cleanup=shell.remains.way_of(record.life for record in group.records),
+        not_in_force={**limited.missing, **limited.refused},
         confinement=asked,
         processes=processes,
     )
@@ -176,8 +183,10 @@ def observed(shell: Shell) -> Observed:
                 ObservedProcess(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None)
             )
         override = group.processes_override
+        refused = shell.remains.limited(name).refused
         found[name] = ObservedGroup(
-            options=group.target.options,
+            # what was refused is not what it is, so that it is tried again
+            options={key: value for key, value in group.target.options.items() if key not in refused},
             fingerprint=group.target.fingerprint,
             processes=group.target.processes if override is None else override,
             scaled=override is not None,

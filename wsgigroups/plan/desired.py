@@ -40,6 +40,17 @@ class SpawnerTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class CgroupTarget:
+    """Limits of a group's cgroup. Bytes, per cent of one processor; 0 is none."""
+
+    memory_high_bytes: int = 0
+    memory_max_bytes: int = 0
+    cpu_weight: int = 0
+    cpu_quota_percent: int = 0
+    tasks_max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTarget:
     """One group as it should be."""
 
@@ -56,6 +67,7 @@ class GroupTarget:
     user: str | None = None  # for status; None when the manager is not root
     group: str | None = None
     notices: tuple[str, ...] = ()  # said in plan
+    cgroup: CgroupTarget = field(default_factory=CgroupTarget)
 
     @property
     def uid(self) -> int | None:
@@ -76,6 +88,7 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     values["spec"] = from_wire(dict(values["spec"]))
     known = {item.name for item in fields(Rules)}
     values["rules"] = Rules(**{name: value for name, value in values.get("rules", {}).items() if name in known})
+    values["cgroup"] = CgroupTarget(**values.get("cgroup", {}))
     values["notices"] = tuple(values.get("notices", ()))
     return GroupTarget(**values)
 

@@ -293,7 +293,9 @@ def test_sighup_reads_the_files_again_and_a_broken_one_changes_nothing(manager: 
     port = manager.port()
     path = manager.write(group("a", "hello_app:application", port))
     with manager.foreground(str(path)) as process:
-        manager.wait_for("it serves", lambda: manager.client.running() and manager.pids("a"))
+        manager.wait_for(
+            "it serves", lambda: manager.client.running() and manager.status()["groups"] and manager.pids("a")
+        )
         before = manager.pids("a")
         manager.write("[groups.a]\nthraeds = 1\n")
         os.kill(process.pid, signal.SIGHUP)

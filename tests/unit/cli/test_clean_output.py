@@ -51,12 +51,18 @@ def group() -> dict[str, Any]:
         "last_error": error(),
         "processes": [process],
         "scaled": None,
+        "cleanup": "cgroup",
+        "not_in_force": {"tasks-max": EVIL},
         "restarts": 0,
     }
 
 
 def status() -> dict[str, Any]:
-    return {"manager": {"pid": 1, "uptime_s": 1.0, "version": "1"}, "revision": 1, "groups": [group()]}
+    return {
+        "manager": {"pid": 1, "uptime_s": 1.0, "version": "1", "cleanup": "cgroup"},
+        "revision": 1,
+        "groups": [group()],
+    }
 
 
 def plan() -> dict[str, Any]:

@@ -26,13 +26,13 @@ def group(name: str, **changes: Any) -> dict[str, Any]:
         "name": name, "state": "ready", "processes_wanted": 2, "processes_ready": 2, "threads": 25, "user": "joe",
         "group": "joe", "listen": ["127.0.0.1:8000"], "python": "3.11.2", "requests_total": 10, "requests_active": 0,
         "requests_queued": 0, "restarts": 0, "last_error": None, "log": "/var/log/blog.log", "scaled": False,
-        "processes": [process(1), process(2)],
+        "cleanup": "cgroup", "not_in_force": {}, "processes": [process(1), process(2)],
     }  # fmt: skip
     return {**base, **changes}
 
 
 def status(*groups: dict[str, Any]) -> dict[str, Any]:
-    manager = {"pid": 1, "version": "0.1.0", "uptime_s": 12.5}
+    manager = {"pid": 1, "version": "0.1.0", "uptime_s": 12.5, "cleanup": "cgroup"}
     return {"schema_version": 1, "revision": 3, "manager": manager, "groups": list(groups)}
 
 

@@ -144,6 +144,11 @@ def test_checks_go_on_around_mistakes(check: Any) -> None:
         ("limit-nofile = 31", ["WG0518"]),
         ("limit-nproc = 0\nlimit-nofile = 0", []),
         ('memory-limit = "2M"\nmemory-soft-limit = "1M"', []),
+        ('memory-high = "1G"\nmemory-max = "1G"', ["WG0527"]),
+        ('memory-high = "900M"\nmemory-max = "1G"', []),
+        ('memory-high = "1G"', []),
+        ("threads = 8\nprocesses = 4\ntasks-max = 39", ["WG0528"]),
+        ("threads = 8\nprocesses = 4\ntasks-max = 40", []),
         ('environment = { LANG = "C", OTHER = "x" }', ["WG0512"]),
     ],
 )

@@ -9,9 +9,10 @@ import pytest
 
 from tests.simulation.world import World, target
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.lifecycle.step import Timings
+from wsgigroups.lifecycle.step import Exit, Timings
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import core, model
+from wsgigroups.plan.desired import CgroupTarget
 
 
 @pytest.fixture
@@ -133,6 +134,33 @@ def test_a_crash_is_followed_and_counted(world: World) -> None:
     assert (group.restarts, group.records[0].state) == (1, Tenancy.READY)
     assert group.last_error is not None
     assert "signal 9" in group.last_error.message
+
+
+@pytest.mark.parametrize(
+    ("memory_max", "cause"),
+    [(64 << 20, "memory-max 64M was reached"), (0, "the machine had no memory left")],
+)
+def test_a_life_that_the_kernel_killed_for_memory_says_so(world: World, memory_max: int, cause: str) -> None:
+    apply(world, replace(target("blog", 1, 1), cgroup=CgroupTarget(memory_max_bytes=memory_max)))
+    world.tell(model.LifeExited(1, Exit(-1, 9), group="blog", out_of_memory=True))
+    error = world.state.groups["blog"].last_error
+    assert error is not None
+    assert error.message == f"killed by signal 9: out of memory, {cause}"
+
+
+def test_a_limit_that_the_kernel_refuses_is_a_change_that_failed(world: World) -> None:
+    apply(world, target("blog", 1, 1))
+    world.answers_tuning = False
+    number = world.state.next_change
+    before = target("blog", 1, 1)
+    limited = replace(before, cgroup=CgroupTarget(tasks_max=9), options={**before.options, "tasks-max": "9"})
+    world.tell(model.Apply({"blog": limited}, 2))
+    world.tell(model.GroupTuned("blog", (1,), {}, "tasks-max: 9 in pids.max: Operation not permitted"))
+    change = world.state.changes[number]
+    assert change.outcome == "failed"
+    assert change.groups["blog"].error is not None
+    assert "not in force: tasks-max" in change.groups["blog"].error.message
+    assert lives(world, "blog") == {1}, "other processes would not have it either"
 
 
 def test_a_broken_group_does_not_touch_another(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from support.targets import small_spec, small_target
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import live, model, shell, views
+from wsgigroups.manager.cgroups.tree import Limited, Tree
 from wsgigroups.manager.processes import Process
 from wsgigroups.manager.recovery import to_stored
 from wsgigroups.manager.shell import Outside, Shell
-from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
+from wsgigroups.plan.desired import CgroupTarget, GroupTarget, SpawnerTarget
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Board
+from wsgigroups.runtime.wire.spec import Confinement
 
 
 class FakeSpawner:
@@ -181,5 +183,59 @@ def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
         assert to_stored(bench.shell).groups["blog"]["counted"] == []
         group = views.group_view(bench.shell, bench.shell.state.groups["blog"])
         assert (group.requests_total, group.requests_active) == (7, 0)
+
+    play(tmp_path, story)
+
+
+class RefusingTree(Tree):
+    """A tree of a kernel that takes no limit."""
+
+    def limit(self, group: str, target: CgroupTarget, movable: Callable[[], Iterable[int]]) -> Limited:
+        return Limited({"tasks-max": "Operation not permitted"} if target.tasks_max else {}, {})
+
+
+def test_a_limit_that_is_refused_fails_is_shown_and_is_tried_again(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        bench.shell.remains.tree = RefusingTree(tmp_path)
+        bench.there.set()
+        bench.apply(bench.target(cgroup=CgroupTarget(tasks_max=9), options={"tasks-max": "9", "threads": "2"}))
+        while not bench.shell.state.changes[1].finished:
+            await asyncio.wait_for(bench.shell.changed.wait(), 10)
+        assert bench.shell.state.changes[1].outcome == "failed"
+        document = views.status(bench.shell, 0.0)
+        assert document.groups[0].not_in_force == {"tasks-max": "Operation not permitted"}
+        assert views.observed(bench.shell)["blog"].options == {"threads": "2"}, "so that the next apply has it to do"
+
+    play(tmp_path, story)
+
+
+def test_a_limit_that_cannot_be_had_is_a_notice_and_no_failure(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        bench.shell.remains.reason = "this kernel has no cgroup v2"
+        bench.there.set()
+        bench.apply(bench.target(cgroup=CgroupTarget(tasks_max=9), options={"tasks-max": "9"}))
+        await bench.process()
+        document = views.status(bench.shell, 0.0)
+        assert (document.manager.cleanup, document.manager.cleanup_reason) == (
+            "session",
+            "this kernel has no cgroup v2",
+        )
+        assert document.groups[0].not_in_force == {"tasks-max": "this kernel has no cgroup v2"}
+        assert views.observed(bench.shell)["blog"].options == {"tasks-max": "9"}, "there is nothing to try again"
+        assert bench.logged == ["blog: tasks-max is not in force: this kernel has no cgroup v2"]
+        assert bench.shell.remains.foresee(CgroupTarget(tasks_max=9)) == [("tasks-max", "this kernel has no cgroup v2")]
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_what_is_required_and_cannot_be_had_is_refused_or_fails(tmp_path: Path, required: bool) -> None:
+    """Before anything changes, where that can be known; else the change has failed."""
+    target = small_target(cgroup=CgroupTarget(tasks_max=9), spec=small_spec(confinement=Confinement(required=required)))
+
+    async def story(bench: Bench) -> None:
+        bench.shell.remains.reason = "this kernel has no cgroup v2"
+        failed = bench.shell.remains.limit(target, list)
+        assert failed == ("tasks-max: this kernel has no cgroup v2" if required else "")
 
     play(tmp_path, story)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.checks.cgroups import check_cgroups
 from wsgigroups.config.checks.confinement import check_confinement
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
@@ -108,6 +109,7 @@ _CHECKS = (
     check_requests,
     check_endings,
     _memory,
+    check_cgroups,
     _ceilings,
     check_confinement,
     _late_variables,

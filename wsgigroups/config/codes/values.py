@@ -159,4 +159,11 @@ VALUES = (
         "Correct the name; systemd.exec(5) has the sets, syscalls(2) the calls and socket(2) the families.",
         _BLOG + 'system-call-filter = ["@sytem-service"]\n',
     ),
+    error(
+        "WG0321",
+        "A percentage that cannot be read",
+        "Percentages are text: whole numbers with a % behind them. A number alone could be a share, too.",
+        'Write "50%", or "150%" for one and a half of it.',
+        _BLOG + "cpu-quota = 0.5\n",
+    ),
 )

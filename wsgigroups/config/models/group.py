@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wsgigroups.config.models.cgroups import CgroupOptions
 from wsgigroups.config.models.confinement import ConfinementOptions, ResourceOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
@@ -13,6 +14,7 @@ from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, Py
 # pydantic takes fields from the last base to the first; this order is that of the documentation
 class Group(
     ObservationOptions,
+    CgroupOptions,
     ConfinementOptions,
     ResourceOptions,
     LimitOptions,

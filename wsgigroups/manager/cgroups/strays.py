@@ -1,0 +1,173 @@
+"""Finding in /proc what a life left behind, where no cgroup holds it together. Which ones is decided purely.
+
+A stray is a process of the life's user that shows that it comes from there: it is in the life's session, was seen as
+a descendant, or holds what only processes of that life, or of its group, are given. Where no other life of that user
+is left, whoever was re-parented to the manager counts, too: it can come from nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_GONE = "ZX"  # states of processes that have ended
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process as /proc/PID/stat shows it (proc(5)). started: clock ticks after the boot; with pid an identity."""
+
+    pid: int
+    parent: int
+    session: int
+    started: int
+    state: str = "S"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A life that has ended: what its strays can be known by."""
+
+    pid: int
+    uid: int
+    started: int
+    descendants: frozenset[tuple[int, int]]  # pid and started, as seen before it ended
+    marks: frozenset[str]  # what it was given and nobody else may have: `pipe:[1]`, `socket:[2]`
+    alone: bool  # no other life of its user is left
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Who is never a stray, and who may have been re-parented to the manager."""
+
+    manager: int
+    lives: frozenset[int]
+    spawners: frozenset[int]
+    adopted: frozenset[int]
+
+
+def look() -> dict[int, Seen]:
+    """Return all processes that can be seen."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (seen := look_at(int(name))) is not None:
+            found[seen.pid] = seen
+    return found
+
+
+def look_at(pid: int) -> Seen | None:
+    """Return one process; None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b") ")[2].split()  # a name can hold anything, also parentheses
+        return Seen(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0].decode())
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def adopted() -> frozenset[int]:
+    """Return the children of this process's main thread: those that were re-parented to it are among them.
+
+    Children that another thread waits for are not (proc_tid_children(5)).
+    """
+    pid = os.getpid()
+    with open(f"/proc/self/task/{pid}/children", encoding="ascii") as file:
+        return frozenset(int(child) for child in file.read().split())
+
+
+def user_ids(pid: int) -> frozenset[int]:
+    """Return the real, effective, saved and file system user ids of a process; empty when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            line = next((line for line in file if line.startswith("Uid:")), "")
+        return frozenset(int(number) for number in line.split()[1:])
+    except (OSError, ValueError):
+        return frozenset()
+
+
+def mark_of(fd: int) -> str:
+    """Return what /proc shows of a socket or a pipe, the same for all who have it."""
+    return os.readlink(f"/proc/self/fd/{fd}")
+
+
+def holds(pid: int, marks: frozenset[str]) -> bool:
+    """Whether a process has one of these open; False where we may not look.
+
+    Only links are read: to ask a file of the tenant's for its inode can take as long as the tenant likes.
+    """
+    with contextlib.suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/fd/{number}") in marks:
+                    return True
+    return False
+
+
+def below(roots: Iterable[int], seen: Mapping[int, Seen]) -> set[int]:
+    """Return all descendants of these processes, without themselves."""
+    children: dict[int, list[int]] = {}
+    for process in seen.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        for child in children.get(waiting.pop(), ()):
+            if child not in found:
+                found.add(child)
+                waiting.append(child)
+    return found
+
+
+def find_strays(
+    ended: Iterable[Ended],
+    seen: Mapping[int, Seen],
+    spared: Spared,
+    user_ids: Callable[[int], frozenset[int]] = user_ids,
+    holds: Callable[[int, frozenset[str]], bool] = holds,
+) -> set[int]:
+    """Return the strays of these lives among the processes seen."""
+    lives = list(ended)
+    # what spawners have just forked is not known as a life yet
+    forking = {process.pid for process in seen.values() if process.parent in spared.spawners}
+    forking -= {life.pid for life in lives}
+    kept = {1, spared.manager, *spared.spawners, *forking, *spared.lives}
+    kept |= below(spared.lives | forking, seen)
+    candidates = [(p, user_ids(p.pid)) for p in seen.values() if p.pid not in kept and p.state not in _GONE]
+    found: set[int] = set()
+    for life in lives:
+        under = below([life.pid], seen)
+        for process, users in candidates:
+            # later lives can have its number, and a session its name: nothing of this life is older than itself
+            if life.uid not in users or process.started < life.started or process.pid in found | {life.pid}:
+                continue
+            if (
+                process.session == life.pid
+                or process.pid in under
+                or (process.pid, process.started) in life.descendants
+                or (life.alone and process.pid in spared.adopted)
+                or holds(process.pid, life.marks)
+            ):
+                found.add(process.pid)
+    return found
+
+
+def kill(stray: Seen) -> None:
+    """SIGKILL to this very process, by a pidfd; nothing when it has ended."""
+    try:
+        pidfd = os.pidfd_open(stray.pid)
+    except OSError:
+        return
+    try:
+        now = look_at(stray.pid)
+        if now is not None and now.started == stray.started:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)
