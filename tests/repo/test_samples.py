@@ -74,13 +74,12 @@ def test_it_can_be_planned(path: Path, profiles: list[str], monkeypatch: pytest.
         groups = (1000, *range(2000, 2000 + len(supplementary)))
         return Person(1000, 1000, groups, user or "www-data", primary or "www-data", "/home/x")
 
-    def interpreter(_name: str, group: Any, _person: Any, *, root: bool) -> Interpreter:
-        del root
+    def interpreter(_chooser: Any, _name: str, group: Any, _person: Any) -> tuple[Interpreter, None]:
         home = Path(group.python_home) if group.python_home else None
-        return Interpreter(Path("/usr/bin/python3"), home, (3, 11, 2), "venv" if home else "manager")
+        return Interpreter(Path("/usr/bin/python3"), home, (3, 11, 2), "venv" if home else "manager"), None
 
     monkeypatch.setattr(resolving, "resolve_person", person)
-    monkeypatch.setattr(resolving, "_interpreter", interpreter)
+    monkeypatch.setattr(resolving.Chooser, "find", interpreter)
     monkeypatch.setattr(resolving, "resolve_uid", lambda *_: 1000)
     monkeypatch.setattr(resolving, "resolve_gid", lambda *_: 1000)
     monkeypatch.setattr("wsgigroups.manager.environment._read_file", lambda *_: {})

@@ -95,6 +95,8 @@ class _Group(Document):
     group: Text | None
     listen: list[Text]
     python: Text
+    interpreter: Text = Field(description="The executable that forks the processes.")
+    spawner: Text = Field(description="Whose process it is that forks them, and who shares it.")
 
 
 class GroupDocument(GroupFigures, _Group):

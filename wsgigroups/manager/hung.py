@@ -32,7 +32,7 @@ def end_spawner(path: Path) -> tuple[int, list[int]]:
     Their listeners are shut, so that they take nothing more and their addresses are free; where the kernel does not
     let us, they are killed. Raises WsgigroupsError when the spawner cannot be found or does not end.
     """
-    found = _find(path)
+    found = _find(path, os.geteuid())
     if found is None:
         raise WsgigroupsError(
             f"cannot take over: the spawner at {path} does not answer, and no process of this user holds its socket",
@@ -63,6 +63,20 @@ def end_spawner(path: Path) -> tuple[int, list[int]]:
     return pid, daemons
 
 
+def end_user_spawner(path: Path, uid: int) -> int:
+    """SIGKILL the process of a user that listens on this socket; return its pid, 0 if there is none.
+
+    It holds nothing of ours, and is not waited for: it is a tenant, who could make that last.
+    """
+    found = _find(path, uid)
+    if found is None:
+        return 0
+    pid, pidfd = found
+    _kill(pidfd)
+    os.close(pidfd)
+    return pid
+
+
 def kill_and_close(pidfds: list[int]) -> None:
     """SIGKILL what has not ended by now."""
     for pidfd in pidfds:
@@ -71,16 +85,16 @@ def kill_and_close(pidfds: list[int]) -> None:
     pidfds.clear()
 
 
-def _find(path: Path) -> tuple[int, int] | None:
-    """The process of this user that listens on this socket: pid and pidfd."""
+def _find(path: Path, uid: int) -> tuple[int, int] | None:
+    """The process of a user that listens on this socket: pid and pidfd."""
     inodes = _inodes(path)
     for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid() or not _holds(int(name), inodes):
+        if not name.isdigit() or int(name) == os.getpid() or not _holds(int(name), inodes, uid):
             continue
         pidfd = _pidfd(int(name))
         if pidfd is None:
             continue
-        if _holds(int(name), inodes):  # it is that process, not one that has its number now
+        if _holds(int(name), inodes, uid):  # it is that process, not one that has its number now
             return int(name), pidfd
         os.close(pidfd)
     return None
@@ -93,10 +107,10 @@ def _inodes(path: Path) -> set[str]:
     return {line[6] for line in lines if len(line) == 8 and line[7] == str(path) and line[3] == _ACCEPTS}
 
 
-def _holds(pid: int, inodes: set[str]) -> bool:
-    """Whether a process of this user has one of these sockets. Only a spawner has: its children close it first."""
+def _holds(pid: int, inodes: set[str], uid: int) -> bool:
+    """Whether a process of a user has one of these sockets. Only a spawner has: its children close it first."""
     try:
-        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+        if os.stat(f"/proc/{pid}").st_uid != uid:
             return False
         numbers = os.listdir(f"/proc/{pid}/fd")
     except OSError:

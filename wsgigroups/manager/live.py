@@ -10,7 +10,7 @@ import os
 import resource
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wsgigroups.manager.specs import serving_of, title_of
 from wsgigroups.runtime.wire import messages
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.manager.processes import Process
-    from wsgigroups.plan.desired import GroupTarget, ListenerTarget
+    from wsgigroups.plan.desired import GroupTarget
 
 _FIXED = ("threads", "multiprocess", "run_once", "stack_size_bytes")  # of Serving, for as long as a process lives
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
@@ -100,8 +100,3 @@ def _limit(pid: int, number: int) -> tuple[int, int]:
 
 def _number(text: str) -> int:
     return resource.RLIM_INFINITY if text == "unlimited" else int(text)
-
-
-def listener_to_json(target: ListenerTarget) -> dict[str, Any]:
-    """Return plain data for a spawner to keep."""
-    return asdict(target)

@@ -10,13 +10,14 @@ from wsgigroups.config import OPTIONS, Group
 
 if TYPE_CHECKING:
     from wsgigroups.manager.identity import Person
+    from wsgigroups.plan.desired import SpawnerTarget
     from wsgigroups.runtime.wire.spec import Spec
 
 # compared through resolved values, or one by one
 _ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
 
 
-def option_texts(group: Group, spec: Spec, person: Person, python_version: str, digest_key: bytes) -> dict[str, str]:
+def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarget, digest_key: bytes) -> dict[str, str]:
     """Return option name → effective value, defaults included, resolved values under their own names."""
     texts = {}
     for name, option in OPTIONS.items():
@@ -32,7 +33,9 @@ def option_texts(group: Group, spec: Spec, person: Person, python_version: str, 
     texts["socket-timeout"] = _text(spec.serving.socket_timeout_s)
     texts["eviction-timeout"] = _text(spec.eviction_timeout_s)
     texts["home"] = spec.home or ""
-    texts["python"] = f"{python_version} {spec.python_home or ''}".strip()
+    texts["python"] = f"{spawner.version} {spec.python_home or ''}".strip()
+    texts["interpreter"] = spawner.executable
+    texts["spawner"] = spawner.whose
     texts["python-home"] = spec.python_home or ""
     texts["wsgi.multiprocess"] = str(spec.serving.multiprocess)
     texts["listen"] = ", ".join(spec.listen) or "none"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wsgigroups.plan.desired import GroupTarget
 
@@ -125,6 +126,15 @@ class Process:
         """The descriptors that a spawner keeps for the next manager, in the order of `Keep`."""
         reports = [self._reports.fd] if self._reports and self._reports.fd >= 0 else []
         return [self.pidfd, self.channel_fd, *reports, self.board_fd]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the kernel says so (pidfd_open(2): the pidfd becomes readable)."""
+        if self.pidfd < 0:
+            return False
+        poller = select.poll()
+        poller.register(self.pidfd, select.POLLIN)
+        return bool(poller.poll(0))
 
     def signal(self, number: int) -> None:
         """Send a signal to exactly this process."""
@@ -231,8 +241,3 @@ def moment(age_s: float = 0.0) -> str:
     """The time for people, UTC in whole seconds. Taken once for each process: the clock may be set while it runs."""
     then = datetime.now(timezone.utc) - timedelta(seconds=age_s)
     return then.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def kept_processes(processes: Iterable[Process], key: str) -> list[Process]:
-    """The processes whose spawner had this key and who must be kept by another one now."""
-    return [process for process in processes if process.info["spawner"] == key and process.forked_by is None]

@@ -19,9 +19,10 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import hung, model
 from wsgigroups.manager.processes import Process, moment
 from wsgigroups.manager.shell import CountedExit
-from wsgigroups.manager.spawners import HELLO_TIMEOUT_S
+from wsgigroups.manager.spawners import HELLO_TIMEOUT_S, uid_of_socket
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.totals import added, counters
+from wsgigroups.manager.user_spawners import parent_of
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board, messages
 
@@ -59,7 +60,11 @@ async def recover(shell: Shell, stored: Stored) -> int:
     delay_s = _windows_s(stored) + 2 * EXIT_S if stored.groups else 0.0
     asyncio.get_running_loop().call_later(delay_s, shell.remains.sweep)
     discovery = await shell.pool.discover()
+    for text in discovery.impostors:
+        shell.outside.log("error", f"{text}: it is left alone, and its path is free")
     if not discovery.found and not discovery.silent:
+        for user_spawner in shell.pool.users():
+            shell.pool.retire_user(user_spawner)
         return 0
     groups = {
         name: model.GroupState(
@@ -99,6 +104,12 @@ def _windows_s(stored: Stored) -> float:
 
 def _end_silent(shell: Shell, path: Path, window_s: float) -> None:
     """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do."""
+    uid = uid_of_socket(path)
+    if uid is not None:
+        pid = hung.end_user_spawner(path, uid)
+        path.unlink(missing_ok=True)
+        shell.outside.log("error", f"spawner {path.stem} (pid {pid}) does not take connections: it was ended")
+        return
     pid, daemons = hung.end_spawner(path)
     path.unlink(missing_ok=True)
     shell.outside.log(
@@ -164,7 +175,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     channel = socket.socket(fileno=channel_fd)
     reports = reports_fd[0] if reports_fd else -1
     process = Process(life, info, channel, reports, board_fd, shell.hooks, joins_late=True)
-    process.forked_by = spawner.key if info.get("forked_here", True) else None
+    process.forked_by = spawner.key if info.get("forked_here", True) else _user_spawner(shell, info)
     shell.processes[life] = process
     process.watch(pid, pidfd)
     group = shell.state.groups.get(str(info["group"]))
@@ -206,6 +217,12 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         next_life=max(shell.state.next_life, life + 1),
     )
     return 1
+
+
+def _user_spawner(shell: Shell, info: dict[str, Any]) -> str | None:
+    """The key of the user's spawner that reaps a process which the keeper kept; None when that is gone."""
+    spawner = shell.pool.user(str(info["spawner"]))
+    return spawner.key if spawner and parent_of(int(info["pid"])) == spawner.pid else None
 
 
 def _ended(pidfd: int) -> bool:

@@ -26,7 +26,10 @@ _BYTES_PER_TOKEN = 32768
 
 
 class Reports:
-    """The read end of one life's reports. on_cut(why) is called once, if ever; nothing is read after it."""
+    """The read end of one life's reports, or of a user's spawner's.
+
+    on_cut(why) is called once, if ever; nothing is read after it.
+    """
 
     def __init__(
         self,
@@ -35,14 +38,23 @@ class Reports:
         on_cut: Callable[[str], None],
         *,
         joins_late: bool = False,
+        stays: bool = False,
+        burst: float = BURST,
+        per_s: float = PER_S,
     ) -> None:
-        """Own the descriptor. on_message tells whether the message was one to send; joins_late: others read before."""
+        """Own the descriptor. on_message tells whether the message was one to send; joins_late: others read before.
+
+        stays: the other end is not closed before the process ends. burst, per_s: how many messages it may send at once,
+        and then in a second.
+        """
         self.fd = fd
         self._on_message = on_message
         self._on_cut = on_cut
         self._loop = asyncio.get_running_loop()
         self._receiver = LineReceiver(joins_late=joins_late)
-        self._bucket = Bucket(BURST, PER_S, self._loop.time())
+        self._stays = stays
+        self._per_s = per_s
+        self._bucket = Bucket(burst, per_s, self._loop.time())
         self._reading = False
         self._ended = False
         os.set_blocking(fd, False)
@@ -85,6 +97,9 @@ class Reports:
             self._cut(f"its reports cannot be read: {error.strerror}")
             return
         if data == b"":
+            if self._stays:
+                self._cut("it has closed its reports")
+                return
             self._pause(reading=False)  # nobody has the write end any more; the process's end is seen by its pidfd
         try:
             self._receiver.feed(data or b"")
@@ -132,7 +147,7 @@ class Reports:
     def _pay(self, cost: float) -> bool:
         if self._bucket.take(cost, self._loop.time()):
             return True
-        self._cut(f"it sends more than {PER_S:g} messages a second, or what is not its to send")
+        self._cut(f"it sends more than {self._per_s:g} messages a second, or what is not its to send")
         return False
 
     def _cut(self, why: str) -> None:

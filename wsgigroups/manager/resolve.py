@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsgigroups.config.interpreters import Interpreter, can_execute, find_interpreter, untrusted_component
+from wsgigroups.config.interpreters import can_execute, untrusted_component
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager.confinement import confinement_of
@@ -27,13 +26,15 @@ from wsgigroups.manager.identity import (
     resolve_person,
     resolve_uid,
 )
+from wsgigroups.manager.interpreters import Chooser
 from wsgigroups.manager.option_texts import option_texts
-from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
+from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
 
 if TYPE_CHECKING:
     from wsgigroups.config import Configuration, Group
+    from wsgigroups.config.interpreters import Interpreter
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,26 @@ def resolve(configuration: Configuration, around: Surroundings) -> Desired:
     _check_shared_names(configuration)
     owners = {name: site for site, model in configuration.sites.items() for name in model.groups}
     targets = {}
+    chooser = Chooser(root=os.geteuid() == 0, per_user=configuration.server.spawners == "per-user")
     for name, group in configuration.all_groups().items():
         if group.app is None and group.script is None:
             continue  # only reachable through a site's mounts
         site = configuration.sites.get(owners.get(name, ""))
         error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
         log_path = str(error_log) if error_log else str(around.log_dir / f"{name}.log")
-        targets[name] = _target(name, group, configuration, around, log_path)
+        targets[name] = _target(name, group, configuration, around, log_path, chooser)
     return targets
 
 
-def _target(name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str) -> GroupTarget:
-    root = os.geteuid() == 0
+def _target(
+    name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str, chooser: Chooser
+) -> GroupTarget:
+    root = chooser.root
     person = _person(name, group, configuration, root=root)
     notices = _identity_notices(group, configuration, person, root=root)
-    interpreter = _interpreter(name, group, person, root=root)
+    interpreter, doubt = chooser.find(name, group, person)
+    if doubt:
+        notices.append(f"its interpreter is started as {person.user_name}, not as root: {doubt}")
     if root and group.chroot:
         _check_chroot(name, Path(group.chroot))
     locale = dict(around.locale)
@@ -81,8 +87,10 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
     if home_notice:
         notices.append(home_notice)
     spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
-    version = ".".join(map(str, interpreter.version or ()))
-    options = option_texts(group, spec, person, version, around.digest_key)
+    spawner = chooser.spawner(interpreter, locale, person, doubt)
+    if spawner.uid is not None:  # the manager sets its score before the process is its user's to deny it
+        spec = replace(spec, became=True, oom_score_adj=None)
+    options = option_texts(group, spec, person, spawner, around.digest_key)
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
@@ -93,7 +101,7 @@ def _target(name: str, group: Group, configuration: Configuration, around: Surro
         options=options,
         spec=replace(spec, fingerprint=digest),
         listeners=_listeners(name, group, configuration, root=root),
-        spawner=_spawner(interpreter, locale, version),
+        spawner=spawner,
         rules=_rules(group),
         startup_timeout_s=group.startup_timeout,
         log_path=log_path,
@@ -155,33 +163,6 @@ def _identity_notices(group: Group, configuration: Configuration, person: Person
     return []
 
 
-def _interpreter(name: str, group: Group, person: Person, *, root: bool) -> Interpreter:
-    """The base interpreter. As root: nobody else may be able to change it, and the target user can execute it."""
-    python_home = Path(group.python_home) if group.python_home else None
-    if python_home is None and sys.prefix != sys.base_prefix:
-        python_home = Path(sys.prefix)  # the manager's own environment
-    interpreter = find_interpreter(python_home)
-    if not root:
-        return interpreter
-    foreign = untrusted_component(interpreter.executable)
-    if foreign:
-        raise WsgigroupsError(
-            f"cannot use the interpreter {interpreter.executable} of group {name!r}: "
-            f"{foreign} can be changed by another user, and root would execute it",
-            hint="give that path to root, or use an environment made with an interpreter of the system",
-        )
-    for path in (interpreter.executable, Path(os.__file__) if interpreter.kind == "manager" else None, python_home):
-        blocked = can_execute(path, person.uid, person.gid, person.groups) if path else True
-        if blocked is not True:
-            raise WsgigroupsError(
-                f"cannot run group {name!r} as {person.user_name} with {path}: "
-                f"that user cannot enter {blocked if isinstance(blocked, Path) else path}",
-                hint="set python-home to an environment that the user can read, for example one made by "
-                "/usr/bin/python3 -m venv below /srv",
-            )
-    return interpreter
-
-
 def _check_chroot(name: str, path: Path) -> None:
     """Root enters it, and every program in it is found by paths that must not change: as sshd_config(5) has it."""
     foreign = untrusted_component(path)
@@ -201,13 +182,6 @@ def _home(group: Group, person: Person, around: Surroundings, *, root: bool) -> 
     if root and can_execute(around.cwd, person.uid, person.gid, person.groups) is not True:
         return "/", f"home is /: {person.user_name} cannot enter {around.cwd}, where the manager was started"
     return str(around.cwd), ""
-
-
-def _spawner(interpreter: Interpreter, locale: dict[str, str], version: str) -> SpawnerTarget:
-    lang, lc_all = locale.get("LANG"), locale.get("LC_ALL")
-    material = "\0".join([str(interpreter.executable), lang or "", lc_all or ""])
-    key = f"{version or 'python'}-{hashlib.sha256(material.encode()).hexdigest()[:12]}"
-    return SpawnerTarget(key, str(interpreter.executable), lang, lc_all, version)
 
 
 def _listeners(name: str, group: Group, configuration: Configuration, *, root: bool) -> tuple[ListenerTarget, ...]:

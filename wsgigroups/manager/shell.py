@@ -19,14 +19,24 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
 from wsgigroups.manager.cgroups.remains import Remains
-from wsgigroups.manager.cgroups.strays import Spared, adopted, mark_of
+from wsgigroups.manager.cgroups.strays import Spared, adopted
 from wsgigroups.manager.group_log import GroupLog
+from wsgigroups.manager.keeping import Keeping, keeper_of, kept_processes
 from wsgigroups.manager.listeners import HeldListener, Listeners
-from wsgigroups.manager.processes import Hooks, Process, kept_processes, moment
-from wsgigroups.manager.spawners import ConnectedSpawner, SpawnerPool
+from wsgigroups.manager.processes import Hooks, Process, moment
+from wsgigroups.manager.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.specs import build_spec
+from wsgigroups.manager.starting import KEEPER, keeper_target
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.totals import counters
+from wsgigroups.manager.user_spawners import (
+    ANSWER_TIMEOUT_S,
+    ImpostorError,
+    UserSpawner,
+    hold_child,
+    kill,
+    prepare_child,
+)
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import FrameError
 from wsgigroups.trust.walking import judging_root, open_to_append
@@ -34,7 +44,7 @@ from wsgigroups.trust.walking import judging_root, open_to_append
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wsgigroups.plan.desired import GroupTarget
+    from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
 
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
 ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
@@ -72,6 +82,7 @@ class Shell:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
     pool: SpawnerPool = field(init=False)
+    keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
     remains: Remains = field(init=False)
     _timer: asyncio.TimerHandle | None = None
@@ -84,8 +95,9 @@ class Shell:
         self.pool = SpawnerPool(
             out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
         )
+        self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
-        self.remains = Remains(out.run_dir, out.log, self._spared, self._marks_of_listeners)
+        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
@@ -136,11 +148,13 @@ class Shell:
                 self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
                 self.remains.release(group)
+                self._retire_users()
             case model.FinishChange(change):
                 self.remains.flush()
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
                 for group in change.groups:
                     self.release_unwanted(group)
+                self._retire_users()
                 self.outside.save()
                 self.outside.finished(change)
             case model.Note(level, text, group):
@@ -156,7 +170,7 @@ class Shell:
 
     async def _spawn(self, record: Record, target: GroupTarget) -> None:
         try:
-            spawner = await self.pool.get(target.spawner)
+            spawner = await self.pool.get(target.spawner, target.log_path)
             process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
             self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
@@ -176,13 +190,13 @@ class Shell:
         group = self.state.groups.get(record.group)
         return group.target if group and group.target.fingerprint == record.fingerprint else target
 
-    def _start(self, record: Record, target: GroupTarget, spawner: ConnectedSpawner) -> Process:
-        """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then."""
+    def _start(self, record: Record, target: GroupTarget, spawner: AnySpawner) -> Process:
+        """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then.
+
+        A child of a user's spawner gets its spec when it is known to be one: see `_admit`.
+        """
         spec = build_spec(target, record)
-        held = self._listening(record.group, spec.listen)
         with contextlib.ExitStack() as passed:
-            log_fd = open_log(Path(target.log_path))
-            passed.callback(os.close, log_fd)
             info = {
                 "group": record.group,
                 "slot": record.slot,
@@ -193,23 +207,71 @@ class Shell:
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
-            fds = [listener.sock.fileno() for listener in held]
-            pulses = [listener.pulse for listener in held]
+            passengers = self._passengers(target, passed)
             # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
             try:
-                spawner.send(messages.Fork(record.life, info), fork_fds)
-                # it waits for its spec until it is where it belongs
-                process.hold(messages.SpecMessage(spec.to_wire()), [log_fd, *fds, *pulses])
+                if isinstance(spawner, UserSpawner):
+                    daemon_end, _ours, _reports, reports_write, board_fd = fork_fds
+                    spawner.send(messages.Fork(record.life, info), (daemon_end, reports_write, board_fd))
+                    asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._no_answer, spawner, record.life)
+                else:
+                    spawner.send(messages.Fork(record.life, info), fork_fds)
+                    # it waits for its spec until it is where it belongs
+                    process.hold(messages.SpecMessage(spec.to_wire()), passengers)
             except BaseException:
                 del self.processes[record.life]
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
-        self._keep_listeners(record.group, spawner)
+        self.keeping.group(record.group, spawner)
         failed = self.remains.limit(target, self._movable)
         if failed:
             asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
+
+    def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
+        """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
+        held = self._listening(target.name, target.spec.listen)
+        log_fd = open_log(Path(target.log_path))
+        passed.callback(os.close, log_fd)
+        return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
+
+    def _admit(self, spawner: UserSpawner, process: Process, pid: int) -> None:
+        """Give a child of a user's spawner its spec, once it is certain that it is one.
+
+        What it needs of root is done to it while it waits: it has no privileges of its own to do it with.
+        """
+        found, target = self.state.find(process.life), process.given
+        if found is None or target is None:
+            self.processes.pop(process.life).close()  # overtaken: the child sees the end and leaves
+            return
+        pidfd = -1
+        try:
+            known = {other.pid for other in self.processes.values()}
+            pidfd = hold_child(pid, spawner, target.spawner.gid, known)
+            self.remains.enter(process, pid, pidfd, target.uid)
+            spec = build_spec(target, found[1])
+            prepare_child(pid, pidfd, spec)
+            with contextlib.ExitStack() as passed:
+                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
+        except ImpostorError as error:
+            spawner.end(f"it named a process that it has not forked: {error}")
+            return
+        except (OSError, ValueError, FrameError) as error:
+            kill(pidfd)
+            os.close(pidfd)
+            self.processes.pop(process.life).close()
+            self.remains.ended(process)
+            self.dispatch(model.LifeRefused(process.life, getattr(error, "strerror", None) or str(error)))
+            return
+        process.watch(pid, pidfd)
+        self.keeping.process(process, spawner)
+        self.dispatch(model.LifeSpawned(process.life, pid))
+
+    def _no_answer(self, spawner: UserSpawner, life: int) -> None:
+        process = self.processes.get(life)
+        if process and process.pid == 0 and process.info["spawner"] == spawner.key:
+            spawner.end(f"it did not fork within {ANSWER_TIMEOUT_S:g} s")
 
     def _process(
         self, life: int, info: dict[str, Any], passed: contextlib.ExitStack
@@ -242,19 +304,6 @@ class Shell:
             raise OSError(errno.EADDRNOTAVAIL, f"nobody listens on {', '.join(missing)}")
         return [held[address] for address in addresses]
 
-    def _keep_listeners(self, group: str, spawner: ConnectedSpawner) -> None:
-        for address, listener in self.listeners.of(group).items():
-            info = {"group": group, "target": live.listener_to_json(listener.target), "uid": listener.uid}
-            message = messages.Keep("listener", f"{group} {address}", info)
-            self._keep(spawner, message, [listener.sock.fileno(), listener.pulse])
-
-    def _keep(self, spawner: ConnectedSpawner, message: messages.Keep, fds: list[int]) -> None:
-        try:
-            spawner.send(message, fds)
-        except OSError as error:  # the next spawn tries again; until then a next manager would have to bind anew
-            what = f"{message.kind} {message.key}"
-            self.outside.log("error", f"spawner {spawner.key} does not keep {what}: {error.strerror}")
-
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name, once no process has a use for them."""
         state = self.state.groups.get(group)
@@ -270,27 +319,38 @@ class Shell:
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
         self.listeners.release(group, addresses)
-        for spawner in self.pool.all():
-            for address in addresses:
-                spawner.send(messages.Drop("listener", f"{group} {address}"))
+        self.keeping.forget_listeners(group, addresses)
+
+    def _retire_users(self) -> None:
+        """End spawners of users that no group has any more: they are no part of what was asked for."""
+        needed = {group.target.spawner.key for group in self.state.groups.values()}
+        needed |= {str(process.info["spawner"]) for process in self.processes.values()}
+        for spawner in self.pool.users():
+            if spawner.key not in needed:
+                self.pool.retire_user(spawner)
 
     # What spawners say
 
-    def _spawner_message(self, spawner: ConnectedSpawner, message: messages.Message, fds: list[int]) -> None:
+    def _spawner_message(self, spawner: AnySpawner, message: messages.Message, fds: list[int]) -> None:
+        process = self.processes.get(getattr(message, "life", 0))
+        if process and process.info["spawner"] != spawner.key:
+            process = None  # another's
         match message:
-            case messages.Spawned(life, pid) if len(fds) == 1 and life in self.processes:
-                process = self.processes[life]
+            case messages.Spawned(_life, pid) if process and process.pid == 0 and isinstance(spawner, UserSpawner):
+                self._admit(spawner, process, pid)
+            case messages.Spawned(life, pid) if process and len(fds) == 1:
                 process.watch(pid, fds.pop())
                 self._begin(process)
-            case messages.Refused(life, reason) if life in self.processes:
+            case messages.Refused(life, reason) if process and process.pid == 0:
                 self.processes.pop(life).close()
-                self.dispatch(model.LifeRefused(life, reason))
-            case messages.Exited() if message.life in self.processes:
-                self.processes[message.life].reported(Exit(message.exit_code, message.signal))
+                self.dispatch(model.LifeRefused(life, reason[:4096]))
+            case messages.Exited() if process:
+                self._exited(spawner, process, message)
             case messages.Exited():  # its spec could not be sent
                 spawner.send(messages.Drop("process", str(message.life)))
             case _:
-                self.outside.log("warning", f"spawner {spawner.key}: {message} concerns nothing here")
+                text = f"spawner {spawner.key}: {type(message).__name__} concerns nothing here"
+                self.quotas.log(f"spawner {spawner.key}", "warning", text)
         for fd in fds:
             os.close(fd)
 
@@ -308,7 +368,7 @@ class Shell:
         self.dispatch(model.LifeSpawned(process.life, process.pid))
 
     def _movable(self) -> list[int]:
-        return [spawner.pid for spawner in self.pool.all()]
+        return [*(spawner.pid for spawner in self.pool.all()), *(spawner.pid for spawner in self.pool.users())]
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
@@ -319,43 +379,48 @@ class Shell:
             adopted=adopted(),
         )
 
-    def _marks_of_listeners(self, group: str) -> frozenset[str]:
-        return frozenset(mark_of(listener.sock.fileno()) for listener in self.listeners.of(group).values())
+    def _exited(self, spawner: AnySpawner, process: Process, message: messages.Exited) -> None:
+        """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
+        if isinstance(spawner, UserSpawner) and not process.has_ended:
+            spawner.end(f"it told of the end of pid {process.pid}, which is alive")
+            return
+        process.reported(Exit(message.exit_code, message.signal))
 
-    def _spawner_lost(self, spawner: ConnectedSpawner) -> None:
+    def _spawner_lost(self, spawner: AnySpawner) -> None:
         self.pool.child_pids()
         if self.state.stopping:
             return
-        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted")
+        why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""
+        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
         for process in list(self.processes.values()):
             if process.forked_by == spawner.key:
                 process.adopt()
-        targets = [g.target.spawner for g in self.state.groups.values() if g.target.spawner.key == spawner.key]
-        if targets:
-            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, targets[0].key)
+        if isinstance(spawner, UserSpawner):
+            return  # it kept nothing, and the next fork starts another
+        if any(keeper_of(group.target.spawner.key) == spawner.key for group in self.state.groups.values()):
+            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, spawner.key)
 
     def _respawn(self, key: str) -> None:
         """Start a spawner anew, so that what the old one kept is kept again."""
         for group in self.state.groups.values():
-            if group.target.spawner.key == key and not self.state.stopping:
-                task = asyncio.get_running_loop().create_task(self._hand_over(group.target))
+            if keeper_of(group.target.spawner.key) == key and not self.state.stopping:
+                spawner = keeper_target() if key == KEEPER else group.target.spawner
+                task = asyncio.get_running_loop().create_task(self._hand_over(spawner))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return
 
-    async def _hand_over(self, target: GroupTarget) -> None:
-        key = target.spawner.key
+    async def _hand_over(self, target: SpawnerTarget) -> None:
         try:
-            spawner = await self.pool.get(target.spawner)
-        except WsgigroupsError as error:
-            self.outside.log("error", error.message)
+            spawner = await self.pool.get(target)
+        except (WsgigroupsError, OSError) as error:
+            self.outside.log("error", str(error))
             return
         for name, group in self.state.groups.items():
-            if group.target.spawner.key == key:
-                self._keep_listeners(name, spawner)
-        for process in kept_processes(self.processes.values(), key):
-            info = {**process.info, "pid": process.pid, "forked_here": False}
-            self._keep(spawner, messages.Keep("process", str(process.life), info), process.keep_fds())
+            if keeper_of(group.target.spawner.key) == target.key:
+                self.keeping.group(name, spawner)
+        for process in kept_processes(self.processes.values(), target.key):
+            self.keeping.process(process, spawner)
 
     # What daemons say
 
@@ -421,9 +486,7 @@ class Shell:
             self._acknowledging = asyncio.get_running_loop().call_later(AGAIN_S, self._acknowledge)
             return
         for life, counted in self.unacknowledged.items():
-            spawner = self.pool.ready(counted.spawner)
-            if spawner:  # what it kept of an adopted process goes, too
-                spawner.send(messages.Drop("process", str(life)))
+            self.keeping.forget_process(life, counted.spawner)
         self.unacknowledged.clear()
 
     def _name(self, process: Process) -> str:

@@ -9,33 +9,32 @@ import asyncio
 import contextlib
 import os
 import socket
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
-import setproctitle
-
-import wsgigroups.runtime
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager import user_spawners
 from wsgigroups.manager.connection import FrameConnection
+from wsgigroups.manager.interpreters import uid_of_key
+from wsgigroups.manager.starting import Starter, keeper_target
+from wsgigroups.manager.user_spawners import UserSpawner
 from wsgigroups.runtime.wire import messages
 from wsgigroups.trust.sockets import bind_unix
 from wsgigroups.trust.walking import private_directory, trusted_here
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wsgigroups.plan.desired import SpawnerTarget
 
-START_TIMEOUT_S = 20.0
 HELLO_TIMEOUT_S = 10.0  # for a spawner that runs already: it has nothing to do but to answer
 _SUFFIX = f"-{messages.ABI}"  # of a socket's name: a spawner of an earlier version keeps its own beside
 KNOWN_ABIS = (1, messages.ABI)  # whose inventory is understood
-_BOOTSTRAP = Path(wsgigroups.runtime.__file__).parent / "spawner" / "__main__.py"
-_LIBRARY_DIR = Path(setproctitle.__file__).parent.parent  # the site-packages that spawners may take it from
 
-OnMessage = Callable[["ConnectedSpawner", messages.Message, list[int]], None]
-OnLost = Callable[["ConnectedSpawner"], None]
+AnySpawner = Union["ConnectedSpawner", UserSpawner]
+OnMessage = Callable[[AnySpawner, messages.Message, list[int]], None]
+OnLost = Callable[[AnySpawner], None]
 
 
 @dataclass(slots=True)
@@ -53,6 +52,7 @@ class Discovery:
     asked: list[ConnectedSpawner] = field(default_factory=list)
     found: list[tuple[ConnectedSpawner, Inventory]] = field(default_factory=list)
     silent: list[Path] = field(default_factory=list)  # sockets of those that do not answer
+    impostors: list[str] = field(default_factory=list)  # what is wrong with who listens where a user's spawner did
 
 
 class ConnectedSpawner:
@@ -117,37 +117,48 @@ class SpawnerPool:
     def __init__(
         self, run_dir: Path, log_fd: int, on_message: OnMessage, on_lost: OnLost, descriptor_limit: int = 0
     ) -> None:
-        self._descriptor_limit = descriptor_limit
         self.directory = run_dir / "spawners"
-        self._log_fd = log_fd
+        self._starter = Starter(log_fd, descriptor_limit)
         self._on_message = on_message
         self._on_lost = on_lost
         self._ready: dict[str, ConnectedSpawner] = {}
+        self._users: dict[str, UserSpawner] = {}
         self._former: list[ConnectedSpawner] = []  # of an earlier version: they end with their last daemon
-        self._coming: dict[str, asyncio.Task[ConnectedSpawner]] = {}
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._coming: dict[str, asyncio.Task[AnySpawner]] = {}
 
     def ready(self, key: str) -> ConnectedSpawner | None:
         """The connected spawner of this key, if there is one."""
         return self._ready.get(key) or next((former for former in self._former if former.key == key), None)
 
     def all(self) -> list[ConnectedSpawner]:
-        """Every connected spawner."""
+        """Every connected spawner that keeps what it is given."""
         return [*self._ready.values(), *self._former]
 
     def child_pids(self) -> set[int]:
         """Spawners that this manager started and that have not ended; reaps those that have."""
-        self._children = [child for child in self._children if child.poll() is None]
-        return {child.pid for child in self._children}
+        return self._starter.child_pids()
 
-    async def get(self, target: SpawnerTarget) -> ConnectedSpawner:
-        """The spawner for this interpreter and locale, started when there is none. Raises WsgigroupsError."""
-        spawner = self._ready.get(target.key)
+    def users(self) -> list[UserSpawner]:
+        """Every spawner that is a user's."""
+        return list(self._users.values())
+
+    def user(self, key: str) -> UserSpawner | None:
+        """The user's spawner of this key, if there is one."""
+        return self._users.get(key)
+
+    async def get(self, target: SpawnerTarget, log_path: str = "") -> AnySpawner:
+        """The spawner for this interpreter and locale, started when there is none. Raises WsgigroupsError, OSError.
+
+        log_path: where one that is a user's writes. There is a keeper then, for what such a one is not given to keep.
+        """
+        if target.uid is not None:
+            await self.get(keeper_target())
+        spawner = self._ready.get(target.key) or self._users.get(target.key)
         if spawner:
             return spawner
         task = self._coming.get(target.key)
         if task is None:
-            task = asyncio.create_task(self._start(target))
+            task = asyncio.create_task(self._start(target, log_path))
             self._coming[target.key] = task
             task.add_done_callback(lambda _task: self._coming.pop(target.key, None))
         return await asyncio.shield(task)
@@ -161,6 +172,10 @@ class SpawnerPool:
         private_directory(str(self.directory), 0o700)
         discovery = Discovery()
         for path in sorted(self.directory.glob("*.sock")):
+            uid = uid_of_socket(path)
+            if uid is not None:
+                self._find_user(path, uid, discovery)
+                continue
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.setblocking(False)
             try:
@@ -197,6 +212,28 @@ class SpawnerPool:
                 self._former.append(spawner)
         return discovery
 
+    def _find_user(self, path: Path, uid: int, discovery: Discovery) -> None:
+        """Connect to a user's spawner, and wait for nothing of it: what a next manager needs, others keep."""
+        key = path.stem.removesuffix(_SUFFIX)
+        try:
+            link = user_spawners.connect(path, uid)
+        except user_spawners.ImpostorError as error:
+            discovery.impostors.append(str(error))
+        except BlockingIOError:
+            discovery.silent.append(path)
+            return
+        except OSError:
+            pass  # nobody is there
+        else:
+            self._users[key] = UserSpawner(key, path, link, self._on_message, self._user_lost)
+            return
+        path.unlink(missing_ok=True)
+
+    def retire_user(self, spawner: UserSpawner) -> None:
+        """End a user's spawner that has no process any more, and forget it: it is not asked."""
+        self._users.pop(spawner.key, None)
+        spawner.retire()
+
     def retire(self, spawner: ConnectedSpawner) -> None:
         """Let a spawner end once its last process has ended, and forget it."""
         self._ready.pop(spawner.key, None)
@@ -208,91 +245,52 @@ class SpawnerPool:
         for spawner in self._former:
             spawner.send(messages.Retire())
 
-    async def _start(self, target: SpawnerTarget) -> ConnectedSpawner:
+    async def _start(self, target: SpawnerTarget, log_path: str) -> AnySpawner:
         path = self.directory / f"{target.key}{_SUFFIX}.sock"
         path.unlink(missing_ok=True)
         listener = bind_unix(str(path), trusted_here())
-        read_end, write_end = os.pipe()
         try:
-            listener.listen(4)
-            child = self._popen(target, listener.fileno(), write_end)
-            self._children.append(child)
-            os.close(write_end)
-            write_end = -1
-            await _ready_line(read_end, target, child)
+            await self._starter.start(target, listener, log_path)
+            spawner = self._connect(target, path)
+            await spawner.introduced
+        except user_spawners.ImpostorError as error:
+            raise WsgigroupsError(f"cannot use the spawner {target.key}: {error}") from None
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
             listener.close()
-            os.close(read_end)
-            if write_end >= 0:
-                os.close(write_end)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(str(path))
-        spawner = ConnectedSpawner(target.key, path, sock, self._on_message, self._lost)
-        await spawner.introduced
-        self._ready[target.key] = spawner
+        if isinstance(spawner, UserSpawner):
+            self._users[target.key] = spawner
+        else:
+            self._ready[target.key] = spawner
         return spawner
 
-    def _popen(self, target: SpawnerTarget, listen_fd: int, ready_fd: int) -> subprocess.Popen[bytes]:
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-        if target.lang:
-            environment["LANG"] = target.lang
-        if target.locale:
-            environment["LC_ALL"] = target.locale
-        arguments = [target.executable, "-I", "-S", str(_BOOTSTRAP), "--listen-fd", str(listen_fd)]
-        arguments += ["--key", target.key, "--ready-fd", str(ready_fd), "--library-dir", str(_LIBRARY_DIR)]
-        arguments += ["--descriptor-limit", str(self._descriptor_limit)]
-        try:
-            return subprocess.Popen(
-                arguments,
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=self._log_fd,
-                stderr=self._log_fd,
-                pass_fds=(listen_fd, ready_fd),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise WsgigroupsError(
-                f"cannot start the interpreter {target.executable}: {error.strerror}", hint="check python-home"
-            ) from None
+    def _connect(self, target: SpawnerTarget, path: Path) -> AnySpawner:
+        if target.uid is not None:
+            link = user_spawners.connect(path, target.uid)
+            return UserSpawner(target.key, path, link, self._on_message, self._user_lost)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(str(path))
+        return ConnectedSpawner(target.key, path, sock, self._on_message, self._lost)
 
-    def _lost(self, spawner: ConnectedSpawner) -> None:
+    def _user_lost(self, spawner: UserSpawner) -> None:
+        if self._users.get(spawner.key) is spawner:
+            del self._users[spawner.key]
+        self._on_lost(spawner)
+
+    def _lost(self, spawner: AnySpawner) -> None:
         if self._ready.get(spawner.key) is spawner:
             del self._ready[spawner.key]
-        elif spawner in self._former:
+        elif isinstance(spawner, ConnectedSpawner) and spawner in self._former:
             self._former.remove(spawner)
             spawner.path.unlink(missing_ok=True)
         self._on_lost(spawner)
 
 
-async def _ready_line(fd: int, target: SpawnerTarget, child: subprocess.Popen[bytes]) -> None:
-    """Wait until the spawner says that it is ready; end-of-file without the line means that it died."""
-    loop = asyncio.get_running_loop()
-    readable: asyncio.Future[None] = loop.create_future()
-
-    def came() -> None:
-        if not readable.done():
-            readable.set_result(None)
-
-    loop.add_reader(fd, came)
-    try:
-        await asyncio.wait_for(readable, START_TIMEOUT_S)
-        line = os.read(fd, 64)
-    except asyncio.TimeoutError:
-        line = b""
-    finally:
-        loop.remove_reader(fd)
-    if not line.startswith(b"ready"):
-        child.kill()
-        status = child.wait()
-        raise WsgigroupsError(
-            f"cannot start a spawner with {target.executable}: it ended with status {status}",
-            hint="the manager's log has what it said; python-home needs CPython 3.8 or newer",
-        )
+def uid_of_socket(path: Path) -> int | None:
+    """The uid of the spawner whose socket this is; None: it runs as the manager does."""
+    return uid_of_key(path.stem.removesuffix(_SUFFIX))
 
 
 def _close_all(fds: Sequence[int]) -> None:

@@ -70,6 +70,8 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         group=target.group,
         listen=list(target.spec.listen),
         python=target.spawner.version,
+        interpreter=target.spawner.executable,
+        spawner=target.spawner.whose,
         **figures.of_group(processes, group.ended).model_dump(),
         restarts=group.restarts,
         last_error=error_view(group.last_error),

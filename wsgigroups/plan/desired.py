@@ -6,7 +6,7 @@ Built by `wsgigroups.manager.resolve`; stored as JSON with each revision.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from wsgigroups.lifecycle.watch import Rules
@@ -33,6 +33,10 @@ class SpawnerTarget:
     lang: str | None = None
     locale: str | None = None
     version: str = ""
+    uid: int | None = None  # whose process it is, one that is not trusted; None: the manager's own user's
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    whose: str = ""  # for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     """Build a target from `to_json`'s data. Raises KeyError, TypeError for another shape."""
     values = dict(data)
     values["listeners"] = tuple(ListenerTarget(**item) for item in values["listeners"])
-    values["spawner"] = SpawnerTarget(**values["spawner"])
+    spawner = SpawnerTarget(**values["spawner"])
+    values["spawner"] = replace(spawner, groups=tuple(spawner.groups))
     values["spec"] = from_wire(dict(values["spec"]))
     known = {item.name for item in fields(Rules)}
     values["rules"] = Rules(**{name: value for name, value in values.get("rules", {}).items() if name in known})

@@ -8,6 +8,8 @@ from wsgigroups.config.effects import When
 # Values that stand in a target's options without being options of the file.
 RESOLVED: dict[str, tuple[str, str]] = {
     "python": ("replace", "the interpreter is chosen when a process starts"),
+    "interpreter": ("replace", "it forks the processes"),
+    "spawner": ("replace", "it forks the processes"),
     "application": ("replace", "applications are loaded when a process starts"),
     "wsgi.multiprocess": ("replace", "part of the environ; follows from writing processes or not"),
 }

@@ -89,7 +89,7 @@ class Plan:
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
 
 
-RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python")
+RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python", "interpreter", "spawner")
 LISTED_NAMES = 3
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")

@@ -98,6 +98,45 @@ def doubt_about(path: str, trusted: Trusted) -> Doubt | None:
         return None
 
 
+def doubt_below(directory: str, trusted: Trusted, left_out: frozenset[str] = frozenset()) -> Doubt | None:
+    """Return what speaks against anything in a directory that was judged, and below it; links are followed.
+
+    left_out: names of its own entries that are not looked at. Raises OSError for what cannot be looked at.
+    """
+    waiting, linked = [directory], set()
+    while waiting:
+        place = waiting.pop()
+        fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            parent = _fact(fd, place)
+            for name in os.listdir(fd):
+                if place == directory and name in left_out:
+                    continue
+                path = os.path.join(place, name)
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                fact = Fact(path, found.st_uid, found.st_gid, found.st_mode, found.st_nlink, _acl(path, found))
+                doubt = judge(fact, parent, trusted)
+                if doubt is not None:
+                    return doubt
+                if stat.S_ISDIR(found.st_mode):
+                    waiting.append(path)
+                elif stat.S_ISLNK(found.st_mode):
+                    doubt = doubt_about(path, trusted)
+                    if doubt is not None:
+                        return doubt
+                    real = os.path.realpath(path)
+                    if os.path.isdir(real) and real not in linked and not _is_below(real, directory):
+                        linked.add(real)
+                        waiting.append(real)
+        finally:
+            os.close(fd)
+    return None
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
 def follow(path: str, trusted: Trusted | None, *, last_link: bool = True) -> FollowedPath:
     """Walk an absolute path as far as it is there. trusted None: nothing is judged.
 
@@ -177,13 +216,18 @@ def _check(path: str, fact: Fact, parent: Fact | None, trusted: Trusted | None) 
 
 def _fact(fd: int, path: str) -> Fact:
     found = os.fstat(fd)
-    acl = b""
-    if found.st_mode & stat.S_IWGRP and not stat.S_ISLNK(found.st_mode):
-        try:
-            acl = os.getxattr(f"/proc/self/fd/{fd}", "system.posix_acl_access")[:_MAXIMUM_ACL_BYTES]
-        except OSError:
-            acl = b""  # none, or a file system that knows none
+    acl = _acl(f"/proc/self/fd/{fd}", found)
     return Fact(path, found.st_uid, found.st_gid, found.st_mode, found.st_nlink, acl)
+
+
+def _acl(path: str, found: os.stat_result) -> bytes:
+    """The access control list, b"" without one: it only adds to what the group's bits allow."""
+    if not found.st_mode & stat.S_IWGRP or stat.S_ISLNK(found.st_mode):
+        return b""
+    try:
+        return os.getxattr(path, "system.posix_acl_access")[:_MAXIMUM_ACL_BYTES]
+    except OSError:
+        return b""  # none, or a file system that knows none
 
 
 def make_directories(path: str, trusted: Trusted | None, mode: int = 0o755) -> int:

@@ -58,7 +58,7 @@ class Bench:
         self.shell = Shell(Outside(directory, 2, lambda _level, text: self.logged.append(text)))
         self.shell.pool.get = self._get  # type: ignore[method-assign, assignment]
 
-    async def _get(self, _target: SpawnerTarget) -> FakeSpawner:
+    async def _get(self, _target: SpawnerTarget, _log_path: str = "") -> FakeSpawner:
         self.awaited.set()
         await self.there.wait()
         return self.spawner

@@ -31,10 +31,17 @@ def check_interpreter(checking: Checking, member: CheckedGroup) -> None:
     if not checking.privileged:
         return
     executable = str(found["executable"])
-    foreign = checking.host.untrusted(executable)
-    if foreign is not None:
-        message = f"another user than root can change {foreign}, and root would start {executable}"
-        checking.add("WG0607", path, message, "use an interpreter of the system; a venv made with it is fine")
+    doubt = found.get("doubt")
+    if doubt:
+        message = f"root does not start {executable}, {member.user_name} does: {doubt}"
+        checking.add("WG0607", path, message, None)
+    if doubt and member.group.chroot:
+        message = f"{member.user_name} starts {executable}, and cannot change the root directory"
+        hint = "use an environment made with an interpreter of the system, or leave chroot out"
+        checking.add("WG0641", (*member.path, "chroot"), message, hint)
+    if doubt and member.group.protect_proc != "default":
+        message = f"{member.user_name} starts {executable}, and only root can hide processes"
+        checking.add("WG0637", (*member.path, "protect-proc"), message, "leave it out")
     if member.identity is None:
         return
     for needed in (executable, found["python_home"]):

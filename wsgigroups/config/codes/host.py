@@ -42,12 +42,14 @@ HOST = (
         "environment, or cannot execute it. Home directories are often closed like that.",
         "Make the environment below /srv or /opt, with an interpreter of the system.",
     ),
-    error(
+    note(
         "WG0607",
-        "Another user could change the interpreter",
-        "The manager runs as root and starts this interpreter; but the file, or a directory on the way to it, belongs "
-        "to another user or can be written by one. Whoever can change it becomes root.",
-        "Use an interpreter of the system: a venv of it works, only its own files count.",
+        "The interpreter is started as the group's user",
+        "The manager runs as root, and another user could change what this interpreter executes: its file, standard "
+        "library, a library that it loads, or a directory on the way to one of them. So root does not start it: the "
+        "group has a spawner of its own, which runs as the group's user from its first instruction.",
+        "Nothing has to be done. A venv made with an interpreter of the system is started by root, and shares memory "
+        "with the processes of other groups. chroot needs such an interpreter.",
     ),
     error("WG0608", "The script is missing", "There is no such file on this host.", "Check the path."),
     error(
@@ -202,5 +204,12 @@ HOST = (
         "protect-proc mounts a /proc, which the kernel does not let an ordinary user do. The status says that the "
         'option is missing; with confinement = "required" the process does not start.',
         "Leave it out, or run the manager as root.",
+    ),
+    error(
+        "WG0641",
+        "chroot needs an interpreter that root starts",
+        "Another user could change the interpreter of the group, so that it is started as the group's user (WG0607), "
+        "and only root can change the root directory of a process.",
+        "Make the environment with an interpreter of the system, or leave chroot out.",
     ),
 )

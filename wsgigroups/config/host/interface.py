@@ -121,7 +121,7 @@ class Asking:
         return bool(self._host.ask("open_to_others", file))
 
     def interpreter(self, python_home: str) -> dict[str, Any]:
-        """executable, kind, version (text or None), or error and hint."""
+        """executable, kind, version and doubt (text or None), or error and hint. doubt: why root does not start it."""
         found: dict[str, Any] = self._host.ask("interpreter", python_home)
         return found
 

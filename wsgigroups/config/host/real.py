@@ -19,6 +19,7 @@ from wsgigroups.config.host.interface import SoughtApplication, UnknownError, Vi
 from wsgigroups.config.interpreters import can_execute, can_read, find_interpreter, untrusted_component
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.trust.helpers import Account, HelperError, run_helper
+from wsgigroups.trust.interpreters import doubt_about_interpreter
 
 PROBE_TIMEOUT_S = 20.0
 _STRANGER = (2**32 - 2, 2**32 - 2, ())  # the last number there is: a user who owns nothing and has no groups
@@ -134,10 +135,12 @@ class RealHost:
         except WsgigroupsError as error:
             return {"error": error.message.removeprefix("cannot use "), "hint": error.hint}
         version = ".".join(map(str, found.version)) if found.version else None
+        doubt = doubt_about_interpreter(found.executable) if self.ask("privileged") else None
         return {
             "executable": str(found.executable),
             "python_home": str(found.python_home) if found.python_home else None,
             "kind": found.kind,
+            "doubt": str(doubt) if doubt else None,
             "version": version,
         }
 

@@ -64,6 +64,16 @@ class ServerDefaults(OptionModel):
         reason="the manager writes it",
         example="/var/log/wsgigroups/error.log",
     )
+    spawners: Annotated[Literal["shared", "per-user"], Kind("choice")] = option(
+        "shared",
+        "Whether groups of different users may have one spawner, and so one address layout and one seed of string "
+        "hashes. Only used when the manager runs as root; an interpreter that is not root's has one per user anyway.",
+        effect=Effect.REPLACE,
+        reason="processes are forked by their spawner",
+        example="per-user",
+        choices=("shared", "per-user"),
+        extension=True,
+    )
 
 
 class Gateway(OptionModel):

@@ -95,7 +95,7 @@ class Confining:
     def _mount(self, writable: List[str]) -> None:
         wanted, names, root = self._wanted, self._mount_options(), self._spec.chroot or ""
         try:
-            mounts.enter_namespace(is_root=self._spec.identity is not None)
+            mounts.enter_namespace(is_root=self._spec.identity is not None and not self._spec.became)
         except OSError as error:
             self._failed("mounts", names, MISSING, "no mount namespace: %s" % error)
             return

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..log import Log, escaped, to_descriptor
 from ..server import Server
@@ -19,7 +19,7 @@ from ..wire import messages
 from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
-from ..wire.spec import Spec
+from ..wire.spec import Identity, Spec
 from . import applications, descriptors, interpreter, privileges, resources, surroundings
 from .confining import Confining
 from .failure import StepError, step
@@ -96,21 +96,32 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
     resources.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
     resources.set_oom_score(spec.oom_score_adj)
     descriptors.keep_only(kept)
+    was = os.geteuid(), os.getegid()
+    identity = spec.identity
+    if spec.became:  # proved at once, because mounts may take a user namespace, in which other numbers are seen
+        _prove(identity, was)
+        identity = None
     confining = Confining(spec, log)
     confining.prepare()
     witness = privileges.Witness()
-    was = os.geteuid(), os.getegid()
     if spec.chroot is not None:
         privileges.enter_chroot(spec.chroot)
     privileges.leave_keyring()
-    privileges.become(spec.identity)
+    privileges.become(identity)
     privileges.own_keyring()
     with step("proof", "prove that the privileges are gone"):
-        privileges.prove(spec.identity, was, witness)
+        privileges.prove(identity, was, witness)
     privileges.forbid_new_privileges(witness)
     witness.close()
     confining.enforce()
     return confining.report
+
+
+def _prove(identity: Optional[Identity], was: Tuple[int, int]) -> None:
+    witness = privileges.Witness()
+    with step("proof", "prove the identity that the interpreter was started with"):
+        privileges.prove(identity, was, witness)
+    witness.close()
 
 
 def _furnish(spec: Spec, log: Log) -> None:

@@ -37,11 +37,11 @@ def parse(arguments: Sequence[str]) -> Options:
             raise UsageError("cannot read %s: it needs a value" % name)
         value = rest.pop(0)
         if name == "--listen-fd":
-            listen_fd = _number(name, value)
+            listen_fd = number(name, value)
         elif name == "--ready-fd":
-            ready_fd = _number(name, value)
+            ready_fd = number(name, value)
         elif name == "--descriptor-limit":
-            descriptor_limit = _number(name, value)
+            descriptor_limit = number(name, value)
         elif name == "--key":
             key = value
         elif name == "--library-dir":
@@ -55,7 +55,8 @@ def parse(arguments: Sequence[str]) -> Options:
     return Options(listen_fd, key, tuple(directories), ready_fd, descriptor_limit)
 
 
-def _number(name: str, value: str) -> int:
+def number(name: str, value: str) -> int:
+    """Return a number that is not negative. Raises UsageError."""
     if not value.isdigit():
         raise UsageError("cannot read %s %r: it must be a number" % (name, value))
     return int(value)

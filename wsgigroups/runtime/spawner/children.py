@@ -24,13 +24,13 @@ class Child:
     pid: int
     info: Dict[str, Any]
     pidfd: int
-    channel: int  # the manager's end
+    channel: int  # the manager's end; -1 where the manager keeps it elsewhere, as the reports
     reports: int  # the read end; nobody reads it here
     board: int
 
     def descriptors(self) -> List[int]:
         """Return [pidfd, manager's end of the channel, read end of the reports, board]."""
-        return [self.pidfd, self.channel, self.reports, self.board]
+        return [fd for fd in (self.pidfd, self.channel, self.reports, self.board) if fd >= 0]
 
 
 @dataclass

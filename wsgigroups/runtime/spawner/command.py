@@ -49,11 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     listener.set_inheritable(False)
     warm.preload(options.library_directories, log)
     warm.set_title("wsgigroups: spawner %s" % options.key)
-
-    def become(channel: int, reports: int, board: int) -> NoReturn:
-        _become(channel, reports, board, (soft, hard))
-
-    spawner = Spawner(options.key, listener, become, log)
+    spawner = Spawner(options.key, listener, _become, log, (soft, hard))
     gc.collect()
     gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared
     gc.enable()
@@ -88,7 +84,7 @@ def _announce(options: Options) -> None:
     os.close(options.ready_fd)
 
 
-def _become(channel: int, reports: int, board: int, limits: "tuple[int, int]") -> NoReturn:
+def _become(channel: int, reports: int, board: int) -> NoReturn:
     """Forget the spawner and run a daemon on these descriptors; ends the process whatever happens.
 
     Objects of the spawner stay referenced by the frames below, so that none of their descriptors is closed a second
@@ -99,7 +95,6 @@ def _become(channel: int, reports: int, board: int, limits: "tuple[int, int]") -
         _forget_signals()
         code = exits.STEPS["descriptors"]
         kernel.close_all_except({0, 1, 2, channel, reports, board})
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         code = exits.STEPS["spec"]
         code = run_daemon(channel, reports, board)
     except BaseException:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from ..wire.frames import Frame, Receiver, receive_some
+from ..wire.lines import LineError, encode_line
 from ..wire.messages import Message
 from ..wire.sender import Sender, SendError
 
@@ -37,6 +38,24 @@ class ManagerConnection:
         self._sock = sock
         self._receiver = Receiver()
         self._sender = Sender(sock, MAXIMUM_QUEUED_BYTES)
+        self._reports: Optional[int] = None
+        self._unsaid = bytearray()
+
+    @property
+    def reports(self) -> bool:
+        """Whether the manager is answered on a pipe: it takes no descriptors from here."""
+        return self._reports is not None
+
+    def report_on(self, fd: int) -> None:
+        """Answer on this pipe from now on, and own it."""
+        if self._reports is not None:
+            os.close(self._reports)
+        os.set_blocking(fd, False)
+        self._reports = fd
+
+    def unsaid_fd(self) -> Optional[int]:
+        """Return the pipe when something waits for room in it, for poll."""
+        return self._reports if self._unsaid else None
 
     def fileno(self) -> int:
         """Return the descriptor, for poll."""
@@ -55,10 +74,13 @@ class ManagerConnection:
     @property
     def is_flushed(self) -> bool:
         """Whether everything was handed to the kernel."""
-        return not self._sender.behind
+        return not self._sender.behind and not self._unsaid
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send, or queue what does not fit. The descriptors stay the caller's. Raises ConnectionLostError."""
+        if self._reports is not None:
+            self._say(message)
+            return
         try:
             self._sender.send(message.to_frame(), fds)
         except SendError as error:
@@ -70,8 +92,27 @@ class ManagerConnection:
         """Send what the socket takes. Raises ConnectionLostError."""
         try:
             self._sender.flush()
-        except SendError as error:
+            self._flush_reports()
+        except (SendError, OSError) as error:
             raise ConnectionLostError("cannot write to the manager: %s" % error) from None
+
+    def _say(self, message: Message) -> None:
+        try:
+            line = encode_line(message)
+        except LineError as error:
+            raise ConnectionLostError("cannot tell the manager: %s" % error) from None
+        if len(self._unsaid) + len(line) > MAXIMUM_QUEUED_BYTES:
+            raise ConnectionLostError("the manager does not read")
+        self._unsaid += line
+        self.flush()
+
+    def _flush_reports(self) -> None:
+        while self._unsaid and self._reports is not None:
+            try:
+                written = os.write(self._reports, self._unsaid[:65536])
+            except (BlockingIOError, InterruptedError):
+                return
+            del self._unsaid[:written]
 
     def receive(self) -> List[Frame]:
         """Read once; give the frames that this completed. Raises ConnectionLostError, FrameError."""
@@ -91,4 +132,7 @@ class ManagerConnection:
         """Close the socket and every descriptor in passage."""
         self._sender.close()
         self._receiver.close()
+        if self._reports is not None:
+            os.close(self._reports)
+            self._reports = None
         self._sock.close()

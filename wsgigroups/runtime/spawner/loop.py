@@ -6,14 +6,16 @@ sees a spec, and lets nothing that a manager or a daemon does end it: only Retir
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import select
 import signal
 import socket
 import sys
 import threading
 import traceback
-from typing import Callable, Dict, List, NoReturn, Optional
+from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 from .. import kernel
 from ..log import Log
@@ -34,9 +36,15 @@ Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns t
 
 
 class Spawner:
-    """State and loop. `become` is called in each forked child and must not return."""
+    """State and loop. `become` is called in each forked child and must not return.
 
-    def __init__(self, key: str, listener: socket.socket, become: Become, log: Log) -> None:
+    limits: soft RLIMIT_NOFILE of daemons, and the hard one, which is the spawner's own.
+    """
+
+    def __init__(
+        self, key: str, listener: socket.socket, become: Become, log: Log, limits: Optional[Tuple[int, int]] = None
+    ) -> None:
+        self._limits = limits or resource.getrlimit(resource.RLIMIT_NOFILE)
         self._key = key
         self._listener = listener
         self._become = become
@@ -74,6 +82,9 @@ class Spawner:
             poller.register(self._listener, select.POLLIN)
         for connection in self._connections:
             poller.register(connection, select.POLLIN | (select.POLLOUT if connection.wants_to_write else 0))
+            unsaid_fd = connection.unsaid_fd()
+            if unsaid_fd is not None:
+                poller.register(unsaid_fd, select.POLLOUT)
             paused = paused or connection.starved
         ready = poller.poll(_PAUSE_MS if paused else None)
         if paused:
@@ -90,7 +101,7 @@ class Spawner:
         elif fd == self._listener.fileno():
             self._accept()
         else:
-            connection = next((item for item in self._connections if item.fileno() == fd), None)
+            connection = next((item for item in self._connections if fd in (item.fileno(), item.unsaid_fd())), None)
             if connection is not None:
                 self._guarded(connection, lambda: self._exchange(connection))
 
@@ -169,6 +180,8 @@ class Spawner:
             self._log("warning", "ignored a message: %s" % error)
             return
         if isinstance(message, messages.Hello):
+            if len(fds) == 1:
+                connection.report_on(fds.pop())
             close(fds)
             self._greet(connection, message)
         elif connection is not self._manager:
@@ -197,14 +210,18 @@ class Spawner:
         )
         if hello.abi != messages.ABI:
             self._log("warning", "the manager speaks ABI %d, this spawner %d" % (hello.abi, messages.ABI))
+        if not connection.reports:  # else it has all of it from elsewhere, and would not believe it from here
+            self._give_back(connection)
+        for exited in self._registry.exits():
+            connection.send(exited)
+        connection.send(messages.InventoryEnded())
+
+    def _give_back(self, connection: ManagerConnection) -> None:
         for kind, key, item in self._registry.items():
             connection.send(messages.Kept(kind, key, item.info), item.descriptors)
         for child in self._registry.children():
             info = dict(child.info, pid=child.pid)
             connection.send(messages.Kept("process", str(child.life), info), child.descriptors())
-        for exited in self._registry.exits():
-            connection.send(exited)
-        connection.send(messages.InventoryEnded())
 
     # Processes
 
@@ -214,18 +231,26 @@ class Spawner:
             close(fds)
             self._refuse(request, reason)
             return
-        daemon_end, manager_end, reports, reports_write, board = fds
+        manager_end = reports = -1
+        if len(fds) == 5:
+            daemon_end, manager_end, reports, reports_write, board = fds
+        else:
+            daemon_end, reports_write, board = fds
         # With signals blocked none can arrive in the child while it still has the parent's handlers and wake-up pipe.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        # Before the fork and not after it: whoever may raise a limit of the child must not be overtaken by the child.
+        self._limit_descriptors(self._limits[0])
         try:
             pid = os.fork()
         except OSError as error:
+            self._limit_descriptors(self._limits[1])
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             close(fds)
             self._refuse(request, "cannot fork: %s" % error)
             return
         if pid == 0:
             self._become(daemon_end, reports_write, board)
+        self._limit_descriptors(self._limits[1])
         try:
             pidfd = kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
         except OSError as error:
@@ -239,11 +264,14 @@ class Spawner:
         self._registry.add(Child(request.life, pid, request.info, pidfd, manager_end, reports, board))
         self._tell(messages.Spawned(request.life, pid), (pidfd,))
 
+    def _limit_descriptors(self, soft: int) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self._limits[1]))
+
     def _reason_to_refuse(self, request: messages.Fork, fds: List[int]) -> str:
-        if len(fds) != 5:
-            return "cannot fork with %d descriptors: both ends of channel and reports, and the board are needed" % len(
-                fds
-            )
+        wanted = 3 if self._manager is not None and self._manager.reports else 5
+        if len(fds) != wanted:
+            return "cannot fork with %d descriptors: %d are needed" % (len(fds), wanted)
         if self._retiring:
             return "cannot fork: this spawner is retiring"
         if self._registry.has_life(request.life):

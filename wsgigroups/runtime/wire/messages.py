@@ -29,7 +29,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Hello(Message):
-    """Both ways, first on a connection. `key` is the spawner's, empty from a manager."""
+    """Both ways, first on a connection. `key` is the spawner's, empty from a manager.
+
+    From a manager with fds [write end of a pipe]: everything is answered on that, in lines and without descriptors. So
+    a user's spawner is spoken to, whose manager could not even close what it was sent without waiting for it.
+    """
 
     abi: int
     pid: int
@@ -85,6 +89,8 @@ class InventoryEnded(Message):
 @dataclass(frozen=True)
 class Fork(Message):
     """Manager to spawner. fds [daemon's end of the channel, manager's end, read end of the reports, write end, board].
+
+    To a spawner that is a user's only the first and the last two: what another manager needs is kept elsewhere.
 
     The spawner closes the daemon's end and the write end after the fork and keeps the others. `info` is what a later
     manager needs to recognise the process: at least group, slot and fingerprint; never secrets.

@@ -106,6 +106,7 @@ class Spec:
     environment: Dict[str, str]  # the whole environment, built from nothing
     listen: Tuple[str, ...]  # addresses, in the order of the listener descriptors: "127.0.0.1:8000", "unix:/run/x.sock"
     identity: Optional[Identity] = None  # None: the manager is not root and stays who it is
+    became: bool = False  # it has `identity` from before its interpreter started, which is proved like the drop
     home: Optional[str] = None  # chdir here as the target user; None: stay
     home_on_path: bool = False  # `home` was written in the configuration, so it is sys.path[0] too
     umask: Optional[int] = None
