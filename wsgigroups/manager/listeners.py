@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.cgroups.strays import mark_of
 from wsgigroups.manager.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.trust.sockets import bind_unix, inode_of, remove_stale, unlink_if_same
@@ -49,6 +50,10 @@ class Listeners:
 
     def __init__(self) -> None:
         self._by_group: dict[str, dict[str, HeldListener]] = {}
+
+    def marks(self, group: str) -> frozenset[str]:
+        """Return what /proc shows of a group's listening sockets, for whoever has them: cgroups.strays."""
+        return frozenset(mark_of(listener.sock.fileno()) for listener in self.of(group).values())
 
     def of(self, group: str) -> dict[str, HeldListener]:
         """The group's listeners by address."""

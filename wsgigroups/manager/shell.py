@@ -19,7 +19,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit, Record
 from wsgigroups.manager import core, live, model
 from wsgigroups.manager.cgroups.remains import Remains
-from wsgigroups.manager.cgroups.strays import Spared, adopted, mark_of
+from wsgigroups.manager.cgroups.strays import Spared, adopted
 from wsgigroups.manager.group_log import GroupLog
 from wsgigroups.manager.keeping import Keeping, keeper_of, kept_processes
 from wsgigroups.manager.listeners import HeldListener, Listeners
@@ -97,7 +97,7 @@ class Shell:
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
-        self.remains = Remains(out.run_dir, out.log, self._spared, self._marks)
+        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
@@ -147,8 +147,8 @@ class Shell:
             case model.ReleaseGroup(group):
                 self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
-                self._retire_users()
                 self.remains.release(group)
+                self._retire_users()
             case model.FinishChange(change):
                 self.remains.flush()
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
@@ -249,6 +249,7 @@ class Shell:
         try:
             known = {other.pid for other in self.processes.values()}
             pidfd = hold_child(pid, spawner, target.spawner.gid, known)
+            self.remains.enter(process, pid, pidfd, target.uid)
             spec = build_spec(target, found[1])
             prepare_child(pid, pidfd, spec)
             self.remains.enter(process, pid, pidfd, target.uid)
@@ -353,13 +354,6 @@ class Shell:
         for fd in fds:
             os.close(fd)
 
-    def _exited(self, spawner: AnySpawner, process: Process, message: messages.Exited) -> None:
-        """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
-        if isinstance(spawner, UserSpawner) and not process.has_ended:
-            spawner.end(f"it told of the end of pid {process.pid}, which is alive")
-            return
-        process.reported(Exit(message.exit_code, message.signal))
-
     def _begin(self, process: Process) -> None:
         """Let a process have its spec, once it is in its cgroup."""
         found = self.state.find(process.life)
@@ -374,7 +368,7 @@ class Shell:
         self.dispatch(model.LifeSpawned(process.life, process.pid))
 
     def _movable(self) -> list[int]:
-        return [spawner.pid for spawner in self.pool.all()] + [spawner.pid for spawner in self.pool.users()]
+        return [*(spawner.pid for spawner in self.pool.all()), *(spawner.pid for spawner in self.pool.users())]
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
@@ -385,8 +379,12 @@ class Shell:
             adopted=adopted(),
         )
 
-    def _marks(self, group: str) -> frozenset[str]:
-        return frozenset(mark_of(held.sock.fileno()) for held in self.listeners.of(group).values())
+    def _exited(self, spawner: AnySpawner, process: Process, message: messages.Exited) -> None:
+        """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
+        if isinstance(spawner, UserSpawner) and not process.has_ended:
+            spawner.end(f"it told of the end of pid {process.pid}, which is alive")
+            return
+        process.reported(Exit(message.exit_code, message.signal))
 
     def _spawner_lost(self, spawner: AnySpawner) -> None:
         self.pool.child_pids()
