@@ -7,7 +7,8 @@ import select
 from typing import Callable, Deque, List, Tuple
 
 from ..wire.board import WORD
-from .connection import HEAD, IDLE, LINGERING, Connection
+from . import room
+from .connection import BODY, Connection
 from .connections import Connections
 from .listening import Listening
 
@@ -81,25 +82,24 @@ class Arrivals:
         if not most:
             alone = self._listening.siblings.alone()
             most = _ACCEPTS_ALONE if alone else min(_ACCEPTS, connections.answering.places())
-        room = self.most_connections - len(connections.open)
-        for connection in self._listening.accept(fd, connections.trust, max(1, min(most, room))):
+        left = self.most_connections - len(connections.open)
+        for connection in self._listening.accept(fd, connections.trust, max(1, min(most, left))):
             connections.open[connection.fd] = connection
             # Most clients send at once: look before epoll is asked to watch.
             self._ready.append((connection, select.EPOLLIN))
 
     def _make_room(self) -> bool:
-        """If somebody waits while all places are taken, close the connections that have been silent for longest."""
+        """If somebody waits while all places are taken, end some connections: see room."""
         if not self._listening.anybody_waits():
             return False
-        silent = [
-            item
-            for item in self._connections.open.copy().values()
-            if item.state in (IDLE, HEAD, LINGERING) and not item.owned
-        ]
-        silent.sort(key=lambda item: item.deadline_ns)
-        for connection in silent[: max(1, self.most_connections // 16)]:
-            self._connections.close(connection)
-        return bool(silent)
+        connections = self._connections
+        ended = room.to_end(connections.open.copy().values(), self.most_connections, self._clock())
+        for connection in ended:
+            if connection.state == BODY:
+                connections.abandon(connection)
+            else:
+                connections.close(connection)
+        return bool(ended)
 
 
 def _most_connections() -> int:
