@@ -58,6 +58,7 @@ def value_of(option: Option) -> Any:
         "address-families": st.sampled_from([["AF_UNIX", "AF_INET"], "~AF_PACKET", ["none"]]),
         "namespaces": st.sampled_from([True, False, ["net", "user"], "~mnt"]),
         "environment": VARIABLES,
+        "percent": st.one_of(st.just(0), st.integers(1, 3200).map("{}%".format)),
     }
     if option.kind == "choice":
         return st.sampled_from(option.choices)
@@ -65,6 +66,10 @@ def value_of(option: Option) -> Any:
         return durations(option)
     if option.kind == "bytes":
         return sizes(option)
+    if option.name in ("limit-nproc", "limit-nofile"):  # a process with any number of threads has room
+        return st.integers(1200, 100000)
+    if option.name in ("inaccessible-paths", "read-only-paths", "read-write-paths"):  # none hides what is needed
+        return st.lists(PATHS_IN_LISTS.map(f"/{option.name}{{}}".format), max_size=3, unique=True)
     if option.kind == "integer":
         return st.integers(option.minimum or 0, min(option.maximum or 1000, 1000))
     return made[option.kind]

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from wsgigroups.config import addresses, units
@@ -108,6 +108,11 @@ def read_percent(value: Any) -> int:
         return 0
     hint = f'write "{value}%"' if re.fullmatch(r"[0-9]{1,9}", str(value)) else 'for example "50%"; 0 turns it off'
     raise refuse("WG0321", f"{shown(value)} is no percentage", hint)
+
+
+def write_percent(value: int) -> str | int:
+    """As it is read: a bare number would be none."""
+    return f"{value}%" if value else 0
 
 
 def read_integer(value: Any) -> int:
@@ -370,7 +375,9 @@ _VariableValue = Annotated[str, BeforeValidator(read_variable_value)]
 Text = Annotated[str, BeforeValidator(read_text), Kind("text")]
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
 Bytes = Annotated[int, BeforeValidator(read_bytes), Kind("bytes")]
-Percent = Annotated[int, BeforeValidator(read_percent), Kind("percent")]
+Percent = Annotated[
+    int, BeforeValidator(read_percent), PlainSerializer(write_percent, when_used="json"), Kind("percent")
+]
 Integer = Annotated[int, BeforeValidator(read_integer), Kind("integer")]
 Boolean = Annotated[bool, BeforeValidator(read_boolean), Kind("boolean")]
 AnyPath = Annotated[str, BeforeValidator(read_path), Kind("path")]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.kinds import write_percent
 from wsgigroups.config.schema import default_text, default_value
 from wsgigroups.config.shape import (
     GATEWAY_OPTIONS,
@@ -115,7 +116,7 @@ def readable(option: Option, value: Any) -> Any:
     if option.kind == "bytes":
         return format_bytes(value) if value else 0
     if option.kind == "percent":
-        return f"{value}%" if value else 0
+        return write_percent(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -90,6 +90,9 @@ def _target(
     spawner = chooser.spawner(interpreter, locale, person, doubt)
     if spawner.uid is not None:  # the manager sets its score before the process is its user's to deny it
         spec = replace(spec, became=True, oom_score_adj=None)
+    listeners = _listeners(name, group, configuration, root=root)
+    owners = {0} | {person.uid if item.owner_uid is None else item.owner_uid for item in listeners}
+    spec = replace(spec, serving=replace(spec.serving, trusted_uids=tuple(sorted(owners))))
     options = option_texts(group, spec, person, spawner, around.digest_key)
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
@@ -100,7 +103,7 @@ def _target(
         fingerprint=digest,
         options=options,
         spec=replace(spec, fingerprint=digest),
-        listeners=_listeners(name, group, configuration, root=root),
+        listeners=listeners,
         spawner=spawner,
         rules=_rules(group),
         startup_timeout_s=group.startup_timeout,

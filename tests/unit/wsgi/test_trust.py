@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -31,6 +32,12 @@ def application(environ: Any, start_response: Any) -> Any:
     """Report the environ, its scheme too."""
     environ["scheme"] = environ["wsgi.url_scheme"]
     return reporting_app.application(environ, start_response)
+
+
+@pytest.mark.parametrize(("uids", "believed"), [((os.geteuid(),), True), ((os.geteuid() + 1,), False), ((), True)])
+def test_a_peer_on_a_unix_socket_is_believed_as_the_user_it_is(uids: tuple[int, ...], believed: bool) -> None:
+    with serving(application, unix=True, trusted_proxies=["unix"], trusted_uids=uids) as running:
+        assert ask(running)["REMOTE_ADDR"] == ("1.2.3.4" if believed else "")
 
 
 @pytest.mark.parametrize(

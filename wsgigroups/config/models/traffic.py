@@ -49,7 +49,7 @@ class QueueOptions(OptionModel):
     trusted_proxies: Networks = option(
         (),
         'Peers whose X-Forwarded-* and X-Request-Start headers are believed: networks in CIDR notation, or "unix" '
-        "for peers on UNIX sockets.",
+        "for peers on UNIX sockets that run as root or as the owner of the socket's file (socket-user).",
         default_text="none",
         effect=Effect.LIVE,
         reason=_TOLD,

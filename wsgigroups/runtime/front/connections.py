@@ -61,7 +61,7 @@ class Connections:
     def tune(self, settings: Serving) -> None:
         """Take over settings. Immutable objects, one store each: no two of them have to fit together."""
         self.settings = settings
-        self.trust = Trust(settings.trusted_proxies)
+        self.trust = Trust(settings.trusted_proxies, settings.trusted_uids)
         self.preparer = Preparer(settings.header_buffer_size_bytes)
         keep_alive_s = settings.keep_alive_timeout_s
         self.keep_alive_ns = DRAIN_IDLE_NS if self.stopping else int(keep_alive_s * SECOND_NS)

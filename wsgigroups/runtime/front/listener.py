@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
 from ..wire.pulse import Pulse
 from .connection import Connection
+
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
 class Listener:
@@ -47,10 +50,20 @@ class Listener:
             sock.setblocking(False)
         base = self.base.copy()
         if self.unix:
-            return Connection(sock, base, TRUSTED if trust.unix else UNTRUSTED, "unix peer", True)
+            trusted = trust.unix and trust.covers_user(_uid_of_peer(sock))
+            return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, "unix peer", True)
         base["REMOTE_ADDR"] = host = address[0]
         base["REMOTE_PORT"] = str(address[1])
         if self._wildcard:
             base["SERVER_NAME"] = sock.getsockname()[0]
         trusted = trust.covers(host) if trust else False
         return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)
+
+
+def _uid_of_peer(sock: socket.socket) -> int:
+    """Return who connected (SO_PEERCRED, unix(7)), as the kernel noted it then; -1 if it does not say."""
+    try:
+        _pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    except OSError:
+        return -1
+    return int(uid)

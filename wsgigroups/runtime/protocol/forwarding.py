@@ -20,16 +20,24 @@ _START = re.compile(r"(?:t=)?([0-9]{9,20})(\.[0-9]{1,9})?")
 
 
 class Trust:
-    """The networks of trusted proxies. Raises ValueError for an entry that is neither CIDR, address nor "unix"."""
+    """The networks of trusted proxies. Raises ValueError for an entry that is neither CIDR, address nor "unix".
 
-    def __init__(self, entries: Sequence[str]) -> None:
+    uids: the users that are trusted on UNIX sockets; none: whoever can connect.
+    """
+
+    def __init__(self, entries: Sequence[str], uids: Sequence[int] = ()) -> None:
         self.unix = UNIX in entries
+        self._uids = frozenset(uids)
         self._networks: List[Network] = [
             ipaddress.ip_network(entry, strict=False) for entry in entries if entry != UNIX
         ]
 
     def __bool__(self) -> bool:
         return self.unix or bool(self._networks)
+
+    def covers_user(self, uid: int) -> bool:
+        """Tell whether a peer on a UNIX socket is a trusted proxy, by the user that it connected as."""
+        return self.unix and (not self._uids or uid in self._uids)
 
     def covers(self, address: str) -> bool:
         """Tell whether an IP address, as text, belongs to a trusted proxy; IPv4-mapped IPv6 counts as IPv4."""

@@ -46,6 +46,7 @@ class Serving:
     response_buffer_size_bytes: int = 65536
     maximum_requests: int = 0  # already jittered by the manager; 0: never leave because of it
     trusted_proxies: Tuple[str, ...] = ()  # CIDR networks, or "unix" for peers on UNIX sockets
+    trusted_uids: Tuple[int, ...] = ()  # … that are one of these users; none: whoever can connect
     access_log: str = "off"  # off, common, combined, json
     interruptible: bool = False  # requests may be interrupted (interrupt-timeout)
     limit_request_line: int = 8190  # bytes of a request line
@@ -60,6 +61,7 @@ class Serving:
         kept = asdict(self)
         kept.update({key: value for key, value in changes.items() if key in known})
         kept["trusted_proxies"] = tuple(kept["trusted_proxies"])
+        kept["trusted_uids"] = tuple(kept["trusted_uids"])
         return Serving(**kept)
 
 
