@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,13 @@ def test_what_is_said_of_many_groups_is_said_once() -> None:
     assert notices([f"g{number}" for number in range(10)]) == ("g0, g1, g2 and 7 more groups: said",)
 
 
+def test_who_is_believed_on_a_unix_socket(manager_uid: int) -> None:
+    """Root, and the owner of the socket's file: the only ones who can connect by its mode."""
+    options = {"listen": ["unix:/tmp/x"], "user": "nobody", "socket-user": "daemon"}
+    owner = manager_uid or pwd.getpwnam("daemon").pw_uid
+    assert targets({"blog": options})["blog"].spec.serving.trusted_uids == (0, owner)
+
+
 LIMITS = {
     "limit-request-line": "16K",
     "limit-request-field-size": "32K",
@@ -105,7 +113,7 @@ def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
     before, after = targets()["blog"], targets({"blog": LIMITS})["blog"]
     started, tuned = before.spec.serving, after.spec.serving
-    assert started == replace(Serving(), **{name: getattr(started, name) for name in ("multiprocess", "run_once")})
+    assert started == replace(Serving(), **{name: getattr(started, name) for name in ("multiprocess", "run_once", "trusted_uids")})
     assert tuned == replace(
         started,
         limit_request_line=16384,

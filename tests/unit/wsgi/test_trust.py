@@ -36,7 +36,7 @@ def application(environ: Any, start_response: Any) -> Any:
 
 @pytest.mark.parametrize(("uids", "believed"), [((os.geteuid(),), True), ((os.geteuid() + 1,), False), ((), True)])
 def test_a_peer_on_a_unix_socket_is_believed_as_the_user_it_is(uids: tuple[int, ...], believed: bool) -> None:
-    with serving(application, unix=True, trusted_proxies=["unix"], trusted_uids=uids) as running:
+    with serving(application, unix=True, trusted_proxies=["unix", "127.0.0.9"], trusted_uids=uids) as running:
         assert ask(running)["REMOTE_ADDR"] == ("1.2.3.4" if believed else "")
 
 
