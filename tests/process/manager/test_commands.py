@@ -48,6 +48,7 @@ def test_plan_from_nothing_starts_nothing(manager: ManagerUnderTest) -> None:
         "processes": "2", "application": "hello_app:application", "listen": f"127.0.0.1:{port}",
         "user": f"{user.pw_name} ({user.pw_uid})", "group": f"{primary.gr_name} ({primary.gr_gid})",
         "python": f"{platform.python_version()} {sys.prefix}",
+        "interpreter": os.path.realpath(sys.executable), "spawner": "shared",
     }  # fmt: skip
     dry = manager.cli("apply", "--dry-run", str(path))
     assert dry.returncode == 0

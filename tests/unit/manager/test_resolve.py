@@ -113,7 +113,8 @@ def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
     before, after = targets()["blog"], targets({"blog": LIMITS})["blog"]
     started, tuned = before.spec.serving, after.spec.serving
-    assert started == replace(Serving(), **{name: getattr(started, name) for name in ("multiprocess", "run_once", "trusted_uids")})
+    own = ("multiprocess", "run_once", "trusted_uids")
+    assert started == replace(Serving(), **{name: getattr(started, name) for name in own})
     assert tuned == replace(
         started,
         limit_request_line=16384,
