@@ -17,6 +17,7 @@ MODULES = {
     "bulk": "bulk_app",
     "busy": "busy_app",
     "crashing": "crashing_app",
+    "denying": "denying_app",
     "django": "django_site.wsgi",
     "flask": "flask_app",
     "forking": "forking_app",

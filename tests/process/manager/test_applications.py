@@ -165,6 +165,8 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/flask/stream", None, {}),
     ("POST", "/flask/upload", b"z" * 300_000, PLAIN),
     ("GET", "/flask/session", None, {}),
+    ("GET", "/denying/", None, {}),
+    ("POST", "/denying/", b"a body", PLAIN),
     ("GET", "/gated/open", None, {}),
     ("GET", "/gated/body", None, {}),
     ("GET", "/hello/", None, {}),
@@ -188,7 +190,8 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("POST", "/uploading/ignore", b"line\n" * 10, PLAIN),
     ("GET", "/forking/", None, {}),  # last: its children wait at the same gate
 ]
-MISBEHAVE = {"misbehaving_app"}  # on purpose: tests/process/serving asks it for each of its offences
+# On purpose: tests/process/serving asks the first for each of its offences, tests/security the others.
+MISBEHAVE = {"misbehaving_app", "hasty_app", "hostile_app"}
 
 
 def test_every_well_behaved_application_is_validated() -> None:
