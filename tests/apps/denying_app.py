@@ -3,5 +3,6 @@
 
 def application(environ, start_response):
     """Deny."""
-    start_response("401 Unauthorized", [("WWW-Authenticate", "Basic"), ("Content-Length", "6")])
+    fields = [("WWW-Authenticate", "Basic"), ("Content-Type", "text/plain"), ("Content-Length", "6")]
+    start_response("401 Unauthorized", fields)
     return [b"denied"]
