@@ -29,7 +29,7 @@ def _prctl_number_of_no_new_privileges() -> int:
 
 ERRORS = [
     ("setsid", "EPERM", "session"),
-    ("prlimit64", "EPERM:when=4", "limits"),  # after the soft limit of descriptors and CORE; the spawner makes three
+    ("prlimit64", "EPERM:when=3", "limits"),  # after the soft limit of descriptors; the spawner makes three
     ("setpriority", "EACCES", "priority"),
     ("dup2,dup3", "EBADF", "descriptors"),
     ("chroot", "EPERM", "chroot"),

@@ -24,8 +24,9 @@ def set_limits(limits: Dict[str, Tuple[int, int]]) -> None:
             raise StepError("limits", "cannot set the limit %s: this interpreter does not know it" % name)
         with step("limits", "set the limit %s to %d:%d" % (name, pair[0], pair[1])):
             resource.setrlimit(number, pair)
-        if resource.getrlimit(number) != pair:
-            raise StepError("limits", "cannot set the limit %s: it is %r" % (name, resource.getrlimit(number)))
+            present = resource.getrlimit(number)
+        if present != pair:
+            raise StepError("limits", "cannot set the limit %s: it is %r" % (name, present))
 
 
 def set_cpu_priority(priority: int, *, is_root: bool, log: Log) -> None:
