@@ -2,7 +2,7 @@
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, application ("module:name"), settings
 (fields of Serving), ready_fd (a line is written there); optional: path (additions to sys.path), board_fd, access_fd,
-pulses (a descriptor for each of fds), slot. SIGTERM stops accepting, waits until idle, ends.
+pulses (a descriptor for each of fds), slot, records_per_s (how many lines of a level a second). SIGTERM stops accepting, waits until idle, ends.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ def main(text: str) -> int:
     """Serve until SIGTERM; exit code 0 when everything was answered."""
     options = json.loads(text)
     sys.path[:0] = options.get("path", [])
+    from wsgigroups.runtime import log as logs
     from wsgigroups.runtime.server import Server
     from wsgigroups.runtime.wire.board import Board, private
     from wsgigroups.runtime.wire.pulse import Pulse
     from wsgigroups.runtime.wire.spec import Serving
 
+    logs.RECORDS_PER_S = options.get("records_per_s", logs.RECORDS_PER_S)
     module, _, name = options["application"].partition(":")
     application = getattr(importlib.import_module(module), name or "application")
     settings = Serving().tuned(options.get("settings", {}))

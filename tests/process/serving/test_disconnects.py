@@ -87,7 +87,7 @@ def wait(fact: Callable[[], bool], what: str) -> None:
 def test_clients_that_leave(unix: bool, rounds: int) -> None:
     chance = random.Random(17)
     with (
-        processes("leaving_app:application", unix=unix, settings={"threads": 8}) as servers,
+        processes("leaving_app:application", unix=unix, settings={"threads": 8}, records_per_s=10**6) as servers,
         contextlib.ExitStack() as stack,
     ):
         pid = servers.processes[0].pid

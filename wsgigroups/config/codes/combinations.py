@@ -120,21 +120,6 @@ COMBINATIONS = (
         "Set connect-timeout to queue-timeout or less.",
         _BLOG + 'queue-timeout = "5s"\nconnect-timeout = "15s"\n',
     ),
-    warning(
-        "WG0527",
-        "memory-high at or above memory-max",
-        "memory-high slows a group down and takes memory back before it comes to memory-max, where the kernel kills.",
-        "Set memory-high below memory-max, or leave one of them out.",
-        _BLOG + 'memory-high = "1G"\nmemory-max = "1G"\n',
-    ),
-    warning(
-        "WG0528",
-        "tasks-max below what the group takes",
-        "Each process has threads + 2 threads when all of them are busy, and an old and a new process are there "
-        "together while they are replaced. Beyond tasks-max no thread and no process starts.",
-        "Raise tasks-max, or take fewer threads or processes.",
-        _BLOG + "tasks-max = 10\n",
-    ),
     error(
         "WG0518",
         "A limit that keeps a process from starting",
@@ -180,5 +165,20 @@ COMBINATIONS = (
         "file while they are collected, and frameworks put uploads into one.",
         "Set private-tmp, or name a directory in read-write-paths and in the variable TMPDIR.",
         _BLOG + 'read-only-paths = ["/"]\n',
+    ),
+    warning(
+        "WG0527",
+        "memory-high at or above memory-max",
+        "memory-high slows a group down and takes memory back before it comes to memory-max, where the kernel kills.",
+        "Set memory-high below memory-max, or leave one of them out.",
+        _BLOG + 'memory-high = "1G"\nmemory-max = "1G"\n',
+    ),
+    warning(
+        "WG0528",
+        "tasks-max below what the group takes",
+        "Each process has threads + 2 threads when all of them are busy, and an old and a new process are there "
+        "together while they are replaced. Beyond tasks-max no thread and no process starts.",
+        "Raise tasks-max, or take fewer threads or processes.",
+        _BLOG + "tasks-max = 10\n",
     ),
 )
