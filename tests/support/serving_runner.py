@@ -2,7 +2,8 @@
 
 It binds nothing: listening sockets come as descriptors. JSON: fds, application ("module:name"), settings
 (fields of Serving), ready_fd (a line is written there); optional: path (additions to sys.path), board_fd, access_fd,
-pulses (a descriptor for each of fds), slot, records_per_s (how many lines of a level a second). SIGTERM stops accepting, waits until idle, ends.
+pulses (a descriptor for each of fds), slot, records_per_s (lines of a level a second in the log). SIGTERM stops
+accepting, waits until idle, ends.
 """
 
 from __future__ import annotations
