@@ -92,12 +92,12 @@ class Shell:
 
     def __post_init__(self) -> None:
         out = self.outside
+        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
         self.pool = SpawnerPool(
-            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
+            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, self.remains.users, out.descriptor_limit
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
-        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
 
     def dispatch(self, event: model.Event) -> None:
@@ -161,7 +161,7 @@ class Shell:
                 self.quotas.log(group, level, text)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
-        failed = self.remains.limit(target, self._movable)
+        failed = self.remains.limit(target)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
         told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
         asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
@@ -169,6 +169,7 @@ class Shell:
     # Spawning
 
     async def _spawn(self, record: Record, target: GroupTarget) -> None:
+        self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
             process = self._start(record, self._target_now(record, target), spawner)
@@ -224,7 +225,7 @@ class Shell:
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
         self.keeping.group(record.group, spawner)
-        failed = self.remains.limit(target, self._movable)
+        failed = self.remains.limit(target)
         if failed:
             asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
@@ -252,7 +253,6 @@ class Shell:
             self.remains.enter(process, pid, pidfd, target.uid)
             spec = build_spec(target, found[1])
             prepare_child(pid, pidfd, spec)
-            self.remains.enter(process, pid, pidfd, target.uid)
             with contextlib.ExitStack() as passed:
                 process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
         except ImpostorError as error:
