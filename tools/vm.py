@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools import environment, facts
@@ -35,9 +35,8 @@ TIMED_OUT = 124  # timeout(1)
 SILENCE_S = 20  # before the first word of the kernel, where KVM does not do what it says
 
 
-def command(image: Image, project: Path, options: Sequence[str], accelerator: str) -> list[str]:
-    """Return the command that boots the machine."""
-    words = {"root": ROOT_TESTS, "ordinary": ORDINARY_TESTS, "options": options}
+def command(image: Image, project: Path, words: Mapping[str, Sequence[str]], accelerator: str) -> list[str]:
+    """Return the command that boots the machine; it finds the words on the kernel's command line."""
     given = [f"vm.{name}={','.join(value)}" for name, value in words.items() if value]
     kernel = f"console=ttyS0 quiet panic=-1 random.trust_cpu=on lsm={LSM} {' '.join(given)}"
     model = ["-cpu", "host"] if accelerator == "kvm" else ["-cpu", "max"]
@@ -83,10 +82,14 @@ def boot(arguments: Sequence[str]) -> int | None:
 def main(arguments: list[str]) -> None:
     """Entry point of the make target. Further arguments go to pytest; they may hold no space and no comma."""
     parser = argparse.ArgumentParser(prog="tools.vm", description=__doc__)
+    parser.add_argument("--tests", help="instead of all: paths, separated by commas")
     parser.add_argument("--emulate", action="store_true", help="do without KVM")
     chosen, options = parser.parse_known_args(arguments)
     if os.geteuid() != 0:
         sys.exit("error: cannot make a virtual machine's disk as an ordinary user: run make test-vm as root")
+    words = {"root": ROOT_TESTS, "ordinary": ORDINARY_TESTS, "options": options}
+    if chosen.tests:
+        words.update(root=chosen.tests.split(","), ordinary=chosen.tests.split(","))
     os.umask(0o022)
     began = time.monotonic()
     try:
@@ -106,7 +109,7 @@ def main(arguments: list[str]) -> None:
             code = None
             for accelerator in ("kvm", "tcg") if kvm else ("tcg",):
                 say(f"Booting Linux {image.release} ({ACCELERATORS[accelerator]}) …")
-                code = boot(command(image, project, options, accelerator))
+                code = boot(command(image, project, words, accelerator))
                 if code is not None:
                     break
                 say("The machine said nothing.")

@@ -39,8 +39,8 @@ _INIT = """#!/bin/busybox sh
 for module in {modules}; do
     /bin/busybox insmod /modules/$module.ko
 done
-/bin/busybox mount -t ext4 /dev/vda /root && /bin/busybox mount -t ext4 -o ro /dev/vdb /root{project} \\
-    && exec /bin/busybox switch_root /root /usr/bin/python3 -B {project}/tests/vm/guest.py
+/bin/busybox mount -t ext4 /dev/vda /root && /bin/busybox mount -t ext4 /dev/vdb /root{project} \\
+    && exec /bin/busybox switch_root /root /usr/bin/python3 {project}/tests/vm/guest.py
 /bin/busybox reboot -f
 """
 
@@ -174,6 +174,8 @@ def _install_python_packages(root: Path, installer: Path) -> None:
     command += [word for tag in platforms for word in ("--platform", tag)]
     run([*command, "--requirement", str(requirements), "--group", "tests"])
     (target / "project.pth").write_text(PROJECT + "\n")
+    # an emulated processor would take minutes for this
+    run(["chroot", str(root), "/usr/bin/python3", "-m", "compileall", "-q", str(target)[len(str(root)) :]])
 
 
 def _dependencies() -> list[str]:

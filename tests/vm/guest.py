@@ -23,7 +23,7 @@ MOUNTS = (
     ("cgroup2", "cgroup", "/sys/fs/cgroup"),
 )
 FILES = ("/proc/version", "/sys/kernel/security/lsm", "/sys/fs/cgroup/cgroup.controllers", "/proc/meminfo")
-PYTEST = ("/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-v", "--color=no")
+PYTEST = ("/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-v", "--color=no")
 NOBODY, NOGROUP = 65534, 65534
 _RB_AUTOBOOT = 0x01234567  # reboot(2); the machine is started so that this ends it
 
@@ -68,7 +68,7 @@ def parameters() -> dict[str, list[str]]:
 def tests() -> int:
     os.environ.update(
         PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        HOME="/tmp", LANG="C.UTF-8", PYTHONDONTWRITEBYTECODE="1", CI="true", WSGIGROUPS_VM="1",
+        HOME="/tmp", LANG="C.UTF-8", CI="true", WSGIGROUPS_VM="1",
     )  # fmt: skip
     mount()
     tell()

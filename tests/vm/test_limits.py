@@ -58,7 +58,7 @@ def test_what_the_kernel_kills_for_want_of_memory_is_named(tenants: PlacedTenant
 def test_above_memory_high_a_group_is_slowed_down_and_not_killed(tenants: PlacedTenants) -> None:
     tenants.apply(tenants.text('memory-high = "64M"\n', app="leaking_app"))
     pids = tenants.pids("a")
-    assert tenants.get(tenants.a, "/memory/52", timeout_s=100)[0] == 200
+    assert tenants.get(tenants.a, "/memory/64", timeout_s=100)[0] == 200
     events = tenants.tree / "a" / "memory.events"
     assert count(events, "high") > 0
     assert count(events, "oom_kill") == 0

@@ -16,19 +16,6 @@ from support.prefixes import TenantPrefix
 pytestmark = [pytest.mark.vm, pytest.mark.root]
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-# what the spawner runs of its user's: a child of a session of its own that keeps nothing
-STRAY = """
-def stray():
-    if os.fork() == 0:
-        os.setsid()
-        with open({path!r}, "w") as file:
-            file.write(str(os.getpid()))
-        os.closerange(0, 4096)
-        import signal
-        signal.pause()
-if "--key" in __import__("sys").argv:
-    stray()
-"""
 BOMB = """
 def bomb():
     import signal
@@ -73,10 +60,7 @@ def test_it_is_never_where_the_manager_is(tenants: PlacedTenants, prefix: Tenant
 
 
 def test_what_it_forked_ends_with_it(tenants: PlacedTenants, prefix: TenantPrefix) -> None:
-    path = prefix.home / "stray"
-    path.touch()
-    path.chmod(0o666)
-    prefix.replace("dataclasses", STRAY.format(path=str(path)))
+    path = prefix.leave_a_stray()
     tenants.apply(tenants.text(f'python-home = "{prefix.home}"\n'))
     tenants.soon("there is a stray", path.read_text)
     stray, pid, spawner = int(path.read_text()), tenants.pids("a")[1], tenants.spawner_of("a")
