@@ -12,7 +12,7 @@ from wsgigroups.config.diagnostics import Finding
 from wsgigroups.host.checks.borders import check_borders
 from wsgigroups.host.checks.checking import CheckedGroup, Checking
 from wsgigroups.host.checks.identity import check_identity, check_ignored
-from wsgigroups.host.checks.limits import check_limits, check_listen
+from wsgigroups.host.checks.machine_limits import check_limits, check_listen
 from wsgigroups.host.checks.paths import check_paths, check_static
 from wsgigroups.host.checks.python import applications_of, check_applications, check_interpreter
 from wsgigroups.host.interface import Asking, Host
