@@ -206,13 +206,13 @@ def test_the_leader_makes_lines_and_does_not_write_them(form: str, monkeypatch: 
 
     take(0, access._PREPARED - 1)
     log.prepare()
-    assert len(log._waiting) == access._PREPARED - 1  # too few to be worth it
+    assert len(log) == access._PREPARED - 1  # too few to be worth it
     take(access._PREPARED - 1, 1)
     with log._flushing:
         log.prepare()  # somebody writes just now, and may wait for a disk: the leader does not
-        assert len(log._waiting) == access._PREPARED
+        assert len(log) == access._PREPARED
     log.prepare()
-    assert log._waiting == []
+    assert len(log) == 0
     assert written == []
     take(access._PREPARED, 3)
     log.flush()
