@@ -15,7 +15,7 @@ from support.faults import outlives
 from support.hierarchies import WAYS, possible, under
 from support.tenants import SOON_S, Tenants
 
-from wsgigroups.manager.cgroups.hierarchy import path_of
+from wsgigroups.manager.supervision.cgroups.hierarchy import path_of
 
 pytestmark = pytest.mark.root
 
