@@ -233,7 +233,7 @@ def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
 
 
 def run_shares(bench: Bench) -> list[str]:
-    """Run all tests: the shares of the accounts at the same time, then those with a bound on time; return what failed."""
+    """Run all tests: the shares at the same time, then those with a bound on time; return what failed."""
     failed = []
     command = ["pytest", "-m", "not measured", f"--durations={SLOWEST}"]
     with (
