@@ -17,8 +17,8 @@ from .lines import FORMATS, Answer, Asked
 
 NAMES = ("off", *FORMATS)
 _BATCH = 256
-_PREPARED = 256  # answers of which the leader makes lines
-_MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
+PREPARED = 256  # answers of which the leader makes lines
+MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
 
 
 class AccessLog:
@@ -61,11 +61,11 @@ class AccessLog:
 
     def prepare(self) -> None:
         """Put lines together of what has been taken in, if that is much and nobody is about it."""
-        if len(self._waiting) < _PREPARED or not self._flushing.acquire(False):
+        if len(self._waiting) < PREPARED or not self._flushing.acquire(False):
             return
         try:
             self._make_lines()
-            late = len(self._prepared) > _MOST_PREPARED
+            late = len(self._prepared) > MOST_PREPARED
         finally:
             self._flushing.release()
         if late:
