@@ -19,8 +19,8 @@ from .lines import FORMATS, THOUSANDTHS, Asked
 NAMES = ("off", *FORMATS)
 _BATCH = 256
 _SECOND_NS = 1_000_000_000
-_PREPARED = 64  # answers of which the leader makes lines
-_MOST_PREPARED = 4000  # batches of lines that nobody has written yet: then the leader has to
+PREPARED = 64  # answers of which the leader makes lines
+MOST_PREPARED = 4000  # batches of lines that nobody has written yet: then the leader has to
 
 
 class AccessLog:
@@ -87,11 +87,11 @@ class AccessLog:
 
     def prepare(self) -> None:
         """Put lines together of what has been taken in, if that is much and nobody is about it."""
-        if len(self._values) < _PREPARED * self._width or not self._flushing.acquire(False):
+        if len(self._values) < PREPARED * self._width or not self._flushing.acquire(False):
             return
         try:
             self._make_lines()
-            late = len(self._prepared) > _MOST_PREPARED
+            late = len(self._prepared) > MOST_PREPARED
         finally:
             self._flushing.release()
         if late:

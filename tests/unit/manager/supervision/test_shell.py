@@ -131,7 +131,7 @@ def test_options_that_changed_on_the_way_up_are_pushed_when_it_is_ready(
         return really(process, target)
 
     monkeypatch.setattr(live, "tune", tune)
-    monkeypatch.setattr(live, "_set_priority", lambda _pid, _priority: None)
+    monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, _number, _pair: None)
 
     async def story(bench: Bench) -> None:
