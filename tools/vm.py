@@ -96,7 +96,6 @@ def main(arguments: list[str]) -> None:
         account = facts.daemon_account(names=("nobody", "www-data"))
         place = Path(choose_place(facts.places(CLONE, account), account.name).path)
         with environment.alone_in(place), tempfile.TemporaryDirectory(dir=place) as scratch:
-            image = make_image(place / "vm")
             tree, project = Path(scratch, "tree"), Path(scratch, "project.ext4")
             tree.mkdir()
             for name in TREE:
@@ -104,6 +103,7 @@ def main(arguments: list[str]) -> None:
                     environment.copy_tree(CLONE / name, tree / name)
                 else:
                     (tree / name).write_bytes((CLONE / name).read_bytes())
+            image = make_image(place / "vm")
             make_disk(tree, project)
             kvm = not chosen.emulate and os.access("/dev/kvm", os.R_OK | os.W_OK)
             code = None

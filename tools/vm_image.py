@@ -62,8 +62,8 @@ def make_image(place: Path) -> Image:
     place.mkdir(exist_ok=True)
     _install_missing()
     kernel = _newest_kernel()
-    parts = [kernel, _suite(), *INSIDE, *MODULES, _INIT]
-    wanted = fingerprint(parts, CLONE, ("pyproject.toml", "tools/vm_image.py"))
+    parts = [kernel, _suite(), *_requirements()]
+    wanted = fingerprint(parts, CLONE, ("tools/vm_image.py",))
     mark = place / _MARK
     image = Image(place / "vmlinuz", place / "initramfs", place / "disk.ext4", kernel.removeprefix("linux-image-"))
     if not mark.exists() or mark.read_text() != wanted:
@@ -163,27 +163,30 @@ def _make_initramfs(image: Image, unpacked: Path, tree: Path) -> None:
 def _install_python_packages(root: Path, installer: Path) -> None:
     """Put what the project and its tests need where Debian's Python looks for it, by a pip of the host."""
     interpreter = environment.find_interpreter(facts.daemon_account(names=("nobody", "www-data")))
-    pip = environment.make_environment(installer, Recipe(interpreter, (("--upgrade", "pip>=25.1"),), ()))
+    pip = environment.make_environment(installer, Recipe(interpreter, (("--upgrade", "pip"),), ()))
     version = next(path.name for path in sorted((root / "usr/bin").glob("python3.[0-9]*"))).removeprefix("python")
     target = root / f"usr/local/lib/python{version}/dist-packages"
     requirements = installer / "requirements.txt"
-    requirements.write_text("\n".join(_dependencies()))
+    requirements.write_text("\n".join(_requirements()))
     platforms = [f"manylinux{tag}_x86_64" for tag in ("2014", "_2_17", "_2_28", "_2_34", "_2_36")]
     command = [str(pip), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--target", str(target), "--python-version", version, "--only-binary=:all:"]
     command += [word for tag in platforms for word in ("--platform", tag)]
-    run([*command, "--requirement", str(requirements), "--group", "tests"])
+    run([*command, "--requirement", str(requirements)])
     (target / "project.pth").write_text(PROJECT + "\n")
     # an emulated processor would take minutes for this
     run(["chroot", str(root), "/usr/bin/python3", "-m", "compileall", "-q", str(target)[len(str(root)) :]])
 
 
-def _dependencies() -> list[str]:
-    """Return the requirements of the project itself."""
+def _requirements() -> list[str]:
+    """Return what the project needs, and what its tests do."""
     text = (CLONE / "pyproject.toml").read_text(encoding="utf-8")
-    _before, _key, after = text.partition("\ndependencies = [\n")
-    lines = [line.strip() for line in after.partition("\n]")[0].splitlines()]
-    return [line.partition('",')[0].strip('"') for line in lines if line.startswith('"')]
+    found = []
+    for name in ("dependencies", "tests"):
+        inside = text.partition(f"\n{name} = [\n")[2].partition("\n]")[0]
+        lines = [line.strip().partition("  #")[0].rstrip(" ,") for line in inside.splitlines()]
+        found += [line[1:-1] for line in lines if line.startswith('"')]
+    return found
 
 
 def _said(command: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from support.interpreters import Accessible
 from support.manager import APPS, ManagerUnderTest
 from support.prefixes import TenantPrefix
 
-from wsgigroups.manager.interpreters import RUNTIME
+from wsgigroups.targets.interpreters import RUNTIME
 
 pytestmark = pytest.mark.root
 

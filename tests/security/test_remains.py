@@ -18,7 +18,7 @@ from support.interpreters import Accessible
 from support.prefixes import TenantPrefix
 from support.tenants import SOON_S, Tenants
 
-from wsgigroups.manager.cgroups.hierarchy import path_of
+from wsgigroups.manager.supervision.cgroups.hierarchy import path_of
 
 pytestmark = pytest.mark.root
 

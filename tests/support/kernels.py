@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from support.tenants import Tenants
 
-from wsgigroups.manager.cgroups.hierarchy import path_of
+from wsgigroups.manager.supervision.cgroups.hierarchy import path_of
 
 ROOT = Path("/sys/fs/cgroup")
 DELEGATED = ROOT / "delegated"  # made for the ordinary account, its processes are in one below
