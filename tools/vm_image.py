@@ -17,9 +17,9 @@ from pathlib import Path
 
 from tools import environment, facts
 from tools.choose import SetUpError
-from tools.environment import CLONE, Recipe, fingerprint, run, say
+from tools.environment import CLONE, fingerprint, run, say
 
-PACKAGES = ("cpio", "debootstrap", "e2fsprogs", "qemu-system-x86")  # of the host
+PACKAGES = ("cpio", "debootstrap", "e2fsprogs", "python3-venv", "qemu-system-x86")  # of the host
 INSIDE = ("iproute2", "procps", "python3", "util-linux")  # of the machine; all else it needs comes from the index
 KERNEL = "linux-image-cloud-amd64"  # the newest of this distribution
 MODULES = (  # in the order in which they need each other; those that a kernel has built in are not there
@@ -161,21 +161,25 @@ def _make_initramfs(image: Image, unpacked: Path, tree: Path) -> None:
 
 
 def _install_python_packages(root: Path, installer: Path) -> None:
-    """Put what the project and its tests need where Debian's Python looks for it, by a pip of the host."""
-    interpreter = environment.find_interpreter(facts.daemon_account(names=("nobody", "www-data")))
-    pip = environment.make_environment(installer, Recipe(interpreter, (("--upgrade", "pip"),), ()))
-    version = next(path.name for path in sorted((root / "usr/bin").glob("python3.[0-9]*"))).removeprefix("python")
-    target = root / f"usr/local/lib/python{version}/dist-packages"
-    requirements = installer / "requirements.txt"
-    requirements.write_text("\n".join(_requirements()))
-    platforms = [f"manylinux{tag}_x86_64" for tag in ("2014", "_2_17", "_2_28", "_2_34", "_2_36")]
-    command = [str(pip), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--target", str(target), "--python-version", version, "--only-binary=:all:"]
-    command += [word for tag in platforms for word in ("--platform", tag)]
-    run([*command, "--requirement", str(requirements)])
+    """Put what the project and its tests need where Debian's Python looks for it, by the host's, which is the same."""
+    run([facts.DISTRIBUTION_PYTHON, "-I", "-m", "venv", str(installer)])
+    version = next(path.name for path in sorted((root / "usr/bin").glob("python3.[0-9]*")))
+    target = root / f"usr/local/lib/{version}/dist-packages"
+    quiet = ("--quiet", "--disable-pip-version-check")
+    run(
+        [
+            str(installer / "bin" / "python"),
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            *quiet,
+            "--target",
+            str(target),
+            *_requirements(),
+        ]
+    )
     (target / "project.pth").write_text(PROJECT + "\n")
-    # an emulated processor would take minutes for this
-    run(["chroot", str(root), "/usr/bin/python3", "-m", "compileall", "-q", str(target)[len(str(root)) :]])
 
 
 def _requirements() -> list[str]:
