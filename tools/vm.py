@@ -56,14 +56,11 @@ def boot(arguments: Sequence[str]) -> int | None:
     None: it said nothing at all.
     """
     code: int | None = None
-    machine = subprocess.Popen(
-        ["timeout", "--kill-after=5", str(TIMEOUT_S), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
-    assert machine.stdout is not None
-    try:
+    bounded = ["timeout", "--kill-after=5", str(TIMEOUT_S), *arguments]
+    with subprocess.Popen(bounded, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as machine:
+        assert machine.stdout is not None
         if not select.select([machine.stdout], [], [], SILENCE_S)[0]:
+            machine.terminate()
             return None
         for line in machine.stdout:
             code = 1 if code is None else code
@@ -71,12 +68,9 @@ def boot(arguments: Sequence[str]) -> int | None:
             sys.stdout.flush()
             if found := _EXIT.match(line):
                 code = int(found[1])
-        return code
-    finally:
-        if code is None:
-            machine.terminate()
-        if machine.wait() == TIMED_OUT:
-            say(f"The machine did not end within {TIMEOUT_S} s.")
+    if machine.returncode == TIMED_OUT:
+        say(f"The machine did not end within {TIMEOUT_S} s.")
+    return code
 
 
 def main(arguments: list[str]) -> None:
