@@ -55,10 +55,10 @@ class Forking:
     state: Callable[[], model.State]
     dispatch: Callable[[model.Event], None]
     log: Callable[[str, str], None]
-    movable: Callable[[], list[int]]
 
     async def spawn(self, record: Record, target: GroupTarget) -> None:
         """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
+        self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
             process = self._start(record, self._target_now(record, target), spawner)
@@ -115,7 +115,7 @@ class Forking:
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
         self.keeping.group(record.group, spawner)
-        failed = self.remains.limit(target, self.movable)
+        failed = self.remains.limit(target)
         if failed:
             asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
@@ -143,7 +143,6 @@ class Forking:
             self.remains.enter(process, pid, pidfd, target.uid)
             spec = build_spec(target, found[1])
             prepare_child(pid, pidfd, spec)
-            self.remains.enter(process, pid, pidfd, target.uid)
             with contextlib.ExitStack() as passed:
                 process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
         except ImpostorError as error:

@@ -86,16 +86,16 @@ class Shell:
 
     def __post_init__(self) -> None:
         out = self.outside
+        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
         self.pool = SpawnerPool(
-            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
+            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, self.remains.users, out.descriptor_limit
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
-        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
-            *(lambda: self.state, self.dispatch, out.log, self._movable),
+            *(lambda: self.state, self.dispatch, out.log),
         )
 
     def dispatch(self, event: model.Event) -> None:
@@ -159,7 +159,7 @@ class Shell:
                 self.quotas.log(group, level, text)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
-        failed = self.remains.limit(target, self._movable)
+        failed = self.remains.limit(target)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
         told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
         asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
