@@ -22,6 +22,7 @@ from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
 from wsgigroups.manager.supervision.heartbeat import Heartbeat
@@ -136,10 +137,11 @@ class _Manager:
         self._signals(shell, applying)
         log_line("info", f"manager started, {adopted} daemons adopted")
         shell.dispatch(model.Recovered())
+        start_up = StartUp(applying)
         watching = asyncio.create_task(self._watch(shell))
         try:
             if options.configuration is not None:
-                await self._first_apply(applying, options.configuration)
+                await start_up.begin(options.configuration)
             if options.ready_fd is not None:
                 os.write(options.ready_fd, b"ready\n")
                 os.close(options.ready_fd)
@@ -147,6 +149,7 @@ class _Manager:
             await _all_gone(shell)
         finally:
             watching.cancel()
+            start_up.stop()
             await server.stop()
         for spawner in shell.pool.all():
             shell.pool.retire(spawner)
@@ -158,16 +161,6 @@ class _Manager:
             shell.pool.directory.rmdir()
         log_line("info", "manager ended")
         return self._exit_code
-
-    async def _first_apply(self, applying: Applying, configuration: Configuration) -> None:
-        try:
-            await applying.apply(lambda: configuration, by="run")
-        except WsgigroupsError:
-            if not applying.shell.state.groups:
-                self._ending.set()
-                raise
-            log_line("error", "the configuration was refused, what runs stays")
-            raise
 
     async def _spawners_reaped(self, shell: Shell) -> None:
         """Give the spawners that are our children the moment they need to end."""

@@ -123,7 +123,10 @@ class Forking:
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
         held = self._listening(target)
-        log_fd = open_log(Path(target.log_path))
+        try:
+            log_fd = open_log(Path(target.log_path))
+        except OSError as error:
+            raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
 

@@ -105,6 +105,9 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
     """The groups of the stored state that ran here; what else it has is kept for whom it concerns."""
     groups = {}
     for name, item in stored.groups.items():
+        if not item.get("in_force", True):
+            shell.unadopted[name] = item
+            continue
         run_dir = item.get("run_dir", str(shell.outside.run_dir))
         if run_dir != str(shell.outside.run_dir):
             text = f"what is stored of {name} is of a manager with the run directory {run_dir}, it is not in force here"
