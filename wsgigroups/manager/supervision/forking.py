@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.manager.supervision.unknown import described_by
@@ -61,6 +62,7 @@ class Forking:
         self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
+            self._keep_twice()
             process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
             self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
@@ -74,6 +76,14 @@ class Forking:
         found = self.state().find(record.life)
         if found is None:
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
+
+    def _keep_twice(self) -> None:
+        """Have what the first spawner keeps kept by the second, too."""
+        groups = self.state().groups
+        for name in self.keeping.kept_once():
+            first = self.pool.ready(keeper_of(groups[name].target.spawner.key)) if name in groups else None
+            if first:
+                self.keeping.group(name, first)
 
     def _target_now(self, record: Record, target: GroupTarget) -> GroupTarget:
         """Return what the group has become while an interpreter started, where it still wants this process."""
