@@ -29,6 +29,7 @@ INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
     ("--editable", ".", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
 )
+ACCELERATOR = ("hatch_build.py", "wsgigroups/runtime/_accelerator.c")  # an editable install compiles it into the tree
 LINTS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -53,6 +54,14 @@ ONE_ACCOUNT_IS_ENOUGH = (
     "tests/unit/front",
     "tests/unit/records",
     "tests/unit/wsgi",
+)
+# Run once more without the accelerator: what its absence could change.
+WITHOUT_ACCELERATOR = (
+    "tests/unit/protocol",
+    "tests/unit/front",
+    "tests/unit/wsgi",
+    "tests/property/test_protocol_peers.py",
+    "tests/property/test_protocol_splits.py",
 )
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 HUNG_S = 40 * 60  # no program here takes a third of it
@@ -87,11 +96,11 @@ class Bench:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WSGIGROUPS_")}
         return {**kept, "PATH": f"{self.binaries}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
-    def run(self, *command: str) -> bool:
-        """Run a program of the environment in the tree; tell whether it succeeded."""
+    def run(self, *command: str, **more: str) -> bool:
+        """Run a program of the environment in the tree; tell whether it succeeded. more: environment variables."""
         say(f"\n[{time.monotonic() - BEGAN:4.0f} s] $ {' '.join(command)}")
         program = str(self.binaries / command[0])
-        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env=self.environ()))
+        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env={**self.environ(), **more}))
 
     @contextlib.contextmanager
     def beside_as_account(self, *command: str) -> Iterator[list[bool]]:
@@ -144,7 +153,7 @@ def prepare() -> Bench:
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
         installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
-        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml",))
+        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", *ACCELERATOR))
         python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)
 
@@ -181,6 +190,8 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     bench.run("python", "tests/support/frameworks.py")
+    if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
+        failed.append("pytest without the accelerator")
     left_out = [f"--ignore={path}" for path in ONE_ACCOUNT_IS_ENOUGH]
     if bench.account.is_caller():
         return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
