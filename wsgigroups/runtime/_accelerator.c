@@ -126,7 +126,6 @@ key_of(Tool *self, const char *name, size_t length, unsigned hash, int *kind)
         PyErr_SetString(PyExc_TypeError, "the key of a name must be a str");
         return NULL;
     }
-    PyUnicode_InternInPlace(&key);
     *kind = kind_of(key);
     PyObject *old = set[1].key;
     set[1] = set[0];
