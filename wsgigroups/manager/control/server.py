@@ -5,17 +5,18 @@ Runs in the manager's only thread.
 
 from __future__ import annotations
 
-import os
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.answering import always_a_document, answer
+from wsgigroups.manager.control.door import Door
 from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
-from wsgigroups.trust.peers import Peer, groups_of, peer_of
+from wsgigroups.trust.peers import Peer, groups_of
 from wsgigroups.trust.sockets import bind_unix
 from wsgigroups.trust.walking import trusted_here
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.documents import Document
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
+_BACKLOG = 64
 
 
 class ControlServer:
@@ -37,6 +39,7 @@ class ControlServer:
         self._read_gid = read_gid
         self._log = log
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
 
     async def start(self) -> None:
         """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover."""
@@ -50,12 +53,20 @@ class ControlServer:
             sock = bind_unix(str(self._path), trusted_here())
         else:
             sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
-        await web.SockSite(self._runner, sock, backlog=64).start()
+        sock.listen(_BACKLOG)
+        assert self._runner.server is not None
+        self._door = Door(sock, self._runner.server, self._log)
+        self._door.open()
 
     async def stop(self) -> None:
         """Stop serving and remove the socket."""
+        if self._door:
+            await self._door.shut()
         if self._runner:
             await self._runner.cleanup()
+            await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
+        if self._door:
+            self._door.close()
         self._path.unlink(missing_ok=True)
 
     def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -71,14 +82,21 @@ class ControlServer:
         return serve
 
     def _peer(self, request: web.Request, route: Route) -> Peer:
+        assert self._door is not None
         sock = request.get_extra_info("socket")
-        peer = peer_of(sock)
-        uid, pid = peer.uid, peer.pid
-        if uid in (0, os.geteuid()):
-            return peer
+        caller = self._door.caller(sock.fileno())
+        uid, pid = caller.peer.uid, caller.peer.pid
+        if caller.administers:
+            return caller.peer
         if route.access is Access.READ and self._read_gid is not None and self._read_gid in groups_of(sock):
-            return peer
-        self._log("warning", f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
+            return caller.peer
+        self._door.complain(f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
+        if caller.from_daemon:
+            raise WsgigroupsError(
+                f"cannot {route.handler}: pid {pid} comes from a daemon, and those give no orders",
+                hint="run the command outside of an application",
+                exit_code=ExitCode.NOT_PERMITTED,
+            )
         raise WsgigroupsError(
             f"cannot {route.handler}: uid {uid} is neither root nor the manager's user",
             hint="run the command as the user who started the manager",
