@@ -6,7 +6,7 @@ from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.status import PROCESS_STATE
 from wsgigroups.lifecycle.step import EXIT_S, KILL_RETRY_S, SPAWN_S
 from wsgigroups.lifecycle.table import IGNORE, TABLE, TIMER, EventKind, Timer, Transition
-from wsgigroups.manager.haste import SERVED_S
+from wsgigroups.manager.core.haste import SERVED_S
 
 _PAGE = """\
 # The life of a process

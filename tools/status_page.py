@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsgigroups.manager.figures import UNITS
+from wsgigroups.manager.control.figures import UNITS
 from wsgigroups.runtime.wire.words import COUNTER, MOMENT, SHOWN, WORDS, Word
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from support.tree import ROOT, calls, imported, parsed, python_files
 
 WORLD = {"time", "os", "socket", "select", "threading", "subprocess", "logging"}
 PURE = (
-    *("wsgigroups/plan", "wsgigroups/lifecycle", "wsgigroups/manager/core.py", "wsgigroups/runtime/protocol"),
+    *("wsgigroups/plan", "wsgigroups/lifecycle", "wsgigroups/manager/core", "wsgigroups/runtime/protocol"),
     *("wsgigroups/trust/judging.py", "wsgigroups/runtime/text.py"),
 )
 OPTIONAL_IN_RUNTIME = {"setproctitle"}  # used where an interpreter has them, never needed
@@ -28,7 +28,7 @@ TELLS_THE_TIME = {
     Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
     Path("wsgigroups/manager/main.py"),
     Path("wsgigroups/manager/store.py"),
-    Path("wsgigroups/manager/processes.py"),  # when one began
+    Path("wsgigroups/manager/supervision/processes.py"),  # when one began
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/front/dates.py"),

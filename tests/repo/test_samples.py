@@ -10,11 +10,11 @@ import pytest
 from support.configurations import messages
 
 from wsgigroups.config import Configuration, load
-from wsgigroups.config.interpreters import Interpreter
-from wsgigroups.manager import resolve as resolving
-from wsgigroups.manager.identity import Person
-from wsgigroups.manager.resolve import Surroundings, resolve
+from wsgigroups.host.interpreters import Interpreter
 from wsgigroups.plan.planner import plan
+from wsgigroups.targets import resolve as resolving
+from wsgigroups.targets.identity import Person
+from wsgigroups.targets.resolve import Surroundings, resolve
 
 SAMPLES = Path(__file__).parents[2] / "sample-configs"
 FILES = [
@@ -82,7 +82,7 @@ def test_it_can_be_planned(path: Path, profiles: list[str], monkeypatch: pytest.
     monkeypatch.setattr(resolving.Chooser, "find", interpreter)
     monkeypatch.setattr(resolving, "resolve_uid", lambda *_: 1000)
     monkeypatch.setattr(resolving, "resolve_gid", lambda *_: 1000)
-    monkeypatch.setattr("wsgigroups.manager.environment._read_file", lambda *_: {})
+    monkeypatch.setattr("wsgigroups.targets.environment._read_file", lambda *_: {})
     loaded = load([path], profiles=profiles, variables={})
     assert loaded.configuration
     targets = resolve(loaded.configuration, Surroundings(tmp_path, tmp_path, {}))

@@ -12,8 +12,8 @@ from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.resolve import Surroundings, resolve
 from wsgigroups.manager.store import Store
+from wsgigroups.targets.resolve import Surroundings, resolve
 
 SECRET = "hunter2"
 

@@ -14,7 +14,7 @@ import pytest
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.manager.main import OOM_SCORE_ADJ
-from wsgigroups.manager.processes import Hooks, Process
+from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.runtime.wire import board
 
 LOWER = f"import os; os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'{OOM_SCORE_ADJ}')"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.world import World, target
-from wsgigroups.manager import model
+from wsgigroups.manager.core import model
 
 SEEDS = [int(line) for line in (Path(__file__).parent / "seeds.txt").read_text().split() if line.isdigit()]
 

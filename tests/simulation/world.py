@@ -15,8 +15,8 @@ from support.targets import small_spec
 
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager import core, model, turn
-from wsgigroups.manager.core import handle
+from wsgigroups.manager.core import handling, model, turn
+from wsgigroups.manager.core.handling import handle
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.rollout import LEAVING, LIVE, settled, surge
 from wsgigroups.runtime.wire.spec import Serving
@@ -94,7 +94,7 @@ class World:
     def run(self, until: float) -> None:
         """Let time pass."""
         while True:
-            deadline = core.next_deadline(self.state)
+            deadline = handling.next_deadline(self.state)
             nexts = [t for t in (deadline, self._queue[0][0] if self._queue else None) if t is not None]
             if not nexts or min(nexts) > until:
                 self.now = until

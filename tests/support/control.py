@@ -18,13 +18,13 @@ from typing import Any
 
 from support.targets import small_target
 
-from wsgigroups.manager import model
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
-from wsgigroups.manager.resolve import surroundings
-from wsgigroups.manager.shell import Outside, Shell
+from wsgigroups.manager.core import model
 from wsgigroups.manager.store import Store
+from wsgigroups.manager.supervision.shell import Outside, Shell
+from wsgigroups.targets.resolve import surroundings
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,10 @@ class Stubborn:
         self._accepted: list[socket.socket] = []
 
     def send(self, path: Path | str, count: int, before: bytes = b"", *, stays: bool = False) -> str:
-        """Send a descriptor so many times, behind these bytes: `sent`, or `refused` by the kernel. path: may be abstract.
+        """Send a descriptor so many times, behind these bytes: `sent`, or `refused` by the kernel.
 
-        stays: a child that has nothing but the connection does not go before it was hung up on.
+        path: an abstract one begins with a zero byte. stays: a child that has nothing but the connection does not go
+        before it was hung up on.
         """
         arguments = [
             str(self._listener.getsockname()[1]),

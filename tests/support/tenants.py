@@ -19,7 +19,7 @@ import psutil
 from support.accounts import Accounts
 from support.manager import APPS, ManagerUnderTest
 
-from wsgigroups.manager.cgroups.hierarchy import find_place
+from wsgigroups.manager.supervision.cgroups.hierarchy import find_place
 
 SOON_S = 10.0
 

@@ -31,7 +31,7 @@ def command(_options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...
     Users, groups, limits, addresses and locales; with FILE also what there is at the paths in it, which interpreters
     it names, and whether its applications compile. Nothing of an application is run.
     """
-    from wsgigroups.config.host.facts import record
+    from wsgigroups.host.facts import record
 
     facts = record(files, profiles)
     if output != "text":

@@ -27,8 +27,8 @@ def make_plan(
     client = Client(options.run_dir)
     if client.running():
         return client.post("/v1/plan", {"configuration": document}), document
-    from wsgigroups.manager.resolve import resolve, surroundings
     from wsgigroups.plan.planner import plan
+    from wsgigroups.targets.resolve import resolve, surroundings
 
     return plan(resolve(configuration, surroundings(options.log_dir)), {}).to_json(), document
 

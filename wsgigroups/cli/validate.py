@@ -15,9 +15,12 @@ from wsgigroups.config.reports import FORMATS
 from wsgigroups.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsgigroups.cli.main import Globals
     from wsgigroups.config import Loaded
-    from wsgigroups.config.host.interface import Host
+    from wsgigroups.config.build import Parts
+    from wsgigroups.config.diagnostics import Finding
 
 FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -48,22 +51,24 @@ def command(
 
     if offline and facts is not None:
         raise click.UsageError("--offline and --facts exclude each other")
-    result = load(list(files), profiles=profiles, strict=strict, trust=False, host=choose_host(offline, facts))
+    result = load(list(files), profiles=profiles, strict=strict, trust=False, check=choose_check(offline, facts))
     write_report(result, output, options)
     return int(ExitCode.USAGE) if result.errors else int(ExitCode.DONE)
 
 
-def choose_host(offline: bool, facts: Path | None) -> Host | None:
-    """The host to check against. Raises WsgigroupsError for facts that cannot be read."""
+def choose_check(offline: bool, facts: Path | None) -> Callable[[Parts], list[Finding]] | None:
+    """What asks this host, or the recorded one. Raises WsgigroupsError for facts that cannot be read."""
     if offline:
         return None
+    from wsgigroups.host.checks.host import against
+
     if facts is not None:
-        from wsgigroups.config.host.recorded import read_facts
+        from wsgigroups.host.recorded import read_facts
 
-        return read_facts(facts)
-    from wsgigroups.config.host.real import RealHost
+        return against(read_facts(facts))
+    from wsgigroups.host.real import RealHost
 
-    return RealHost()
+    return against(RealHost())
 
 
 def write_report(result: Loaded, output: str, options: Globals) -> None:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from wsgigroups.config.build import Parts
     from wsgigroups.config.compose import Composed, Layer
     from wsgigroups.config.configuration import Configuration
-    from wsgigroups.config.host.interface import Host
     from wsgigroups.config.source import Path, Source
 
     Validate = Callable[[Mapping[str, object], Path], list[Finding]]
+    Check = Callable[[Parts], list[Finding]]
 
 
 @dataclass(slots=True)
@@ -56,14 +56,14 @@ def load(
     variables: Mapping[str, str] | None = None,
     trust: bool = True,
     settle: bool = False,
-    host: Host | None = None,
+    check: Check | None = None,
 ) -> Loaded:
     """Read files (directories, `-` for standard input) and everything they include, and validate it all.
 
     variables: what `${NAME}` stands for, the process environment by default. strict: warnings are errors. trust: as
     root, a file that another user could change is an error; False makes it a warning, for checks that apply nothing.
-    settle: a file written this very moment is waited for, so that half of it is never applied. host: what to check
-    against as well.
+    settle: a file written this very moment is waited for, so that half of it is never applied. check: what else is
+    asked of the parts, such as whether a host can run them (`wsgigroups.host.checks.host.against`).
     """
     collector = Collector(trust, settle)
     collector.collect(paths)
@@ -97,10 +97,8 @@ def load(
     parts = build(composed.document, lambda path: _file_of(composed, path), full)
     selection.unseen |= parts.unseen
     parts.texts = {source.name: source.text for source in collector.sources}
-    if host is not None:
-        from wsgigroups.config.checks.host import check_host
-
-        parts.findings += check_host(parts, host)
+    if check is not None:
+        parts.findings += check(parts)
     if collector.broken:
         # what a broken file would have defined is not missing
         parts.findings = [item for item in parts.findings if item.code not in _NEEDS_ALL_FILES]

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsgigroups.config.interpreters import untrusted_component
+from wsgigroups.trust.walking import untrusted_component
 
 if TYPE_CHECKING:
     from pathlib import Path

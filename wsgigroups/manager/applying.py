@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager import model, views
-from wsgigroups.manager.recovery import to_stored
-from wsgigroups.manager.resolve import Surroundings, resolve
-from wsgigroups.manager.shell import Shell, open_log
+from wsgigroups.manager.control import views
+from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision.forking import open_log
+from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
-    from wsgigroups.manager.listeners import HeldListener
     from wsgigroups.manager.store import Store
+    from wsgigroups.manager.supervision.listeners import HeldListener
+    from wsgigroups.manager.supervision.shell import Shell
     from wsgigroups.plan.desired import Desired, GroupTarget
 
     Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError

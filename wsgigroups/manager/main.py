@@ -17,18 +17,19 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager import lock, model
+from wsgigroups.manager import lock
 from wsgigroups.manager.applying import Applying
-from wsgigroups.manager.cgroups.strays import adopted
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
-from wsgigroups.manager.heartbeat import Heartbeat
-from wsgigroups.manager.recovery import recover
-from wsgigroups.manager.resolve import surroundings
-from wsgigroups.manager.shell import Outside, Shell
+from wsgigroups.manager.core import model
 from wsgigroups.manager.store import Store
-from wsgigroups.manager.vitals import PERIOD_S, Watcher
+from wsgigroups.manager.supervision.cgroups.strays import adopted
+from wsgigroups.manager.supervision.heartbeat import Heartbeat
+from wsgigroups.manager.supervision.recovery import recover
+from wsgigroups.manager.supervision.shell import Outside, Shell
+from wsgigroups.manager.supervision.vitals import PERIOD_S, Watcher
 from wsgigroups.runtime.text import clean
+from wsgigroups.targets.resolve import surroundings
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What the configuration asks for, resolved to numbers: one frozen target per group. Pure data.
 
-Built by `wsgigroups.manager.resolve`; stored as JSON with each revision.
+Built by `wsgigroups.targets.resolve`; stored as JSON with each revision.
 """
 
 from __future__ import annotations

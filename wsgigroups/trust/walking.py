@@ -15,6 +15,7 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.trust.judging import Doubt, Fact, Trusted, judge
@@ -299,3 +300,15 @@ def open_to_append(path: str, trusted: Trusted | None, mode: int = 0o640) -> int
                 )
             except FileExistsError:
                 continue  # made in this moment by somebody else: judged in the next round
+
+
+def untrusted_component(path: Path, uid: int = 0) -> Path | None:
+    """Return the first component that somebody other than root and `uid` could swap or write; None if there is none.
+
+    Every directory on the way counts, that of each symbolic link too. A sticky directory protects its entries, which
+    are judged by their own owner. A missing rest of the path is nobody's.
+    """
+    # not asked for an absolute path: the working directory may have been removed
+    absolute = path if path.is_absolute() else Path(os.getcwd()) / path
+    doubt = doubt_about(str(absolute), Trusted(frozenset({0, uid})))
+    return Path(doubt.path) if doubt else None

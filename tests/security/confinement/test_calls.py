@@ -11,8 +11,8 @@ from support.attempts import Tenant
 
 from wsgigroups.config import Configuration
 from wsgigroups.config.kernel_names import system_calls
-from wsgigroups.manager.confinement import confinement_of
 from wsgigroups.runtime.wire.spec import Confinement
+from wsgigroups.targets.confinement import confinement_of
 
 if sys.version_info >= (3, 11):
     import tomllib

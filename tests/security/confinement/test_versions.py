@@ -12,8 +12,8 @@ from support.interpreters import present
 from support.processes import Manager
 
 from wsgigroups.config import Configuration
-from wsgigroups.manager.confinement import confinement_of
 from wsgigroups.runtime.confinement import landlock
+from wsgigroups.targets.confinement import confinement_of
 
 EVERYTHING = {
     "confinement": "required",

@@ -10,9 +10,10 @@ from support.configurations import codes
 
 from wsgigroups.config import Configuration
 from wsgigroups.config.kernel_names import system_call_sets, system_calls
-from wsgigroups.manager.confinement import confinement_of, effective, requested
-from wsgigroups.manager.documents import ConfinementDocument
+from wsgigroups.manager.control.confined import effective, requested
+from wsgigroups.manager.control.documents import ConfinementDocument
 from wsgigroups.runtime.wire.spec import Confinement, Filter
+from wsgigroups.targets.confinement import confinement_of
 
 
 def group(**options: Any) -> Any:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.control.documents import Document, ErrorDocument
 from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE
-from wsgigroups.manager.documents import Document, ErrorDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager import core, model, views
+from wsgigroups.manager.control import views
+from wsgigroups.manager.control.documents import (
+    BegunDocument,
+    ChangeDocument,
+    HistoryDocument,
+    PlanDocument,
+    RevisionDocument,
+    StatusDocument,
+)
 from wsgigroups.manager.control.requests import (
     ChangePath,
     ChangeQuery,
@@ -24,14 +32,7 @@ from wsgigroups.manager.control.requests import (
     ScaleBody,
     ShutdownBody,
 )
-from wsgigroups.manager.documents import (
-    BegunDocument,
-    ChangeDocument,
-    HistoryDocument,
-    PlanDocument,
-    RevisionDocument,
-    StatusDocument,
-)
+from wsgigroups.manager.core import handling, model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +123,7 @@ class Handlers:
         return self._act(model.Reload(self._groups(call)))
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
-        core.check_groups(self.applying.shell.state, call.body.processes)
+        handling.check_groups(self.applying.shell.state, call.body.processes)
         return self._act(model.Scale(call.body.processes))
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
@@ -138,7 +139,7 @@ class Handlers:
         return view.model_copy(update={"seen": _digest(view)})
 
     def _groups(self, call: OfGroups) -> tuple[str, ...]:
-        core.check_groups(self.applying.shell.state, call.body.groups)
+        handling.check_groups(self.applying.shell.state, call.body.groups)
         return tuple(dict.fromkeys(call.body.groups))
 
     def _act(self, event: model.Event) -> BegunDocument:

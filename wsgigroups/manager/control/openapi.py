@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from wsgigroups.errors import ExitCode
+from wsgigroups.manager.control.documents import ErrorDocument
 from wsgigroups.manager.control.requests import NoParameters, Parameters
 from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE, ROUTES, Route
-from wsgigroups.manager.documents import ErrorDocument
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wsgigroups.errors import ExitCode
-from wsgigroups.manager import documents
-from wsgigroups.manager.control import requests
+from wsgigroups.manager.control import documents, requests
 
 HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PERMITTED: 403}
 OTHERWISE = 409  # of what was understood and cannot be done

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from wsgigroups.manager.documents import Document
+    from wsgigroups.manager.control.documents import Document
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
 _BACKLOG = 64

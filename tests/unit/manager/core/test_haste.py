@@ -1,0 +1,142 @@
+"""Lives that leave or stall as soon as they are ready: their successors wait as those of a crash loop do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.world import World, target
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import model
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(seed=1, moods=("good",))
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    world.run(world.now + 5.0)
+    return world
+
+
+def ready(world: World) -> int:
+    return max(r.life for r in world.state.groups["blog"].records if r.state is Tenancy.READY)
+
+
+def leaving(
+    world: World, seconds: float, event: type[model.LifeWorn | model.LifeStalled | model.ScriptChanged]
+) -> None:
+    """Each life leaves the moment it is ready."""
+    until = world.now + seconds
+    told = 0
+    while world.now < until:
+        records = world.state.groups["blog"].records
+        fresh = max((r.life for r in records if r.state is Tenancy.READY), default=0)
+        if fresh > told:
+            told = fresh
+            world.tell(event(fresh) if event is model.ScriptChanged else event(fresh, "signal"))  # type: ignore[call-arg]
+        world.run(world.now + 0.01)
+
+
+@pytest.mark.parametrize("event", [model.LifeWorn, model.LifeStalled, model.ScriptChanged])
+def test_a_minute_of_them_is_a_few_lives(
+    world: World, event: type[model.LifeWorn | model.LifeStalled | model.ScriptChanged]
+) -> None:
+    leaving(world, 60.0, event)
+    assert 6 <= len(world.daemons) <= 13
+
+
+def test_a_change_ends_while_they_go_on(world: World) -> None:
+    number = world.state.next_change
+    world.tell(model.Restart(("blog",)))
+    leaving(world, 20.0, model.LifeWorn)
+    assert world.state.changes[number].outcome == "done"
+
+
+def test_a_wish_that_is_said_again_is_no_other_wish(world: World) -> None:
+    for _each in range(50):
+        world.tell(model.ScriptChanged(ready(world)))
+    before = world.state.groups["blog"].restart_before
+    world.tell(model.ScriptChanged(ready(world)))
+    assert world.state.groups["blog"].restart_before == before
+
+
+def test_who_served_for_a_minute_is_followed_at_once(world: World) -> None:
+    leaving(world, 30.0, model.LifeWorn)
+    world.run(world.now + 70.0)
+    first = ready(world)
+    world.run(world.now + 61.0)
+    world.tell(model.LifeWorn(first, "maximum-requests"))
+    world.run(world.now + 3.0)
+    assert ready(world) > first
+
+
+def test_a_restart_does_not_wait(world: World) -> None:
+    leaving(world, 30.0, model.LifeStalled)
+    world.tell(model.Restart(("blog",)))
+    world.run(world.now + 5.0)
+    assert [r.state for r in world.state.groups["blog"].records] == [Tenancy.READY]
+    assert not world.state.groups["blog"].waits
+
+
+def test_a_rollout_whose_lives_stall_is_given_up(world: World) -> None:
+    number = world.state.next_change
+    world.tell(model.Apply({"blog": target("blog", 2, 2)}, 2))
+    until = world.now + 120.0
+    stalled: set[int] = set()
+    while world.now < until and not world.state.changes[number].finished:
+        for record in world.state.groups["blog"].records:
+            if record.state is Tenancy.READY and record.fingerprint == "blog-2" and record.life not in stalled:
+                stalled.add(record.life)
+                world.tell(model.LifeStalled(record.life, "reports", "it floods"))
+        world.run(world.now + 0.01)
+    assert world.state.changes[number].finished
+
+
+def test_what_cannot_be_tuned_is_replaced_and_done_only_then() -> None:
+    """A limit that the kernel does not let us change was called done."""
+    world = World(seed=1, moods=("good",))
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    world.run(world.now + 5.0)
+    old = ready(world)
+    tuned = target("blog", 1, 1, shutdown_s=9.0)
+    number = world.state.next_change
+    world.answers_tuning = False
+    world.tell(model.Apply({"blog": tuned}, 2))
+    world.run(world.now + 1.0)
+    assert world.state.changes[number].outcome == "pending"
+    world.tell(model.GroupTuned("blog", (old,), {old: "RLIMIT_DATA: Operation not permitted"}))
+    assert world.state.changes[number].outcome == "pending"
+    world.run(world.now + 10.0)
+    assert world.state.changes[number].outcome == "done"
+    assert ready(world) > old
+
+
+def test_what_was_tuned_is_done_at_once() -> None:
+    world = World(seed=1, moods=("good",))
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    world.run(world.now + 5.0)
+    old = ready(world)
+    number = world.state.next_change
+    world.answers_tuning = False
+    world.tell(model.Apply({"blog": target("blog", 1, 1, shutdown_s=9.0)}, 2))
+    world.tell(model.GroupTuned("blog", (old,)))
+    assert world.state.changes[number].outcome == "done"
+    assert ready(world) == old
+
+
+@pytest.mark.parametrize("reason", ["restart-interval", "inactivity-timeout"])
+def test_what_the_manager_judges_takes_its_time_by_itself(world: World, reason: str) -> None:
+    leaving(world, 10.0, model.LifeWorn)
+    world.run(world.now + 15.0)
+    life = ready(world)
+    world.tell(model.LifeWorn(life, reason))
+    assert world.state.groups["blog"].recycle == {life: reason}
+
+
+def test_who_served_for_ten_seconds_is_followed_at_once(world: World) -> None:
+    """maximum-requests holds under any load under which it takes so long."""
+    for _life in range(8):
+        world.run(world.now + 10.5)
+        life = ready(world)
+        world.tell(model.LifeWorn(life, "maximum-requests"))
+        assert world.state.groups["blog"].recycle == {life: "maximum-requests"}
+        world.run(world.now + 3.0)

@@ -1,0 +1,190 @@
+"""What the watcher does with the requests that are to be interrupted, from look to look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision import vitals
+from wsgigroups.manager.supervision.vitals import Watcher
+from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire.board import WORD, Snapshot
+
+RULES = Rules(
+    threads=4,
+    request_timeout_s=10.0,
+    request_timeout_mode="each",
+    interrupt_timeout_s=5.0,
+    deadlock_timeout_s=0.0,
+)
+
+
+class Watched:
+    """A watcher of one process, whose board and clock the test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        self.busy: dict[int, int] = {}
+        self.sent: list[Any] = []
+        self.logged: list[str] = []
+        self.dispatched: list[Any] = []
+        self.missed_s = 0.0
+        self.postponed: list[float] = []
+        self.words = {**dict.fromkeys(WORD, 0), "threads": 4}
+        self.process = SimpleNamespace(
+            life=7,
+            pid=1,
+            group="blog",
+            info={"group": "blog", "slot": 2, "threads": 4},
+            send=self.sent.append,
+            behind=False,
+            snapshot=lambda: Snapshot(dict(self.words), dict(self.busy)),
+            dump_stacks=lambda: None,
+        )
+        record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
+        self.target = SimpleNamespace(rules=RULES)
+        group = SimpleNamespace(target=self.target, records=[record], recycle={})
+        self.shell: Any = SimpleNamespace(
+            state=SimpleNamespace(groups={"blog": group}),
+            processes={7: self.process},
+            quotas=SimpleNamespace(log=lambda _group, _level, text: self.logged.append(text)),
+            postpone=self.postponed.append,
+            dispatch=self.dispatched.append,
+        )
+        clock = SimpleNamespace(monotonic=lambda: self.now_s, monotonic_ns=lambda: int(self.now_s * 1e9))
+        monkeypatch.setattr(vitals, "time", clock)
+        self.watcher = Watcher(self.shell, lambda: self.missed_s)
+
+    def look(self, at_s: float) -> list[tuple[int, int]]:
+        """Look at that time; which requests the process is asked to interrupt: thread, and since when in seconds."""
+        self.now_s = at_s
+        self.sent.clear()
+        self.watcher.look()
+        asked = [message for message in self.sent if isinstance(message, messages.Interrupt)]
+        assert all(message.life == 7 for message in asked)
+        return [(message.thread, message.since_ns // 10**9) for message in asked]
+
+
+def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {1: 1000 * 10**9, 3: 1008 * 10**9}
+    assert watched.look(1010) == []
+    assert watched.look(1011) == [(1, 1000)]
+    assert watched.look(1012) == [(1, 1000)]
+    assert len(watched.logged) == 1
+    assert watched.logged[0].startswith("blog/2 life=7: request-timeout, a request runs for 11.0 s")
+    watched.busy = {1: 1013 * 10**9, 3: 1008 * 10**9}  # another one in the same thread
+    assert watched.look(1017) == []
+    watched.busy = {1: 1000 * 10**9, 3: 1008 * 10**9}
+    assert watched.look(1018) == [(1, 1000)]  # known since then: one from before would cost the process
+    assert watched.look(1019) == [(1, 1000), (3, 1008)]
+    assert watched.dispatched == []
+
+
+def test_who_does_not_read_is_not_asked_again_and_the_clock_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    watched.process.behind = True
+    assert watched.look(1012) == []
+    assert watched.look(1017) == []
+    assert watched.look(1018) == []
+    assert [event.reason for event in watched.dispatched] == ["request-timeout"]
+
+
+def test_many_requests_are_one_line_in_the_log_however_often_a_tenant_makes_up_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch)
+    for second in range(3):
+        watched.busy = {thread: (second + 1) * 10**9 + thread for thread in range(4)}
+        assert len(watched.look(1012 + second)) == 4
+    assert len(watched.logged) == 3
+    assert watched.logged[0].endswith(": interrupts 4 of up to 1011.0 s")
+
+
+def test_one_that_does_not_end_costs_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    assert watched.look(1012) == [(0, 1000)]
+    assert watched.look(1017) == [(0, 1000)]
+    assert watched.look(1018) == []
+    (event,) = watched.dispatched
+    assert isinstance(event, model.LifeStalled)
+    assert (event.life, event.reason, event.graceful) == (7, "request-timeout", True)
+    assert event.detail == "a request runs for 18.0 s, interrupt-timeout did not end it"
+
+
+def test_what_is_known_of_a_process_is_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    assert watched.look(1012) == [(0, 1000)]
+    watched.shell.processes.clear()
+    watched.look(1013)
+    watched.shell.processes[7] = watched.process
+    assert watched.look(1018) == [(0, 1000)]
+    assert watched.dispatched == []
+
+
+def test_a_manager_that_was_only_busy_postpones_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who keeps it busy would else keep every deadline from coming."""
+    watched = Watched(monkeypatch)
+    watched.target.rules = replace(RULES, interrupt_timeout_s=0.0)
+    watched.busy = {0: 1000 * 10**9}
+    watched.look(1001)
+    watched.look(1041)  # forty seconds in one turn
+    assert watched.postponed == []
+    assert [event.reason for event in watched.dispatched] == ["request-timeout"]
+
+
+def test_a_manager_that_was_stopped_postpones_by_that_and_waits_for_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {0: 1000 * 10**9}
+    watched.missed_s = 40.0
+    assert watched.look(1041) == []
+    assert watched.postponed == [40.0]
+    watched.missed_s = 0.0
+    assert watched.look(1043) == []
+    assert watched.look(1045) == [(0, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("heartbeat_ns", 2**63),
+        ("last_activity_ns", 2**64 - 1),
+        ("loading_since_ns", 1003 * 10**9),
+        ("threads", 0),
+        ("state", 7),
+    ],
+)
+def test_a_board_with_what_no_daemon_writes_is_a_stalled_process(
+    monkeypatch: pytest.MonkeyPatch, word: str, value: int
+) -> None:
+    watched = Watched(monkeypatch)
+    watched.words[word] = value
+    watched.look(1001)
+    (event,) = watched.dispatched
+    assert isinstance(event, model.LifeStalled)
+    assert event.reason == "board"
+
+
+def test_an_overwritten_board_or_a_request_to_come_is_a_stalled_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.busy = {2: 2**63}
+    watched.look(1001)
+    watched.process.snapshot = lambda: None
+    watched.look(1002)
+    assert [event.reason for event in watched.dispatched] == ["board", "board"]
+
+
+def test_a_heartbeat_that_never_came_is_as_old_as_the_process_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.target.rules = replace(RULES, deadlock_timeout_s=5.0)
+    watched.look(1001)
+    assert [event.reason for event in watched.dispatched] == ["deadlock-timeout"]

@@ -1,0 +1,53 @@
+"""One run of the checks against a host: what it is about, and what it has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wsgigroups.config.diagnostics import Finding
+from wsgigroups.host.interface import Asking, UnknownError, Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsgigroups.config.build import Parts
+    from wsgigroups.config.models.group import Group
+    from wsgigroups.config.models.site import Site
+    from wsgigroups.config.source import Path
+
+
+@dataclass(slots=True)
+class CheckedGroup:
+    """One group on that host. identity: None when the manager is not root, or the names could not be resolved."""
+
+    path: Path
+    group: Group
+    site: Site | None
+    identity: Viewer | None = None
+    user_name: str = ""
+    home: str | None = None
+    resolved: bool = True
+    runnable: bool = True  # False once its interpreter was refused
+
+
+@dataclass(slots=True)
+class Checking:
+    """One run over all groups."""
+
+    parts: Parts
+    host: Asking
+    privileged: bool
+    findings: list[Finding] = field(default_factory=list)
+    unanswered: int = 0
+
+    def add(self, code: str, path: Path, message: str, hint: str | None = None) -> None:
+        """Report."""
+        self.findings.append(Finding(code, path, message, hint))
+
+    def attempt(self, check: Callable[[], None]) -> None:
+        """Run a check; one that the host cannot answer is counted."""
+        try:
+            check()
+        except UnknownError:
+            self.unanswered += 1

@@ -1,0 +1,222 @@
+"""The documents that the control API answers with, typed: `schemas/control.openapi.json` is made from them.
+
+Pure. What no encoder takes in a tenant's text or a file's name is written as escapes here: it never spoils an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from wsgigroups.manager.control.figures import GroupFigures, ProcessFigures
+
+
+def _encodable(value: Any) -> Any:
+    """Write lone surrogates, of names that are no UTF-8, as escapes; JSON has no other way (RFC 8259 section 8.2)."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_encodable)]
+ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
+Cleanup = Literal["cgroup", "session"]
+GroupStateName = Literal["ready", "degraded", "starting", "failed", "stopped"]
+Outcome = Literal["pending", "done", "failed", "rolled-back"]
+
+
+class Document(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ErrorDocument(Document):
+    """Why a call was refused, or failed."""
+
+    error: Text = Field(description='A sentence for people, "cannot …".')
+    hint: Text | None = Field(description="What to do next.")
+    exit_code: int = Field(description="What a command ends with: docs/exit-codes.md.")
+
+
+class BegunDocument(Document):
+    """What a call that changes something has begun."""
+
+    change: int | None = Field(description="The number of the change to wait for; null: there was nothing to do.")
+    revision: int = Field(description="The accepted configuration in force.")
+
+
+class LastErrorDocument(Document):
+    """How a life ended that was not asked to."""
+
+    slot: int
+    life: int
+    message: Text
+    step: Text | None = Field(description="On its way up: the step that failed.")
+    traceback: Text | None
+    requests: list[Text] = Field(description="In the application when the process was judged, a line each.")
+
+
+class ConfinementDocument(Document):
+    """What became of one option of confinement in a process, as the process says."""
+
+    state: Literal["enforced", "partly", "missing", "unknown"]
+    reason: Text
+
+
+class _Process(Document):
+    slot: int
+    pid: int | None
+    life: int
+    state: ProcessState
+    started_at: Text | None = Field(description="UTC, in whole seconds.")
+    uptime_s: float
+
+
+class ProcessDocument(ProcessFigures, _Process):
+    """One process, or a slot without one that waits for its next."""
+
+    rss_bytes: int
+    pss_bytes: int
+    cpu_s: float
+    failures: int = Field(description="Ends in a row that nobody asked for.")
+    last_exit: Text | None
+    retry_in_s: float | None = Field(description="In backoff: until the next start.")
+    last_death: LastErrorDocument | None = Field(description="Of this slot.")
+    confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
+
+
+class _Group(Document):
+    name: Text
+    state: GroupStateName
+    processes_wanted: int
+    processes_ready: int
+    threads: int
+    user: Text | None
+    group: Text | None
+    listen: list[Text]
+    python: Text
+    interpreter: Text = Field(description="The executable that forks the processes.")
+    spawner: Text = Field(description="Whose process it is that forks them, and who shares it.")
+
+
+class GroupDocument(GroupFigures, _Group):
+    """One group and its processes."""
+
+    restarts: int = Field(description="Lives that followed one that was not asked to end.")
+    last_error: LastErrorDocument | None
+    log: Text
+    scaled: bool = Field(description="The number of processes is one given by hand.")
+    cleanup: Cleanup = Field(description="How what its processes leave behind is ended: docs/cgroups.md.")
+    not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
+    confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
+    processes: list[ProcessDocument]
+
+
+class ManagerDocument(Document):
+    """The manager that answers."""
+
+    pid: int
+    version: Text
+    uptime_s: float
+    cleanup: Cleanup = Field(description="How what processes leave behind is ended: docs/cgroups.md.")
+    cleanup_reason: Text | None = Field(description="Why it is not by cgroup.")
+
+
+class StatusDocument(Document):
+    """All groups and processes."""
+
+    schema_version: Literal[1] = 1
+    revision: int
+    manager: ManagerDocument
+    groups: list[GroupDocument]
+
+
+class RevisionDocument(Document):
+    """One accepted configuration, without its text."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    revision: int
+    accepted_at: Text
+    outcome: Text = Field(description="pending, done, failed or rolled-back.")
+    by: Text
+
+
+class HistoryDocument(Document):
+    """The accepted configurations that are kept, newest first."""
+
+    schema_version: Literal[1] = 1
+    revisions: list[RevisionDocument]
+
+
+class ChangedProcessDocument(Document):
+    """A process of a group that changes."""
+
+    slot: int
+    life: int
+    pid: int | None
+    state: ProcessState
+
+
+class ChangedGroupDocument(Document):
+    """How far a group is in a change."""
+
+    state: Outcome
+    error: LastErrorDocument | None
+    wanted: int
+    ready: int
+    leaving: int
+    processes: list[ChangedProcessDocument]
+
+
+class ChangeDocument(Document):
+    """One change and how far each of its groups is."""
+
+    id: int
+    kind: Text
+    outcome: Outcome
+    finished: bool
+    revision: int | None
+    groups: dict[Text, ChangedGroupDocument]
+    seen: Text = Field(default="", description="To be given back in the next question, to be told what is new.")
+
+
+class ReasonDocument(Document):
+    """One option that differs; old is null for what is added, new for what is taken away."""
+
+    option: Text
+    old: Text | None
+    new: Text | None
+    effect: Literal["replace", "rebind", "live", "scale", "none"]
+    why: Text
+
+
+class CostDocument(Document):
+    """What a step takes."""
+
+    processes_started: int
+    processes_stopped: int
+    processes_replaced: int
+    surge_processes: int
+    surge_bytes: int | None
+    duration_s: float | None
+
+
+class StepDocument(Document):
+    """What happens to one group."""
+
+    group: Text
+    kind: Literal["remove", "live", "scale", "rebind", "replace", "add"]
+    sign: Text
+    reasons: list[ReasonDocument]
+    cost: CostDocument
+
+
+class PlanDocument(Document):
+    """What applying a configuration would change."""
+
+    schema_version: Literal[1] = 1
+    empty: bool
+    steps: list[StepDocument]
+    counts: dict[Text, int] = Field(description="Of steps, by kind.")
+    notices: list[Text]

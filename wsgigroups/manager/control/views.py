@@ -1,0 +1,196 @@
+"""What the control API shows: documents from the core's state, boards and /proc. Decides nothing.
+
+Runs in the manager's only thread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import wsgigroups
+from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.control import confined, figures
+from wsgigroups.manager.control.documents import (
+    ChangedGroupDocument,
+    ChangeDocument,
+    ChangedProcessDocument,
+    GroupDocument,
+    LastErrorDocument,
+    ManagerDocument,
+    ProcessDocument,
+    StatusDocument,
+)
+from wsgigroups.manager.supervision.vitals import Usage, usage
+from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.core.model import Change, GroupState, LastError
+    from wsgigroups.manager.supervision.shell import Shell
+
+
+def status(shell: Shell, started_at: float) -> StatusDocument:
+    """The document of `status -o json`. started_at: monotonic seconds."""
+    return StatusDocument(
+        revision=shell.state.revision,
+        manager=ManagerDocument(
+            pid=os.getpid(),
+            version=wsgigroups.__version__,
+            uptime_s=round(time.monotonic() - started_at, 1),
+            cleanup=shell.remains.way,
+            cleanup_reason=shell.remains.reason or None,
+        ),
+        groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
+    )
+
+
+def group_view(shell: Shell, group: GroupState) -> GroupDocument:
+    """One group of the status document."""
+    target = group.target
+    asked = confined.requested(target.spec.confinement, target.options)
+    processes = [
+        view
+        for record in sorted(group.records, key=lambda r: (r.slot, r.life))
+        if (view := process_view(shell, record, group.deaths.get(record.slot), asked))
+    ]
+    limited = shell.remains.limited(target.name)
+    return GroupDocument(
+        name=target.name,
+        state=group_state((r.state for r in group.records), group.wanted, stopped=group.stopped),
+        processes_wanted=group.wanted,
+        processes_ready=sum(record.state is Tenancy.READY for record in group.records),
+        threads=target.spec.serving.threads,
+        user=target.user,
+        group=target.group,
+        listen=list(target.spec.listen),
+        python=target.spawner.version,
+        interpreter=target.spawner.executable,
+        spawner=target.spawner.whose,
+        **figures.of_group(processes, group.ended).model_dump(),
+        restarts=group.restarts,
+        last_error=error_view(group.last_error),
+        log=target.log_path,
+        scaled=group.processes_override is not None,
+        cleanup=shell.remains.way_of(record.life for record in group.records),
+        not_in_force={**limited.missing, **limited.refused},
+        confinement=asked,
+        processes=processes,
+    )
+
+
+def error_view(error: LastError | None) -> LastErrorDocument | None:
+    """A last error as it is shown."""
+    if error is None:
+        return None
+    return LastErrorDocument(
+        slot=error.slot,
+        life=error.life,
+        message=error.message,
+        step=error.step or None,
+        traceback=error.traceback or None,
+        requests=list(error.requests),
+    )
+
+
+def process_view(
+    shell: Shell, record: Record, death: LastError | None = None, asked: Mapping[str, str] = MappingProxyType({})
+) -> ProcessDocument | None:
+    """One process of the status document; None for a record without a public state.
+
+    death: of the slot's last life; asked: the options of confinement that the group sets.
+    """
+    state = PROCESS_STATE[record.state]
+    if state is None:
+        return None
+    process = shell.processes.get(record.life)
+    snapshot = process.snapshot() if process and not process.exited else None
+    used = usage(process.pid, pss=True) if process and process.pid else Usage()
+    uptime_s = time.monotonic() - record.spawned_at if record.spawned_at is not None and process else 0.0
+    return ProcessDocument(
+        slot=record.slot,
+        pid=process.pid if process else None,
+        life=record.life,
+        state=state,
+        started_at=process.info["started_at"] if process else None,
+        uptime_s=round(uptime_s, 1),
+        **figures.of_process(snapshot.values if snapshot else {}, time.monotonic_ns()).model_dump(),
+        rss_bytes=used.rss_bytes,
+        pss_bytes=used.pss_bytes,
+        cpu_s=round(used.cpu_s, 2),
+        failures=record.failures,
+        last_exit=str(record.last_exit) if record.last_exit else None,
+        retry_in_s=_retry_in_s(record),
+        last_death=error_view(death),
+        confinement=confined.effective(asked, process.confined if process else None),
+    )
+
+
+def _retry_in_s(record: Record) -> float | None:
+    if record.state is not Tenancy.COOLING or record.deadline is None:
+        return None
+    return round(max(0.0, record.deadline - time.monotonic()), 1)
+
+
+def change_view(shell: Shell, change: Change) -> ChangeDocument:
+    """One change with the progress of its groups."""
+    groups = {}
+    for name, progress in change.groups.items():
+        group = shell.state.groups.get(name)
+        members = group.members() if group else ()
+        groups[name] = ChangedGroupDocument(
+            state=progress.state,
+            error=error_view(progress.error),
+            wanted=group.wanted if group else 0,
+            ready=sum(m.state is Tenancy.READY and not m.outdated for m in members),
+            leaving=sum(m.outdated or m.state in (Tenancy.DRAINING, Tenancy.KILLING) for m in members),
+            processes=[v for r in group.records if (v := _brief(r))] if group else [],
+        )
+    return ChangeDocument(
+        id=change.id,
+        kind=change.kind,
+        outcome=change.outcome,
+        finished=change.finished,
+        revision=change.revision,
+        groups=groups,
+    )
+
+
+def _brief(record: Record) -> ChangedProcessDocument | None:
+    state = PROCESS_STATE[record.state]
+    return ChangedProcessDocument(slot=record.slot, life=record.life, pid=record.pid, state=state) if state else None
+
+
+def observed(shell: Shell) -> Observed:
+    """What the planner compares with."""
+    found = {}
+    for name, group in shell.state.groups.items():
+        if group.removing:
+            continue
+        members = []
+        for record in group.records:
+            if not record.live:
+                continue
+            used = usage(record.pid, pss=True) if record.pid else Usage()
+            start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
+            ready = record.state is Tenancy.READY
+            members.append(
+                ObservedProcess(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None)
+            )
+        override = group.processes_override
+        refused = shell.remains.limited(name).refused
+        found[name] = ObservedGroup(
+            # what was refused is not what it is, so that it is tried again
+            options={key: value for key, value in group.target.options.items() if key not in refused},
+            fingerprint=group.target.fingerprint,
+            processes=group.target.processes if override is None else override,
+            scaled=override is not None,
+            stopped=group.stopped,
+            members=tuple(members),
+        )
+    return found

@@ -1,0 +1,1 @@
+"""What the manager decides. Pure: no clock, no process, no socket."""

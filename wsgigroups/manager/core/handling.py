@@ -1,0 +1,209 @@
+"""`handle(state, event, now)`: everything the manager decides. Pure: no clock, no process, no socket.
+
+The shell calls it for each event and carries out the commands. After every event the groups it touched are
+reconciled, so that the next steps follow from what is, not from what was once intended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.lifecycle import step as lifecycle
+from wsgigroups.lifecycle.table import EventKind, Tenancy
+from wsgigroups.manager.core import haste, lives, model, steps
+from wsgigroups.manager.core.model import GroupState, Progress, State
+from wsgigroups.manager.core.turn import Turn
+from wsgigroups.plan.planner import needs_replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wsgigroups.plan.desired import GroupTarget
+
+LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
+
+
+def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[model.Command, ...]]:
+    """Return the next state and what to do. now: seconds on the monotonic clock."""
+    turn = Turn(state, now)
+    touched = _dispatch(turn, event)
+    for name in touched:
+        steps.reconcile(turn, name)
+    return turn.state, tuple(turn.commands)
+
+
+def next_deadline(state: State) -> float | None:
+    """When Tick should be sent at the latest, on the monotonic clock."""
+    deadlines = [r.deadline for g in state.groups.values() for r in g.records if r.deadline is not None]
+    return min((*deadlines, *(when for g in state.groups.values() for when in haste.next_wish(g))), default=None)
+
+
+def extend_deadlines(state: State, late_s: float) -> State:
+    """Return the state with every deadline moved by the time the manager itself was not running."""
+    groups = {
+        name: replace(
+            haste.postponed(group, late_s),
+            records=tuple(
+                record if record.deadline is None else replace(record, deadline=record.deadline + late_s)
+                for record in group.records
+            ),
+        )
+        for name, group in state.groups.items()
+    }
+    return replace(state, groups=groups)
+
+
+def check_groups(state: State, names: Iterable[str]) -> None:
+    """Raise WsgigroupsError for a group that is not there (exit code 4)."""
+    for name in names:
+        if name not in state.groups or state.groups[name].removing:
+            known = ", ".join(sorted(state.groups)) or "none"
+            raise WsgigroupsError(
+                f"cannot find group {name!r}", hint=f"groups here: {known}", exit_code=ExitCode.NO_SUCH_GROUP
+            )
+
+
+def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
+    """Carry out one event; return the groups to reconcile."""
+    match event:
+        case model.Tick():
+            return lives.tick(turn)
+        case model.Apply():
+            return _apply(turn, event)
+        case model.Restart() | model.Reload():
+            return _replace_all(turn, event)
+        case model.Stop():
+            return _stop(turn, event.groups)
+        case model.Start():
+            return _start(turn, event.groups)
+        case model.Scale():
+            return _scale(turn, event)
+        case model.Shutdown():
+            return _shutdown(turn, event)
+        case model.ScriptChanged():
+            return lives.worn(turn, event.life, haste.SCRIPT)
+        case model.LifeWorn():
+            return lives.worn(turn, event.life, event.reason)
+        case model.GroupTuned():
+            return lives.tuned(turn, event)
+        case model.Recovered():
+            return tuple(sorted(turn.state.groups))
+        case model.LifeFailed() | model.LifeOverdue() | model.LifeTold():
+            return lives.told(turn, event)
+        case _:
+            return lives.lived(turn, event)
+
+
+# What people ask
+
+
+def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
+    names = sorted({*turn.state.groups, *event.targets})
+    parts: dict[str, Progress] = {}
+    for name in names:
+        target, group = event.targets.get(name), turn.state.groups.get(name)
+        if target is None:
+            assert group is not None
+            turn.put(replace(group, removing=True, fallback=None))
+            parts[name] = Progress(goal="gone")
+        elif group is None:
+            turn.put(GroupState(target))
+            parts[name] = Progress()
+        elif _changes(group, target):
+            turn.put(_retarget(turn, group, target))
+            parts[name] = Progress(goal="gone" if group.stopped else "settled")
+    turn.state = replace(turn.state, revision=event.revision)
+    turn.begin_change(event.kind, parts, event.revision)
+    return tuple(names)
+
+
+def _changes(group: GroupState, target: GroupTarget) -> bool:
+    return group.target != target or group.processes_override is not None or group.removing
+
+
+def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
+    """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
+    live = tuple(record.life for record in group.records if record.live)
+    if live:
+        turn.commands.append(model.TuneGroup(target, live))
+    replaced = needs_replacement(target, group.target.options, group.target.fingerprint)
+    raised = replaced and target.fingerprint == group.target.fingerprint
+    return replace(
+        haste.forgiven(group),
+        target=target,
+        records=steps.retimed(group.records, target),
+        untuned=group.untuned.union(live),
+        fallback=group.target if replaced and not group.stopped else None,
+        processes_override=None,
+        removing=False,
+        restart_before=turn.state.next_life if raised else group.restart_before,
+        last_error=None,
+        starved={},
+    )
+
+
+def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
+    for name in event.groups:
+        group = turn.state.groups[name]
+        graceful = isinstance(event, model.Reload)
+        turn.put(
+            replace(
+                group,
+                restart_before=turn.state.next_life,
+                graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
+                last_error=None,
+                stopped=False,
+            )
+        )
+        _skip_backoff(turn, name)
+    turn.begin_change(event.kind, {name: Progress() for name in event.groups})
+    return event.groups
+
+
+def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        turn.put(replace(turn.state.groups[name], stopped=True, fallback=None))
+    turn.begin_change("stop", {name: Progress(goal="gone") for name in names})
+    return names
+
+
+def _start(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        turn.put(replace(turn.state.groups[name], stopped=False, last_error=None))
+        _skip_backoff(turn, name)
+    turn.begin_change("start", {name: Progress() for name in names})
+    return names
+
+
+def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:
+    for name, processes in event.processes.items():
+        group = turn.state.groups[name]
+        override = None if processes == group.target.processes else processes
+        turn.put(replace(group, processes_override=override, stopped=False))
+    turn.begin_change("scale", {name: Progress() for name in event.processes})
+    return tuple(event.processes)
+
+
+def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
+    names = tuple(sorted(turn.state.groups))
+    turn.state = replace(turn.state, stopping=True)
+    for name in names:
+        turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
+        if event.now:
+            for record in turn.state.groups[name].records:
+                if record.state is not Tenancy.DRAINING:
+                    steps.step(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason="shutdown"))
+            draining = [r for r in turn.state.groups[name].records if r.state is Tenancy.DRAINING]
+            for record in draining:
+                steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE))
+    turn.begin_change("shutdown", {name: Progress(goal="gone") for name in names})
+    return names
+
+
+def _skip_backoff(turn: Turn, name: str) -> None:
+    turn.put(haste.forgiven(turn.state.groups[name]))
+    for record in turn.state.groups[name].records:
+        if record.state in (Tenancy.COOLING, Tenancy.FAILED):
+            steps.step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))

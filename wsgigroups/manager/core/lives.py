@@ -1,0 +1,184 @@
+"""What processes do, and what follows for their group: deadlines, wishes for a successor, deaths. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle import step as lifecycle
+from wsgigroups.lifecycle.table import EventKind, Tenancy
+from wsgigroups.manager.core import haste, model, steps
+from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory
+from wsgigroups.manager.core.model import GroupState, LastError, Progress
+from wsgigroups.manager.core.totals import added
+
+if TYPE_CHECKING:
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.core.turn import Turn
+
+LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
+
+
+def tick(turn: Turn) -> tuple[str, ...]:
+    touched = set()
+    for name, group in turn.state.groups.items():
+        for record in group.records:
+            if record.deadline is not None and record.deadline <= turn.now:
+                if record.state is Tenancy.STARTING:
+                    limit_s = group.target.startup_timeout_s
+                    error = LastError(record.slot, record.life, f"not ready within startup-timeout ({limit_s:g} s)")
+                    turn.put(turn.state.groups[name].blamed(error))
+                steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
+                touched.add(name)
+        before = turn.state.groups[name]
+        after = haste.due(before, turn.now, turn.state.next_life)
+        if after is not before:
+            turn.put(after)
+            touched.add(name)
+    return tuple(sorted(touched))
+
+
+def worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
+    """A process wants a successor, or it is time for one."""
+    found = turn.state.find(life)
+    if found is None or found[0].stopped or found[0].removing:
+        return ()
+    group, record = found
+    after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
+    if after is group:
+        return ()
+    when = f"a successor starts in {delay_s:.2g} s, it was ready for a moment only" if delay_s else "a successor starts"
+    turn.note("info", f"{record}: {reason}, {when}", group.target.name)
+    turn.put(after)
+    return (group.target.name,)
+
+
+def tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
+    """Replace the processes of a group when one of them cannot be what was asked for: nothing is done by halves."""
+    group = turn.state.groups.get(event.group)
+    if group is None:
+        return ()
+    before = turn.state.next_life if event.refused else group.restart_before
+    on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
+    untuned = group.untuned.difference(set(event.lives) - on_the_way)
+    turn.put(replace(group, untuned=untuned, restart_before=before))
+    for life, detail in event.refused.items():
+        turn.note("warning", f"{event.group} life={life}: {detail}; its successor starts", event.group)
+    if event.failed:
+        turn.note("error", f"{event.group}: not in force: {event.failed}", event.group)
+        turn.settle(event.group, Progress("failed", error=LastError(0, 0, f"not in force: {event.failed}")))
+    return (event.group,)
+
+
+def told(turn: Turn, event: model.LifeFailed | model.LifeOverdue | model.LifeTold) -> tuple[str, ...]:
+    found = turn.state.find(event.life)
+    if found is None:
+        return ()
+    group, record = found
+    match event:
+        case model.LifeFailed():
+            turn.put(did_not_start(group, record, event))
+            return ()
+        case model.LifeTold():
+            turn.put(group.told(event.life, event.requests, event.stacks))
+            return ()
+        case model.LifeOverdue():
+            if record.state is Tenancy.READY:
+                turn.note("warning", f"{record}: {event.reason}, {event.detail}", group.target.name)
+                turn.put(group.blamed(judged(record, event)))
+                turn.commands.append(model.KillLife(record, LAST_WORDS_S))
+    return ()
+
+
+def lived(
+    turn: Turn,
+    event: model.LifeSpawned | model.LifeRefused | model.LifeBecameReady | model.LifeExited | model.LifeStalled,
+) -> tuple[str, ...]:
+    if isinstance(event, model.LifeExited) and event.group in turn.state.groups:
+        of = turn.state.groups[event.group]
+        turn.put(replace(of, ended=added(of.ended, event.counted)))
+    found = turn.state.find(event.life)
+    if found is None:
+        return ()  # a message of a life that is over
+    group, record = found
+    name = group.target.name
+    match event:
+        case model.LifeRefused():
+            turn.put(group.blamed(LastError(record.slot, record.life, event.reason)))
+            turn.note("error", f"{record}: {event.reason}", name)
+            kind = EventKind.GAVE_UP if event.permanent else EventKind.REFUSED
+            steps.step(turn, record, lifecycle.Event(kind))
+            _did_not_come_up(turn, name, record)
+        case model.LifeExited():
+            _exited(turn, group, record, event)
+        case model.LifeStalled():
+            turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
+            group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
+            turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
+            window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
+            steps.leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
+            if record.state is Tenancy.READY and haste.hopeless(group, record):
+                _did_not_come_up(turn, name, record)
+        case model.LifeSpawned():
+            steps.step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
+        case model.LifeBecameReady():
+            turn.put(replace(group, starved={k: v for k, v in group.starved.items() if k != record.slot}))
+            if (
+                record.life in group.untuned and record.state is Tenancy.STARTING
+            ):  # its limits could be set from outside only now
+                turn.commands.append(model.TuneGroup(group.target, (record.life,)))
+            steps.step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
+    return (name,)
+
+
+def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExited) -> None:
+    name = group.target.name
+    group, record = haste.ended(group, record)
+    worn = record.life in group.recycle  # it was to be followed anyway, and may leave before it is told to
+    unasked = not worn and record.state in (Tenancy.READY, Tenancy.STARTING, Tenancy.SPAWNING, Tenancy.ABORTING)
+    if unasked:
+        phase = "" if record.state is Tenancy.READY else " before it was ready"
+        how = f"{event.exit}{phase}{out_of_memory(group, event)}"
+        turn.note("warning", f"{record}: {how}", name)
+        group = replace(group, restarts=group.restarts + 1)
+        if group.last_error is None or group.last_error.life != record.life:
+            group = group.blamed(LastError(record.slot, record.life, how))
+    else:
+        turn.note("info", f"{record}: {event.exit}", name)
+    turn.put(
+        replace(
+            group,
+            recycle={life: why for life, why in group.recycle.items() if life != record.life},
+            graceful_lives=group.graceful_lives - {record.life},
+            untuned=group.untuned - {record.life},
+        )
+    )
+    steps.step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
+    if worn:
+        for cooling in turn.state.groups[name].records:
+            if cooling.life == record.life and cooling.state is Tenancy.COOLING:
+                steps.step(turn, cooling, lifecycle.Event(EventKind.WANT_DOWN))
+    newcomer = group.fallback is not None and record.fingerprint == group.target.fingerprint
+    if unasked and (record.ready_at is None or newcomer):
+        _did_not_come_up(turn, name, record)
+
+
+def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
+    """A life ended before it was ready, or soon after: end its rollout, or report a first start that fails."""
+    group = turn.state.groups[name]
+    if group.removing or group.stopped:
+        return
+    error = group.last_error
+    serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
+    proved = group.fallback is not None and record.ready_at is not None
+    if (serving or proved) and not group.recycle:
+        # the processes that serve stay; what was to follow them is given up
+        before = group.fallback or group.target
+        turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
+        kept = steps.retimed((r for r in group.records if r.live), before)
+        turn.put(replace(group, target=before, fallback=None, restart_before=0, records=kept))
+        if group.fallback:
+            turn.commands.append(model.TuneGroup(before, tuple(r.life for r in kept)))
+        turn.settle(name, Progress("rolled-back" if group.fallback else "failed", error=error))
+    elif not serving:
+        turn.settle(name, Progress("failed", error=error))

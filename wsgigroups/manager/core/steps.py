@@ -1,0 +1,106 @@
+"""Steps of one record through its table, and reconciling: what a group should do next, from what is. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle import step as lifecycle
+from wsgigroups.lifecycle.step import Record, Timings
+from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
+from wsgigroups.manager.core import haste, model
+from wsgigroups.manager.core.model import Progress
+from wsgigroups.plan import rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wsgigroups.manager.core.turn import Turn
+    from wsgigroups.plan.desired import GroupTarget
+
+
+def step(turn: Turn, record: Record, event: lifecycle.Event) -> None:
+    """Let one record meet one event and take over the result."""
+    try:
+        after, commands = lifecycle.step(record, event, turn.now)
+    except lifecycle.Impossible as bug:
+        turn.note("error", f"[BUG] {bug}")
+        return
+    group = turn.state.groups[record.group]
+    gone = after.state is Tenancy.ABSENT
+    turn.put(group.with_record(record, None if gone else after))
+    for command in commands:
+        match command.action:
+            case Action.SPAWN:
+                turn.commands.append(model.SpawnLife(command.record, group.target))
+            case Action.DRAIN:
+                turn.commands.append(model.DrainLife(command.record))
+            case Action.KILL:
+                turn.commands.append(model.KillLife(command.record))
+
+
+def reconcile(turn: Turn, name: str) -> None:
+    group = turn.state.groups.get(name)
+    if group is None:
+        return
+    only_recycling = not group.fallback and all(r.life in group.recycle for r in group.records if group.outdated(r))
+    extra = 1 if only_recycling else rollout.surge(group.wanted)
+    for intent in rollout.reconcile(group.wanted, group.members(), extra):
+        match intent:
+            case rollout.Begin(slot):
+                _begin(turn, name, slot)
+            case rollout.End(life, followed):
+                _end(turn, name, life, followed=followed)
+    group = turn.state.groups[name]
+    if group.removing and not group.records:
+        turn.drop(name)
+        turn.commands.append(model.ReleaseGroup(name))
+        turn.settle(name, Progress("done", "gone"))
+        return
+    pending = turn.pending(name)
+    if group.untuned.intersection(r.life for r in group.records if r.state is Tenancy.READY):
+        return
+    if rollout.settled(group.wanted, group.members()) and group.wanted:
+        if group.fallback or group.restart_before:
+            turn.put(replace(group, fallback=None, restart_before=0, last_error=None))
+        if pending and pending.goal == "settled":
+            turn.put(replace(turn.state.groups[name], last_error=None))
+            turn.settle(name, Progress("done"))
+    elif pending and not group.records and not group.wanted:
+        turn.settle(name, Progress("done", pending.goal))
+
+
+def _begin(turn: Turn, name: str, slot: int) -> None:
+    group = turn.state.groups[name]
+    target = group.target
+    (record,) = retimed([Record(name, slot, turn.new_life(), target.fingerprint)], target)
+    group, record = haste.begin(group, record, turn.now)
+    turn.put(group)
+    if record.state is not Tenancy.COOLING:
+        step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=record.life))
+
+
+def _end(turn: Turn, name: str, life: int, *, followed: bool) -> None:
+    group = turn.state.groups[name]
+    record = next(r for r in group.records if r.life == life)
+    window_s = 0.0
+    reason = "stop" if not followed else "replaced"
+    if life in group.recycle:
+        reason, window_s = group.recycle[life], group.target.spec.graceful_timeout_s
+    elif life in group.graceful_lives:
+        reason, window_s = "reload", group.target.spec.eviction_timeout_s
+    leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
+
+
+def leave(turn: Turn, record: Record, event: lifecycle.Event) -> None:
+    """Have a life end. Options that only matter for leaving are live: the ones of today count."""
+    group = turn.state.groups[record.group]
+    record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec.shutdown_timeout_s))
+    turn.put(group.with_record(record, record_now))
+    step(turn, record_now, event)
+
+
+def retimed(records: Iterable[Record], target: GroupTarget) -> tuple[Record, ...]:
+    """Give records the durations of a target: they are live, for the next life of a slot as for this one's end."""
+    timings = Timings(target.startup_timeout_s, target.spec.shutdown_timeout_s)
+    return tuple(replace(record, timings=timings) for record in records)

@@ -1,0 +1,1 @@
+"""From decisions to system calls: spawners, processes, listeners, boards, cgroups. In the manager's only thread."""

@@ -1,0 +1,212 @@
+"""Having a process forked: its connections, its spec, and being certain of whose child it is.
+
+Runs in the manager's only thread, on its event loop; what an interpreter needs to start is waited for in a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision.processes import Hooks, Process, moment
+from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.user_spawners import (
+    ANSWER_TIMEOUT_S,
+    ImpostorError,
+    UserSpawner,
+    hold_child,
+    kill,
+    prepare_child,
+)
+from wsgigroups.runtime.wire import board, messages
+from wsgigroups.runtime.wire.frames import FrameError
+from wsgigroups.trust.walking import judging_root, open_to_append
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.supervision.cgroups.remains import Remains
+    from wsgigroups.manager.supervision.keeping import Keeping
+    from wsgigroups.manager.supervision.listeners import HeldListener, Listeners
+    from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
+    from wsgigroups.plan.desired import GroupTarget
+
+
+@dataclass(slots=True)
+class Forking:
+    """What it takes to have a process forked. The state is asked for, because it is replaced by every event."""
+
+    pool: SpawnerPool
+    listeners: Listeners
+    keeping: Keeping
+    remains: Remains
+    processes: dict[int, Process]
+    hooks: Hooks
+    state: Callable[[], model.State]
+    dispatch: Callable[[model.Event], None]
+    log: Callable[[str, str], None]
+
+    async def spawn(self, record: Record, target: GroupTarget) -> None:
+        """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
+        self.remains.users.expect(target)  # before there is anything to hold
+        try:
+            spawner = await self.pool.get(target.spawner, target.log_path)
+            process = self._start(record, self._target_now(record, target), spawner)
+        except WsgigroupsError as error:
+            self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
+            return
+        except FrameError as error:
+            self.dispatch(model.LifeRefused(record.life, str(error), permanent=True))
+            return
+        except OSError as error:
+            self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror}"))
+            return
+        found = self.state().find(record.life)
+        if found is None:
+            process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
+
+    def _target_now(self, record: Record, target: GroupTarget) -> GroupTarget:
+        """Return what the group has become while an interpreter started, where it still wants this process."""
+        group = self.state().groups.get(record.group)
+        return group.target if group and group.target.fingerprint == record.fingerprint else target
+
+    def _start(self, record: Record, target: GroupTarget, spawner: AnySpawner) -> Process:
+        """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then.
+
+        A child of a user's spawner gets its spec when it is known to be one: see `admit`.
+        """
+        spec = build_spec(target, record)
+        with contextlib.ExitStack() as passed:
+            info = {
+                "group": record.group,
+                "slot": record.slot,
+                "fingerprint": record.fingerprint,
+                "threads": spec.serving.threads,
+                "spawner": spawner.key,
+                "started_at": moment(),
+            }
+            process, fork_fds = self._process(record.life, info, passed)
+            process.given = target
+            passengers = self._passengers(target, passed)
+            # first, because a spawner that is lost just then leaves this process behind, too
+            self.processes[record.life] = process
+            try:
+                if isinstance(spawner, UserSpawner):
+                    daemon_end, _ours, _reports, reports_write, board_fd = fork_fds
+                    spawner.send(messages.Fork(record.life, info), (daemon_end, reports_write, board_fd))
+                    asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._no_answer, spawner, record.life)
+                else:
+                    spawner.send(messages.Fork(record.life, info), fork_fds)
+                    # it waits for its spec until it is where it belongs
+                    process.hold(messages.SpecMessage(spec.to_wire()), passengers)
+            except BaseException:
+                del self.processes[record.life]
+                process.close()  # a child that was forked already sees the end of its channel and leaves
+                raise
+        self.keeping.group(record.group, spawner)
+        failed = self.remains.limit(target)
+        if failed:
+            asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
+        return process
+
+    def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
+        """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
+        held = self._listening(target.name, target.spec.listen)
+        log_fd = open_log(Path(target.log_path))
+        passed.callback(os.close, log_fd)
+        return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
+
+    def admit(self, spawner: UserSpawner, process: Process, pid: int) -> None:
+        """Give a child of a user's spawner its spec, once it is certain that it is one.
+
+        What it needs of root is done to it while it waits: it has no privileges of its own to do it with.
+        """
+        found, target = self.state().find(process.life), process.given
+        if found is None or target is None:
+            self.processes.pop(process.life).close()  # overtaken: the child sees the end and leaves
+            return
+        pidfd = -1
+        try:
+            known = {other.pid for other in self.processes.values()}
+            pidfd = hold_child(pid, spawner, target.spawner.gid, known)
+            self.remains.enter(process, pid, pidfd, target.uid)
+            spec = build_spec(target, found[1])
+            prepare_child(pid, pidfd, spec)
+            with contextlib.ExitStack() as passed:
+                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
+        except ImpostorError as error:
+            spawner.end(f"it named a process that it has not forked: {error}")
+            return
+        except (OSError, ValueError, FrameError) as error:
+            kill(pidfd)
+            os.close(pidfd)
+            self.processes.pop(process.life).close()
+            self.remains.ended(process)
+            self.dispatch(model.LifeRefused(process.life, getattr(error, "strerror", None) or str(error)))
+            return
+        process.watch(pid, pidfd)
+        self.keeping.process(process, spawner)
+        self.dispatch(model.LifeSpawned(process.life, pid))
+
+    def _no_answer(self, spawner: UserSpawner, life: int) -> None:
+        process = self.processes.get(life)
+        if process and process.pid == 0 and process.info["spawner"] == spawner.key:
+            spawner.end(f"it did not fork within {ANSWER_TIMEOUT_S:g} s")
+
+    def _process(
+        self, life: int, info: dict[str, Any], passed: contextlib.ExitStack
+    ) -> tuple[Process, tuple[int, int, int, int, int]]:
+        """Make a process's connections, and name those of a Fork; `passed` closes what is the child's alone."""
+        with contextlib.ExitStack() as ours:
+            board_fd = board.create(int(info["threads"]), f"wsgigroups-{info['group']}")
+            ours.callback(os.close, board_fd)
+            reports_fd, reports_write_fd = os.pipe2(os.O_CLOEXEC)
+            passed.callback(os.close, reports_write_fd)
+            ours.callback(os.close, reports_fd)
+            channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            passed.callback(theirs.close)
+            ours.callback(channel.close)
+            process = Process(life, info, channel, reports_fd, board_fd, self.hooks)
+            ours.pop_all()  # they are the process's now
+        return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
+
+    def _listening(self, group: str, addresses: tuple[str, ...]) -> list[HeldListener]:
+        """Return the group's listeners in this order; bind anew what somebody has shut down. Raises OSError."""
+        try:
+            mended = self.listeners.mend(group)
+        except WsgigroupsError as error:  # whoever has the address may go away: it is worth another attempt
+            raise OSError(errno.EADDRINUSE, error.message) from None
+        for address in mended:
+            self.log("warning", f"{group}: somebody had shut {address} down, it is bound again")
+        held = self.listeners.of(group)
+        missing = [address for address in addresses if address not in held]
+        if missing:
+            raise OSError(errno.EADDRNOTAVAIL, f"nobody listens on {', '.join(missing)}")
+        return [held[address] for address in addresses]
+
+    def begin(self, process: Process) -> None:
+        """Let a process have its spec, once it is in its cgroup."""
+        found = self.state().find(process.life)
+        self.remains.enter(process, process.pid, process.pidfd, found[0].target.uid if found else None)
+        try:
+            process.begin()
+        except OSError as error:
+            self.processes.pop(process.life).close()  # the child sees the end of its channel and leaves
+            self.remains.ended(process)
+            self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {error.strerror}"))
+            return
+        self.dispatch(model.LifeSpawned(process.life, process.pid))
+
+
+def open_log(path: Path) -> int:
+    """Open a group's log for appending. As root no part of its path may be another user's. Raises OSError."""
+    return open_to_append(str(path), judging_root())

@@ -1,0 +1,243 @@
+"""Finding what a former manager left running: spawners, listeners, daemons; and what it stored about them.
+
+Runs in the manager's only thread, once, before anything is served. Start and recovery are one path: with nothing to
+find the state is empty. Replaces nothing that is current.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import model
+from wsgigroups.manager.core.totals import added, counters
+from wsgigroups.manager.store import LIFE_STEP, Stored
+from wsgigroups.manager.supervision import hung
+from wsgigroups.manager.supervision.processes import Process, moment
+from wsgigroups.manager.supervision.shell import CountedExit
+from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
+from wsgigroups.manager.supervision.user_spawners import parent_of
+from wsgigroups.plan.desired import ListenerTarget, target_from_json
+from wsgigroups.runtime.wire import board, messages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsgigroups.manager.supervision.shell import Shell
+    from wsgigroups.manager.supervision.spawners import ConnectedSpawner, Inventory
+
+
+def to_stored(shell: Shell) -> Stored:
+    """What the store keeps of the state; lives up to the next step are considered used."""
+    state = shell.state
+    groups: dict[str, dict[str, Any]] = {}
+    for name, group in state.groups.items():
+        if not group.removing:
+            groups[name] = {
+                "target": group.target.to_json(),
+                "stopped": group.stopped,
+                "processes_override": group.processes_override,
+                "restarts": group.restarts,
+                "ended": dict(group.ended),
+                # lives in it of whose exits a next manager would be told again
+                "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
+            }
+    ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
+    return Stored(state.revision, ceiling, groups)
+
+
+async def recover(shell: Shell, stored: Stored) -> int:
+    """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
+    shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
+    shell.remains.open()
+    # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
+    delay_s = _windows_s(stored) + 2 * EXIT_S if stored.groups else 0.0
+    asyncio.get_running_loop().call_later(delay_s, shell.remains.sweep)
+    discovery = await shell.pool.discover()
+    for text in discovery.impostors:
+        shell.outside.log("error", f"{text}: it is left alone, and its path is free")
+    if not discovery.found and not discovery.silent:
+        for user_spawner in shell.pool.users():
+            shell.pool.retire_user(user_spawner)
+        return 0
+    groups = {
+        name: model.GroupState(
+            target_from_json(item["target"]),
+            stopped=item["stopped"],
+            processes_override=item["processes_override"],
+            restarts=item.get("restarts", 0),
+            ended=counters(item.get("ended", {})),
+        )
+        for name, item in stored.groups.items()
+    }
+    shell.state = replace(shell.state, groups=groups)
+    counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
+    adopted = 0
+    for spawner, inventory in discovery.found:
+        adopted += _adopt_all(shell, spawner, inventory)
+        for exited in inventory.exited:
+            _take_note(shell, spawner, exited, counted=exited.life in counted)
+    shell.pool.retire_former()
+    for path in discovery.silent:
+        _end_silent(shell, path, _windows_s(stored))
+    missing = []
+    for name, group in shell.state.groups.items():
+        opened = shell.listeners.prepare(name, group.target.listeners, group.target.uid)
+        shell.listeners.commit(name, group.target.listeners, opened, group.target.uid)
+        missing += [*opened, *shell.listeners.mend(name)]
+    if missing:
+        shell.outside.log("warning", f"bound again, nobody had kept, or somebody had shut: {', '.join(missing)}")
+    return adopted
+
+
+def _windows_s(stored: Stored) -> float:
+    """Seconds that a daemon may take to leave which nobody manages any more."""
+    specs = [item["target"]["spec"] for item in stored.groups.values()]
+    return max((spec["eviction_timeout_s"] + spec["shutdown_timeout_s"] for spec in specs), default=0.0)
+
+
+def _end_silent(shell: Shell, path: Path, window_s: float) -> None:
+    """End a spawner that does not answer; its daemons leave in their windows, as those that nobody manages do."""
+    uid = uid_of_socket(path)
+    if uid is not None:
+        pid = hung.end_user_spawner(path, uid)
+        path.unlink(missing_ok=True)
+        shell.outside.log("error", f"spawner {path.stem} (pid {pid}) does not take connections: it was ended")
+        return
+    pid, daemons = hung.end_spawner(path)
+    path.unlink(missing_ok=True)
+    shell.outside.log(
+        "error",
+        f"spawner {path.stem} (pid {pid}) did not answer within {HELLO_TIMEOUT_S:g} s: it was ended, {len(daemons)} "
+        "daemons of it leave, and their addresses are bound again",
+    )
+    asyncio.get_running_loop().call_later(window_s + EXIT_S, hung.kill_and_close, daemons)
+
+
+def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> int:
+    adopted = 0
+    for kept, fds in inventory.kept:
+        if kept.kind == "listener" and len(fds) == 2 and kept.info.get("group") in shell.state.groups:
+            group, target = kept.info["group"], ListenerTarget(**kept.info["target"])
+            if target.address in shell.listeners.of(group) and not shell.listeners.is_shut(group, target.address):
+                for fd in fds:
+                    os.close(fd)
+            else:
+                # what an earlier version had kept has no uid, and is the group's of today
+                uid = kept.info.get("uid", shell.state.groups[group].target.uid)
+                shell.listeners.adopt(group, target, fds[0], fds[1], uid)
+        elif kept.kind == "process" and len(fds) in (3, 4):
+            adopted += _adopt(shell, spawner, int(kept.key), kept.info, fds)
+        else:
+            for fd in fds:
+                os.close(fd)
+    if spawner.abi != messages.ABI:
+        _follow(shell, spawner)
+    return adopted
+
+
+def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:
+    """Have the daemons of a spawner of an earlier version followed by new ones: they cannot be listened to."""
+    ours = {process.group for process in shell.processes.values() if process.info["spawner"] == spawner.key}
+    groups = dict(shell.state.groups)
+    for name in ours & groups.keys():
+        groups[name] = replace(groups[name], restart_before=shell.state.next_life)
+    shell.state = replace(shell.state, groups=groups)
+    shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is retired, its daemons are followed")
+
+
+def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool) -> None:
+    """Add what a process counted that ended since a former manager last stored its state."""
+    name = str(exited.info.get("group", "?"))
+    group = shell.state.groups.get(name)
+    if not counted:
+        who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
+        shell.outside.log("warning", f"{who} ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}")
+        if group:
+            after = replace(group, ended=added(group.ended, counters(exited.words)))
+            shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
+    shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))
+
+
+def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, Any], fds: list[int]) -> int:
+    pidfd, channel_fd, *reports_fd, board_fd = fds  # three of a daemon that is not listened to
+    pid = int(info["pid"])
+    age_s = _age_s(pid)
+    info.setdefault("started_at", moment(age_s))  # a manager of an earlier version did not have it kept
+    if spawner.abi != messages.ABI:
+        info["spawner"] = spawner.key
+    channel = socket.socket(fileno=channel_fd)
+    reports = reports_fd[0] if reports_fd else -1
+    process = Process(life, info, channel, reports, board_fd, shell.hooks, joins_late=True)
+    process.forked_by = spawner.key if info.get("forked_here", True) else _user_spawner(shell, info)
+    shell.processes[life] = process
+    process.watch(pid, pidfd)
+    group = shell.state.groups.get(str(info["group"]))
+    shell.remains.adopt(process, group.target.uid if group else None)
+    if group is None or _ended(pidfd):
+        if group is None:
+            shell.outside.log("warning", f"pid {pid} belongs to no group any more, it is ended")
+            shell.remains.kill(process)
+        return 0
+    now = time.monotonic()
+    snapshot = process.snapshot()
+    word = snapshot["state"] if snapshot else board.STATE["ready"]
+    tenancy = {
+        board.STATE["starting"]: Tenancy.STARTING,
+        board.STATE["ready"]: Tenancy.READY,
+    }.get(word, Tenancy.DRAINING)
+    timings = Timings(group.target.startup_timeout_s, group.target.spec.shutdown_timeout_s)
+    deadline = None
+    if tenancy is Tenancy.DRAINING:
+        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + EXIT_S
+    elif tenancy is Tenancy.STARTING and timings.startup_s:
+        deadline = now + timings.startup_s
+    record = Record(
+        group=group.target.name,
+        slot=int(info["slot"]),
+        life=life,
+        fingerprint=str(info["fingerprint"]),
+        state=tenancy,
+        timings=timings,
+        deadline=deadline,
+        pid=pid,
+        spawned_at=now - age_s,
+        ready_at=now - age_s if tenancy is Tenancy.READY else None,
+    )
+    state = replace(group, records=(*group.records, record))
+    shell.state = replace(
+        shell.state,
+        groups={**shell.state.groups, group.target.name: state},
+        next_life=max(shell.state.next_life, life + 1),
+    )
+    return 1
+
+
+def _user_spawner(shell: Shell, info: dict[str, Any]) -> str | None:
+    """The key of the user's spawner that reaps a process which the keeper kept; None when that is gone."""
+    spawner = shell.pool.user(str(info["spawner"]))
+    return spawner.key if spawner and parent_of(int(info["pid"])) == spawner.pid else None
+
+
+def _ended(pidfd: int) -> bool:
+    """Whether the process of a pidfd has ended (pidfd_open(2): it becomes readable)."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _age_s(pid: int) -> float:
+    """Seconds since a process began, on the clock that /proc counts by (proc(5): starttime, field 22)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))

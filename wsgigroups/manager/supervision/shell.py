@@ -1,0 +1,337 @@
+"""The manager's shell: turns what happens into events for the core, and the core's commands into system calls.
+
+Runs in the manager's only thread, on its event loop. Decides nothing; never waits for a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle.step import Exit
+from wsgigroups.manager.core import handling, model
+from wsgigroups.manager.core.totals import counters
+from wsgigroups.manager.store import LIFE_STEP
+from wsgigroups.manager.supervision import live
+from wsgigroups.manager.supervision.cgroups.remains import Remains
+from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted
+from wsgigroups.manager.supervision.forking import Forking
+from wsgigroups.manager.supervision.group_log import GroupLog
+from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
+from wsgigroups.manager.supervision.listeners import Listeners
+from wsgigroups.manager.supervision.processes import Hooks, Process
+from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
+from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
+from wsgigroups.manager.supervision.user_spawners import (
+    UserSpawner,
+)
+from wsgigroups.runtime.wire import board, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
+
+RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
+ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
+AGAIN_S = 10.0  # after a state that could not be stored
+
+
+@dataclass(slots=True)
+class Outside:
+    """The directories and sinks a manager works with."""
+
+    run_dir: Path
+    log_fd: int
+    log: Callable[[str, str], None]
+    descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
+    save: Callable[[], bool] = lambda: True  # whether the state was stored
+    finished: Callable[[model.Change], None] = lambda _change: None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedExit:
+    """An exit that is part of the state and still kept by its spawner."""
+
+    group: str
+    spawner: str
+
+
+@dataclass(slots=True)
+class Shell:
+    """All that is not pure. `state` is replaced by `dispatch`, by `postpone`, and once by what `recover` found."""
+
+    outside: Outside
+    state: model.State = field(default_factory=model.State)
+    listeners: Listeners = field(default_factory=Listeners)
+    processes: dict[int, Process] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
+    pool: SpawnerPool = field(init=False)
+    keeping: Keeping = field(init=False)
+    quotas: GroupLog = field(init=False)
+    remains: Remains = field(init=False)
+    forking: Forking = field(init=False)
+    _timer: asyncio.TimerHandle | None = None
+    _acknowledging: asyncio.TimerHandle | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    hooks: Hooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        out = self.outside
+        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
+        self.pool = SpawnerPool(
+            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, self.remains.users, out.descriptor_limit
+        )
+        self.keeping = Keeping(self.pool, self.listeners, out.log)
+        self.quotas = GroupLog(out.log)
+        self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
+        self.forking = Forking(
+            *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
+            *(lambda: self.state, self.dispatch, out.log),
+        )
+
+    def dispatch(self, event: model.Event) -> None:
+        """Let the core handle one event and carry out what it says."""
+        life_before = self.state.next_life
+        self.state, commands = handling.handle(self.state, event, time.monotonic())
+        if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
+            self.outside.save()
+        for command in commands:
+            self._perform(command)
+        self._arm()
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def _arm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        deadline = handling.next_deadline(self.state)
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self.dispatch, model.Tick())
+
+    def postpone(self, late_s: float) -> None:
+        """The manager itself was stopped for this long: nobody is killed for that."""
+        self.state = handling.extend_deadlines(self.state, late_s)
+        self._arm()
+
+    def _perform(self, command: model.Command) -> None:
+        match command:
+            case model.SpawnLife(record, target):
+                task = asyncio.get_running_loop().create_task(self.forking.spawn(record, target))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case model.DrainLife(record):
+                process = self.processes.get(record.life)
+                if process:
+                    self.remains.leaves(process)
+                    process.send(messages.Drain(record.life, record.reason, record.window_s))
+            case model.KillLife(record, after_s):
+                process = self.processes.get(record.life)
+                if process and after_s:
+                    asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
+                elif process:
+                    self.remains.kill(process)
+            case model.TuneGroup(target, lives):
+                self._tune(target, lives)
+            case model.ReleaseGroup(group):
+                self.quotas.forget(group)
+                self._forget_listeners(group, list(self.listeners.of(group)))
+                self.remains.release(group)
+                self._retire_users()
+            case model.FinishChange(change):
+                self.remains.flush()
+                self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
+                for group in change.groups:
+                    self.release_unwanted(group)
+                self._retire_users()
+                self.outside.save()
+                self.outside.finished(change)
+            case model.Note(level, text, group):
+                self.quotas.log(group, level, text)
+
+    def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
+        failed = self.remains.limit(target)
+        refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
+        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
+        asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
+
+    def release_unwanted(self, group: str) -> None:
+        """Close the listeners that the target in force does not name, once no process has a use for them."""
+        state = self.state.groups.get(group)
+        if state is None:
+            return
+        former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
+        if former or state.fallback:
+            return
+        wanted = {target.address for target in state.target.listeners}
+        if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
+            self._forget_listeners(group, unwanted)
+
+    def _forget_listeners(self, group: str, addresses: list[str]) -> None:
+        self.listeners.release(group, addresses)
+        self.keeping.forget_listeners(group, addresses)
+
+    def _retire_users(self) -> None:
+        """End spawners of users that no group has any more: they are no part of what was asked for."""
+        needed = {group.target.spawner.key for group in self.state.groups.values()}
+        needed |= {str(process.info["spawner"]) for process in self.processes.values()}
+        for spawner in self.pool.users():
+            if spawner.key not in needed:
+                self.pool.retire_user(spawner)
+
+    # What spawners say
+
+    def _spawner_message(self, spawner: AnySpawner, message: messages.Message, fds: list[int]) -> None:
+        process = self.processes.get(getattr(message, "life", 0))
+        if process and process.info["spawner"] != spawner.key:
+            process = None  # another's
+        match message:
+            case messages.Spawned(_life, pid) if process and process.pid == 0 and isinstance(spawner, UserSpawner):
+                self.forking.admit(spawner, process, pid)
+            case messages.Spawned(_life, pid) if process and len(fds) == 1:
+                process.watch(pid, fds.pop())
+                self.forking.begin(process)
+            case messages.Refused(life, reason) if process and process.pid == 0:
+                self.processes.pop(life).close()
+                self.dispatch(model.LifeRefused(life, reason[:4096]))
+            case messages.Exited() if process:
+                self._exited(spawner, process, message)
+            case messages.Exited():  # its spec could not be sent
+                spawner.send(messages.Drop("process", str(message.life)))
+            case _:
+                text = f"spawner {spawner.key}: {type(message).__name__} concerns nothing here"
+                self.quotas.log(f"spawner {spawner.key}", "warning", text)
+        for fd in fds:
+            os.close(fd)
+
+    def _movable(self) -> list[int]:
+        return [*(spawner.pid for spawner in self.pool.all()), *(spawner.pid for spawner in self.pool.users())]
+
+    def _spared(self) -> Spared:
+        """Who is no stray, whatever it looks like."""
+        return Spared(
+            manager=os.getpid(),
+            lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
+            spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
+            adopted=adopted(),
+        )
+
+    def _exited(self, spawner: AnySpawner, process: Process, message: messages.Exited) -> None:
+        """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
+        if isinstance(spawner, UserSpawner) and not process.has_ended:
+            spawner.end(f"it told of the end of pid {process.pid}, which is alive")
+            return
+        process.reported(Exit(message.exit_code, message.signal))
+
+    def _spawner_lost(self, spawner: AnySpawner) -> None:
+        self.pool.child_pids()
+        if self.state.stopping:
+            return
+        why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""
+        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
+        for process in list(self.processes.values()):
+            if process.forked_by == spawner.key:
+                process.adopt()
+        if isinstance(spawner, UserSpawner):
+            return  # it kept nothing, and the next fork starts another
+        if any(keeper_of(group.target.spawner.key) == spawner.key for group in self.state.groups.values()):
+            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, spawner.key)
+
+    def _respawn(self, key: str) -> None:
+        """Start a spawner anew, so that what the old one kept is kept again."""
+        for group in self.state.groups.values():
+            if keeper_of(group.target.spawner.key) == key and not self.state.stopping:
+                spawner = keeper_target() if key == KEEPER else group.target.spawner
+                task = asyncio.get_running_loop().create_task(self._hand_over(spawner))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                return
+
+    async def _hand_over(self, target: SpawnerTarget) -> None:
+        try:
+            spawner = await self.pool.get(target)
+        except (WsgigroupsError, OSError) as error:
+            self.outside.log("error", str(error))
+            return
+        for name, group in self.state.groups.items():
+            if keeper_of(group.target.spawner.key) == target.key:
+                self.keeping.group(name, spawner)
+        for process in kept_processes(self.processes.values(), target.key):
+            self.keeping.process(process, spawner)
+
+    # What daemons say
+
+    def _daemon_message(self, process: Process, message: messages.Message) -> bool:
+        """Take what a daemon reports; False for what is not a daemon's to say."""
+        life = process.life
+        match message:
+            case messages.Ready() if message.life == life:
+                process.confined = message.confinement
+                self.dispatch(model.LifeBecameReady(life))
+                self._catch_up(process)
+            case messages.Failed() if message.life == life:
+                text = message.message[:4096]
+                self.quotas.log(process.group, "error", f"{self._name(process)}: {text}")
+                reason = message.reason if message.reason in board.REASON else ""
+                self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536], reason))
+            case messages.InFlight() if message.life == life:
+                requests = tuple(message.requests[:65536].splitlines())
+                self.dispatch(model.LifeTold(life, requests, message.stacks[:65536]))
+            case messages.Leaving() if message.life == life and message.reason in board.REASON:
+                if message.reason == "script-reloading":
+                    self.dispatch(model.ScriptChanged(life))
+                else:
+                    self.dispatch(model.LifeWorn(life, message.reason))
+            case _:
+                text = "a message that is not its own was dropped"
+                self.quotas.log(process.group, "warning", f"{self._name(process)}: {text}")
+                return False
+        return True
+
+    def _daemon_cut(self, process: Process, why: str) -> None:
+        """It is not listened to any more: what else it is, it cannot be trusted to tell."""
+        self.dispatch(model.LifeStalled(process.life, "reports", why))
+
+    def _catch_up(self, process: Process) -> None:
+        """Push live options that changed on its way up: its limits could be set from outside only now."""
+        found = self.state.find(process.life)
+        if found and found[0].target != process.given:
+            self._tune(found[0].target, (process.life,))
+
+    def _daemon_exited(self, process: Process, status: Exit) -> None:
+        self.processes.pop(process.life, None)
+        group, snapshot = process.group, process.snapshot()
+        counted = counters(snapshot.values) if snapshot else {}
+        kills = self.remains.ended(process)
+        # first, because the state may be stored on the way
+        self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
+        self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
+        self.release_unwanted(group)
+
+    def acknowledge_later(self, life: int, counted: CountedExit) -> None:
+        """Let the spawner forget an exit once the state that has what the process counted is stored.
+
+        A manager that dies before that leaves it to the next one, which is told of the exit again.
+        """
+        self.unacknowledged[life] = counted
+        if self._acknowledging is None:
+            self._acknowledging = asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._acknowledging = None
+        if not self.outside.save():
+            self._acknowledging = asyncio.get_running_loop().call_later(AGAIN_S, self._acknowledge)
+            return
+        for life, counted in self.unacknowledged.items():
+            self.keeping.forget_process(life, counted.spawner)
+        self.unacknowledged.clear()
+
+    def _name(self, process: Process) -> str:
+        return f"{process.info['group']}/{process.info['slot']} life={process.life} pid={process.pid}"

@@ -1,0 +1,197 @@
+"""Looking at running daemons: boards and /proc in, events and status numbers out.
+
+Runs in the manager's only thread, once a second. Everything read from a board is a tenant's word about itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
+from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision.specs import spread
+from wsgigroups.runtime.wire import board, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wsgigroups.lifecycle.watch import Rules
+    from wsgigroups.manager.supervision.processes import Process
+    from wsgigroups.manager.supervision.shell import Shell
+
+PERIOD_S = 1.0
+LATE_S = 2.0  # the manager did not run for longer than this: daemons may not have either
+AHEAD_S = 1.0  # a time so far in the future is no reading of a clock that all processes share
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the kernel says of a process. Zeros when it is gone or not ours to look at."""
+
+    rss_bytes: int = 0
+    pss_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+def usage(pid: int, *, pss: bool) -> Usage:
+    """Read /proc (proc(5)): statm, stat, and smaps_rollup when pss is asked for (it costs about a millisecond)."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            rss_bytes = int(file.read().split()[1]) * _PAGE_BYTES
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            numbers = file.read().rpartition(b")")[2].split()
+        cpu_s = (int(numbers[11]) + int(numbers[12])) / _TICKS_PER_S
+    except (OSError, IndexError, ValueError):
+        return Usage()
+    return Usage(rss_bytes, _pss(pid) if pss else 0, cpu_s)
+
+
+def _pss(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            for line in file:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass  # ended just now, or a kernel that does not say
+    return 0
+
+
+class Watcher:
+    """Judges every ready daemon once a second."""
+
+    def __init__(self, shell: Shell, missed_s: Callable[[], float]) -> None:
+        """missed_s: for how long the manager did not run, since it was last asked."""
+        self._shell = shell
+        self._missed_s = missed_s
+        self._blind_until = 0.0
+        # By life: the requests that were to be interrupted, by thread and busy word, and since when. A manager that
+        # begins anew interrupts them again, which changes nothing in the daemon but when they are given up.
+        self._interrupted: dict[int, dict[tuple[int, int], float]] = {}
+
+    def look(self) -> None:
+        """One round."""
+        now = time.monotonic()
+        missed_s = self._missed_s()
+        if missed_s > LATE_S:
+            # stopped or suspended: daemons may have been too, so their heartbeats prove nothing yet
+            self._shell.postpone(missed_s)
+            self._blind_until = now + 3 * PERIOD_S
+        if now < self._blind_until:
+            return
+        for life in self._interrupted.keys() - self._shell.processes.keys():
+            del self._interrupted[life]
+        for group in list(self._shell.state.groups.values()):
+            rules = group.target.rules
+            for record in group.records:
+                process = self._shell.processes.get(record.life)
+                if record.state is Tenancy.READY and process and record.life not in group.recycle:
+                    self._judge(rules, process, now - (record.ready_at or now))
+
+    def _judge(self, rules: Rules, process: Process, age_s: float) -> None:
+        snapshot = process.snapshot()
+        damage = damage_of(snapshot, int(process.info["threads"]))
+        if snapshot is None or damage:
+            snapshot = board.nothing()
+        rss_bytes = usage(process.pid, pss=False).rss_bytes if rules.memory_soft_limit_bytes else 0
+        interrupted = self._still_interrupted(process.life, snapshot)
+        seen = vitals(snapshot, age_s, rss_bytes, interrupted, damage)
+        verdict = judge(rules, seen, spread(process.life))
+        if verdict is None:
+            return
+        if verdict.verdict is Verdict.INTERRUPT:
+            self._interrupt(process, snapshot, verdict)
+            return
+        if verdict.verdict is Verdict.RECYCLE:
+            self._shell.dispatch(model.LifeWorn(process.life, verdict.reason))
+            return
+        # what it is doing goes to the log before it is told to leave: by itself, or on a signal if it cannot
+        process.send(messages.DumpStacks(process.life))
+        process.dump_stacks()
+        if verdict.verdict in (Verdict.STALLED, Verdict.STUCK):
+            graceful = verdict.verdict is Verdict.STUCK
+            self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail, graceful))
+        else:
+            self._shell.dispatch(model.LifeOverdue(process.life, verdict.reason, verdict.detail))
+
+    def _still_interrupted(self, life: int, snapshot: board.Snapshot) -> dict[int, float]:
+        """Forget the requests that have ended; since when the others were to be interrupted, by thread; monotonic."""
+        before = self._interrupted.get(life)
+        if not before:
+            return {}
+        there = {key: since for key, since in before.items() if snapshot.busy.get(key[0]) == key[1]}
+        self._interrupted[life] = there
+        return {thread: since for (thread, _word), since in there.items()}
+
+    def _interrupt(self, process: Process, snapshot: board.Snapshot, verdict: Judgement) -> None:
+        """Ask the daemon each time: it may not be able to at once, and raises in a request but once."""
+        known = self._interrupted.setdefault(process.life, {})
+        fresh_s = []
+        for request in verdict.requests:
+            since_ns = snapshot.busy[request.thread]
+            if (request.thread, since_ns) not in known:
+                known[request.thread, since_ns] = time.monotonic()
+                fresh_s.append(request.age_s)
+            if not process.behind:  # it would only get the same again and again
+                process.send(messages.Interrupt(process.life, request.thread, since_ns))
+        if fresh_s:  # one line, however many a tenant makes up
+            where = f"{process.info['group']}/{process.info['slot']} life={process.life}"
+            ages = f"{len(fresh_s)} of up to {max(fresh_s):.1f} s"
+            text = f"{where}: request-timeout, {verdict.detail}: interrupts {ages}"
+            self._shell.quotas.log(process.group, "warning", text)
+
+
+def damage_of(snapshot: board.Snapshot | None, threads: int) -> str:
+    """Return what is wrong with a board: what no daemon of ours writes; "" if nothing is."""
+    if snapshot is None:
+        return "its board is overwritten"
+    if snapshot["threads"] != threads:
+        return f"its board says that it has {snapshot['threads']} threads"
+    if snapshot["state"] not in board.STATE.values():
+        return f"its board says that it is in state {snapshot['state']}"
+    latest_ns = time.monotonic_ns() + int(AHEAD_S * 1e9)
+    for name in ("heartbeat_ns", "last_activity_ns", "loading_since_ns"):
+        if snapshot[name] > latest_ns:
+            return f"its board has a time that is still to come: {name}"
+    if any(word > latest_ns for word in snapshot.busy.values()):
+        return "its board has a request that is still to come"
+    return ""
+
+
+def vitals(
+    snapshot: board.Snapshot,
+    age_s: float,
+    rss_bytes: int,
+    interrupted: Mapping[int, float] = MappingProxyType({}),
+    damage: str = "",
+) -> Vitals:
+    """Turn a board into ages; a time that was never written began when the process was ready.
+
+    interrupted: since when requests were to be interrupted, by thread; seconds on the monotonic clock.
+    """
+    now_ns = time.monotonic_ns()
+
+    def ago_s(then_ns: int) -> float:
+        return max(0, now_ns - then_ns) / 1e9
+
+    return Vitals(
+        age_s=age_s,
+        heartbeat_age_s=ago_s(snapshot["heartbeat_ns"]) if snapshot["heartbeat_ns"] else age_s,
+        requests=[
+            Underway(ago_s(word), thread, now_ns / 1e9 - interrupted[thread] if thread in interrupted else None)
+            for thread, word in snapshot.busy.items()
+        ],
+        requests_started=snapshot["started_total"],
+        requests_active=snapshot["requests_active"],
+        idle_s=ago_s(snapshot["last_activity_ns"]) if snapshot["last_activity_ns"] else age_s,
+        rss_bytes=rss_bytes,
+        loading_s=ago_s(snapshot["loading_since_ns"]) if snapshot["loading_since_ns"] else 0.0,
+        damage=damage,
+    )

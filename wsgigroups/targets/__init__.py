@@ -1,0 +1,1 @@
+"""From a configuration and a host to one frozen target per group: names to numbers, interpreters, environments."""

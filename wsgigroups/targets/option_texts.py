@@ -1,0 +1,58 @@
+"""A group's effective options as text, for `plan` to compare and show. Secrets only as digests. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.config import OPTIONS, Group
+
+if TYPE_CHECKING:
+    from wsgigroups.plan.desired import SpawnerTarget
+    from wsgigroups.runtime.wire.spec import Spec
+    from wsgigroups.targets.identity import Person
+
+# compared through resolved values, or one by one
+_ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
+
+
+def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarget, digest_key: bytes) -> dict[str, str]:
+    """Return option name → effective value, defaults included, resolved values under their own names."""
+    texts = {}
+    for name, option in OPTIONS.items():
+        if name not in _ELSEWHERE and hasattr(group, option.attribute):
+            texts[name] = _text(getattr(group, option.attribute))
+    application = spec.applications[0]
+    texts["application"] = application.target
+    if application.kind == "script":
+        texts["application"] += f":{application.callable_object}"
+    texts["user"] = f"{person.user_name} ({person.uid})"
+    texts["group"] = f"{person.group_name} ({person.gid})"
+    texts["supplementary-groups"] = ", ".join(map(str, person.groups[1:])) if spec.identity else "inherited"
+    texts["socket-timeout"] = _text(spec.serving.socket_timeout_s)
+    texts["eviction-timeout"] = _text(spec.eviction_timeout_s)
+    texts["home"] = spec.home or ""
+    texts["python"] = f"{spawner.version} {spec.python_home or ''}".strip()
+    texts["interpreter"] = spawner.executable
+    texts["spawner"] = spawner.whose
+    texts["python-home"] = spec.python_home or ""
+    texts["wsgi.multiprocess"] = str(spec.serving.multiprocess)
+    texts["listen"] = ", ".join(spec.listen) or "none"
+    for name, value in spec.environment.items():
+        # with a key that is the manager's: a short secret could be found from a plain digest by trying
+        text = f"{spec.group}\0{name}\0{value}".encode("utf-8", "surrogateescape")
+        texts[f"environment.{name}"] = "digest " + hmac.new(digest_key, text, hashlib.sha256).hexdigest()[:16]
+    return texts
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(str(item) for item in value) or "none"
+    return str(value)

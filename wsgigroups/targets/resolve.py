@@ -1,0 +1,315 @@
+"""From a configuration to targets: names become numbers, interpreters are found, environments are read.
+
+Runs in the manager (apply, plan) and in the command line (plan without a manager). Executes nothing of a tenant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.host.interpreters import can_execute
+from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget
+from wsgigroups.plan.effects import in_fingerprint
+from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
+from wsgigroups.targets.confinement import confinement_of
+from wsgigroups.targets.environment import build_environment
+from wsgigroups.targets.identity import (
+    Person,
+    of_group,
+    own_person,
+    refuse_root,
+    resolve_gid,
+    resolve_person,
+    resolve_uid,
+)
+from wsgigroups.targets.interpreters import Chooser
+from wsgigroups.targets.option_texts import option_texts
+from wsgigroups.trust.walking import untrusted_component
+
+if TYPE_CHECKING:
+    from wsgigroups.config import Configuration, Group
+    from wsgigroups.host.interpreters import Interpreter
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What resolution depends on besides the configuration."""
+
+    log_dir: Path
+    cwd: Path  # of the manager when it started: `home` where neither home nor user is set
+    locale: dict[str, str]  # the manager's own LANG and LC_ALL: inherited
+    # of the digests that stand for secrets: the manager keeps its own, so that equal values stay equal
+    digest_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+
+def surroundings(log_dir: Path, digest_key: bytes | None = None) -> Surroundings:
+    """Those of this process. digest_key None: digests are compared with nothing that is stored."""
+    inherited = {name: os.environ[name] for name in ("LANG", "LC_ALL") if os.environ.get(name)}
+    return Surroundings(log_dir, Path.cwd(), inherited, digest_key or os.urandom(32))
+
+
+def resolve(configuration: Configuration, around: Surroundings) -> Desired:
+    """Return the targets of all groups that have an application. Raises WsgigroupsError for the first that fails."""
+    _check_shared_names(configuration)
+    owners = {name: site for site, model in configuration.sites.items() for name in model.groups}
+    targets = {}
+    chooser = Chooser(root=os.geteuid() == 0, per_user=configuration.server.spawners == "per-user")
+    for name, group in configuration.all_groups().items():
+        if group.app is None and group.script is None:
+            continue  # only reachable through a site's mounts
+        site = configuration.sites.get(owners.get(name, ""))
+        error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
+        log_path = str(error_log) if error_log else str(around.log_dir / f"{name}.log")
+        targets[name] = _target(name, group, configuration, around, log_path, chooser)
+    return targets
+
+
+def _target(
+    name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str, chooser: Chooser
+) -> GroupTarget:
+    root = chooser.root
+    person = _person(name, group, configuration, root=root)
+    notices = _identity_notices(group, configuration, person, root=root)
+    interpreter, doubt = chooser.find(name, group, person)
+    if doubt:
+        notices.append(f"its interpreter is started as {person.user_name}, not as root: {doubt}")
+    if root and group.chroot:
+        _check_chroot(name, Path(group.chroot))
+    locale = dict(around.locale)
+    locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
+    home, home_notice = _home(group, person, around, root=root)
+    if home_notice:
+        notices.append(home_notice)
+    spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
+    spawner = chooser.spawner(interpreter, locale, person, doubt)
+    if spawner.uid is not None:  # the manager sets its score before the process is its user's to deny it
+        spec = replace(spec, became=True, oom_score_adj=None)
+    listeners = _listeners(name, group, configuration, root=root)
+    owners = {0} | {person.uid if item.owner_uid is None else item.owner_uid for item in listeners}
+    spec = replace(spec, serving=replace(spec.serving, trusted_uids=tuple(sorted(owners))))
+    options = option_texts(group, spec, person, spawner, around.digest_key)
+    relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
+    relevant["listen"] = " ".join(spec.listen)
+    digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+    return GroupTarget(
+        name=name,
+        processes=group.processes,
+        fingerprint=digest,
+        options=options,
+        spec=replace(spec, fingerprint=digest),
+        listeners=listeners,
+        spawner=spawner,
+        rules=_rules(group),
+        startup_timeout_s=group.startup_timeout,
+        log_path=log_path,
+        user=person.user_name,
+        group=person.group_name,
+        notices=tuple(notices),
+        cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
+    )
+
+
+def _check_shared_names(configuration: Configuration) -> None:
+    """Resolve what groups inherit before any group, so that a mistake is blamed on the line that has it.
+
+    Whether or not anybody uses it: a manager that is not root ignores names, but not names that mean nothing.
+    """
+    for section, model in (("server", configuration.server), ("gateway", configuration.gateway)):
+        for option, name, number_of in (("user", model.user, resolve_uid), ("group", model.group, resolve_gid)):
+            if name:
+                place = f"[{section}] {option}"
+                refuse_root(place, name, number_of(place, name))
+
+
+def _person(name: str, group: Group, configuration: Configuration, *, root: bool) -> Person:
+    """Who the group's processes are. A manager that is not root has one answer, and still wants names that exist."""
+    user, primary = group.user or configuration.server.user, group.group or configuration.server.group
+    if root:
+        return resolve_person(name, user, primary, group.supplementary_groups or ())
+    if user:
+        resolve_person(name, user, primary, group.supplementary_groups or ())
+    else:
+        named = [("group", primary)] if primary else []
+        for option, text in (*named, *(("supplementary-groups", text) for text in group.supplementary_groups or ())):
+            place = of_group(option, name)
+            refuse_root(place, text, resolve_gid(place, text))
+    return own_person()
+
+
+def _identity_notices(group: Group, configuration: Configuration, person: Person, *, root: bool) -> list[str]:
+    server = configuration.server
+    if root:
+        if not (group.user or server.user):
+            return [f"no user is set anywhere, its processes run as {person.user_name}:{person.group_name}"]
+        return []
+    ignored = [
+        option
+        for option, value in (
+            ("user", group.user),
+            ("[server] user", None if group.user else server.user),
+            ("group", group.group),
+            ("[server] group", None if group.group else server.group),
+            ("supplementary-groups", group.supplementary_groups),
+            ("chroot", group.chroot),
+            ("socket-user", group.socket_user),
+        )
+        if value
+    ]
+    if ignored:
+        return [f"{', '.join(ignored)} ignored: the manager is not root, processes run as {person.user_name}"]
+    return []
+
+
+def _check_chroot(name: str, path: Path) -> None:
+    """Root enters it, and every program in it is found by paths that must not change: as sshd_config(5) has it."""
+    foreign = untrusted_component(path)
+    if foreign:
+        raise WsgigroupsError(
+            f"cannot use the chroot {path} of group {name!r}: {foreign} can be changed by another user",
+            hint="give the directory and those above it to root, writable by root alone",
+        )
+
+
+def _home(group: Group, person: Person, around: Surroundings, *, root: bool) -> tuple[str, str]:
+    """The working directory and, where the default had to give way, a notice."""
+    if group.home:
+        return str(group.home), ""
+    if root and group.user and person.home:
+        return person.home, ""
+    if root and can_execute(around.cwd, person.uid, person.gid, person.groups) is not True:
+        return "/", f"home is /: {person.user_name} cannot enter {around.cwd}, where the manager was started"
+    return str(around.cwd), ""
+
+
+def _listeners(name: str, group: Group, configuration: Configuration, *, root: bool) -> tuple[ListenerTarget, ...]:
+    owner = resolve_uid(of_group("socket-user", name), group.socket_user) if group.socket_user else None
+    if not root:
+        owner = None
+    elif owner is None:
+        front = configuration.gateway.user or configuration.server.user  # resolved already, so that it names no group
+        owner = resolve_uid("the gateway's user", front) if front else resolve_person(name, None, None, ()).uid
+    return tuple(
+        ListenerTarget(
+            str(address),
+            group.listen_backlog,
+            group.receive_buffer_size,
+            group.send_buffer_size,
+            owner if str(address).startswith("unix:") else None,
+        )
+        for address in group.listen
+    )
+
+
+def _rules(group: Group) -> Rules:
+    return Rules(
+        threads=group.threads,
+        deadlock_timeout_s=group.deadlock_timeout,
+        request_timeout_s=group.request_timeout,
+        request_timeout_mode=group.request_timeout_mode,
+        interrupt_timeout_s=group.interrupt_timeout,
+        inactivity_timeout_s=group.inactivity_timeout,
+        restart_interval_s=group.restart_interval,
+        memory_soft_limit_bytes=group.memory_soft_limit,
+        startup_timeout_s=group.startup_timeout if group.load == "lazy" else 0.0,
+    )
+
+
+def _limits(group: Group) -> dict[str, tuple[int, int]]:
+    limits = {"CORE": (group.limit_core, group.limit_core)}
+    for name, value in (("NPROC", group.limit_nproc), ("NOFILE", group.limit_nofile), ("FSIZE", group.limit_fsize)):
+        if value:
+            limits[name] = (value, value)
+    if group.cpu_time_limit:
+        soft = int(group.cpu_time_limit)
+        behind = int(group.graceful_timeout + group.shutdown_timeout) * group.threads + 2
+        limits["CPU"] = (soft, soft + behind)
+    if group.memory_limit:
+        limits["DATA"] = (group.memory_limit, group.memory_limit)
+    if group.virtual_memory_limit:
+        limits["AS"] = (group.virtual_memory_limit, group.virtual_memory_limit)
+    return limits
+
+
+def _serving(group: Group, configuration: Configuration) -> Serving:
+    socket_timeout_s = group.socket_timeout if group.is_set("socket_timeout") else configuration.server.timeout
+    return Serving(
+        threads=group.threads,
+        multiprocess=group.is_set("processes"),
+        run_once=group.threads == 1 and group.maximum_requests == 1,
+        stack_size_bytes=group.stack_size,
+        listen_backlog=group.listen_backlog,
+        connect_timeout_s=group.connect_timeout,
+        socket_timeout_s=socket_timeout_s,
+        queue_timeout_s=group.queue_timeout,
+        keep_alive_timeout_s=group.keep_alive_timeout,
+        response_socket_timeout_s=group.response_socket_timeout or 0.0,
+        header_buffer_size_bytes=group.header_buffer_size or 32768,
+        response_buffer_size_bytes=group.response_buffer_size or 65536,
+        maximum_requests=group.maximum_requests,
+        trusted_proxies=tuple(str(item) for item in group.trusted_proxies),
+        access_log=group.access_log,
+        interruptible=group.interrupt_timeout > 0,
+        limit_request_line=group.limit_request_line,
+        limit_request_field_size=group.limit_request_field_size,
+        limit_request_fields=group.limit_request_fields,
+        limit_request_body=group.limit_request_body,
+        chunked_bodies=group.chunked_bodies,
+    )
+
+
+def _spec(
+    name: str,
+    group: Group,
+    configuration: Configuration,
+    person: Person | None,
+    home: str,
+    interpreter: Interpreter,
+    locale: dict[str, str],
+) -> Spec:
+    if group.app is not None:
+        application = Application("callable", group.app)
+    else:
+        application = Application("script", str(group.script), group.callable_object)
+    python_home = str(interpreter.python_home) if interpreter.python_home else None
+    files = [str(path) for path in group.environment_files]
+    graceful_s = group.graceful_timeout
+    return Spec(
+        group=name,
+        slot=0,
+        life=0,
+        fingerprint="",
+        title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
+        applications=(application,),
+        serving=_serving(group, configuration),
+        environment=build_environment(name, person or own_person(), group.environment, files, locale, python_home),
+        listen=tuple(str(address) for address in group.listen),
+        identity=Identity(person.uid, person.gid, person.groups) if person else None,
+        home=home,
+        home_on_path=group.home is not None,
+        umask=int(group.umask, 8) if group.umask is not None else None,
+        chroot=str(group.chroot) if group.chroot and person else None,
+        rlimits=_limits(group),
+        confinement=confinement_of(group),
+        cpu_priority=group.cpu_priority,
+        oom_score_adj=0 if person else None,
+        python_home=python_home,
+        python_path=tuple(str(path) for path in group.python_path),
+        python_eggs=str(group.python_eggs) if group.python_eggs else None,
+        lang=group.lang,
+        locale=group.locale,
+        switch_interval_s=group.switch_interval or 0.0,
+        load=group.load,
+        script_reloading=group.script_reloading,
+        script_user=resolve_uid(of_group("script-user", name), group.script_user) if group.script_user else None,
+        script_group=resolve_gid(of_group("script-group", name), group.script_group) if group.script_group else None,
+        shutdown_timeout_s=group.shutdown_timeout,
+        graceful_timeout_s=graceful_s,
+        eviction_timeout_s=group.eviction_timeout if group.is_set("eviction_timeout") else graceful_s,
+    )
