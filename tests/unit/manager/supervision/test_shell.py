@@ -237,7 +237,7 @@ def test_what_is_required_and_cannot_be_had_is_refused_or_fails(tmp_path: Path, 
 
     async def story(bench: Bench) -> None:
         bench.shell.remains.reason = "this kernel has no cgroup v2"
-        failed = bench.shell.remains.limit(target, list)
+        failed = bench.shell.remains.limit(target)
         assert failed == ("tasks-max: this kernel has no cgroup v2" if required else "")
 
     play(tmp_path, story)
