@@ -16,8 +16,8 @@ import pytest
 from support.control import ControlUnderTest
 from support.stubborn import stubborn_peer
 
-from wsgigroups.manager.control import door
-from wsgigroups.manager.control.door import MAXIMUM_OF_A_USER
+from wsgigroups.manager.control import entrance
+from wsgigroups.manager.control.entrance import MAXIMUM_OF_A_USER
 from wsgigroups.runtime.wire.rights import take_rights
 
 ANSWER_S = 1.0  # whoever waited for the close would wait for a minute
@@ -28,7 +28,7 @@ REQUEST = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def outcomes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """What may become of sending a descriptor to the manager."""
     if "refused" not in request.param:
-        monkeypatch.setattr(door, "take_rights", lambda _sock, **_take: False)
+        monkeypatch.setattr(entrance, "take_rights", lambda _sock, **_take: False)
     return tuple(request.param)
 
 
@@ -79,7 +79,9 @@ def test_who_waits_outside_with_descriptors_does_not_delay_the_end(api: ControlU
 
 def test_strangers_have_so_many_connections(api: ControlUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member of the read group, that is: here, whoever is not taken for an administrator."""
-    monkeypatch.setattr(door, "_look_at", lambda connection: door.Caller(door.peer_of(connection), administers=False))
+    monkeypatch.setattr(
+        entrance, "_look_at", lambda connection: entrance.Visitor(entrance.peer_of(connection), administers=False)
+    )
     with contextlib.ExitStack() as stack:
         inside = [stack.enter_context(connect(api)) for _number in range(MAXIMUM_OF_A_USER)]
         for sock in inside:
@@ -94,7 +96,9 @@ def test_strangers_have_so_many_connections(api: ControlUnderTest, monkeypatch: 
 
 
 def test_refusals_do_not_fill_the_log(api: ControlUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_look_at", lambda connection: door.Caller(door.peer_of(connection), administers=False))
+    monkeypatch.setattr(
+        entrance, "_look_at", lambda connection: entrance.Visitor(entrance.peer_of(connection), administers=False)
+    )
     for _number in range(60):
         assert api.call("GET", "/v1/status").status == 403
     assert len(api.logged) < 40

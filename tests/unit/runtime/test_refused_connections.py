@@ -10,7 +10,7 @@ import pytest
 from support.stubborn import stubborn_peer
 
 from wsgigroups.runtime.spawner import strangers
-from wsgigroups.runtime.spawner.strangers import MAXIMUM_HELD, Refused
+from wsgigroups.runtime.spawner.strangers import MAXIMUM_HELD, RefusedConnections
 
 
 def test_what_does_not_close_is_left_to_a_child(tmp_path: object) -> None:
@@ -22,7 +22,7 @@ def test_what_does_not_close_is_left_to_a_child(tmp_path: object) -> None:
         sock = listener.accept()[0]
         sock.setblocking(False)
         began_s = time.monotonic()
-        Refused().let_go(sock)
+        RefusedConnections().let_go(sock)
         assert sock.fileno() == -1
         assert time.monotonic() - began_s < 10.0
         assert os.waitpid(-1, 0)[1] == 0
@@ -32,7 +32,7 @@ def test_without_a_child_they_stay_until_there_is_one(monkeypatch: pytest.Monkey
     def no_fork() -> int:
         raise BlockingIOError
 
-    refused = Refused()
+    refused = RefusedConnections()
     fork = os.fork
     monkeypatch.setattr(strangers.os, "fork", no_fork)
     ours = []

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.answering import always_a_document, answer
-from wsgigroups.manager.control.door import Door
+from wsgigroups.manager.control.entrance import Entrance
 from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
@@ -39,7 +39,7 @@ class ControlServer:
         self._read_gid = read_gid
         self._log = log
         self._runner: web.AppRunner | None = None
-        self._door: Door | None = None
+        self._entrance: Entrance | None = None
 
     async def start(self) -> None:
         """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover."""
@@ -55,18 +55,18 @@ class ControlServer:
             sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
         sock.listen(_BACKLOG)
         assert self._runner.server is not None
-        self._door = Door(sock, self._runner.server, self._log)
-        self._door.open()
+        self._entrance = Entrance(sock, self._runner.server, self._log)
+        self._entrance.open()
 
     async def stop(self) -> None:
         """Stop serving and remove the socket."""
-        if self._door:
-            await self._door.shut()
+        if self._entrance:
+            await self._entrance.shut()
         if self._runner:
             await self._runner.cleanup()
             await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
-        if self._door:
-            self._door.close()
+        if self._entrance:
+            self._entrance.close()
         self._path.unlink(missing_ok=True)
 
     def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -82,16 +82,16 @@ class ControlServer:
         return serve
 
     def _peer(self, request: web.Request, route: Route) -> Peer:
-        assert self._door is not None
+        assert self._entrance is not None
         sock = request.get_extra_info("socket")
-        caller = self._door.caller(sock.fileno())
-        uid, pid = caller.peer.uid, caller.peer.pid
-        if caller.administers:
-            return caller.peer
+        visitor = self._entrance.visitor(sock.fileno())
+        uid, pid = visitor.peer.uid, visitor.peer.pid
+        if visitor.administers:
+            return visitor.peer
         if route.access is Access.READ and self._read_gid is not None and self._read_gid in groups_of(sock):
-            return caller.peer
-        self._door.complain(f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
-        if caller.from_daemon:
+            return visitor.peer
+        self._entrance.complain(f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
+        if visitor.from_daemon:
             raise WsgigroupsError(
                 f"cannot {route.handler}: pid {pid} comes from a daemon, and those give no orders",
                 hint="run the command outside of an application",

@@ -29,7 +29,7 @@ from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
 from .sessions import kill_session
-from .strangers import Refused
+from .strangers import RefusedConnections
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
 _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
@@ -58,7 +58,7 @@ class Spawner:
         self._manager: Optional[ManagerConnection] = None
         self._retiring = False
         self._accept_paused = False
-        self._refused = Refused()
+        self._refused = RefusedConnections()
         self._refusals = Bucket(_REFUSALS, _REFUSALS_PER_S, time.monotonic())
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         listener.setblocking(False)

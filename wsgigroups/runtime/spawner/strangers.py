@@ -14,7 +14,7 @@ from ..wire.rights import is_free_of_rights
 MAXIMUM_HELD = 64  # beyond that nobody else is accepted
 
 
-class Refused:
+class RefusedConnections:
     """Connections on their way out: those in which descriptors wait are closed by a child that only exits."""
 
     def __init__(self) -> None:

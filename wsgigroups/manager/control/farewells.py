@@ -1,4 +1,4 @@
-"""How callers of the control socket leave: whatever they sent, the manager waits for nothing (runtime.wire.rights).
+"""How visitors of the control socket leave: whatever they sent, the manager waits for nothing (runtime.wire.rights).
 
 Runs in the manager's only thread.
 """
@@ -19,7 +19,7 @@ _MAXIMUM_CHILDREN = 4  # that do what takes no time; who is still there is in th
 _HOLD = "import os; os.read(0, 1)"
 
 
-class Leaving:
+class Farewells:
     """Connections that are to be closed: those in which descriptors wait are held by a process that only exits."""
 
     def __init__(self) -> None:

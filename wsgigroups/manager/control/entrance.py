@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsgigroups.manager.control.leaving import Leaving
+from wsgigroups.manager.control.farewells import Farewells
 from wsgigroups.runtime.wire.origin import UnknownPeerError, connected_by_daemon
 from wsgigroups.runtime.wire.rates import Bucket
 from wsgigroups.runtime.wire.rights import read_without_rights, take_rights
@@ -31,7 +31,7 @@ _LINES, _LINES_PER_S = 20.0, 1.0  # about refusals: at once, and a second after 
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Visitor:
     """Who connected. administers: root, or the manager's user without its daemons."""
 
     peer: Peer
@@ -39,10 +39,10 @@ class Caller:
     from_daemon: bool = False
 
 
-class Connection(socket.socket):
+class VisitorSocket(socket.socket):
     """An accepted connection as asyncio has it. left is told instead of its being closed."""
 
-    left: Callable[[Connection], None]
+    left: Callable[[VisitorSocket], None]
 
     def recv(self, size: int, _flags: int = 0, /) -> bytes:
         """Return data that came without descriptors. Raises RightsError for other data, and OSError."""
@@ -53,7 +53,7 @@ class Connection(socket.socket):
         self.left(self)
 
 
-class Door:
+class Entrance:
     """The listening socket with all connections that came from it. protocol makes the HTTP side of one."""
 
     def __init__(
@@ -63,23 +63,23 @@ class Door:
         self._protocol = protocol
         self._log = log
         self._lines = Bucket(_LINES, _LINES_PER_S, time.monotonic())
-        self._callers: dict[int, Caller] = {}  # by descriptor
-        self._leaving = Leaving()
+        self._visitors: dict[int, Visitor] = {}  # by descriptor
+        self._farewells = Farewells()
         self._greeting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         listener.setblocking(False)
         take_rights(listener, take=False)
 
     def open(self) -> None:
-        """Let callers in."""
+        """Let visitors in."""
         self._loop.add_reader(self._listener.fileno(), self._accept_some)
 
-    def caller(self, fd: int) -> Caller:
+    def visitor(self, fd: int) -> Visitor:
         """Who connected the connection with this descriptor."""
-        return self._callers[fd]
+        return self._visitors[fd]
 
     def complain(self, text: str) -> None:
-        """Log a warning about a caller, unless there were too many of them."""
+        """Log a warning about a visitor, unless there were too many of them."""
         if self._lines.take(1, time.monotonic()):
             self._log("warning", text)
 
@@ -90,24 +90,24 @@ class Door:
             self._listener.shutdown(socket.SHUT_RDWR)  # nobody connects from here on
         with contextlib.suppress(OSError):
             while True:
-                self._leaving.let_go(self._accept())
+                self._farewells.let_go(self._accept())
         self._listener.close()
         await asyncio.gather(*self._greeting)
 
     def close(self) -> None:
         """Let go of the connections that were closed."""
-        self._leaving.close()
+        self._farewells.close()
 
-    def _accept(self) -> Connection:
+    def _accept(self) -> VisitorSocket:
         sock = self._listener.accept()[0]
-        connection = Connection(fileno=sock.detach())
+        connection = VisitorSocket(fileno=sock.detach())
         connection.left = self._left
         connection.setblocking(False)
         return connection
 
     def _accept_some(self) -> None:
         for _number in range(_TURN):
-            if self._leaving.is_full:
+            if self._farewells.is_full:
                 self._pause()
                 return
             try:
@@ -128,49 +128,49 @@ class Door:
         if self._listener.fileno() != -1:
             self.open()
 
-    def _greet(self, connection: Connection) -> None:
+    def _greet(self, connection: VisitorSocket) -> None:
         try:
-            caller = _look_at(connection)
+            visitor = _look_at(connection)
         except (OSError, UnknownPeerError) as error:
             self.complain(f"refused a connection: {error}")
-            self._leaving.let_go(connection)
+            self._farewells.let_go(connection)
             return
-        reason = self._crowded(caller)
+        reason = self._crowded(visitor)
         if reason:
             self.complain(f"refused a connection: {reason}")
-            self._leaving.let_go(connection)
+            self._farewells.let_go(connection)
             return
-        self._callers[connection.fileno()] = caller
+        self._visitors[connection.fileno()] = visitor
         task = self._loop.create_task(self._serve(connection))
         self._greeting.add(task)
         task.add_done_callback(self._greeting.discard)
 
-    def _crowded(self, caller: Caller) -> str:
-        """Why there is no room for another caller like this; empty when there is."""
-        if caller.administers:
+    def _crowded(self, visitor: Visitor) -> str:
+        """Why there is no room for another visitor like this; empty when there is."""
+        if visitor.administers:
             return ""
-        others = [other.peer.uid for other in self._callers.values() if not other.administers]
-        if others.count(caller.peer.uid) >= MAXIMUM_OF_A_USER:
-            return f"uid {caller.peer.uid} has {MAXIMUM_OF_A_USER} of them"
+        others = [other.peer.uid for other in self._visitors.values() if not other.administers]
+        if others.count(visitor.peer.uid) >= MAXIMUM_OF_A_USER:
+            return f"uid {visitor.peer.uid} has {MAXIMUM_OF_A_USER} of them"
         return f"there are {MAXIMUM_OF_USERS} of them" if len(others) >= MAXIMUM_OF_USERS else ""
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: VisitorSocket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._protocol, connection)
         except OSError:
             connection.close()
 
-    def _left(self, connection: Connection) -> None:
-        self._callers.pop(connection.fileno(), None)
-        self._leaving.let_go(connection)
+    def _left(self, connection: VisitorSocket) -> None:
+        self._visitors.pop(connection.fileno(), None)
+        self._farewells.let_go(connection)
 
 
-def _look_at(connection: Connection) -> Caller:
+def _look_at(connection: VisitorSocket) -> Visitor:
     """Raises UnknownPeerError for a process of our user that has ended, and OSError."""
     peer = peer_of(connection)
     if peer.uid == 0:
-        return Caller(peer, administers=True)
+        return Visitor(peer, administers=True)
     if peer.uid != os.geteuid():
-        return Caller(peer, administers=False)
+        return Visitor(peer, administers=False)
     from_daemon = connected_by_daemon(connection)
-    return Caller(peer, administers=not from_daemon, from_daemon=from_daemon)
+    return Visitor(peer, administers=not from_daemon, from_daemon=from_daemon)
