@@ -18,6 +18,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
     ANSWER_TIMEOUT_S,
     ImpostorError,
@@ -93,6 +94,7 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
@@ -120,7 +122,7 @@ class Forking:
 
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
-        held = self._listening(target.name, target.spec.listen)
+        held = self._listening(target)
         log_fd = open_log(Path(target.log_path))
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
@@ -179,10 +181,15 @@ class Forking:
             ours.pop_all()  # they are the process's now
         return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
 
-    def _listening(self, group: str, addresses: tuple[str, ...]) -> list[HeldListener]:
-        """Return the group's listeners in this order; bind anew what somebody has shut down. Raises OSError."""
+    def _listening(self, target: GroupTarget) -> list[HeldListener]:
+        """Return the group's listeners in order; bind what is missing, or somebody has shut down. Raises OSError."""
+        group, addresses = target.name, target.spec.listen
         try:
             mended = self.listeners.mend(group)
+            if any(address not in self.listeners.of(group) for address in addresses):
+                opened = self.listeners.prepare(group, target.listeners, target.uid)
+                self.listeners.commit(group, target.listeners, opened, target.uid)
+                self.log("info", f"{group}: listens on {', '.join(opened)} again")
         except WsgigroupsError as error:  # whoever has the address may go away: it is worth another attempt
             raise OSError(errno.EADDRINUSE, error.message) from None
         for address in mended:
