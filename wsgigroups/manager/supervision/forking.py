@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
     ANSWER_TIMEOUT_S,
     ImpostorError,
@@ -60,6 +62,7 @@ class Forking:
         self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
+            self._keep_twice()
             process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
             self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
@@ -73,6 +76,14 @@ class Forking:
         found = self.state().find(record.life)
         if found is None:
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
+
+    def _keep_twice(self) -> None:
+        """Have what the first spawner keeps kept by the second, too."""
+        groups = self.state().groups
+        for name in self.keeping.kept_once():
+            first = self.pool.ready(keeper_of(groups[name].target.spawner.key)) if name in groups else None
+            if first:
+                self.keeping.group(name, first)
 
     def _target_now(self, record: Record, target: GroupTarget) -> GroupTarget:
         """Return what the group has become while an interpreter started, where it still wants this process."""
@@ -93,6 +104,7 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
@@ -120,8 +132,11 @@ class Forking:
 
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
-        held = self._listening(target.name, target.spec.listen)
-        log_fd = open_log(Path(target.log_path))
+        held = self._listening(target)
+        try:
+            log_fd = open_log(Path(target.log_path))
+        except OSError as error:
+            raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
 
@@ -179,10 +194,15 @@ class Forking:
             ours.pop_all()  # they are the process's now
         return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
 
-    def _listening(self, group: str, addresses: tuple[str, ...]) -> list[HeldListener]:
-        """Return the group's listeners in this order; bind anew what somebody has shut down. Raises OSError."""
+    def _listening(self, target: GroupTarget) -> list[HeldListener]:
+        """Return the group's listeners in order; bind what is missing, or somebody has shut down. Raises OSError."""
+        group, addresses = target.name, target.spec.listen
         try:
             mended = self.listeners.mend(group)
+            if any(address not in self.listeners.of(group) for address in addresses):
+                opened = self.listeners.prepare(group, target.listeners, target.uid)
+                self.listeners.commit(group, target.listeners, opened, target.uid)
+                self.log("info", f"{group}: listens on {', '.join(opened)} again")
         except WsgigroupsError as error:  # whoever has the address may go away: it is worth another attempt
             raise OSError(errno.EADDRINUSE, error.message) from None
         for address in mended:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit
@@ -72,6 +72,8 @@ class Shell:
     processes: dict[int, Process] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
+    # entries of a former manager's state that are not in force here: stored again until an apply asks for something
+    unadopted: dict[str, dict[str, Any]] = field(default_factory=dict)
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
@@ -247,6 +249,8 @@ class Shell:
     def _respawn(self, key: str) -> None:
         """Start a spawner anew, so that what the old one kept is kept again."""
         for group in self.state.groups.values():
+            if group.bare:
+                continue  # what such a spawner is started with is not known
             if keeper_of(group.target.spawner.key) == key and not self.state.stopping:
                 spawner = keeper_target() if key == KEEPER else group.target.spawner
                 task = asyncio.get_running_loop().create_task(self._hand_over(spawner))

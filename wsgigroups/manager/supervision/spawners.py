@@ -64,6 +64,7 @@ class ConnectedSpawner:
         self.path = path
         self.abi = messages.ABI
         self.pid = 0
+        self.executable = self.python = ""
         self._on_message = on_message
         self._on_lost = on_lost
         self._inventory: Inventory | None = Inventory()
@@ -93,6 +94,7 @@ class ConnectedSpawner:
         match message:
             case messages.Hello():
                 self.pid, self.abi = message.pid, message.abi
+                self.executable, self.python = message.executable, message.python
                 if message.abi not in KNOWN_ABIS:
                     self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
             case messages.Kept():
