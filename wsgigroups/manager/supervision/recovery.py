@@ -22,6 +22,7 @@ from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung
 from wsgigroups.manager.supervision.processes import Process, moment
+from wsgigroups.manager.supervision.remembering import errors_from_json, errors_to_json
 from wsgigroups.manager.supervision.shell import CountedExit
 from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
@@ -52,6 +53,7 @@ def to_stored(shell: Shell) -> Stored:
                 "processes_override": group.processes_override,
                 "restarts": group.restarts,
                 "ended": dict(group.ended),
+                **errors_to_json(group),
                 # lives in it of whose exits a next manager would be told again
                 "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
             }
@@ -112,6 +114,7 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
             shell.outside.log("error", text)
             shell.unadopted[name] = item
             continue
+        last_error, deaths = errors_from_json(item)
         try:
             groups[name] = model.GroupState(
                 target_from_json(item["target"]),
@@ -119,6 +122,8 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
                 processes_override=item.get("processes_override"),
                 restarts=int(item.get("restarts", 0)),
                 ended=counters(item.get("ended", {})),
+                last_error=last_error,
+                deaths=deaths,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             shell.outside.log("error", f"what is stored of {name} cannot be used: {error!r}")
@@ -211,9 +216,13 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
     group = shell.state.groups.get(name)
     if not counted:
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
-        shell.outside.log("warning", f"{who} ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}")
+        how = f"ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}"
+        shell.outside.log("warning", f"{who} {how}")
         if group:
             after = replace(group, ended=added(group.ended, counters(exited.words)))
+            if exited.exit_code != 0:  # else it left as it should, asked by a manager that did not see it go
+                error = model.LastError(int(exited.info.get("slot", 0)), exited.life, how)
+                after = replace(after.blamed(error), restarts=after.restarts + 1)
             shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
     shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))
 
