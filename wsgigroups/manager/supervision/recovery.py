@@ -61,6 +61,25 @@ def to_stored(shell: Shell) -> Stored:
     return Stored(state.revision, ceiling, groups)
 
 
+def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
+    """Whether an entry of the stored state is of what runs in this run directory."""
+    return bool(item.get("in_force", True)) and item.get("run_dir", str(run_dir)) == str(run_dir)
+
+
+def group_from_stored(item: dict[str, Any]) -> model.GroupState:
+    """Build a group without processes of an entry. Raises KeyError, TypeError, ValueError, AttributeError."""
+    last_error, deaths = errors_from_json(item)
+    return model.GroupState(
+        target_from_json(item["target"]),
+        stopped=bool(item.get("stopped", False)),
+        processes_override=item.get("processes_override"),
+        restarts=int(item.get("restarts", 0)),
+        ended=counters(item.get("ended", {})),
+        last_error=last_error,
+        deaths=deaths,
+    )
+
+
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     adopted = await _recover(shell, stored)
@@ -105,26 +124,14 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
     """The groups of the stored state that ran here; what else it has is kept for whom it concerns."""
     groups = {}
     for name, item in stored.groups.items():
-        if not item.get("in_force", True):
+        if not is_in_force(item, shell.outside.run_dir):
+            run_dir = item.get("run_dir", "this one")
+            text = f"what is stored of {name} (run directory {run_dir}) is not in force here, and kept"
+            shell.outside.log("warning", text)
             shell.unadopted[name] = item
             continue
-        run_dir = item.get("run_dir", str(shell.outside.run_dir))
-        if run_dir != str(shell.outside.run_dir):
-            text = f"what is stored of {name} is of a manager with the run directory {run_dir}, it is not in force here"
-            shell.outside.log("error", text)
-            shell.unadopted[name] = item
-            continue
-        last_error, deaths = errors_from_json(item)
         try:
-            groups[name] = model.GroupState(
-                target_from_json(item["target"]),
-                stopped=bool(item.get("stopped", False)),
-                processes_override=item.get("processes_override"),
-                restarts=int(item.get("restarts", 0)),
-                ended=counters(item.get("ended", {})),
-                last_error=last_error,
-                deaths=deaths,
-            )
+            groups[name] = group_from_stored(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             shell.outside.log("error", f"what is stored of {name} cannot be used: {error!r}")
             shell.unadopted[name] = item
