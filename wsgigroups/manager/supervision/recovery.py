@@ -28,6 +28,7 @@ from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from wsgigroups.manager.supervision.shell import Shell
@@ -37,18 +38,11 @@ if TYPE_CHECKING:
 def to_stored(shell: Shell) -> Stored:
     """What the store keeps of the state; lives up to the next step are considered used."""
     state = shell.state
-    groups: dict[str, dict[str, Any]] = {}
-    for name, group in state.groups.items():
-        if not group.removing:
-            groups[name] = {
-                "target": group.target.to_json(),
-                "stopped": group.stopped,
-                "processes_override": group.processes_override,
-                "restarts": group.restarts,
-                "ended": dict(group.ended),
-                # lives in it of whose exits a next manager would be told again
-                "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
-            }
+    groups = {
+        name: group_to_json(group, (life for life, exited in shell.unacknowledged.items() if exited.group == name))
+        for name, group in state.groups.items()
+        if not group.removing
+    }
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     return Stored(state.revision, ceiling, groups)
 
@@ -67,16 +61,7 @@ async def recover(shell: Shell, stored: Stored) -> int:
         for user_spawner in shell.pool.users():
             shell.pool.retire_user(user_spawner)
         return 0
-    groups = {
-        name: model.GroupState(
-            target_from_json(item["target"]),
-            stopped=item["stopped"],
-            processes_override=item["processes_override"],
-            restarts=item.get("restarts", 0),
-            ended=counters(item.get("ended", {})),
-        )
-        for name, item in stored.groups.items()
-    }
+    groups = {name: group_from_json(item) for name, item in stored.groups.items()}
     shell.state = replace(shell.state, groups=groups)
     counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
     adopted = 0
@@ -95,6 +80,47 @@ async def recover(shell: Shell, stored: Stored) -> int:
     if missing:
         shell.outside.log("warning", f"bound again, nobody had kept, or somebody had shut: {', '.join(missing)}")
     return adopted
+
+
+def group_to_json(group: model.GroupState, counted: Iterable[int]) -> dict[str, Any]:
+    """Return what is stored of a group. counted: lives in it of whose exits a next manager would be told again."""
+    return {
+        "target": group.target.to_json(),
+        "proved": _proved_to_json(group),
+        "stopped": group.stopped,
+        "processes_override": group.processes_override,
+        "restarts": group.restarts,
+        "ended": dict(group.ended),
+        "counted": list(counted),
+    }
+
+
+def _proved_to_json(group: model.GroupState) -> dict[str, Any] | None:
+    """The target to return to; without one of its own where it is the group's."""
+    if group.proved is None:
+        return None
+    own = {"target": group.proved.target.to_json()} if group.unproved else {}
+    return {"processes_override": group.proved.processes_override, **own}
+
+
+def group_from_json(item: dict[str, Any]) -> model.GroupState:
+    """Build a group without processes from what was stored. Raises KeyError, TypeError for another shape."""
+    target = target_from_json(item["target"])
+    # an earlier version stored no target that was proved: what it left running is
+    proved = item.get("proved", {})
+    known = None
+    if proved is not None:
+        before = target_from_json(proved["target"]) if "target" in proved else target
+        known = model.Proved(before, proved.get("processes_override"))
+    return model.GroupState(
+        target,
+        proved=known,
+        watched=known is not None and known.target is not target,
+        stopped=item["stopped"],
+        processes_override=item["processes_override"],
+        restarts=item.get("restarts", 0),
+        ended=counters(item.get("ended", {})),
+    )
 
 
 def _windows_s(stored: Stored) -> float:
