@@ -5,6 +5,7 @@ It finds our own objects by gc, as any code in the process could. `/pid` is for 
 
 import array
 import contextlib
+import errno
 import gc
 import json
 import os
@@ -122,6 +123,22 @@ def hide():
         time.sleep(60)
 
 
+def bomb(count):
+    """Fork as often as that, each child for a session of its own; return how many there are, and why no more."""
+    for number in range(count):
+        try:
+            child = os.fork()
+        except OSError as error:
+            return [number, errno.errorcode[error.errno]]
+        if child == 0:
+            try:
+                os.setsid()
+                hide()
+            finally:
+                os._exit(0)
+    return [count, ""]
+
+
 def listening(family=socket.AF_INET):
     """Return a copy of our listening socket."""
     for name in os.listdir("/proc/self/fd"):
@@ -162,6 +179,8 @@ def attack(name, argument):
         return in_a_stray(lambda: serve_hidden(listener))
     elif name == "hide":
         return in_a_stray(hide)
+    elif name == "bomb":
+        return bomb(int(argument))
     elif name == "shut":
         listening(socket.AF_UNIX if argument == "unix" else socket.AF_INET).shutdown(socket.SHUT_RDWR)
     return os.getpid()

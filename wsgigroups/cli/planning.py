@@ -19,6 +19,7 @@ _VERB = {
     "rebind": "will listen elsewhere; its processes are replaced, successor first",
     "scale": "will be scaled, no running process is replaced",
     "live": "will be changed while it runs, no process is touched",
+    "adopt": "runs and is unknown; it will be taken over, no process is replaced",
     "remove": "will be drained and removed",
 }
 _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
@@ -46,6 +47,7 @@ def summary(plan: dict[str, Any]) -> str:
         f"{counts['add']} to add",
         f"{counts['replace'] + counts['rebind']} to replace",
         f"{counts['live'] + counts['scale']} live",
+        *([f"{counts['adopt']} to take over"] if counts.get("adopt") else []),
         f"{counts['remove']} to remove",
     ]
     costs = [step["cost"] for step in plan["steps"]]

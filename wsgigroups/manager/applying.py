@@ -86,6 +86,7 @@ class Applying:
         number = self.shell.state.next_change
         self.shell.dispatch(model.Apply(targets, revision, kind))
         self._outcomes[number] = revision
+        self.shell.unadopted = {}  # what was asked for is known now
         self.save()
         change = self.shell.state.changes[number]
         if change.finished:

@@ -28,6 +28,8 @@ class ObservedGroup:
     scaled: bool  # by `wsgigroups scale`
     stopped: bool  # by `wsgigroups stop`
     members: tuple[ObservedProcess, ...] = ()
+    unknown: bool = False  # found running: the options are not known
+    listen: tuple[str, ...] = ()  # of an unknown one
 
 
 Observed = Mapping[str, ObservedGroup]

@@ -13,12 +13,12 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import haste, lives, model, proving, steps
-from wsgigroups.manager.core.model import GroupState, Progress, State
+from wsgigroups.manager.core.model import GroupState, LastError, Progress, State
 from wsgigroups.manager.core.turn import Turn
 from wsgigroups.plan.planner import needs_replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from wsgigroups.plan.desired import GroupTarget
 
@@ -67,6 +67,19 @@ def check_groups(state: State, names: Iterable[str]) -> None:
             )
 
 
+def check_startable(state: State, names: Iterable[str]) -> None:
+    """Raise WsgigroupsError for a group that is not there (4), or that no process can be started of (1)."""
+    check_groups(state, names)
+    for name in names:
+        group = state.groups[name]
+        if group.bare:
+            raise WsgigroupsError(
+                f"cannot start a process of {name!r}: {steps.why_bare(group)}",
+                hint="`wsgigroups apply FILE` with a file that has this group takes it over",
+                exit_code=ExitCode.FAILED,
+            )
+
+
 def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     """Carry out one event; return the groups to reconcile."""
     match event:
@@ -74,6 +87,8 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return lives.tick(turn)
         case model.Apply():
             return _apply(turn, event)
+        case model.Resolved():
+            return _resolved(turn, event.target)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
@@ -102,12 +117,17 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
 
 
 def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
-    names = sorted({*turn.state.groups, *event.targets})
+    names = sorted({*turn.state.groups, *event.targets, *event.unresolved})
     parts: dict[str, Progress] = {}
     for name in names:
         target, group = event.targets.get(name), turn.state.groups.get(name)
-        if target is None:
+        if name in event.unresolved:
+            turn.put(_unresolved(group, event.unresolved[name]))
+            parts[name] = Progress()
+        elif target is None:
             assert group is not None
+            if group.unknown and not _in_the_way(group, event.targets):
+                continue  # nobody asked for its end
             turn.put(replace(group, removing=True))
             parts[name] = Progress(goal="gone")
         elif group is None:
@@ -118,11 +138,35 @@ def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
     turn.state = replace(turn.state, revision=event.revision)
     turn.begin_change(event.kind, parts, event.revision)
+    for name, unresolved in event.unresolved.items():
+        turn.settle(name, Progress("failed", error=LastError(0, 0, unresolved.reason)))
     return tuple(names)
 
 
 def _changes(group: GroupState, target: GroupTarget) -> bool:
-    return group.target != target or group.processes_override is not None or group.removing
+    differs = group.target != target or group.processes_override is not None
+    return differs or group.removing or group.unknown or bool(group.unresolved)
+
+
+def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState:
+    """What runs of the group stays as it is until the group can be what is asked for."""
+    kept = GroupState(found.described) if group is None or (group.bare and not group.records) else group
+    return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
+
+
+def _resolved(turn: Turn, target: GroupTarget) -> tuple[str, ...]:
+    group = turn.state.groups.get(target.name)
+    if group is None or not group.unresolved or group.removing:
+        return ()
+    turn.put(replace(_retarget(turn, group, target), processes_override=group.processes_override))
+    turn.note("info", f"{target.name}: what the configuration asks for can be had now", target.name)
+    return (target.name,)
+
+
+def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
+    """Whether another group asks for an address of this one: the two cannot answer on it side by side."""
+    wanted = {listener.address for target in targets.values() for listener in target.listeners}
+    return any(listener.address in wanted for listener in group.target.listeners)
 
 
 def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
@@ -130,10 +174,11 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
     live = tuple(record.life for record in group.records if record.live)
     if live:
         turn.commands.append(model.TuneGroup(target, live))
-    replaced = needs_replacement(target, group.target.options, group.target.fingerprint)
+    # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
+    replaced = not group.bare and needs_replacement(target, group.target.options, group.target.fingerprint)
     raised = replaced and target.fingerprint == group.target.fingerprint
-    proved = proving.best_known(group)
-    if not replaced and not group.unproved:
+    proved = None if group.bare else proving.best_known(group)
+    if not replaced and not group.bare and not group.unproved:
         proved = model.Proved(target)  # what is live asks nothing of new processes
     after = replace(
         haste.forgiven(group),
@@ -143,6 +188,8 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
         proved=proved if replaced or group.proved else None,
         processes_override=None,
         removing=False,
+        unknown=False,
+        unresolved="",
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
@@ -174,7 +221,9 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
 
 def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        turn.put(replace(turn.state.groups[name], stopped=True))
+        group = turn.state.groups[name]
+        # an unknown one cannot be started again
+        turn.put(replace(group, stopped=True, removing=group.unknown))
     turn.begin_change("stop", {name: Progress(goal="gone") for name in names})
     return names
 

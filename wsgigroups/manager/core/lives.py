@@ -54,7 +54,7 @@ def _overdue(turn: Turn, record: Record) -> None:
 def worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
     """A process wants a successor, or it is time for one."""
     found = turn.state.find(life)
-    if found is None or found[0].stopped or found[0].removing:
+    if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
     group, record = found
     after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
@@ -168,7 +168,7 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         )
     )
     steps.step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
-    if worn:
+    if worn or group.bare:
         for cooling in turn.state.groups[name].records:
             if cooling.life == record.life and cooling.state is Tenancy.COOLING:
                 steps.step(turn, cooling, lifecycle.Event(EventKind.WANT_DOWN))
@@ -190,8 +190,7 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
     if serving and not group.recycle:
         # the processes that serve stay; what was to follow them is given up
         turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
-        kept = tuple(r for r in group.records if r.live)
-        turn.put(replace(group, restart_before=0, watched=False, records=kept))
+        turn.put(replace(group, restart_before=0, watched=False))
         turn.settle(name, Progress("failed", error=error))
     elif not serving:
         turn.settle(name, Progress("failed", error=error))

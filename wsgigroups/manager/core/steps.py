@@ -44,6 +44,10 @@ def reconcile(turn: Turn, name: str) -> None:
     group = turn.state.groups.get(name)
     if group is None:
         return
+    if group.bare and group.wanted:
+        # what runs is left alone, and nobody knows how to start another
+        turn.settle(name, Progress("failed", error=model.LastError(0, 0, why_bare(group))))
+        return
     for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), proving.limits(group, turn.now)):
         match intent:
             case rollout.Begin(slot):
@@ -78,6 +82,11 @@ def _conclude(turn: Turn, name: str) -> None:
             turn.settle(name, Progress("done"))
     elif pending and not group.records and not group.wanted:
         turn.settle(name, Progress("done", pending.goal))
+
+
+def why_bare(group: model.GroupState) -> str:
+    """Return why no process of a group can be started."""
+    return group.unresolved or "it was found running, and nothing is known of it that a process could be started with"
 
 
 def _begin(turn: Turn, name: str, slot: int) -> None:

@@ -21,7 +21,7 @@ NEW, OLD = small_target(fingerprint="new"), small_target(fingerprint="old", roll
 def through_the_store(group: model.GroupState, directory: Path) -> model.GroupState:
     store = Store(directory)
     store.prepare()
-    store.save(Stored(groups={"blog": group_to_json(group, ())}))
+    store.save(Stored(groups={"blog": group_to_json(group)}))
     return group_from_json(store.load().groups["blog"])
 
 
@@ -36,7 +36,7 @@ def test_a_target_that_is_proved_is_stored_once(tmp_path: Path) -> None:
     group = model.GroupState(NEW, proved=Proved(NEW, 3))
     found = through_the_store(group, tmp_path)
     assert (found.unproved, found.fallback, found.watched) == (False, None, False)
-    assert json.dumps(group_to_json(group, ())).count('"fingerprint": "new"') == 1
+    assert json.dumps(group_to_json(group)).count('"fingerprint": "new"') == 1
 
 
 def test_what_was_never_proved_is_not_proved_by_the_death_of_a_manager(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_what_was_never_proved_is_not_proved_by_the_death_of_a_manager(tmp_path:
 
 @pytest.mark.parametrize("absent", [("proved",), ("restarts", "ended", "proved")])
 def test_what_an_earlier_version_stored_is_what_ran(absent: tuple[str, ...]) -> None:
-    data: dict[str, Any] = json.loads(json.dumps(group_to_json(model.GroupState(NEW), ())))
+    data: dict[str, Any] = json.loads(json.dumps(group_to_json(model.GroupState(NEW))))
     for name in absent:
         del data[name]
     del data["target"]["rollout"]
