@@ -18,7 +18,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.plan.desired import GroupTarget, target_from_json
 from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
 from wsgigroups.plan.planner import StepKind, plan
-from wsgigroups.plan.rollout import LEAVING, LIVE, Begin, End, Limits, Member, reconcile, settled
+from wsgigroups.plan.rollout import LEAVING, LIVE, Begin, Budget, End, Member, reconcile, settled
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 targets = st.dictionaries(
@@ -90,7 +90,7 @@ def test_targets_survive_their_json(drawn: dict[str, tuple[int, int, float]]) ->
 
 # The rollout in an obedient world: what is asked for begins and ends one step later.
 
-Reconcile = Callable[[int, Sequence[Member], Limits], tuple[object, ...]]
+Reconcile = Callable[[int, Sequence[Member], Budget], tuple[object, ...]]
 states = st.sampled_from(
     [Tenancy.READY, Tenancy.STARTING, Tenancy.COOLING, Tenancy.DRAINING, Tenancy.KILLING, Tenancy.FAILED]
 )
@@ -107,13 +107,13 @@ def members_of(drawn: list[tuple[int, Tenancy, bool]]) -> list[Member]:
     return found
 
 
-def obedient(wanted: int, members: list[Member], decide: Reconcile, limits: Limits | None = None) -> None:
+def obedient(wanted: int, members: list[Member], decide: Reconcile, budget: Budget | None = None) -> None:
     """Follow the intents until there are none, checking every step; then all must be as asked."""
     next_life = 1000
-    limits = limits or Limits(-(-wanted // 4))
+    budget = budget or Budget(-(-wanted // 4))
     held_at_first = {m.slot for m in members if m.state is Tenancy.READY and m.slot <= wanted}
     for _round in range(100):
-        intents = decide(wanted, members, limits)
+        intents = decide(wanted, members, budget)
         if not intents and not any(m.state is not Tenancy.READY for m in members):
             break
         ended = {intent.life for intent in intents if isinstance(intent, End)}
@@ -137,10 +137,10 @@ def obedient(wanted: int, members: list[Member], decide: Reconcile, limits: Limi
         live_before = sum(m.state in LIVE for m in members)
         live = sum(m.state in LIVE for m in following)
         begun = sum(isinstance(intent, Begin) for intent in intents)
-        assert not begun or live_before + begun <= wanted + limits.surge, "more than the surge"
+        assert not begun or live_before + begun <= wanted + budget.surge, "more than the surge"
         held = {m.slot for m in following if m.state is Tenancy.READY}
-        assert len(held_at_first - held) <= limits.unavailable, "a slot lost its ready process"
-        assert live <= max(live_before + begun, wanted + limits.surge)
+        assert len(held_at_first - held) <= budget.unavailable, "a slot lost its ready process"
+        assert live <= max(live_before + begun, wanted + budget.surge)
         members = following
     assert settled(wanted, members), members
     assert len(members) == wanted, "something else is left running"
@@ -155,34 +155,34 @@ def test_following_the_rollout_ends_where_it_should(wanted: int, drawn: list[tup
 def test_no_limit_keeps_the_rollout_from_its_end(
     wanted: int, drawn: list[tuple[int, Tenancy, bool]], surge: int, unavailable: int
 ) -> None:
-    obedient(wanted, members_of(drawn), reconcile, Limits(surge, unavailable if surge else max(1, unavailable)))
+    obedient(wanted, members_of(drawn), reconcile, Budget(surge, unavailable if surge else max(1, unavailable)))
 
 
 @given(st.integers(1, 6), member_lists)
 def test_the_order_of_the_members_does_not_matter(wanted: int, drawn: list[tuple[int, Tenancy, bool]]) -> None:
     members = members_of(drawn)
-    assert reconcile(wanted, members, Limits()) == reconcile(wanted, members[::-1], Limits())
+    assert reconcile(wanted, members, Budget()) == reconcile(wanted, members[::-1], Budget())
 
 
-def _no_removal(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[object, ...]:
-    return reconcile(wanted, [m for m in members if m.slot <= wanted], limits)
+def _no_removal(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, [m for m in members if m.slot <= wanted], budget)
 
 
-def _end_first(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[object, ...]:
+def _end_first(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
     old = [End(m.life, followed=False) for m in members if m.outdated and m.state is Tenancy.READY]
-    return (*old, *reconcile(wanted, [m for m in members if not m.outdated], limits))
+    return (*old, *reconcile(wanted, [m for m in members if not m.outdated], budget))
 
 
-def _no_surge_limit(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[object, ...]:
-    return reconcile(wanted, members, replace(limits, surge=100))
+def _no_surge_limit(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, members, replace(budget, surge=100))
 
 
-def _forgets_outdated(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[object, ...]:
-    return reconcile(wanted, [replace(m, outdated=False) for m in members], limits)
+def _forgets_outdated(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, [replace(m, outdated=False) for m in members], budget)
 
 
-def _ignores_leaving(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[object, ...]:
-    return reconcile(wanted, [m for m in members if m.state not in LEAVING], limits)
+def _ignores_leaving(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, [m for m in members if m.state not in LEAVING], budget)
 
 
 @pytest.mark.parametrize(

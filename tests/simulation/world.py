@@ -215,7 +215,7 @@ class World:
                 group = self.state.groups[command.record.group]
                 serving = [r for r in group.records if r.slot == command.record.slot and r.state is Tenancy.READY]
                 missing = group.wanted - len({r.slot for r in group.records if r.state is Tenancy.READY})
-                may_be = proving.limits(group, self.now).unavailable
+                may_be = proving.budget(group, self.now).unavailable
                 assert serving or missing <= may_be, "a ready process left before its successor was ready"
         assert len(self.state.changes) <= turn.KEPT_CHANGES + 1
 

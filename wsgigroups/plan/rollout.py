@@ -36,7 +36,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Budget:
     """How far a replacement may go at once.
 
     surge: processes more than wanted. unavailable: slots that may be without a ready process because one left before
@@ -70,7 +70,7 @@ class End:
 Intent = Begin | End
 
 
-def reconcile(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[Intent, ...]:
+def reconcile(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[Intent, ...]:
     """Return what to begin and what to end. Members may come in any order."""
     staying = sorted((member for member in members if member.state not in LEAVING), key=lambda m: (m.slot, m.life))
     intents: list[Intent] = [End(member.life, followed=False) for member in staying if member.slot > wanted]
@@ -95,12 +95,12 @@ def reconcile(wanted: int, members: Sequence[Member], limits: Limits) -> tuple[I
     ended = {intent.life for intent in intents if isinstance(intent, End)}
     # one that waits for its next life takes room as well: nobody asks again before it begins
     held = sum(member.state in LIVE or member.life not in ended for member in members)
-    room = wanted + limits.surge - held
+    room = wanted + budget.surge - held
     begun = len(vacant[: max(0, room)])
-    if limits.slots is not None:
-        due = due[: max(0, limits.slots - (wanted - len(due)))]
-    successors = due[: max(0, min(room - begun, limits.surge - succeeding))]
-    first = _leaving_first(wanted, staying, ended, due[len(successors) :], limits.unavailable)
+    if budget.slots is not None:
+        due = due[: max(0, budget.slots - (wanted - len(due)))]
+    successors = due[: max(0, min(room - begun, budget.surge - succeeding))]
+    first = _leaving_first(wanted, staying, ended, due[len(successors) :], budget.unavailable)
     return (*intents, *first, *(Begin(slot) for slot in (*vacant[:begun], *successors)))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core.model import GroupState, Proved
-from wsgigroups.plan.rollout import Limits, Member, settled
+from wsgigroups.plan.rollout import Budget, Member, settled
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
@@ -47,7 +47,7 @@ def members(group: GroupState, now: float) -> tuple[Member, ...]:
     )
 
 
-def limits(group: GroupState, now: float) -> Limits:
+def budget(group: GroupState, now: float) -> Budget:
     """Return how far the replacement may go at once."""
     policy = group.target.rollout
     surge = policy.max_surge.up(group.wanted)
@@ -58,7 +58,7 @@ def limits(group: GroupState, now: float) -> Limits:
         surge = min(surge, group.fits)
     if surge == 0:
         unavailable = max(1, unavailable)
-    return Limits(surge, unavailable, _canaries(group) if gated(group, now) else None)
+    return Budget(surge, unavailable, _canaries(group) if gated(group, now) else None)
 
 
 def came_up(group: GroupState, now: float) -> bool:

@@ -48,7 +48,7 @@ def reconcile(turn: Turn, name: str) -> None:
         # what runs is left alone, and nobody knows how to start another
         turn.settle(name, Progress("failed", error=model.LastError(0, 0, why_bare(group))))
         return
-    for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), proving.limits(group, turn.now)):
+    for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), proving.budget(group, turn.now)):
         match intent:
             case rollout.Begin(slot):
                 _begin(turn, name, slot)
