@@ -87,8 +87,8 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return lives.tick(turn)
         case model.Apply():
             return _apply(turn, event)
-        case model.Resolved():
-            return _resolved(turn, event.target)
+        case model.Resolved() | model.StillUnresolved():
+            return _looked_again(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
@@ -154,13 +154,19 @@ def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState
     return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
 
 
-def _resolved(turn: Turn, target: GroupTarget) -> tuple[str, ...]:
-    group = turn.state.groups.get(target.name)
+def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
+    """What the configuration asks for was tried again on this host."""
+    name = event.target.name if isinstance(event, model.Resolved) else event.group
+    group = turn.state.groups.get(name)
     if group is None or not group.unresolved or group.removing:
         return ()
-    turn.put(replace(_retarget(turn, group, target), processes_override=group.processes_override))
-    turn.note("info", f"{target.name}: what the configuration asks for can be had now", target.name)
-    return (target.name,)
+    if isinstance(event, model.Resolved):
+        turn.put(replace(_retarget(turn, group, event.target), processes_override=group.processes_override))
+        turn.note("info", f"{name}: what the configuration asks for can be had now", name)
+    elif group.unresolved != event.reason:
+        turn.put(replace(group, unresolved=event.reason, last_error=LastError(0, 0, event.reason)))
+        turn.note("error", f"{name}: {event.reason}", name)
+    return (name,)
 
 
 def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:

@@ -219,6 +219,14 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class StillUnresolved:
+    """A group could not be had again, and why."""
+
+    group: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Replace these groups' processes, successor first."""
 
@@ -384,6 +392,7 @@ class Tick:
 Event = (
     Apply
     | Resolved
+    | StillUnresolved
     | Restart
     | Reload
     | Stop

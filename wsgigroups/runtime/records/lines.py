@@ -78,19 +78,24 @@ def _ask_json(head: Head) -> Asked:
     environ = head.environ
     get = environ.get
     user, host, referer, agent = get("REMOTE_USER"), get("HTTP_HOST"), get("HTTP_REFERER"), get("HTTP_USER_AGENT")
+    user = "null" if user is None else '"' + user + '"'
+    host = "null" if host is None else '"' + host + '"'
+    referer = "null" if referer is None else '"' + referer + '"'
+    agent = "null" if agent is None else '"' + agent + '"'
+    address, target, protocol = environ["REMOTE_ADDR"], environ["REQUEST_URI"], environ["SERVER_PROTOCOL"]
     return [
         None,
         None,
-        environ["REMOTE_ADDR"],
-        "null" if user is None else '"' + user + '"',
+        address,
+        user,
         head.method,
-        environ["REQUEST_URI"],
-        environ["SERVER_PROTOCOL"],
-        "null" if host is None else '"' + host + '"',
+        target,
+        protocol,
+        host,
         None,
         None,
-        "null" if referer is None else '"' + referer + '"',
-        "null" if agent is None else '"' + agent + '"',
+        referer,
+        agent,
         None,
         None,
         None,
