@@ -62,9 +62,9 @@ def test_a_rollout_is_no_way_around_the_backoff() -> None:
 
 def test_the_eleventh_start_waits_until_the_first_is_a_minute_ago() -> None:
     group = model.GroupState(target("a", 1, 1))
-    for now in range(10):
-        assert pace.next_start(group, 1, float(now)) == now
-        group = pace.started(group, 1, float(now))
+    for moment in map(float, range(10)):
+        assert pace.next_start(group, 1, moment) == moment
+        group = pace.started(group, 1, moment)
     assert pace.next_start(group, 1, 10.0) == 60.0
     assert pace.next_start(group, 2, 10.0) == 10.0
     record = Record("a", 1, 11, "a-1")
