@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.store import Store, Stored
-from wsgigroups.manager.supervision.recovery import group_from_stored, is_in_force
+from wsgigroups.manager.supervision.recovery import is_in_force
+from wsgigroups.manager.supervision.remembering import group_from_json
 from wsgigroups.manager.supervision.spawners import Inventory, uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
@@ -54,7 +55,7 @@ def observe(run_dir: Path, state_dir: Path) -> tuple[Observed, list[str]]:
     for name, item in stored.groups.items():
         if is_in_force(item, run_dir):
             with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # then it is unknown
-                groups[name] = group_from_stored(item)
+                groups[name] = group_from_json(item)
     groups.update(unknown_groups(found, groups))
     members = _members(found)
     running = sum(len(there) for there in members.values())

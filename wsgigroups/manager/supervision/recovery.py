@@ -22,12 +22,12 @@ from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung
 from wsgigroups.manager.supervision.processes import Process, moment
-from wsgigroups.manager.supervision.remembering import errors_from_json, errors_to_json
+from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.manager.supervision.shell import CountedExit
 from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
 from wsgigroups.manager.supervision.user_spawners import parent_of
-from wsgigroups.plan.desired import ListenerTarget, target_from_json
+from wsgigroups.plan.desired import ListenerTarget
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
@@ -43,20 +43,13 @@ LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows not
 def to_stored(shell: Shell) -> Stored:
     """What the store keeps of the state; lives up to the next step are considered used."""
     state = shell.state
-    groups: dict[str, dict[str, Any]] = dict(shell.unadopted)
+    groups = dict(shell.unadopted)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            groups[name] = {
-                "target": group.target.to_json(),
-                "run_dir": str(shell.outside.run_dir),
-                "stopped": group.stopped,
-                "processes_override": group.processes_override,
-                "restarts": group.restarts,
-                "ended": dict(group.ended),
-                **errors_to_json(group),
-                # lives in it of whose exits a next manager would be told again
-                "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
-            }
+            # lives of whose exits a next manager would be told again
+            counted = [life for life, exited in shell.unacknowledged.items() if exited.group == name]
+            run_dir = str(shell.outside.run_dir)
+            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     return Stored(state.revision, ceiling, groups)
 
@@ -64,20 +57,6 @@ def to_stored(shell: Shell) -> Stored:
 def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
     """Whether an entry of the stored state is of what runs in this run directory."""
     return bool(item.get("in_force", True)) and item.get("run_dir", str(run_dir)) == str(run_dir)
-
-
-def group_from_stored(item: dict[str, Any]) -> model.GroupState:
-    """Build a group without processes of an entry. Raises KeyError, TypeError, ValueError, AttributeError."""
-    last_error, deaths = errors_from_json(item)
-    return model.GroupState(
-        target_from_json(item["target"]),
-        stopped=bool(item.get("stopped", False)),
-        processes_override=item.get("processes_override"),
-        restarts=int(item.get("restarts", 0)),
-        ended=counters(item.get("ended", {})),
-        last_error=last_error,
-        deaths=deaths,
-    )
 
 
 async def recover(shell: Shell, stored: Stored) -> int:
@@ -131,7 +110,7 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
             shell.unadopted[name] = item
             continue
         try:
-            groups[name] = group_from_stored(item)
+            groups[name] = group_from_json(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             shell.outside.log("error", f"what is stored of {name} cannot be used: {error!r}")
             shell.unadopted[name] = item

@@ -1,18 +1,61 @@
-"""What is stored of how lives ended, so that the next manager can tell: bounded, and read without trust. Pure."""
+"""What is stored of a group, and of how its lives ended: bounded, and read without trust. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from wsgigroups.manager.core.model import LastError
-
-if TYPE_CHECKING:
-    from wsgigroups.manager.core.model import GroupState
+from wsgigroups.manager.core.model import GroupState, LastError, Proved
+from wsgigroups.manager.core.totals import counters
+from wsgigroups.plan.desired import target_from_json
 
 KEPT_DEATHS = 64  # of a group, those of the latest lives
 KEPT_TEXT = 8192  # characters: of a traceback the end counts
 KEPT_REQUESTS = 50
+
+
+def group_to_json(group: GroupState) -> dict[str, Any]:
+    """Return what is stored of a group."""
+    return {
+        "target": group.target.to_json(),
+        "proved": _proved_to_json(group),
+        "stopped": group.stopped,
+        "processes_override": group.processes_override,
+        "restarts": group.restarts,
+        "ended": dict(group.ended),
+        **errors_to_json(group),
+    }
+
+
+def _proved_to_json(group: GroupState) -> dict[str, Any] | None:
+    """The target to return to; without one of its own where it is the group's."""
+    if group.proved is None:
+        return None
+    own = {"target": group.proved.target.to_json()} if group.unproved else {}
+    return {"processes_override": group.proved.processes_override, **own}
+
+
+def group_from_json(item: dict[str, Any]) -> GroupState:
+    """Build a group without processes from what was stored. Raises KeyError, TypeError for another shape."""
+    target = target_from_json(item["target"])
+    # an earlier version stored no target that was proved: what it left running is
+    proved = item.get("proved", {})
+    known = None
+    if proved is not None:
+        before = target_from_json(proved["target"]) if "target" in proved else target
+        known = Proved(before, proved.get("processes_override"))
+    last_error, deaths = errors_from_json(item)
+    return GroupState(
+        target,
+        proved=known,
+        watched=known is not None and known.target is not target,
+        stopped=bool(item.get("stopped", False)),
+        processes_override=item.get("processes_override"),
+        restarts=int(item.get("restarts", 0)),
+        ended=counters(item.get("ended", {})),
+        last_error=last_error,
+        deaths=deaths,
+    )
 
 
 def errors_to_json(group: GroupState) -> dict[str, Any]:
