@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 from support.accounts import Accounts
+from support.looking import pause
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.manager.supervision.cgroups.hierarchy import find_place
@@ -113,6 +114,7 @@ class Tenants(ManagerUnderTest):
                 began_s = time.monotonic()
                 self.status()
                 assert time.monotonic() - began_s < ANSWER_S, "the manager does not answer"
+                pause()
             status, lasted_s = asked.result()
         assert status == 504
         assert DEADLINE_S - 0.1 <= lasted_s <= DEADLINE_S + LATE_S, f"a deadline of {DEADLINE_S} s acts at {lasted_s} s"
