@@ -51,7 +51,7 @@ class GroupState:
     proved: Proved | None = None  # the last one; before there is one, what served when it was replaced
     watched: bool = False  # what is new has to last before it replaces everything: proving.py
     look_at: float | None = None  # when time alone changes what the group may do
-    fits: int | None = None  # processes more than there are for which there is memory; None: enough, or not known
+    fits: int | None = None  # processes more than wanted for which there is memory; None: not known
     starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # slot → its last starts: pace.py
     processes_override: int | None = None  # by scale
     stopped: bool = False
@@ -87,6 +87,11 @@ class GroupState:
         """Whether the target has still to show that it comes up and lasts."""
         proved = self.proved.target if self.proved else None
         return proved is not self.target and proved != self.target
+
+    @property
+    def rolling(self) -> bool:
+        """Whether processes are replaced by what has still to show that it lasts."""
+        return self.watched and (self.fallback is not None or self.restart_before > 0)
 
     @property
     def fallback(self) -> GroupTarget | None:
@@ -367,6 +372,31 @@ class ScriptChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """How many requests processes have answered, and how many of those with a status of 500 or more."""
+
+    requests: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCounted:
+    """What the processes of a rollout have answered so far: those that are new, and those that they replace."""
+
+    group: str
+    new: Answers
+    old: Answers
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFound:
+    """For how many processes more than there are now the machine has memory, by what those take that run."""
+
+    group: str
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTuned:
     """The running processes were given their live options. refused: life → what could not be changed, and why.
 
@@ -409,6 +439,8 @@ Event = (
     | LifeTold
     | LifeWorn
     | ScriptChanged
+    | RolloutCounted
+    | RoomFound
     | GroupTuned
     | Recovered
     | Tick
