@@ -23,6 +23,7 @@ from ..wire.spec import Spec
 from ..wsgi.forked import leave
 from . import signals
 from .ending import end_interpreter
+from .failure import is_ours
 from .reporter import Reporter
 from .script import ScriptRules
 from .stacks import other_stacks
@@ -122,7 +123,7 @@ class Lifetime:
     def _raised(self, error: BaseException) -> None:
         """Leave after sys.exit() in a handler of the application's; raise any other error again."""
         if self._forked:
-            leave(error)
+            leave(None if is_ours(error) else error)  # ours is that of descriptors that are closed here
         if not isinstance(error, SystemExit):
             raise error
         self._leave("signal", 0.0)
