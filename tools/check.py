@@ -30,6 +30,7 @@ INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
     ("--editable", ".", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
 )
+ACCELERATOR = ("hatch_build.py", "wsgigroups/runtime/_accelerator.c")  # an editable install compiles it into the tree
 LINTS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -63,6 +64,12 @@ ORDINARY_IS_ENOUGH = (
     "tests/unit/plan",
     "tests/unit/protocol",
     "tests/unit/records",
+)
+# Run once more without the accelerator: what its absence could change.
+WITHOUT_ACCELERATOR = (
+    "tests/unit/protocol",
+    "tests/unit/front",
+    "tests/property/test_protocol_splits.py",
 )
 # What the second run as root has of it; the first has the rest. In the rest are all tests that fill up an account's
 # processes: two at a time would take each other's.
@@ -101,11 +108,11 @@ class Bench:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WSGIGROUPS_")}
         return {**kept, "PATH": f"{self.binaries}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
-    def run(self, *command: str) -> bool:
-        """Run a program of the environment in the tree; tell whether it succeeded."""
+    def run(self, *command: str, **more: str) -> bool:
+        """Run a program of the environment in the tree; tell whether it succeeded. more: environment variables."""
         say(f"\n[{time.monotonic() - BEGAN:4.0f} s] $ {' '.join(command)}")
         program = str(self.binaries / command[0])
-        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env=self.environ()))
+        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env={**self.environ(), **more}))
 
     @contextlib.contextmanager
     def beside(self, command: Sequence[str], *, as_account: bool) -> Iterator[list[bool]]:
@@ -175,7 +182,7 @@ def prepare() -> Bench:
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
         installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
-        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml",))
+        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", *ACCELERATOR))
         python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)
 
@@ -212,6 +219,8 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     bench.run("python", "tests/support/frameworks.py")
+    if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
+        failed.append("pytest without the accelerator")
     if bench.account.is_caller():
         return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
     return failed + (run_part(bench, extra) if extra else run_shares(bench))

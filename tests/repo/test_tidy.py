@@ -13,6 +13,7 @@ LONGEST_FILE_LINES = 500
 PLACES = [
     r"(LICENSE|Makefile|README\.md|CHANGELOG\.md|SECURITY\.md|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-hooks\.yaml)",
     r"\.ci/run",
+    r"hatch_build\.py",
     r"benchmarks/.*\.(py|lua|md|json|png)",
     r"docs/.*\.(md|svg)",
     r"sample-configs/.*",
@@ -22,6 +23,7 @@ PLACES = [
     r"tools/[a-z_]+\.py",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",
     r"wsgigroups/py\.typed",
+    r"wsgigroups/runtime/_accelerator\.(c|pyi)",
 ]
 NAMES_A_MACHINE = re.compile(r"/(?:work|farm|root)/(?!\.\.)[A-Za-z.]")
 UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b|\bfor" + r" now\b")

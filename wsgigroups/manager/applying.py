@@ -10,6 +10,7 @@ import os
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -22,7 +23,7 @@ from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.store import Store
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import Desired, GroupTarget
 
     Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
+
+
+Writers = dict[tuple[int, int], tuple[str, str, int]]  # device and number of a log → group, user, uid
+START = "start-up"  # the kind of change that a manager begins with: each group stands for itself
 
 
 @dataclass(slots=True)
@@ -57,7 +62,7 @@ class Applying:
             return configuration, resolve(configuration, self.around)
 
         configuration, targets = await asyncio.to_thread(resolved)
-        return configuration, {name: self._noted(target) for name, target in targets.items()}
+        return configuration, {name: self.noted(target) for name, target in targets.items()}
 
     async def apply(self, read: Read, by: str, kind: str = "apply") -> model.Change | None:
         """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
@@ -71,29 +76,48 @@ class Applying:
         if plan(targets, views.observed(self.shell)).empty:
             return None
         self._check_logs(targets)
-        opened = self._open(targets)
+        return self.accept(configuration, targets, self._open(targets), by, kind)
+
+    def accept(
+        self,
+        configuration: Configuration,
+        targets: Desired,
+        opened: dict[str, dict[str, HeldListener]],
+        by: str,
+        kind: str,
+        unresolved: Mapping[str, model.Unresolved] = MappingProxyType({}),
+    ) -> model.Change:
+        """Store a configuration and begin its change, with the listeners that were opened for it.
+
+        unresolved: groups of it that cannot be had at present; who starts with nothing else goes on without a store.
+        """
         revision = self.shell.state.revision + 1
         try:
             self.store.save_revision(revision, configuration.to_document(), "pending", by)
         except OSError as error:
-            for listeners in opened.values():
-                self.shell.listeners.discard(listeners)
-            raise WsgigroupsError(
-                f"cannot store revision {revision} in {self.store.directory}: {error.strerror}",
-                hint="nothing was changed",
-            ) from None
+            if kind == START:
+                self.log("error", f"cannot store revision {revision} in {self.store.directory}: {error.strerror}")
+            else:
+                for listeners in opened.values():
+                    self.shell.listeners.discard(listeners)
+                raise WsgigroupsError(
+                    f"cannot store revision {revision} in {self.store.directory}: {error.strerror}",
+                    hint="nothing was changed",
+                ) from None
         self._commit(targets, opened)
         number = self.shell.state.next_change
-        self.shell.dispatch(model.Apply(targets, revision, kind))
+        self.shell.dispatch(model.Apply(targets, revision, kind, unresolved))
         self._outcomes[number] = revision
-        self.shell.unadopted = {}  # what was asked for is known now
+        # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
+        kept = {name: item for name, item in self.shell.unadopted.items() if name in unresolved}
+        self.shell.unadopted = {name: {**item, "in_force": False} for name, item in kept.items()}
         self.save()
         change = self.shell.state.changes[number]
         if change.finished:
             self.finished(change)
         return change
 
-    def _noted(self, target: GroupTarget) -> GroupTarget:
+    def noted(self, target: GroupTarget) -> GroupTarget:
         """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
         missing = self.shell.remains.foresee(target.cgroup)
         if missing and target.spec.confinement.required:
@@ -147,23 +171,28 @@ class Applying:
 
     def _check_logs(self, targets: Desired) -> None:
         """Every log can be opened, and none is open to processes of two users. Raises WsgigroupsError."""
-        writers: dict[tuple[int, int], tuple[str, str, int]] = {}
-        for name, target in targets.items():
-            try:
-                os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-                fd = open_log(Path(target.log_path))
-                found = os.fstat(fd)
-                os.close(fd)
-                identity = target.spec.identity
-                if identity and stat.S_ISREG(found.st_mode):
-                    writer = (name, str(target.user), identity.uid)
-                    first = writers.setdefault((found.st_dev, found.st_ino), writer)
-                    _refuse_shared_log(target.log_path, first, writer)
-            except OSError as error:
-                raise WsgigroupsError(
-                    f"cannot open the log {target.log_path} of group {name!r}: {error.strerror}",
-                    hint="set error-log, or another --log-dir",
-                ) from None
+        writers: Writers = {}
+        for target in targets.values():
+            check_log(target, writers)
+
+
+def check_log(target: GroupTarget, writers: Writers) -> None:
+    """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+    try:
+        os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
+        fd = open_log(Path(target.log_path))
+        found = os.fstat(fd)
+        os.close(fd)
+    except OSError as error:
+        raise WsgigroupsError(
+            f"cannot open the log {target.log_path} of group {target.name!r}: {error.strerror}",
+            hint="set error-log, or another --log-dir",
+        ) from None
+    identity = target.spec.identity
+    if identity and stat.S_ISREG(found.st_mode):
+        writer = (target.name, str(target.user), identity.uid)
+        first = writers.setdefault((found.st_dev, found.st_ino), writer)
+        _refuse_shared_log(target.log_path, first, writer)
 
 
 def _refuse_shared_log(path: str, first: tuple[str, str, int], other: tuple[str, str, int]) -> None:

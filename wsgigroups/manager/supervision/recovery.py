@@ -7,7 +7,6 @@ find the state is empty. Replaces nothing that is current, and ends nothing that
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import select
 import socket
@@ -43,19 +42,13 @@ LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows not
 def to_stored(shell: Shell) -> Stored:
     """What the store keeps of the state; lives up to the next step are considered used."""
     state = shell.state
-    groups: dict[str, dict[str, Any]] = dict(shell.unadopted)
+    groups = dict(shell.unadopted)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            groups[name] = {
-                "target": group.target.to_json(),
-                "run_dir": str(shell.outside.run_dir),
-                "stopped": group.stopped,
-                "processes_override": group.processes_override,
-                "restarts": group.restarts,
-                "ended": dict(group.ended),
-                # lives in it of whose exits a next manager would be told again
-                "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
-            }
+            # lives of whose exits a next manager would be told again
+            counted = [life for life, exited in shell.unacknowledged.items() if exited.group == name]
+            run_dir = str(shell.outside.run_dir)
+            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     return Stored(state.revision, ceiling, groups)
 
@@ -64,15 +57,14 @@ async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     adopted = await _recover(shell, stored)
     # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
-    delay_s = LOST_WINDOW_S if shell.unadopted or not stored.groups else _windows_s(stored)
-    asyncio.get_running_loop().call_later(delay_s + 2 * EXIT_S, shell.remains.sweep)
+    asyncio.get_running_loop().call_later(_windows_s(shell, stored) + 2 * EXIT_S, shell.remains.sweep)
     return adopted
 
 
 async def _recover(shell: Shell, stored: Stored) -> int:
     shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
     shell.remains.open()
-    windows_s = _windows_s(stored)
+    windows_s = _windows_s(shell, stored)
     discovery = await shell.pool.discover()
     for text in discovery.impostors:
         shell.outside.log("error", f"{text}: it is left alone, and its path is free")
@@ -101,10 +93,53 @@ async def _recover(shell: Shell, stored: Stored) -> int:
     return adopted
 
 
+def group_to_json(group: model.GroupState) -> dict[str, Any]:
+    """Return what is stored of a group."""
+    return {
+        "target": group.target.to_json(),
+        "proved": _proved_to_json(group),
+        "stopped": group.stopped,
+        "processes_override": group.processes_override,
+        "restarts": group.restarts,
+        "ended": dict(group.ended),
+    }
+
+
+def _proved_to_json(group: model.GroupState) -> dict[str, Any] | None:
+    """The target to return to; without one of its own where it is the group's."""
+    if group.proved is None:
+        return None
+    own = {"target": group.proved.target.to_json()} if group.unproved else {}
+    return {"processes_override": group.proved.processes_override, **own}
+
+
+def group_from_json(item: dict[str, Any]) -> model.GroupState:
+    """Build a group without processes from what was stored. Raises KeyError, TypeError for another shape."""
+    target = target_from_json(item["target"])
+    # an earlier version stored no target that was proved: what it left running is
+    proved = item.get("proved", {})
+    known = None
+    if proved is not None:
+        before = target_from_json(proved["target"]) if "target" in proved else target
+        known = model.Proved(before, proved.get("processes_override"))
+    return model.GroupState(
+        target,
+        proved=known,
+        watched=known is not None and known.target is not target,
+        stopped=bool(item.get("stopped", False)),
+        processes_override=item.get("processes_override"),
+        restarts=int(item.get("restarts", 0)),
+        ended=counters(item.get("ended", {})),
+    )
+
+
 def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
     """The groups of the stored state that ran here; what else it has is kept for whom it concerns."""
     groups = {}
     for name, item in stored.groups.items():
+        if not item.get("in_force", True):
+            shell.unadopted[name] = item
+            continue
         run_dir = item.get("run_dir", str(shell.outside.run_dir))
         if run_dir != str(shell.outside.run_dir):
             text = f"what is stored of {name} is of a manager with the run directory {run_dir}, it is not in force here"
@@ -112,13 +147,7 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
             shell.unadopted[name] = item
             continue
         try:
-            groups[name] = model.GroupState(
-                target_from_json(item["target"]),
-                stopped=bool(item.get("stopped", False)),
-                processes_override=item.get("processes_override"),
-                restarts=int(item.get("restarts", 0)),
-                ended=counters(item.get("ended", {})),
-            )
+            groups[name] = group_from_json(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             shell.outside.log("error", f"what is stored of {name} cannot be used: {error!r}")
             shell.unadopted[name] = item
@@ -140,14 +169,18 @@ def _listening(shell: Shell, name: str) -> list[str]:
         return []
 
 
-def _windows_s(stored: Stored) -> float:
+def _windows_s(shell: Shell, stored: Stored) -> float:
     """Seconds that a daemon may take to leave which nobody manages any more."""
     windows_s = []
     for item in stored.groups.values():
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        if item.get("run_dir", str(shell.outside.run_dir)) != str(shell.outside.run_dir):
+            continue
+        try:
             spec = item["target"]["spec"]
             windows_s.append(float(spec["eviction_timeout_s"]) + float(spec["shutdown_timeout_s"]))
-    return max(windows_s, default=0.0)
+        except (KeyError, TypeError, ValueError):
+            windows_s.append(LOST_WINDOW_S)
+    return max(windows_s, default=LOST_WINDOW_S)
 
 
 def _end_silent(shell: Shell, path: Path, window_s: float) -> None:

@@ -157,6 +157,8 @@ class Shell:
                 self._retire_users()
                 self.outside.save()
                 self.outside.finished(change)
+            case model.StoreState():
+                self._store_later()
             case model.Note(level, text, group):
                 self.quotas.log(group, level, text)
 
@@ -327,6 +329,10 @@ class Shell:
         A manager that dies before that leaves it to the next one, which is told of the exit again.
         """
         self.unacknowledged[life] = counted
+        self._store_later()
+
+    def _store_later(self) -> None:
+        """Store the state soon: what happens to many groups at once is stored together."""
         if self._acknowledging is None:
             self._acknowledging = asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._acknowledge)
 

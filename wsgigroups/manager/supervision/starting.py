@@ -17,6 +17,7 @@ import setproctitle
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.interpreters import find_interpreter
 from wsgigroups.plan.desired import SpawnerTarget
+from wsgigroups.runtime.accelerator import SWITCH
 from wsgigroups.targets.interpreters import RUNTIME
 from wsgigroups.trust.interpreters import doubt_about_interpreter
 from wsgigroups.trust.walking import judging_root, open_to_append
@@ -100,6 +101,8 @@ class Starter:
             environment["LANG"] = target.lang
         if target.locale:
             environment["LC_ALL"] = target.locale
+        if SWITCH in os.environ:
+            environment[SWITCH] = os.environ[SWITCH]
         arguments = [*(before or []), target.executable, "-I", "-S", str(_BOOTSTRAP), "--listen-fd", str(listen_fd)]
         arguments += ["--key", target.key, "--ready-fd", str(ready_fd), "--library-dir", str(_LIBRARY_DIR)]
         arguments += ["--descriptor-limit", str(self._descriptor_limit)]

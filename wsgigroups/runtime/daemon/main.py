@@ -15,12 +15,12 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..log import Log, escaped, to_descriptor
 from ..server import Server
-from ..wire import messages
+from ..wire import messages, origin
 from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Identity, Spec
-from . import applications, descriptors, interpreter, privileges, resources, surroundings
+from . import applications, descriptors, health, interpreter, privileges, resources, surroundings
 from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
@@ -75,6 +75,8 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
         application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
     if os.getpid() != pid:
         os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
+    if spec.health is not None:
+        health.check(spec.health, spec.serving, application)
     pulses = _pulses(pulse_fds)
     server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
     with step("serving", "start serving"):
@@ -92,6 +94,8 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
     if os.getsid(0) != os.getpid():
         raise StepError("session", "cannot start a session: the process has none of its own")
     privileges.refuse_root(spec.identity)
+    with step("limits", "mark the process as a daemon"):
+        origin.mark()
     resources.set_limits(spec.rlimits)
     resources.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
     resources.set_oom_score(spec.oom_score_adj)
