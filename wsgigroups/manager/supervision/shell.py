@@ -133,8 +133,8 @@ class Shell:
                 process = self.processes.get(record.life)
                 if process:
                     self.remains.leaves(process)
-                    group = self.state.groups.get(record.group)
-                    followed = bool(group and group.wanted)  # else nobody serves its addresses on
+                    of = self.state.groups.get(record.group)
+                    followed = bool(of and of.wanted)  # else nobody serves its addresses on
                     process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
