@@ -18,7 +18,7 @@ from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.supervision import live
 from wsgigroups.manager.supervision.cgroups.remains import Remains
-from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted
+from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
@@ -217,15 +217,21 @@ class Shell:
         for fd in fds:
             os.close(fd)
 
-    def _movable(self) -> list[int]:
-        return [*(spawner.pid for spawner in self.pool.all()), *(spawner.pid for spawner in self.pool.users())]
+    def _movable(self) -> set[int]:
+        """Spawners, and what they and this manager have just started: helpers, daemons that are not in place yet."""
+        ours = self._spawner_pids()
+        return ours | below({os.getpid(), *ours}, look())
+
+    def _spawner_pids(self) -> set[int]:
+        kept = {spawner.pid for spawner in self.pool.all()}
+        return kept | {spawner.pid for spawner in self.pool.users()} | self.pool.child_pids()
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
         return Spared(
             manager=os.getpid(),
             lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
-            spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
+            spawners=frozenset(self._spawner_pids()),
             adopted=adopted(),
         )
 
