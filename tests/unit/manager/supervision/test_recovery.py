@@ -12,7 +12,7 @@ from support.targets import small_target
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.model import Proved
 from wsgigroups.manager.store import Store, Stored
-from wsgigroups.manager.supervision.recovery import group_from_json, group_to_json
+from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.plan.desired import RolloutTarget, Share
 
 NEW, OLD = small_target(fingerprint="new"), small_target(fingerprint="old", rollout=RolloutTarget(canary=Share(2)))
