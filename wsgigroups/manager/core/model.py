@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from wsgigroups.manager.core.commands import (
+    Command,
+    DrainLife,
+    FinishChange,
+    KillLife,
+    Note,
+    ReleaseGroup,
+    SpawnLife,
+    StoreState,
+    TuneGroup,
+)
 from wsgigroups.plan.rollout import Member
 
 if TYPE_CHECKING:
@@ -12,6 +23,20 @@ if TYPE_CHECKING:
 
     from wsgigroups.lifecycle.step import Exit, Record
     from wsgigroups.plan.desired import GroupTarget
+
+
+# commands are known by this module as well, so that whoever speaks with the core needs one name
+__all__ = [
+    "Command",
+    "DrainLife",
+    "FinishChange",
+    "KillLife",
+    "Note",
+    "ReleaseGroup",
+    "SpawnLife",
+    "StoreState",
+    "TuneGroup",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,68 +470,3 @@ Event = (
     | Recovered
     | Tick
 )
-
-
-# Commands: what the core tells the shell.
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnLife:
-    """Fork a process for this record of this target."""
-
-    record: Record
-    target: GroupTarget
-
-
-@dataclass(frozen=True, slots=True)
-class DrainLife:
-    """Ask the daemon to leave."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class KillLife:
-    """SIGKILL to the life's process group, now or a moment later."""
-
-    record: Record
-    after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class TuneGroup:
-    """Push live options to the running processes of a group; GroupTuned answers."""
-
-    target: GroupTarget
-    lives: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseGroup:
-    """The group is gone: close its listeners, remove its sockets."""
-
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinishChange:
-    """Somebody may wait for this change."""
-
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line for the manager's log."""
-
-    level: str  # info, warning, error
-    text: str
-    group: str = ""  # whose processes caused it
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    """What a next manager has to know has changed without anybody having asked."""
-
-
-Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note
