@@ -122,7 +122,6 @@ def test_a_spawner_that_did_not_start_is_tried_again_and_one_that_must_not_is_no
 ) -> None:
     async def story(bench: Bench) -> None:
         async def fails(_target: SpawnerTarget, _log_path: str = "") -> FakeSpawner:
-            await asyncio.sleep(0)
             raise error
 
         bench.shell.pool.get = fails  # type: ignore[method-assign, assignment]
