@@ -94,7 +94,7 @@ class ControlUnderTest:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _never(self, _target: object) -> None:
+    async def _never(self, _target: object, _log_path: str = "") -> None:
         await asyncio.Event().wait()
 
     def _end(self) -> None:

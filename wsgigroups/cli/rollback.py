@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @with_wait
 @click.pass_obj
 def command(options: Globals, revision: int | None, no_wait: bool, timeout: float | None) -> int:
-    """Apply an earlier revision again; without a number the one before the present one."""
+    """Apply an earlier revision again; without one, the last good one before the one that runs."""
     from wsgigroups.client import Client
 
     body = {} if revision is None else {"revision": revision}

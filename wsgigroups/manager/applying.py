@@ -72,7 +72,7 @@ class Applying:
             return None
         self._check_logs(targets)
         opened = self._open(targets)
-        revision = self.shell.state.revision + 1
+        revision = max(self.shell.state.revision, self.store.last_number()) + 1
         try:
             self.store.save_revision(revision, configuration.to_document(), "pending", by)
         except OSError as error:
@@ -113,6 +113,25 @@ class Applying:
             self.store.set_outcome(revision, change.outcome)
         except (OSError, WsgigroupsError) as error:
             self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
+
+    def good_before(self) -> int:
+        """The revision that `rollback` without a number applies. Raises WsgigroupsError."""
+        running = self.shell.state.revision
+        number = self.store.good_before(running)
+        if number is None:
+            raise WsgigroupsError(
+                f"cannot roll back: no other configuration before revision {running} was applied with success",
+                hint="`wsgigroups history` lists what is kept; `wsgigroups rollback REVISION` applies any of them",
+            )
+        return number
+
+    def interrupted(self) -> None:
+        """Settle what a manager before this one did not come to the end of."""
+        try:
+            for number in self.store.interrupt_pending():
+                self.log("warning", f"the change to revision {number} was interrupted: the manager before died")
+        except (OSError, WsgigroupsError) as error:
+            self.log("warning", f"cannot record outcomes that were open: {error}")
 
     def save(self) -> bool:
         """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""

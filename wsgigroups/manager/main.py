@@ -127,6 +127,7 @@ class _Manager:
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key()), log_line)
         outside.save, outside.finished = applying.save, applying.finished
+        applying.interrupted()
         adopted = await recover(shell, store.load())
         handlers = Handlers(applying, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)

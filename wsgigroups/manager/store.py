@@ -87,7 +87,7 @@ class Store:
         stamp = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         body = {"revision": number, "accepted_at": stamp, "outcome": outcome, "by": by, "document": document}
         self._write(self.revisions / f"{number:08d}.json", body)
-        for path in sorted(self.revisions.glob("*.json"))[:-KEPT_REVISIONS]:
+        for path in self._paths()[KEPT_REVISIONS:]:
             path.unlink(missing_ok=True)
 
     def set_outcome(self, number: int, outcome: str) -> None:
@@ -96,9 +96,42 @@ class Store:
         self._write(path, {**self._revision(path), "outcome": outcome})
 
     def history(self) -> list[dict[str, Any]]:
-        """All kept revisions without their documents, newest first. Raises WsgigroupsError for a damaged one."""
-        found = [self._revision(path) for path in sorted(self.revisions.glob("*.json"), reverse=True)]
-        return [{key: value for key, value in body.items() if key != "document"} for body in found]
+        """All kept revisions without their documents, newest first; of one that cannot be read, the row says why."""
+        rows = []
+        for path in self._paths():
+            try:
+                body = self._revision(path)
+            except WsgigroupsError as error:
+                unknown = {"revision": int(path.stem), "accepted_at": "", "by": ""}
+                rows.append({**unknown, "outcome": "unreadable", "error": error.message})
+            else:
+                rows.append({key: value for key, value in body.items() if key != "document"})
+        return rows
+
+    def last_number(self) -> int:
+        """The highest number of a kept revision, damaged or not; 0 without any."""
+        paths = self._paths()
+        return int(paths[0].stem) if paths else 0
+
+    def good_before(self, number: int) -> int | None:
+        """The newest revision before this one that was done and has another configuration; None: there is none."""
+        try:
+            present = self.document(number)
+        except WsgigroupsError:
+            present = {}
+        for row in self.history():
+            if row["revision"] < number and row["outcome"] == "done":
+                with contextlib.suppress(WsgigroupsError):
+                    if self.document(row["revision"]) != present:
+                        return int(row["revision"])
+        return None
+
+    def interrupt_pending(self) -> list[int]:
+        """Settle outcomes that a manager which died left open; return whose. Raises OSError."""
+        interrupted = [row["revision"] for row in self.history() if row["outcome"] == "pending"]
+        for number in interrupted:
+            self.set_outcome(number, "interrupted")
+        return interrupted
 
     def document(self, number: int) -> dict[str, Any]:
         """The configuration of a revision. Raises WsgigroupsError."""
@@ -107,6 +140,10 @@ class Store:
             raise WsgigroupsError(f"cannot find revision {number}", hint="`wsgigroups history` lists what is kept")
         document: dict[str, Any] = self._revision(path)["document"]
         return document
+
+    def _paths(self) -> list[Path]:
+        """The files of revisions, newest first; others that lie there are nobody's."""
+        return sorted((path for path in self.revisions.glob("*.json") if path.stem.isdecimal()), reverse=True)
 
     def _revision(self, path: Path) -> dict[str, Any]:
         try:

@@ -33,6 +33,8 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
     texts["socket-timeout"] = _text(spec.serving.socket_timeout_s)
     texts["eviction-timeout"] = _text(spec.eviction_timeout_s)
     texts["home"] = spec.home or ""
+    if spec.home_on_path:  # equal to the default it is still another sys.path
+        texts["home-on-path"] = "first"
     texts["python"] = f"{spawner.version} {spec.python_home or ''}".strip()
     texts["interpreter"] = spawner.executable
     texts["spawner"] = spawner.whose

@@ -21,7 +21,7 @@ Text = Annotated[str, BeforeValidator(_encodable)]
 ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
 Cleanup = Literal["cgroup", "session"]
 GroupStateName = Literal["ready", "degraded", "starting", "failed", "stopped"]
-Outcome = Literal["pending", "done", "failed", "rolled-back"]
+Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
 
 
 class Document(BaseModel):
@@ -138,8 +138,12 @@ class RevisionDocument(Document):
 
     revision: int
     accepted_at: Text
-    outcome: Text = Field(description="pending, done, failed or rolled-back.")
+    outcome: Text = Field(
+        description="pending, done, failed, rolled-back, overtaken, interrupted (the manager died), or unreadable."
+    )
     by: Text
+    error: Text = Field(default="", description="Why the revision cannot be read.")
+    running: bool = Field(default=False, description="Its configuration is the one that runs.")
 
 
 class HistoryDocument(Document):

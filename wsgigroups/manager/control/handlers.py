@@ -72,8 +72,9 @@ class Handlers:
         return views.status(self.applying.shell, self.started_at)
 
     async def history(self, _call: Plain) -> HistoryDocument:
-        found = self.applying.store.history()
-        return HistoryDocument(revisions=[RevisionDocument.model_validate(item) for item in found])
+        running = self.applying.shell.state.revision
+        rows = [{**row, "running": row["revision"] == running} for row in self.applying.store.history()]
+        return HistoryDocument(revisions=[RevisionDocument.model_validate(row) for row in rows])
 
     async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
         view = self._change(call.path.id)
@@ -103,7 +104,7 @@ class Handlers:
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
         number = call.body.revision
         if number is None:
-            number = self.applying.shell.state.revision - 1
+            number = self.applying.good_before()
         document = self.applying.store.document(number)
         by = f"uid {call.peer.uid}, rollback to {number}"
         return self._begun(

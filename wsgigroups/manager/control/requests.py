@@ -73,7 +73,7 @@ class RollbackBody(Parameters):
     """Which revision."""
 
     revision: StrictInt | None = Field(
-        default=None, description="Null: the one before the one in force.", ge=1, le=MAXIMUM_NUMBER
+        default=None, description="Null: the last one before the one that runs that was done.", ge=1, le=MAXIMUM_NUMBER
     )
 
 

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, steps
-from wsgigroups.manager.core.model import GroupState, Progress, State
+from wsgigroups.manager.core import haste, lives, model, steps, transactions
+from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
-from wsgigroups.plan.planner import needs_replacement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from wsgigroups.plan.desired import GroupTarget
 
 LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
 
@@ -29,8 +26,12 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
     """Return the next state and what to do. now: seconds on the monotonic clock."""
     turn = Turn(state, now)
     touched = _dispatch(turn, event)
-    for name in touched:
-        steps.reconcile(turn, name)
+    more = transactions.go_on(turn)  # before, so that nothing is begun that is to be undone
+    while touched or more:
+        for name in dict.fromkeys((*touched, *more)):
+            steps.reconcile(turn, name)
+        touched, more = (), transactions.go_on(turn)
+    turn.finish(state)
     return turn.state, tuple(turn.commands)
 
 
@@ -71,7 +72,9 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
         case model.Tick():
             return lives.tick(turn)
         case model.Apply():
-            return _apply(turn, event)
+            return transactions.begin(turn, event)
+        case model.Return():
+            return transactions.give_up(turn, event.change)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
@@ -99,51 +102,6 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
 # What people ask
 
 
-def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
-    names = sorted({*turn.state.groups, *event.targets})
-    parts: dict[str, Progress] = {}
-    for name in names:
-        target, group = event.targets.get(name), turn.state.groups.get(name)
-        if target is None:
-            assert group is not None
-            turn.put(replace(group, removing=True, fallback=None))
-            parts[name] = Progress(goal="gone")
-        elif group is None:
-            turn.put(GroupState(target))
-            parts[name] = Progress()
-        elif _changes(group, target):
-            turn.put(_retarget(turn, group, target))
-            parts[name] = Progress(goal="gone" if group.stopped else "settled")
-    turn.state = replace(turn.state, revision=event.revision)
-    turn.begin_change(event.kind, parts, event.revision)
-    return tuple(names)
-
-
-def _changes(group: GroupState, target: GroupTarget) -> bool:
-    return group.target != target or group.processes_override is not None or group.removing
-
-
-def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
-    """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
-    live = tuple(record.life for record in group.records if record.live)
-    if live:
-        turn.commands.append(model.TuneGroup(target, live))
-    replaced = needs_replacement(target, group.target.options, group.target.fingerprint)
-    raised = replaced and target.fingerprint == group.target.fingerprint
-    return replace(
-        haste.forgiven(group),
-        target=target,
-        records=steps.retimed(group.records, target),
-        untuned=group.untuned.union(live),
-        fallback=group.target if replaced and not group.stopped else None,
-        processes_override=None,
-        removing=False,
-        restart_before=turn.state.next_life if raised else group.restart_before,
-        last_error=None,
-        starved={},
-    )
-
-
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
@@ -157,7 +115,7 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
                 stopped=False,
             )
         )
-        _skip_backoff(turn, name)
+        steps.skip_backoff(turn, name)
     turn.begin_change(event.kind, {name: Progress() for name in event.groups})
     return event.groups
 
@@ -172,7 +130,7 @@ def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
 def _start(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         turn.put(replace(turn.state.groups[name], stopped=False, last_error=None))
-        _skip_backoff(turn, name)
+        steps.skip_backoff(turn, name)
     turn.begin_change("start", {name: Progress() for name in names})
     return names
 
@@ -200,10 +158,3 @@ def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
                 steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE))
     turn.begin_change("shutdown", {name: Progress(goal="gone") for name in names})
     return names
-
-
-def _skip_backoff(turn: Turn, name: str) -> None:
-    turn.put(haste.forgiven(turn.state.groups[name]))
-    for record in turn.state.groups[name].records:
-        if record.state in (Tenancy.COOLING, Tenancy.FAILED):
-            steps.step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))

@@ -140,8 +140,8 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         phase = "" if record.state is Tenancy.READY else " before it was ready"
         how = f"{event.exit}{phase}{out_of_memory(group, event)}"
         turn.note("warning", f"{record}: {how}", name)
-        group = replace(group, restarts=group.restarts + 1)
-        if group.last_error is None or group.last_error.life != record.life:
+        group = replace(group, restarts=group.restarts + (not _is_successor(group, record)))
+        if group.death_of(record) is None:
             group = group.blamed(LastError(record.slot, record.life, how))
     else:
         turn.note("info", f"{record}: {event.exit}", name)
@@ -163,12 +163,18 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         _did_not_come_up(turn, name, record)
 
 
+def _is_successor(group: GroupState, record: Record) -> bool:
+    """Whether a life was to follow one that serves: its failure costs nobody a process."""
+    serving = any(r.slot == record.slot and r.state is Tenancy.READY and group.outdated(r) for r in group.records)
+    return record.ready_at is None and serving
+
+
 def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
     """A life ended before it was ready, or soon after: end its rollout, or report a first start that fails."""
     group = turn.state.groups[name]
     if group.removing or group.stopped:
         return
-    error = group.last_error
+    error = group.death_of(record) or group.last_error
     serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
     proved = group.fallback is not None and record.ready_at is not None
     if (serving or proved) and not group.recycle:
@@ -179,6 +185,6 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
         turn.put(replace(group, target=before, fallback=None, restart_before=0, records=kept))
         if group.fallback:
             turn.commands.append(model.TuneGroup(before, tuple(r.life for r in kept)))
-        turn.settle(name, Progress("rolled-back" if group.fallback else "failed", error=error))
+        turn.settle(name, Progress("rolled-back", error=error))
     elif not serving:
         turn.settle(name, Progress("failed", error=error))

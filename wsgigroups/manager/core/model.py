@@ -84,6 +84,11 @@ class GroupState:
         """Return the group with this as its last error, and as the slot's."""
         return replace(self, last_error=error, deaths={**self.deaths, error.slot: error})
 
+    def death_of(self, record: Record) -> LastError | None:
+        """Return what is on record of this life's end: of several that end at once each has its own."""
+        error = self.deaths.get(record.slot)
+        return error if error and error.life == record.life else None
+
     def told(self, life: int, requests: tuple[str, ...], stacks: str) -> GroupState:
         """Return the group with what a life that was judged had under way, wherever its end is on record."""
 
@@ -106,11 +111,15 @@ class GroupState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How one group's part of a change went: pending, done, failed, rolled-back."""
+    """How one group's part of a change went: pending, done, failed, rolled-back, overtaken.
+
+    ends: what it comes to when the goal is reached; rolled-back while a group returns to what it was.
+    """
 
     state: str = "pending"
     goal: str = "settled"  # or "gone": no process left
     error: LastError | None = None
+    ends: str = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +138,37 @@ class Change:
 
     @property
     def outcome(self) -> str:
-        """pending, done, failed or rolled-back; failed wins over rolled-back."""
+        """pending, done, failed, rolled-back or overtaken; the first of these that a part has, done the last."""
         states = {progress.state for progress in self.groups.values()}
-        for outcome in ("pending", "failed", "rolled-back"):
+        for outcome in ("pending", "failed", "rolled-back", "overtaken"):
             if outcome in states:
                 return outcome
         return "done"
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """What a group was before a change. target None: there was no such group."""
+
+    target: GroupTarget | None
+    processes_override: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What an apply has to do as a whole, and what it returns to when a part of it fails: core/transactions.py."""
+
+    change: int
+    revision: int  # whose configuration ran before
+    former: Mapping[str, Former]  # of the groups that it changes
+    removals: frozenset[str] = frozenset()  # to be removed once the rest is done
+    returns: bool = True  # something served before
+    returning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """Everything the core knows."""
+    """Everything the core knows. revision: whose configuration runs, or is being rolled out."""
 
     groups: Mapping[str, GroupState] = field(default_factory=dict)
     changes: Mapping[int, Change] = field(default_factory=dict)
@@ -147,6 +176,7 @@ class State:
     next_change: int = 1
     revision: int = 0
     stopping: bool = False
+    transaction: Transaction | None = None  # of the apply under way
 
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""
@@ -162,11 +192,18 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """A new desired state; groups that are not in it are removed."""
+    """A new desired state; groups that are not in it are removed, those that are not ready are tried again."""
 
     targets: Mapping[str, GroupTarget]
     revision: int
     kind: str = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Undo the apply under way; another change's number does nothing."""
+
+    change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +371,7 @@ class Tick:
 
 Event = (
     Apply
+    | Return
     | Restart
     | Reload
     | Stop

@@ -64,10 +64,21 @@ def reconcile(turn: Turn, name: str) -> None:
         if group.fallback or group.restart_before:
             turn.put(replace(group, fallback=None, restart_before=0, last_error=None))
         if pending and pending.goal == "settled":
-            turn.put(replace(turn.state.groups[name], last_error=None))
+            if pending.ends == "done":  # else the error tells why it is what it was
+                turn.put(replace(turn.state.groups[name], last_error=None))
             turn.settle(name, Progress("done"))
     elif pending and not group.records and not group.wanted:
         turn.settle(name, Progress("done", pending.goal))
+
+
+def skip_backoff(turn: Turn, name: str) -> None:
+    """Somebody asked for a start: slots that wait, or were given up, begin a life now."""
+    group = haste.forgiven(turn.state.groups[name])
+    turn.put(group)
+    for record in group.records:
+        wanted = record.slot <= group.wanted and record.fingerprint == group.target.fingerprint
+        if wanted and record.state in (Tenancy.COOLING, Tenancy.FAILED):  # others are dropped, or follow
+            step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))
 
 
 def _begin(turn: Turn, name: str, slot: int) -> None:
