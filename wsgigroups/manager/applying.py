@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control import views
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import handling, model, transactions
+from wsgigroups.manager.queueing import ApplyQueue, Asked
 from wsgigroups.manager.supervision.forking import open_log
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
@@ -24,7 +27,6 @@ from wsgigroups.trust.walking import judging_root, make_directories
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wsgigroups.config import Configuration
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
     from wsgigroups.manager.supervision.shell import Shell
@@ -41,8 +43,10 @@ class Applying:
     store: Store
     around: Surroundings
     log: Callable[[str, str], None]
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _outcomes: dict[int, int] = field(default_factory=dict)  # change → revision whose outcome is still open
+    queue: ApplyQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
     async def plan(self, read: Read) -> Plan:
         """Return what `apply` would change. Raises WsgigroupsError."""
@@ -59,38 +63,90 @@ class Applying:
         configuration, targets = await asyncio.to_thread(resolved)
         return configuration, {name: self._noted(target) for name, target in targets.items()}
 
-    async def apply(self, read: Read, by: str, kind: str = "apply") -> model.Change | None:
-        """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
-        async with self._one_at_a_time:
-            configuration, targets = await self._resolve(read)
-            return self._begin(configuration, targets, by, kind)
+    async def apply(self, read: Read, asked: Asked) -> model.Change | None:
+        """Begin the change when it is its turn; None when there is nothing to do. Raises WsgigroupsError, BusyError.
 
-    def _begin(self, configuration: Configuration, targets: Desired, by: str, kind: str) -> model.Change | None:
+        A refused one changes nothing. One that asks for what the apply under way brings about is that apply.
+        """
+        async with self.queue.turn(asked):
+            configuration, targets = await self._resolve(read)
+            same = self._under_way(targets)
+            if same is None and await self.queue.end_of_change(asked):
+                configuration, targets = await self._resolve(read)
+            return same or self._begin(configuration, targets, asked)
+
+    async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
+        """Undo the apply under way, or apply an earlier revision, without a number the last good one."""
+        under_way = self.shell.state.open_apply
+        if number is None and under_way is not None and transactions.can_return(self.shell.state, under_way):
+            return self.give_up(under_way)
+        chosen = self.good_before() if number is None else number
+        document = self.store.document(chosen)
+        asked = replace(asked, by=f"{asked.by} to {chosen}", overtake=True)
+        return await self.apply(lambda: Configuration.from_document(document), asked)
+
+    def give_up(self, number: int) -> model.Change:
+        """Have the groups of an apply under way return to what they were. Raises WsgigroupsError."""
+        change = self.shell.state.changes.get(number)
+        if change is None:
+            raise WsgigroupsError(f"cannot find change {number}")
+        if not transactions.can_return(self.shell.state, number):
+            raise WsgigroupsError(
+                f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
+                hint="`wsgigroups rollback` applies the last good revision again",
+            )
+        self.shell.dispatch(model.Return(number))
+        self.save()
+        return self.shell.state.changes[number]
+
+    def _under_way(self, targets: Desired) -> model.Change | None:
+        """The apply under way, when it brings about just these targets."""
+        state = self.shell.state
+        if state.open_apply is None or (state.transaction and state.transaction.returning):
+            return None
+        leaving = state.transaction.removals if state.transaction else frozenset()
+        wanted = {name: g.target for name, g in state.groups.items() if name not in leaving and not g.removing}
+        return state.changes[state.open_apply] if wanted == dict(targets) else None
+
+    def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        if plan(targets, views.observed(self.shell)).empty:
+        found = plan(targets, views.observed(self.shell))
+        if found.empty:
             return None
         self._check_logs(targets)
         opened = self._open(targets)
-        revision = max(self.shell.state.revision, self.store.last_number()) + 1
+        running = self.shell.state.revision
+        revision = running if found.repairs else max(running, self.store.last_number()) + 1
+        event = model.Apply(targets, revision, asked.kind)
         try:
-            self.store.save_revision(revision, configuration.to_document(), "pending", by)
-        except OSError as error:
+            self._keep(event, configuration, asked.by)
+            self._commit(targets, opened)
+        except WsgigroupsError:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
+            if revision != running:
+                self.store.drop_revision(revision)
+                self.save()
+            raise
+        number = self.shell.state.next_change
+        self.queue.begun(number, asked)
+        self.shell.dispatch(event)
+        self.save()
+        return self.shell.state.changes[number]
+
+    def _keep(self, event: model.Apply, configuration: Configuration, by: str) -> None:
+        """Store what is to be, before anything becomes it: a manager that dies leaves the old or the new behind."""
+        coming, _commands = handling.handle(self.shell.state, event, time.monotonic())
+        try:
+            if event.revision != self.shell.state.revision:
+                self.store.save_revision(event.revision, configuration.to_document(), "pending", by)
+            self._store(coming)
+        except OSError as error:
             raise WsgigroupsError(
-                f"cannot store revision {revision} in {self.store.directory}: {error.strerror}",
+                f"cannot store revision {event.revision} in {self.store.directory}: {error.strerror}",
                 hint="nothing was changed",
             ) from None
-        self._commit(targets, opened)
-        number = self.shell.state.next_change
-        self.shell.dispatch(model.Apply(targets, revision, kind))
-        self._outcomes[number] = revision
-        self.save()
-        change = self.shell.state.changes[number]
-        if change.finished:
-            self.finished(change)
-        return change
 
     def _noted(self, target: GroupTarget) -> GroupTarget:
         """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
@@ -106,13 +162,27 @@ class Applying:
 
     def finished(self, change: model.Change) -> None:
         """Record how a revision's rollout ended."""
-        revision = self._outcomes.pop(change.id, None)
-        if revision is None:
+        if change.kind not in model.APPLYING or change.revision is None:
             return
+        if change.outcome != "done":
+            self._listen_as_before(change)
         try:
-            self.store.set_outcome(revision, change.outcome)
+            self.store.set_outcome(change.revision, change.outcome)
         except (OSError, WsgigroupsError) as error:
-            self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
+            self.log("warning", f"cannot record the outcome of revision {change.revision}: {error}")
+
+    def _listen_as_before(self, change: model.Change) -> None:
+        """Give the listeners of groups that returned the settings that they had."""
+        for name in change.groups:
+            group = self.shell.state.groups.get(name)
+            if group is None or group.removing:
+                continue
+            target = group.target
+            try:
+                opened = self.shell.listeners.prepare(name, target.listeners, target.uid)
+                self.shell.listeners.commit(name, target.listeners, opened, target.uid)
+            except (OSError, WsgigroupsError) as error:
+                self.log("error", f"{name}: {error}")
 
     def good_before(self) -> int:
         """The revision that `rollback` without a number applies. Raises WsgigroupsError."""
@@ -136,11 +206,17 @@ class Applying:
     def save(self) -> bool:
         """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""
         try:
-            self.store.save(to_stored(self.shell))
+            self._store(self.shell.state)
         except OSError as error:
             self.log("warning", f"cannot store the state: {error.strerror}")
             return False
         return True
+
+    def _store(self, state: model.State) -> None:
+        """Store a state. Raises OSError."""
+        stored = to_stored(self.shell, state)
+        stored.cwd = str(self.around.cwd)
+        self.store.save(stored)
 
     def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
         opened: dict[str, dict[str, HeldListener]] = {}

@@ -12,8 +12,9 @@ import os
 import resource
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -22,6 +23,7 @@ from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.queueing import Asked
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
 from wsgigroups.manager.supervision.heartbeat import Heartbeat
@@ -34,7 +36,6 @@ from wsgigroups.trust.walking import judging_root, make_directories, private_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from wsgigroups.config import Configuration
 
@@ -128,7 +129,10 @@ class _Manager:
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key()), log_line)
         outside.save, outside.finished = applying.save, applying.finished
         applying.interrupted()
-        adopted = await recover(shell, store.load())
+        stored = store.load()
+        adopted = await recover(shell, stored)
+        if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
+            applying.around = replace(applying.around, cwd=Path(stored.cwd))
         handlers = Handlers(applying, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()
@@ -160,7 +164,7 @@ class _Manager:
 
     async def _first_apply(self, applying: Applying, configuration: Configuration) -> None:
         try:
-            await applying.apply(lambda: configuration, by="run")
+            await applying.apply(lambda: configuration, _ours("run", overtake=True))
         except WsgigroupsError:
             if not applying.shell.state.groups:
                 self._ending.set()
@@ -202,7 +206,7 @@ class _Manager:
         except WsgigroupsError as error:
             log_line("error", f"SIGHUP: {error.message}; what runs stays")
             return
-        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, by="SIGHUP"))
+        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, _ours("SIGHUP")))
         task.add_done_callback(_report)
 
     async def _watch(self, shell: Shell) -> None:
@@ -215,6 +219,10 @@ class _Manager:
                 watcher.look()
         finally:
             heartbeat.stop()
+
+
+def _ours(why: str, *, overtake: bool = False) -> Asked:
+    return Asked("apply", why, os.geteuid(), os.getpid(), why, overtake=overtake)
 
 
 def _report(task: asyncio.Task[model.Change | None]) -> None:

@@ -33,6 +33,9 @@ class Stored:
     revision: int = 0
     next_life: int = 1
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # name → target, stopped, override, removing
+    next_change: int = 1
+    transaction: dict[str, Any] | None = None  # of the apply under way: supervision/kept_changes.py
+    cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
 
 
 class Store:
@@ -90,6 +93,11 @@ class Store:
         for path in self._paths()[KEPT_REVISIONS:]:
             path.unlink(missing_ok=True)
 
+    def drop_revision(self, number: int) -> None:
+        """Forget a revision that did not come into force."""
+        with contextlib.suppress(OSError):
+            (self.revisions / f"{number:08d}.json").unlink()
+
     def set_outcome(self, number: int, outcome: str) -> None:
         """Record how a revision's rollout ended. Raises OSError, and WsgigroupsError for a damaged one."""
         path = self.revisions / f"{number:08d}.json"
@@ -115,10 +123,9 @@ class Store:
 
     def good_before(self, number: int) -> int | None:
         """The newest revision before this one that was done and has another configuration; None: there is none."""
-        try:
+        present = None
+        with contextlib.suppress(WsgigroupsError):
             present = self.document(number)
-        except WsgigroupsError:
-            present = {}
         for row in self.history():
             if row["revision"] < number and row["outcome"] == "done":
                 with contextlib.suppress(WsgigroupsError):

@@ -28,6 +28,9 @@ class ObservedGroup:
     scaled: bool  # by `wsgigroups scale`
     stopped: bool  # by `wsgigroups stop`
     members: tuple[ObservedProcess, ...] = ()
+    wanted: int = 0  # ready processes; 0 of a group that was stopped
+    ready: int = 0  # that are what the target in force asks for
+    trouble: str = ""  # why there are fewer
 
 
 Observed = Mapping[str, ObservedGroup]

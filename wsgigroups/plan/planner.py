@@ -20,6 +20,7 @@ class StepKind(Enum):
     """What a step does to its group; the value is what JSON says."""
 
     REMOVE = "remove"
+    START = "start"
     LIVE = "live"
     SCALE = "scale"
     REBIND = "rebind"
@@ -32,6 +33,7 @@ SIGN = {
     StepKind.REPLACE: "±",
     StepKind.REBIND: "±",
     StepKind.SCALE: "~",
+    StepKind.START: "~",
     StepKind.LIVE: "~",
     StepKind.REMOVE: "-",
 }
@@ -44,7 +46,7 @@ class Reason:
     option: str
     old: str | None
     new: str | None
-    effect: str  # replace, rebind, live, scale, none
+    effect: str  # replace, rebind, live, scale, start, none
     why: str = ""
 
 
@@ -82,6 +84,11 @@ class Plan:
         """Whether there is nothing to do."""
         return not self.steps
 
+    @property
+    def repairs(self) -> bool:
+        """Whether there are steps, and all of them only start what should be there."""
+        return bool(self.steps) and all(step.kind is StepKind.START for step in self.steps)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data with a summary."""
         steps = [{**asdict(step), "kind": step.kind.value, "sign": SIGN[step.kind]} for step in self.steps]
@@ -100,6 +107,8 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in desired]
     for name in sorted(desired):
         step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name])
+        if step is None and name in observed:
+            step = _start(name, observed[name])
         if step:
             steps.append(step)
     steps.sort(key=lambda step: (_ORDER.index(step.kind), step.group))
@@ -177,6 +186,14 @@ def _change(target: GroupTarget, group: ObservedGroup) -> Step | None:
     )
     replaced = replaced or target.fingerprint != group.fingerprint
     return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
+
+
+def _start(name: str, group: ObservedGroup) -> Step | None:
+    """What is asked for is what there should be, and is not there: it is waited for, or tried again."""
+    if group.ready >= group.wanted:
+        return None
+    reason = Reason("processes", str(group.ready), str(group.wanted), "start", group.trouble or "not ready yet")
+    return Step(name, StepKind.START, (reason,), Cost(processes_started=group.wanted - group.ready))
 
 
 def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:

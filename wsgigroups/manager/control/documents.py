@@ -30,19 +30,31 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class HolderDocument(Document):
+    """The apply under way, or about to begin."""
+
+    change: int | None = Field(description="Null: it has not begun.")
+    kind: Text
+    uid: int
+    pid: int
+    command: Text = Field(description="As whoever asked says.")
+    for_s: float = Field(description="How long it has been under way.")
+
+
 class ErrorDocument(Document):
     """Why a call was refused, or failed."""
 
     error: Text = Field(description='A sentence for people, "cannot …".')
     hint: Text | None = Field(description="What to do next.")
     exit_code: int = Field(description="What a command ends with: docs/exit-codes.md.")
+    holder: HolderDocument | None = Field(default=None, description="Who applies, where that is why this was refused.")
 
 
 class BegunDocument(Document):
     """What a call that changes something has begun."""
 
     change: int | None = Field(description="The number of the change to wait for; null: there was nothing to do.")
-    revision: int = Field(description="The accepted configuration in force.")
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
 
 
 class LastErrorDocument(Document):
@@ -126,7 +138,7 @@ class StatusDocument(Document):
     """All groups and processes."""
 
     schema_version: Literal[1] = 1
-    revision: int
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
     manager: ManagerDocument
     groups: list[GroupDocument]
 
@@ -182,6 +194,7 @@ class ChangeDocument(Document):
     finished: bool
     revision: int | None
     groups: dict[Text, ChangedGroupDocument]
+    running_revision: int = Field(default=0, description="The revision whose configuration runs now.")
     seen: Text = Field(default="", description="To be given back in the next question, to be told what is new.")
 
 
@@ -191,7 +204,7 @@ class ReasonDocument(Document):
     option: Text
     old: Text | None
     new: Text | None
-    effect: Literal["replace", "rebind", "live", "scale", "none"]
+    effect: Literal["replace", "rebind", "live", "scale", "start", "none"]
     why: Text
 
 
@@ -210,7 +223,7 @@ class StepDocument(Document):
     """What happens to one group."""
 
     group: Text
-    kind: Literal["remove", "live", "scale", "rebind", "replace", "add"]
+    kind: Literal["remove", "start", "live", "scale", "rebind", "replace", "add"]
     sign: Text
     reasons: list[ReasonDocument]
     cost: CostDocument

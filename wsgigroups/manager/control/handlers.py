@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
@@ -22,6 +22,7 @@ from wsgigroups.manager.control.documents import (
     StatusDocument,
 )
 from wsgigroups.manager.control.requests import (
+    ApplyBody,
     ChangePath,
     ChangeQuery,
     ConfigurationBody,
@@ -33,6 +34,7 @@ from wsgigroups.manager.control.requests import (
     ShutdownBody,
 )
 from wsgigroups.manager.core import handling, model
+from wsgigroups.manager.queueing import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,7 @@ class Call(Generic[P, Q, B]):
     path: P
     query: Q
     body: B
+    left: Callable[[], bool] = lambda: False  # whether the caller has gone meanwhile
 
 
 Plain = Call[NoParameters, NoParameters, NoParameters]
@@ -95,21 +98,20 @@ class Handlers:
         found = await self.applying.plan(lambda: Configuration.from_document(call.body.configuration))
         return PlanDocument.model_validate(found.to_json())
 
-    async def apply(self, call: OfConfiguration) -> BegunDocument:
-        by = f"uid {call.peer.uid}"
-        return self._begun(
-            await self.applying.apply(lambda: Configuration.from_document(call.body.configuration), by=by)
-        )
+    async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
+        document = call.body.configuration
+        asked = self._asked(call, "apply", f"uid {call.peer.uid}")
+        return self._begun(await self.applying.apply(lambda: Configuration.from_document(document), asked))
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
-        number = call.body.revision
-        if number is None:
-            number = self.applying.good_before()
-        document = self.applying.store.document(number)
-        by = f"uid {call.peer.uid}, rollback to {number}"
-        return self._begun(
-            await self.applying.apply(lambda: Configuration.from_document(document), by=by, kind="rollback")
-        )
+        if call.body.change is not None:
+            return self._begun(self.applying.give_up(call.body.change))
+        asked = self._asked(call, "rollback", f"uid {call.peer.uid}, rollback")
+        return self._begun(await self.applying.rollback(call.body.revision, asked))
+
+    def _asked(self, call: Call[Any, Any, Any], kind: str, by: str) -> Asked:
+        body, peer = call.body, call.peer
+        return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, call.left)
 
     async def start(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Start(self._groups(call)))

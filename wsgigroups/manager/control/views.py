@@ -24,6 +24,7 @@ from wsgigroups.manager.control.documents import (
     ProcessDocument,
     StatusDocument,
 )
+from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
@@ -158,6 +159,7 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
         finished=change.finished,
         revision=change.revision,
         groups=groups,
+        running_revision=shell.state.revision,
     )
 
 
@@ -192,5 +194,8 @@ def observed(shell: Shell) -> Observed:
             scaled=override is not None,
             stopped=group.stopped,
             members=tuple(members),
+            wanted=group.wanted,
+            ready=ready_as_asked(group),
+            trouble=group.last_error.message if group.last_error else "",
         )
     return found

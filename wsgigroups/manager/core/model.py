@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Exit, Record
     from wsgigroups.plan.desired import GroupTarget
 
+APPLYING = ("apply", "rollback")  # kinds of changes that have a configuration
+
 
 @dataclass(frozen=True, slots=True)
 class LastError:
@@ -177,6 +179,11 @@ class State:
     revision: int = 0
     stopping: bool = False
     transaction: Transaction | None = None  # of the apply under way
+
+    @property
+    def open_apply(self) -> int | None:
+        """The number of the apply, or rollback, that is under way."""
+        return next((c.id for c in self.changes.values() if c.kind in APPLYING and not c.finished), None)
 
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""

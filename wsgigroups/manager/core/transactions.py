@@ -60,7 +60,9 @@ def go_on(turn: Turn) -> tuple[str, ...]:
     if not transaction.returning:
         failed = next((name for name in transaction.former if _failed(change.groups.get(name))), None)
         if failed is not None and transaction.returns:
-            turn.note("error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}")
+            turn.note(
+                "error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}"
+            )
             return _return(turn, transaction, change, None)
         rest = [part for name, part in change.groups.items() if name not in transaction.removals]
         if all(part.state != "pending" for part in rest):
@@ -90,15 +92,14 @@ def give_up(turn: Turn, change: int) -> tuple[str, ...]:
     return _return(turn, transaction, turn.state.changes[change], LastError(0, 0, _ASKED))
 
 
-def lacking(group: GroupState) -> bool:
-    """Whether fewer processes are ready than are wanted, of those that are what the group should be."""
-    ready = sum(
+def ready_as_asked(group: GroupState) -> int:
+    """How many processes are ready that are what the group should be."""
+    return sum(
         record.state is Tenancy.READY
         and record.fingerprint == group.target.fingerprint
         and not 0 < record.life < group.restart_before
         for record in group.records
     )
-    return ready < group.wanted
 
 
 def _put(
@@ -117,7 +118,7 @@ def _put(
         elif _changes(group, target):
             turn.put(_retarget(turn, group, target))
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
-        elif lacking(group):
+        elif ready_as_asked(group) < group.wanted:
             parts[name] = Progress()
     if removals == parts.keys():
         for name in removals:
@@ -151,9 +152,7 @@ def _is_leaving(turn: Turn, name: str) -> bool:
 
 def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError | None) -> tuple[str, ...]:
     """Have every group that the change touched be what it was; the change is over when they are."""
-    turn.state = replace(
-        turn.state, revision=transaction.revision, transaction=replace(transaction, returning=True)
-    )
+    turn.state = replace(turn.state, revision=transaction.revision, transaction=replace(transaction, returning=True))
     for name, part in change.groups.items():
         if name not in transaction.former and part.state == "pending":
             turn.set_part(change.id, name, replace(part, state="rolled-back", error=why))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from wsgigroups.manager.core import model
-from wsgigroups.manager.core.model import Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.manager.core.model import APPLYING, Change, GroupState, LastError, Note, Progress, State
 
 KEPT_CHANGES = 50
-APPLYING = ("apply", "rollback")  # kinds of changes that have a configuration
 
 
 @dataclass(slots=True)

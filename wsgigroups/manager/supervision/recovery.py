@@ -19,7 +19,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
-from wsgigroups.manager.supervision import hung
+from wsgigroups.manager.supervision import hung, kept_changes
 from wsgigroups.manager.supervision.processes import Process, moment
 from wsgigroups.manager.supervision.shell import CountedExit
 from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.spawners import ConnectedSpawner, Inventory
 
 
-def to_stored(shell: Shell) -> Stored:
-    """What the store keeps of the state; lives up to the next step are considered used."""
-    state = shell.state
+def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
+    """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
+    state = state or shell.state
     groups: dict[str, dict[str, Any]] = {}
     for name, group in state.groups.items():
         if not group.removing:
@@ -50,12 +50,14 @@ def to_stored(shell: Shell) -> Stored:
                 "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
             }
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
-    return Stored(state.revision, ceiling, groups)
+    return Stored(state.revision, ceiling, groups, state.next_change, kept_changes.to_json(state))
 
 
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
-    shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
+    shell.state = replace(
+        shell.state, next_life=stored.next_life, revision=stored.revision, next_change=stored.next_change
+    )
     shell.remains.open()
     # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
     delay_s = _windows_s(stored) + 2 * EXIT_S if stored.groups else 0.0
@@ -77,7 +79,7 @@ async def recover(shell: Shell, stored: Stored) -> int:
         )
         for name, item in stored.groups.items()
     }
-    shell.state = replace(shell.state, groups=groups)
+    shell.state = kept_changes.resumed(replace(shell.state, groups=groups), stored.transaction)
     counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
     adopted = 0
     for spawner, inventory in discovery.found:
