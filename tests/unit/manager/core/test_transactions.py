@@ -56,9 +56,7 @@ def test_when_one_group_fails_all_groups_return(world: World) -> None:
     number = tell(world, target("a", 1, 2), target("b", 8, 2))
     while world.state.changes[number].groups["a"].state != "done":
         world.run(world.now + 0.001)
-    world.moods = ("never-ready",)
     fail(world, "b")
-    world.moods = ("good",)
     assert not world.state.changes[number].finished, "a is on its way back"
     world.run(world.now + 30)
     change = world.state.changes[number]
