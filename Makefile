@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: help try try-stop test fast lint schemas bench mutants clean
+.PHONY: help try try-stop test test-vm fast lint schemas bench mutants clean
 
 help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -17,6 +17,9 @@ try-stop:            ## stop the quickstart
 
 test:                ## everything that CI runs: linters, types, layers, all tests (as root: as an ordinary user too)
 	@$(PYTHON) -B -m tools.check test $(PYTEST_ARGS)
+
+test-vm:             ## as root on Debian: limits by cgroups and confinement on a kernel of their own, in a virtual machine
+	@$(PYTHON) -B -m tools.vm $(PYTEST_ARGS)
 
 fast:                ## the tests that start no process
 	@$(PYTHON) -B -m tools.check fast $(PYTEST_ARGS)

@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
@@ -24,7 +23,7 @@ from typing import Any
 import psutil
 
 from benchmarks.serving import Ground
-from benchmarks.supervision import Trial
+from benchmarks.trial import Trial, trying
 
 KILLS = 20
 CLIENTS = 16
@@ -58,7 +57,7 @@ def _replacement(ground: Ground) -> dict[str, float]:
             f'[groups.pid]\napp = "pid:application"\npython-path = ["{directory}"]\n'
             f'listen = ["127.0.0.1:{port}"]\nprocesses = {KILLS}\nthreads = 4\n'
         )
-        with _Running(ground, text) as trial:
+        with _running(ground, text) as trial:
             clients = _Clients(port)
             gaps_s, victims = [], set()
             for kill in range(KILLS):
@@ -97,7 +96,7 @@ def _storm(ground: Ground) -> dict[str, float]:
             f'[groups.killed{n}]\napp = "pid:application"\n{path}\nlisten = ["127.0.0.1:{port}"]\n'
             for n, port in enumerate(ports)
         )
-        with _Running(ground, text, fails=True) as trial:
+        with _running(ground, text, fails=True) as trial:
             killers = [_Killer(port) for port in ports]
             time.sleep(STORM_SETTLES_S)
             before = _processor_s(trial)
@@ -127,27 +126,12 @@ def _sources() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-class _Running:
-    """A context: wsgigroups with this configuration."""
-
-    def __init__(self, ground: Ground, text: str, *, fails: bool = False) -> None:
-        self._ground, self._text, self._fails = ground, text, fails
-
-    def __enter__(self) -> Trial:
-        self._directory = Path(tempfile.mkdtemp(prefix="wsgibench-", dir="/tmp"))
-        path = self._directory / "groups.toml"
-        path.write_text("version = 1\n" + self._text)
-        account = self._ground.account
-        if not account.is_caller():
-            for owned in (self._directory, path):
-                os.chown(owned, account.uid, account.gid)
-        self.trial = Trial(self._ground, self._directory)
-        self.trial.run("apply", "--yes", *(["--no-wait"] if self._fails else []), str(path))
-        return self.trial
-
-    def __exit__(self, *_error: object) -> None:
-        subprocess.run([*self.trial.program, "shutdown", "--now"], capture_output=True, check=False, timeout=120)
-        shutil.rmtree(self._directory)
+@contextlib.contextmanager
+def _running(ground: Ground, text: str, *, fails: bool = False) -> Iterator[Trial]:
+    """wsgigroups with this configuration."""
+    with trying(ground) as trial:
+        trial.run("apply", "--yes", *(["--no-wait"] if fails else []), str(trial.write(text)))
+        yield trial
 
 
 class _Clients:

@@ -60,6 +60,7 @@ def serving(peer: Peer, application: str, layout: Layout, ground: Ground, access
         directory=directory,
         applications=ground.applications,
         environment=ground.environment,
+        account=ground.account,
         access_log=access_log,
     )
     started: list[subprocess.Popen[bytes]] = []

@@ -27,12 +27,13 @@ def interpreters() -> Iterator[Accessible]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is marked for another account: it belongs to another run, it is not missing in this one."""
+    """Deselect what is marked for another account or machine: it belongs to another run, it is not missing in this."""
     others = "ordinary" if os.geteuid() == 0 else "root"
-    left_out = [item for item in items if item.get_closest_marker(others)]
+    elsewhere = "" if os.environ.get("WSGIGROUPS_VM") else "vm"
+    left_out = [item for item in items if item.get_closest_marker(others) or item.get_closest_marker(elsewhere)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker(others)]
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

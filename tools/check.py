@@ -1,8 +1,9 @@
 """`make test`, `make lint` and `make fast`: everything that CI runs, from a clone and nothing else.
 
-As root the tests run twice, at the same time: as an ordinary account (all but those marked `root` and those to which it
-is all the same who runs them), and as root; those with a bound on time follow by themselves. Where that account cannot
-read the clone, both use a copy that it can read.
+As root there are three runs of the tests at the same time: one as an ordinary account, without the tests marked `root`,
+and two as root, which share the others. What is the same for every account is tested by one of the two accounts. Tests
+with a bound on time follow by themselves. Where the ordinary account cannot read the clone, all use a copy that it can
+read.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
     ("--editable", ".", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
 )
+ACCELERATOR = ("hatch_build.py", "wsgigroups/runtime/_accelerator.c")  # an editable install compiles it into the tree
 LINTS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -36,24 +38,43 @@ LINTS = (
     ("lint-imports",),
 )
 # To these it is all the same which account runs them: no account, no permission and no interpreter's place is in them.
-ONE_ACCOUNT_IS_ENOUGH = (
+# They are shared out so that the runs take about as long. As an ordinary account there are no tests marked `root`.
+ROOT_IS_ENOUGH = (
+    "tests/process/config/test_imports.py",
+    "tests/process/config/test_no_traceback.py",
+    "tests/process/config/test_queries.py",
+    "tests/process/manager/test_recycling.py",
     "tests/process/serving",
+    "tests/unit/config/test_reading.py",
+    "tests/unit/wsgi",
+)
+ORDINARY_IS_ENOUGH = (
     "tests/property",
+    "tests/repo/test_documented_ci.py",
+    "tests/repo/test_schema.py",
     "tests/simulation",
+    "tests/unit/calls",
     "tests/unit/cli",
     "tests/unit/config/test_codes_in_use.py",
     "tests/unit/config/test_compose.py",
     "tests/unit/config/test_explaining.py",
-    "tests/unit/config/test_reading.py",
     "tests/unit/config/test_speed.py",
+    "tests/unit/front",
     "tests/unit/lifecycle",
     "tests/unit/plan",
     "tests/unit/protocol",
-    "tests/unit/calls",
-    "tests/unit/front",
     "tests/unit/records",
-    "tests/unit/wsgi",
 )
+# Run once more without the accelerator: what its absence could change.
+WITHOUT_ACCELERATOR = (
+    "tests/unit/protocol",
+    "tests/unit/front",
+    "tests/property/test_protocol_splits.py",
+)
+# What the second run as root has of it; the first has the rest. In the rest are all tests that fill up an account's
+# processes: two at a time would take each other's.
+SECOND_SHARE = ("tests/process/config", "tests/process/manager", "tests/process/serving")
+SLOWEST = 25  # so many tests of each run are shown with their time
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 HUNG_S = 40 * 60  # no program here takes a third of it
 BEGAN = time.monotonic()
@@ -87,30 +108,47 @@ class Bench:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WSGIGROUPS_")}
         return {**kept, "PATH": f"{self.binaries}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
-    def run(self, *command: str) -> bool:
-        """Run a program of the environment in the tree; tell whether it succeeded."""
+    def run(self, *command: str, **more: str) -> bool:
+        """Run a program of the environment in the tree; tell whether it succeeded. more: environment variables."""
         say(f"\n[{time.monotonic() - BEGAN:4.0f} s] $ {' '.join(command)}")
         program = str(self.binaries / command[0])
-        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env=self.environ()))
+        return succeeds(subprocess.Popen([program, *command[1:]], cwd=self.tree, env={**self.environ(), **more}))
 
     @contextlib.contextmanager
-    def beside_as_account(self, *command: str) -> Iterator[list[bool]]:
-        """Run a program as the ordinary account beside the block; afterwards the list has whether it succeeded.
+    def beside(self, command: Sequence[str], *, as_account: bool) -> Iterator[list[bool]]:
+        """Run a program beside the block; afterwards the list has whether it succeeded.
 
-        Its output follows that of the block. Tests wait most of the time, so two runs take little longer than one.
+        Its output follows that of the block. Tests wait a third of the time, so three runs take two processors.
         """
         succeeded: list[bool] = []
+        run = self._run_as_account if as_account else self._run_into
+        began = time.monotonic()
+        took_s: list[float] = []
+
+        def work() -> None:
+            succeeded.append(run(output.fileno(), *command))
+            took_s.append(time.monotonic() - began)
+
         with tempfile.TemporaryFile() as output:
-            beside = threading.Thread(target=lambda: succeeded.append(self._run_as_account(output.fileno(), *command)))
+            beside = threading.Thread(target=work)
             beside.start()
             try:
                 yield succeeded
             finally:
                 beside.join()
-                say(f"\n$ {' '.join(command)}    # as {self.account.name}, at the same time")
+                who = self.account.name if as_account else "root"
+                took = f"{took_s[0]:.0f} s" if took_s else "not ended"
+                say(f"\n$ {' '.join(command)}    # as {who}, at the same time: {took}")
                 output.seek(0)
                 shutil.copyfileobj(output, sys.stdout.buffer)
                 sys.stdout.flush()
+
+    def _run_into(self, output: int, *command: str) -> bool:
+        """Run a program as the caller, with its output in a file."""
+        program = str(self.binaries / command[0])
+        return succeeds(
+            subprocess.Popen([program, *command[1:]], cwd=self.tree, env=self.environ(), stdout=output, stderr=output)
+        )
 
     def _run_as_account(self, output: int, *command: str) -> bool:
         """Run a program as that account, with a home and temporary files of its own and no privileges."""
@@ -144,7 +182,7 @@ def prepare() -> Bench:
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
         installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
-        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml",))
+        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", *ACCELERATOR))
         python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)
 
@@ -181,17 +219,44 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     bench.run("python", "tests/support/frameworks.py")
-    left_out = [f"--ignore={path}" for path in ONE_ACCOUNT_IS_ENOUGH]
+    if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
+        failed.append("pytest without the accelerator")
     if bench.account.is_caller():
         return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
-    beside = ("-m", "not measured")
-    with bench.beside_as_account("pytest", *beside, *left_out, *extra) as succeeded:
-        if not bench.run("pytest", *beside, *extra):
+    return failed + (run_part(bench, extra) if extra else run_shares(bench))
+
+
+def without(paths: Sequence[str]) -> list[str]:
+    """Return the arguments for pytest that leave these paths out."""
+    return [f"--ignore={path}" for path in paths]
+
+
+def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Run what these arguments of pytest choose, as the ordinary account and as root; return what failed."""
+    failed = []
+    command = ["pytest", "-m", "not measured"]
+    with bench.beside([*command, *without(ROOT_IS_ENOUGH), *extra], as_account=True) as as_account:
+        if not bench.run(*command, *extra):
             failed.append("pytest")
-    if not extra and not bench.run("pytest", "-m", "measured"):  # a part asked for by name may have none of them
-        failed.append("pytest -m measured")
-    if succeeded != [True]:
+    return failed if as_account == [True] else [*failed, f"pytest as {bench.account.name}"]
+
+
+def run_shares(bench: Bench) -> list[str]:
+    """Run all tests: the shares at the same time, then those with a bound on time; return what failed."""
+    failed = []
+    command = ["pytest", "-m", "not measured", f"--durations={SLOWEST}"]
+    with (
+        bench.beside([*command, *without(ROOT_IS_ENOUGH)], as_account=True) as as_account,
+        bench.beside([*command, *without(ORDINARY_IS_ENOUGH), *SECOND_SHARE], as_account=False) as as_root,
+    ):
+        if not bench.run(*command, *without((*ORDINARY_IS_ENOUGH, *SECOND_SHARE))):
+            failed.append("pytest")
+    if as_root != [True]:
+        failed.append("pytest of the second share")
+    if as_account != [True]:
         failed.append(f"pytest as {bench.account.name}")
+    if not bench.run("pytest", "-m", "measured"):
+        failed.append("pytest -m measured")
     return failed
 
 

@@ -23,7 +23,13 @@ from tools.facts import Account
 
 CLONE = Path(__file__).resolve().parent.parent
 MARK = ".made-by-wsgigroups"  # holds the fingerprint of what was installed; a directory without it is somebody else's
-PACKAGED = ("LICENSE", "README.md", "pyproject.toml", "wsgigroups")  # what a build of the project reads
+PACKAGED = (
+    "LICENSE",
+    "README.md",
+    "hatch_build.py",
+    "pyproject.toml",
+    "wsgigroups",
+)  # what a build of the project reads
 
 
 def say(text: str) -> None:
@@ -71,7 +77,7 @@ def fingerprint(parts: Sequence[str], directory: Path, names: Sequence[str]) -> 
     """Return a digest of `parts` and of the content of the files `names` (trees too) in `directory`."""
     digest = hashlib.sha256("\0".join(parts).encode())
     for path in sorted(facts.walk(directory, tuple(names))):
-        if path.is_file() and path.suffix != ".pyc":
+        if path.is_file() and path.suffix not in (".pyc", ".so"):  # made of what counts already
             digest.update(os.fsencode(path.relative_to(directory)) + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -11,9 +11,13 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from tools import facts
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,13 +32,14 @@ _TURNS = itertools.count(1)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One line of a defence. root: its test needs root."""
+    """One line of a defence. root: its test needs root; ordinary: it must not be root."""
 
     file: str
     old: str
     new: str
     test: str
     root: bool = False
+    ordinary: bool = False
 
 
 def read() -> list[Mutant]:
@@ -62,13 +67,26 @@ def in_place(mutant: Mutant) -> Iterator[None]:
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@contextlib.contextmanager
+def as_account(*, ordinary: bool) -> Iterator[dict[str, Any]]:
+    """What a command needs to run as who the test is for; as root the others run as the account of daemons."""
+    if not ordinary or os.geteuid() != 0:
+        yield {}
+        return
+    account = facts.daemon_account()
+    with tempfile.TemporaryDirectory(prefix="wg-mutants-", dir="/tmp") as home:
+        os.chown(home, account.uid, account.gid)
+        environment = {**os.environ, "HOME": home, "TMPDIR": home, "PYTHONDONTWRITEBYTECODE": "1"}
+        yield {"env": environment, **account.popen_arguments()}
+
+
 def survives(mutant: Mutant) -> bool:
     """Whether its test passes without the defence."""
     # -x: one failure is enough
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", mutant.test]
-    with in_place(mutant):
+    with in_place(mutant), as_account(ordinary=mutant.ordinary) as how:
         try:
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=HUNG_S, check=False)
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=HUNG_S, check=False, **how)
         except subprocess.TimeoutExpired:
             return False
     if done.returncode not in (0, 1):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from typing import Any
 
 NEVER = 1 << 62
 RUNTIME = "wsgigroups.runtime."
@@ -22,7 +23,7 @@ class Switch:
     processes: int
     threads: int
     cases: tuple[str, ...]
-    constants: tuple[tuple[str, str, int], ...] = ()  # module of the runtime, its constant, the value that switches off
+    constants: tuple[tuple[str, str, Any], ...] = ()  # module of the runtime, its constant, the value that switches off
     pulses: bool = True  # whether siblings tell each other how they are
 
 
@@ -31,6 +32,14 @@ SWITCHES = (
     Switch("inline", "leaders hand over before each call", 1, 15, ("varied",), (("calls.pace", "INLINE_ROW", NEVER),)),
     Switch("outbox", "each answer is sent at once", 1, 15, ("varied",), (("calls.pace", "BRIEF_NS", 0),)),
     Switch("lanes", "no request is known to be slow", 1, 15, ("varied", "mix"), (("calls.lanes", "SLOW_NS", NEVER),)),
+    Switch(
+        "accelerator",
+        "heads are read and written in Python",
+        1,
+        15,
+        ("varied", "hello"),
+        (("protocol.heads", "READERS", None), ("accelerator", "IN_USE", None)),
+    ),
     Switch("siblings", "processes do not tell each other how they are", 2, 8, ("varied", "sleep"), pulses=False),
 )
 

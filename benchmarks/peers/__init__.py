@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cases import OURS, Layout
+from tools.facts import Account
 
 NAMES = (
     OURS,
@@ -37,6 +38,7 @@ class Job:
     directory: Path  # for configuration, sockets and logs of this start; the account may write it
     applications: Path  # the directory with the applications, readable for the account
     environment: Path  # the virtual environment of the peers
+    account: Account  # whom the server runs as
     access_log: str = "off"  # or the format, among those that a case asks of this peer
 
     def program(self, name: str) -> str:

@@ -59,7 +59,15 @@ class Wsgigroups(Peer):
         return [*started, status["manager"]["pid"], *daemons]
 
     def finish(self, job: Job) -> None:
-        subprocess.run([*program(job), "shutdown", "--now"], capture_output=True, check=False, timeout=60)
+        # as its user: a command of root's sends nothing into a directory that is somebody else's
+        subprocess.run(
+            [*program(job), "shutdown", "--now"],
+            cwd=job.directory,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            **job.account.popen_arguments(),
+        )
 
 
 def program(job: Job) -> list[str]:

@@ -5,6 +5,7 @@ It finds our own objects by gc, as any code in the process could. `/pid` is for 
 
 import array
 import contextlib
+import errno
 import gc
 import json
 import os
@@ -122,6 +123,22 @@ def hide():
         time.sleep(60)
 
 
+def bomb(count):
+    """Fork as often as that, each child for a session of its own; return how many there are, and why no more."""
+    for number in range(count):
+        try:
+            child = os.fork()
+        except OSError as error:
+            return [number, errno.errorcode[error.errno]]
+        if child == 0:
+            try:
+                os.setsid()
+                hide()
+            finally:
+                os._exit(0)
+    return [count, ""]
+
+
 def listening(family=socket.AF_INET):
     """Return a copy of our listening socket."""
     for name in os.listdir("/proc/self/fd"):
@@ -135,10 +152,44 @@ def listening(family=socket.AF_INET):
     raise LookupError("no listener")
 
 
+def give_orders(path):
+    """Have the manager on this socket stop the other group; return the status of its answer."""
+    body = b'{"groups": ["b"]}'
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        sock.sendall(b"POST /v1/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        return int(sock.recv(65536).split()[1])
+
+
+def stand_in(directory):
+    """Say hello to a spawner as its manager does; return how much it answers, 0 where it hangs up."""
+    (name,) = os.listdir(directory)
+    hello = json.dumps({"type": "hello", "abi": 2, "pid": os.getpid()}).encode()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(os.path.join(directory, name))
+        try:
+            sock.sendall(struct.pack(">I", len(hello)) + hello)
+            return len(sock.recv(65536))
+        except (BrokenPipeError, ConnectionResetError):
+            return 0
+
+
+def from_a_stray(work, argument):
+    """Do the work in a process that left session and parent; return what came of it there."""
+    read, write = os.pipe()
+    in_a_stray(lambda: os.write(write, json.dumps(work(argument)).encode()))
+    os.close(write)
+    with os.fdopen(read) as stream:
+        return json.loads(stream.read())
+
+
 def attack(name, argument):
     """Do it; return what came of it."""
     if name == "descriptors":
         return send_descriptors(int(argument or 1))
+    if name in ("orders", "stand-in"):
+        work = give_orders if name == "orders" else stand_in
+        return [work(f"/{argument}"), from_a_stray(work, f"/{argument}")]
     if name == "flood":
         fd = os.dup(reports())
         return in_a_stray(lambda: flood(fd))
@@ -162,6 +213,8 @@ def attack(name, argument):
         return in_a_stray(lambda: serve_hidden(listener))
     elif name == "hide":
         return in_a_stray(hide)
+    elif name == "bomb":
+        return bomb(int(argument))
     elif name == "shut":
         listening(socket.AF_UNIX if argument == "unix" else socket.AF_INET).shutdown(socket.SHUT_RDWR)
     return os.getpid()

@@ -18,10 +18,13 @@ from benchmarks.inside.switches import RUNTIME, SWITCHES, Switch
 from benchmarks.serving import Ground, free_port, start, stop, wait_until_answering
 from tools import facts
 from tools.facts import Account
+from wsgigroups.runtime import accelerator
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.name)
 def test_what_a_switch_changes_is_there_and_is_changed(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
+    if switch.name == "accelerator" and accelerator.IN_USE is None:
+        pytest.skip("no accelerator is in use")
     before = {}
     for place, constant, _value in switch.constants:
         module = importlib.import_module(RUNTIME + place)
@@ -43,7 +46,7 @@ def test_a_constant_that_has_gone_is_an_error() -> None:
 
 
 def test_switches_are_measured_in_cases_that_there_are() -> None:
-    assert [switch.name for switch in SWITCHES] == ["inline", "outbox", "lanes", "siblings"]
+    assert [switch.name for switch in SWITCHES] == ["inline", "outbox", "lanes", "accelerator", "siblings"]
     for switch in SWITCHES:
         assert switch.cases[0] == "varied"
         assert {case_of(name).application for name in switch.cases} == {"plain"}

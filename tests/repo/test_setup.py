@@ -176,9 +176,18 @@ def test_root_gets_another_account_for_daemons() -> None:
         facts.daemon_account(names=("no-such-user-here", "root"))
 
 
-def test_what_one_account_may_leave_out_exists() -> None:
-    for path in check.ONE_ACCOUNT_IS_ENOUGH:
+def test_the_runs_share_out_all_tests() -> None:
+    """What an account leaves out exists, the other account does not leave it out, and nobody misses a marked test."""
+    shared = (*check.ROOT_IS_ENOUGH, *check.ORDINARY_IS_ENOUGH)
+    for path in (*shared, *check.SECOND_SHARE):
         assert (environment.CLONE / path).exists(), path
+    for number, path in enumerate(shared):
+        assert not any(Path(path).is_relative_to(other) for other in shared[:number] + shared[number + 1 :]), path
+    for paths, mark in ((check.ROOT_IS_ENOUGH, "ordinary"), (check.ORDINARY_IS_ENOUGH, "root")):
+        for path in paths:
+            place = environment.CLONE / path
+            files = place.rglob("test_*.py") if place.is_dir() else [place]
+            assert not [file for file in files if f"pytest.mark.{mark}" in file.read_text(encoding="utf-8")], path
 
 
 def test_a_copy_can_be_read_by_everybody_and_leaves_things_out(tmp_path: Path) -> None:

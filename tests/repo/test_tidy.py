@@ -13,6 +13,7 @@ LONGEST_FILE_LINES = 500
 PLACES = [
     r"(LICENSE|Makefile|README\.md|CHANGELOG\.md|SECURITY\.md|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-hooks\.yaml)",
     r"\.ci/run",
+    r"hatch_build\.py",
     r"benchmarks/.*\.(py|lua|md|json|png)",
     r"docs/.*\.(md|svg)",
     r"sample-configs/.*",
@@ -22,9 +23,11 @@ PLACES = [
     r"tools/[a-z_]+\.py",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",
     r"wsgigroups/py\.typed",
+    r"wsgigroups/runtime/_accelerator\.(c|pyi)",
 ]
 NAMES_A_MACHINE = re.compile(r"/(?:work|farm|root)/(?!\.\.)[A-Za-z.]")
 UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b|\bfor" + r" now\b")
+PAUSES = {"pause", "read", "receive", "recv", "select", "wait", "wait_for_more"}
 SLEEPS = {"time.sleep", "asyncio.sleep", "sleep", "trio.sleep"}
 
 
@@ -51,6 +54,24 @@ def test_tests_wait_for_facts() -> None:
         if Path("tests/apps") not in path.parents:
             found = [f"{path}:{line}" for line, name in calls(path) if name in SLEEPS]
             assert not found, f"{found} sleep: wait for a fact (a pipe, select, readiness, a gate)"
+
+
+def test_tests_pause_between_two_looks() -> None:
+    """A loop that ends at a time does nothing but look: without a pause it takes a processor from what it waits for."""
+    for path in python_files("tests/support", "tests/process", "tests/security", "tests/foreign"):
+        for loop in ast.walk(parsed(path)):
+            if isinstance(loop, ast.While) and _ends_at_a_time(loop):
+                called = {name.rpartition(".")[2] for name in _called(loop)}
+                assert called & PAUSES, f"{path}:{loop.lineno} looks all the time: support.looking.pause()"
+
+
+def _ends_at_a_time(loop: ast.While) -> bool:
+    compared = [node for node in ast.walk(loop) if isinstance(node, ast.Compare)]
+    return any("time.monotonic" in _called(node) for node in compared)
+
+
+def _called(node: ast.AST) -> set[str]:
+    return {ast.unparse(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)}
 
 
 @pytest.mark.parametrize(("pattern", "what"), [(NAMES_A_MACHINE, "names a machine's path"), (UNFINISHED, "unfinished")])

@@ -145,7 +145,7 @@ def test_the_launcher_passes_on_nothing_of_the_managers(interpreters: Accessible
         # a number that the program's own open does not take
         os.dup2(secret.fileno(), 77)
         launcher = [sys.executable, "-I", "-S", str(RUNTIME / "spawner" / "__main__.py"), "launch"]
-        who = [str(ALICE_UID), "61001", "61001,61100", str(fd), ""]
+        who = [str(ALICE_UID), "61001", "61001,61100", str(fd), "", ""]
         done = subprocess.run(
             [*launcher, *who, str(interpreters.get(OWN)), "-I", "-S", "-c", code],
             pass_fds=(fd, 77),

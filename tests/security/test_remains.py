@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from support.accounts import Accounts
+from support.accounts import ALICE_UID, Accounts
 from support.faults import outlives
 from support.hierarchies import WAYS, possible, under
+from support.interpreters import Accessible
+from support.prefixes import TenantPrefix
 from support.tenants import SOON_S, Tenants
 
 from wsgigroups.manager.supervision.cgroups.hierarchy import path_of
@@ -143,6 +146,35 @@ def test_cgroups_come_and_go_with_lives(there: Under) -> None:
     there.soon("the group's is gone", lambda: not (base / "a").exists())
     assert there.cli("shutdown").returncode == 0
     there.soon("the tree is gone", lambda: not base.exists())
+
+
+@pytest.mark.parametrize("there", ["cgroup"], indirect=True)  # a session would show nothing of it
+def test_a_spawner_of_a_users_has_a_cgroup_and_an_end_of_its_own(there: Under, interpreters: Accessible) -> None:
+    """It was in the manager's, and what it had forked lived on."""
+    assert there.accounts is not None
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    prefix = TenantPrefix(there.accounts.homes["alice"].parent / "python", interpreters.get(own), ALICE_UID)
+    left = prefix.leave_a_stray()
+    there.apply(there.text(f'python-home = "{prefix.home}"\n'))
+    pid = there.pids("a")[1]
+    spawner, stray = psutil.Process(pid).ppid(), int(there.soon("there is a stray", left.read_text))
+    where = path_of(spawner)
+    assert where is not None
+    assert where.split("/")[-2] == "_spawners"
+    assert path_of(stray) == where
+    assert path_of(there.manager_pid) != where
+    assert str(path_of(pid)).split("/")[-2] == "a"
+    os.kill(spawner, signal.SIGKILL)
+    there.gone(stray)
+    assert there.pids("a") == {1: pid}, "its daemons go on"
+    there.soon("its cgroup is gone", lambda: where.split("/")[-1] not in names_below(there))
+    there.all_is_well()
+
+
+def names_below(there: Under) -> set[str]:
+    """Names of all cgroups, where they can be seen from here."""
+    base = Path((there.run_dir / "cgroup").read_text())
+    return {entry.name for entry in base.rglob("*")} if base.is_dir() else set()
 
 
 def test_limits_that_cannot_be_had_are_said_and_touch_no_process(there: Under) -> None:

@@ -45,6 +45,7 @@ class ControlUnderTest:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.path = directory / "control.sock"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self.logged: list[str] = []
@@ -58,6 +59,12 @@ class ControlUnderTest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; what leaving the context does when nobody has before."""
+        if self._loop.is_closed():
+            return
         self.within(self._stop)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -84,7 +91,7 @@ class ControlUnderTest:
         target = small_target(log_path=str(self._directory / "log" / "blog.log"))
         self.shell.dispatch(model.Apply({"blog": target}, 1))
         handlers = Handlers(applying, 0.0, self._end)
-        self._server = ControlServer(self._directory / "control.sock", handlers, None, log)
+        self._server = ControlServer(self.path, handlers, None, log)
         await self._server.start()
 
     async def _stop(self) -> None:
@@ -94,7 +101,7 @@ class ControlUnderTest:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _never(self, _target: object, _log_path: str = "") -> None:
+    async def _never(self, *_target: object) -> None:
         await asyncio.Event().wait()
 
     def _end(self) -> None:
@@ -102,7 +109,7 @@ class ControlUnderTest:
 
     def call(self, method: str, path: str, body: bytes | None = None) -> Reply:
         """One request; the path is sent as it stands."""
-        connection = _Connection(self._directory / "control.sock")
+        connection = _Connection(self.path)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()

@@ -10,12 +10,13 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from wsgigroups.runtime import accelerator
 from wsgigroups.runtime.front.connection import HEAD, IDLE, Connection
 from wsgigroups.runtime.front.intake import Intake
 from wsgigroups.runtime.protocol import heads
 from wsgigroups.runtime.protocol.errors import ProtocolError
 from wsgigroups.runtime.protocol.limits import DEFAULT, Limits
-from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED
+from wsgigroups.runtime.protocol.names import TRUSTED, UNTRUSTED, Keys
 
 PEER = "9.9.9.9"
 
@@ -89,15 +90,29 @@ def feed(pieces: Sequence[bytes], trusted: bool = False, limits: Limits = DEFAUL
     return outcome
 
 
+_EXTENSION = accelerator.load()
+_READERS = _EXTENSION and heads.readers(_EXTENSION)
+
+
+def accelerated(head: bytes, base: dict[str, Any], keys: Keys, limits: Limits) -> Any:
+    """Return what the accelerator makes of a head, None where it leaves it to others, or where there is none."""
+    return _READERS and _READERS[keys.trusted](head, base, limits.short_bytes, limits.fields)
+
+
 def ways(data: bytes, trusted: bool = False) -> list[Any]:
-    """Return what the short and the long way through `heads` make of the first head of these bytes; [] without one."""
+    """Return what each way through `heads` makes of the first head of these bytes; [] without one.
+
+    The accelerator's, if there is one, is left out where it leaves the verdict to the others.
+    """
     end = data.find(b"\r\n\r\n") + 4
     if end < 4 or data.startswith(b"\r\n"):
         return []
     keys, found = (TRUSTED if trusted else UNTRUSTED), []
-    for way in (heads.parse, heads.exactly):
+    for way in (heads.plainly, heads.exactly, heads.parse, accelerated):
         try:
             head = way(data[:end], {"REMOTE_ADDR": PEER}, keys, DEFAULT)
+            if head is None:
+                continue
             found.append({"is_ordinary": head.ordinary, **vars(head), "length": head.length, "chunked": head.chunked})
         except ProtocolError as error:
             found.append({"status": error.status, "reason": error.reason, "keep": error.keep})

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from support.looking import pause
 
 SETTLES_S = 10.0
 _TRACEBACK = re.compile(r"^(?P<indent> *).*Traceback \(most recent call last\)")
@@ -82,6 +83,7 @@ def lasting_zombies(manager: int) -> list[str]:
         lasting = now if lasting is None else lasting & now
         if not lasting:
             return []
+        pause()
     return [f"{pid} {name}" for pid, name in sorted(lasting or ())]
 
 

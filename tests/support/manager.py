@@ -27,6 +27,7 @@ from support import leftovers
 from support.accounts import Accounts
 from support.clients import BackgroundGet, Clients
 from support.faults import outlives
+from support.looking import pause
 
 from wsgigroups.client import Client
 
@@ -120,12 +121,13 @@ class ManagerUnderTest:
         return {p["slot"]: p["pid"] for p in self.group(name)["processes"] if p["state"] == "ready"}
 
     def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
-        """Ask again until the answer is true; the status socket itself is what paces this."""
+        """Ask again, with a pause, until the answer is true."""
         until = time.monotonic() + HUNG_S
         while time.monotonic() < until:
             answer = condition()
             if answer:
                 return answer
+            pause()
         raise AssertionError(f"never: {what}\n{json.dumps(self.status(), indent=1)}")
 
     def log(self, name: str) -> str:
@@ -210,6 +212,7 @@ class ManagerUnderTest:
         until = time.monotonic() + 10.0
         while (left := _children()) and time.monotonic() < until:
             _reap()
+            pause()
         assert not left, f"processes left behind: {left}"
         left_files = sorted(str(path.relative_to(self.run_dir)) for path in self.run_dir.rglob("*"))
         assert left_files == []

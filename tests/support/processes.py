@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from support.looking import pause
 from support.users import ALICE, identity
 
 from wsgigroups.runtime.wire import board, messages
@@ -326,7 +327,7 @@ class Manager:
         deadline = time.monotonic() + HUNG_S
         while members := members_of(sessions):  # SIGKILL was sent to them; the kernel takes its time
             assert time.monotonic() < deadline, f"left behind: {members}"
-            os.sched_yield()
+            pause()
 
 
 def members_of(sessions: set[int]) -> list[str]:

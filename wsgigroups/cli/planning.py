@@ -20,6 +20,7 @@ _VERB = {
     "scale": "will be scaled, no running process is replaced",
     "start": "is not ready: what is missing is waited for, or started again",
     "live": "will be changed while it runs, no process is touched",
+    "adopt": "runs and is unknown; it will be taken over, no process is replaced",
     "remove": "will be drained and removed",
 }
 _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
@@ -47,6 +48,7 @@ def summary(plan: dict[str, Any]) -> str:
         f"{counts['add']} to add",
         f"{counts['replace'] + counts['rebind']} to replace",
         f"{counts['live'] + counts['scale']} live",
+        *([f"{counts['adopt']} to take over"] if counts.get("adopt") else []),
         f"{counts['remove']} to remove",
     ]
     if counts.get("start"):

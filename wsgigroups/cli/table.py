@@ -92,6 +92,10 @@ def _status(status: dict[str, Any], width: int) -> Group:
     problems = []
     for group in status["groups"]:
         rows += _rows(group)
+        if group.get("unknown"):
+            problems.append(_unknown(group["name"]))
+        if group.get("unresolved"):
+            problems.append(_unresolved(group["name"], group["unresolved"]))
         problems += [_missing(group["name"], *item) for item in group["not_in_force"].items()]
         if group["last_error"]:
             problems.append(_problem(group))
@@ -152,6 +156,20 @@ def _rows(group: dict[str, Any]) -> list[Row]:
 def _missing(group: str, option: str, why: str) -> Text:
     text = Text(f"\n{group}: {option} is not in force: ", style="yellow")
     return text.append(clean(why), style="")
+
+
+def _unknown(group: str) -> Text:
+    text = Text(f"\n{clean(group)}: unknown, ", style="yellow")
+    return text.append(
+        "found running, and nothing says what it should be. It is left alone: `wsgigroups apply FILE` with a file that "
+        f"has it takes it over, `wsgigroups stop {clean(group)}` ends it.",
+        style="",
+    )
+
+
+def _unresolved(group: str, why: str) -> Text:
+    text = Text(f"\n{clean(group)}: not as the configuration has it: ", style="red")
+    return text.append(f"{clean(why)}; it is tried again", style="")
 
 
 def _problem(group: dict[str, Any]) -> Text:

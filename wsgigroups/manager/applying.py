@@ -132,6 +132,7 @@ class Applying:
         number = self.shell.state.next_change
         self.queue.begun(number, asked)
         self.shell.dispatch(event)
+        self.shell.unadopted = {}  # what was asked for is known now
         self.save()
         return self.shell.state.changes[number]
 
@@ -194,14 +195,6 @@ class Applying:
                 hint="`wsgigroups history` lists what is kept; `wsgigroups rollback REVISION` applies any of them",
             )
         return number
-
-    def interrupted(self) -> None:
-        """Settle what a manager before this one did not come to the end of."""
-        try:
-            for number in self.store.interrupt_pending():
-                self.log("warning", f"the change to revision {number} was interrupted: the manager before died")
-        except (OSError, WsgigroupsError) as error:
-            self.log("warning", f"cannot record outcomes that were open: {error}")
 
     def save(self) -> bool:
         """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""

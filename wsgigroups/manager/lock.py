@@ -1,4 +1,4 @@
-"""One manager per run directory: a lock file that is held by an open descriptor, and removed by whoever holds it.
+"""One manager per run directory and per state directory: a lock file, held by a descriptor, removed by its holder.
 
 Runs in the manager's only thread, before everything and after everything else. The lock goes with the process however
 that ends; the file of one that was killed stays, and the next manager takes it over.
@@ -45,14 +45,22 @@ def _take(path: Path) -> int:
                 os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
                 return fd
         except BlockingIOError:
+            holder = _holder(fd)
             os.close(fd)
             raise WsgigroupsError(
-                f"cannot start a manager: another one holds {path}", hint="`wsgigroups status` asks the one that runs"
+                f"cannot start a manager: another one{holder} holds {path}",
+                hint="`wsgigroups status` asks the one that runs",
             ) from None
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
+
+
+def _holder(fd: int) -> str:
+    """Who wrote the file, for people: the pid as the holder has it, which in a container is another one."""
+    text = os.pread(fd, 32, 0).strip()
+    return f" (pid {text.decode()})" if text.isdigit() else ""
 
 
 def _is_at(path: Path, fd: int) -> bool:

@@ -61,7 +61,8 @@ def run_manager(options: ManagerOptions) -> int:
     os.umask(0o022)
     _be_spared()
     _prepare_run_dir(options.run_dir)
-    with lock.held(options.run_dir / "manager.lock"):
+    Store(options.state_dir).prepare()
+    with lock.held(options.run_dir / "manager.lock"), lock.held(options.state_dir / "manager.lock"):
         return asyncio.run(_Manager(options).run())
 
 
@@ -122,14 +123,14 @@ class _Manager:
         started_at = time.monotonic()
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         store = Store(options.state_dir)
-        store.prepare()
+        for revision in store.interrupt_pending():
+            log_line("warning", f"how the rollout of revision {revision} ended is not known: a manager ended in it")
         _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
-        applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key()), log_line)
+        applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
-        applying.interrupted()
-        stored = store.load()
+        stored = store.load_or_set_aside(log_line)
         adopted = await recover(shell, stored)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))

@@ -17,8 +17,10 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.trust.walking import private_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+SCHEMA_VERSION = 1  # of state.json; a file of a later one is not understood
 LIFE_STEP = 10_000  # lives handed out between two writes; a manager that died skips the rest of its step
 KEPT_REVISIONS = 50
 DIGEST_KEY_BYTES = 32
@@ -26,13 +28,20 @@ _REVISION = {"revision": int, "accepted_at": str, "outcome": str, "by": str, "do
 _WITHOUT_IT = "move it away to go on without that revision"
 
 
+_SET_ASIDE = 9  # damaged files that are kept; the last one is replaced
+
+
 @dataclass
 class Stored:
-    """state.json: what a manager that follows needs besides what the spawners keep."""
+    """state.json: what a manager that follows needs besides what the spawners keep.
+
+    A file of an earlier version has less, and its groups have: each has a default.
+    """
 
     revision: int = 0
     next_life: int = 1
-    groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # name → target, stopped, override, removing
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # name → recovery.to_stored
+    schema_version: int = SCHEMA_VERSION
     next_change: int = 1
     transaction: dict[str, Any] | None = None  # of the apply under way: supervision/kept_changes.py
     cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
@@ -60,25 +69,46 @@ class Store:
         """Read state.json; a missing one is an empty state. Raises WsgigroupsError for a damaged one."""
         path = self.directory / "state.json"
         try:
-            return Stored(**json.loads(path.read_bytes()))
+            return _stored(json.loads(path.read_bytes()))
         except FileNotFoundError:
-            return Stored()
-        except (ValueError, TypeError) as error:
+            return Stored(self.last_number())
+        except (OSError, ValueError) as error:
             raise WsgigroupsError(
-                f"cannot read {path}: {error}", hint="move it away to start without what was stored"
+                f"cannot read {path}: {error}", hint="a manager that starts sets it aside and goes on with what runs"
             ) from None
 
-    def digest_key(self) -> bytes:
-        """The key for digests of secrets, 32 bytes; made when there is none. Raises WsgigroupsError."""
+    def load_or_set_aside(self, log: Callable[[str, str], None]) -> Stored:
+        """Read state.json. A damaged one is kept under another name: no daemon may die of it, nor be left alone."""
+        try:
+            return self.load()
+        except WsgigroupsError as error:
+            aside = self._set_aside(self.directory / "state.json")
+            where = f"it is kept as {aside.name}" if aside else "it cannot be moved"
+            log("error", f"{error.message}; {where}, and what runs is adopted as unknown")
+            return Stored(self.last_number())
+
+    def digest_key(self, log: Callable[[str, str], None] = lambda _level, _text: None) -> bytes:
+        """The key for digests of secrets, 32 bytes; made when there is none, or none that can be used."""
         path = self.directory / "digest.key"
         try:
-            if not path.exists():
-                self._replace(path, os.urandom(DIGEST_KEY_BYTES))
-            key = path.read_bytes()
+            return self.present_digest_key()
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            self._set_aside(path)
+            log("error", f"cannot use {path}: {error}; with a new one, groups with secrets are planned anew once")
+        key = os.urandom(DIGEST_KEY_BYTES)
+        try:
+            self._replace(path, key)
         except OSError as error:
-            raise WsgigroupsError(f"cannot use {path}: {error.strerror}", hint="move it away") from None
+            log("warning", f"cannot store {path}: {error.strerror}; the next manager has another")
+        return key
+
+    def present_digest_key(self) -> bytes:
+        """The key that is stored. Raises OSError, and ValueError for a damaged one."""
+        key = (self.directory / "digest.key").read_bytes()
         if len(key) != DIGEST_KEY_BYTES:
-            raise WsgigroupsError(f"cannot use {path}: it is damaged", hint="move it away; a new one is made")
+            raise ValueError(f"it has {len(key)} bytes, not {DIGEST_KEY_BYTES}")
         return key
 
     def save(self, stored: Stored) -> None:
@@ -117,7 +147,7 @@ class Store:
         return rows
 
     def last_number(self) -> int:
-        """The highest number of a kept revision, damaged or not; 0 without any."""
+        """The number that no next revision may have, whatever state.json has lost; 0 where none is kept."""
         paths = self._paths()
         return int(paths[0].stem) if paths else 0
 
@@ -133,13 +163,6 @@ class Store:
                         return int(row["revision"])
         return None
 
-    def interrupt_pending(self) -> list[int]:
-        """Settle outcomes that a manager which died left open; return whose. Raises OSError."""
-        interrupted = [row["revision"] for row in self.history() if row["outcome"] == "pending"]
-        for number in interrupted:
-            self.set_outcome(number, "interrupted")
-        return interrupted
-
     def document(self, number: int) -> dict[str, Any]:
         """The configuration of a revision. Raises WsgigroupsError."""
         path = self.revisions / f"{number:08d}.json"
@@ -151,6 +174,26 @@ class Store:
     def _paths(self) -> list[Path]:
         """The files of revisions, newest first; others that lie there are nobody's."""
         return sorted((path for path in self.revisions.glob("*.json") if path.stem.isdecimal()), reverse=True)
+
+    def interrupt_pending(self) -> list[int]:
+        """Settle outcomes that a manager which is gone had left open; return their revisions. Raises nothing."""
+        settled = []
+        for path in self._paths():
+            with contextlib.suppress(OSError, WsgigroupsError):  # a full disk, or one that is damaged: history says so
+                if self._revision(path)["outcome"] == "pending":
+                    self.set_outcome(int(path.stem), "interrupted")
+                    settled.append(int(path.stem))
+        return sorted(settled)
+
+    def _set_aside(self, path: Path) -> Path | None:
+        """Keep a file that cannot be used under another name; None when that cannot be."""
+        names = [path.with_name(f"{path.name}.damaged-{number}") for number in range(1, _SET_ASIDE + 1)]
+        aside = next((name for name in names if not os.path.lexists(name)), names[-1])
+        try:
+            os.replace(path, aside)
+        except OSError:
+            return None
+        return aside
 
     def _revision(self, path: Path) -> dict[str, Any]:
         try:
@@ -178,3 +221,23 @@ class Store:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def _stored(data: Any) -> Stored:
+    """Take what is known out of a document. Raises ValueError for what this version did not write."""
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 — as of a text that is no JSON
+    version = data.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ValueError(f"its schema_version is {version!r}, not {SCHEMA_VERSION}")
+    kinds = (("revision", int), ("next_life", int), ("groups", dict))
+    missing = [name for name, kind in kinds if not isinstance(data.get(name), kind)]
+    if missing:
+        raise ValueError(f"it has no {missing[0]}")
+    if not all(isinstance(item, dict) for item in data["groups"].values()):
+        raise ValueError("it has a group that is no JSON object")
+    stored = Stored(data["revision"], data["next_life"], data["groups"])
+    for name in ("next_change", "transaction", "cwd"):  # that an earlier version did not write
+        if isinstance(data.get(name), dict if name == "transaction" else type(getattr(stored, name))):
+            setattr(stored, name, data[name])
+    return stored

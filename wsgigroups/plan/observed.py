@@ -31,6 +31,8 @@ class ObservedGroup:
     wanted: int = 0  # ready processes; 0 of a group that was stopped
     ready: int = 0  # that are what the target in force asks for
     trouble: str = ""  # why there are fewer
+    unknown: bool = False  # found running: the options are not known
+    listen: tuple[str, ...] = ()  # of an unknown one
 
 
 Observed = Mapping[str, ObservedGroup]

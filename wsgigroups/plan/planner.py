@@ -22,6 +22,7 @@ class StepKind(Enum):
     REMOVE = "remove"
     START = "start"
     LIVE = "live"
+    ADOPT = "adopt"
     SCALE = "scale"
     REBIND = "rebind"
     REPLACE = "replace"
@@ -35,6 +36,7 @@ SIGN = {
     StepKind.SCALE: "~",
     StepKind.START: "~",
     StepKind.LIVE: "~",
+    StepKind.ADOPT: "~",
     StepKind.REMOVE: "-",
 }
 
@@ -104,7 +106,8 @@ _STRONGEST = ("replace", "rebind", "scale", "live", "none")
 
 def plan(desired: Desired, observed: Observed) -> Plan:
     """Return the plan. The same inputs in any order give the same plan; nothing is mutated."""
-    steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in desired]
+    left_alone = {name for name in observed if name not in desired and not _asked_to_end(observed[name], desired)}
+    steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in {*desired, *left_alone}]
     for name in sorted(desired):
         step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name])
         if step is None and name in observed:
@@ -118,7 +121,17 @@ def plan(desired: Desired, observed: Observed) -> Plan:
         for name in sorted(desired)
         if name in observed and observed[name].stopped
     ]
+    notices += [
+        f"{name}: it runs and no configuration that is known has it; it is left alone, `wsgigroups stop {name}` ends it"
+        for name in sorted(left_alone)
+    ]
     return Plan(tuple(steps), tuple(notices))
+
+
+def _asked_to_end(group: ObservedGroup, desired: Desired) -> bool:
+    """Whether a group that nothing desires is to go: an unknown one only if it is in the way of another."""
+    wanted = {listener.address for target in desired.values() for listener in target.listeners}
+    return not group.unknown or any(address in wanted for address in group.listen)
 
 
 def _notices(desired: Desired) -> list[str]:
@@ -169,7 +182,25 @@ def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Reason]
     return reasons
 
 
+def _take_over(target: GroupTarget, group: ObservedGroup) -> Step:
+    """An unknown group: what it was started with is known by its fingerprint alone."""
+    others = sorted({member.fingerprint for member in group.members} - {target.fingerprint})
+    reasons = [
+        Reason("fingerprint", other[:12], target.fingerprint[:12], "replace", "found running, and started otherwise")
+        for other in others
+    ]
+    if target.processes != group.processes:
+        reasons.append(Reason("processes", str(group.processes), str(target.processes), "scale"))
+    replaced = bool(others)
+    if not replaced:
+        reasons.insert(0, Reason("fingerprint", target.fingerprint[:12], target.fingerprint[:12], "none", "as it runs"))
+    kind = StepKind.REPLACE if replaced else StepKind.ADOPT
+    return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
+
+
 def _change(target: GroupTarget, group: ObservedGroup) -> Step | None:
+    if group.unknown:
+        return _take_over(target, group)
     reasons = [reason for reason in _differences(group.options, target.options) if reason.option != "processes"]
     if target.processes != group.processes:
         text = "scaled by hand" if group.scaled else ""

@@ -13,11 +13,18 @@ import pytest
 from support.interpreters import Accessible, present
 from support.manager import APPS, ManagerUnderTest
 
+from wsgigroups.runtime import accelerator
+
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
     with ManagerUnderTest(tmp_path) as under_test:
         yield under_test
+
+
+def uses_accelerator(pid: int) -> bool:
+    """Tell whether a process has the accelerator loaded."""
+    return "/_accelerator.abi3.so" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def group(name: str, port: int, extra: str) -> str:
@@ -58,6 +65,7 @@ def test_all_versions_side_by_side(manager: ManagerUnderTest, interpreters: Acce
         assert seen["prefix"] == str(manager.base / f"venv-{version}")
         assert not [path for path in seen["sys_path"] if "/runtime" in path]
         assert not [name for name in seen["modules"] if name.startswith("wsgigroups.")]
+        assert uses_accelerator(seen["pid"]) == (accelerator.load() is not None)  # one file serves them all
     pythons = {g["name"]: g["python"] for g in manager.status()["groups"]}
     for version in versions:
         assert pythons["py" + version.replace(".", "")].startswith(version + ".")
@@ -78,6 +86,14 @@ def test_lang_and_locale_are_decided_before_the_interpreter_starts(manager: Mana
     assert other["environ"]["LC_ALL"] == "C.UTF-8"
     assert one["encoding"] == other["encoding"] == "utf-8"
     assert one["parent"] != other["parent"]
+
+
+def test_a_manager_can_go_without_the_accelerator(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("a", port, ""), env={**os.environ, accelerator.SWITCH: "0"})
+    seen = manager.identity(port)
+    assert not uses_accelerator(seen["pid"])
+    assert accelerator.SWITCH not in seen["environ"]
 
 
 @pytest.mark.root

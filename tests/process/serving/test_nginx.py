@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.looking import pause
 from support.serving import receive_response
 from support.serving_processes import HUNG_S, processes
 
@@ -54,6 +55,7 @@ def nginx(directory: Path, address: tuple[str, int], buffering: str) -> Iterator
             while sock.connect_ex(str(directory / "front")):
                 assert process.poll() is None
                 assert time.monotonic() < until
+                pause()
         yield directory / "front"
     finally:
         process.terminate()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.clients import HUNG_S, Clients
 from support.gate import Gate
+from support.looking import pause
 from support.serving import receive_response
 from support.serving_processes import processes
 
@@ -37,6 +38,7 @@ def test_no_request_waits_for_a_blocked_process(unix: bool, tmp_path: Path, monk
             counts: dict[int, int] = {}
             while sum(counts.values()) < 201:  # a request is counted after its answer has been sent
                 assert time.monotonic() < until, counts
+                pause()
                 counts = {process.pid: servers.word(process, "requests_total") for process in servers.processes}
             assert counts.pop(blocked_pid) == 1
             assert sum(counts.values()) == 200

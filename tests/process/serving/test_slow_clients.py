@@ -16,6 +16,7 @@ import pytest
 from support import proc
 from support.clients import Clients
 from support.gate import Gate
+from support.looking import wait
 from support.serving_processes import HUNG_S, Processes, processes
 
 MEBIBYTE = 1 << 20
@@ -34,11 +35,7 @@ class Served:
 
     def wait_word(self, name: str, value: int) -> None:
         """Wait until a word has this value. Raises TimeoutError."""
-        until = time.monotonic() + HUNG_S
-        while self.word(name) != value:
-            if time.monotonic() > until:
-                raise TimeoutError(f"{name} is {self.word(name)}, not {value}")
-            select.select([], [], [], 0.005)
+        wait(lambda: self.word(name) == value, lambda: f"{name} is {self.word(name)}, not {value}")
 
     def connect(self, stack: contextlib.ExitStack, data: bytes, receive_bytes: int = 0) -> socket.socket:
         """Open a connection that ends with the stack, and send something."""

@@ -213,7 +213,7 @@ def stack_of(*calls: tuple[str, str]) -> Callable[[], bool]:
     """Return the first of these functions, module and name, each of which calls the next; the last looks."""
 
     def function() -> bool:
-        return interrupts._in_application(sys._getframe(1))
+        return interrupts.is_in_application(sys._getframe(1))
 
     for module, name in reversed(calls):
         scope: dict[str, Any] = {"__name__": module, "inner": function}
@@ -238,20 +238,20 @@ def stack_of(*calls: tuple[str, str]) -> Callable[[], bool]:
     ],
 )
 def test_where_it_may_be_raised(calls: list[tuple[str, str]], expected: bool) -> None:
-    assert interrupts._guarded(interrupts._Door(threading.get_ident()), stack_of(*calls)) is expected
+    assert interrupts.guarded(interrupts.Door(threading.get_ident()), stack_of(*calls)) is expected
 
 
 def test_outside_of_the_call_it_may_not_be_raised() -> None:
     assert not stack_of(("app", "view"))()
     looks: list[bool] = []
 
-    class Door(interrupts._Door):
+    class Door(interrupts.Door):
         def leave(self) -> None:
-            frame = sys._getframe(1)  # `_guarded` on its own
-            looks.append(interrupts._in_application(frame))
+            frame = sys._getframe(1)  # `guarded` on its own
+            looks.append(interrupts.is_in_application(frame))
             super().leave()
 
-    interrupts._guarded(Door(threading.get_ident()), stack_of(("app", "view")))
+    interrupts.guarded(Door(threading.get_ident()), stack_of(("app", "view")))
     assert looks == [False]
 
 
@@ -282,7 +282,7 @@ def test_it_can_be_interrupted_later_where_it_could_not_be_just_now(
     assert thread.ident is not None
     with monkeypatch.context() as patched:
         if why_not != "another request":
-            patched.setattr(interrupts, "_in_application", lambda _frame: False)
+            patched.setattr(interrupts, "is_in_application", lambda _frame: False)
         assert doors.interrupt(thread.ident, lambda: why_not != "another request") == ""
     stack = doors.interrupt(thread.ident, lambda: True)
     gate.go_on.set()
@@ -292,9 +292,9 @@ def test_it_can_be_interrupted_later_where_it_could_not_be_just_now(
 
 
 def test_who_leaves_waits_until_the_main_thread_has_made_up_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = interrupts._Door(7)
+    door = interrupts.Door(7)
     calls: list[object] = []
-    monkeypatch.setattr(interrupts, "_raise_in", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(interrupts, "raise_in", lambda *arguments: calls.append(arguments))
 
     def meanwhile(*mind: Any) -> None:
         def sleep(_s: float) -> None:
@@ -314,7 +314,7 @@ def test_who_leaves_waits_until_the_main_thread_has_made_up_its_mind(monkeypatch
 
 
 def test_what_has_ended_is_answered_although_it_was_to_be_interrupted() -> None:
-    class Late(interrupts._Door):
+    class Late(interrupts.Door):
         """The main thread has raised, and that comes up after the call."""
 
         def leave(self) -> None:
@@ -325,20 +325,20 @@ def test_what_has_ended_is_answered_although_it_was_to_be_interrupted() -> None:
             super().leave()
 
     door = Late(threading.get_ident())
-    assert interrupts._guarded(door, lambda: 5) == 5
+    assert interrupts.guarded(door, lambda: 5) == 5
     assert (door.inside, list(door.token), list(door.raised)) == (False, [], [])
     with pytest.raises(RequestTimeout):
-        interrupts._guarded(door, lambda: 1 / 0)
+        interrupts.guarded(door, lambda: 1 / 0)
 
 
 def test_what_has_not_come_up_is_taken_back() -> None:
-    door = interrupts._Door(threading.get_ident())
+    door = interrupts.Door(threading.get_ident())
     taken = threading.Event()
 
     def main_thread() -> None:
         door.token.pop()
         taken.set()
-        interrupts._raise_in(door.ident, RequestTimeout)
+        interrupts.raise_in(door.ident, RequestTimeout)
         door.raised.append(None)
 
     def call() -> int:
@@ -351,7 +351,7 @@ def test_what_has_not_come_up_is_taken_back() -> None:
         taken.clear()
         came = 0
         try:
-            assert interrupts._guarded(door, call) == 5
+            assert interrupts.guarded(door, call) == 5
         except RequestTimeout:
             came = 1
         for _round in range(100):  # where it would come up, had it not been taken back

@@ -56,13 +56,35 @@ def pair() -> Iterator[Pair]:
 
 @pytest.mark.parametrize(
     ("mine", "others", "left"),
-    [(0, 0, False), (AHEAD - 1, 0, False), (AHEAD, 0, True), (20, 17, False), (20, 16, True), (3, 50, False)],
-)
+    [(0, 0, False), (AHEAD - 1, 0, False), (AHEAD, 0, True), (20, 17, False), (20, 16, True), (3, 50, False),
+     (504, 500, False), (561, 500, False), (562, 500, True)],
+)  # fmt: skip
 def test_the_one_with_more_leaves_it(pair: Pair, mine: int, others: int, left: bool) -> None:
     pair.one.tell(mine)
     pair.other.tell(others)
     assert pair.one.leaves(pair.fd, mine) is left
     assert (pair.one.paused_until_ns > 0) is left
+
+
+@pytest.mark.parametrize(("waiting", "left"), [(0, True), (6, True), (7, False)])
+def test_who_is_ahead_takes_part_while_more_wait_than_it_is_ahead(pair: Pair, waiting: int, left: bool) -> None:
+    pair.one.tell(6)
+    pair.other.tell(0)
+    clients = [socket.create_connection(pair.sock.getsockname()) for _ in range(waiting)]
+    try:
+        assert pair.one.leaves(pair.fd, 6) is left
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_the_kernel_does_not_say_how_many_wait_on_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as sock, socket.socket(socket.AF_UNIX) as client:
+        sock.bind(path)
+        sock.listen()
+        client.connect(path)
+        assert Listener(sock, {}).waiting() == 0
 
 
 def test_it_is_taken_after_the_pause_when_nobody_else_did(pair: Pair) -> None:

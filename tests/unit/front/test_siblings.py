@@ -88,7 +88,8 @@ def test_a_queue_is_as_long_as_it_has_been_of_late(two: Two) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "others", "surplus"), [(16, 16, 0), (19, 12, 0), (20, 12, 4), (32, 0, 16), (0, 32, 0)]
+    ("mine", "others", "surplus"),
+    [(16, 16, 0), (19, 12, 0), (20, 12, 4), (32, 0, 16), (0, 32, 0), (99, 80, 0), (100, 80, 10)],
 )
 def test_who_has_more_connections_than_one_with_a_free_thread(two: Two, mine: int, others: int, surplus: int) -> None:
     two.other.tell(others, full=False, no_lane=False, leaving=False)

@@ -12,7 +12,7 @@ import pytest
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager import lock
 
-REFUSED = "another one holds"
+REFUSED = rf"another one \(pid {os.getpid()}\) holds"
 
 
 @pytest.fixture

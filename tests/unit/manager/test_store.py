@@ -25,7 +25,7 @@ def test_an_empty_directory_is_an_empty_state(store: Store) -> None:
 
 
 def test_what_is_saved_is_loaded_and_private(store: Store) -> None:
-    saved = Stored(3, 20_000, {"blog": {"stopped": False}})
+    saved = Stored(3, 20_000, {"blog": {"stopped": False}}, next_change=7, transaction={"change": 6}, cwd="/srv")
     store.save(saved)
     assert store.load() == saved
     path = store.directory / "state.json"
@@ -88,18 +88,60 @@ def test_open_outcomes_are_settled_once(store: Store) -> None:
     for number, outcome in enumerate(["done", "pending", "rolled-back", "pending"], start=1):
         store.save_revision(number, {}, outcome, "uid 0")
     (store.revisions / "notes.json").write_text("somebody's")
-    assert store.interrupt_pending() == [4, 2]
+    assert store.interrupt_pending() == [2, 4]
     assert [row["outcome"] for row in store.history()] == ["interrupted", "rolled-back", "interrupted", "done"]
     assert store.interrupt_pending() == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"unknown": 1}'])
-def test_a_damaged_state_is_said_with_the_way_out(store: Store, text: str) -> None:
-    (store.directory / "state.json").write_text(text)
-    with pytest.raises(WsgigroupsError, match="cannot read") as caught:
+DAMAGED = ["", "{", "[]", "\udcff", '{"unknown": 1}', '{"revision": 1, "next_life": 1, "groups": {"a": []}}']
+LATER = '{"revision": 1, "next_life": 1, "groups": {}, "schema_version": 99}'
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, LATER])
+def test_a_damaged_state_is_said_and_set_aside_and_no_revision_is_written_over(store: Store, text: str) -> None:
+    path = store.directory / "state.json"
+    path.write_text(text, errors="surrogateescape")
+    before = path.read_bytes()
+    store.save_revision(7, {}, "done", "uid 0")
+    with pytest.raises(WsgigroupsError, match="cannot read"):
         store.load()
-    assert caught.value.hint
-    assert "move it away" in caught.value.hint
+    assert path.read_bytes() == before
+    said: list[str] = []
+    assert store.load_or_set_aside(lambda level, line: said.append(f"{level}: {line}")) == Stored(7)
+    (line,) = said
+    assert line.startswith("error: cannot read")
+    assert "state.json.damaged-1" in line
+    assert path.with_name("state.json.damaged-1").read_bytes() == before
+    store.save(Stored(8))
+    assert store.load() == Stored(8)
+
+
+def test_damaged_states_are_kept_and_bounded(store: Store) -> None:
+    for number in range(12):
+        (store.directory / "state.json").write_text(f"damaged {number}")
+        store.load_or_set_aside(lambda _level, _line: None)
+    kept = sorted(path for path in store.directory.iterdir() if "damaged" in path.name)
+    assert [path.read_text() for path in kept] == [f"damaged {number}" for number in (*range(8), 11)]
+
+
+def test_a_state_of_an_earlier_version_is_loaded(store: Store) -> None:
+    (store.directory / "state.json").write_text('{"revision": 3, "next_life": 20000, "groups": {"a": {}}}')
+    assert store.load() == Stored(3, 20_000, {"a": {}})
+
+
+def test_what_was_lost_is_no_reason_to_write_over_a_revision(store: Store) -> None:
+    store.save_revision(12, {}, "done", "uid 0")
+    assert store.load() == Stored(12)
+
+
+def test_an_outcome_that_a_dead_manager_left_open_is_interrupted(store: Store) -> None:
+    for number, outcome in ((1, "done"), (2, "pending"), (3, "failed"), (4, "pending")):
+        store.save_revision(number, {}, outcome, "uid 0")
+    (store.revisions / "00000004.json").write_text("{")
+    assert store.interrupt_pending() == [2]
+    assert store.interrupt_pending() == []
+    (store.revisions / "00000004.json").unlink()
+    assert [found["outcome"] for found in store.history()] == ["failed", "interrupted", "done"]
 
 
 def test_revisions_are_kept_with_their_outcome_newest_first_and_bounded(store: Store) -> None:

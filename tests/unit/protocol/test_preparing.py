@@ -15,8 +15,9 @@ def prepared(preparer: Preparer, status: Any = "200 OK", fields: Any = None) -> 
     """Prepare three times, as for three answers, and return what came of the last."""
     for _ in range(3):
         found = preparer.prepare(status, [TEXT] if fields is None else fields)
-    assert found.lines[0] == b"HTTP/1.1 " + status.encode("latin-1") + b"\r\n"
-    return found.code, b"".join(found.lines[1:]), found.length
+    first, _, fields_of_it = b"".join(found.lines).partition(b"\r\n")
+    assert first == b"HTTP/1.1 " + status.encode("latin-1")
+    return found.code, fields_of_it, found.length
 
 
 def remembered(preparer: Preparer) -> str:

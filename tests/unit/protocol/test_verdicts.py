@@ -30,9 +30,9 @@ def test_one_verdict(name: str, data: bytes, verdict: Any) -> None:
 
 @pytest.mark.parametrize("trusted", [False, True])
 @pytest.mark.parametrize(("name", "data", "verdict"), corpus.CASES, ids=[case[0] for case in corpus.CASES])
-def test_both_ways_lead_to_the_same(name: str, data: bytes, verdict: Any, trusted: bool) -> None:
+def test_all_ways_lead_to_the_same(name: str, data: bytes, verdict: Any, trusted: bool) -> None:
     found = ways(data, trusted)
-    assert found[1:] == found[:1]
+    assert found[1:] == found[:1] * len(found[1:])
 
 
 @pytest.mark.parametrize(("name", "data", "verdict"), corpus.CASES, ids=[case[0] for case in corpus.CASES])

@@ -17,7 +17,7 @@ from support.serving import Clock, serving
 
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.records import access
-from wsgigroups.runtime.records.access import AccessLog
+from wsgigroups.runtime.records.access import PREPARED, AccessLog
 
 GET = b"GET /p%20q?a=b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: agent/1\r\nConnection: close\r\n\r\n"
 
@@ -193,38 +193,48 @@ def test_the_time_of_a_line_is_that_of_its_end() -> None:
 
 
 @pytest.mark.parametrize("form", ["common", "json"])
-def test_the_leader_makes_lines_and_does_not_write_them(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_PREPARED", 64)  # `record` would write so many, without it
+def test_the_leader_makes_lines_and_does_not_write_them(form: str) -> None:
     written: list[bytes] = []
-    log = AccessLog(form, written.append)
+    more = [PREPARED]
+
+    def write(data: bytes) -> None:
+        """Write while as much has come as the leader would make lines of: it may be a disk that is waited for."""
+        written.append(data)
+        if more:
+            take(PREPARED + 1, more.pop())
+            log.prepare()
+            assert len(log) == PREPARED  # the leader makes none while somebody writes
+
+    log = AccessLog(form, write, lambda: 0)
     environ = {"REQUEST_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.1"}
     asked = log.ask(Head("GET", "/", environ, True))
 
     def take(first: int, count: int) -> None:
         for number in range(first, first + count):
-            log.record(asked, 200, number, 0)
+            log.answered(asked, 200, number, 0, 0)
 
-    take(0, access._PREPARED - 1)
+    take(0, PREPARED - 1)
     log.prepare()
-    assert len(log._waiting) == access._PREPARED - 1  # too few to be worth it
-    take(access._PREPARED - 1, 1)
-    with log._flushing:
-        log.prepare()  # somebody writes just now, and may wait for a disk: the leader does not
-        assert len(log._waiting) == access._PREPARED
+    assert len(log) == PREPARED - 1  # too few to be worth it
+    take(PREPARED - 1, 1)
     log.prepare()
-    assert log._waiting == []
+    assert len(log) == 0
+    take(PREPARED, 1)
     assert written == []
-    take(access._PREPARED, 3)
     log.flush()
+    log.prepare()
+    assert len(log) == 0
+    assert len(written) == 1
+    log.flush()
+    assert len(written) == 2
     lines = b"".join(written).splitlines()
     sizes = [json.loads(line)["sent_bytes"] if form == "json" else int(line.rsplit(b" ", 1)[1]) for line in lines]
-    assert sizes == list(range(access._PREPARED + 3))
-    assert len(written) == 1
+    assert sizes == list(range(2 * PREPARED + 1))
 
 
 def test_lines_that_nobody_writes_are_written_by_the_leader_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_PREPARED", 1)
-    monkeypatch.setattr(access, "_MOST_PREPARED", 3)
+    monkeypatch.setattr(access, "PREPARED", 1)
+    monkeypatch.setattr(access, "MOST_PREPARED", 3)
     written: list[bytes] = []
     log = AccessLog("common", written.append)
     asked = log.ask(Head("GET", "/", {"REQUEST_URI": "/", "SERVER_PROTOCOL": "", "REMOTE_ADDR": ""}, True))

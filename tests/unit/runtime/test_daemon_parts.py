@@ -348,7 +348,7 @@ def test_log_survives_a_reader_that_left() -> None:
 
 
 def test_flags_look_like_a_plain_start() -> None:
-    flags = interpreter._flags_of_a_plain_start()
+    flags = interpreter.flags_of_a_plain_start()
     assert flags.isolated == flags.no_site == flags.ignore_environment == flags[6] == flags[12] == 0
     assert len(flags) == len(sys.flags)
     assert flags.hash_randomization == sys.flags.hash_randomization
@@ -367,9 +367,9 @@ def test_a_way_back_to_root_is_found(monkeypatch: pytest.MonkeyPatch, name: str)
         monkeypatch.setattr(privileges.os, other, forbidden)
     monkeypatch.setattr(privileges.os, "getuid", lambda: 61001)
     monkeypatch.setattr(privileges.os, "getgid", lambda: 61001)
-    privileges._try_to_come_back((0, 0))
+    privileges.try_to_come_back((0, 0))
     monkeypatch.setattr(privileges.os, name, lambda _number: None)
     with pytest.raises(StepError, match=r"setuid|seteuid|setgid|setegid|setgroups") as raised:
-        privileges._try_to_come_back((0, 0))
+        privileges.try_to_come_back((0, 0))
     assert name in str(raised.value)
     assert raised.value.exit_code == exits.STEPS["proof"]

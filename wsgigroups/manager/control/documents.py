@@ -122,6 +122,14 @@ class GroupDocument(GroupFigures, _Group):
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
+    unknown: bool = Field(
+        default=False,
+        description="It was found running and nothing says what it should be: it is left alone, until an apply has it, "
+        "or `stop`. processes_wanted is what was found.",
+    )
+    unresolved: Text | None = Field(
+        default=None, description="Why the configuration in force cannot be followed here; it is tried again."
+    )
 
 
 class ManagerDocument(Document):
@@ -223,7 +231,7 @@ class StepDocument(Document):
     """What happens to one group."""
 
     group: Text
-    kind: Literal["remove", "start", "live", "scale", "rebind", "replace", "add"]
+    kind: Literal["remove", "start", "live", "adopt", "scale", "rebind", "replace", "add"]
     sign: Text
     reasons: list[ReasonDocument]
     cost: CostDocument

@@ -114,19 +114,19 @@ class Handlers:
         return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, call.left)
 
     async def start(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Start(self._groups(call)))
+        return self._act(model.Start(self._startable(call)))
 
     async def stop(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Stop(self._groups(call)))
 
     async def restart(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Restart(self._groups(call)))
+        return self._act(model.Restart(self._startable(call)))
 
     async def reload(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Reload(self._groups(call)))
+        return self._act(model.Reload(self._startable(call)))
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
-        handling.check_groups(self.applying.shell.state, call.body.processes)
+        handling.check_startable(self.applying.shell.state, call.body.processes)
         return self._act(model.Scale(call.body.processes))
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
@@ -144,6 +144,10 @@ class Handlers:
     def _groups(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_groups(self.applying.shell.state, call.body.groups)
         return tuple(dict.fromkeys(call.body.groups))
+
+    def _startable(self, call: OfGroups) -> tuple[str, ...]:
+        handling.check_startable(self.applying.shell.state, call.body.groups)
+        return self._groups(call)
 
     def _act(self, event: model.Event) -> BegunDocument:
         number = self.applying.shell.state.next_change

@@ -5,17 +5,18 @@ Runs in the manager's only thread.
 
 from __future__ import annotations
 
-import os
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.answering import always_a_document, answer
+from wsgigroups.manager.control.entrance import Entrance
 from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
-from wsgigroups.trust.peers import Peer, groups_of, peer_of
+from wsgigroups.trust.peers import Peer, groups_of
 from wsgigroups.trust.sockets import bind_unix
 from wsgigroups.trust.walking import trusted_here
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.control.documents import Document
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
+_BACKLOG = 64
 
 
 class ControlServer:
@@ -37,6 +39,7 @@ class ControlServer:
         self._read_gid = read_gid
         self._log = log
         self._runner: web.AppRunner | None = None
+        self._entrance: Entrance | None = None
 
     async def start(self) -> None:
         """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover."""
@@ -50,12 +53,20 @@ class ControlServer:
             sock = bind_unix(str(self._path), trusted_here())
         else:
             sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
-        await web.SockSite(self._runner, sock, backlog=64).start()
+        sock.listen(_BACKLOG)
+        assert self._runner.server is not None
+        self._entrance = Entrance(sock, self._runner.server, self._log)
+        self._entrance.open()
 
     async def stop(self) -> None:
         """Stop serving and remove the socket."""
+        if self._entrance:
+            await self._entrance.shut()
         if self._runner:
             await self._runner.cleanup()
+            await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
+        if self._entrance:
+            self._entrance.close()
         self._path.unlink(missing_ok=True)
 
     def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -71,14 +82,21 @@ class ControlServer:
         return serve
 
     def _peer(self, request: web.Request, route: Route) -> Peer:
+        assert self._entrance is not None
         sock = request.get_extra_info("socket")
-        peer = peer_of(sock)
-        uid, pid = peer.uid, peer.pid
-        if uid in (0, os.geteuid()):
-            return peer
+        visitor = self._entrance.visitor(sock.fileno())
+        uid, pid = visitor.peer.uid, visitor.peer.pid
+        if visitor.administers:
+            return visitor.peer
         if route.access is Access.READ and self._read_gid is not None and self._read_gid in groups_of(sock):
-            return peer
-        self._log("warning", f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
+            return visitor.peer
+        self._entrance.complain(f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
+        if visitor.from_daemon:
+            raise WsgigroupsError(
+                f"cannot {route.handler}: pid {pid} comes from a daemon, and those give no orders",
+                hint="run the command outside of an application",
+                exit_code=ExitCode.NOT_PERMITTED,
+            )
         raise WsgigroupsError(
             f"cannot {route.handler}: uid {uid} is neither root nor the manager's user",
             hint="run the command as the user who started the manager",

@@ -63,7 +63,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
     limited = shell.remains.limited(target.name)
     return GroupDocument(
         name=target.name,
-        state=group_state((r.state for r in group.records), group.wanted, stopped=group.stopped),
+        state=_state(group),
         processes_wanted=group.wanted,
         processes_ready=sum(record.state is Tenancy.READY for record in group.records),
         threads=target.spec.serving.threads,
@@ -82,7 +82,15 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         not_in_force={**limited.missing, **limited.refused},
         confinement=asked,
         processes=processes,
+        unknown=group.unknown,
+        unresolved=group.unresolved or None,
     )
+
+
+def _state(group: GroupState) -> str:
+    if group.bare and group.wanted and not group.records:
+        return "failed"  # nothing is on its way up
+    return group_state((r.state for r in group.records), group.wanted, stopped=group.stopped)
 
 
 def error_view(error: LastError | None) -> LastErrorDocument | None:
@@ -172,7 +180,7 @@ def observed(shell: Shell) -> Observed:
     """What the planner compares with."""
     found = {}
     for name, group in shell.state.groups.items():
-        if group.removing:
+        if group.removing or (group.bare and not group.unknown):
             continue
         members = []
         for record in group.records:
@@ -197,5 +205,7 @@ def observed(shell: Shell) -> Observed:
             wanted=group.wanted,
             ready=ready_as_asked(group),
             trouble=group.last_error.message if group.last_error else "",
+            unknown=group.unknown,
+            listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
         )
     return found

@@ -66,15 +66,26 @@ def check_groups(state: State, names: Iterable[str]) -> None:
             )
 
 
+def check_startable(state: State, names: Iterable[str]) -> None:
+    """Raise WsgigroupsError for a group that is not there (4), or that no process can be started of (1)."""
+    check_groups(state, names)
+    for name in names:
+        group = state.groups[name]
+        if group.bare:
+            raise WsgigroupsError(
+                f"cannot start a process of {name!r}: {steps.why_bare(group)}",
+                hint="`wsgigroups apply FILE` with a file that has this group takes it over",
+                exit_code=ExitCode.FAILED,
+            )
+
+
 def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     """Carry out one event; return the groups to reconcile."""
     match event:
         case model.Tick():
             return lives.tick(turn)
-        case model.Apply():
-            return transactions.begin(turn, event)
-        case model.Return():
-            return transactions.give_up(turn, event.change)
+        case model.Apply() | model.Return() | model.Resolved():
+            return transactions.asked(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
@@ -122,7 +133,9 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
 
 def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        turn.put(replace(turn.state.groups[name], stopped=True, fallback=None))
+        group = turn.state.groups[name]
+        # an unknown one cannot be started again
+        turn.put(replace(group, stopped=True, fallback=None, removing=group.unknown))
     turn.begin_change("stop", {name: Progress(goal="gone") for name in names})
     return names
 

@@ -41,7 +41,7 @@ def tick(turn: Turn) -> tuple[str, ...]:
 def worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
     """A process wants a successor, or it is time for one."""
     found = turn.state.find(life)
-    if found is None or found[0].stopped or found[0].removing:
+    if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
     group, record = found
     after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
@@ -154,7 +154,7 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         )
     )
     steps.step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
-    if worn:
+    if worn or group.bare:
         for cooling in turn.state.groups[name].records:
             if cooling.life == record.life and cooling.state is Tenancy.COOLING:
                 steps.step(turn, cooling, lifecycle.Event(EventKind.WANT_DOWN))

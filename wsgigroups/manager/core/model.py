@@ -46,6 +46,8 @@ class GroupState:
     processes_override: int | None = None  # by scale
     stopped: bool = False
     removing: bool = False
+    unknown: bool = False  # found running, and nothing says what it should be: the target only describes it
+    unresolved: str = ""  # why the configuration in force could not be made into a target on this host
     restart_before: int = 0  # lives below this number were asked to be replaced
     recycle: Mapping[int, str] = field(default_factory=dict)  # life → the option that wants it replaced
     graceful_lives: frozenset[int] = frozenset()  # leave in their eviction window: `reload`
@@ -69,6 +71,11 @@ class GroupState:
         if self.stopped or self.removing:
             return 0
         return self.target.processes if self.processes_override is None else self.processes_override
+
+    @property
+    def bare(self) -> bool:
+        """Whether no process can be started with its target, which only describes the group."""
+        return self.unknown or bool(self.unresolved and not self.target.spawner.executable)
 
     def outdated(self, record: Record) -> bool:
         """Whether another process should take this record's slot."""
@@ -198,12 +205,32 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A group that the configuration asks for and this host cannot have at present. described: see GroupState.bare."""
+
+    reason: str
+    described: GroupTarget
+
+
+@dataclass(frozen=True, slots=True)
 class Apply:
-    """A new desired state; groups that are not in it are removed, those that are not ready are tried again."""
+    """A new desired state; groups that are not in it are removed, unknown ones only when their address is wanted.
+
+    Those that are not ready are tried again. unresolved: what could not be made into a target, and why; a target that
+    only describes it where there is no other.
+    """
 
     targets: Mapping[str, GroupTarget]
     revision: int
     kind: str = "apply"
+    unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a group of the configuration in force is on this host, which could not be had before."""
+
+    target: GroupTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +406,7 @@ class Tick:
 Event = (
     Apply
     | Return
+    | Resolved
     | Restart
     | Reload
     | Stop

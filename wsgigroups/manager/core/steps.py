@@ -43,6 +43,10 @@ def reconcile(turn: Turn, name: str) -> None:
     group = turn.state.groups.get(name)
     if group is None:
         return
+    if group.bare and group.wanted:
+        # what runs is left alone, and nobody knows how to start another
+        turn.settle(name, Progress("failed", error=model.LastError(0, 0, why_bare(group))))
+        return
     only_recycling = not group.fallback and all(r.life in group.recycle for r in group.records if group.outdated(r))
     extra = 1 if only_recycling else rollout.surge(group.wanted)
     for intent in rollout.reconcile(group.wanted, group.members(), extra):
@@ -79,6 +83,11 @@ def skip_backoff(turn: Turn, name: str) -> None:
         wanted = record.slot <= group.wanted and record.fingerprint == group.target.fingerprint
         if wanted and record.state in (Tenancy.COOLING, Tenancy.FAILED):  # others are dropped, or follow
             step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))
+
+
+def why_bare(group: model.GroupState) -> str:
+    """Return why no process of a group can be started."""
+    return group.unresolved or "it was found running, and nothing is known of it that a process could be started with"
 
 
 def _begin(turn: Turn, name: str, slot: int) -> None:

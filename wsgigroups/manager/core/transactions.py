@@ -25,13 +25,25 @@ if TYPE_CHECKING:
 _ASKED = "rolled back as asked"
 
 
-def begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
+def asked(turn: Turn, event: model.Apply | model.Return | model.Resolved) -> tuple[str, ...]:
+    """Carry out what concerns a whole configuration; return the groups to reconcile."""
+    match event:
+        case model.Apply():
+            return _begin(turn, event)
+        case model.Return():
+            return _give_up(turn, event.change)
+        case model.Resolved():
+            return _resolved(turn, event.target)
+
+
+def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     """Give every group its target; return all of them. An apply under way is overtaken, what it would return to not."""
     overtaken, number = turn.state.transaction, turn.state.next_change
-    names = tuple(sorted({*turn.state.groups, *event.targets}))
-    former = {name: _former(turn.state.groups.get(name)) for name in names}
+    names = tuple(sorted({*turn.state.groups, *event.targets, *event.unresolved}))
+    # what is not known, or cannot be had, is nothing to return to
+    former = {name: _former(group) for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
     served = {name for name in names if name in turn.state.groups and _serves(turn.state.groups[name])}
-    parts, removals = _put(turn, names, event.targets)
+    parts, removals = _put(turn, names, event)
     changed = {name: was for name, was in former.items() if name in parts and _differs(was, event.targets.get(name))}
     if overtaken:
         changed.update((name, was) for name, was in overtaken.former.items() if _differs(was, event.targets.get(name)))
@@ -45,6 +57,8 @@ def begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     for name in parts:
         if not turn.state.groups[name].stopped and name not in removals:
             steps.skip_backoff(turn, name)
+    for name, found in event.unresolved.items():
+        turn.settle(name, Progress("failed", error=LastError(0, 0, found.reason)))
     return names
 
 
@@ -84,7 +98,7 @@ def can_return(state: model.State, change: int) -> bool:
     return all(name in state.groups and not state.groups[name].removing for name in transaction.removals)
 
 
-def give_up(turn: Turn, change: int) -> tuple[str, ...]:
+def _give_up(turn: Turn, change: int) -> tuple[str, ...]:
     """Somebody wants the apply under way undone; return the groups to reconcile."""
     transaction = turn.state.transaction
     if transaction is None or not can_return(turn.state, change):
@@ -102,15 +116,20 @@ def ready_as_asked(group: GroupState) -> int:
     )
 
 
-def _put(
-    turn: Turn, names: tuple[str, ...], targets: Mapping[str, GroupTarget]
-) -> tuple[dict[str, Progress], frozenset[str]]:
+def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[str, Progress], frozenset[str]]:
     """Put all targets into force; return the parts of the change, and the groups that go when the rest is done."""
     parts: dict[str, Progress] = {}
-    removals = frozenset(name for name in names if name not in targets)
+    leaving = set()
     for name in names:
-        target, group = targets.get(name), turn.state.groups.get(name)
-        if target is None:
+        target, group = event.targets.get(name), turn.state.groups.get(name)
+        if name in event.unresolved:
+            turn.put(_unresolved(group, event.unresolved[name]))
+            parts[name] = Progress()
+        elif target is None:
+            assert group is not None
+            if group.unknown and not _in_the_way(group, event.targets):
+                continue  # nobody asked for its end
+            leaving.add(name)
             parts[name] = Progress(goal="gone")
         elif group is None:
             turn.put(GroupState(target))
@@ -120,9 +139,9 @@ def _put(
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
         elif ready_as_asked(group) < group.wanted:
             parts[name] = Progress()
-    if removals == parts.keys():
-        for name in removals:
-            turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
+    removals = frozenset(name for name in leaving if not turn.state.groups[name].bare)
+    for name in leaving if leaving == parts.keys() else leaving - removals:
+        turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
     return parts, removals
 
 
@@ -167,15 +186,38 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
         elif group.target != was.target:
             turn.put(replace(_retarget(turn, group, was.target), processes_override=was.processes_override))
         else:
-            turn.put(replace(group, processes_override=was.processes_override))
+            turn.put(replace(group, processes_override=was.processes_override, unresolved=""))
         if name in change.groups and part.state != "overtaken":
             state = "rolled-back" if name in transaction.removals else "pending"
             turn.set_part(change.id, name, Progress(state, goal, error, "rolled-back"))
     return tuple(sorted(transaction.former))
 
 
+def _resolved(turn: Turn, target: GroupTarget) -> tuple[str, ...]:
+    """Give a group of the configuration in force its target, which this host did not have before."""
+    group = turn.state.groups.get(target.name)
+    if group is None or not group.unresolved or group.removing:
+        return ()
+    turn.put(replace(_retarget(turn, group, target), processes_override=group.processes_override))
+    turn.note("info", f"{target.name}: what the configuration asks for can be had now", target.name)
+    return (target.name,)
+
+
 def _changes(group: GroupState, target: GroupTarget) -> bool:
-    return group.target != target or group.processes_override is not None or group.removing
+    differs = group.target != target or group.processes_override is not None
+    return differs or group.removing or group.unknown or bool(group.unresolved)
+
+
+def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState:
+    """What runs of the group stays as it is until the group can be what is asked for."""
+    kept = GroupState(found.described) if group is None or (group.bare and not group.records) else group
+    return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
+
+
+def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
+    """Whether another group asks for an address of this one: the two cannot answer on it side by side."""
+    wanted = {listener.address for target in targets.values() for listener in target.listeners}
+    return any(listener.address in wanted for listener in group.target.listeners)
 
 
 def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
@@ -183,7 +225,8 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
     live = tuple(record.life for record in group.records if record.live)
     if live:
         turn.commands.append(model.TuneGroup(target, live))
-    replaced = needs_replacement(target, group.target.options, group.target.fingerprint)
+    # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
+    replaced = not group.bare and needs_replacement(target, group.target.options, group.target.fingerprint)
     raised = replaced and target.fingerprint == group.target.fingerprint
     return replace(
         haste.forgiven(group),
@@ -193,6 +236,8 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
         fallback=group.target if replaced and not group.stopped else None,
         processes_override=None,
         removing=False,
+        unknown=False,
+        unresolved="",
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},

@@ -18,6 +18,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
     ANSWER_TIMEOUT_S,
     ImpostorError,
@@ -54,10 +55,10 @@ class Forking:
     state: Callable[[], model.State]
     dispatch: Callable[[model.Event], None]
     log: Callable[[str, str], None]
-    movable: Callable[[], list[int]]
 
     async def spawn(self, record: Record, target: GroupTarget) -> None:
         """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
+        self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
             process = self._start(record, self._target_now(record, target), spawner)
@@ -93,6 +94,7 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
@@ -113,14 +115,14 @@ class Forking:
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
         self.keeping.group(record.group, spawner)
-        failed = self.remains.limit(target, self.movable)
+        failed = self.remains.limit(target)
         if failed:
             asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
 
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
-        held = self._listening(target.name, target.spec.listen)
+        held = self._listening(target)
         log_fd = open_log(Path(target.log_path))
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
@@ -141,7 +143,6 @@ class Forking:
             self.remains.enter(process, pid, pidfd, target.uid)
             spec = build_spec(target, found[1])
             prepare_child(pid, pidfd, spec)
-            self.remains.enter(process, pid, pidfd, target.uid)
             with contextlib.ExitStack() as passed:
                 process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
         except ImpostorError as error:
@@ -180,10 +181,15 @@ class Forking:
             ours.pop_all()  # they are the process's now
         return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
 
-    def _listening(self, group: str, addresses: tuple[str, ...]) -> list[HeldListener]:
-        """Return the group's listeners in this order; bind anew what somebody has shut down. Raises OSError."""
+    def _listening(self, target: GroupTarget) -> list[HeldListener]:
+        """Return the group's listeners in order; bind what is missing, or somebody has shut down. Raises OSError."""
+        group, addresses = target.name, target.spec.listen
         try:
             mended = self.listeners.mend(group)
+            if any(address not in self.listeners.of(group) for address in addresses):
+                opened = self.listeners.prepare(group, target.listeners, target.uid)
+                self.listeners.commit(group, target.listeners, opened, target.uid)
+                self.log("info", f"{group}: listens on {', '.join(opened)} again")
         except WsgigroupsError as error:  # whoever has the address may go away: it is worth another attempt
             raise OSError(errno.EADDRINUSE, error.message) from None
         for address in mended:

@@ -46,7 +46,7 @@ def tune(process: Process, target: GroupTarget) -> str:
         return ""  # what is set from outside follows when it is ready
     process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
-        ("cpu-priority", lambda: _set_priority(process.pid, spec.cpu_priority)),
+        ("cpu-priority", lambda: set_priority(process.pid, spec.cpu_priority)),
     ]
     for name, number in (("DATA", resource.RLIMIT_DATA), ("AS", resource.RLIMIT_AS)):
         # a limit that nobody sets is the one that the process began with, and that was the manager's
@@ -70,7 +70,7 @@ def tune(process: Process, target: GroupTarget) -> str:
     return f"cannot change a running process: {'; '.join(refused)}" if refused else ""
 
 
-def _set_priority(pid: int, priority: int) -> None:
+def set_priority(pid: int, priority: int) -> None:
     """Set the nice value of every thread: on Linux it belongs to the thread (setpriority(2))."""
     present = os.getpriority(os.PRIO_PROCESS, pid)
     if present == priority:

@@ -1,12 +1,13 @@
 """Finding what a former manager left running: spawners, listeners, daemons; and what it stored about them.
 
 Runs in the manager's only thread, once, before anything is served. Start and recovery are one path: with nothing to
-find the state is empty. Replaces nothing that is current.
+find the state is empty. Replaces nothing that is current, and ends nothing that runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import socket
@@ -14,6 +15,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
@@ -23,6 +25,7 @@ from wsgigroups.manager.supervision import hung, kept_changes
 from wsgigroups.manager.supervision.processes import Process, moment
 from wsgigroups.manager.supervision.shell import CountedExit
 from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
+from wsgigroups.manager.supervision.unknown import unknown_groups
 from wsgigroups.manager.supervision.user_spawners import parent_of
 from wsgigroups.plan.desired import ListenerTarget, target_from_json
 from wsgigroups.runtime.wire import board, messages
@@ -34,14 +37,18 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.spawners import ConnectedSpawner, Inventory
 
 
+LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows nothing is stored
+
+
 def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
     """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
     state = state or shell.state
-    groups: dict[str, dict[str, Any]] = {}
+    groups: dict[str, dict[str, Any]] = dict(shell.unadopted)
     for name, group in state.groups.items():
-        if not group.removing:
+        if not group.removing and not group.bare:
             groups[name] = {
                 "target": group.target.to_json(),
+                "run_dir": str(shell.outside.run_dir),
                 "stopped": group.stopped,
                 "processes_override": group.processes_override,
                 "restarts": group.restarts,
@@ -50,36 +57,42 @@ def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
                 "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
             }
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
-    return Stored(state.revision, ceiling, groups, state.next_change, kept_changes.to_json(state))
+    transaction = kept_changes.to_json(state)
+    return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=transaction)
 
 
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
+    adopted = await _recover(shell, stored)
+    # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
+    delay_s = LOST_WINDOW_S if shell.unadopted or not stored.groups else _windows_s(stored)
+    asyncio.get_running_loop().call_later(delay_s + 2 * EXIT_S, shell.remains.sweep)
+    return adopted
+
+
+async def _recover(shell: Shell, stored: Stored) -> int:
     shell.state = replace(
         shell.state, next_life=stored.next_life, revision=stored.revision, next_change=stored.next_change
     )
     shell.remains.open()
-    # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
-    delay_s = _windows_s(stored) + 2 * EXIT_S if stored.groups else 0.0
-    asyncio.get_running_loop().call_later(delay_s, shell.remains.sweep)
+    windows_s = _windows_s(stored)
     discovery = await shell.pool.discover()
     for text in discovery.impostors:
         shell.outside.log("error", f"{text}: it is left alone, and its path is free")
     if not discovery.found and not discovery.silent:
         for user_spawner in shell.pool.users():
             shell.pool.retire_user(user_spawner)
+        shell.unadopted = stored.groups
         return 0
-    groups = {
-        name: model.GroupState(
-            target_from_json(item["target"]),
-            stopped=item["stopped"],
-            processes_override=item["processes_override"],
-            restarts=item.get("restarts", 0),
-            ended=counters(item.get("ended", {})),
-        )
-        for name, item in stored.groups.items()
-    }
-    shell.state = kept_changes.resumed(replace(shell.state, groups=groups), stored.transaction)
+    groups = _known(shell, stored)
+    found_running = unknown_groups(discovery.found, groups)
+    for name in found_running:
+        shell.outside.log("warning", f"{name} runs and nothing is known of it: it is left as it is, as unknown")
+    shell.state = replace(shell.state, groups={**groups, **found_running})
+    try:
+        shell.state = kept_changes.resumed(shell.state, stored.transaction)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        shell.outside.log("error", f"what is stored of the apply that was under way cannot be used: {error!r}")
     counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
     adopted = 0
     for spawner, inventory in discovery.found:
@@ -88,21 +101,60 @@ async def recover(shell: Shell, stored: Stored) -> int:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
     shell.pool.retire_former()
     for path in discovery.silent:
-        _end_silent(shell, path, _windows_s(stored))
-    missing = []
-    for name, group in shell.state.groups.items():
-        opened = shell.listeners.prepare(name, group.target.listeners, group.target.uid)
-        shell.listeners.commit(name, group.target.listeners, opened, group.target.uid)
-        missing += [*opened, *shell.listeners.mend(name)]
+        _end_silent(shell, path, windows_s)
+    missing = [address for name in shell.state.groups for address in _listening(shell, name)]
     if missing:
         shell.outside.log("warning", f"bound again, nobody had kept, or somebody had shut: {', '.join(missing)}")
     return adopted
 
 
+def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
+    """The groups of the stored state that ran here; what else it has is kept for whom it concerns."""
+    groups = {}
+    for name, item in stored.groups.items():
+        run_dir = item.get("run_dir", str(shell.outside.run_dir))
+        if run_dir != str(shell.outside.run_dir):
+            text = f"what is stored of {name} is of a manager with the run directory {run_dir}, it is not in force here"
+            shell.outside.log("error", text)
+            shell.unadopted[name] = item
+            continue
+        try:
+            groups[name] = model.GroupState(
+                target_from_json(item["target"]),
+                stopped=bool(item.get("stopped", False)),
+                processes_override=item.get("processes_override"),
+                restarts=int(item.get("restarts", 0)),
+                ended=counters(item.get("ended", {})),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            shell.outside.log("error", f"what is stored of {name} cannot be used: {error!r}")
+            shell.unadopted[name] = item
+    return groups
+
+
+def _listening(shell: Shell, name: str) -> list[str]:
+    """See to it that a group has its listeners; return those that had to be bound. One that cannot be waits.
+
+    Daemons that lost manager and spawner keep an address until they have left: its group alone waits for that.
+    """
+    target = shell.state.groups[name].target
+    try:
+        opened = shell.listeners.prepare(name, target.listeners, target.uid)
+        shell.listeners.commit(name, target.listeners, opened, target.uid)
+        return [*opened, *shell.listeners.mend(name)]
+    except WsgigroupsError as error:
+        shell.outside.log("error", f"{error.message}; it is tried again with each process of the group")
+        return []
+
+
 def _windows_s(stored: Stored) -> float:
     """Seconds that a daemon may take to leave which nobody manages any more."""
-    specs = [item["target"]["spec"] for item in stored.groups.values()]
-    return max((spec["eviction_timeout_s"] + spec["shutdown_timeout_s"] for spec in specs), default=0.0)
+    windows_s = []
+    for item in stored.groups.values():
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            spec = item["target"]["spec"]
+            windows_s.append(float(spec["eviction_timeout_s"]) + float(spec["shutdown_timeout_s"]))
+    return max(windows_s, default=0.0)
 
 
 def _end_silent(shell: Shell, path: Path, window_s: float) -> None:
@@ -183,10 +235,8 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     process.watch(pid, pidfd)
     group = shell.state.groups.get(str(info["group"]))
     shell.remains.adopt(process, group.target.uid if group else None)
-    if group is None or _ended(pidfd):
-        if group is None:
-            shell.outside.log("warning", f"pid {pid} belongs to no group any more, it is ended")
-            shell.remains.kill(process)
+    shell.state = replace(shell.state, next_life=max(shell.state.next_life, life + 1))
+    if group is None or _ended(pidfd):  # a group without a name is no spawner's of ours
         return 0
     now = time.monotonic()
     snapshot = process.snapshot()
@@ -214,11 +264,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         ready_at=now - age_s if tenancy is Tenancy.READY else None,
     )
     state = replace(group, records=(*group.records, record))
-    shell.state = replace(
-        shell.state,
-        groups={**shell.state.groups, group.target.name: state},
-        next_life=max(shell.state.next_life, life + 1),
-    )
+    shell.state = replace(shell.state, groups={**shell.state.groups, group.target.name: state})
     return 1
 
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit
@@ -72,6 +72,8 @@ class Shell:
     processes: dict[int, Process] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
+    # entries of a former manager's state that are not in force here: stored again until an apply asks for something
+    unadopted: dict[str, dict[str, Any]] = field(default_factory=dict)
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
@@ -84,16 +86,16 @@ class Shell:
 
     def __post_init__(self) -> None:
         out = self.outside
+        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
         self.pool = SpawnerPool(
-            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, out.descriptor_limit
+            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, self.remains.users, out.descriptor_limit
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
-        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
-            *(lambda: self.state, self.dispatch, out.log, self._movable),
+            *(lambda: self.state, self.dispatch, out.log),
         )
 
     def dispatch(self, event: model.Event) -> None:
@@ -157,7 +159,7 @@ class Shell:
                 self.quotas.log(group, level, text)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
-        failed = self.remains.limit(target, self._movable)
+        failed = self.remains.limit(target)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
         told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
         asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
@@ -248,6 +250,8 @@ class Shell:
     def _respawn(self, key: str) -> None:
         """Start a spawner anew, so that what the old one kept is kept again."""
         for group in self.state.groups.values():
+            if group.bare:
+                continue  # what such a spawner is started with is not known
             if keeper_of(group.target.spawner.key) == key and not self.state.stopping:
                 spawner = keeper_target() if key == KEEPER else group.target.spawner
                 task = asyncio.get_running_loop().create_task(self._hand_over(spawner))

@@ -26,6 +26,7 @@ from wsgigroups.trust.walking import private_directory, trusted_here
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsgigroups.manager.supervision.cgroups.user_cgroups import UserCgroups
     from wsgigroups.plan.desired import SpawnerTarget
 
 HELLO_TIMEOUT_S = 10.0  # for a spawner that runs already: it has nothing to do but to answer
@@ -63,6 +64,7 @@ class ConnectedSpawner:
         self.path = path
         self.abi = messages.ABI
         self.pid = 0
+        self.executable = self.python = ""
         self._on_message = on_message
         self._on_lost = on_lost
         self._inventory: Inventory | None = Inventory()
@@ -92,6 +94,7 @@ class ConnectedSpawner:
         match message:
             case messages.Hello():
                 self.pid, self.abi = message.pid, message.abi
+                self.executable, self.python = message.executable, message.python
                 if message.abi not in KNOWN_ABIS:
                     self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
             case messages.Kept():
@@ -115,12 +118,19 @@ class SpawnerPool:
     """All spawners by key."""
 
     def __init__(
-        self, run_dir: Path, log_fd: int, on_message: OnMessage, on_lost: OnLost, descriptor_limit: int = 0
+        self,
+        run_dir: Path,
+        log_fd: int,
+        on_message: OnMessage,
+        on_lost: OnLost,
+        cgroups: UserCgroups,
+        descriptor_limit: int = 0,
     ) -> None:
         self.directory = run_dir / "spawners"
         self._starter = Starter(log_fd, descriptor_limit)
         self._on_message = on_message
         self._on_lost = on_lost
+        self._cgroups = cgroups
         self._ready: dict[str, ConnectedSpawner] = {}
         self._users: dict[str, UserSpawner] = {}
         self._former: list[ConnectedSpawner] = []  # of an earlier version: they end with their last daemon
@@ -225,6 +235,7 @@ class SpawnerPool:
         except OSError:
             pass  # nobody is there
         else:
+            self._cgroups.adopt(key, link.pid, link.pidfd)
             self._users[key] = UserSpawner(key, path, link, self._on_message, self._user_lost)
             return
         path.unlink(missing_ok=True)
@@ -233,6 +244,7 @@ class SpawnerPool:
         """End a user's spawner that has no process any more, and forget it: it is not asked."""
         self._users.pop(spawner.key, None)
         spawner.retire()
+        self._cgroups.leave(spawner.key)
 
     def retire(self, spawner: ConnectedSpawner) -> None:
         """Let a spawner end once its last process has ended, and forget it."""
@@ -249,17 +261,21 @@ class SpawnerPool:
         path = self.directory / f"{target.key}{_SUFFIX}.sock"
         path.unlink(missing_ok=True)
         listener = bind_unix(str(path), trusted_here())
+        entrance = self._cgroups.enter(target.key) if target.uid is not None else -1
         try:
-            await self._starter.start(target, listener, log_path)
+            await self._starter.start(target, listener, log_path, entrance)
             spawner = self._connect(target, path)
             await spawner.introduced
-        except user_spawners.ImpostorError as error:
-            raise WsgigroupsError(f"cannot use the spawner {target.key}: {error}") from None
-        except BaseException:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            self._cgroups.leave(target.key)
+            if isinstance(error, user_spawners.ImpostorError):
+                raise WsgigroupsError(f"cannot use the spawner {target.key}: {error}") from None
             raise
         finally:
             listener.close()
+            if entrance >= 0:
+                os.close(entrance)
         if isinstance(spawner, UserSpawner):
             self._users[target.key] = spawner
         else:
@@ -277,6 +293,7 @@ class SpawnerPool:
     def _user_lost(self, spawner: UserSpawner) -> None:
         if self._users.get(spawner.key) is spawner:
             del self._users[spawner.key]
+            self._cgroups.leave(spawner.key)
         self._on_lost(spawner)
 
     def _lost(self, spawner: AnySpawner) -> None:

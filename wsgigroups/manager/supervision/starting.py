@@ -17,6 +17,7 @@ import setproctitle
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.interpreters import find_interpreter
 from wsgigroups.plan.desired import SpawnerTarget
+from wsgigroups.runtime.accelerator import SWITCH
 from wsgigroups.targets.interpreters import RUNTIME
 from wsgigroups.trust.interpreters import doubt_about_interpreter
 from wsgigroups.trust.walking import judging_root, open_to_append
@@ -50,10 +51,11 @@ class Starter:
         self._children = [child for child in self._children if child.poll() is None]
         return {child.pid for child in self._children}
 
-    async def start(self, target: SpawnerTarget, listener: socket.socket, log_path: str) -> None:
+    async def start(self, target: SpawnerTarget, listener: socket.socket, log_path: str, entrance: int = -1) -> None:
         """Start one that listens on a bound socket, and wait until it is ready. Raises WsgigroupsError, OSError.
 
-        log_path: of one that is a user's, who must not write to the manager's log.
+        log_path: of one that is a user's, who must not write to the manager's log; entrance: its cgroup.procs to write
+        to, -1 where it has no cgroup.
         """
         if target.uid is None and target.key != KEEPER:
             await _refuse_doubtful(Path(target.executable))
@@ -64,7 +66,7 @@ class Starter:
                     listener.listen(4)
                     child = self._popen(target, listener.fileno(), write_end, self._log_fd)
                 else:
-                    child = self._launch(target, listener.fileno(), write_end, log_path)
+                    child = self._launch(target, listener.fileno(), write_end, log_path, entrance)
             finally:
                 os.close(write_end)
             self._children.append(child)
@@ -72,24 +74,35 @@ class Starter:
         finally:
             os.close(read_end)
 
-    def _launch(self, target: SpawnerTarget, listen_fd: int, ready_fd: int, log_path: str) -> subprocess.Popen[bytes]:
+    def _launch(
+        self, target: SpawnerTarget, listen_fd: int, ready_fd: int, log_path: str, entrance: int
+    ) -> subprocess.Popen[bytes]:
         log_fd = open_to_append(log_path, judging_root())
         try:
             groups = ",".join(map(str, target.groups))
             own = [str(find_interpreter(None).executable), "-I", "-S", str(_BOOTSTRAP), "launch"]
             who = [str(target.uid), str(target.gid), groups, str(listen_fd), str(ready_fd)]
-            return self._popen(target, listen_fd, ready_fd, log_fd, [*own, *who])
+            place = ["" if entrance < 0 else str(entrance)]
+            return self._popen(target, listen_fd, ready_fd, log_fd, [*own, *who, *place], entrance)
         finally:
             os.close(log_fd)
 
     def _popen(
-        self, target: SpawnerTarget, listen_fd: int, ready_fd: int, log_fd: int, before: list[str] | None = None
+        self,
+        target: SpawnerTarget,
+        listen_fd: int,
+        ready_fd: int,
+        log_fd: int,
+        before: list[str] | None = None,
+        entrance: int = -1,
     ) -> subprocess.Popen[bytes]:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
         if target.lang:
             environment["LANG"] = target.lang
         if target.locale:
             environment["LC_ALL"] = target.locale
+        if SWITCH in os.environ:
+            environment[SWITCH] = os.environ[SWITCH]
         arguments = [*(before or []), target.executable, "-I", "-S", str(_BOOTSTRAP), "--listen-fd", str(listen_fd)]
         arguments += ["--key", target.key, "--ready-fd", str(ready_fd), "--library-dir", str(_LIBRARY_DIR)]
         arguments += ["--descriptor-limit", str(self._descriptor_limit)]
@@ -101,7 +114,7 @@ class Starter:
                 stdin=subprocess.DEVNULL,
                 stdout=log_fd,
                 stderr=log_fd,
-                pass_fds=(listen_fd, ready_fd),
+                pass_fds=[fd for fd in (listen_fd, ready_fd, entrance) if fd >= 0],
                 start_new_session=True,
             )
         except OSError as error:

@@ -32,7 +32,7 @@ _PLAIN = (list, tuple, bytes, str, FileWrapper)  # what is not iterated in the a
 _NOTHING = object()
 
 
-class _Door:
+class Door:
     """One request thread's."""
 
     __slots__ = ("ident", "inside", "raised", "token")
@@ -56,18 +56,18 @@ class _Door:
                 if not self.raised:
                     time.sleep(_SOON_S)
                     continue
-                _raise_in(self.ident, None)
+                raise_in(self.ident, None)
                 self.raised.clear()
             self.inside = False
 
 
-def _raise_in(ident: int, kind: Optional[type]) -> None:
+def raise_in(ident: int, kind: Optional[type]) -> None:
     """Raise in a thread; None: take back what has not come up yet."""
     what = ctypes.py_object(kind) if kind is not None else ctypes.py_object()
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
 
 
-def _guarded(door: _Door, function: Callable[..., Any], *arguments: Any) -> Any:
+def guarded(door: Door, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call the application's code; RequestTimeout may come up in it, and does not come up any more after it."""
     result: Any = _NOTHING
     try:
@@ -87,31 +87,31 @@ def _guarded(door: _Door, function: Callable[..., Any], *arguments: Any) -> Any:
 class _Guarded:
     """What an application has returned, if its code runs whenever it is iterated (PEP 3333)."""
 
-    def __init__(self, door: _Door, inner: Iterable[bytes]) -> None:
+    def __init__(self, door: Door, inner: Iterable[bytes]) -> None:
         self._door = door
         self._inner = inner
         self._iterator: Iterator[bytes]
 
     def __iter__(self) -> _Guarded:
-        self._iterator = _guarded(self._door, iter, self._inner)
+        self._iterator = guarded(self._door, iter, self._inner)
         return self
 
     def __next__(self) -> bytes:
-        block: bytes = _guarded(self._door, next, self._iterator)
+        block: bytes = guarded(self._door, next, self._iterator)
         return block
 
     def close(self) -> None:
         """Call close() of the iterable, if it has one."""
         close = getattr(self._inner, "close", None)
         if close is not None:
-            _guarded(self._door, close)
+            guarded(self._door, close)
 
 
 class Interrupts:
     """The doors of one process."""
 
     def __init__(self) -> None:
-        self._doors: Dict[int, _Door] = {}
+        self._doors: Dict[int, Door] = {}
 
     def wrap(self, application: Callable[..., Any]) -> Callable[..., Any]:
         """Return an application that can be interrupted."""
@@ -121,8 +121,8 @@ class Interrupts:
             ident = threading.get_ident()
             door = doors.get(ident)
             if door is None:
-                doors[ident] = door = _Door(ident)
-            result = _guarded(door, application, environ, start_response)
+                doors[ident] = door = Door(ident)
+            result = guarded(door, application, environ, start_response)
             return result if type(result) in _PLAIN else _Guarded(door, result)
 
         return interruptible
@@ -144,22 +144,22 @@ class Interrupts:
         except IndexError:
             return ""
         frame = sys._current_frames().get(ident)
-        if frame is None or not still() or not _in_application(frame):
+        if frame is None or not still() or not is_in_application(frame):
             door.token.append(None)
             return ""
-        _raise_in(ident, RequestTimeout)
+        raise_in(ident, RequestTimeout)
         door.raised.append(None)
         return stack
 
 
-def _in_application(top: FrameType) -> bool:
+def is_in_application(top: FrameType) -> bool:
     """Whether nothing of the request path is on the stack above the call of the application.
 
     Of ours there may be what passes a call on (`daemon.applications`), but not on top, and nothing that loads.
     """
     frame: Optional[FrameType] = top
     while frame is not None:
-        if frame.f_code is _guarded.__code__:
+        if frame.f_code is guarded.__code__:
             return frame is not top
         name = str(frame.f_globals.get("__name__", ""))
         ours = name == _PACKAGE or name.startswith(_PACKAGE + ".")

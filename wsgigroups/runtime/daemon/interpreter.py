@@ -116,10 +116,10 @@ def _forget_bootstrap() -> None:
     sys.argv = ["wsgigroups"]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = ["wsgigroups"]
-    sys.flags = _flags_of_a_plain_start()
+    sys.flags = flags_of_a_plain_start()
 
 
-def _flags_of_a_plain_start() -> Any:
+def flags_of_a_plain_start() -> Any:
     original = sys.flags
     names: Sequence[str] = getattr(type(original), "__match_args__", _FLAGS_BEFORE_310)
     values: Dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..log import Log, escaped, to_descriptor
 from ..server import Server
-from ..wire import messages
+from ..wire import messages, origin
 from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
@@ -92,6 +92,8 @@ def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
     if os.getsid(0) != os.getpid():
         raise StepError("session", "cannot start a session: the process has none of its own")
     privileges.refuse_root(spec.identity)
+    with step("limits", "mark the process as a daemon"):
+        origin.mark()
     resources.set_limits(spec.rlimits)
     resources.set_cpu_priority(spec.cpu_priority, is_root=spec.identity is not None, log=log)
     resources.set_oom_score(spec.oom_score_adj)

@@ -124,7 +124,7 @@ def prove(identity: Optional[Identity], was: Tuple[int, int], witness: Witness) 
         _compare("group ids", os.getresgid(), (identity.gid,) * 3)
         _compare("groups", sorted(set(os.getgroups())), sorted(set(identity.groups)))
         _compare("bounding set", kernel.bounding_set(), [])
-        _try_to_come_back(was)
+        try_to_come_back(was)
         _compare("user ids", os.getresuid(), (identity.uid,) * 3)
         _compare("group ids", os.getresgid(), (identity.gid,) * 3)
     if 0 in os.getresuid():
@@ -133,7 +133,7 @@ def prove(identity: Optional[Identity], was: Tuple[int, int], witness: Witness) 
     _compare_status(identity, witness.fields())
 
 
-def _try_to_come_back(was: Tuple[int, int]) -> None:
+def try_to_come_back(was: Tuple[int, int]) -> None:
     uid, gid = was
     attempts: List[Tuple[str, Callable[[int], None], int]] = [
         (name, getattr(os, name), number)

@@ -12,6 +12,7 @@ from ..protocol.names import TRUSTED, UNTRUSTED
 from ..wire.pulse import Pulse
 from .connection import Connection
 
+_INFO_BYTES, _UNACKED = 104, struct.Struct("24x I")  # struct tcp_info of linux/tcp.h, as far as tcpi_unacked
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
@@ -41,6 +42,18 @@ class Listener:
     def is_shut(self) -> bool:
         """Whether a UNIX socket was shut down; accept(2) without waiting says of it what it says of an empty queue."""
         return self.unix and bool(self._hung_up.poll(0))
+
+    def waiting(self) -> int:
+        """How many connections wait to be accepted; 0 where the kernel does not say, as of UNIX sockets.
+
+        Of a socket that listens, tcpi_unacked is the length of its queue (tcp_get_info in net/ipv4/tcp.c).
+        """
+        if self.unix:
+            return 0
+        try:
+            return int(_UNACKED.unpack_from(self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES))[0])
+        except (OSError, struct.error):
+            return 0
 
     def accept(self, trust: Trust) -> Connection:
         """Take one connection. Raises BlockingIOError when there is none, OSError."""

@@ -169,10 +169,11 @@ class Listening:
         as long as its clients stay. The wake-up was for us, and the sibling may sleep: if nobody has taken a
         connection when the pause is over, we do.
         """
-        pulse = self._by_fd[fd].pulse
+        listener = self._by_fd[fd]
+        pulse = listener.pulse
         if pulse is None or not self._has_siblings:
             return False
-        wanted = self.siblings.want(pulse, connections, self._taken, self.reserved)
+        wanted = self.siblings.want(pulse, connections, self._taken, self.reserved, listener.waiting)
         if self._left.pop(fd, None) == pulse.word[0] or not wanted:
             return False
         self._left[fd] = pulse.word[0]

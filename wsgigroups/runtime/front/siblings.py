@@ -13,7 +13,7 @@ from typing import Callable, List, Sequence
 from ..wire.pulse import FULL, GONE, NO_LANE, Pulse
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it
-_UNEVEN = 2 * AHEAD  # … so many more: some of its clients have to connect anew
+_PART = 8  # … but of many connections that is nothing: so many more as this part of the sibling's
 _LOOK_NS = 50_000_000  # from one look in vain, whether clients should connect anew, to the next
 SETTLE_NS = 400_000_000  # … after some have been told to: those must first have come up elsewhere
 _MOVES_NS = 200_000_000  # calls have ended within this time: the process gets on
@@ -96,17 +96,21 @@ class Siblings:
         """Whether no sibling on this listener has a thread free, or fewer requests that wait for one."""
         return pulse.fewest(self._slot, self._clock()) >= FULL + self.queued
 
-    def want(self, pulse: Pulse, connections: int, taken: int, no_lane: bool) -> bool:
-        """Whether one should rather have the next connection: it has fewer by AHEAD or more, or a lane.
+    def want(
+        self, pulse: Pulse, connections: int, taken: int, no_lane: bool, waiting: Callable[[], int] = lambda: 0
+    ) -> bool:
+        """Whether one should rather have the next connection: it has clearly fewer, or a lane.
 
-        connections: those here now; taken: since the start. If connections end with their first answer, who has how
-        many says nothing.
+        connections: those here now; taken: since the start; waiting: tells how many more are to be taken. If so many
+        are that they make up for the difference, both should take. If connections end with their first answer, who has
+        how many says nothing.
         """
         now_ns = self._clock()
         fewest = pulse.fewest(self._slot, now_ns)
         if no_lane and fewest < NO_LANE:
             return True
-        return not self._clients_leave(now_ns, connections, taken) and connections >= fewest + AHEAD
+        leave, more = self._clients_leave(now_ns, connections, taken), connections - fewest
+        return not leave and more >= _clearly_more(fewest) and more >= waiting()
 
     def _clients_leave(self, now_ns: int, connections: int, taken: int) -> bool:
         since_ns, taken_then, gone_then = self._turnover
@@ -136,7 +140,7 @@ class Siblings:
         fewest = min(self._fewest(), default=GONE)
         if fewest < FULL:
             more = connections - fewest
-            surplus = more // 2 if more >= _UNEVEN else 0
+            surplus = more // 2 if more >= 2 * _clearly_more(fewest) else 0
         else:
             more = self.queued - (fewest - FULL)
             surplus = more // 2 if full and more > 0 and 8 * more >= self.queued else 0
@@ -147,3 +151,8 @@ class Siblings:
     def _fewest(self) -> List[int]:
         now_ns = self._clock()
         return [pulse.fewest(self._slot, now_ns) for pulse in self._pulses]
+
+
+def _clearly_more(connections: int) -> int:
+    """How many more are so many that the next one should go elsewhere: each that does costs a pause."""
+    return max(AHEAD, connections // _PART)

@@ -1,21 +1,23 @@
 """A complete head to an environ and its framing: every rule that decides what a request is begins here.
 
-Sans-I/O; called by whichever thread owns the connection. There are two ways to one verdict. `parse` takes a head that
-is as heads usually are, strictly by the grammar, in as few steps as Python needs for it, and leaves every other one to
-`exactly`, which goes line by line, finds the first thing that is wrong, and also takes what is right but rare: a target
-with an authority, a field that comes twice. Refused is whatever two readers of one stream could understand differently
-(RFC 9112 sections 2.2, 5.1, 5.2), even where a recipient may be lenient.
+Sans-I/O; called by whichever thread owns the connection. There are three ways to one verdict. `plainly` takes a head
+that is as heads usually are, strictly by the grammar, in as few steps as Python needs for it, and leaves every other
+one to `exactly`, which goes line by line, finds the first thing that is wrong, and also takes what is right but rare: a
+target with an authority, a field that comes twice. The accelerator, where there is one, takes a part of what `plainly`
+takes, and refuses nothing (docs/decisions/accelerator.md). Refused is whatever two readers of one stream could
+understand differently (RFC 9112 sections 2.2, 5.1, 5.2), even where a recipient may be lenient.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Tuple
 
+from .. import accelerator
 from .errors import ProtocolError
 from .framing import frame, join
 from .limits import Limits
-from .names import Keys, is_token
+from .names import TRUSTED, UNTRUSTED, Keys, is_token
 from .scanner import CONTROLS, Scanner
 from .targets import decode_path, split_target
 
@@ -47,11 +49,28 @@ class Head:
 NO_ENVIRON: Environ = {}  # of a head whose request has been answered: what the application put there is let go
 
 
+def readers(extension: Any) -> Tuple[Any, Any]:
+    """Make the accelerator's readers, of a stranger's heads and of a trusted proxy's."""
+    return extension.Reader(Head, UNTRUSTED.of), extension.Reader(Head, TRUSTED.of)
+
+
+READERS: Optional[Tuple[Any, Any]] = None if accelerator.IN_USE is None else readers(accelerator.IN_USE)
+
+
 def parse(head: bytes, base: Environ, keys: Keys, limits: Limits) -> Head:
     """Turn a head, up to and with its empty line, into a Head whose environ is `base` and what the head adds.
 
     Raises ProtocolError with the status to answer. base: everything that does not change within a connection.
     """
+    if READERS is not None:
+        found: Optional[Head] = READERS[keys.trusted](head, base, limits.short_bytes, limits.fields)
+        if found is not None:
+            return found
+    return plainly(head, base, keys, limits)
+
+
+def plainly(head: bytes, base: Environ, keys: Keys, limits: Limits) -> Head:
+    """As `parse`, without an accelerator."""
     lines = head.decode("latin-1").split("\r\n")
     match = _REQUEST_LINE.fullmatch(lines[0])
     size = len(head)
@@ -98,7 +117,7 @@ def parse(head: bytes, base: Environ, keys: Keys, limits: Limits) -> Head:
 
 
 def exactly(head: bytes, base: Environ, keys: Keys, limits: Limits) -> Head:
-    """As `parse`, which takes a head to the same in fewer steps, or brings it here."""
+    """As `plainly`, which takes a head to the same in fewer steps, or brings it here."""
     Scanner(limits).feed(head)
     if b"\r\n " in head or b"\r\n\t" in head:
         raise ProtocolError(400, "a header field is folded over two lines")

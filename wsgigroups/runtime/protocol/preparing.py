@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
+from .. import accelerator
 from .responses import DATED, NAMED, Prepared
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -55,7 +56,7 @@ class Preparer:
     two threads make and store the same.
     """
 
-    __slots__ = ("_kinds", "_line_limit", "_lines", "_statuses")
+    __slots__ = ("_kinds", "_line_limit", "_lines", "_statuses", "_writer")
 
     def __init__(self, line_limit: int) -> None:
         """line_limit: of one field's line, in bytes; 0: none."""
@@ -63,9 +64,23 @@ class Preparer:
         self._statuses: Dict[str, Tuple[int, bytes]] = {}
         self._kinds: Dict[str, int] = {}  # of names that are tokens, as they are written
         self._lines: Dict[Tuple[str, str], bytes] = {}
+        self.use(accelerator.IN_USE)
+
+    def use(self, extension: Any) -> None:
+        """Have the accelerator take what is plain, and of which status and names are remembered here; None: not."""
+        self._writer: Any = None
+        if extension is not None:
+            self._writer = extension.Writer(Prepared, self._kinds, self._statuses, _COMMON, self._line_limit)
 
     def prepare(self, status: Any, headers: Any) -> Prepared:
         """Check and encode. Raises TypeError, ValueError, FieldTooLargeError."""
+        if self._writer is not None:
+            found: Optional[Prepared] = self._writer(status, headers)
+            if found is not None:
+                return found
+        return self._prepare(status, headers)
+
+    def _prepare(self, status: Any, headers: Any) -> Prepared:
         try:
             code, line = self._statuses[status]
         except (KeyError, TypeError):
@@ -126,6 +141,8 @@ class Preparer:
         if kind == _HOP_BY_HOP:
             raise ValueError("%s is a hop-by-hop header: it belongs to the server (PEP 3333)" % name)
         if len(name) <= _REMEMBERED_BYTES:
+            if len(self._kinds) >= _REMEMBERED:
+                self._lines.clear()  # or a name whose line is known would not come here again, and is slow from then on
             _remember(self._kinds, name, kind)
         return kind
 

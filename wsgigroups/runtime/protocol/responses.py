@@ -36,7 +36,7 @@ class Prepared:
 
     def __init__(self, code: int, lines: List[bytes], length: Optional[int], own: int) -> None:
         self.code = code
-        self.lines = lines  # that of the status, then the fields', each with its CRLF
+        self.lines = lines  # that of the status, then the fields', each with its CRLF; perhaps all of them in one
         self.length = length  # Content-Length
         self.own = own  # which of our fields the application has sent itself: DATED, NAMED
 

@@ -1,24 +1,26 @@
 """The access log: one line for each answer.
 
 An answer is only queued by the thread that gave it, together with what its request said before the application was
-called. Lines are put together in batches, by the leader between two rounds if there are many (`prepare`), else by the
-monitor, who writes them (`flush`), so that no request waits for a disk.
+called. Lines are put together in batches, by the leader between two rounds (`prepare`), else by the monitor, who writes
+them (`flush`), so that no request waits for a disk. The monitor finds little to put together: it would contend with the
+leader for the interpreter meanwhile.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, List
+from typing import Any, Callable, List, Tuple
 
 from ..front.connection import Connection
 from ..protocol.heads import Head
-from .lines import FORMATS, Answer, Asked
+from .lines import FORMATS, THOUSANDTHS, Asked
 
 NAMES = ("off", *FORMATS)
 _BATCH = 256
-_PREPARED = 256  # answers of which the leader makes lines
-_MOST_PREPARED = 1000  # batches of lines that nobody has written yet: then the leader has to
+_SECOND_NS = 1_000_000_000
+PREPARED = 64  # answers of which the leader makes lines
+MOST_PREPARED = 4000  # batches of lines that nobody has written yet: then the leader has to
 
 
 class AccessLog:
@@ -33,22 +35,46 @@ class AccessLog:
         if form not in NAMES:
             raise ValueError("cannot write an access log in format %r: use one of %s" % (form, ", ".join(NAMES)))
         self.on = form != "off"
-        self.ask, self._lines = FORMATS["common" if form == "off" else form]
+        self._format = FORMATS["common" if form == "off" else form]
+        self.ask = self._format.ask
+        self._width = self._format.width
+        self._time_at, self._status_at, self._took_at = self._format[-3:]
         self._write = write
         self._clock = clock
-        self._waiting: List[Answer] = []
+        self._second: Tuple[int, str] = (-_SECOND_NS, "")  # by the clock when the last one began, and its text
+        self._values: List[Any] = []  # of answers that wait
         self._flushing = threading.Lock()
         self._prepared: List[bytes] = []  # lines, to be written
 
+    def __len__(self) -> int:
+        """How many answers wait to become lines."""
+        return len(self._values) // self._width
+
     def answered(self, asked: Asked, status: int, sent_bytes: int, took_ns: int, end_ns: int) -> None:
         """Take in an answer. sent_bytes: head and body, as far as they were given to the socket; end_ns: monotonic."""
-        start, end = asked
-        self._waiting.append(((*start, status, sent_bytes, *end), took_ns, end_ns))
+        began_ns, text = self._second
+        if not 0 <= end_ns - began_ns < _SECOND_NS:
+            began_ns, text = self._begin_second(end_ns)
+        place = self._status_at
+        asked[self._time_at] = text
+        asked[place] = status
+        asked[place + 1] = sent_bytes
+        if self._took_at:
+            millis, micros = divmod(took_ns // 1000, 1000)
+            asked[1] = THOUSANDTHS[(end_ns - began_ns) // 1_000_000]
+            asked[-3], asked[-2], asked[-1] = millis // 1000, THOUSANDTHS[millis % 1000], THOUSANDTHS[micros]
+        self._values.extend(asked)
+
+    def _begin_second(self, when_ns: int) -> Tuple[int, str]:
+        epoch_ns = time.time_ns() - self._clock()
+        second, past_ns = divmod(epoch_ns + when_ns, _SECOND_NS)
+        self._second = found = when_ns - past_ns, self._format.time_text(second)
+        return found
 
     def record(self, asked: Asked, status: int, sent_bytes: int, took_ns: int) -> None:
         """Take in an answer that ends now; as `answered`."""
         self.answered(asked, status, sent_bytes, took_ns, self._clock())
-        if len(self._waiting) >= _BATCH:
+        if len(self._values) >= _BATCH * self._width:
             self.flush()
 
     def refused(self, connection: Connection, status: int, sent_bytes: int) -> None:
@@ -61,11 +87,11 @@ class AccessLog:
 
     def prepare(self) -> None:
         """Put lines together of what has been taken in, if that is much and nobody is about it."""
-        if len(self._waiting) < _PREPARED or not self._flushing.acquire(False):
+        if len(self._values) < PREPARED * self._width or not self._flushing.acquire(False):
             return
         try:
             self._make_lines()
-            late = len(self._prepared) > _MOST_PREPARED
+            late = len(self._prepared) > MOST_PREPARED
         finally:
             self._flushing.release()
         if late:
@@ -81,7 +107,7 @@ class AccessLog:
 
     def _make_lines(self) -> None:
         """Put lines together of what waits. The caller holds the lock, so nobody else takes any from the front."""
-        batch = self._waiting[:]
-        del self._waiting[: len(batch)]
+        batch = self._values[:]
+        del self._values[: len(batch)]
         if batch:
-            self._prepared.append(self._lines(batch, time.time_ns() - self._clock()))
+            self._prepared.append(self._format.lines(batch))

@@ -8,85 +8,112 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple
 
 from ..protocol.heads import Head
 
-Asked = Tuple[Tuple[str, ...], Tuple[str, ...]]  # what a line says of a request, before and after the answer's numbers
-Answer = Tuple[Tuple[Any, ...], int, int]  # the values of a line; how long it took and when it ended, in nanoseconds
+# The values of a line in their order, of which the request's are there. Those of the answer have places: they are known
+# later, and the environ is the application's by then. Values of many lines follow each other in one list.
+Asked = List[Any]
 
-_SECOND_NS = 1_000_000_000
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
 _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_config, "Format Notes")
 _SPECIAL = bytes([*range(32), 34, 92, 127])  # of ASCII, what may not be in a value as it is
-_COMMON = '%%s - %%s [%s] "%%s %%s %%s" %%d %%d\n'
-_COMBINED = _COMMON[:-1] + ' "%%s" "%%s"\n'
+_COMMON = '%s - %s [%s] "%s %s %s" %d %d\n'
+_COMBINED = _COMMON[:-1] + ' "%s" "%s"\n'
 _JSON = (
-    '{"time":"%s","remote_addr":"%%s","remote_user":%%s,"method":"%%s","target":"%%s","protocol":"%%s","host":%%s,'
-    '"status":%%d,"sent_bytes":%%d,"referer":%%s,"user_agent":%%s,"duration_s":%%d.%%06d}\n'
+    '{"time":"%s.%sZ","remote_addr":"%s","remote_user":%s,"method":"%s","target":"%s","protocol":"%s","host":%s,'
+    '"status":%d,"sent_bytes":%d,"referer":%s,"user_agent":%s,"duration_s":%d.%s%s}\n'
 )
+_JSON_WIDTH = 15
+_QUOTED = frozenset((3, 7, 10, 11))  # places of JSON whose values bring their quotes, or are null
+_JSON_SPECIAL = _JSON.count('"') + 2 * len(_QUOTED) + 1
+THOUSANDTHS = tuple("%03d" % number for number in range(1000))  # quicker than the format with leading zeros
 
 
 class Format(NamedTuple):
-    """How lines are made. The values of `ask` are taken before the call: the environ is the application's then."""
+    """How the lines of a log are made."""
 
+    template: str
+    width: int  # values of a line
     ask: Callable[[Head], Asked]
-    lines: Callable[[List[Answer], int], bytes]  # the second: what to add to the clock of the answers for UTC
+    time_text: Callable[[int], str]  # of a second of UTC
+    special: int  # characters of the template that may not be in a value, quotes of null included
+    escaped: Callable[[List[Any]], List[Any]]  # the values
+    time_at: int  # the place of the time's text, and in JSON of the millisecond behind it
+    status_at: int  # … of the status, and behind it of the size
+    took_at: int  # … of the seconds, milliseconds and microseconds that it took; 0: there is none
+
+    def lines(self, values: List[Any]) -> bytes:
+        """Return the lines that the values make."""
+        count = len(values) // self.width
+        data = self._lines(count, values)
+        found = len(data) - len(data.translate(None, _SPECIAL))
+        if self.took_at:
+            # What is null has no quotes. That a value says so, too, makes the sum larger, as all that is to be escaped.
+            found += 2 * data.count(b":null")
+        return data if found == self.special * count else self._lines(count, self.escaped(values))
+
+    def _lines(self, count: int, values: List[Any]) -> bytes:
+        return (self.template * count % tuple(values)).encode("ascii", "backslashreplace")
 
 
 def _ask_common(head: Head) -> Asked:
     environ = head.environ
     user = environ.get("REMOTE_USER") or "-"
-    return (environ["REMOTE_ADDR"], user, head.method, environ["REQUEST_URI"], environ["SERVER_PROTOCOL"]), ()
+    address, target, protocol = environ["REMOTE_ADDR"], environ["REQUEST_URI"], environ["SERVER_PROTOCOL"]
+    return [address, user, None, head.method, target, protocol, None, None]
 
 
 def _ask_combined(head: Head) -> Asked:
-    get = head.environ.get
-    return _ask_common(head)[0], (get("HTTP_REFERER") or "-", get("HTTP_USER_AGENT") or "-")
+    environ = head.environ
+    get = environ.get
+    user, referer, agent = get("REMOTE_USER") or "-", get("HTTP_REFERER") or "-", get("HTTP_USER_AGENT") or "-"
+    address, target, protocol = environ["REMOTE_ADDR"], environ["REQUEST_URI"], environ["SERVER_PROTOCOL"]
+    return [address, user, None, head.method, target, protocol, None, None, referer, agent]
 
 
 def _ask_json(head: Head) -> Asked:
     environ = head.environ
     get = environ.get
     user, host, referer, agent = get("REMOTE_USER"), get("HTTP_HOST"), get("HTTP_REFERER"), get("HTTP_USER_AGENT")
-    return (
-        environ["REMOTE_ADDR"],
-        "null" if user is None else '"' + user + '"',
+    user = "null" if user is None else '"' + user + '"'
+    host = "null" if host is None else '"' + host + '"'
+    referer = "null" if referer is None else '"' + referer + '"'
+    agent = "null" if agent is None else '"' + agent + '"'
+    address, target, protocol = environ["REMOTE_ADDR"], environ["REQUEST_URI"], environ["SERVER_PROTOCOL"]
+    return [
+        None,
+        None,
+        address,
+        user,
         head.method,
-        environ["REQUEST_URI"],
-        environ["SERVER_PROTOCOL"],
-        "null" if host is None else '"' + host + '"',
-    ), (
-        "null" if referer is None else '"' + referer + '"',
-        "null" if agent is None else '"' + agent + '"',
-    )
+        target,
+        protocol,
+        host,
+        None,
+        None,
+        referer,
+        agent,
+        None,
+        None,
+        None,
+    ]
 
 
-def _apache(answers: List[Answer], epoch_ns: int, template: str) -> bytes:
-    lines, second, line = [], -1, ""
-    for values, _took_ns, end_ns in answers:
-        if (epoch_ns + end_ns) // _SECOND_NS != second:
-            second = (epoch_ns + end_ns) // _SECOND_NS
-            line = template % _apache_time(second)
-        lines.append(line % values)
-    return "".join(lines).encode("ascii", "backslashreplace")
+def _escaped(values: List[Any]) -> List[Any]:
+    return [value.translate(_ESCAPES) if type(value) is str else value for value in values]
 
 
-def _apache_lines(template: str) -> Callable[[List[Answer], int], bytes]:
-    special = template.count('"') + template.count("\n")
-
-    def lines(answers: List[Answer], epoch_ns: int) -> bytes:
-        data = _apache(answers, epoch_ns, template)
-        if len(data) - len(data.translate(None, _SPECIAL)) == special * len(answers):
-            return data
-        return _apache([(tuple(map(_escaped, values)), took, end) for values, took, end in answers], epoch_ns, template)
-
-    return lines
-
-
-def _escaped(value: Any) -> Any:
-    return value.translate(_ESCAPES) if type(value) is str else value
+def _escaped_json(values: List[Any]) -> List[Any]:
+    escaped = values[:]
+    for index, value in enumerate(values):
+        quoted = index % _JSON_WIDTH in _QUOTED
+        if type(value) is str and not (quoted and value == "null"):
+            text = json.dumps(value[1:-1] if quoted else value).replace("\x7f", "\\u007f")
+            escaped[index] = text if quoted else text[1:-1]
+    return escaped
 
 
 def _apache_time(second: int) -> str:
@@ -95,39 +122,12 @@ def _apache_time(second: int) -> str:
     return "%02d/%s/%04d:%02d:%02d:%02d +0000" % parts
 
 
-def _json(answers: List[Answer], epoch_ns: int) -> bytes:
-    lines, milli, line = [], -1, ""
-    for values, took_ns, end_ns in answers:
-        if (epoch_ns + end_ns) // 1_000_000 != milli:
-            milli = (epoch_ns + end_ns) // 1_000_000
-            moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milli // 1000))
-            line = _JSON % ("%s.%03dZ" % (moment, milli % 1000))
-        lines.append(line % (values + divmod(took_ns // 1000, 1_000_000)))
-    return "".join(lines).encode("ascii", "backslashreplace")
+def _json_time(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
-
-def _json_lines(answers: List[Answer], epoch_ns: int) -> bytes:
-    data = _json(answers, epoch_ns)
-    # What is null has no quotes. That a value says so, too, makes the sum larger, as all does that is to be escaped.
-    if len(data) - len(data.translate(None, _SPECIAL)) + 2 * data.count(b":null") == _JSON_SPECIAL * len(answers):
-        return data
-    return _json([(_quoted(values), took, end) for values, took, end in answers], epoch_ns)
-
-
-def _quoted(values: Tuple[Any, ...]) -> Tuple[Any, ...]:
-    quoted = list(values)
-    for index, value in enumerate(values):
-        if type(value) is str and (index in _IN_QUOTES or value != "null"):
-            text = json.dumps(value if index in _IN_QUOTES else value[1:-1]).replace("\x7f", "\\u007f")
-            quoted[index] = text[1:-1] if index in _IN_QUOTES else text
-    return tuple(quoted)
-
-
-_IN_QUOTES = (0, 2, 3, 4)  # values that have theirs in the format; others bring them
-_JSON_SPECIAL = _JSON.count('"') + 2 * _JSON.count(":%%s") + 1
 
 FORMATS: Dict[str, Format] = {
-    "common": Format(_ask_common, _apache_lines(_COMMON)),
-    "combined": Format(_ask_combined, _apache_lines(_COMBINED)),
-    "json": Format(_ask_json, _json_lines),
+    "common": Format(_COMMON, 8, _ask_common, _apache_time, _COMMON.count('"') + 1, _escaped, 2, 6, 0),
+    "combined": Format(_COMBINED, 10, _ask_combined, _apache_time, _COMBINED.count('"') + 1, _escaped, 2, 6, 0),
+    "json": Format(_JSON, _JSON_WIDTH, _ask_json, _json_time, _JSON_SPECIAL, _escaped_json, 0, 8, 12),
 }

@@ -32,16 +32,21 @@ class Launch:
     identity: Identity
     listen_fd: int  # bound and not listening: whoever calls listen(2) is whom the manager finds there (SO_PEERCRED)
     kept: Tuple[int, ...]  # further descriptors of the program
+    cgroup_fd: int  # its cgroup.procs, open for writing; -1: it has no cgroup of its own
     program: Tuple[str, ...]
 
 
 def parse(arguments: Sequence[str]) -> Launch:
-    """Read `UID GID GROUP,… LISTEN_FD KEPT_FD,… PROGRAM ARGUMENT …`. Raises UsageError."""
-    if len(arguments) < 6:
+    """Read `UID GID GROUP,… LISTEN_FD KEPT_FD,… CGROUP_FD PROGRAM ARGUMENT …`. Raises UsageError.
+
+    CGROUP_FD may be empty.
+    """
+    if len(arguments) < 7:
         raise UsageError("cannot launch: %d words are too few" % len(arguments))
-    uid, gid, groups, listen_fd, kept, *program = arguments
+    uid, gid, groups, listen_fd, kept, entrance, *program = arguments
     identity = Identity(number("uid", uid), number("gid", gid), _numbers("groups", groups))
-    return Launch(identity, number("the listener", listen_fd), _numbers("descriptors", kept), tuple(program))
+    cgroup_fd = number("the cgroup", entrance) if entrance else -1
+    return Launch(identity, number("the listener", listen_fd), _numbers("descriptors", kept), cgroup_fd, tuple(program))
 
 
 def _numbers(name: str, text: str) -> Tuple[int, ...]:
@@ -70,6 +75,9 @@ def _drop(launch: Launch) -> None:
         with step("session", "start a session"):
             os.setsid()
     privileges.refuse_root(launch.identity)
+    if launch.cgroup_fd >= 0:
+        with step("limits", "enter the cgroup of the spawner"):
+            os.write(launch.cgroup_fd, b"0")
     with step("limits", "set the limit CORE to 0"):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     set_oom_score(0)  # the manager's own is for the manager alone

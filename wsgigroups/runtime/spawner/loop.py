@@ -14,22 +14,26 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 from .. import kernel
 from ..log import Log
-from ..wire import messages
+from ..wire import messages, origin, rights
 from ..wire.board import read
 from ..wire.frames import Frame, FrameError
+from ..wire.rates import Bucket
 from ..wire.sender import PAUSE_S
 from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
 from .sessions import kill_session
+from .strangers import RefusedConnections
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
 _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
+_REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refused: at once, and a second after that
 _NO_REASON = 0
 
 Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns the forked child into a daemon
@@ -54,8 +58,11 @@ class Spawner:
         self._manager: Optional[ManagerConnection] = None
         self._retiring = False
         self._accept_paused = False
+        self._refused = RefusedConnections()
+        self._refusals = Bucket(_REFUSALS, _REFUSALS_PER_S, time.monotonic())
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         listener.setblocking(False)
+        rights.take_rights(listener, take=False)  # of strangers, until it is known who connected
 
     def run(self) -> int:
         """Serve until retired; returns the exit code."""
@@ -78,6 +85,9 @@ class Spawner:
         poller = select.poll()
         poller.register(self._wake_read, select.POLLIN)
         paused = self._accept_paused
+        if self._refused.is_full:  # no child could be forked for them; tried again as soon as one ends, or later
+            self._refused.flush()
+            paused = paused or self._refused.is_full
         if not paused and len(self._connections) < MAXIMUM_CONNECTIONS:
             poller.register(self._listener, select.POLLIN)
         for connection in self._connections:
@@ -123,17 +133,27 @@ class Spawner:
             self._accept_paused = True
             self._log("error", "cannot accept a manager's connection: %s" % error)
             return
+        sock.setblocking(False)
         try:
-            uid = peer_uid(sock)
-        except OSError as error:
-            sock.close()
-            self._log("error", "cannot tell who connected: %s" % error)
+            reason = self._reason_to_refuse_peer(sock)
+        except (OSError, origin.UnknownPeerError) as error:
+            reason = "cannot tell who connected: %s" % error
+        if reason:
+            self._refused.let_go(sock)
+            if self._refusals.take(1, time.monotonic()):
+                self._log("warning", reason)
             return
-        if uid not in (0, os.geteuid()):
-            sock.close()
-            self._log("warning", "refused a connection from uid %d" % uid)
-            return
+        rights.take_rights(sock, take=True)
         self._connections.append(ManagerConnection(sock))
+
+    def _reason_to_refuse_peer(self, sock: socket.socket) -> str:
+        """Why whoever connected is no manager of ours; empty if it may be one. A daemon can have our user id."""
+        uid = peer_uid(sock)
+        if uid not in (0, os.geteuid()):
+            return "refused a connection from uid %d" % uid
+        if uid and origin.connected_by_daemon(sock):
+            return "refused a connection from a process that comes from a daemon"
+        return ""
 
     def _exchange(self, connection: ManagerConnection) -> None:
         connection.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import select
 import socket
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from ..front.connection import Connection
 from ..front.output import DONT_WAIT
@@ -19,7 +19,6 @@ from ..protocol.errors import ProtocolError
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_BYTES = 262144
-_PEEKED_BYTES = 1024  # most lines are shorter; this is copied for each
 
 
 class BodyError(OSError):
@@ -37,8 +36,11 @@ class EmptyBody(io.BufferedIOBase):
         """Stay open: it is others' input, too."""
 
 
-class ArrivingBody(io.BufferedIOBase):
-    """A body read from the socket as the application asks for it. Raises BodyError."""
+class ArrivingBody(io.RawIOBase):
+    """A body read from the socket as the application asks for it; io.BufferedReader gives it the rest of a file's ways.
+
+    Raises BodyError.
+    """
 
     def __init__(
         self, connection: Connection, timeout_s: float, expects: bool, clock: Callable[[], int], limit: int = 0
@@ -71,50 +73,29 @@ class ArrivingBody(io.BufferedIOBase):
         """Whether the connection may be kept after it: it has come to its end, and nothing was wrong with it."""
         return self.complete and self.error is None
 
-    def read(self, size: Optional[int] = -1) -> bytes:
-        """Return `size` bytes, fewer only at the end; all that is left without a size."""
-        if size is None or size < 0:
-            blocks = [self._take(len(self._buffer) - self._position)]
-            while self._fill():
-                blocks.append(self._take(len(self._buffer)))
-            return b"".join(blocks)
-        if len(self._buffer) - self._position >= size:
-            return self._take(size)
-        blocks = []
-        while size:
-            if self._position == len(self._buffer) and not self._fill():
-                break
-            block = self._take(size)
-            blocks.append(block)
-            size -= len(block)
-        return b"".join(blocks)
+    def readable(self) -> bool:
+        """Return True; io.BufferedReader asks."""
+        return True
 
-    def peek(self, size: int = 0) -> bytes:
-        """Return some of what `read` would return next; io.IOBase looks for the end of a line in it."""
-        if self._position == len(self._buffer):
-            self._fill()
-        return self._buffer[self._position : self._position + _PEEKED_BYTES]
-
-    def _take(self, count: int) -> bytes:
-        block = self._buffer[self._position : self._position + count]
-        self._position += len(block)
-        if self._position >= len(self._buffer):
-            self._buffer = b""
-            self._position = 0
-        return block
-
-    def _fill(self) -> bool:
-        """Receive something into the empty buffer; False at the end of the body."""
-        while not self._buffer:
+    def readinto(self, buffer: Any) -> int:
+        """Put into a buffer of bytes what has come, at least one; return how many, 0 at the end."""
+        while self._position == len(self._buffer):
             if self.error is not None:
                 raise BodyError("cannot read the rest of the request's body: %s" % self.error.reason)
             if self.complete:
-                return False
+                return 0
             try:
                 self._receive()
             except ProtocolError as error:
                 self.error = error
-        return True
+        block = self._buffer[self._position : self._position + len(buffer)]
+        buffer[: len(block)] = block
+        self._position += len(block)
+        return len(block)
+
+    def readall(self) -> bytes:
+        """Return all that is left."""
+        return b"".join(iter(lambda: self.read(_READ_BYTES) or b"", b""))
 
     def _receive(self) -> None:
         """One read from the socket. Raises ProtocolError with the status that is due."""
@@ -136,9 +117,9 @@ class ArrivingBody(io.BufferedIOBase):
         self.received_bytes += len(data)
         if self._decoder is None:
             self._left -= len(data)
-            self._buffer = data
+            self._buffer, self._position = data, 0
             return
-        self._buffer = self._decoder.feed(data)
+        self._buffer, self._position = self._decoder.feed(data), 0
         if self._decoder.complete:
             self._connection.data = self._decoder.rest
         self._decoded_bytes += len(self._buffer)

@@ -20,6 +20,7 @@ from ..wire.spec import Serving
 from .bodies import ArrivingBody, BodyError
 
 _READ_BYTES = 262144
+_BUFFER_BYTES = 16384
 
 
 def open_input(
@@ -40,11 +41,12 @@ def open_input(
             environ["wsgi.input"] = io.BytesIO(data)
         return None, None
     body = ArrivingBody(connection, settings.socket_timeout_s, head.expects, clock, settings.limit_request_body)
+    incoming = io.BufferedReader(body, _BUFFER_BYTES)
     if not collects:
-        environ["wsgi.input"] = body
+        environ["wsgi.input"] = incoming
         return body, None
     try:
-        stream, spool, length = _collect(body)
+        stream, spool, length = _collect(incoming)
     except BodyError:
         raise body.error or ProtocolError(400, "the body cannot be read") from None
     finally:
@@ -59,7 +61,7 @@ def _state_length(environ: Dict[str, Any], length: int) -> None:
     environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _collect(body: ArrivingBody) -> Tuple[BinaryIO, Optional[BinaryIO], int]:
+def _collect(body: io.BufferedReader[ArrivingBody]) -> Tuple[BinaryIO, Optional[BinaryIO], int]:
     """Read to the end; what to read it from, the file that is, and the length. Raises BodyError, ProtocolError(503)."""
     data = body.read(limits.BUFFERED_BODY_BYTES + 1)
     if len(data) <= limits.BUFFERED_BODY_BYTES:

@@ -23,7 +23,7 @@ def test_a_refused_priority_keeps_no_limit_back(monkeypatch: pytest.MonkeyPatch)
     def refuse(_pid: int, _priority: int) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(live, "_set_priority", refuse)
+    monkeypatch.setattr(live, "set_priority", refuse)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, number, pair: limits.append((number, pair)))
     process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, send=lambda _message: None)
     limits_of_spec = {"DATA": (1 << 28, 1 << 28)}
@@ -71,7 +71,7 @@ def test_a_running_process_is_told_what_a_new_one_of_its_life_would_be() -> None
 
 def test_room_for_the_way_out_is_part_of_the_limit_of_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: dict[int, tuple[int, int]] = {}
-    monkeypatch.setattr(live, "_set_priority", lambda _pid, _priority: None)
+    monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, number, pair: limits.update({number: pair}))
     process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, send=lambda _message: None)
     live.tune(process, small_target())
@@ -88,8 +88,8 @@ def test_the_default_priority_under_a_nice_manager_is_the_managers_own(monkeypat
     monkeypatch.setattr(live.os, "listdir", lambda _path: ["4711"])
     monkeypatch.setattr(live.os, "setpriority", lambda _which, _pid, priority: asked.append(priority))
     for priority in (0, 10, 15):
-        live._set_priority(4711, priority)
+        live.set_priority(4711, priority)
     assert asked == [15]
     monkeypatch.setattr(live.os, "geteuid", lambda: 0)
-    live._set_priority(4711, 0)
+    live.set_priority(4711, 0)
     assert asked == [15, 0]

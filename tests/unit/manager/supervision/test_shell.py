@@ -131,7 +131,7 @@ def test_options_that_changed_on_the_way_up_are_pushed_when_it_is_ready(
         return really(process, target)
 
     monkeypatch.setattr(live, "tune", tune)
-    monkeypatch.setattr(live, "_set_priority", lambda _pid, _priority: None)
+    monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, _number, _pair: None)
 
     async def story(bench: Bench) -> None:
@@ -237,7 +237,7 @@ def test_what_is_required_and_cannot_be_had_is_refused_or_fails(tmp_path: Path, 
 
     async def story(bench: Bench) -> None:
         bench.shell.remains.reason = "this kernel has no cgroup v2"
-        failed = bench.shell.remains.limit(target, list)
+        failed = bench.shell.remains.limit(target)
         assert failed == ("tasks-max: this kernel has no cgroup v2" if required else "")
 
     play(tmp_path, story)

@@ -81,8 +81,9 @@ def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.Monkey
     assert watched.logged[0].startswith("blog/2 life=7: request-timeout, a request runs for 11.0 s")
     watched.busy = {1: 1013 * 10**9, 3: 1008 * 10**9}  # another one in the same thread
     assert watched.look(1017) == []
-    assert watched.watcher._interrupted == {7: {}}
-    assert watched.look(1019) == [(3, 1008)]
+    watched.busy = {1: 1000 * 10**9, 3: 1008 * 10**9}
+    assert watched.look(1018) == [(1, 1000)]  # known since then: one from before would cost the process
+    assert watched.look(1019) == [(1, 1000), (3, 1008)]
     assert watched.dispatched == []
 
 
@@ -125,7 +126,9 @@ def test_what_is_known_of_a_process_is_forgotten_with_it(monkeypatch: pytest.Mon
     assert watched.look(1012) == [(0, 1000)]
     watched.shell.processes.clear()
     watched.look(1013)
-    assert watched.watcher._interrupted == {}
+    watched.shell.processes[7] = watched.process
+    assert watched.look(1018) == [(0, 1000)]
+    assert watched.dispatched == []
 
 
 def test_a_manager_that_was_only_busy_postpones_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

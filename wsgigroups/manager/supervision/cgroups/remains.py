@@ -17,6 +17,7 @@ from wsgigroups.manager.supervision.cgroups import strays
 from wsgigroups.manager.supervision.cgroups.hierarchy import find_place, run_id
 from wsgigroups.manager.supervision.cgroups.settings import settings
 from wsgigroups.manager.supervision.cgroups.tree import PREFIX, Limited, Tree
+from wsgigroups.manager.supervision.cgroups.user_cgroups import UserCgroups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,12 +51,17 @@ class _Life:
 
 @dataclass(slots=True)
 class Remains:
-    """One per manager. around: who is never a stray, asked at each look; listening: marks of listeners, by group."""
+    """One per manager. around: who is never a stray, asked at each look; listening: marks of listeners, by group.
+
+    movable: the processes that may be moved out of the manager's own cgroup, where that must be empty.
+    """
 
     run_dir: Path
     log: Callable[[str, str], None]
     around: Callable[[], Spared]
     listening: Callable[[str], frozenset[str]]
+    movable: Callable[[], Iterable[int]]
+    users: UserCgroups = field(init=False)
     tree: Tree | None = None
     reason: str = ""  # why there is no tree
     _lives: dict[int, _Life] = field(default_factory=dict)
@@ -67,6 +73,12 @@ class Remains:
     _seen: Mapping[int, Seen] = field(default_factory=dict)
     _looked_until: float = 0.0  # on the loop's clock
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when nothing is on its way out any more
+
+    def __post_init__(self) -> None:
+        self.users = UserCgroups(self.log, self._clear, self._homeless, self.movable)
+
+    def _homeless(self) -> set[int]:
+        return {life.pid for life in self._lives.values() if life.cgroup is None}
 
     def open(self) -> None:
         """Find the tree of the former manager, or make one. Without one lives are ended by their sessions."""
@@ -87,7 +99,7 @@ class Remains:
         tree = Tree(directory)
         tree.open()
         (self.run_dir / _FILE).write_bytes(os.fsencode(directory))
-        self.tree = tree
+        self.tree = self.users.tree = tree
 
     def _former(self, name: str) -> Path | None:
         """Where the former manager had its tree: its lives are there, wherever this manager was started."""
@@ -221,8 +233,8 @@ class Remains:
         """End what is in cgroups of lives that nobody has: those that ended while there was no manager."""
         if self.tree is None:
             return
-        kept = {life.cgroup for life in self._lives.values()}
-        for cgroup in self.tree.lives():
+        kept = {life.cgroup for life in self._lives.values()} | self.users.kept()
+        for cgroup in [*self.tree.lives(), *self.tree.spawners()]:
             if cgroup not in kept:
                 self._clear(cgroup)
 
@@ -249,13 +261,14 @@ class Remains:
 
     # Groups
 
-    def limit(self, target: GroupTarget, movable: Callable[[], Iterable[int]]) -> str:
+    def limit(self, target: GroupTarget) -> str:
         """Have the limits of a group hold; return what the kernel refused, a clause, where it was not said before."""
+        self.users.expect(target)
         before = self._limited.get(target.name)
         if before and before[0] == target.cgroup and not before[1].refused:
             return ""
         if self.tree:
-            limited = self.tree.limit(target.name, target.cgroup, movable)
+            limited = self.tree.limit(target.name, target.cgroup, self.movable)
         else:
             limited = Limited({}, {item.option: self.reason for item in settings(target.cgroup) if item.asked})
         self._limited[target.name] = (target.cgroup, limited)
@@ -279,6 +292,7 @@ class Remains:
     def release(self, group: str) -> None:
         """A group is gone; its cgroup goes with its last life."""
         self._limited.pop(group, None)
+        self.users.forget(group)
         self._released.add(group)
         self._remove_released()
 
@@ -295,6 +309,7 @@ class Remains:
 
     async def close(self) -> None:
         """End and remove everything, within a few seconds."""
+        self.users.close()
         self.sweep()
         self._tell_quiet()
         with contextlib.suppress(asyncio.TimeoutError):

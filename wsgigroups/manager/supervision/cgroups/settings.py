@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsgigroups.plan.desired import CgroupTarget
+
 if TYPE_CHECKING:
-    from wsgigroups.plan.desired import CgroupTarget
+    from collections.abc import Iterable
 
 PERIOD_US = 100_000  # the kernel's own, of cpu.max
 
@@ -41,6 +43,25 @@ def settings(target: CgroupTarget) -> tuple[Setting, ...]:
 def controllers(target: CgroupTarget) -> frozenset[str]:
     """Return the controllers that these limits need."""
     return frozenset(setting.controller for setting in settings(target) if setting.asked)
+
+
+def widest(targets: Iterable[CgroupTarget]) -> CgroupTarget:
+    """Return limits that let each of these have what is its own: the highest of each, none where one has none.
+
+    The weight is a share, not a limit: the highest that somebody asked for, or the kernel's own where nobody did.
+    """
+    found = list(targets)
+
+    def highest(values: list[int]) -> int:
+        return max(values) if all(values) else 0
+
+    return CgroupTarget(
+        memory_high_bytes=highest([target.memory_high_bytes for target in found]),
+        memory_max_bytes=highest([target.memory_max_bytes for target in found]),
+        cpu_weight=max(target.cpu_weight for target in found),
+        cpu_quota_percent=highest([target.cpu_quota_percent for target in found]),
+        tasks_max=highest([target.tasks_max for target in found]),
+    )
 
 
 def read_events(text: str) -> dict[str, int]:

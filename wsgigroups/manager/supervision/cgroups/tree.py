@@ -1,4 +1,6 @@
-"""The cgroups of one run directory: `wsgigroups-RUN/GROUP/SLOT.LIFE`. Makes, fills, limits, kills and removes them.
+"""The cgroups of one run directory: `wsgigroups-RUN/GROUP/SLOT.LIFE`, and `wsgigroups-RUN/_spawners/KEY.N`.
+
+Makes, fills, limits, kills and removes them.
 
 Runs in the manager's only thread. What the kernel refuses is an OSError for whoever asked. The directories belong to
 the manager's user, so that a group of another user can neither leave its cgroup nor change its limits.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import signal
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.supervision.cgroups.hierarchy import path_of
-from wsgigroups.manager.supervision.cgroups.settings import read_events, settings
+from wsgigroups.manager.supervision.cgroups.settings import controllers, read_events, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,13 +26,14 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import CgroupTarget
 
 PREFIX = "wsgigroups-"
+SPAWNERS = "_spawners"  # in the tree, beside the groups: none has that name
 _LEAF = ".manager"  # behind the tree's name: where the manager goes when its own cgroup may hold no process
 _KILL_ROUNDS = 20  # where the kernel has no cgroup.kill
 
 
 @dataclass(frozen=True, slots=True)
 class LifeCgroup:
-    """The cgroup of one life."""
+    """The cgroup of one life, or of one spawner that is a user's."""
 
     directory: Path
 
@@ -118,7 +122,6 @@ class Tree:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._unavailable: dict[str, str] = {}  # controller → why it cannot be had
-        self._moved_out = False
 
     def open(self) -> None:
         """Make the tree's directory. Raises OSError."""
@@ -141,8 +144,35 @@ class Tree:
 
     def lives(self) -> list[LifeCgroup]:
         """Return the cgroups of all lives, of this and of former managers."""
-        groups = [entry for entry in self.directory.iterdir() if entry.is_dir()]
+        groups = [entry for entry in self.directory.iterdir() if entry.is_dir() and entry.name != SPAWNERS]
         return [LifeCgroup(entry) for group in groups for entry in group.iterdir() if entry.is_dir()]
+
+    def spawner(self, key: str) -> LifeCgroup:
+        """Return a new cgroup for a spawner of this key: what was in an earlier one may still be on its way out.
+
+        Raises OSError.
+        """
+        (self.directory / SPAWNERS).mkdir(exist_ok=True)
+        for number in itertools.count(1):
+            directory = self.directory / SPAWNERS / f"{key}.{number}"
+            with contextlib.suppress(FileExistsError):
+                directory.mkdir()
+                return LifeCgroup(directory)
+        raise AssertionError("the numbers have an end")
+
+    def find_spawner(self, pid: int) -> LifeCgroup | None:
+        """Return the cgroup that a spawner is in, if it is one of a spawner's."""
+        path = Path(path_of(pid) or "/")
+        if path.parts[-3:-1] != (self.directory.name, SPAWNERS):
+            return None
+        directory = self.directory / SPAWNERS / path.name
+        return LifeCgroup(directory) if directory.is_dir() else None
+
+    def spawners(self) -> list[LifeCgroup]:
+        """Return the cgroups of all spawners, of this and of former managers."""
+        directory = self.directory / SPAWNERS
+        found = directory.iterdir() if directory.is_dir() else ()
+        return [LifeCgroup(entry) for entry in found if entry.is_dir()]
 
     def remove_group(self, group: str) -> None:
         """Remove a group's cgroup once no life is in it."""
@@ -156,7 +186,7 @@ class Tree:
                 group.rmdir()
         with contextlib.suppress(OSError):
             self.directory.rmdir()
-        if self._moved_out:
+        if self._leaf.is_dir():  # a manager of this run directory made room, be it a former one
             self._move_back()
         return not self.directory.exists()
 
@@ -168,19 +198,30 @@ class Tree:
         movable: the processes that may be moved out of the manager's own cgroup, where that must be empty.
         """
         directory = self._group(group)
-        wanted = settings(target)
-        asked = {setting.controller for setting in wanted if setting.asked}
         try:
             directory.mkdir(exist_ok=True)
         except OSError as error:
-            return Limited({item.option: f"{directory}: {error.strerror}" for item in wanted if item.asked}, {})
+            refused = {item.option: f"{directory}: {error.strerror}" for item in settings(target) if item.asked}
+            return Limited(refused, {})
+        asked = controllers(target)
         for controller in sorted(asked):
             self._enable(controller, movable)
         if "memory" in asked:  # so that memory.events tells whose process was killed
             with contextlib.suppress(OSError):
                 _write(directory / "cgroup.subtree_control", "+memory")
+        return self._write_all(directory, target)
+
+    def limit_spawner(self, cgroup: LifeCgroup, target: CgroupTarget, movable: Callable[[], Iterable[int]]) -> Limited:
+        """Have the cgroup of a spawner hold these limits; all else is as for a group."""
+        for controller in sorted(controllers(target)):
+            self._enable(controller, movable)
+            with contextlib.suppress(OSError):  # it is missing then
+                _write(cgroup.directory.parent / "cgroup.subtree_control", f"+{controller}")
+        return self._write_all(cgroup.directory, target)
+
+    def _write_all(self, directory: Path, target: CgroupTarget) -> Limited:
         limited = Limited({}, {})
-        for setting in wanted:
+        for setting in settings(target):
             file = directory / setting.file
             if not file.exists():
                 if setting.asked:
@@ -228,24 +269,26 @@ class Tree:
                 raise OSError(errno.EBUSY, "DelegateSubgroup= of the service is needed (systemd 254)") from None
         else:
             return
-        leaf = self.directory.with_name(self.directory.name + _LEAF)
+        leaf = self._leaf
         leaf.mkdir(exist_ok=True)
         inside = {int(pid) for pid in _words(own / "cgroup.procs")}
         for pid in sorted(inside & {os.getpid(), *movable()}):
             with contextlib.suppress(ProcessLookupError):
                 _write(leaf / "cgroup.procs", str(pid))
-        self._moved_out = True
         _write(own / "cgroup.subtree_control", f"+{controller}")
 
     def _move_back(self) -> None:
-        own = self.directory.parent
-        leaf = self.directory.with_name(self.directory.name + _LEAF)
+        own, leaf = self.directory.parent, self._leaf
         with contextlib.suppress(OSError):
             for controller in _words(own / "cgroup.subtree_control"):
                 _write(own / "cgroup.subtree_control", f"-{controller}")
             for pid in _words(leaf / "cgroup.procs"):
                 _write(own / "cgroup.procs", pid)
             leaf.rmdir()
+
+    @property
+    def _leaf(self) -> Path:
+        return self.directory.with_name(self.directory.name + _LEAF)
 
     def _group(self, name: str) -> Path:
         # all files that a kernel puts there have a dot in their names, and a group's never begins with _
