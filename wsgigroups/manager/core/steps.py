@@ -65,11 +65,12 @@ def reconcile(turn: Turn, name: str) -> None:
     if group.untuned.intersection(r.life for r in group.records if r.state is Tenancy.READY):
         return
     if rollout.settled(group.wanted, group.members()) and group.wanted:
+        returned = pending is not None and pending.ends != "done"  # then the error tells why it is what it was
+        settled = replace(group, last_error=group.last_error if returned else None)
         if group.fallback or group.restart_before:
-            turn.put(replace(group, fallback=None, restart_before=0, last_error=None))
+            turn.put(replace(settled, fallback=None, restart_before=0))
         if pending and pending.goal == "settled":
-            if pending.ends == "done":  # else the error tells why it is what it was
-                turn.put(replace(turn.state.groups[name], last_error=None))
+            turn.put(replace(turn.state.groups[name], last_error=settled.last_error))
             turn.settle(name, Progress("done"))
     elif pending and not group.records and not group.wanted:
         turn.settle(name, Progress("done", pending.goal))

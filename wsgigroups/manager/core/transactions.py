@@ -184,7 +184,8 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
         if was.target is None:
             turn.put(replace(group, removing=True, fallback=None))
         elif group.target != was.target:
-            turn.put(replace(_retarget(turn, group, was.target), processes_override=was.processes_override))
+            back = _retarget(turn, group, was.target)
+            turn.put(replace(back, processes_override=was.processes_override, last_error=group.last_error))
         else:
             turn.put(replace(group, processes_override=was.processes_override, unresolved=""))
         if name in change.groups and part.state != "overtaken":
