@@ -62,8 +62,7 @@ def make_image(place: Path) -> Image:
     place.mkdir(exist_ok=True)
     _install_missing()
     kernel = _newest_kernel()
-    parts = [kernel, _suite(), *_requirements()]
-    wanted = fingerprint(parts, CLONE, ("tools/vm_image.py",))
+    wanted = fingerprint([kernel, _suite(), *requirements()], CLONE, ("tools/vm_image.py",))
     mark = place / _MARK
     image = Image(place / "vmlinuz", place / "initramfs", place / "disk.ext4", kernel.removeprefix("linux-image-"))
     if not mark.exists() or mark.read_text() != wanted:
@@ -176,13 +175,13 @@ def _install_python_packages(root: Path, installer: Path) -> None:
             *quiet,
             "--target",
             str(target),
-            *_requirements(),
+            *requirements(),
         ]
     )
     (target / "project.pth").write_text(PROJECT + "\n")
 
 
-def _requirements() -> list[str]:
+def requirements() -> list[str]:
     """Return what the project needs, and what its tests do."""
     text = (CLONE / "pyproject.toml").read_text(encoding="utf-8")
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -11,10 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.manager.main import OOM_SCORE_ADJ
 from wsgigroups.manager.supervision.processes import Hooks, Process
+from wsgigroups.runtime.spawner.sessions import kill_session
 from wsgigroups.runtime.wire import board
 
 LOWER = f"import os; os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'{OOM_SCORE_ADJ}')"
@@ -41,11 +44,65 @@ def test_a_kill_goes_to_the_process_and_not_to_whoever_has_its_number() -> None:
 
     try:
         asyncio.run(kill())
-        assert other.poll() is None
+        assert outlives(other.pid, 0.5)
     finally:
         for process in (victim, other):
             process.kill()
             process.wait()
+
+
+def test_what_somebody_else_reaped_leaves_a_number_that_is_not_signalled() -> None:
+    """The spawner reaped it, and is gone: a manager that adopts it has a number that is another process's by now."""
+    ended, other = sleeper(), sleeper()
+
+    async def adopt() -> None:
+        ours, theirs = socket.socketpair()
+        info = {"threads": 1, "spawner": "s", "group": "a", "slot": 1}
+        over = asyncio.get_running_loop().create_future()
+        hooks = Hooks(lambda *_: True, lambda *_: None, lambda _process, how: over.set_result(how))
+        process = Process(1, info, ours, -1, board.create(1, "test"), hooks)
+        pidfd = os.pidfd_open(ended.pid)
+        ended.kill()
+        ended.wait()
+        process.watch(other.pid, pidfd)
+        process.adopt()
+        await asyncio.wait_for(over, 30)
+        theirs.close()
+
+    try:
+        asyncio.run(adopt())
+        assert outlives(other.pid, 0.5)
+    finally:
+        for process in (ended, other):
+            process.kill()
+            process.wait()
+
+
+def test_a_session_is_ended_by_descriptors_while_its_leader_is_not_reaped() -> None:
+    """Whoever is in the group, and whoever left it for another one of that session; nobody with another session."""
+    code = (
+        "import os, subprocess, sys\n"
+        "sleep = [sys.executable, '-c', 'import signal; signal.pause()']\n"
+        "ways = {}, {'preexec_fn': lambda: os.setpgid(0, 0)}, {'start_new_session': True}\n"
+        "print(*(subprocess.Popen(sleep, **way).pid for way in ways), flush=True)\n"
+        "os._exit(0)"
+    )
+    leader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True, text=True)
+    assert leader.stdout is not None
+    with leader.stdout:
+        pids = [int(word) for word in leader.stdout.readline().split()]
+    os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
+    pidfds = [os.pidfd_open(pid) for pid in pids]
+    try:
+        assert kill_session(leader.pid) >= 1
+        for fd in pidfds[:2]:
+            assert select.select([fd], [], [], 30)[0]
+        assert not select.select([pidfds[2]], [], [], 0)[0]
+    finally:
+        signal.pidfd_send_signal(pidfds[2], signal.SIGKILL)
+        for fd in pidfds:
+            os.close(fd)
+        leader.wait()
 
 
 @pytest.mark.root

@@ -49,6 +49,10 @@ class TenantPrefix:
         self.executable.parent.mkdir(parents=True)
         self.library.mkdir(parents=True)
         shutil.copy(base.resolve(), self.executable)
+        if (
+            self.original / "__pycache__"
+        ).is_dir():  # a copy: an emulated machine compiles for longer than it may start
+            shutil.copytree(self.original / "__pycache__", self.library / "__pycache__")
         (directory / "bin" / "python3").symlink_to(self.executable.name)
         for entry in self.original.iterdir():
             if entry.name not in ("__pycache__", "site-packages", "dist-packages", "dataclasses.py"):

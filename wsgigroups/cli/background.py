@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager import early_signals
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
         ) from None
     read_end, write_end = os.pipe()
     directories = ["--run-dir", options.run_dir, "--state-dir", options.state_dir, "--log-dir", options.log_dir]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, early_signals.HELD)  # it inherits that, until it can note them
     try:
         child = subprocess.Popen(
             [sys.executable, "-I", "-m", "wsgigroups", *map(str, directories), "run", "--ready-fd", str(write_end)],
@@ -44,6 +47,7 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
             start_new_session=True,
         )
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write_end)
         os.close(log)
     with os.fdopen(read_end, "rb") as ready:

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import BusyError, ExitCode, WsgigroupsError
 from wsgigroups.trust.judging import Trusted
 from wsgigroups.trust.peers import peer_of
+from wsgigroups.trust.stopped import is_stopped
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SOCKET_NAME = "control.sock"
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 20.0  # for what is only looked at; what changes something may take its time
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -52,10 +55,19 @@ def connect(sock: socket.socket, path: Path, *, reads_only: bool) -> None:
             pass  # nobody else can put a socket there
     except UntrustedPathError as error:
         raise _impostor(path, str(error.doubt)) from None
+    timeout_s = sock.gettimeout()
+    sock.settimeout(CONNECT_TIMEOUT_S)  # its queue may be full
     sock.connect(str(path))
-    uid = peer_of(sock).uid
-    if uid not in trusted.uids:
-        raise _impostor(path, f"uid {uid} serves it")
+    sock.settimeout(timeout_s)
+    peer = peer_of(sock)
+    if peer.uid not in trusted.uids:
+        raise _impostor(path, f"uid {peer.uid} serves it")
+    if is_stopped(peer.pid):
+        raise WsgigroupsError(
+            f"cannot reach a manager on {path}: pid {peer.pid} is stopped and answers nobody",
+            hint=f"its groups serve on; `kill -CONT {peer.pid}` lets it go on",
+            exit_code=ExitCode.NO_MANAGER,
+        )
 
 
 def _impostor(path: Path, why: str) -> WsgigroupsError:
@@ -76,11 +88,12 @@ class Client:
     def running(self) -> bool:
         """Whether a manager answers. Raises WsgigroupsError when this user may not ask."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(5.0)
             try:
                 connect(probe, self.path, reads_only=True)
             except PermissionError:
                 raise self._not_permitted() from None
+            except TimeoutError:
+                raise self._silent(CONNECT_TIMEOUT_S) from None
             except OSError:
                 return False
         return True
@@ -101,10 +114,15 @@ class Client:
         """The change, as soon as it differs from what was seen or is finished, at the latest after wait_s."""
         from urllib.parse import quote
 
-        return self.get(f"/v1/changes/{change}?wait_s={wait_s:.3f}&seen={quote(seen)}")
+        path = f"/v1/changes/{change}?wait_s={wait_s:.3f}&seen={quote(seen)}"
+        return self._call("GET", path, None, wait_s + READ_TIMEOUT_S)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        connection = _UnixConnection(self.path, self._timeout_s, reads_only=method == "GET")
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        if timeout_s is None:
+            timeout_s = self._timeout_s if body is not None else min(self._timeout_s, READ_TIMEOUT_S)
+        connection = _UnixConnection(self.path, timeout_s, reads_only=method == "GET")
         with contextlib.closing(connection):
             try:
                 data = None if body is None else json.dumps(body)
@@ -114,10 +132,7 @@ class Client:
             except PermissionError:
                 raise self._not_permitted() from None
             except TimeoutError:
-                raise WsgigroupsError(
-                    f"cannot hear from the manager on {self.path} within {self._timeout_s:g} s",
-                    exit_code=ExitCode.TIMED_OUT,
-                ) from None
+                raise self._silent(timeout_s) from None
             except (OSError, http.client.HTTPException, ValueError) as error:
                 raise WsgigroupsError(
                     f"cannot reach a manager on {self.path}: {error}",
@@ -134,6 +149,13 @@ class Client:
             )
         result: dict[str, Any] = answer
         return result
+
+    def _silent(self, timeout_s: float) -> WsgigroupsError:
+        return WsgigroupsError(
+            f"cannot hear from the manager on {self.path} within {timeout_s:g} s",
+            hint="its groups serve on; its log may say what keeps it busy",
+            exit_code=ExitCode.TIMED_OUT,
+        )
 
     def _not_permitted(self) -> WsgigroupsError:
         return WsgigroupsError(

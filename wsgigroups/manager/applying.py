@@ -11,6 +11,7 @@ import stat
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsgigroups.config import Configuration
@@ -25,7 +26,7 @@ from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import Desired, GroupTarget
 
     Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
+
+
+Writers = dict[tuple[int, int], tuple[str, str, int]]  # device and number of a log → group, user, uid
 
 
 @dataclass(slots=True)
@@ -61,7 +65,7 @@ class Applying:
             return configuration, resolve(configuration, self.around)
 
         configuration, targets = await asyncio.to_thread(resolved)
-        return configuration, {name: self._noted(target) for name, target in targets.items()}
+        return configuration, {name: self.noted(target) for name, target in targets.items()}
 
     async def apply(self, read: Read, asked: Asked) -> model.Change | None:
         """Begin the change when it is its turn; None when there is nothing to do. Raises WsgigroupsError, BusyError.
@@ -115,24 +119,43 @@ class Applying:
         if found.empty:
             return None
         self._check_logs(targets)
-        opened = self._open(targets)
-        running = self.shell.state.revision
-        revision = running if found.repairs else max(running, self.store.last_number()) + 1
-        event = model.Apply(targets, revision, asked.kind)
+        return self.accept(configuration, targets, self._open(targets), asked, repairs=found.repairs)
+
+    def accept(
+        self,
+        configuration: Configuration,
+        targets: Desired,
+        opened: dict[str, dict[str, HeldListener]],
+        asked: Asked,
+        unresolved: Mapping[str, model.Unresolved] = MappingProxyType({}),
+        *,
+        repairs: bool = False,
+    ) -> model.Change:
+        """Store a configuration and begin its change, with the listeners that were opened for it.
+
+        unresolved: groups of it that cannot be had at present; who starts with nothing else goes on without a store.
+        repairs: nothing differs, so that it is no new revision.
+        """
+        running, former = self.shell.state.revision, self.shell.unadopted
+        revision = running if repairs else max(running, self.store.last_number()) + 1
+        event = model.Apply(targets, revision, asked.kind, unresolved)
+        # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
+        kept = {name: item for name, item in former.items() if name in unresolved}
+        self.shell.unadopted = {name: {**item, "in_force": False} for name, item in kept.items()}
         try:
             self._keep(event, configuration, asked.by)
             self._commit(targets, opened)
         except WsgigroupsError:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
-            if revision != running:
+            self.shell.unadopted = former
+            if not repairs:
                 self.store.drop_revision(revision)
-                self.save()
+            self.save()
             raise
         number = self.shell.state.next_change
         self.queue.begun(number, asked)
         self.shell.dispatch(event)
-        self.shell.unadopted = {}  # what was asked for is known now
         self.save()
         return self.shell.state.changes[number]
 
@@ -144,12 +167,12 @@ class Applying:
                 self.store.save_revision(event.revision, configuration.to_document(), "pending", by)
             self._store(coming)
         except OSError as error:
-            raise WsgigroupsError(
-                f"cannot store revision {event.revision} in {self.store.directory}: {error.strerror}",
-                hint="nothing was changed",
-            ) from None
+            text = f"cannot store revision {event.revision} in {self.store.directory}: {error.strerror}"
+            if event.kind != model.START_UP:
+                raise WsgigroupsError(text, hint="nothing was changed") from None
+            self.log("error", text)
 
-    def _noted(self, target: GroupTarget) -> GroupTarget:
+    def noted(self, target: GroupTarget) -> GroupTarget:
         """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
         missing = self.shell.remains.foresee(target.cgroup)
         if missing and target.spec.confinement.required:
@@ -234,23 +257,28 @@ class Applying:
 
     def _check_logs(self, targets: Desired) -> None:
         """Every log can be opened, and none is open to processes of two users. Raises WsgigroupsError."""
-        writers: dict[tuple[int, int], tuple[str, str, int]] = {}
-        for name, target in targets.items():
-            try:
-                os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-                fd = open_log(Path(target.log_path))
-                found = os.fstat(fd)
-                os.close(fd)
-                identity = target.spec.identity
-                if identity and stat.S_ISREG(found.st_mode):
-                    writer = (name, str(target.user), identity.uid)
-                    first = writers.setdefault((found.st_dev, found.st_ino), writer)
-                    _refuse_shared_log(target.log_path, first, writer)
-            except OSError as error:
-                raise WsgigroupsError(
-                    f"cannot open the log {target.log_path} of group {name!r}: {error.strerror}",
-                    hint="set error-log, or another --log-dir",
-                ) from None
+        writers: Writers = {}
+        for target in targets.values():
+            check_log(target, writers)
+
+
+def check_log(target: GroupTarget, writers: Writers) -> None:
+    """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+    try:
+        os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
+        fd = open_log(Path(target.log_path))
+        found = os.fstat(fd)
+        os.close(fd)
+    except OSError as error:
+        raise WsgigroupsError(
+            f"cannot open the log {target.log_path} of group {target.name!r}: {error.strerror}",
+            hint="set error-log, or another --log-dir",
+        ) from None
+    identity = target.spec.identity
+    if identity and stat.S_ISREG(found.st_mode):
+        writer = (target.name, str(target.user), identity.uid)
+        first = writers.setdefault((found.st_dev, found.st_ino), writer)
+        _refuse_shared_log(target.log_path, first, writer)
 
 
 def _refuse_shared_log(path: str, first: tuple[str, str, int], other: tuple[str, str, int]) -> None:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager import lock
+from wsgigroups.manager import early_signals, lock
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
 from wsgigroups.manager.queueing import Asked
+from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
 from wsgigroups.manager.supervision.heartbeat import Heartbeat
@@ -58,6 +59,8 @@ class ManagerOptions:
 
 def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
+    if early_signals.asked_to_end():
+        return int(ExitCode.DONE)
     os.umask(0o022)
     _be_spared()
     _prepare_run_dir(options.run_dir)
@@ -116,6 +119,8 @@ class _Manager:
         self._options = options
         self._ending = asyncio.Event()
         self._child_ended = asyncio.Event()
+        self._up = False
+        self._asked_to_end = self._asked_to_reload = False  # on the way up
         self._exit_code = int(ExitCode.DONE)
 
     async def run(self) -> int:
@@ -130,6 +135,7 @@ class _Manager:
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
+        self._signals(shell, applying)
         stored = store.load_or_set_aside(log_line)
         adopted = await recover(shell, stored)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
@@ -137,13 +143,15 @@ class _Manager:
         handlers = Handlers(applying, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()
-        self._signals(shell, applying)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
         log_line("info", f"manager started, {adopted} daemons adopted")
         shell.dispatch(model.Recovered())
+        start_up = StartUp(applying)
         watching = asyncio.create_task(self._watch(shell))
         try:
-            if options.configuration is not None:
-                await self._first_apply(applying, options.configuration)
+            self._follow_early(shell, applying)
+            if options.configuration is not None and not shell.state.stopping:
+                await start_up.begin(options.configuration)
             if options.ready_fd is not None:
                 os.write(options.ready_fd, b"ready\n")
                 os.close(options.ready_fd)
@@ -151,6 +159,7 @@ class _Manager:
             await _all_gone(shell)
         finally:
             watching.cancel()
+            start_up.stop()
             await server.stop()
         for spawner in shell.pool.all():
             shell.pool.retire(spawner)
@@ -161,17 +170,8 @@ class _Manager:
         with contextlib.suppress(OSError):
             shell.pool.directory.rmdir()
         log_line("info", "manager ended")
+        early_signals.block()
         return self._exit_code
-
-    async def _first_apply(self, applying: Applying, configuration: Configuration) -> None:
-        try:
-            await applying.apply(lambda: configuration, _ours("run", overtake=True))
-        except WsgigroupsError:
-            if not applying.shell.state.groups:
-                self._ending.set()
-                raise
-            log_line("error", "the configuration was refused, what runs stays")
-            raise
 
     async def _spawners_reaped(self, shell: Shell) -> None:
         """Give the spawners that are our children the moment they need to end."""
@@ -186,19 +186,31 @@ class _Manager:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, shell)
         loop.add_signal_handler(signal.SIGHUP, self._reload, applying)
-        loop.add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
+
+    def _follow_early(self, shell: Shell, applying: Applying) -> None:
+        """Do what signals asked for on the way up."""
+        self._up = True
+        if self._asked_to_end or early_signals.asked_to_end():
+            self._end(shell)
+        elif self._asked_to_reload or early_signals.asked_to_reload():
+            self._reload(applying)
 
     def _sigchld(self, shell: Shell) -> None:
         _reap_strangers(shell)
         self._child_ended.set()
 
     def _end(self, shell: Shell) -> None:
-        if not shell.state.stopping:
+        if not self._up:
+            self._asked_to_end = True
+        elif not shell.state.stopping:
             log_line("info", "asked to end, draining everything")
             shell.dispatch(model.Shutdown())
             self._ending.set()
 
     def _reload(self, applying: Applying) -> None:
+        if not self._up:
+            self._asked_to_reload = True
+            return
         if self._options.reload is None or applying.shell.state.stopping:
             log_line("warning", "SIGHUP: there is no file to read again")
             return
@@ -222,8 +234,8 @@ class _Manager:
             heartbeat.stop()
 
 
-def _ours(why: str, *, overtake: bool = False) -> Asked:
-    return Asked("apply", why, os.geteuid(), os.getpid(), why, overtake=overtake)
+def _ours(why: str) -> Asked:
+    return Asked("apply", why, os.geteuid(), os.getpid(), why)
 
 
 def _report(task: asyncio.Task[model.Change | None]) -> None:

@@ -37,6 +37,7 @@ CAPABILITIES = range(64)
 # The generic numbers are the same on every architecture since Linux 5.1; pidfd_send_signal is one of the first.
 _NR_PIDFD_SEND_SIGNAL = 424
 _NR_PIDFD_OPEN = 434
+_PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2  # <linux/pidfd.h>
 # keyctl(2) is older; where a machine is not named, the number is the generic one of <asm-generic/unistd.h>
 _NR_KEYCTL = {"x86_64": 250, "i386": 288, "i686": 288, "armv7l": 311, "armv6l": 311, "ppc64le": 271, "s390x": 280}
 _KEYCTL_GET_KEYRING_ID, _KEYCTL_JOIN_SESSION_KEYRING = 0, 1
@@ -92,12 +93,17 @@ def pidfd_open(pid: int) -> int:
     return _checked(_LIBC.syscall(ctypes.c_long(_NR_PIDFD_OPEN), pid, 0), "pidfd_open")
 
 
-def pidfd_send_signal(pidfd: int, number: int) -> None:
+def pidfd_send_signal(pidfd: int, number: int, flags: int = 0) -> None:
     """Signal exactly the process behind the descriptor (pidfd_send_signal(2), Linux 5.1)."""
     if hasattr(signal, "pidfd_send_signal"):
-        signal.pidfd_send_signal(pidfd, number)
+        signal.pidfd_send_signal(pidfd, number, None, flags)
         return
-    _checked(_LIBC.syscall(ctypes.c_long(_NR_PIDFD_SEND_SIGNAL), pidfd, number, None, 0), "pidfd_send_signal")
+    _checked(_LIBC.syscall(ctypes.c_long(_NR_PIDFD_SEND_SIGNAL), pidfd, number, None, flags), "pidfd_send_signal")
+
+
+def pidfd_signal_group(pidfd: int, number: int) -> None:
+    """Signal the group that this process leads, or led: a process that is not reaped yet will do (Linux 6.9)."""
+    pidfd_send_signal(pidfd, number, _PIDFD_SIGNAL_PROCESS_GROUP)
 
 
 def close_all_except(kept: Iterable[int]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.interpreters import can_execute
 from wsgigroups.lifecycle.watch import Rules
-from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget
+from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
 from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
 from wsgigroups.targets.confinement import confinement_of
@@ -34,6 +34,8 @@ from wsgigroups.targets.option_texts import option_texts
 from wsgigroups.trust.walking import untrusted_component
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wsgigroups.config import Configuration, Group
     from wsgigroups.host.interpreters import Interpreter
 
@@ -58,17 +60,67 @@ def surroundings(log_dir: Path, digest_key: bytes | None = None) -> Surroundings
 def resolve(configuration: Configuration, around: Surroundings) -> Desired:
     """Return the targets of all groups that have an application. Raises WsgigroupsError for the first that fails."""
     _check_shared_names(configuration)
-    owners = {name: site for site, model in configuration.sites.items() for name in model.groups}
-    targets = {}
-    chooser = Chooser(root=os.geteuid() == 0, per_user=configuration.server.spawners == "per-user")
-    for name, group in configuration.all_groups().items():
-        if group.app is None and group.script is None:
-            continue  # only reachable through a site's mounts
-        site = configuration.sites.get(owners.get(name, ""))
-        error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
-        log_path = str(error_log) if error_log else str(around.log_dir / f"{name}.log")
-        targets[name] = _target(name, group, configuration, around, log_path, chooser)
-    return targets
+    chooser = _chooser(configuration)
+    return {
+        name: _target(name, group, configuration, around, _log_path(name, group, configuration, around), chooser)
+        for name, group in _served(configuration).items()
+    }
+
+
+def resolve_each(
+    configuration: Configuration, around: Surroundings, names: Collection[str] | None = None
+) -> tuple[Desired, dict[str, str]]:
+    """Return the targets that can be had on this host, and why the others cannot, by group; names: of these alone.
+
+    What groups inherit is not looked at by itself: a name that means nothing concerns those that inherit it.
+    """
+    chooser = _chooser(configuration)
+    targets, failed = {}, {}
+    for name, group in _served(configuration).items():
+        if names is not None and name not in names:
+            continue
+        try:
+            log_path = _log_path(name, group, configuration, around)
+            targets[name] = _target(name, group, configuration, around, log_path, chooser)
+        except WsgigroupsError as error:
+            failed[name] = error.message
+        except OSError as error:
+            failed[name] = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
+    return targets, failed
+
+
+def described(name: str, configuration: Configuration, around: Surroundings) -> GroupTarget:
+    """What can be told of a group without looking at the host; no process can be started with it."""
+    group = configuration.all_groups()[name]
+    listen = tuple(str(address) for address in group.listen)
+    return GroupTarget(
+        name=name,
+        processes=group.processes,
+        fingerprint="",
+        options={},
+        spec=Spec(name, 0, 0, "", "", (), Serving(threads=group.threads), {}, listen),
+        listeners=(),
+        spawner=SpawnerTarget("", ""),
+        log_path=_log_path(name, group, configuration, around),
+        user=group.user or configuration.server.user,
+        group=group.group or configuration.server.group,
+    )
+
+
+def _served(configuration: Configuration) -> dict[str, Group]:
+    """The groups with an application of their own: others are only reachable through a site's mounts."""
+    groups = configuration.all_groups().items()
+    return {name: group for name, group in groups if group.app is not None or group.script is not None}
+
+
+def _chooser(configuration: Configuration) -> Chooser:
+    return Chooser(root=os.geteuid() == 0, per_user=configuration.server.spawners == "per-user")
+
+
+def _log_path(name: str, group: Group, configuration: Configuration, around: Surroundings) -> str:
+    site = next((model for model in configuration.sites.values() if name in model.groups), None)
+    error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
+    return str(error_log) if error_log else str(around.log_dir / f"{name}.log")
 
 
 def _target(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups.runtime import kernel
 from wsgigroups.trust.judging import ROOT_ALONE
 from wsgigroups.trust.walking import UntrustedPathError, follow
 
@@ -156,7 +157,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.stdout is not None:
         child.stdout.close()
     if child.returncode is None:
-        # not reaped yet, so the number is its own, and that of its process group
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+        pidfd = os.pidfd_open(child.pid)  # not reaped yet, so the number is its own
+        try:
+            kernel.pidfd_signal_group(pidfd, signal.SIGKILL)
+        except OSError:  # before Linux 6.9: by the number, which the child has until the next line
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+        finally:
+            os.close(pidfd)
         child.wait()

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from support.faults import outlives
+from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
 
 
@@ -173,3 +175,40 @@ def test_a_manager_that_finds_nobody_does_not_store_less_than_it_found(manager: 
     manager.run_dir, manager.client.path = run_dir, run_dir / "control.sock"
     assert manager.apply(text).stdout == "No changes.\n"
     assert manager.pids("a") == before
+
+
+def spawner_of(manager: ManagerUnderTest, name: str) -> int:
+    return psutil.Process(manager.pids(name)[1]).ppid()
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_manager_and_spawners_killed_while_one_spawner_lives(manager: ManagerUnderTest, lost: int) -> None:
+    """A daemon of a lost spawner is busy still: another spawner has its address, or its group alone waits for it."""
+    ports = {name: manager.port() for name in ("held", "second", "third")}
+    gated = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nshutdown-timeout = "30s"'
+    text = group("held", ports["held"], gated).replace("hello_app", "gated_app")
+    text += group("second", ports["second"], 'lang = "C"') + group("third", ports["third"], 'lang = "POSIX"')
+    with Gate(manager.base) as gate:
+        manager.apply(text)
+        third = manager.pids("third")
+        spawners = [spawner_of(manager, name) for name in ("held", "second", "third")]
+        assert len(set(spawners)) == 3
+        with manager.background_get(ports["held"], "/held") as answer:
+            pid, _word = gate.wait_arrival()
+            kill_manager(manager)
+            for spawner in spawners[:lost]:
+                os.kill(spawner, signal.SIGKILL)
+            assert manager.cli("plan", str(manager.base / "groups.toml")).returncode == 0
+            manager.cli("apply", "--yes", "--timeout", "1s", str(manager.base / "groups.toml"))
+            assert manager.pids("third") == third
+            if lost == 1:
+                assert manager.get(ports["held"], "/open")[0] == 200
+            else:
+                error = manager.wait_for("it waits", lambda: manager.group("held")["last_error"])
+                assert f"cannot listen on 127.0.0.1:{ports['held']}" in error["message"]
+            assert psutil.pid_exists(pid)
+            gate.release()
+            assert answer()[0] == 200
+        manager.wait_for("all are ready", lambda: all(g["state"] == "ready" for g in manager.status()["groups"]))
+        assert [manager.get(port, "/open")[0] for port in ports.values()] == [200, 200, 200]
+        gate.close()

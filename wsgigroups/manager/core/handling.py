@@ -84,7 +84,7 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     match event:
         case model.Tick():
             return lives.tick(turn)
-        case model.Apply() | model.Return() | model.Resolved():
+        case model.Apply() | model.Return() | model.Resolved() | model.StillUnresolved():
             return transactions.asked(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)

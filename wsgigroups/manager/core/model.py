@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Exit, Record
     from wsgigroups.plan.desired import GroupTarget
 
-APPLYING = ("apply", "rollback")  # kinds of changes that have a configuration
+START_UP = "start-up"  # the kind of change that a manager begins with: each group stands for itself
+APPLYING = ("apply", "rollback", START_UP)  # kinds of changes that have a configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +190,9 @@ class State:
 
     @property
     def open_apply(self) -> int | None:
-        """The number of the apply, or rollback, that is under way."""
-        return next((c.id for c in self.changes.values() if c.kind in APPLYING and not c.finished), None)
+        """The number of the apply, or rollback, that is under way: others wait for its end."""
+        kinds = [kind for kind in APPLYING if kind != START_UP]
+        return next((c.id for c in self.changes.values() if c.kind in kinds and not c.finished), None)
 
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""
@@ -238,6 +240,14 @@ class Return:
     """Undo the apply under way; another change's number does nothing."""
 
     change: int
+
+
+@dataclass(frozen=True, slots=True)
+class StillUnresolved:
+    """A group could not be had again, and why."""
+
+    group: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +417,7 @@ Event = (
     Apply
     | Return
     | Resolved
+    | StillUnresolved
     | Restart
     | Reload
     | Stop

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 _ASKED = "rolled back as asked"
 
 
-def asked(turn: Turn, event: model.Apply | model.Return | model.Resolved) -> tuple[str, ...]:
+def asked(turn: Turn, event: model.Apply | model.Return | model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
     """Carry out what concerns a whole configuration; return the groups to reconcile."""
     match event:
         case model.Apply():
             return _begin(turn, event)
         case model.Return():
             return _give_up(turn, event.change)
-        case model.Resolved():
-            return _resolved(turn, event.target)
+        case model.Resolved() | model.StillUnresolved():
+            return _looked_again(turn, event)
 
 
 def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     before = overtaken.revision if overtaken else turn.state.revision
     turn.state = replace(turn.state, revision=event.revision, transaction=None)
     turn.begin_change(event.kind, parts, event.revision)
-    if changed:
+    if changed and event.kind != model.START_UP:
         transaction = Transaction(number, before, changed, removals & changed.keys(), returns)
         turn.state = replace(turn.state, transaction=transaction)
     for name in parts:
@@ -194,14 +194,19 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
     return tuple(sorted(transaction.former))
 
 
-def _resolved(turn: Turn, target: GroupTarget) -> tuple[str, ...]:
-    """Give a group of the configuration in force its target, which this host did not have before."""
-    group = turn.state.groups.get(target.name)
+def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
+    """What the configuration asks for was tried again on this host."""
+    name = event.target.name if isinstance(event, model.Resolved) else event.group
+    group = turn.state.groups.get(name)
     if group is None or not group.unresolved or group.removing:
         return ()
-    turn.put(replace(_retarget(turn, group, target), processes_override=group.processes_override))
-    turn.note("info", f"{target.name}: what the configuration asks for can be had now", target.name)
-    return (target.name,)
+    if isinstance(event, model.Resolved):
+        turn.put(replace(_retarget(turn, group, event.target), processes_override=group.processes_override))
+        turn.note("info", f"{name}: what the configuration asks for can be had now", name)
+    elif group.unresolved != event.reason:
+        turn.put(replace(group, unresolved=event.reason, last_error=LastError(0, 0, event.reason)))
+        turn.note("error", f"{name}: {event.reason}", name)
+    return (name,)
 
 
 def _changes(group: GroupState, target: GroupTarget) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.manager.supervision.unknown import described_by
@@ -61,6 +62,7 @@ class Forking:
         self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
+            self._keep_twice()
             process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
             self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
@@ -74,6 +76,14 @@ class Forking:
         found = self.state().find(record.life)
         if found is None:
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
+
+    def _keep_twice(self) -> None:
+        """Have what the first spawner keeps kept by the second, too."""
+        groups = self.state().groups
+        for name in self.keeping.kept_once():
+            first = self.pool.ready(keeper_of(groups[name].target.spawner.key)) if name in groups else None
+            if first:
+                self.keeping.group(name, first)
 
     def _target_now(self, record: Record, target: GroupTarget) -> GroupTarget:
         """Return what the group has become while an interpreter started, where it still wants this process."""
@@ -123,7 +133,10 @@ class Forking:
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
         held = self._listening(target)
-        log_fd = open_log(Path(target.log_path))
+        try:
+            log_fd = open_log(Path(target.log_path))
+        except OSError as error:
+            raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
 

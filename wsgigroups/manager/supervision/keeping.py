@@ -5,7 +5,7 @@ Runs in the manager's only thread. A user's spawner is given nothing to keep, th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.supervision.starting import KEEPER
@@ -44,13 +44,21 @@ class Keeping:
     pool: SpawnerPool
     listeners: Listeners
     log: Callable[[str, str], None]
+    _once: set[str] = field(default_factory=set)  # groups whose listeners only one spawner keeps
 
     def group(self, group: str, spawner: AnySpawner) -> None:
-        """Have the group's listeners kept."""
+        """Have the group's listeners kept, by a second spawner too: one may be killed together with the manager."""
+        second = next((other for other in self.pool.all() if other.key != keeper_of(spawner.key)), None)
+        (self._once.discard if second else self._once.add)(group)
         for address, listener in self.listeners.of(group).items():
             info = {"group": group, "target": asdict(listener.target), "uid": listener.uid}
             message = messages.Keep("listener", f"{group} {address}", info)
-            self._keep(spawner, message, [listener.sock.fileno(), listener.pulse])
+            for keeper in (spawner, second) if second else (spawner,):
+                self._keep(keeper, message, [listener.sock.fileno(), listener.pulse])
+
+    def kept_once(self) -> list[str]:
+        """The groups whose listeners only one spawner keeps, when there are more now."""
+        return sorted(self._once) if self._once and len(self.pool.all()) > 1 else []
 
     def process(self, process: Process, spawner: AnySpawner) -> None:
         """Have a process kept by a spawner that has not forked it, or by the keeper in its place."""
@@ -59,6 +67,7 @@ class Keeping:
 
     def forget_listeners(self, group: str, addresses: Iterable[str]) -> None:
         """Have listeners closed wherever they are kept."""
+        self._once.discard(group)
         for spawner in self.pool.all():
             for address in addresses:
                 spawner.send(messages.Drop("listener", f"{group} {address}"))

@@ -157,9 +157,12 @@ class Process:
         """
         if self.pidfd < 0 or self.exited:
             return
-        with contextlib.suppress(OSError):  # EINVAL before Linux 6.9
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL, None, _PIDFD_SIGNAL_PROCESS_GROUP)
+        self._kill_group()
         self.signal(signal.SIGKILL)
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(OSError):  # EINVAL before Linux 6.9: what is left of the session is found without this
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL, None, _PIDFD_SIGNAL_PROCESS_GROUP)
 
     def snapshot(self) -> board.Snapshot | None:
         """The board as it is now; None when the tenant overwrote it."""
@@ -217,8 +220,7 @@ class Process:
     def _reap(self) -> Exit:
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)  # the zombie still pins the number
+            self._kill_group()  # while nobody has reaped it, it still names its group
             status = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
             if status is not None:
                 if status.si_code == os.CLD_EXITED:

@@ -7,7 +7,6 @@ find the state is empty. Replaces nothing that is current, and ends nothing that
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import select
 import socket
@@ -65,8 +64,7 @@ async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     adopted = await _recover(shell, stored)
     # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
-    delay_s = LOST_WINDOW_S if shell.unadopted or not stored.groups else _windows_s(stored)
-    asyncio.get_running_loop().call_later(delay_s + 2 * EXIT_S, shell.remains.sweep)
+    asyncio.get_running_loop().call_later(_windows_s(shell, stored) + 2 * EXIT_S, shell.remains.sweep)
     return adopted
 
 
@@ -75,7 +73,7 @@ async def _recover(shell: Shell, stored: Stored) -> int:
         shell.state, next_life=stored.next_life, revision=stored.revision, next_change=stored.next_change
     )
     shell.remains.open()
-    windows_s = _windows_s(stored)
+    windows_s = _windows_s(shell, stored)
     discovery = await shell.pool.discover()
     for text in discovery.impostors:
         shell.outside.log("error", f"{text}: it is left alone, and its path is free")
@@ -112,6 +110,9 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
     """The groups of the stored state that ran here; what else it has is kept for whom it concerns."""
     groups = {}
     for name, item in stored.groups.items():
+        if not item.get("in_force", True):
+            shell.unadopted[name] = item
+            continue
         run_dir = item.get("run_dir", str(shell.outside.run_dir))
         if run_dir != str(shell.outside.run_dir):
             text = f"what is stored of {name} is of a manager with the run directory {run_dir}, it is not in force here"
@@ -147,14 +148,18 @@ def _listening(shell: Shell, name: str) -> list[str]:
         return []
 
 
-def _windows_s(stored: Stored) -> float:
+def _windows_s(shell: Shell, stored: Stored) -> float:
     """Seconds that a daemon may take to leave which nobody manages any more."""
     windows_s = []
     for item in stored.groups.values():
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        if item.get("run_dir", str(shell.outside.run_dir)) != str(shell.outside.run_dir):
+            continue
+        try:
             spec = item["target"]["spec"]
             windows_s.append(float(spec["eviction_timeout_s"]) + float(spec["shutdown_timeout_s"]))
-    return max(windows_s, default=0.0)
+        except (KeyError, TypeError, ValueError):
+            windows_s.append(LOST_WINDOW_S)
+    return max(windows_s, default=LOST_WINDOW_S)
 
 
 def _end_silent(shell: Shell, path: Path, window_s: float) -> None:

@@ -17,9 +17,8 @@ _ROUNDS = 20  # a process may fork while it is looked for; it cannot win twenty 
 
 def kill_session(leader: int) -> int:
     """SIGKILL the process group and then all others of the session; return how many others there were."""
-    # It died before setsid, or only the zombie is left; or a set-id program that we may not signal as non-root.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+    with contextlib.suppress(OSError):  # before Linux 6.9, or nobody is left; those that are, are found below
+        _kill_group(leader)
     killed = {leader}
     for _round in range(_ROUNDS):
         # Those killed in an earlier round may still be on their way out.
@@ -30,10 +29,18 @@ def kill_session(leader: int) -> int:
     return len(killed) - 1
 
 
+def _kill_group(leader: int) -> None:
+    pidfd = kernel.pidfd_open(leader)
+    try:
+        kernel.pidfd_signal_group(pidfd, signal.SIGKILL)
+    finally:
+        os.close(pidfd)
+
+
 def _processes() -> "list[int]":
     try:
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:  # no /proc: the process group is all that can be found
+    except OSError:  # no /proc: the process group is all that can be reached
         return []
 
 

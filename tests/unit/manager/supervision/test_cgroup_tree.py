@@ -34,6 +34,7 @@ class FakeKernel:
     def populate(self, directory: Path, available: list[str]) -> None:
         for name in ("cgroup.procs", "cgroup.subtree_control", "cgroup.kill"):
             (directory / name).touch()
+        (directory / "cgroup.type").write_text("domain")
         (directory / "cgroup.controllers").write_text(" ".join(available))
         if directory != self.root:
             for controller in available:
@@ -61,8 +62,13 @@ class FakeKernel:
             file.write_text(text)
 
     def hand_down(self, file: Path, text: str) -> None:
-        if (file.parent / "cgroup.procs").read_text().strip():
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        kind = file.parent / "cgroup.type"
+        if (file.parent / "cgroup.procs").read_text().strip() and text[0] == "+":
+            if text == "+memory":
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+            kind.write_text("domain threaded")
+        elif "threaded" in kind.read_text() and file.parent != self.root:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         had = file.read_text().split()
         file.write_text(" ".join([*had, text[1:]] if text[0] == "+" else [name for name in had if name != text[1:]]))
         for child in (entry for entry in file.parent.iterdir() if entry.is_dir()):
@@ -146,6 +152,7 @@ def test_the_manager_makes_room_where_its_own_cgroup_must_be_empty(kernel: FakeK
     leaf = kernel.root / "wsgigroups-abc.manager"
     assert set((leaf / "cgroup.procs").read_text().split()) == {str(os.getpid()), "77"}
     assert (tree.directory / "blog" / "pids.max").read_text() == "9"
+    assert (kernel.root / "cgroup.type").read_text() == "domain", "a threaded domain has no place for lives"
 
 
 def test_a_service_of_systemds_stays_where_it_can_be_started(tmp_path: Path, kernel: FakeKernel) -> None:
@@ -165,7 +172,8 @@ def test_processes_of_others_are_never_moved(kernel: FakeKernel, tree: Tree) -> 
     assert limited.missing == {
         "tasks-max": f"the pids controller cannot be enabled in {kernel.root}: other processes are in it"
     }
-    assert (kernel.root / "cgroup.procs").read_text() == "4711"
+    assert (kernel.root / "cgroup.procs").read_text() == f"{os.getpid()} 4711", "nor are ours, which would not help"
+    assert (kernel.root / "cgroup.type").read_text() == "domain", "lives can be below it"
 
 
 def test_a_group_cannot_be_named_like_a_file_of_the_kernel(tree: Tree) -> None:

@@ -260,22 +260,30 @@ class Tree:
         self._unavailable.pop(controller, None)
 
     def _hand_down(self, own: Path, controller: str, movable: Callable[[], Iterable[int]]) -> None:
-        try:
-            _write(own / "cgroup.subtree_control", f"+{controller}")
-        except OSError as error:
-            if error.errno != errno.EBUSY:  # there are processes in it
-                raise
-            if own.name.endswith(".service"):  # systemd could start nothing in it any more, not even the next manager
-                raise OSError(errno.EBUSY, "DelegateSubgroup= of the service is needed (systemd 254)") from None
-        else:
-            return
-        leaf = self._leaf
-        leaf.mkdir(exist_ok=True)
-        inside = {int(pid) for pid in _words(own / "cgroup.procs")}
-        for pid in sorted(inside & {os.getpid(), *movable()}):
-            with contextlib.suppress(ProcessLookupError):
-                _write(leaf / "cgroup.procs", str(pid))
+        """Hand a controller down from ours, which must be empty before.
+
+        Some controllers the kernel would hand down all the same: ours became a threaded domain by that, and what is
+        below it could neither hold processes nor have other controllers (cgroup-v2.rst, threads).
+        """
+        if (own / "cgroup.type").exists():  # all but the root have it
+            self._make_room(own, {os.getpid(), *movable()})
         _write(own / "cgroup.subtree_control", f"+{controller}")
+        if "threaded" in _words(own / "cgroup.type"):  # somebody came just then
+            _write(own / "cgroup.subtree_control", f"-{controller}")
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    def _make_room(self, own: Path, movable: set[int]) -> None:
+        inside = {int(pid) for pid in _words(own / "cgroup.procs")}
+        if not inside:
+            return
+        if own.name.endswith(".service"):  # systemd could start nothing in it any more, not even the next manager
+            raise OSError(errno.EBUSY, "DelegateSubgroup= of the service is needed (systemd 254)")
+        if inside - movable:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        self._leaf.mkdir(exist_ok=True)
+        for pid in sorted(inside):
+            with contextlib.suppress(ProcessLookupError):
+                _write(self._leaf / "cgroup.procs", str(pid))
 
     def _move_back(self) -> None:
         own, leaf = self.directory.parent, self._leaf

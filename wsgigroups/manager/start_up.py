@@ -1,0 +1,111 @@
+"""The configuration that a manager starts with: each group stands for itself.
+
+Nobody is there to be asked, and a refusal would leave every group down for what one of them lacks: an account, an
+environment, a directory. Such a group is shown as failed with the reason and tried again, until it can be had or
+another configuration is applied. Runs in the manager's only thread, what looks at the host in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.applying import Applying, Writers, check_log
+from wsgigroups.manager.control import views
+from wsgigroups.manager.core import model
+from wsgigroups.manager.queueing import Asked
+from wsgigroups.plan.planner import plan
+from wsgigroups.targets.resolve import described, resolve_each
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from wsgigroups.config import Configuration
+    from wsgigroups.manager.supervision.listeners import HeldListener
+    from wsgigroups.plan.desired import Desired, GroupTarget
+
+FIRST_S, LONGEST_S = 1.0, 60.0  # between attempts at what cannot be had: doubled each time
+
+
+@dataclass(slots=True)
+class StartUp:
+    """Begins with a configuration, and tries again what could not be had of it."""
+
+    applying: Applying
+    _task: asyncio.Task[None] | None = None
+    _writers: Writers = field(default_factory=dict)
+
+    async def begin(self, configuration: Configuration) -> None:
+        """Apply a configuration, group by group."""
+        targets, failed = await self._resolve(configuration, None)
+        if self.applying.shell.state.stopping:
+            return  # asked to end meanwhile
+        opened: dict[str, dict[str, HeldListener]] = {}
+        for name in sorted(targets):
+            try:
+                opened[name] = self._prepare(targets[name])
+            except WsgigroupsError as error:
+                failed[name] = error.message
+                targets = {key: target for key, target in targets.items() if key != name}
+        for name, reason in sorted(failed.items()):
+            self.applying.log("error", f"{name} cannot be had now, it is tried again: {reason}")
+        if plan(targets, views.observed(self.applying.shell)).empty and not failed:
+            return
+        unresolved = {
+            name: model.Unresolved(reason, described(name, configuration, self.applying.around))
+            for name, reason in failed.items()
+        }
+        asked = Asked(model.START_UP, "run", os.geteuid(), os.getpid(), "run")
+        self.applying.accept(configuration, targets, opened, asked, unresolved)
+        if failed:
+            self._task = asyncio.create_task(self._again(configuration, self.applying.shell.state.revision))
+
+    def stop(self) -> None:
+        """Try nothing any more."""
+        if self._task:
+            self._task.cancel()
+
+    async def _resolve(
+        self, configuration: Configuration, names: Collection[str] | None
+    ) -> tuple[Desired, dict[str, str]]:
+        targets, failed = await asyncio.to_thread(resolve_each, configuration, self.applying.around, names)
+        noted: dict[str, GroupTarget] = {}
+        for name, target in targets.items():
+            try:
+                noted[name] = self.applying.noted(target)
+            except WsgigroupsError as error:
+                failed[name] = error.message
+        return noted, failed
+
+    def _prepare(self, target: GroupTarget) -> dict[str, HeldListener]:
+        """Make sure of its log, and open what it listens on. Raises WsgigroupsError."""
+        check_log(target, self._writers)
+        return self.applying.shell.listeners.prepare(target.name, target.listeners, target.uid)
+
+    async def _again(self, configuration: Configuration, revision: int) -> None:
+        """Try what cannot be had until all can, or another configuration is in force."""
+        pause_s = FIRST_S
+        shell = self.applying.shell
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_S)
+            names = {name for name, group in shell.state.groups.items() if group.unresolved}
+            if not names or shell.state.revision != revision or shell.state.stopping:
+                return
+            targets, failed = await self._resolve(configuration, names)
+            if shell.state.revision != revision or shell.state.stopping:
+                return
+            for name, target in sorted(targets.items()):
+                try:
+                    shell.listeners.commit(name, target.listeners, self._prepare(target), target.uid)
+                except WsgigroupsError as error:
+                    failed[name] = error.message
+                else:
+                    shell.unadopted.pop(name, None)
+                    shell.dispatch(model.Resolved(target))
+            for name, reason in failed.items():
+                shell.dispatch(model.StillUnresolved(name, reason))
+            self.applying.save()
