@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, steps, transactions
+from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
 
@@ -38,7 +38,9 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
     deadlines = [r.deadline for g in state.groups.values() for r in g.records if r.deadline is not None]
-    return min((*deadlines, *(when for g in state.groups.values() for when in haste.next_wish(g))), default=None)
+    looks = [group.look_at for group in state.groups.values() if group.look_at is not None]
+    wishes = (when for g in state.groups.values() for when in haste.next_wish(g))
+    return min((*deadlines, *looks, *wishes), default=None)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:
@@ -118,12 +120,15 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
         group = turn.state.groups[name]
         graceful = isinstance(event, model.Reload)
         turn.put(
-            replace(
-                group,
-                restart_before=turn.state.next_life,
-                graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
-                last_error=None,
-                stopped=False,
+            proving.watch(
+                replace(
+                    group,
+                    restart_before=turn.state.next_life,
+                    graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
+                    last_error=None,
+                    stopped=False,
+                    fits=None,
+                )
             )
         )
         steps.skip_backoff(turn, name)
@@ -135,7 +140,7 @@ def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         group = turn.state.groups[name]
         # an unknown one cannot be started again
-        turn.put(replace(group, stopped=True, fallback=None, removing=group.unknown))
+        turn.put(replace(group, stopped=True, removing=group.unknown))
     turn.begin_change("stop", {name: Progress(goal="gone") for name in names})
     return names
 
@@ -152,7 +157,13 @@ def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:
     for name, processes in event.processes.items():
         group = turn.state.groups[name]
         override = None if processes == group.target.processes else processes
-        turn.put(replace(group, processes_override=override, stopped=False))
+        # a rollout that is given up does not take back what was asked for meanwhile
+        proved = (
+            replace(group.proved, processes_override=processes) if group.proved and group.unproved else group.proved
+        )
+        if proved and proved.processes_override == proved.target.processes:
+            proved = replace(proved, processes_override=None)
+        turn.put(replace(group, processes_override=override, stopped=False, proved=proved))
     turn.begin_change("scale", {name: Progress() for name in event.processes})
     return tuple(event.processes)
 
@@ -161,7 +172,7 @@ def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
     names = tuple(sorted(turn.state.groups))
     turn.state = replace(turn.state, stopping=True)
     for name in names:
-        turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
+        turn.put(replace(turn.state.groups[name], removing=True))
         if event.now:
             for record in turn.state.groups[name].records:
                 if record.state is not Tenancy.DRAINING:

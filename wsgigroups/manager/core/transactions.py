@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import haste, model, steps
+from wsgigroups.manager.core import haste, model, proving, steps
 from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress, Transaction
 from wsgigroups.plan.planner import needs_replacement
 
@@ -82,7 +82,7 @@ def go_on(turn: Turn) -> tuple[str, ...]:
         if all(part.state != "pending" for part in rest):
             leaving = [name for name in transaction.removals if not _is_leaving(turn, name)]
             for name in leaving:
-                turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
+                turn.put(replace(turn.state.groups[name], removing=True))
             if leaving:
                 return tuple(sorted(leaving))
     if change.finished:
@@ -141,7 +141,7 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
             parts[name] = Progress()
     removals = frozenset(name for name in leaving if not turn.state.groups[name].bare)
     for name in leaving if leaving == parts.keys() else leaving - removals:
-        turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
+        turn.put(replace(turn.state.groups[name], removing=True))
     return parts, removals
 
 
@@ -182,10 +182,11 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
             continue
         goal = "gone" if was.target is None or group.stopped else "settled"
         if was.target is None:
-            turn.put(replace(group, removing=True, fallback=None))
-        elif group.target != was.target:
+            turn.put(replace(group, removing=True))
+        elif group.target != was.target and part.state != "rolled-back":
             back = _retarget(turn, group, was.target)
-            turn.put(replace(back, processes_override=was.processes_override, last_error=group.last_error))
+            override = was.processes_override
+            turn.put(replace(back, processes_override=override, last_error=group.last_error, watched=False))
         else:
             turn.put(replace(group, processes_override=was.processes_override, unresolved=""))
         if name in change.groups and part.state != "overtaken":
@@ -234,12 +235,15 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
     # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
     replaced = not group.bare and needs_replacement(target, group.target.options, group.target.fingerprint)
     raised = replaced and target.fingerprint == group.target.fingerprint
-    return replace(
+    proved = None if group.bare else proving.best_known(group)
+    if not replaced and not group.bare and not group.unproved:
+        proved = model.Proved(target)  # what is live asks nothing of new processes
+    after = replace(
         haste.forgiven(group),
         target=target,
         records=steps.retimed(group.records, target),
         untuned=group.untuned.union(live),
-        fallback=group.target if replaced and not group.stopped else None,
+        proved=proved if replaced or group.proved else None,
         processes_override=None,
         removing=False,
         unknown=False,
@@ -247,4 +251,6 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
+        fits=None,
     )
+    return proving.watch(after) if replaced else after
