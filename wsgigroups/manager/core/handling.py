@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions
+from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions, watching
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
 
@@ -98,10 +98,10 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return _scale(turn, event)
         case model.Shutdown():
             return _shutdown(turn, event)
-        case model.ScriptChanged():
-            return lives.worn(turn, event.life, haste.SCRIPT)
-        case model.LifeWorn():
-            return lives.worn(turn, event.life, event.reason)
+        case model.ScriptChanged() | model.LifeWorn():
+            return lives.worn(turn, event)
+        case model.RolloutCounted() | model.RoomFound():
+            return watching.measured(turn, event)
         case model.GroupTuned():
             return lives.tuned(turn, event)
         case model.Recovered():
@@ -127,7 +127,6 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
                     graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
                     last_error=None,
                     stopped=False,
-                    fits=None,
                 )
             )
         )

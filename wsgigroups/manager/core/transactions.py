@@ -251,6 +251,5 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
-        fits=None,
     )
     return proving.watch(after) if replaced else after
