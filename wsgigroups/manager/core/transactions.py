@@ -180,15 +180,18 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
         error = part.error or why
         if group is None:
             continue
+        # a number of processes that was given meanwhile counts
+        override = was.processes_override if group.processes_override is None else group.processes_override
         goal = "gone" if was.target is None or group.stopped else "settled"
         if was.target is None:
             turn.put(replace(group, removing=True))
-        elif group.target != was.target and part.state != "rolled-back":
+        elif part.state == "rolled-back":
+            turn.put(replace(group, unresolved=""))  # it has returned by itself
+        elif group.target != was.target:
             back = _retarget(turn, group, was.target)
-            override = was.processes_override
             turn.put(replace(back, processes_override=override, last_error=group.last_error, watched=False))
         else:
-            turn.put(replace(group, processes_override=was.processes_override, unresolved=""))
+            turn.put(replace(group, processes_override=override, unresolved=""))
         if name in change.groups and part.state != "overtaken":
             state = "rolled-back" if name in transaction.removals else "pending"
             turn.set_part(change.id, name, Progress(state, goal, error, "rolled-back"))

@@ -234,7 +234,7 @@ def test_errors_of_what_is_restarted_stop_the_restart(world: World) -> None:
         world.run(world.now + 0.01)
     world.tell(counted((100, 100)))
     world.run(world.now + 20.0)
-    assert (set(ready(world)), world.state.changes[2].outcome) == (old, "failed")
+    assert (set(ready(world)), world.state.changes[2].outcome) == (old, "rolled-back")
 
 
 def test_errors_are_nobodys_business_without_a_rollout_or_a_limit(world: World) -> None:
