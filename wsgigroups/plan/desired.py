@@ -68,6 +68,9 @@ class GroupTarget:
     group: str | None = None
     notices: tuple[str, ...] = ()  # said in plan
     cgroup: CgroupTarget = field(default_factory=CgroupTarget)
+    release: str = ""  # what its people call its code; nothing is looked at then
+    watch: tuple[str, ...] = ()  # what of its code is looked at, where that was said
+    code: Mapping[str, str] = field(default_factory=dict)  # part of its code → digest; a part that is missing: unknown
 
     @property
     def uid(self) -> int | None:
@@ -90,6 +93,7 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     values["rules"] = Rules(**{name: value for name, value in values.get("rules", {}).items() if name in known})
     values["cgroup"] = CgroupTarget(**values.get("cgroup", {}))
     values["notices"] = tuple(values.get("notices", ()))
+    values["watch"] = tuple(values.get("watch", ()))
     return GroupTarget(**values)
 
 
