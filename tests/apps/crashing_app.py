@@ -2,14 +2,16 @@
 
 `/exit/3` os._exit(3), `/signal/11` a signal to itself, `/segfault` a read of address 0, `/abort` os.abort(),
 `/system-exit` SystemExit in the request thread (which must *not* end the process), `/thread` an exception in a thread
-of the application, `/late/7` answers first and leaves with code 7 when the response is closed, `/fork` leaves a child
-behind that keeps all descriptors and waits at the gate (`gated_app`, word `orphan`).
+of the application, `/forever` nothing until it is interrupted, `/late/7` answers first and leaves with code 7 when the
+response is closed, `/fork` leaves a child behind that keeps all descriptors and waits at the gate (`gated_app`, word
+`orphan`).
 """
 
 import ctypes
 import os
 import signal
 import threading
+import time
 
 import gated_app
 
@@ -45,6 +47,8 @@ def end_process(kind, number):
         thread = threading.Thread(target=int, args=("not a number",))
         thread.start()
         thread.join()
+    while kind == "forever":  # in Python, so that an interruption can end it
+        time.sleep(0.01)
     if kind == "fork" and os.fork() == 0:
         gated_app.wait_at_gate("orphan")
         os._exit(0)

@@ -18,7 +18,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.plan.desired import GroupTarget, target_from_json
 from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
 from wsgigroups.plan.planner import StepKind, plan
-from wsgigroups.plan.rollout import LEAVING, LIVE, Begin, End, Member, reconcile, settled, surge
+from wsgigroups.plan.rollout import LEAVING, LIVE, Begin, Budget, End, Member, reconcile, settled
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 targets = st.dictionaries(
@@ -90,7 +90,7 @@ def test_targets_survive_their_json(drawn: dict[str, tuple[int, int, float]]) ->
 
 # The rollout in an obedient world: what is asked for begins and ends one step later.
 
-Reconcile = Callable[[int, Sequence[Member], int], tuple[object, ...]]
+Reconcile = Callable[[int, Sequence[Member], Budget], tuple[object, ...]]
 states = st.sampled_from(
     [Tenancy.READY, Tenancy.STARTING, Tenancy.COOLING, Tenancy.DRAINING, Tenancy.KILLING, Tenancy.FAILED]
 )
@@ -107,12 +107,13 @@ def members_of(drawn: list[tuple[int, Tenancy, bool]]) -> list[Member]:
     return found
 
 
-def obedient(wanted: int, members: list[Member], decide: Reconcile) -> None:
+def obedient(wanted: int, members: list[Member], decide: Reconcile, budget: Budget | None = None) -> None:
     """Follow the intents until there are none, checking every step; then all must be as asked."""
     next_life = 1000
-    ready_at_first = {m.slot for m in members if m.state is Tenancy.READY and m.slot <= wanted}
+    budget = budget or Budget(-(-wanted // 4))
+    held_at_first = {m.slot for m in members if m.state is Tenancy.READY and m.slot <= wanted}
     for _round in range(100):
-        intents = decide(wanted, members, surge(wanted))
+        intents = decide(wanted, members, budget)
         if not intents and not any(m.state is not Tenancy.READY for m in members):
             break
         ended = {intent.life for intent in intents if isinstance(intent, End)}
@@ -136,10 +137,10 @@ def obedient(wanted: int, members: list[Member], decide: Reconcile) -> None:
         live_before = sum(m.state in LIVE for m in members)
         live = sum(m.state in LIVE for m in following)
         begun = sum(isinstance(intent, Begin) for intent in intents)
-        assert not begun or live_before + begun <= wanted + surge(wanted), "more than the surge"
-        for slot in ready_at_first:
-            assert any(m.slot == slot and m.state is Tenancy.READY for m in following), "a slot lost its ready process"
-        assert live <= max(live_before + begun, wanted + surge(wanted))
+        assert not begun or live_before + begun <= wanted + budget.surge, "more than the surge"
+        held = {m.slot for m in following if m.state is Tenancy.READY}
+        assert len(held_at_first - held) <= budget.unavailable, "a slot lost its ready process"
+        assert live <= max(live_before + begun, wanted + budget.surge)
         members = following
     assert settled(wanted, members), members
     assert len(members) == wanted, "something else is left running"
@@ -150,31 +151,38 @@ def test_following_the_rollout_ends_where_it_should(wanted: int, drawn: list[tup
     obedient(wanted, members_of(drawn), reconcile)
 
 
+@given(st.integers(1, 6), member_lists, st.integers(0, 3), st.integers(0, 3))
+def test_no_limit_keeps_the_rollout_from_its_end(
+    wanted: int, drawn: list[tuple[int, Tenancy, bool]], surge: int, unavailable: int
+) -> None:
+    obedient(wanted, members_of(drawn), reconcile, Budget(surge, unavailable if surge else max(1, unavailable)))
+
+
 @given(st.integers(1, 6), member_lists)
 def test_the_order_of_the_members_does_not_matter(wanted: int, drawn: list[tuple[int, Tenancy, bool]]) -> None:
     members = members_of(drawn)
-    assert reconcile(wanted, members, 1) == reconcile(wanted, members[::-1], 1)
+    assert reconcile(wanted, members, Budget()) == reconcile(wanted, members[::-1], Budget())
 
 
-def _no_removal(wanted: int, members: Sequence[Member], extra: int) -> tuple[object, ...]:
-    return reconcile(wanted, [m for m in members if m.slot <= wanted], extra)
+def _no_removal(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, [m for m in members if m.slot <= wanted], budget)
 
 
-def _end_first(wanted: int, members: Sequence[Member], extra: int) -> tuple[object, ...]:
+def _end_first(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
     old = [End(m.life, followed=False) for m in members if m.outdated and m.state is Tenancy.READY]
-    return (*old, *reconcile(wanted, [m for m in members if not m.outdated], extra))
+    return (*old, *reconcile(wanted, [m for m in members if not m.outdated], budget))
 
 
-def _no_surge_limit(wanted: int, members: Sequence[Member], extra: int) -> tuple[object, ...]:
-    return reconcile(wanted, members, 100)
+def _no_surge_limit(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, members, replace(budget, surge=100))
 
 
-def _forgets_outdated(wanted: int, members: Sequence[Member], extra: int) -> tuple[object, ...]:
-    return reconcile(wanted, [replace(m, outdated=False) for m in members], extra)
+def _forgets_outdated(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, [replace(m, outdated=False) for m in members], budget)
 
 
-def _ignores_leaving(wanted: int, members: Sequence[Member], extra: int) -> tuple[object, ...]:
-    return reconcile(wanted, [m for m in members if m.state not in LEAVING], extra)
+def _ignores_leaving(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[object, ...]:
+    return reconcile(wanted, [m for m in members if m.state not in LEAVING], budget)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 
 from tools.generate import contents
-from wsgigroups.config import OPTIONS, load
+from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, load
 from wsgigroups.config.codes import CODES
 from wsgigroups.config.codes.page import example_document
+from wsgigroups.config.kinds import read_percent
 from wsgigroups.config.units import parse_bytes, parse_duration
 
 ROOT = Path(__file__).parents[2]
@@ -54,8 +55,11 @@ def test_the_schema_is_valid(schema: Any) -> None:
 
 def test_every_option_is_described(schema: Any) -> None:
     properties = schema["$defs"]["group"]["properties"]
-    assert set(properties) == set(OPTIONS)
-    for name, option in OPTIONS.items():
+    rollout = schema["$defs"]["rollout"]["properties"]
+    assert set(properties) == {*OPTIONS, "rollout"}
+    assert set(rollout) == set(ROLLOUT_OPTIONS)
+    properties = {**properties, **rollout}
+    for name, option in (*OPTIONS.items(), *ROLLOUT_OPTIONS.items()):
         entry = properties[name]
         assert entry["description"].startswith(option.doc)
         assert entry["examples"] == [option.example]
@@ -65,6 +69,8 @@ def test_every_option_is_described(schema: Any) -> None:
             assert parse_duration(entry["default"]) == option.default
         elif option.kind == "bytes":
             assert parse_bytes(entry["default"]) == option.default
+        elif option.kind == "percent":
+            assert read_percent(entry["default"]) == option.default
         elif option.default not in (None, (), {}):
             assert entry["default"] == option.default
         else:
@@ -75,6 +81,13 @@ def test_every_option_is_described(schema: Any) -> None:
 
 def document(**options: Any) -> dict[str, Any]:
     return {"version": 1, "groups": {"blog": {"app": "a:b", "listen": ["127.0.0.1:1"], **options}}}
+
+
+@pytest.mark.parametrize("name", ROLLOUT_OPTIONS)
+def test_examples_and_defaults_of_a_rollout_are_accepted(schema: Any, name: str) -> None:
+    for value in (ROLLOUT_OPTIONS[name].example, schema["$defs"]["rollout"]["properties"][name].get("default")):
+        if value is not None:
+            jsonschema.validate({"version": 1, "defaults": {"rollout": {name: value}}}, schema)
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -15,13 +15,14 @@ from support.targets import small_spec
 
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import handling, model, turn
+from wsgigroups.manager.core import handling, model, proving, turn
 from wsgigroups.manager.core.handling import handle
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
-from wsgigroups.plan.rollout import LEAVING, LIVE, settled, surge
+from wsgigroups.plan.rollout import LEAVING, LIVE, settled
 from wsgigroups.runtime.wire.spec import Serving
 
-MOODS = ("good", "good", "good", "slow", "never-ready", "fails", "deaf", "dies-later", "refused")
+MOODS = ("good", "good", "good", "slow", "never-ready", "fails", "deaf", "dies-later", "dies-soon", "refused")
+MOST_STARTS, STARTS_WINDOW_S = 10, 60.0  # of a slot that nobody asks for
 
 
 def target(name: str, processes: int, version: int, *, shutdown_s: float = 5.0, startup_s: float = 0.0) -> GroupTarget:
@@ -70,6 +71,7 @@ class World:
     finished: set[int] = field(default_factory=set)
     moods: tuple[str, ...] = MOODS
     answers_tuning: bool = True
+    starts: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # since somebody asked: group, slot → when
     _queue: list[tuple[float, int, Callable[[], model.Event | None]]] = field(default_factory=list)
     _ticket: int = 0
 
@@ -80,6 +82,8 @@ class World:
         """Hand one event to the core, carry out its commands, check the invariants."""
         self.steps.append(f"{self.now:9.3f} {type(event).__name__} {event}")
         before = self.state
+        asked = getattr(event, "targets", None) or getattr(event, "groups", ())
+        self.starts = {key: times for key, times in self.starts.items() if key[0] not in asked}
         self.state, commands = handle(before, event, self.now)
         for command in commands:
             self.steps.append(f"{'':9} -> {command}"[:240])
@@ -112,6 +116,10 @@ class World:
     def _carry_out(self, command: model.Command) -> None:
         match command:
             case model.SpawnLife(record, group_target):
+                times = self.starts.setdefault((record.group, record.slot), [])
+                times.append(self.now)
+                recent = [time for time in times if time > self.now - STARTS_WINDOW_S + 1e-6]
+                assert len(recent) <= MOST_STARTS, f"{len(recent)} starts of {record.group}/{record.slot} in a minute"
                 mood = self.random.choice(self.moods)
                 daemon = FakeDaemon(record.life, record.group, mood, shutdown_s=group_target.spec.shutdown_timeout_s)
                 self.daemons[record.life] = daemon
@@ -146,7 +154,7 @@ class World:
         if daemon.mood == "refused":
             return model.LifeRefused(daemon.life, "cannot fork", permanent=self.random.random() < 0.2)
         daemon.alive = True
-        if daemon.mood in ("good", "deaf", "dies-later"):
+        if daemon.mood in ("good", "deaf", "dies-later", "dies-soon"):
             self.later(self.random.uniform(0.01, 0.3), lambda: self._ready(daemon))
         elif daemon.mood == "slow":
             self.later(self.random.uniform(1.0, 8.0), lambda: self._ready(daemon))
@@ -157,8 +165,9 @@ class World:
     def _ready(self, daemon: FakeDaemon) -> model.Event | None:
         if not daemon.alive:
             return None
-        if daemon.mood == "dies-later":
-            self.later(self.random.uniform(0.1, 90.0), lambda: self._ended(daemon, Exit(-1, 11)))
+        if daemon.mood in ("dies-later", "dies-soon"):
+            latest_s = 90.0 if daemon.mood == "dies-later" else 3.0
+            self.later(self.random.uniform(0.1, latest_s), lambda: self._ended(daemon, Exit(-1, 11)))
         return model.LifeBecameReady(daemon.life)
 
     def _failed(self, daemon: FakeDaemon) -> model.Event | None:
@@ -201,11 +210,13 @@ class World:
                 )
                 counted = LIVE - LEAVING if again else LIVE
                 live = sum(record.state in counted for record in group.records)
-                assert live <= group.wanted + surge(group.wanted), "more than the surge"
+                assert live <= group.wanted + group.target.rollout.max_surge.up(group.wanted), "more than the surge"
             if isinstance(command, model.DrainLife) and command.record.reason == "replaced":
                 group = self.state.groups[command.record.group]
                 serving = [r for r in group.records if r.slot == command.record.slot and r.state is Tenancy.READY]
-                assert serving, "a ready process left before its successor was ready"
+                missing = group.wanted - len({r.slot for r in group.records if r.state is Tenancy.READY})
+                may_be = proving.budget(group, self.now).unavailable
+                assert serving or missing <= may_be, "a ready process left before its successor was ready"
         assert len(self.state.changes) <= turn.KEPT_CHANGES + 1
 
     def settled(self) -> bool:

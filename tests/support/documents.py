@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from wsgigroups.config import OPTIONS, Option
+from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Option
 from wsgigroups.config.units import format_bytes, format_duration
 
 NAMES = st.from_regex(r"[a-z][a-z0-9._-]{0,12}", fullmatch=True).filter(lambda name: name not in ("manager", "gateway"))
@@ -58,6 +58,9 @@ def value_of(option: Option) -> Any:
         "address-families": st.sampled_from([["AF_UNIX", "AF_INET"], "~AF_PACKET", ["none"]]),
         "namespaces": st.sampled_from([True, False, ["net", "user"], "~mnt"]),
         "environment": VARIABLES,
+        "part": st.one_of(st.integers(1, 9), st.integers(1, 100).map("{}%".format)),
+        "url-path": st.sampled_from(["/", "/health"]),
+        "host-name": st.sampled_from(["localhost", "www.example.org"]),
         "percent": st.one_of(st.just(0), st.integers(1, 3200).map("{}%".format)),
     }
     if option.kind == "choice":
@@ -93,6 +96,9 @@ def groups(draw: Any, port: int) -> dict[str, Any]:
         group["callable-object"] = draw(IDENTIFIERS)
     for name in draw(st.lists(st.sampled_from(_SINGLE), max_size=12, unique=True)):
         group[name] = draw(value_of(OPTIONS[name]))
+    rollout = draw(st.lists(st.sampled_from(list(ROLLOUT_OPTIONS)), max_size=4, unique=True))
+    if rollout:
+        group["rollout"] = {name: draw(value_of(ROLLOUT_OPTIONS[name])) for name in rollout}
     return group
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def make_plan(
     options: Globals, files: Sequence[Path], profiles: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the plan and the configuration's document: against the manager that runs, or from nothing."""
+    """Return the plan and the configuration's document: against the manager that runs, or what runs without one."""
     from wsgigroups.client import Client
 
     configuration = load_files(files, profiles, options.color)
@@ -27,10 +27,18 @@ def make_plan(
     client = Client(options.run_dir)
     if client.running():
         return client.post("/v1/plan", {"configuration": document}), document
+    from wsgigroups.manager.store import Store
+    from wsgigroups.manager.unmanaged import observe
     from wsgigroups.plan.planner import plan
     from wsgigroups.targets.resolve import resolve, surroundings
 
-    return plan(resolve(configuration, surroundings(options.log_dir)), {}).to_json(), document
+    try:
+        digest_key = Store(options.state_dir).present_digest_key()
+    except (OSError, ValueError):
+        digest_key = None
+    observed, notices = observe(options.run_dir, options.state_dir)
+    made = plan(resolve(configuration, surroundings(options.log_dir, digest_key)), observed).to_json()
+    return {**made, "notices": [*made["notices"], *notices]}, document
 
 
 @click.command("plan")

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from wsgigroups.config.models.base import Option
     from wsgigroups.config.models.group import Group
     from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
-    from wsgigroups.config.shape import OPTIONS
+    from wsgigroups.config.shape import OPTIONS, ROLLOUT_OPTIONS
 
 __all__ = [
     "OPTIONS",
+    "ROLLOUT_OPTIONS",
     "Configuration",
     "Diagnostic",
     "Effect",
@@ -36,6 +37,7 @@ __all__ = [
 
 _WHERE = {
     "OPTIONS": "shape",
+    "ROLLOUT_OPTIONS": "shape",
     "Configuration": "configuration",
     "Diagnostic": "diagnostics",
     "Severity": "diagnostics",

@@ -18,11 +18,13 @@ from wsgigroups.config.diagnostics import Finding, Severity, did_you_mean
 from wsgigroups.config.kinds import is_host_name, shown, type_name
 from wsgigroups.config.models.base import Option, OptionModel
 from wsgigroups.config.models.group import Group
+from wsgigroups.config.models.rollout import RolloutOptions
 from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
 from wsgigroups.config.shape import (
     GATEWAY_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
+    ROLLOUT_OPTIONS,
     SERVER_OPTIONS,
     SITE_OPTIONS,
     STATIC_OPTIONS,
@@ -99,17 +101,20 @@ def build(document: Mapping[str, Any], file_of: Callable[[Path], str] | None = N
         return parts  # what refers to a table that was left out would seem to be wrong
     check_references(parts.groups, parts.sites, parts.dropped, parts.findings)
     for path, group in _all_groups(parts):
-        dropped = parts.dropped.get(path, set())
+        dropped: set[tuple[int | str, ...]] = {(name,) for name in parts.dropped.get(path, ())}
+        dropped |= {("rollout", name) for name in parts.dropped.get((*path, "rollout"), ())}
         found: list[Finding] = []
         check_arithmetic(path, group, parts.server, found)
-        parts.findings += [item for item in found if str(item.path[len(path)]) not in dropped]
+        parts.findings += [
+            item for item in found if not {item.path[len(path) :][:1], item.path[len(path) :][:2]} & dropped
+        ]
     return parts
 
 
 def validate_partial(data: Mapping[str, Any], path: Path) -> list[Finding]:
     """What is wrong with `[defaults]` or a profile's group, taken for itself."""
     parts = Parts()
-    _model(Group, data, path, OPTIONS, parts)
+    _options_of_group(data, path, parts)
     return parts.findings
 
 
@@ -140,7 +145,16 @@ def _group(name: str, data: Mapping[str, Any], path: Path, parts: Parts) -> Grou
     elif name in RESERVED_NAMES:
         hint = f"the {name} itself has that name in logs and status"
         parts.findings.append(Finding("WG0206", path, f'"{name}" is reserved', hint, at_key=True))
-    return _model(Group, data, path, OPTIONS, parts)
+    return _options_of_group(data, path, parts)
+
+
+def _options_of_group(data: Mapping[str, Any], path: Path, parts: Parts) -> Group:
+    own = {key: value for key, value in data.items() if key != "rollout"}
+    group = _model(Group, own, path, OPTIONS, parts)
+    if "rollout" not in data:
+        return group
+    rollout = _model(RolloutOptions, data["rollout"], (*path, "rollout"), ROLLOUT_OPTIONS, parts)
+    return group.model_copy(update={"rollout": rollout})
 
 
 def _site(name: str, data: Mapping[str, Any], parts: Parts) -> Site:

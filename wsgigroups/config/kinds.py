@@ -21,6 +21,8 @@ from wsgigroups.config.capacity import MAXIMUM_ITEMS
 from wsgigroups.config.diagnostics import did_you_mean
 from wsgigroups.config.kernel_names import NAMESPACES, address_families, known_system_calls, system_call_sets
 
+_MOST_PROCESSES = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -113,6 +115,16 @@ def read_percent(value: Any) -> int:
 def write_percent(value: int) -> str | int:
     """As it is read: a bare number would be none."""
     return f"{value}%" if value else 0
+
+
+def read_part(value: Any) -> int | str:
+    """A number of processes, or per cent of all."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_PROCESSES:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"(?:[0-9]{1,2}|100)%", value):
+        return f"{int(value[:-1])}%"
+    hint = f'a number from 0 to {_MOST_PROCESSES}, or "25%", up to "100%"'
+    raise refuse("WG0322", f"{shown(value)} is no number of processes and no part of them", hint)
 
 
 def read_integer(value: Any) -> int:
@@ -378,6 +390,7 @@ Bytes = Annotated[int, BeforeValidator(read_bytes), Kind("bytes")]
 Percent = Annotated[
     int, BeforeValidator(read_percent), PlainSerializer(write_percent, when_used="json"), Kind("percent")
 ]
+Part = Annotated[int | str, BeforeValidator(read_part), Kind("part")]
 Integer = Annotated[int, BeforeValidator(read_integer), Kind("integer")]
 Boolean = Annotated[bool, BeforeValidator(read_boolean), Kind("boolean")]
 AnyPath = Annotated[str, BeforeValidator(read_path), Kind("path")]

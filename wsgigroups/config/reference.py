@@ -11,6 +11,7 @@ from wsgigroups.config.shape import (
     GATEWAY_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
+    ROLLOUT_OPTIONS,
     SERVER_OPTIONS,
     SITE_OPTIONS,
     STATIC_OPTIONS,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TABLES: tuple[tuple[str, str, Mapping[str, Option]], ...] = (
     ("groups.NAME", "Options of a group", OPTIONS),
+    ("groups.NAME.rollout", "Options of a rollout", ROLLOUT_OPTIONS),
     ("server", "Options of [server]", SERVER_OPTIONS),
     ("gateway", "Options of [gateway]", GATEWAY_OPTIONS),
     ("sites.NAME", "Options of a site", SITE_OPTIONS),
@@ -34,6 +36,7 @@ KIND_TEXTS = {
     "duration": "duration",
     "bytes": "size",
     "percent": "per cent in quotes",
+    "part": "whole number, or per cent in quotes",
     "integer": "whole number",
     "boolean": "true or false",
     "path": "path",
@@ -64,6 +67,7 @@ EFFECT_TEXTS = {
 
 _ANCHORS = {
     "groups.NAME": "group",
+    "groups.NAME.rollout": "rollout",
     "server": "server",
     "gateway": "gateway",
     "sites.NAME": "site",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.kernel_names import NAMESPACES
+from wsgigroups.config.kinds import write_percent
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
 from wsgigroups.config.units import BYTES_PATTERN, DURATION_PATTERN, format_bytes, format_duration
 
@@ -42,6 +43,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "percent": {
         "description": "Per cent as text, 0 for none: 150%.",
         "anyOf": [{"const": 0}, {"type": "string", "pattern": "^[0-9]{1,7}%$"}],
+    },
+    "part": {
+        "description": "A number of processes, or per cent of all as text: 25%.",
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 4096},
+            {"type": "string", "pattern": "^(?:[0-9]{1,2}|100)%$"},
+        ],
     },
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},
@@ -109,6 +117,7 @@ _TEXTS = {
     "groups": "Groups of daemon processes by name, each what one WSGIDaemonProcess line says.",
     "sites": "Virtual hosts by server name.",
     "profiles": "Overlays by name, used with --profile.",
+    "rollout": "How the processes of a group are replaced, and how a new one shows that it is good.",
     "mounts": "URL prefixes and the applications that answer below them.",
     "static": "Directories of files that the gateway answers by itself.",
 }
@@ -181,6 +190,8 @@ def default_value(option: Option) -> Any:
         return format_duration(option.default)
     if option.kind == "bytes":
         return format_bytes(option.default) if option.default else 0
+    if option.kind == "percent":
+        return write_percent(option.default)
     return option.default
 
 

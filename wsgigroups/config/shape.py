@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.models.base import Option, describe
 from wsgigroups.config.models.group import Group
+from wsgigroups.config.models.rollout import RolloutOptions
 from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OPTIONS: Mapping[str, Option] = describe(Group)
+ROLLOUT_OPTIONS: Mapping[str, Option] = describe(RolloutOptions)
 SERVER_OPTIONS: Mapping[str, Option] = describe(ServerDefaults)
 GATEWAY_OPTIONS: Mapping[str, Option] = describe(Gateway)
 SITE_OPTIONS: Mapping[str, Option] = describe(Site)
@@ -50,7 +52,9 @@ class Repeated:
     of: Table
 
 
-GROUP = Table("a group", OPTIONS)
+_OF_A_GROUP: dict[str, Table | Named | Repeated] = {"rollout": Table("a rollout", ROLLOUT_OPTIONS)}
+GROUP = Table("a group", OPTIONS, _OF_A_GROUP)
+DEFAULTS = Table("[defaults]", OPTIONS, _OF_A_GROUP)
 SERVER = Table("[server]", SERVER_OPTIONS)
 GATEWAY = Table("[gateway]", GATEWAY_OPTIONS)
 SITE = Table(
@@ -69,10 +73,10 @@ _SECTIONS: dict[str, Table | Named | Repeated] = {
     "sites": Named("sites", SITE),
 }
 DOCUMENT = Table("the configuration", {}, _SECTIONS, ("version",))
-PROFILE = Table("a profile", {}, {"defaults": Table("[defaults]", OPTIONS), **_SECTIONS})
+PROFILE = Table("a profile", {}, {"defaults": DEFAULTS, **_SECTIONS})
 FILE = Table(
     "the file",
     {},
-    {"defaults": Table("[defaults]", OPTIONS), **_SECTIONS, "profiles": Named("profiles", PROFILE)},
+    {"defaults": DEFAULTS, **_SECTIONS, "profiles": Named("profiles", PROFILE)},
     ("version", "include"),
 )

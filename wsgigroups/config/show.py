@@ -15,6 +15,7 @@ from wsgigroups.config.shape import (
     GATEWAY_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
+    ROLLOUT_OPTIONS,
     SERVER_OPTIONS,
     SITE_OPTIONS,
     STATIC_OPTIONS,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wsgigroups.config.compose import Composed
     from wsgigroups.config.configuration import Configuration
     from wsgigroups.config.models.base import Option, OptionModel
+    from wsgigroups.config.models.group import Group
     from wsgigroups.config.source import Path
 
 HIDDEN = "(hidden)"
@@ -72,19 +74,25 @@ def blocks(
         (("server",), configuration.server, SERVER_OPTIONS, False),
         (("gateway",), configuration.gateway, GATEWAY_OPTIONS, False),
     ]
-    plain += [(("groups", name), group, OPTIONS, False) for name, group in configuration.groups.items()]
+    for name, group in configuration.groups.items():
+        plain += _of_group(("groups", name), group)
     for name, site in configuration.sites.items():
         here: Path = ("sites", name)
         plain.append((here, site, SITE_OPTIONS, False))
         plain += [((*here, "mounts", i), mount, MOUNT_OPTIONS, True) for i, mount in enumerate(site.mounts)]
         plain += [((*here, "static", i), static, STATIC_OPTIONS, True) for i, static in enumerate(site.static)]
-        plain += [((*here, "groups", group), model, OPTIONS, False) for group, model in site.groups.items()]
+        for group_name, group in site.groups.items():
+            plain += _of_group((*here, "groups", group_name), group)
     for path, model, options, repeated in plain:
         values = tuple(_values(path, model, options, composed, defaults=defaults))
         if not secrets:
             values = tuple(_hidden(value) if options[value.name].kind == "environment" else value for value in values)
-        if values or path[0] in ("groups", "sites"):
+        if values or (path[0] in ("groups", "sites") and path[-1:] != ("rollout",)):
             yield Block(path, repeated, values)
+
+
+def _of_group(path: Path, group: Group) -> list[tuple[Path, OptionModel, Mapping[str, Option], bool]]:
+    return [(path, group, OPTIONS, False), ((*path, "rollout"), group.rollout, ROLLOUT_OPTIONS, False)]
 
 
 def _values(
@@ -196,7 +204,7 @@ def origins(found: list[Block]) -> dict[str, str]:
     return {path_text(value.path): value.origin for block in found for value in block.values}
 
 
-_ESCAPED = {**OPTIONS, **SERVER_OPTIONS, **SITE_OPTIONS, **MOUNT_OPTIONS, **STATIC_OPTIONS}
+_ESCAPED = {**OPTIONS, **ROLLOUT_OPTIONS, **SERVER_OPTIONS, **SITE_OPTIONS, **MOUNT_OPTIONS, **STATIC_OPTIONS}
 
 
 def _escaped(value: Value) -> Any:

@@ -18,16 +18,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class HeldLock:
+    """A lock that is held, and its file. Made by `held`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = _take(path)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file is gone, or is another one: who comes now would not see that it is held."""
+        return not _is_at(self._path, self._fd)
+
+    def take_again(self) -> None:
+        """Hold the lock on what is at the path now. Raises OSError, and WsgigroupsError when another has it."""
+        fd = _take(self._path)
+        os.close(self._fd)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Remove the file and let go."""
+        if not self.lost:  # still held: nobody can have taken over the file, so it is ours that goes
+            self._path.unlink(missing_ok=True)
+        os.close(self._fd)
+
+
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[HeldLock]:
     """Hold the lock during the block and remove its file afterwards. Raises WsgigroupsError when another has it."""
-    fd = _take(path)
+    lock = HeldLock(path)
     try:
-        yield
+        yield lock
     finally:
-        # still held: nobody can have taken over the file, so it is ours that goes
-        path.unlink(missing_ok=True)
-        os.close(fd)
+        lock.release()
 
 
 def _take(path: Path) -> int:

@@ -22,6 +22,7 @@ from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.guarding import Guard
 from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
@@ -64,8 +65,11 @@ def run_manager(options: ManagerOptions) -> int:
     _be_spared()
     _prepare_run_dir(options.run_dir)
     Store(options.state_dir).prepare()
-    with lock.held(options.run_dir / "manager.lock"), lock.held(options.state_dir / "manager.lock"):
-        return asyncio.run(_Manager(options).run())
+    with (
+        lock.held(options.run_dir / "manager.lock") as run_lock,
+        lock.held(options.state_dir / "manager.lock") as state_lock,
+    ):
+        return asyncio.run(_Manager(options, (run_lock, state_lock)).run())
 
 
 def _raise_descriptor_limit() -> int:
@@ -114,8 +118,9 @@ def log_line(level: str, text: str) -> None:
 class _Manager:
     """The parts of a running manager, put together."""
 
-    def __init__(self, options: ManagerOptions) -> None:
+    def __init__(self, options: ManagerOptions, locks: tuple[lock.HeldLock, ...]) -> None:
         self._options = options
+        self._locks = locks
         self._ending = asyncio.Event()
         self._child_ended = asyncio.Event()
         self._up = False
@@ -144,6 +149,7 @@ class _Manager:
         shell.dispatch(model.Recovered())
         start_up = StartUp(applying)
         watching = asyncio.create_task(self._watch(shell))
+        guarding = asyncio.create_task(Guard(applying, server, self._locks).watch())
         try:
             self._follow_early(shell, applying)
             if options.configuration is not None and not shell.state.stopping:
@@ -155,6 +161,7 @@ class _Manager:
             await _all_gone(shell)
         finally:
             watching.cancel()
+            guarding.cancel()
             start_up.stop()
             await server.stop()
         for spawner in shell.pool.all():

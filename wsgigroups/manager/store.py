@@ -96,10 +96,16 @@ class Store:
             log("error", f"cannot use {path}: {error}; with a new one, groups with secrets are planned anew once")
         key = os.urandom(DIGEST_KEY_BYTES)
         try:
-            self._replace(path, key)
+            self.keep_digest_key(key)
         except OSError as error:
             log("warning", f"cannot store {path}: {error.strerror}; the next manager has another")
         return key
+
+    def keep_digest_key(self, key: bytes) -> None:
+        """Store a key, if there is none. Raises OSError."""
+        path = self.directory / "digest.key"
+        if not path.exists():
+            self._replace(path, key)
 
     def present_digest_key(self) -> bytes:
         """The key that is stored. Raises OSError, and ValueError for a damaged one."""

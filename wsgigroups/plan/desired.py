@@ -51,6 +51,38 @@ class CgroupTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A number of processes, or so many per cent of all."""
+
+    number: int
+    percent: bool = False
+
+    def up(self, processes: int) -> int:
+        """How many of these processes, a part of one being one."""
+        return -(-processes * self.number // 100) if self.percent else self.number
+
+    def down(self, processes: int) -> int:
+        """How many of these processes, a part of one being none."""
+        return processes * self.number // 100 if self.percent else self.number
+
+    def __str__(self) -> str:
+        return f"{self.number}%" if self.percent else str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutTarget:
+    """How the processes of a group are replaced. Seconds; the error rate is in per cent, 0 turns it off."""
+
+    max_surge: Share = Share(25, percent=True)
+    max_unavailable: Share = Share(0)
+    min_ready_time_s: float = 5.0
+    canary: Share = Share(1)
+    canary_time_s: float = 0.0
+    abort_error_rate: int = 50
+    abort_minimum_requests: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTarget:
     """One group as it should be."""
 
@@ -71,6 +103,7 @@ class GroupTarget:
     release: str = ""  # what its people call its code; nothing is looked at then
     watch: tuple[str, ...] = ()  # what of its code is looked at, where that was said
     code: Mapping[str, str] = field(default_factory=dict)  # part of its code → digest; a part that is missing: unknown
+    rollout: RolloutTarget = field(default_factory=RolloutTarget)
 
     @property
     def uid(self) -> int | None:
@@ -92,9 +125,17 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     known = {item.name for item in fields(Rules)}
     values["rules"] = Rules(**{name: value for name, value in values.get("rules", {}).items() if name in known})
     values["cgroup"] = CgroupTarget(**values.get("cgroup", {}))
+    values["rollout"] = _rollout_from_json(values.get("rollout", {}))
     values["notices"] = tuple(values.get("notices", ()))
     values["watch"] = tuple(values.get("watch", ()))
     return GroupTarget(**values)
+
+
+def _rollout_from_json(data: Mapping[str, Any]) -> RolloutTarget:
+    """Build what an earlier version may not have stored, or only in part."""
+    known = {item.name for item in fields(RolloutTarget)}
+    found: dict[str, Any] = {name: Share(**value) if isinstance(value, dict) else value for name, value in data.items()}
+    return RolloutTarget(**{name: value for name, value in found.items() if name in known})
 
 
 Desired = Mapping[str, GroupTarget]

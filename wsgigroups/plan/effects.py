@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.config import OPTIONS
+from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS
 from wsgigroups.config.effects import When
 
 # Values that stand in a target's options without being options of the file.
@@ -14,6 +14,7 @@ RESOLVED: dict[str, tuple[str, str]] = {
     "wsgi.multiprocess": ("replace", "part of the environ; follows from writing processes or not"),
 }
 
+_OPTIONS = {**OPTIONS, **{f"rollout.{name}": option for name, option in ROLLOUT_OPTIONS.items()}}
 
 # Limits whose 0 is the least there is; that of the others means that there is none.
 _ZERO_IS_LEAST = frozenset({"limit-core"})
@@ -28,7 +29,7 @@ def effect_of(option: str, old: str | None = None, new: str | None = None) -> st
     """replace, rebind, live or none. Raises KeyError for a name that is neither an option nor resolved."""
     if option in RESOLVED:
         return RESOLVED[option][0]
-    known = OPTIONS[base_name(option)]
+    known = _OPTIONS[base_name(option)]
     raised = known.otherwise.get(When.RAISED)
     if raised is not None and old is not None and new is not None and _is_raised(option, int(old), int(new)):
         return raised.value
@@ -51,4 +52,4 @@ def why(option: str) -> str:
     """The reason of the effect, for people."""
     if option in RESOLVED:
         return RESOLVED[option][1]
-    return OPTIONS[base_name(option)].effect_reason
+    return _OPTIONS[base_name(option)].effect_reason

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.plan.code import FilesOf, code_change, nothing_known
 from wsgigroups.plan.effects import effect_of, why
-from wsgigroups.plan.rollout import surge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -239,7 +238,8 @@ def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:
     if not replaced:
         return Cost(processes_started=started, processes_stopped=stopped)
     kept = min(target.processes, group.processes)
-    extra = min(kept, surge(target.processes))
+    extra = min(kept, target.rollout.max_surge.up(target.processes))
+    watched_s = target.rollout.min_ready_time_s + target.rollout.canary_time_s
     pss = [member.pss_bytes for member in group.members if member.pss_bytes]
     starts = [member.start_s for member in group.members if member.start_s is not None]
     return Cost(
@@ -248,5 +248,5 @@ def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:
         processes_replaced=kept,
         surge_processes=extra,
         surge_bytes=extra * (sum(pss) // len(pss)) if pss else None,
-        duration_s=round(-(-kept // max(extra, 1)) * (sum(starts) / len(starts)), 3) if starts else None,
+        duration_s=round(watched_s + -(-kept // max(extra, 1)) * (sum(starts) / len(starts)), 3) if starts else None,
     )

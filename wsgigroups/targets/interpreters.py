@@ -78,7 +78,7 @@ class Chooser:
         """Return the spawner for that interpreter: its key is all that must be the same to share one."""
         lang, lc_all = locale.get("LANG"), locale.get("LC_ALL")
         version = ".".join(map(str, interpreter.version or ()))
-        # a Python that was upgraded in place is another one: what has been started of it would fork the old one for ever
+        # a Python that was upgraded in place is another one: what has been started of it would go on forking the old
         material = [str(interpreter.executable), _mark(interpreter.executable), lang or "", lc_all or ""]
         whose = "shared"
         if self.root and (self.per_user or doubt):

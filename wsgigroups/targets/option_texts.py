@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.config import OPTIONS, Group
+from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Group
 
 if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
@@ -27,6 +27,8 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
             if name in _ONLY_WRITTEN and not getattr(group, option.attribute):
                 continue
             texts[name] = _text(getattr(group, option.attribute))
+    for name, option in ROLLOUT_OPTIONS.items():
+        texts[f"rollout.{name}"] = _text(getattr(group.rollout, option.attribute))
     application = spec.applications[0]
     texts["application"] = application.target
     if application.kind == "script":

@@ -31,6 +31,7 @@ from wsgigroups.targets.identity import (
 )
 from wsgigroups.targets.interpreters import Chooser
 from wsgigroups.targets.option_texts import option_texts
+from wsgigroups.targets.rollout import health_of, rollout_of
 from wsgigroups.trust.walking import untrusted_component
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def _target(
         notices=tuple(notices),
         release=group.release or "",
         watch=tuple(str(path) for path in group.watch),
+        rollout=rollout_of(group),
         cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )
 
@@ -360,6 +362,7 @@ def _spec(
         locale=group.locale,
         switch_interval_s=group.switch_interval or 0.0,
         load=group.load,
+        health=health_of(group),
         script_reloading=group.script_reloading,
         script_user=resolve_uid(of_group("script-user", name), group.script_user) if group.script_user else None,
         script_group=resolve_gid(of_group("script-group", name), group.script_group) if group.script_group else None,

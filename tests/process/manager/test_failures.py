@@ -187,6 +187,29 @@ def test_a_daemon_that_dies_without_a_manager_is_followed_at_adoption(manager: M
     after = manager.wait_for("both are ready", lambda: len(p := manager.pids("a")) == 2 and p)
     assert after[2] == before[2]
     assert after[1] != before[1]
+    found = manager.group("a")
+    assert found["restarts"] == 1
+    assert "ended while nobody managed it: killed by signal 9" in found["processes"][0]["last_death"]["message"]
+
+
+def test_deaths_are_known_to_the_next_manager(manager: ManagerUnderTest) -> None:
+    manager.apply(group("a", "hello_app:application", manager.port(), "processes = 2"))
+    os.kill(manager.pids("a")[2], signal.SIGKILL)
+    manager.wait_for("it is followed", lambda: manager.group("a")["restarts"] and len(manager.pids("a")) == 2)
+    state = manager.state_dir / "state.json"
+    manager.wait_for("it is stored", lambda: "killed by signal 9" in state.read_text())
+
+    def deaths() -> tuple[int, dict[str, object], list[object]]:
+        found = manager.group("a")
+        return found["restarts"], found["last_error"], [process["last_death"] for process in found["processes"]]
+
+    before = deaths()
+    pid = manager.manager_pid
+    os.kill(pid, signal.SIGKILL)
+    assert not outlives(pid, 10)
+    manager.cli("apply", str(manager.base / "groups.toml"))
+    assert deaths() == before
+    assert before[1]["message"] == "killed by signal 9"
 
 
 def test_counters_of_a_group_have_every_request_once_whatever_dies(manager: ManagerUnderTest) -> None:

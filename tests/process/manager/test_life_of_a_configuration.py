@@ -197,7 +197,7 @@ def test_yaml_is_equal_to_toml(manager: ManagerUnderTest) -> None:
     path = manager.base / "groups.yaml"
     path.write_text(
         f"version: 1\ngroups:\n  a:\n    app: hello_app:application\n    python-path: ['{APPS}']\n"
-        f"    listen: ['127.0.0.1:{port}']\n"
+        f"    listen: ['127.0.0.1:{port}']\ndefaults: {{rollout: {{min-ready-time: 0}}}}\n"
     )
     assert manager.cli("apply", str(path)).stdout == "No changes.\n"
 

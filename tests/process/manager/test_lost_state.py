@@ -111,6 +111,36 @@ def test_an_unknown_group_that_is_to_be_another_is_replaced_without_a_lost_reque
     assert manager.status()["revision"] == 2  # the first is in the history still
 
 
+def test_a_plan_without_a_manager_is_of_what_runs(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    text = group("a", port, 'processes = 2\nenvironment = { SECRET = "x" }')
+    path = str(manager.write(text))
+
+    def planned() -> tuple[list[tuple[str, str]], str]:
+        done = manager.cli("plan", "-o", "json", path)
+        plan = json.loads(done.stdout)
+        return [(step["group"], step["kind"]) for step in plan["steps"]], " ".join(plan["notices"])
+
+    steps, notices = planned()
+    assert steps == [("a", "add")]
+    assert "no manager runs" not in notices
+    manager.apply(text)
+    before = manager.pids("a")
+    kill_manager(manager)
+    steps, notices = planned()
+    assert steps == []
+    assert "no manager runs, 2 processes serve on" in notices
+    manager.write(text.replace("processes = 2", "processes = 3\nthreads = 2"))
+    assert planned()[0] == [("a", "replace")]
+    manager.write(text)
+    (manager.state_dir / "state.json").unlink()
+    assert planned()[0] == [("a", "adopt")]
+    assert "2 processes serve on" in manager.cli("plan", path).stderr
+    assert manager.get(port)[0] == 200
+    start_manager(manager)
+    assert manager.pids("a") == before
+
+
 def test_stop_ends_an_unknown_group_and_frees_its_address(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("a", port))

@@ -37,6 +37,61 @@ def test_hello_names_key_and_interpreter(manager: Manager) -> None:
     assert hello.python.startswith(f"{sys.version_info[0]}.{sys.version_info[1]}.")
 
 
+def has_read(manager: Manager) -> None:
+    """Wait until the spawner has read all that was sent: it answers this, too."""
+    manager.send(messages.Fork(999))
+    manager.wait_for(messages.Refused, 999)
+
+
+def looked_at(path: Path) -> list[messages.Message]:
+    """What a spawner tells somebody who only looks; there are no descriptors in it."""
+    told: list[messages.Message] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(HUNG_S)
+        sock.connect(str(path))
+        channel = Channel(sock)
+        channel.send(messages.Look().to_frame())
+        while not told or not isinstance(told[-1], messages.InventoryEnded):
+            body, fds = channel.receive()
+            assert fds == []
+            told.append(messages.decode(body))
+    return told
+
+
+def test_who_looks_is_told_all_and_takes_nothing_over(manager: Manager, script: Script) -> None:
+    life = manager.fork(script(HELLO))
+    life.ready()
+    with socket.socket() as kept:
+        manager.send(messages.Keep("listener", "a 1", {"group": "a"}), [kept.fileno()])
+        has_read(manager)
+    hello, *told = looked_at(manager.path)
+    assert isinstance(hello, messages.Hello)
+    assert hello.key == "test"
+    assert [(m.kind, m.key) for m in told if isinstance(m, messages.Kept)] == [("listener", "a 1"), ("process", "1")]
+    assert life.get() == (200, b"hello")
+    manager.drain(life)  # it is this manager still that is told
+
+
+def test_it_listens_where_the_manager_says_when_its_file_is_gone(manager: Manager, script: Script) -> None:
+    life = manager.fork(script(HELLO))
+    life.ready()
+    other = manager.path.with_name("other.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(other))
+        manager.send(messages.Listen(), [listener.fileno()])
+        has_read(manager)
+    with pytest.raises(ConnectionRefusedError):
+        looked_at(manager.path)
+    assert len(looked_at(other)) == 3
+    for nonsense in ([], [os.open(os.devnull, os.O_RDONLY)]):
+        manager.send(messages.Listen(), nonsense)
+        has_read(manager)
+        for fd in nonsense:
+            os.close(fd)
+    assert len(looked_at(other)) == 3
+    manager.drain(life)
+
+
 def test_spawner_has_one_thread_its_socket_and_nothing_else(manager: Manager) -> None:
     assert manager.process is not None
     assert len(os.listdir(f"/proc/{manager.process.pid}/task")) == 1

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from wsgigroups.config import OPTIONS, Configuration, Effect, Group
+from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Configuration, Effect, Group
+from wsgigroups.config.models.rollout import RolloutOptions
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 FULL = """\
@@ -24,6 +25,11 @@ processes = 1
 python-path = "/a:/b"
 memory-limit = "1G"
 environment = { A = "${B}" }
+[groups.blog.rollout]
+max-surge = "50%"
+canary = 2
+abort-error-rate = "10%"
+health-path = "/health"
 [sites."www.example.org"]
 listen = ["0.0.0.0:80"]
 aliases = ["Example.org"]
@@ -57,6 +63,12 @@ def test_the_document_is_plain_json_and_reads_back(check: Any) -> None:
                 "processes": 1,
                 "python-path": ["/a", "/b"],
                 "memory-limit": 1073741824,
+                "rollout": {
+                    "abort-error-rate": "10%",
+                    "canary": 2,
+                    "health-path": "/health",
+                    "max-surge": "50%",
+                },
             }
         },
         "sites": {
@@ -116,14 +128,17 @@ def test_variables_are_not_replaced_in_the_plain_form() -> None:
 
 
 def test_every_option_has_what_plan_and_documentation_need() -> None:
-    assert set(OPTIONS) == {attribute.replace("_", "-") for attribute in Group.model_fields}
-    for name, option in OPTIONS.items():
+    tables = {"rollout"}
+    assert {*OPTIONS, *tables} == {attribute.replace("_", "-") for attribute in Group.model_fields}
+    assert set(ROLLOUT_OPTIONS) == {attribute.replace("_", "-") for attribute in RolloutOptions.model_fields}
+    known = {*OPTIONS, *ROLLOUT_OPTIONS}
+    for name, option in (*OPTIONS.items(), *ROLLOUT_OPTIONS.items()):
         assert option.attribute == name.replace("-", "_")
         assert isinstance(option.effect, Effect)
         assert option.effect_reason, name
         assert option.doc.endswith("."), name
         assert option.example is not None, name
-        assert set(option.related) <= set(OPTIONS), name
+        assert set(option.related) <= known, name
         assert name not in option.related, name
 
 
@@ -132,3 +147,5 @@ def test_every_example_is_valid() -> None:
         group = Group.model_validate({name: option.example})
         assert group.is_set(name)
         assert group.is_set(option.attribute)
+    for name, option in ROLLOUT_OPTIONS.items():
+        assert RolloutOptions.model_validate({name: option.example}).is_set(name)

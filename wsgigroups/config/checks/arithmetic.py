@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.checks.cgroups import check_cgroups
 from wsgigroups.config.checks.confinement import check_confinement
+from wsgigroups.config.checks.rollout import check_rollout
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.config.units import approximate_bytes, format_bytes
@@ -112,6 +113,7 @@ _CHECKS = (
     check_cgroups,
     _ceilings,
     check_confinement,
+    check_rollout,
     _late_variables,
     _without_effect,
 )

@@ -181,4 +181,19 @@ COMBINATIONS = (
         "Raise tasks-max, or take fewer threads or processes.",
         _BLOG + "tasks-max = 10\n",
     ),
+    error(
+        "WG0529",
+        "A rollout that could not begin",
+        "max-surge says how many processes more than usual may be there while processes are replaced, max-unavailable "
+        "how many fewer. With neither no process can ever be replaced.",
+        "Allow one of the two.",
+        _BLOG + "[groups.blog.rollout]\nmax-surge = 0\n",
+    ),
+    warning(
+        "WG0530",
+        "An option of a rollout that decides nothing",
+        "It belongs to another option that is not set, or to a time that another one has used up.",
+        "Set the other one, or leave this one out.",
+        _BLOG + "[groups.blog.rollout]\nhealth-status = 204\n",
+    ),
 )

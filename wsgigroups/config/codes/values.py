@@ -166,4 +166,11 @@ VALUES = (
         'Write "50%", or "150%" for one and a half of it.',
         _BLOG + "cpu-quota = 0.5\n",
     ),
+    error(
+        "WG0322",
+        "A number or part of processes that cannot be read",
+        "max-surge, max-unavailable and canary take a number of processes, or a percentage of all as text.",
+        'Write 1, or "25%".',
+        _BLOG + 'rollout.max-surge = "half"\n',
+    ),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from wsgigroups.config.models.cgroups import CgroupOptions
 from wsgigroups.config.models.confinement import ConfinementOptions, ResourceOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
 from wsgigroups.config.models.requests import RequestOptions
+from wsgigroups.config.models.rollout import RolloutOptions
 from wsgigroups.config.models.traffic import ConnectionOptions, LimitOptions, ObservationOptions, QueueOptions
 from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, PythonOptions
 
@@ -30,3 +33,5 @@ class Group(
     ApplicationOptions,
 ):
     """One group. Attributes are the options in snake_case; durations in seconds, sizes in bytes."""
+
+    rollout: RolloutOptions = Field(default_factory=RolloutOptions)

@@ -59,7 +59,7 @@ class Entrance:
     def __init__(
         self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol], log: Callable[[str, str], None]
     ) -> None:
-        self._listener = listener
+        self._listener = _prepared(listener)
         self._protocol = protocol
         self._log = log
         self._lines = Bucket(_LINES, _LINES_PER_S, time.monotonic())
@@ -67,12 +67,18 @@ class Entrance:
         self._farewells = Farewells()
         self._greeting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        listener.setblocking(False)
-        take_rights(listener, take=False)
 
     def open(self) -> None:
         """Let visitors in."""
         self._loop.add_reader(self._listener.fileno(), self._accept_some)
+
+    def move(self, listener: socket.socket) -> None:
+        """Let visitors in here from now on; who waits outside the former one comes in still."""
+        self._loop.remove_reader(self._listener.fileno())
+        self._accept_some()
+        self._listener.close()
+        self._listener = _prepared(listener)
+        self.open()
 
     def visitor(self, fd: int) -> Visitor:
         """Who connected the connection with this descriptor."""
@@ -163,6 +169,12 @@ class Entrance:
     def _left(self, connection: VisitorSocket) -> None:
         self._visitors.pop(connection.fileno(), None)
         self._farewells.let_go(connection)
+
+
+def _prepared(listener: socket.socket) -> socket.socket:
+    listener.setblocking(False)
+    take_rights(listener, take=False)
+    return listener
 
 
 def _look_at(connection: VisitorSocket) -> Visitor:

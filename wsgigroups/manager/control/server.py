@@ -17,10 +17,11 @@ from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
 from wsgigroups.trust.peers import Peer, groups_of
-from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.sockets import Inode, bind_unix, inode_of
 from wsgigroups.trust.walking import trusted_here
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
@@ -39,6 +40,7 @@ class ControlServer:
         self._read_gid = read_gid
         self._log = log
         self._runner: web.AppRunner | None = None
+        self._inode: Inode | None = None
         self._entrance: Entrance | None = None
 
     async def start(self) -> None:
@@ -48,15 +50,29 @@ class ControlServer:
             app.router.add_route(route.method, route.path, self._serve(route))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
+        assert self._runner.server is not None
+        self._entrance = Entrance(self._listener(), self._runner.server, self._log)
+        self._entrance.open()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the socket's file is gone, or is another one."""
+        return inode_of(str(self._path)) != self._inode
+
+    def listen_again(self) -> None:
+        """Serve at the path again; calls under way go on. Raises OSError."""
+        if self._entrance:
+            self._entrance.move(self._listener())
+
+    def _listener(self) -> socket.socket:
         self._path.unlink(missing_ok=True)
         if self._read_gid is None:
             sock = bind_unix(str(self._path), trusted_here())
         else:
             sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
         sock.listen(_BACKLOG)
-        assert self._runner.server is not None
-        self._entrance = Entrance(sock, self._runner.server, self._log)
-        self._entrance.open()
+        self._inode = inode_of(str(self._path))
+        return sock
 
     async def stop(self) -> None:
         """Stop serving and remove the socket."""

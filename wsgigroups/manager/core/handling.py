@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, steps
+from wsgigroups.manager.core import haste, lives, model, proving, steps
 from wsgigroups.manager.core.model import GroupState, LastError, Progress, State
 from wsgigroups.manager.core.turn import Turn
 from wsgigroups.plan.planner import needs_replacement
@@ -37,7 +37,9 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
     deadlines = [r.deadline for g in state.groups.values() for r in g.records if r.deadline is not None]
-    return min((*deadlines, *(when for g in state.groups.values() for when in haste.next_wish(g))), default=None)
+    looks = [group.look_at for group in state.groups.values() if group.look_at is not None]
+    wishes = (when for g in state.groups.values() for when in haste.next_wish(g))
+    return min((*deadlines, *looks, *wishes), default=None)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:
@@ -126,7 +128,7 @@ def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
             assert group is not None
             if group.unknown and not _in_the_way(group, event.targets):
                 continue  # nobody asked for its end
-            turn.put(replace(group, removing=True, fallback=None))
+            turn.put(replace(group, removing=True))
             parts[name] = Progress(goal="gone")
         elif group is None:
             turn.put(GroupState(target))
@@ -186,12 +188,15 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bo
     # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
     replaced = not group.bare and (renewed or needs_replacement(target, group.target.options, group.target.fingerprint))
     raised = replaced and target.fingerprint == group.target.fingerprint
-    return replace(
+    proved = None if group.bare else proving.best_known(group)
+    if not replaced and not group.bare and not group.unproved:
+        proved = model.Proved(target)  # what is live asks nothing of new processes
+    after = replace(
         haste.forgiven(group),
         target=target,
         records=steps.retimed(group.records, target),
         untuned=group.untuned.union(live),
-        fallback=group.target if replaced and not group.stopped else None,
+        proved=proved if replaced or group.proved else None,
         processes_override=None,
         removing=False,
         unknown=False,
@@ -199,7 +204,9 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bo
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
+        fits=None,
     )
+    return proving.watch(after) if replaced else after
 
 
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
@@ -207,13 +214,16 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
         group = turn.state.groups[name]
         graceful = isinstance(event, model.Reload)
         turn.put(
-            replace(
-                group,
-                target=_with_code(group.target, event.code),
-                restart_before=turn.state.next_life,
-                graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
-                last_error=None,
-                stopped=False,
+            proving.watch(
+                replace(
+                    group,
+                    target=_with_code(group.target, event.code),
+                    restart_before=turn.state.next_life,
+                    graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
+                    last_error=None,
+                    stopped=False,
+                    fits=None,
+                )
             )
         )
         _skip_backoff(turn, name)
@@ -225,7 +235,7 @@ def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         group = turn.state.groups[name]
         # an unknown one cannot be started again
-        turn.put(replace(group, stopped=True, fallback=None, removing=group.unknown))
+        turn.put(replace(group, stopped=True, removing=group.unknown))
     turn.begin_change("stop", {name: Progress(goal="gone") for name in names})
     return names
 
@@ -249,7 +259,13 @@ def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:
     for name, processes in event.processes.items():
         group = turn.state.groups[name]
         override = None if processes == group.target.processes else processes
-        turn.put(replace(group, processes_override=override, stopped=False))
+        # a rollout that is given up does not take back what was asked for meanwhile
+        proved = (
+            replace(group.proved, processes_override=processes) if group.proved and group.unproved else group.proved
+        )
+        if proved and proved.processes_override == proved.target.processes:
+            proved = replace(proved, processes_override=None)
+        turn.put(replace(group, processes_override=override, stopped=False, proved=proved))
     turn.begin_change("scale", {name: Progress() for name in event.processes})
     return tuple(event.processes)
 
@@ -258,7 +274,7 @@ def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
     names = tuple(sorted(turn.state.groups))
     turn.state = replace(turn.state, stopping=True)
     for name in names:
-        turn.put(replace(turn.state.groups[name], removing=True, fallback=None))
+        turn.put(replace(turn.state.groups[name], removing=True))
         if event.now:
             for record in turn.state.groups[name].records:
                 if record.state is not Tenancy.DRAINING:

@@ -73,7 +73,7 @@ def ended(group: GroupState, record: Record) -> tuple[GroupState, Record]:
 
 def forgiven(group: GroupState) -> GroupState:
     """Return the group with nothing to wait for: somebody asked for a start."""
-    return replace(group, haste={}, waits={})
+    return replace(group, haste={}, waits={}, starts={})
 
 
 def begin(group: GroupState, record: Record, now: float) -> tuple[GroupState, Record]:
@@ -94,7 +94,9 @@ def next_wish(group: GroupState) -> tuple[float, ...]:
 def postponed(group: GroupState, late_s: float) -> GroupState:
     """Return the group with everything that waits moved."""
     held = {life: replace(value, until=value.until + late_s) for life, value in group.held.items()}
-    return replace(group, held=held, waits={slot: until + late_s for slot, until in group.waits.items()})
+    waits = {slot: until + late_s for slot, until in group.waits.items()}
+    look_at = None if group.look_at is None else group.look_at + late_s
+    return replace(group, held=held, waits=waits, look_at=look_at)
 
 
 def _counted(group: GroupState, record: Record, now: float) -> tuple[GroupState, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, model, steps
+from wsgigroups.manager.core import haste, model, pace, steps
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added
@@ -28,14 +28,27 @@ def tick(turn: Turn) -> tuple[str, ...]:
                     limit_s = group.target.startup_timeout_s
                     error = LastError(record.slot, record.life, f"not ready within startup-timeout ({limit_s:g} s)")
                     turn.put(turn.state.groups[name].blamed(error))
-                steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
+                _overdue(turn, record)
                 touched.add(name)
         before = turn.state.groups[name]
         after = haste.due(before, turn.now, turn.state.next_life)
         if after is not before:
             turn.put(after)
             touched.add(name)
+        if after.look_at is not None and after.look_at <= turn.now:
+            touched.add(name)
     return tuple(sorted(touched))
+
+
+def _overdue(turn: Turn, record: Record) -> None:
+    """The deadline of a record has passed; one that waits for its next life may have to wait on."""
+    group = turn.state.groups[record.group]
+    if record.state is Tenancy.COOLING:
+        later = pace.held_back(group, record, turn.now)
+        if later is not record:
+            turn.put(group.with_record(record, later))
+            return
+    steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
 
 
 def worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
@@ -117,7 +130,8 @@ def lived(
             turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
             window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
             steps.leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
-            if record.state is Tenancy.READY and haste.hopeless(group, record):
+            decides = group.fallback is not None and not group.outdated(record)
+            if record.state is Tenancy.READY and (decides or haste.hopeless(group, record)):
                 _did_not_come_up(turn, name, record)
         case model.LifeSpawned():
             steps.step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
@@ -158,7 +172,7 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         for cooling in turn.state.groups[name].records:
             if cooling.life == record.life and cooling.state is Tenancy.COOLING:
                 steps.step(turn, cooling, lifecycle.Event(EventKind.WANT_DOWN))
-    newcomer = group.fallback is not None and record.fingerprint == group.target.fingerprint
+    newcomer = (group.fallback is not None or group.restart_before > 0) and not group.outdated(record)
     if unasked and (record.ready_at is None or newcomer):
         _did_not_come_up(turn, name, record)
 
@@ -169,16 +183,29 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
     if group.removing or group.stopped:
         return
     error = group.last_error
+    if group.fallback and not group.outdated(record):
+        go_back(turn, name, error)
+        return
     serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
-    proved = group.fallback is not None and record.ready_at is not None
-    if (serving or proved) and not group.recycle:
+    if serving and not group.recycle:
         # the processes that serve stay; what was to follow them is given up
-        before = group.fallback or group.target
         turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
-        kept = steps.retimed((r for r in group.records if r.live), before)
-        turn.put(replace(group, target=before, fallback=None, restart_before=0, records=kept))
-        if group.fallback:
-            turn.commands.append(model.TuneGroup(before, tuple(r.life for r in kept)))
-        turn.settle(name, Progress("rolled-back" if group.fallback else "failed", error=error))
+        turn.put(replace(group, restart_before=0, watched=False))
+        turn.settle(name, Progress("failed", error=error))
     elif not serving:
         turn.settle(name, Progress("failed", error=error))
+
+
+def go_back(turn: Turn, name: str, error: LastError | None) -> None:
+    """Give up a target that is not proved: the one before it is in force again, and its processes that serve stay."""
+    group = turn.state.groups[name]
+    assert group.proved is not None
+    before, override = group.proved.target, group.proved.processes_override
+    turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
+    kept = steps.retimed((r for r in group.records if r.live), before)
+    after = replace(
+        group, target=before, processes_override=override, restart_before=0, watched=False, fits=None, records=kept
+    )
+    turn.put(after)
+    turn.commands += [model.TuneGroup(before, tuple(r.life for r in kept)), model.StoreState()]
+    turn.settle(name, Progress("rolled-back", error=error))

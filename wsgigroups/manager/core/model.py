@@ -35,12 +35,24 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Proved:
+    """A target that came up and lasted, with the number of processes that was given by hand."""
+
+    target: GroupTarget
+    processes_override: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupState:
     """One group: what it should be and what exists of it."""
 
     target: GroupTarget
     records: tuple[Record, ...] = ()
-    fallback: GroupTarget | None = None  # the target before the rollout under way; returned to when it fails
+    proved: Proved | None = None  # the last one; before there is one, what served when it was replaced
+    watched: bool = False  # what is new has to last before it replaces everything: proving.py
+    look_at: float | None = None  # when time alone changes what the group may do
+    fits: int | None = None  # processes more than there are for which there is memory; None: enough, or not known
+    starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # slot → its last starts: pace.py
     processes_override: int | None = None  # by scale
     stopped: bool = False
     removing: bool = False
@@ -69,6 +81,17 @@ class GroupState:
         if self.stopped or self.removing:
             return 0
         return self.target.processes if self.processes_override is None else self.processes_override
+
+    @property
+    def unproved(self) -> bool:
+        """Whether the target has still to show that it comes up and lasts."""
+        proved = self.proved.target if self.proved else None
+        return proved is not self.target and proved != self.target
+
+    @property
+    def fallback(self) -> GroupTarget | None:
+        """What to return to when the target fails; None when it is proved, or nothing was before it."""
+        return self.proved.target if self.proved and self.unproved and not self.removing else None
 
     @property
     def bare(self) -> bool:
@@ -461,4 +484,9 @@ class Note:
     group: str = ""  # whose processes caused it
 
 
-Command = SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """What a next manager has to know has changed without anybody having asked."""
+
+
+Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
 from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
-from wsgigroups.manager.core import haste, model
+from wsgigroups.manager.core import haste, model, pace, proving
 from wsgigroups.manager.core.model import Progress
 from wsgigroups.plan import rollout
 
@@ -32,6 +32,7 @@ def step(turn: Turn, record: Record, event: lifecycle.Event) -> None:
     for command in commands:
         match command.action:
             case Action.SPAWN:
+                turn.put(pace.started(turn.state.groups[record.group], record.slot, turn.now))
                 turn.commands.append(model.SpawnLife(command.record, group.target))
             case Action.DRAIN:
                 turn.commands.append(model.DrainLife(command.record))
@@ -47,14 +48,20 @@ def reconcile(turn: Turn, name: str) -> None:
         # what runs is left alone, and nobody knows how to start another
         turn.settle(name, Progress("failed", error=model.LastError(0, 0, why_bare(group))))
         return
-    only_recycling = not group.fallback and all(r.life in group.recycle for r in group.records if group.outdated(r))
-    extra = 1 if only_recycling else rollout.surge(group.wanted)
-    for intent in rollout.reconcile(group.wanted, group.members(), extra):
+    for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), proving.budget(group, turn.now)):
         match intent:
             case rollout.Begin(slot):
                 _begin(turn, name, slot)
-            case rollout.End(life, followed):
-                _end(turn, name, life, followed=followed)
+            case rollout.End(life, followed, first):
+                _end(turn, name, life, replaced=followed or first)
+    _conclude(turn, name)
+    group = turn.state.groups.get(name)
+    if group is not None and (look_at := proving.next_look(group, turn.now)) != group.look_at:
+        turn.put(replace(group, look_at=look_at))
+
+
+def _conclude(turn: Turn, name: str) -> None:
+    """End what the group has come to the end of."""
     group = turn.state.groups[name]
     if group.removing and not group.records:
         turn.drop(name)
@@ -64,9 +71,12 @@ def reconcile(turn: Turn, name: str) -> None:
     pending = turn.pending(name)
     if group.untuned.intersection(r.life for r in group.records if r.state is Tenancy.READY):
         return
-    if rollout.settled(group.wanted, group.members()) and group.wanted:
-        if group.fallback or group.restart_before:
-            turn.put(replace(group, fallback=None, restart_before=0, last_error=None))
+    if proving.came_up(group, turn.now):
+        after = proving.concluded(group, turn.now)
+        if after != group:
+            turn.put(after)
+        if after.proved is not group.proved:
+            turn.commands.append(model.StoreState())
         if pending and pending.goal == "settled":
             turn.put(replace(turn.state.groups[name], last_error=None))
             turn.settle(name, Progress("done"))
@@ -84,16 +94,18 @@ def _begin(turn: Turn, name: str, slot: int) -> None:
     target = group.target
     (record,) = retimed([Record(name, slot, turn.new_life(), target.fingerprint)], target)
     group, record = haste.begin(group, record, turn.now)
-    turn.put(group)
+    later = pace.held_back(group, record, turn.now)
+    turn.put(group.with_record(record, later))
+    record = later
     if record.state is not Tenancy.COOLING:
         step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=record.life))
 
 
-def _end(turn: Turn, name: str, life: int, *, followed: bool) -> None:
+def _end(turn: Turn, name: str, life: int, *, replaced: bool) -> None:
     group = turn.state.groups[name]
     record = next(r for r in group.records if r.life == life)
     window_s = 0.0
-    reason = "stop" if not followed else "replaced"
+    reason = "replaced" if replaced else "stop"
     if life in group.recycle:
         reason, window_s = group.recycle[life], group.target.spec.graceful_timeout_s
     elif life in group.graceful_lives:

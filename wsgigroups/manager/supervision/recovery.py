@@ -22,11 +22,12 @@ from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung
 from wsgigroups.manager.supervision.processes import Process, moment
+from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.manager.supervision.shell import CountedExit
 from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
 from wsgigroups.manager.supervision.user_spawners import parent_of
-from wsgigroups.plan.desired import ListenerTarget, target_from_json
+from wsgigroups.plan.desired import ListenerTarget
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
@@ -42,21 +43,20 @@ LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows not
 def to_stored(shell: Shell) -> Stored:
     """What the store keeps of the state; lives up to the next step are considered used."""
     state = shell.state
-    groups: dict[str, dict[str, Any]] = dict(shell.unadopted)
+    groups = dict(shell.unadopted)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            groups[name] = {
-                "target": group.target.to_json(),
-                "run_dir": str(shell.outside.run_dir),
-                "stopped": group.stopped,
-                "processes_override": group.processes_override,
-                "restarts": group.restarts,
-                "ended": dict(group.ended),
-                # lives in it of whose exits a next manager would be told again
-                "counted": [life for life, exited in shell.unacknowledged.items() if exited.group == name],
-            }
+            # lives of whose exits a next manager would be told again
+            counted = [life for life, exited in shell.unacknowledged.items() if exited.group == name]
+            run_dir = str(shell.outside.run_dir)
+            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     return Stored(state.revision, ceiling, groups)
+
+
+def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
+    """Whether an entry of the stored state is of what runs in this run directory."""
+    return bool(item.get("in_force", True)) and item.get("run_dir", str(run_dir)) == str(run_dir)
 
 
 async def recover(shell: Shell, stored: Stored) -> int:
@@ -103,23 +103,14 @@ def _known(shell: Shell, stored: Stored) -> dict[str, model.GroupState]:
     """The groups of the stored state that ran here; what else it has is kept for whom it concerns."""
     groups = {}
     for name, item in stored.groups.items():
-        if not item.get("in_force", True):
-            shell.unadopted[name] = item
-            continue
-        run_dir = item.get("run_dir", str(shell.outside.run_dir))
-        if run_dir != str(shell.outside.run_dir):
-            text = f"what is stored of {name} is of a manager with the run directory {run_dir}, it is not in force here"
-            shell.outside.log("error", text)
+        if not is_in_force(item, shell.outside.run_dir):
+            run_dir = item.get("run_dir", "this one")
+            text = f"what is stored of {name} (run directory {run_dir}) is not in force here, and kept"
+            shell.outside.log("warning", text)
             shell.unadopted[name] = item
             continue
         try:
-            groups[name] = model.GroupState(
-                target_from_json(item["target"]),
-                stopped=bool(item.get("stopped", False)),
-                processes_override=item.get("processes_override"),
-                restarts=int(item.get("restarts", 0)),
-                ended=counters(item.get("ended", {})),
-            )
+            groups[name] = group_from_json(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             shell.outside.log("error", f"what is stored of {name} cannot be used: {error!r}")
             shell.unadopted[name] = item
@@ -211,9 +202,13 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
     group = shell.state.groups.get(name)
     if not counted:
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
-        shell.outside.log("warning", f"{who} ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}")
+        how = f"ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}"
+        shell.outside.log("warning", f"{who} {how}")
         if group:
             after = replace(group, ended=added(group.ended, counters(exited.words)))
+            if exited.exit_code != 0:  # else it left as it should, asked by a manager that did not see it go
+                error = model.LastError(int(exited.info.get("slot", 0)), exited.life, how)
+                after = replace(after.blamed(error), restarts=after.restarts + 1)
             shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
     shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))
 

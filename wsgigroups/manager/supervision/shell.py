@@ -18,7 +18,7 @@ from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.supervision import live
 from wsgigroups.manager.supervision.cgroups.remains import Remains
-from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted
+from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
@@ -133,7 +133,9 @@ class Shell:
                 process = self.processes.get(record.life)
                 if process:
                     self.remains.leaves(process)
-                    process.send(messages.Drain(record.life, record.reason, record.window_s))
+                    of = self.state.groups.get(record.group)
+                    followed = bool(of and of.wanted)  # else nobody serves its addresses on
+                    process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
@@ -155,6 +157,8 @@ class Shell:
                 self._retire_users()
                 self.outside.save()
                 self.outside.finished(change)
+            case model.StoreState():
+                self._store_later()
             case model.Note(level, text, group):
                 self.quotas.log(group, level, text)
 
@@ -213,15 +217,21 @@ class Shell:
         for fd in fds:
             os.close(fd)
 
-    def _movable(self) -> list[int]:
-        return [*(spawner.pid for spawner in self.pool.all()), *(spawner.pid for spawner in self.pool.users())]
+    def _movable(self) -> set[int]:
+        """Spawners, and what they and this manager have just started: helpers, daemons that are not in place yet."""
+        ours = self._spawner_pids()
+        return ours | below({os.getpid(), *ours}, look())
+
+    def _spawner_pids(self) -> set[int]:
+        kept = {spawner.pid for spawner in self.pool.all()}
+        return kept | {spawner.pid for spawner in self.pool.users()} | self.pool.child_pids()
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
         return Spared(
             manager=os.getpid(),
             lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
-            spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
+            spawners=frozenset(self._spawner_pids()),
             adopted=adopted(),
         )
 
@@ -325,6 +335,10 @@ class Shell:
         A manager that dies before that leaves it to the next one, which is told of the exit again.
         """
         self.unacknowledged[life] = counted
+        self._store_later()
+
+    def _store_later(self) -> None:
+        """Store the state soon: what happens to many groups at once is stored together."""
         if self._acknowledging is None:
             self._acknowledging = asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._acknowledge)
 

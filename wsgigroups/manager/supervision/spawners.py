@@ -20,7 +20,7 @@ from wsgigroups.manager.supervision.starting import Starter, keeper_target
 from wsgigroups.manager.supervision.user_spawners import UserSpawner
 from wsgigroups.runtime.wire import messages
 from wsgigroups.targets.interpreters import uid_of_key
-from wsgigroups.trust.sockets import bind_unix
+from wsgigroups.trust.sockets import bind_unix, inode_of
 from wsgigroups.trust.walking import private_directory, trusted_here
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class ConnectedSpawner:
     def __init__(self, key: str, path: Path, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
         self.key = key
         self.path = path
+        self.inode = inode_of(str(path))
         self.abi = messages.ABI
         self.pid = 0
         self.executable = self.python = ""
@@ -257,7 +258,23 @@ class SpawnerPool:
         for spawner in self._former:
             spawner.send(messages.Retire())
 
+    def listen_again(self) -> list[str]:
+        """Give spawners whose socket's file is gone another one; return their keys. Raises OSError.
+
+        Without it a next manager would not find them. One of an earlier version would not understand it.
+        """
+        private_directory(str(self.directory), 0o700)
+        present: list[AnySpawner] = [*self._ready.values(), *self._users.values()]
+        lost = [spawner for spawner in present if inode_of(str(spawner.path)) != spawner.inode]
+        for spawner in lost:
+            spawner.path.unlink(missing_ok=True)
+            with bind_unix(str(spawner.path), trusted_here()) as listener:
+                spawner.send(messages.Listen(), [listener.fileno()])
+            spawner.inode = inode_of(str(spawner.path))
+        return [spawner.key for spawner in lost]
+
     async def _start(self, target: SpawnerTarget, log_path: str) -> AnySpawner:
+        private_directory(str(self.directory), 0o700)
         path = self.directory / f"{target.key}{_SUFFIX}.sock"
         path.unlink(missing_ok=True)
         listener = bind_unix(str(path), trusted_here())

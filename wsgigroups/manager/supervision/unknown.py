@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wsgigroups.manager.core.model import GroupState
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
@@ -18,9 +18,20 @@ from wsgigroups.runtime.wire.spec import Identity, Serving, Spec
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from wsgigroups.manager.supervision.spawners import ConnectedSpawner, Inventory
+    from wsgigroups.manager.supervision.spawners import Inventory
 
 DESCRIBED = ("shutdown_timeout_s", "eviction_timeout_s")  # of a spec, and kept with each process
+
+
+class ForkedBy(Protocol):
+    """A spawner, as far as it tells of the processes that it forked."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def executable(self) -> str: ...
+    @property
+    def python(self) -> str: ...
 
 
 def described_by(target: GroupTarget) -> dict[str, Any]:
@@ -36,9 +47,7 @@ def described_by(target: GroupTarget) -> dict[str, Any]:
     }
 
 
-def unknown_groups(
-    found: Iterable[tuple[ConnectedSpawner, Inventory]], known: Collection[str]
-) -> dict[str, GroupState]:
+def unknown_groups(found: Iterable[tuple[ForkedBy, Inventory]], known: Collection[str]) -> dict[str, GroupState]:
     """Describe the groups of which spawners keep processes or listeners and that are not among those that are known."""
     processes: dict[str, list[dict[str, Any]]] = {}
     listeners: dict[str, dict[str, ListenerTarget]] = {}

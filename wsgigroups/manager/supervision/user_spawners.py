@@ -26,6 +26,7 @@ from wsgigroups.manager.supervision.connection import FrameConnection
 from wsgigroups.manager.supervision.reports import Reports
 from wsgigroups.runtime.wire import messages
 from wsgigroups.trust.peers import peer_of
+from wsgigroups.trust.sockets import inode_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,7 @@ class UserSpawner:
         """Own the link."""
         self.key = key
         self.path = path
+        self.inode = inode_of(str(path))
         self.uid = link.uid
         self.pid = link.pid
         self._pidfd = link.pidfd

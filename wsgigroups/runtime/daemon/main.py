@@ -20,7 +20,7 @@ from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Identity, Spec
-from . import applications, descriptors, interpreter, privileges, resources, surroundings
+from . import applications, descriptors, health, interpreter, privileges, resources, surroundings
 from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
@@ -75,6 +75,8 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
         application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
     if os.getpid() != pid:
         os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
+    if spec.health is not None:
+        health.check(spec.health, spec.serving, application)
     pulses = _pulses(pulse_fds)
     server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
     with step("serving", "start serving"):

@@ -204,6 +204,9 @@ class Spawner:
                 connection.report_on(fds.pop())
             close(fds)
             self._greet(connection, message)
+        elif isinstance(message, messages.Look):
+            close(fds)
+            self._describe(connection)
         elif connection is not self._manager:
             close(fds)
             raise ConnectionLostError("it spoke before its hello, or after another manager's")
@@ -211,6 +214,8 @@ class Spawner:
             self._fork(message, fds)
         elif isinstance(message, messages.Keep):
             self._registry.keep(message.kind, message.key, Item(message.info, fds))
+        elif isinstance(message, messages.Listen):
+            self._listen(fds)
         else:
             close(fds)
             if isinstance(message, messages.Drop):
@@ -225,9 +230,7 @@ class Spawner:
             self._log("notice", "a manager with pid %d took over" % hello.pid)
             self._forget(self._manager)
         self._manager = connection
-        connection.send(
-            messages.Hello(messages.ABI, os.getpid(), self._key, sys.version.split()[0].rstrip("+"), sys.executable)
-        )
+        connection.send(self._hello())
         if hello.abi != messages.ABI:
             self._log("warning", "the manager speaks ABI %d, this spawner %d" % (hello.abi, messages.ABI))
         if not connection.reports:  # else it has all of it from elsewhere, and would not believe it from here
@@ -235,6 +238,41 @@ class Spawner:
         for exited in self._registry.exits():
             connection.send(exited)
         connection.send(messages.InventoryEnded())
+
+    def _hello(self) -> messages.Hello:
+        python = sys.version.split()[0].rstrip("+")
+        return messages.Hello(messages.ABI, os.getpid(), self._key, python, sys.executable)
+
+    def _describe(self, connection: ManagerConnection) -> None:
+        """Tell somebody who is no manager what is kept."""
+        connection.send(self._hello())
+        for kind, key, item in self._registry.items():
+            connection.send(messages.Kept(kind, key, item.info))
+        for child in self._registry.children():
+            connection.send(messages.Kept("process", str(child.life), dict(child.info, pid=child.pid)))
+        connection.send(messages.InventoryEnded())
+
+    def _listen(self, fds: List[int]) -> None:
+        """Take another socket to accept on. Who calls listen(2) is who a manager finds behind it (unix(7))."""
+        if len(fds) != 1:
+            close(fds)
+            self._log("warning", "ignored a message: %d descriptors are no listener" % len(fds))
+            return
+        try:
+            listener = socket.socket(fileno=fds[0])
+        except OSError as error:
+            close(fds)
+            self._log("error", "cannot listen on what is no socket: %s" % error)
+            return
+        try:
+            listener.listen(4)
+            listener.setblocking(False)
+        except OSError as error:
+            listener.close()
+            self._log("error", "cannot listen on another socket: %s" % error)
+            return
+        self._listener.close()
+        self._listener = listener
 
     def _give_back(self, connection: ManagerConnection) -> None:
         for kind, key, item in self._registry.items():

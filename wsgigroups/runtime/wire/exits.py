@@ -31,4 +31,5 @@ STEPS: Dict[str, int] = {
     "mounts": 219,  # confinement: a mount namespace and what is mounted in it
     "landlock": 220,  # confinement: rules for files
     "seccomp": 221,  # confinement: filters of system calls
+    "health": 222,  # the application did not answer health-path as it should
 }

@@ -1,11 +1,10 @@
 """The messages: one frozen class each, a frame's "type" names the class.
 
-Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, keep, drop, fork,
-spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon of one life: on the channel, a socket that
-only the manager writes, spec, drain, tune, dump-stacks, interrupt; on the reports, a pipe that only the daemon writes
-(wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver drops
-what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by
-one.
+Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, look, listen, keep, drop,
+fork, spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon of one life: on the channel, a socket
+that only the manager writes, spec, drain, tune, dump-stacks, interrupt; on the reports, a pipe that only the daemon
+writes (wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver
+drops what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
 """
 
 from __future__ import annotations
@@ -40,6 +39,19 @@ class Hello(Message):
     key: str = ""
     python: str = ""  # "3.11.2"
     executable: str = ""
+
+
+@dataclass(frozen=True)
+class Look(Message):
+    """To a spawner, in the place of a hello: tell what you keep. Answered as a hello is, without descriptors.
+
+    Nothing changes by it; who asks is no manager.
+    """
+
+
+@dataclass(frozen=True)
+class Listen(Message):
+    """Manager to spawner, fds [bound socket]: listen there for managers from now on, the file of before is gone."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,7 @@ class Drain(Message):
     life: int
     reason: str
     window_s: float = 0.0
+    followed: bool = True  # others serve the group's addresses on; else idle connections are not waited for for long
 
 
 @dataclass(frozen=True)
@@ -235,6 +248,8 @@ class Leaving(Message):
 
 MESSAGES: Dict[str, Type[Message]] = {
     "hello": Hello,
+    "look": Look,
+    "listen": Listen,
     "keep": Keep,
     "drop": Drop,
     "kept": Kept,
@@ -281,4 +296,4 @@ def decode(body: Dict[str, Any]) -> Message:
         raise MessageError("%s: %s" % (body["type"], error)) from None
 
 
-_JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "Dict[str, Any]": dict}
+_JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "Dict[str, Any]": dict}

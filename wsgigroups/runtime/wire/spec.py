@@ -95,6 +95,16 @@ class Confinement:
 
 
 @dataclass(frozen=True)
+class Health:
+    """What the application has to answer before the process joins the others. Seconds; 0: no limit."""
+
+    path: str
+    status: int = 0  # 0: any from 200 to 399
+    timeout_s: float = 10.0
+    host: str = "localhost"
+
+
+@dataclass(frozen=True)
 class Spec:
     """One process, complete."""
 
@@ -123,6 +133,7 @@ class Spec:
     locale: Optional[str] = None
     switch_interval_s: float = 0.0
     load: str = "eager"  # or "lazy": at the first request
+    health: Optional[Health] = None
     script_reloading: bool = False
     script_user: Optional[int] = None  # uid that must own script files
     script_group: Optional[int] = None
@@ -148,6 +159,8 @@ def from_wire(data: Dict[str, Any]) -> Spec:
     kept["python_path"] = tuple(kept.get("python_path", ()))
     kept["rlimits"] = {key: (pair[0], pair[1]) for key, pair in kept.get("rlimits", {}).items()}
     kept["confinement"] = _confinement(kept.get("confinement", {}))
+    if kept.get("health") is not None:
+        kept["health"] = Health(**kept["health"])
     identity = kept.get("identity")
     if identity is not None:
         kept["identity"] = Identity(identity["uid"], identity["gid"], tuple(identity["groups"]))

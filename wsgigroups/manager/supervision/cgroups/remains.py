@@ -101,6 +101,12 @@ class Remains:
         (self.run_dir / _FILE).write_bytes(os.fsencode(directory))
         self.tree = self.users.tree = tree
 
+    def note_again(self) -> None:
+        """Tell a next manager where the tree is, if somebody has taken that away. Raises OSError."""
+        path = self.run_dir / _FILE
+        if self.tree and not path.exists():
+            path.write_bytes(os.fsencode(self.tree.directory))
+
     def _former(self, name: str) -> Path | None:
         """Where the former manager had its tree: its lives are there, wherever this manager was started."""
         try:

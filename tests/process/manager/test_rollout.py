@@ -1,0 +1,78 @@
+"""New code that does not last, or does not answer: the processes in place serve on, and their configuration is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.faults import outlives
+from support.manager import APPS, ManagerUnderTest
+
+WATCHED = '[groups.a.rollout]\nmin-ready-time = "5s"\n'
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def text(port: int, rollout: str = WATCHED, **environment: str) -> str:
+    variables = ", ".join(f'{name} = "{value}"' for name, value in environment.items())
+    return (
+        f'[groups.a]\napp = "lasting_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
+        f"processes = 4\nenvironment = {{ {variables} }}\n{rollout}"
+    )
+
+
+@pytest.mark.parametrize("lasts_s", ["1", "3"])
+def test_what_dies_after_it_was_ready_is_taken_back(manager: ManagerUnderTest, lasts_s: str) -> None:
+    port = manager.port()
+    manager.apply(text(port))
+    before = manager.pids("a")
+    with manager.clients(port, 4) as clients:
+        began = time.monotonic()
+        done = manager.apply(text(port, LASTS_S=lasts_s), code=8)
+        assert time.monotonic() - began < float(lasts_s) + 10.0
+        clients.wait_for_more(20)
+    # a request under way in the one that died is all that may be lost
+    assert len(clients.failures) <= 4, clients.failures
+    assert "exit code 3" in done.stderr
+    assert manager.pids("a") == before
+    assert manager.group("a")["last_error"]["message"] == "exit code 3"
+
+
+def test_the_application_of_a_new_process_answers_before_it_joins(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    health = '[groups.a.rollout]\nmin-ready-time = 0\nhealth-path = "/health"\n'
+    manager.apply(text(port, health))
+    before = manager.pids("a")
+    with manager.clients(port, 4) as clients:
+        done = manager.apply(text(port, health, ANSWERS="500 Oh"), code=8)
+        clients.wait_for_more(20)
+    assert clients.failures == []
+    assert "GET /health was answered with 500 Oh" in done.stderr
+    assert manager.pids("a") == before
+
+
+def test_two_targets_that_fail_one_after_the_other_are_no_storm(manager: ManagerUnderTest) -> None:
+    """The first has not failed yet when the second is asked for; its manager dies in the third."""
+    port = manager.port()
+    manager.apply(text(port))
+    before = manager.pids("a")
+    manager.apply(text(port, LASTS_S="0.3"), "--no-wait")
+    manager.apply(text(port).replace("lasting_app", "loading.nowhere"), code=8)
+    manager.apply(text(port, LASTS_S="2"), "--no-wait")
+    manager.wait_for("the third is tried", lambda: len(manager.group("a")["processes"]) > 4)
+    killed = manager.manager_pid
+    os.kill(killed, signal.SIGKILL)
+    assert not outlives(killed, 10.0)
+    manager.expect_in_log("nowhere")
+    manager.apply(text(port))
+    assert manager.pids("a") == before
+    started = sum(line.count("life=") for line in manager.log("manager").splitlines() if "before it was ready" in line)
+    assert started <= 4

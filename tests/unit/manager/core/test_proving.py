@@ -1,0 +1,194 @@
+"""What is new has to last before it replaces what serves, and what it returns to is the last target that was proved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.simulation.world import World, target
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import model
+from wsgigroups.plan.desired import GroupTarget, RolloutTarget, Share
+
+
+def blog(version: int, processes: int = 4, **rollout: Any) -> GroupTarget:
+    return replace(target("blog", processes, version), rollout=RolloutTarget(**rollout))
+
+
+@pytest.fixture
+def world() -> World:
+    """A group of four that has been ready for a minute."""
+    world = World(seed=1, moods=("good",))
+    world.tell(model.Apply({"blog": blog(1)}, 1))
+    world.run(world.now + 60.0)
+    return world
+
+
+def apply(world: World, new: GroupTarget, *moods: str) -> int:
+    world.moods = moods or ("good",)
+    number = world.state.next_change
+    world.tell(model.Apply({new.name: new}, world.state.revision + 1))
+    return number
+
+
+def ready(world: World, fingerprint: str = "") -> list[int]:
+    records = world.state.groups["blog"].records
+    return [r.life for r in records if r.state is Tenancy.READY and r.fingerprint.startswith(fingerprint)]
+
+
+def until_ready(world: World, fingerprint: str, number: int = 1) -> None:
+    while len(ready(world, fingerprint)) < number:
+        world.run(world.now + 0.01)
+
+
+def in_force(world: World) -> str:
+    return world.state.groups["blog"].target.fingerprint
+
+
+@pytest.mark.parametrize("after_s", [1.0, 3.0, 4.9])
+def test_what_dies_soon_after_it_was_ready_replaces_nobody(world: World, after_s: float) -> None:
+    old = set(ready(world))
+    number = apply(world, blog(2))
+    until_ready(world, "blog-2")
+    began = world.now
+    while world.now < began + after_s:
+        world.run(world.now + 0.05)
+        assert old <= set(ready(world))
+    world.end(*ready(world, "blog-2"))
+    world.run(world.now + 0.01)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert (in_force(world), set(ready(world))) == ("blog-1", old)
+    error = world.state.changes[number].groups["blog"].error
+    assert error is not None
+    assert "signal 9" in error.message
+
+
+def test_one_that_lasts_is_followed_by_the_others_at_once(world: World) -> None:
+    number = apply(world, blog(2))
+    until_ready(world, "blog-2")
+    world.run(world.now + 4.9)
+    assert (len(ready(world, "blog-1")), world.state.changes[number].outcome) == (4, "pending")
+    world.run(world.now + 8.0)
+    assert (len(ready(world, "blog-2")), world.state.changes[number].outcome) == (4, "done")
+    assert world.state.groups["blog"].fallback is None
+
+
+def test_a_restart_whose_first_process_dies_leaves_the_others(world: World) -> None:
+    old = set(ready(world))
+    world.tell(model.Restart(("blog",)))
+    while len(ready(world)) < 5:
+        world.run(world.now + 0.01)
+    world.run(world.now + 3.0)
+    world.end(*(set(ready(world)) - old))
+    world.run(world.now + 30.0)
+    assert set(ready(world)) == old
+    assert world.state.changes[2].outcome == "failed"
+
+
+def test_a_stall_of_what_is_new_ends_its_rollout(world: World) -> None:
+    number = apply(world, blog(2))
+    until_ready(world, "blog-2")
+    world.tell(model.LifeStalled(*ready(world, "blog-2"), "deadlock-timeout", "no heartbeat"))
+    assert (world.state.changes[number].outcome, in_force(world)) == ("rolled-back", "blog-1")
+
+
+def test_what_is_not_proved_is_never_returned_to(world: World) -> None:
+    """A target that fails, a second one before that shows: both would have been tried for ever."""
+    old = set(ready(world))
+    apply(world, blog(2), "never-ready")
+    world.run(world.now + 0.1)
+    number = apply(world, blog(3), "fails")
+    world.run(world.now + 300.0)
+    assert (in_force(world), set(ready(world))) == ("blog-1", old)
+    assert world.state.changes[number].outcome == "rolled-back"
+
+
+def test_a_first_target_that_was_never_ready_is_not_returned_to() -> None:
+    world = World(seed=1)
+    apply(world, blog(1), "fails")
+    world.run(world.now + 3.0)
+    number = apply(world, blog(2), "fails")
+    world.run(world.now + 300.0)
+    assert (in_force(world), world.state.changes[number].outcome) == ("blog-2", "failed")
+
+
+def test_a_first_target_that_serves_is_returned_to_before_it_is_proved() -> None:
+    world = World(seed=1)
+    apply(world, blog(1))
+    world.run(world.now + 2.0)
+    assert world.state.groups["blog"].proved is None
+    apply(world, blog(2), "fails")
+    world.run(world.now + 2.0)
+    assert (in_force(world), len(ready(world, "blog-1"))) == ("blog-1", 4)
+
+
+def test_a_first_target_is_proved_when_it_has_lasted() -> None:
+    world = World(seed=1)
+    number = apply(world, blog(1))
+    world.run(world.now + 2.0)
+    assert world.state.changes[number].outcome == "done", "nobody waits for that"
+    world.run(world.now + 5.0)
+    group = world.state.groups["blog"]
+    assert group.proved is not None
+    assert group.proved.target is group.target
+    assert group.look_at is None
+
+
+def test_what_is_live_is_as_proved_as_before(world: World) -> None:
+    apply(world, replace(blog(1), options={"threads": "1", "shutdown-timeout": "9"}))
+    group = world.state.groups["blog"]
+    assert (group.unproved, group.watched) == (False, False)
+
+
+def test_a_rollout_that_is_given_up_gives_back_the_number_of_processes(world: World) -> None:
+    world.tell(model.Scale({"blog": 6}))
+    world.run(world.now + 10.0)
+    number = apply(world, blog(2), "fails")
+    while not world.state.changes[number].finished:
+        world.run(world.now + 0.01)
+    world.moods = ("good",)
+    world.run(world.now + 20.0)
+    assert (world.state.groups["blog"].wanted, len(ready(world, "blog-1"))) == (6, 6)
+
+
+def test_canaries_serve_for_a_time_before_the_others_follow(world: World) -> None:
+    number = apply(world, blog(2, canary=Share(50, percent=True), canary_time_s=60.0, min_ready_time_s=1.0))
+    world.run(world.now + 55.0)
+    assert (len(ready(world, "blog-2")), len(ready(world, "blog-1"))) == (2, 2)
+    world.run(world.now + 15.0)
+    assert world.state.changes[number].outcome == "done"
+
+
+def test_a_canary_that_dies_while_it_serves_ends_the_rollout(world: World) -> None:
+    number = apply(world, blog(2, canary_time_s=60.0, min_ready_time_s=1.0))
+    world.run(world.now + 30.0)
+    assert (len(ready(world, "blog-2")), len(ready(world, "blog-1"))) == (1, 3)
+    world.end(*ready(world, "blog-2"))
+    world.run(world.now + 0.5)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert len(ready(world, "blog-1")) == 4
+
+
+def test_without_a_surge_one_leaves_before_its_successor_begins(world: World) -> None:
+    number = apply(world, blog(2, max_surge=Share(0), max_unavailable=Share(1), min_ready_time_s=1.0))
+    fewest = most = 4
+    while not world.state.changes[number].finished:
+        world.run(world.now + 0.01)
+        fewest = min(fewest, len(ready(world)))
+        most = max(most, sum(r.live for r in world.state.groups["blog"].records))
+    assert (fewest, most, world.state.changes[number].outcome) == (3, 4, "done")
+
+
+def test_processes_that_wait_for_each_other_to_be_followed_do_not_fill_the_group() -> None:
+    """One that has to be followed itself, before it was ready for long enough to follow, leaves again."""
+    world = World(seed=1)
+    apply(world, blog(1, processes=1))
+    world.run(world.now + 60.0)
+    apply(world, blog(2, processes=1))
+    until_ready(world, "blog-2")
+    world.tell(model.LifeWorn(*ready(world, "blog-2"), "maximum-requests"))
+    world.run(world.now + 30.0)
+    assert (in_force(world), len(ready(world, "blog-2"))) == ("blog-2", 1)
+    assert world.settled()

@@ -1,0 +1,102 @@
+"""When what is new is good: how far a rollout may go, when its target is proved, and the return to the one before.
+
+Pure; called by the core. The first processes of what is new keep their predecessors until they have been ready for
+`min-ready-time`; then, and after `canary-time`, the others follow as soon as they are ready. A target is proved when
+all its processes are in place after that. It is what a later rollout returns to, and stays that until another is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core.model import GroupState, Proved
+from wsgigroups.plan.rollout import Budget, Member, settled
+
+if TYPE_CHECKING:
+    from wsgigroups.lifecycle.step import Record
+
+
+def best_known(group: GroupState) -> Proved | None:
+    """What to return to when the next target fails: the last one that was proved, else one whose processes serve."""
+    if group.proved is None:
+        came_up = any(r.state is Tenancy.READY and r.fingerprint == group.target.fingerprint for r in group.records)
+        return Proved(group.target, group.processes_override) if came_up else None
+    return group.proved if group.unproved else Proved(group.target, group.processes_override)
+
+
+def watch(group: GroupState) -> GroupState:
+    """Return the group with its next processes watched, before they replace those that serve or can be returned to."""
+    return replace(group, watched=group.fallback is not None or any(r.state is Tenancy.READY for r in group.records))
+
+
+def gated(group: GroupState, now: float) -> bool:
+    """Whether the first processes of what is new have still to show that they last."""
+    policy = group.target.rollout
+    return group.watched and not _lasted(group, policy.min_ready_time_s + policy.canary_time_s, now)
+
+
+def members(group: GroupState, now: float) -> tuple[Member, ...]:
+    """The records as the rollout sees them."""
+    whole = not gated(group, now)
+    time_s = group.target.rollout.min_ready_time_s
+    return tuple(
+        replace(member, seasoned=whole or _ready_for(record, time_s, now))
+        for record, member in zip(group.records, group.members(), strict=True)
+    )
+
+
+def budget(group: GroupState, now: float) -> Budget:
+    """Return how far the replacement may go at once."""
+    policy = group.target.rollout
+    surge = policy.max_surge.up(group.wanted)
+    unavailable = policy.max_unavailable.down(group.wanted)
+    if not group.fallback and all(r.life in group.recycle for r in group.records if group.outdated(r)):
+        surge, unavailable = min(1, surge), min(1, unavailable)
+    if group.fits is not None:
+        surge = min(surge, group.fits)
+    if surge == 0:
+        unavailable = max(1, unavailable)
+    return Budget(surge, unavailable, _canaries(group) if gated(group, now) else None)
+
+
+def came_up(group: GroupState, now: float) -> bool:
+    """Whether all that was asked for is in place, and what is watched has lasted."""
+    return bool(group.wanted) and settled(group.wanted, group.members()) and not gated(group, now)
+
+
+def concluded(group: GroupState, now: float) -> GroupState:
+    """Return a group that came up, its target proved if its first processes have lasted."""
+    if group.fallback or group.restart_before:
+        group = replace(group, restart_before=0, last_error=None)
+    group = replace(group, watched=False, fits=None)
+    if not group.unproved or not _lasted(group, group.target.rollout.min_ready_time_s, now):
+        return group
+    return replace(group, proved=Proved(group.target, group.processes_override))
+
+
+def next_look(group: GroupState, now: float) -> float | None:
+    """When time alone changes what the group may do; on the monotonic clock."""
+    if not (group.watched or group.unproved) or not group.wanted:
+        return None
+    policy = group.target.rollout
+    marks = {policy.min_ready_time_s, policy.min_ready_time_s + policy.canary_time_s}
+    times = [r.ready_at + mark for r in _current(group) for mark in marks if r.ready_at is not None]
+    return min((time for time in times if time > now), default=None)
+
+
+def _canaries(group: GroupState) -> int:
+    return min(group.wanted, max(1, group.target.rollout.canary.up(group.wanted)))
+
+
+def _current(group: GroupState) -> list[Record]:
+    return [r for r in group.records if r.state is Tenancy.READY and not group.outdated(r)]
+
+
+def _lasted(group: GroupState, time_s: float, now: float) -> bool:
+    return sum(_ready_for(record, time_s, now) for record in _current(group)) >= _canaries(group)
+
+
+def _ready_for(record: Record, time_s: float, now: float) -> bool:
+    return record.ready_at is not None and now >= record.ready_at + time_s
