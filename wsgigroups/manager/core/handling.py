@@ -155,12 +155,12 @@ def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState
 
 
 def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved | model.CodeKnown) -> tuple[str, ...]:
+    """What the configuration asks for was looked at again on this host."""
     if isinstance(event, model.CodeKnown):
         for name in event.code.keys() & turn.state.groups.keys():
             known = turn.state.groups[name]
             turn.put(replace(known, target=_with_code(known.target, event.code)))
         return ()
-    """What the configuration asks for was tried again on this host."""
     name = event.target.name if isinstance(event, model.Resolved) else event.group
     group = turn.state.groups.get(name)
     if group is None or not group.unresolved or group.removing:
