@@ -159,7 +159,9 @@ def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved | mo
     if isinstance(event, model.CodeKnown):
         for name in event.code.keys() & turn.state.groups.keys():
             known = turn.state.groups[name]
-            turn.put(replace(known, target=_with_code(known.target, event.code)))
+            target = _with_code(known.target, event.code)
+            proved = known.proved if known.unproved else model.Proved(target, known.processes_override)
+            turn.put(replace(known, target=target, proved=proved))
         return ()
     name = event.target.name if isinstance(event, model.Resolved) else event.group
     group = turn.state.groups.get(name)
