@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, proving, steps
+from wsgigroups.manager.core import haste, lives, model, proving, steps, watching
 from wsgigroups.manager.core.model import GroupState, LastError, Progress, State
 from wsgigroups.manager.core.turn import Turn
 from wsgigroups.plan.planner import needs_replacement
@@ -99,10 +99,10 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return _scale(turn, event)
         case model.Shutdown():
             return _shutdown(turn, event)
-        case model.ScriptChanged():
-            return lives.worn(turn, event.life, haste.SCRIPT)
-        case model.LifeWorn():
-            return lives.worn(turn, event.life, event.reason)
+        case model.ScriptChanged() | model.LifeWorn():
+            return lives.worn(turn, event)
+        case model.RolloutCounted() | model.RoomFound():
+            return watching.measured(turn, event)
         case model.GroupTuned():
             return lives.tuned(turn, event)
         case model.Recovered():
@@ -206,7 +206,6 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bo
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
-        fits=None,
     )
     return proving.watch(after) if replaced else after
 
@@ -224,7 +223,6 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
                     graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
                     last_error=None,
                     stopped=False,
-                    fits=None,
                 )
             )
         )

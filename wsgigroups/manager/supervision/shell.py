@@ -16,7 +16,7 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live
+from wsgigroups.manager.supervision import live, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
@@ -101,6 +101,8 @@ class Shell:
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         life_before = self.state.next_life
+        for known in rolling.before(self.state, event):
+            self.dispatch(known)
         self.state, commands = handling.handle(self.state, event, time.monotonic())
         if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
