@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
 from wsgigroups.manager.queueing import ApplyQueue, Asked
@@ -47,15 +48,21 @@ class Applying:
     store: Store
     around: Surroundings
     log: Callable[[str, str], None]
+    code: CodeKeeper = field(init=False)
     queue: ApplyQueue = field(init=False)
 
     def __post_init__(self) -> None:
+        self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
     async def plan(self, read: Read) -> Plan:
         """Return what `apply` would change. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        return plan(targets, views.observed(self.shell))
+        return self.plan_for(targets)
+
+    def plan_for(self, targets: Desired) -> Plan:
+        """Return what would change for these targets."""
+        return plan(targets, views.observed(self.shell), self.code.files_of)
 
     async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
@@ -65,7 +72,7 @@ class Applying:
             return configuration, resolve(configuration, self.around)
 
         configuration, targets = await asyncio.to_thread(resolved)
-        return configuration, {name: self.noted(target) for name, target in targets.items()}
+        return configuration, await self.code.look({name: self.noted(target) for name, target in targets.items()})
 
     async def apply(self, read: Read, asked: Asked) -> model.Change | None:
         """Begin the change when it is its turn; None when there is nothing to do. Raises WsgigroupsError, BusyError.
@@ -115,11 +122,25 @@ class Applying:
     def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        found = plan(targets, views.observed(self.shell))
-        if found.empty:
+        planned = self.plan_for(targets)
+        if planned.empty:
+            self._learn(targets)
             return None
         self._check_logs(targets)
-        return self.accept(configuration, targets, self._open(targets), asked, repairs=found.repairs)
+        opened, renewed = self._open(targets), planned.with_new_code
+        return self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
+
+    def _learn(self, targets: Desired) -> None:
+        """Take what is there now for the code of processes of which nobody knows theirs: changes from now on are seen.
+
+        They were started by a version that did not look, or when it could not be looked at.
+        """
+        known = self.shell.state.groups
+        learned = {name: t.code for name, t in targets.items() if t.code.keys() - known[name].target.code.keys()}
+        if learned:
+            self.shell.dispatch(model.CodeKnown(learned))
+            self.code.keep(targets, self.shell.state)
+            self.save()
 
     def accept(
         self,
@@ -128,17 +149,18 @@ class Applying:
         opened: dict[str, dict[str, HeldListener]],
         asked: Asked,
         unresolved: Mapping[str, model.Unresolved] = MappingProxyType({}),
+        renewed: frozenset[str] = frozenset(),
         *,
         repairs: bool = False,
     ) -> model.Change:
         """Store a configuration and begin its change, with the listeners that were opened for it.
 
         unresolved: groups of it that cannot be had at present; who starts with nothing else goes on without a store.
-        repairs: nothing differs, so that it is no new revision.
+        renewed: groups that have new code; repairs: nothing differs, so that it is no new revision.
         """
         running, former = self.shell.state.revision, self.shell.unadopted
         revision = running if repairs else max(running, self.store.last_number()) + 1
-        event = model.Apply(targets, revision, asked.kind, unresolved)
+        event = model.Apply(targets, revision, asked.kind, unresolved, renewed)
         # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
         kept = {name: item for name, item in former.items() if name in unresolved}
         self.shell.unadopted = {name: {**item, "in_force": False} for name, item in kept.items()}
@@ -156,6 +178,7 @@ class Applying:
         number = self.shell.state.next_change
         self.queue.begun(number, asked)
         self.shell.dispatch(event)
+        self.code.keep(targets, self.shell.state)
         self.save()
         return self.shell.state.changes[number]
 

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.applying import Applying, Writers, check_log
-from wsgigroups.manager.control import views
 from wsgigroups.manager.core import model
 from wsgigroups.manager.queueing import Asked
-from wsgigroups.plan.planner import plan
 from wsgigroups.targets.resolve import described, resolve_each
 
 if TYPE_CHECKING:
@@ -52,14 +50,15 @@ class StartUp:
                 targets = {key: target for key, target in targets.items() if key != name}
         for name, reason in sorted(failed.items()):
             self.applying.log("error", f"{name} cannot be had now, it is tried again: {reason}")
-        if plan(targets, views.observed(self.applying.shell)).empty and not failed:
+        planned = self.applying.plan_for(targets)
+        if planned.empty and not failed:
             return
         unresolved = {
             name: model.Unresolved(reason, described(name, configuration, self.applying.around))
             for name, reason in failed.items()
         }
         asked = Asked(model.START_UP, "run", os.geteuid(), os.getpid(), "run")
-        self.applying.accept(configuration, targets, opened, asked, unresolved)
+        self.applying.accept(configuration, targets, opened, asked, unresolved, planned.with_new_code)
         if failed:
             self._task = asyncio.create_task(self._again(configuration, self.applying.shell.state.revision))
 
@@ -78,7 +77,7 @@ class StartUp:
                 noted[name] = self.applying.noted(target)
             except WsgigroupsError as error:
                 failed[name] = error.message
-        return noted, failed
+        return await self.applying.code.look(noted), failed
 
     def _prepare(self, target: GroupTarget) -> dict[str, HeldListener]:
         """Make sure of its log, and open what it listens on. Raises WsgigroupsError."""

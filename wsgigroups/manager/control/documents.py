@@ -230,6 +230,8 @@ class ReasonDocument(Document):
     new: Text | None
     effect: Literal["replace", "rebind", "live", "scale", "start", "none"]
     why: Text
+    files: list[Text] = Field(default=[], description="Of new code: the first files that differ.")
+    files_more: int = Field(default=0, description="Of new code: how many files differ besides.")
 
 
 class CostDocument(Document):

@@ -86,14 +86,14 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     match event:
         case model.Tick():
             return lives.tick(turn)
-        case model.Apply() | model.Return() | model.Resolved() | model.StillUnresolved():
+        case model.Apply() | model.Return() | model.Resolved() | model.StillUnresolved() | model.CodeKnown():
             return transactions.asked(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
             return _stop(turn, event.groups)
         case model.Start():
-            return _start(turn, event.groups)
+            return _start(turn, event)
         case model.Scale():
             return _scale(turn, event)
         case model.Shutdown():
@@ -123,6 +123,7 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
             proving.watch(
                 replace(
                     group,
+                    target=steps.with_code(group.target, event.code),
                     restart_before=turn.state.next_life,
                     graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
                     last_error=None,
@@ -144,12 +145,15 @@ def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _start(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        turn.put(replace(turn.state.groups[name], stopped=False, last_error=None))
+def _start(turn: Turn, event: model.Start) -> tuple[str, ...]:
+    for name in event.groups:
+        group = turn.state.groups[name]
+        if not any(record.live for record in group.records):  # those that run have the code that they have
+            group = replace(group, target=steps.with_code(group.target, event.code))
+        turn.put(replace(group, stopped=False, last_error=None))
         steps.skip_backoff(turn, name)
-    turn.begin_change("start", {name: Progress() for name in names})
-    return names
+    turn.begin_change("start", {name: Progress() for name in event.groups})
+    return event.groups
 
 
 def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:

@@ -222,6 +222,7 @@ class Apply:
     revision: int
     kind: str = "apply"
     unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
+    renewed: frozenset[str] = frozenset()  # groups whose processes are replaced for new code, whatever else is equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +248,19 @@ class StillUnresolved:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeKnown:
+    """What the processes of groups have loaded, of which nobody knew it: nothing is replaced for that."""
+
+    code: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Replace these groups' processes, successor first."""
 
     groups: tuple[str, ...]
     kind: str = "restart"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +269,7 @@ class Reload:
 
     groups: tuple[str, ...]
     kind: str = "reload"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +286,7 @@ class Start:
 
     groups: tuple[str, ...]
     kind: str = "start"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +449,7 @@ Event = (
     Apply
     | Return
     | Resolved
+    | CodeKnown
     | StillUnresolved
     | Restart
     | Reload

@@ -13,7 +13,7 @@ from wsgigroups.manager.core.model import Progress
 from wsgigroups.plan import rollout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from wsgigroups.manager.core.turn import Turn
     from wsgigroups.plan.desired import GroupTarget
@@ -100,6 +100,11 @@ def skip_backoff(turn: Turn, name: str) -> None:
 def why_bare(group: model.GroupState) -> str:
     """Return why no process of a group can be started."""
     return group.unresolved or "it was found running, and nothing is known of it that a process could be started with"
+
+
+def with_code(target: GroupTarget, code: Mapping[str, Mapping[str, str]]) -> GroupTarget:
+    """Return a target with the code that its next processes get, where that is known."""
+    return replace(target, code=code[target.name]) if target.name in code else target
 
 
 def _begin(turn: Turn, name: str, slot: int) -> None:

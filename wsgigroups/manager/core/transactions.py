@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 _ASKED = "rolled back as asked"
 
 
-def asked(turn: Turn, event: model.Apply | model.Return | model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
+_Asked = model.Apply | model.Return | model.Resolved | model.StillUnresolved | model.CodeKnown
+
+
+def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
     """Carry out what concerns a whole configuration; return the groups to reconcile."""
     match event:
         case model.Apply():
@@ -34,6 +37,8 @@ def asked(turn: Turn, event: model.Apply | model.Return | model.Resolved | model
             return _give_up(turn, event.change)
         case model.Resolved() | model.StillUnresolved():
             return _looked_again(turn, event)
+        case model.CodeKnown():
+            return _code_known(turn, event)
 
 
 def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
@@ -134,8 +139,8 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
         elif group is None:
             turn.put(GroupState(target))
             parts[name] = Progress()
-        elif _changes(group, target):
-            turn.put(_retarget(turn, group, target))
+        elif _changes(group, target) or name in event.renewed:
+            turn.put(_retarget(turn, group, target, renewed=name in event.renewed))
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
         elif ready_as_asked(group) < group.wanted:
             parts[name] = Progress()
@@ -198,6 +203,16 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
     return tuple(sorted(transaction.former))
 
 
+def _code_known(turn: Turn, event: model.CodeKnown) -> tuple[str, ...]:
+    """Take note of the code that processes have."""
+    for name in event.code.keys() & turn.state.groups.keys():
+        known = turn.state.groups[name]
+        target = steps.with_code(known.target, event.code)
+        proved = known.proved if known.unproved else model.Proved(target, known.processes_override)
+        turn.put(replace(known, target=target, proved=proved))
+    return ()
+
+
 def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
     """What the configuration asks for was tried again on this host."""
     name = event.target.name if isinstance(event, model.Resolved) else event.group
@@ -230,13 +245,13 @@ def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
     return any(listener.address in wanted for listener in group.target.listeners)
 
 
-def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
+def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bool = False) -> GroupState:
     """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
     live = tuple(record.life for record in group.records if record.live)
     if live:
         turn.commands.append(model.TuneGroup(target, live))
     # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
-    replaced = not group.bare and needs_replacement(target, group.target.options, group.target.fingerprint)
+    replaced = not group.bare and (renewed or needs_replacement(target, group.target.options, group.target.fingerprint))
     raised = replaced and target.fingerprint == group.target.fingerprint
     proved = None if group.bare else proving.best_known(group)
     if not replaced and not group.bare and not group.unproved:
