@@ -89,6 +89,8 @@ class Watcher:
         for life in self._interrupted.keys() - self._shell.processes.keys():
             del self._interrupted[life]
         for group in list(self._shell.state.groups.values()):
+            if group.unknown:
+                continue  # what it may do is not known
             rules = group.target.rules
             for record in group.records:
                 process = self._shell.processes.get(record.life)
