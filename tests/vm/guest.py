@@ -74,6 +74,8 @@ def tests() -> int:
     tell()
     wanted = parameters()
     options = wanted.get("options", [])
+    # once, and not while a test waits
+    run(["/usr/bin/python3", "-m", "compileall", "-q", "/project/wsgigroups", "/project/tests/support"])
     codes = [run([*PYTEST, *options, *wanted["root"]])]
     if wanted.get("ordinary"):
         delegated = Path("/sys/fs/cgroup/delegated")

@@ -77,6 +77,8 @@ def _show_step(out: Any, step: dict[str, Any]) -> None:
 
 def _reason(reason: dict[str, Any]) -> str:
     option, old, new = reason["option"], reason["old"], reason["new"]
+    if option == "code":
+        return _new_code(reason)
     if option.startswith("environment."):
         old, new = ("(hidden)" if value is not None else None for value in (old, new))
         what = "set" if old is None else "unset" if new is None else "changed"
@@ -87,6 +89,14 @@ def _reason(reason: dict[str, Any]) -> str:
         text = f"{option}: {_readable(option, old)} -> {_readable(option, new)}"
     why = f": {reason['why']}" if reason["why"] else ""
     return f"{text}   ({reason['effect']}{why})"
+
+
+def _new_code(reason: dict[str, Any]) -> str:
+    """The files that differ; where they are not known any more, which parts of the code."""
+    named = ", ".join(reason["files"])
+    if reason["files_more"]:
+        named += f" and {reason['files_more']} more files"
+    return f"code: {named or reason['why']}   (replace: changed since the processes started)"
 
 
 def _readable(option: str, value: str) -> str:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.forking import open_log
@@ -46,13 +47,21 @@ class Applying:
     store: Store
     around: Surroundings
     log: Callable[[str, str], None]
+    code: CodeKeeper = field(init=False)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _outcomes: dict[int, int] = field(default_factory=dict)  # change → revision whose outcome is still open
+
+    def __post_init__(self) -> None:
+        self.code = CodeKeeper(self.store.directory / "code")
 
     async def plan(self, read: Read) -> Plan:
         """Return what `apply` would change. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        return plan(targets, views.observed(self.shell))
+        return self.plan_for(targets)
+
+    def plan_for(self, targets: Desired) -> Plan:
+        """Return what would change for these targets."""
+        return plan(targets, views.observed(self.shell), self.code.files_of)
 
     async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
@@ -62,7 +71,7 @@ class Applying:
             return configuration, resolve(configuration, self.around)
 
         configuration, targets = await asyncio.to_thread(resolved)
-        return configuration, {name: self.noted(target) for name, target in targets.items()}
+        return configuration, await self.code.look({name: self.noted(target) for name, target in targets.items()})
 
     async def apply(self, read: Read, by: str, kind: str = "apply") -> model.Change | None:
         """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
@@ -73,10 +82,24 @@ class Applying:
     def _begin(self, configuration: Configuration, targets: Desired, by: str, kind: str) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        if plan(targets, views.observed(self.shell)).empty:
+        planned = self.plan_for(targets)
+        if planned.empty:
+            self._learn(targets)
             return None
         self._check_logs(targets)
-        return self.accept(configuration, targets, self._open(targets), by, kind)
+        return self.accept(configuration, targets, self._open(targets), by, kind, renewed=planned.with_new_code)
+
+    def _learn(self, targets: Desired) -> None:
+        """Take what is there now for the code of processes of which nobody knows theirs: changes from now on are seen.
+
+        They were started by a version that did not look, or when it could not be looked at.
+        """
+        known = self.shell.state.groups
+        learned = {name: t.code for name, t in targets.items() if t.code.keys() - known[name].target.code.keys()}
+        if learned:
+            self.shell.dispatch(model.CodeKnown(learned))
+            self.code.keep(targets, self.shell.state)
+            self.save()
 
     def accept(
         self,
@@ -86,10 +109,12 @@ class Applying:
         by: str,
         kind: str,
         unresolved: Mapping[str, model.Unresolved] = MappingProxyType({}),
+        renewed: frozenset[str] = frozenset(),
     ) -> model.Change:
         """Store a configuration and begin its change, with the listeners that were opened for it.
 
         unresolved: groups of it that cannot be had at present; who starts with nothing else goes on without a store.
+        renewed: groups that have new code.
         """
         revision = self.shell.state.revision + 1
         try:
@@ -106,7 +131,8 @@ class Applying:
                 ) from None
         self._commit(targets, opened)
         number = self.shell.state.next_change
-        self.shell.dispatch(model.Apply(targets, revision, kind, unresolved))
+        self.shell.dispatch(model.Apply(targets, revision, kind, unresolved, renewed))
+        self.code.keep(targets, self.shell.state)
         self._outcomes[number] = revision
         # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
         kept = {name: item for name, item in self.shell.unadopted.items() if name in unresolved}

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.applying import START, Applying, Writers, check_log
-from wsgigroups.manager.control import views
 from wsgigroups.manager.core import model
-from wsgigroups.plan.planner import plan
 from wsgigroups.targets.resolve import described, resolve_each
 
 if TYPE_CHECKING:
@@ -49,14 +47,15 @@ class StartUp:
                 targets = {key: target for key, target in targets.items() if key != name}
         for name, reason in sorted(failed.items()):
             self.applying.log("error", f"{name} cannot be had now, it is tried again: {reason}")
-        if plan(targets, views.observed(self.applying.shell)).empty and not failed:
+        planned = self.applying.plan_for(targets)
+        if planned.empty and not failed:
             return
         unresolved = {
             name: model.Unresolved(reason, described(name, configuration, self.applying.around))
             for name, reason in failed.items()
         }
         in_use: dict[str, dict[str, HeldListener]] = {name: {} for name in targets}
-        self.applying.accept(configuration, targets, in_use, "run", START, unresolved)
+        self.applying.accept(configuration, targets, in_use, "run", START, unresolved, planned.with_new_code)
         if failed:
             self._task = asyncio.create_task(self._again(configuration, self.applying.shell.state.revision))
 
@@ -75,7 +74,7 @@ class StartUp:
                 noted[name] = self.applying.noted(target)
             except WsgigroupsError as error:
                 failed[name] = error.message
-        return noted, failed
+        return await self.applying.code.look(noted), failed
 
     def _prepare(self, target: GroupTarget) -> None:
         """Make sure of its log, and take what it listens on into use. Raises WsgigroupsError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class ObservedProcess:
     ready: bool
     start_s: float | None = None  # from the fork to ready
     pss_bytes: int | None = None
+    code: Mapping[str, str] = field(default_factory=dict)  # that it was started with; a part that is missing: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class ObservedGroup:
     members: tuple[ObservedProcess, ...] = ()
     unknown: bool = False  # found running: the options are not known
     listen: tuple[str, ...] = ()  # of an unknown one
+    code: Mapping[str, str] = field(default_factory=dict)  # that its next processes are thought to get
 
 
 Observed = Mapping[str, ObservedGroup]

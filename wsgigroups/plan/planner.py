@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.plan.code import FilesOf, code_change, nothing_known
 from wsgigroups.plan.effects import effect_of, why
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Reason:
     new: str | None
     effect: str  # replace, rebind, live, scale, none
     why: str = ""
+    files: tuple[str, ...] = ()  # of new code: the first that differ
+    files_more: int = 0  # and how many others
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class Plan:
         """Whether there is nothing to do."""
         return not self.steps
 
+    @property
+    def with_new_code(self) -> frozenset[str]:
+        """Groups whose processes are to be replaced because of new code."""
+        return frozenset(step.group for step in self.steps if any(r.option == CODE for r in step.reasons))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data with a summary."""
         steps = [{**asdict(step), "kind": step.kind.value, "sign": SIGN[step.kind]} for step in self.steps]
@@ -90,18 +98,22 @@ class Plan:
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
 
 
+CODE = "code"  # the reason that is no option
 RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python", "interpreter", "spawner")
 LISTED_NAMES = 3
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")
 
 
-def plan(desired: Desired, observed: Observed) -> Plan:
-    """Return the plan. The same inputs in any order give the same plan; nothing is mutated."""
+def plan(desired: Desired, observed: Observed, files_of: FilesOf = nothing_known) -> Plan:
+    """Return the plan. The same inputs in any order give the same plan; nothing is mutated.
+
+    files_of: names what differs in new code, where that is known.
+    """
     left_alone = {name for name in observed if name not in desired and not _asked_to_end(observed[name], desired)}
     steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in {*desired, *left_alone}]
     for name in sorted(desired):
-        step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name])
+        step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name], files_of)
         if step:
             steps.append(step)
     steps.sort(key=lambda step: (_ORDER.index(step.kind), step.group))
@@ -188,10 +200,19 @@ def _take_over(target: GroupTarget, group: ObservedGroup) -> Step:
     return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
 
 
-def _change(target: GroupTarget, group: ObservedGroup) -> Step | None:
+def _new_code(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> list[Reason]:
+    change = code_change(target, group, files_of)
+    if change is None:
+        return []
+    text = f"new: {', '.join(change.parts)}"
+    return [Reason(CODE, change.old, change.new, "replace", text, change.files, change.more)]
+
+
+def _change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> Step | None:
     if group.unknown:
         return _take_over(target, group)
     reasons = [reason for reason in _differences(group.options, target.options) if reason.option != "processes"]
+    reasons += _new_code(target, group, files_of)
     if target.processes != group.processes:
         text = "scaled by hand" if group.scaled else ""
         reasons.append(Reason("processes", str(group.processes), str(target.processes), "scale", text))

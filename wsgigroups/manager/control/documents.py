@@ -85,6 +85,18 @@ class ProcessDocument(ProcessFigures, _Process):
     confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
 
 
+class RolloutDocument(Document):
+    """How far the replacement of a group's processes is by what has still to show that it lasts."""
+
+    new_ready: int = Field(description="Processes that are new and ready.")
+    old_ready: int = Field(description="Processes that they replace, and that serve meanwhile.")
+    watched_s: float | None = Field(description="Until the first new ones have lasted; null: none is ready yet.")
+    returns: bool = Field(description="Whether a target is there to return to when this one fails.")
+    surge: int = Field(description="Processes more than wanted that may be there meanwhile.")
+    unavailable: int = Field(description="Processes that may be missing meanwhile.")
+    short_of_memory: bool = Field(description="There is no memory for as many more as max-surge says.")
+
+
 class _Group(Document):
     name: Text
     state: GroupStateName
@@ -110,6 +122,10 @@ class GroupDocument(GroupFigures, _Group):
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
+    proved: bool = Field(
+        default=False, description="Its configuration has come up and lasted: a rollout returns to it."
+    )
+    rollout: RolloutDocument | None = Field(default=None, description="Of its processes, while it is under way.")
     unknown: bool = Field(
         default=False,
         description="It was found running and nothing says what it should be: it is left alone, until an apply has it, "
@@ -197,6 +213,8 @@ class ReasonDocument(Document):
     new: Text | None
     effect: Literal["replace", "rebind", "live", "scale", "none"]
     why: Text
+    files: list[Text] = Field(default=[], description="Of new code: the first files that differ.")
+    files_more: int = Field(default=0, description="Of new code: how many files differ besides.")
 
 
 class CostDocument(Document):

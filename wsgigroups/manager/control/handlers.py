@@ -35,7 +35,7 @@ from wsgigroups.manager.control.requests import (
 from wsgigroups.manager.core import handling, model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.applying import Applying
     from wsgigroups.trust.peers import Peer
@@ -111,16 +111,19 @@ class Handlers:
         )
 
     async def start(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Start(self._startable(call)))
+        groups = self._startable(call)
+        return self._act(model.Start(groups, code=await self._code(groups)))
 
     async def stop(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Stop(self._groups(call)))
 
     async def restart(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Restart(self._startable(call)))
+        groups = self._startable(call)
+        return self._act(model.Restart(groups, code=await self._code(groups)))
 
     async def reload(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Reload(self._startable(call)))
+        groups = self._startable(call)
+        return self._act(model.Reload(groups, code=await self._code(groups)))
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
         handling.check_startable(self.applying.shell.state, call.body.processes)
@@ -141,6 +144,13 @@ class Handlers:
     def _groups(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_groups(self.applying.shell.state, call.body.groups)
         return tuple(dict.fromkeys(call.body.groups))
+
+    async def _code(self, groups: tuple[str, ...]) -> Mapping[str, Mapping[str, str]]:
+        """The code that processes get which are started now. Raises WsgigroupsError for a group that went meanwhile."""
+        state = self.applying.shell.state
+        code = await self.applying.code.now(state.groups[name].target for name in groups)
+        handling.check_startable(self.applying.shell.state, groups)
+        return code
 
     def _startable(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_startable(self.applying.shell.state, call.body.groups)

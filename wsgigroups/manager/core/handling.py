@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, proving, steps
+from wsgigroups.manager.core import haste, lives, model, proving, steps, watching
 from wsgigroups.manager.core.model import GroupState, LastError, Progress, State
 from wsgigroups.manager.core.turn import Turn
 from wsgigroups.plan.planner import needs_replacement
@@ -87,22 +87,22 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return lives.tick(turn)
         case model.Apply():
             return _apply(turn, event)
-        case model.Resolved() | model.StillUnresolved():
+        case model.Resolved() | model.StillUnresolved() | model.CodeKnown():
             return _looked_again(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
             return _stop(turn, event.groups)
         case model.Start():
-            return _start(turn, event.groups)
+            return _start(turn, event)
         case model.Scale():
             return _scale(turn, event)
         case model.Shutdown():
             return _shutdown(turn, event)
-        case model.ScriptChanged():
-            return lives.worn(turn, event.life, haste.SCRIPT)
-        case model.LifeWorn():
-            return lives.worn(turn, event.life, event.reason)
+        case model.ScriptChanged() | model.LifeWorn():
+            return lives.worn(turn, event)
+        case model.RolloutCounted() | model.RoomFound():
+            return watching.measured(turn, event)
         case model.GroupTuned():
             return lives.tuned(turn, event)
         case model.Recovered():
@@ -133,8 +133,8 @@ def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
         elif group is None:
             turn.put(GroupState(target))
             parts[name] = Progress()
-        elif _changes(group, target):
-            turn.put(_retarget(turn, group, target))
+        elif _changes(group, target) or name in event.renewed:
+            turn.put(_retarget(turn, group, target, renewed=name in event.renewed))
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
     turn.state = replace(turn.state, revision=event.revision)
     turn.begin_change(event.kind, parts, event.revision)
@@ -154,8 +154,15 @@ def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState
     return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
 
 
-def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
-    """What the configuration asks for was tried again on this host."""
+def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved | model.CodeKnown) -> tuple[str, ...]:
+    """What the configuration asks for was looked at again on this host."""
+    if isinstance(event, model.CodeKnown):
+        for name in event.code.keys() & turn.state.groups.keys():
+            known = turn.state.groups[name]
+            target = _with_code(known.target, event.code)
+            proved = known.proved if known.unproved else model.Proved(target, known.processes_override)
+            turn.put(replace(known, target=target, proved=proved))
+        return ()
     name = event.target.name if isinstance(event, model.Resolved) else event.group
     group = turn.state.groups.get(name)
     if group is None or not group.unresolved or group.removing:
@@ -175,13 +182,13 @@ def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
     return any(listener.address in wanted for listener in group.target.listeners)
 
 
-def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
+def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bool = False) -> GroupState:
     """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
     live = tuple(record.life for record in group.records if record.live)
     if live:
         turn.commands.append(model.TuneGroup(target, live))
     # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
-    replaced = not group.bare and needs_replacement(target, group.target.options, group.target.fingerprint)
+    replaced = not group.bare and (renewed or needs_replacement(target, group.target.options, group.target.fingerprint))
     raised = replaced and target.fingerprint == group.target.fingerprint
     proved = None if group.bare else proving.best_known(group)
     if not replaced and not group.bare and not group.unproved:
@@ -199,7 +206,6 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
         restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
-        fits=None,
     )
     return proving.watch(after) if replaced else after
 
@@ -212,11 +218,11 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
             proving.watch(
                 replace(
                     group,
+                    target=_with_code(group.target, event.code),
                     restart_before=turn.state.next_life,
                     graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
                     last_error=None,
                     stopped=False,
-                    fits=None,
                 )
             )
         )
@@ -234,12 +240,19 @@ def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _start(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        turn.put(replace(turn.state.groups[name], stopped=False, last_error=None))
+def _start(turn: Turn, event: model.Start) -> tuple[str, ...]:
+    for name in event.groups:
+        group = turn.state.groups[name]
+        if not any(record.live for record in group.records):  # those that run have the code that they have
+            group = replace(group, target=_with_code(group.target, event.code))
+        turn.put(replace(group, stopped=False, last_error=None))
         _skip_backoff(turn, name)
-    turn.begin_change("start", {name: Progress() for name in names})
-    return names
+    turn.begin_change("start", {name: Progress() for name in event.groups})
+    return event.groups
+
+
+def _with_code(target: GroupTarget, code: Mapping[str, Mapping[str, str]]) -> GroupTarget:
+    return replace(target, code=code[target.name]) if target.name in code else target
 
 
 def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:

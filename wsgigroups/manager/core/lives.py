@@ -51,9 +51,10 @@ def _overdue(turn: Turn, record: Record) -> None:
     steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
 
 
-def worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
+def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, ...]:
     """A process wants a successor, or it is time for one."""
-    found = turn.state.find(life)
+    reason = haste.SCRIPT if isinstance(event, model.ScriptChanged) else event.reason
+    found = turn.state.find(event.life)
     if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
     group, record = found
@@ -190,12 +191,17 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
         return
     serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
     if serving and not group.recycle:
-        # the processes that serve stay; what was to follow them is given up
-        turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
-        turn.put(replace(group, restart_before=0, watched=False))
-        turn.settle(name, Progress("failed", error=error))
+        stop_replacing(turn, name, error)
     elif not serving:
         turn.settle(name, Progress("failed", error=error))
+
+
+def stop_replacing(turn: Turn, name: str, error: LastError | None) -> None:
+    """Give up what was to follow processes, where there is no target to return to: those that serve stay."""
+    group = turn.state.groups[name]
+    turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
+    turn.put(replace(group, restart_before=0, watched=False, fits=None))
+    turn.settle(name, Progress("failed", error=error))
 
 
 def go_back(turn: Turn, name: str, error: LastError | None) -> None:

@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from wsgigroups.manager.core.commands import (
+    Command,
+    DrainLife,
+    FinishChange,
+    KillLife,
+    Note,
+    ReleaseGroup,
+    SpawnLife,
+    StoreState,
+    TuneGroup,
+)
 from wsgigroups.plan.rollout import Member
 
 if TYPE_CHECKING:
@@ -12,6 +23,20 @@ if TYPE_CHECKING:
 
     from wsgigroups.lifecycle.step import Exit, Record
     from wsgigroups.plan.desired import GroupTarget
+
+
+# commands are known by this module as well, so that whoever speaks with the core needs one name
+__all__ = [
+    "Command",
+    "DrainLife",
+    "FinishChange",
+    "KillLife",
+    "Note",
+    "ReleaseGroup",
+    "SpawnLife",
+    "StoreState",
+    "TuneGroup",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +76,7 @@ class GroupState:
     proved: Proved | None = None  # the last one; before there is one, what served when it was replaced
     watched: bool = False  # what is new has to last before it replaces everything: proving.py
     look_at: float | None = None  # when time alone changes what the group may do
-    fits: int | None = None  # processes more than there are for which there is memory; None: enough, or not known
+    fits: int | None = None  # processes more than wanted for which there is memory; None: not known
     starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # slot → its last starts: pace.py
     processes_override: int | None = None  # by scale
     stopped: bool = False
@@ -87,6 +112,11 @@ class GroupState:
         """Whether the target has still to show that it comes up and lasts."""
         proved = self.proved.target if self.proved else None
         return proved is not self.target and proved != self.target
+
+    @property
+    def rolling(self) -> bool:
+        """Whether processes are replaced by what has still to show that it lasts."""
+        return self.watched and (self.fallback is not None or self.restart_before > 0)
 
     @property
     def fallback(self) -> GroupTarget | None:
@@ -209,6 +239,7 @@ class Apply:
     revision: int
     kind: str = "apply"
     unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
+    renewed: frozenset[str] = frozenset()  # groups whose processes are replaced for new code, whatever else is equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +258,19 @@ class StillUnresolved:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeKnown:
+    """What the processes of groups have loaded, of which nobody knew it: nothing is replaced for that."""
+
+    code: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Replace these groups' processes, successor first."""
 
     groups: tuple[str, ...]
     kind: str = "restart"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +279,7 @@ class Reload:
 
     groups: tuple[str, ...]
     kind: str = "reload"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +296,7 @@ class Start:
 
     groups: tuple[str, ...]
     kind: str = "start"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +408,31 @@ class ScriptChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """How many requests processes have answered, and how many of those with a status of 500 or more."""
+
+    requests: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCounted:
+    """What the processes of a rollout have answered so far: those that are new, and those that they replace."""
+
+    group: str
+    new: Answers
+    old: Answers
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFound:
+    """For how many processes more than there are now the machine has memory, by what those take that run."""
+
+    group: str
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTuned:
     """The running processes were given their live options. refused: life → what could not be changed, and why.
 
@@ -392,6 +458,7 @@ class Tick:
 Event = (
     Apply
     | Resolved
+    | CodeKnown
     | StillUnresolved
     | Restart
     | Reload
@@ -409,72 +476,9 @@ Event = (
     | LifeTold
     | LifeWorn
     | ScriptChanged
+    | RolloutCounted
+    | RoomFound
     | GroupTuned
     | Recovered
     | Tick
 )
-
-
-# Commands: what the core tells the shell.
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnLife:
-    """Fork a process for this record of this target."""
-
-    record: Record
-    target: GroupTarget
-
-
-@dataclass(frozen=True, slots=True)
-class DrainLife:
-    """Ask the daemon to leave."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class KillLife:
-    """SIGKILL to the life's process group, now or a moment later."""
-
-    record: Record
-    after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class TuneGroup:
-    """Push live options to the running processes of a group; GroupTuned answers."""
-
-    target: GroupTarget
-    lives: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseGroup:
-    """The group is gone: close its listeners, remove its sockets."""
-
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinishChange:
-    """Somebody may wait for this change."""
-
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line for the manager's log."""
-
-    level: str  # info, warning, error
-    text: str
-    group: str = ""  # whose processes caused it
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    """What a next manager has to know has changed without anybody having asked."""
-
-
-Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note

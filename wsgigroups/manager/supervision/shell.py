@@ -16,9 +16,9 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live
+from wsgigroups.manager.supervision import live, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
-from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted
+from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
@@ -101,6 +101,8 @@ class Shell:
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         life_before = self.state.next_life
+        for known in rolling.before(self.state, event):
+            self.dispatch(known)
         self.state, commands = handling.handle(self.state, event, time.monotonic())
         if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
@@ -133,7 +135,9 @@ class Shell:
                 process = self.processes.get(record.life)
                 if process:
                     self.remains.leaves(process)
-                    process.send(messages.Drain(record.life, record.reason, record.window_s))
+                    of = self.state.groups.get(record.group)
+                    followed = bool(of and of.wanted)  # else nobody serves its addresses on
+                    process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
@@ -215,15 +219,21 @@ class Shell:
         for fd in fds:
             os.close(fd)
 
-    def _movable(self) -> list[int]:
-        return [*(spawner.pid for spawner in self.pool.all()), *(spawner.pid for spawner in self.pool.users())]
+    def _movable(self) -> set[int]:
+        """Spawners, and what they and this manager have just started: helpers, daemons that are not in place yet."""
+        ours = self._spawner_pids()
+        return ours | below({os.getpid(), *ours}, look())
+
+    def _spawner_pids(self) -> set[int]:
+        kept = {spawner.pid for spawner in self.pool.all()}
+        return kept | {spawner.pid for spawner in self.pool.users()} | self.pool.child_pids()
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
         return Spared(
             manager=os.getpid(),
             lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
-            spawners=frozenset({*self._movable(), *self.pool.child_pids()}),
+            spawners=frozenset(self._spawner_pids()),
             adopted=adopted(),
         )
 

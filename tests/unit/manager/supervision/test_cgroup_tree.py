@@ -253,3 +253,19 @@ def test_without_the_kernels_kill_everything_is_ended_one_by_one(
     LifeCgroup(life.directory).kill()
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == 9
     assert [text for name, text in kernel.written if name.endswith("cgroup.freeze")] == ["1", "0"]
+
+
+def test_who_is_forked_while_room_is_made_is_moved_too(kernel: FakeKernel, tree: Tree) -> None:
+    (kernel.root / "cgroup.procs").write_text("77")
+    asked: list[int] = []
+
+    def movable() -> list[int]:
+        asked.append(77 + len(asked))
+        if len(asked) == 1:
+            (kernel.root / "cgroup.procs").write_text("77 78")
+        return asked
+
+    assert tree.limit("blog", CgroupTarget(tasks_max=9), movable) == Limited({}, {})
+    leaf = kernel.root / "wsgigroups-abc.manager"
+    assert (leaf / "cgroup.procs").read_text().split() == ["77", "78"]
+    assert (kernel.root / "cgroup.procs").read_text() == ""

@@ -49,7 +49,7 @@ class Watched:
         )
         record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
         self.target = SimpleNamespace(rules=RULES)
-        group = SimpleNamespace(target=self.target, records=[record], recycle={}, unknown=False)
+        group = SimpleNamespace(target=self.target, records=[record], recycle={}, rolling=False, unknown=False)
         self.shell: Any = SimpleNamespace(
             state=SimpleNamespace(groups={"blog": group}),
             processes={7: self.process},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PREFIX = "wsgigroups-"
 SPAWNERS = "_spawners"  # in the tree, beside the groups: none has that name
 _LEAF = ".manager"  # behind the tree's name: where the manager goes when its own cgroup may hold no process
+_ROOM_ROUNDS = 5
 _KILL_ROUNDS = 20  # where the kernel has no cgroup.kill
 
 
@@ -266,24 +267,26 @@ class Tree:
         below it could neither hold processes nor have other controllers (cgroup-v2.rst, threads).
         """
         if (own / "cgroup.type").exists():  # all but the root have it
-            self._make_room(own, {os.getpid(), *movable()})
+            self._make_room(own, movable)
         _write(own / "cgroup.subtree_control", f"+{controller}")
         if "threaded" in _words(own / "cgroup.type"):  # somebody came just then
             _write(own / "cgroup.subtree_control", f"-{controller}")
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
-    def _make_room(self, own: Path, movable: set[int]) -> None:
-        inside = {int(pid) for pid in _words(own / "cgroup.procs")}
-        if not inside:
-            return
-        if own.name.endswith(".service"):  # systemd could start nothing in it any more, not even the next manager
-            raise OSError(errno.EBUSY, "DelegateSubgroup= of the service is needed (systemd 254)")
-        if inside - movable:
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        self._leaf.mkdir(exist_ok=True)
-        for pid in sorted(inside):
-            with contextlib.suppress(ProcessLookupError):
-                _write(self._leaf / "cgroup.procs", str(pid))
+    def _make_room(self, own: Path, movable: Callable[[], Iterable[int]]) -> None:
+        for _round in range(_ROOM_ROUNDS):  # whoever is forked meanwhile is found in the next
+            inside = {int(pid) for pid in _words(own / "cgroup.procs")}
+            if not inside:
+                return
+            if own.name.endswith(".service"):  # systemd could start nothing in it any more, not even the next manager
+                raise OSError(errno.EBUSY, "DelegateSubgroup= of the service is needed (systemd 254)")
+            ours = {os.getpid(), *movable()}
+            if inside - ours:
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+            self._leaf.mkdir(exist_ok=True)
+            for pid in sorted(inside):
+                with contextlib.suppress(ProcessLookupError):
+                    _write(self._leaf / "cgroup.procs", str(pid))
 
     def _move_back(self) -> None:
         own, leaf = self.directory.parent, self._leaf
