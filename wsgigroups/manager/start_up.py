@@ -41,10 +41,9 @@ class StartUp:
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile
-        opened: dict[str, dict[str, HeldListener]] = {}
         for name in sorted(targets):
             try:
-                opened[name] = self._prepare(targets[name])
+                self._prepare(targets[name])
             except WsgigroupsError as error:
                 failed[name] = error.message
                 targets = {key: target for key, target in targets.items() if key != name}
@@ -57,8 +56,9 @@ class StartUp:
             name: model.Unresolved(reason, described(name, configuration, self.applying.around))
             for name, reason in failed.items()
         }
+        in_use: dict[str, dict[str, HeldListener]] = {name: {} for name in targets}
         asked = Asked(model.START_UP, "run", os.geteuid(), os.getpid(), "run")
-        self.applying.accept(configuration, targets, opened, asked, unresolved, planned.with_new_code)
+        self.applying.accept(configuration, targets, in_use, asked, unresolved, planned.with_new_code)
         if failed:
             self._task = asyncio.create_task(self._again(configuration, self.applying.shell.state.revision))
 
@@ -79,10 +79,12 @@ class StartUp:
                 failed[name] = error.message
         return await self.applying.code.look(noted), failed
 
-    def _prepare(self, target: GroupTarget) -> dict[str, HeldListener]:
-        """Make sure of its log, and open what it listens on. Raises WsgigroupsError."""
+    def _prepare(self, target: GroupTarget) -> None:
+        """Make sure of its log, and take what it listens on into use. Raises WsgigroupsError."""
         check_log(target, self._writers)
-        return self.applying.shell.listeners.prepare(target.name, target.listeners, target.uid)
+        listeners = self.applying.shell.listeners
+        opened = listeners.prepare(target.name, target.listeners, target.uid)
+        listeners.commit(target.name, target.listeners, opened, target.uid)
 
     async def _again(self, configuration: Configuration, revision: int) -> None:
         """Try what cannot be had until all can, or another configuration is in force."""
@@ -99,7 +101,7 @@ class StartUp:
                 return
             for name, target in sorted(targets.items()):
                 try:
-                    shell.listeners.commit(name, target.listeners, self._prepare(target), target.uid)
+                    self._prepare(target)
                 except WsgigroupsError as error:
                     failed[name] = error.message
                 else:

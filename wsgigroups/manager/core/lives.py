@@ -125,6 +125,8 @@ def lived(
             _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
+        case model.LifeStalled() if group.unknown:
+            turn.note("warning", f"{record}: {event.reason}, {event.detail}; it is left alone, as unknown", name)
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
             group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)

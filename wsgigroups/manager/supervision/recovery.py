@@ -21,6 +21,7 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung, kept_changes
+from wsgigroups.manager.supervision.cgroups.strays import look_at
 from wsgigroups.manager.supervision.processes import Process, moment
 from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.manager.supervision.shell import CountedExit
@@ -234,9 +235,13 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     shell.processes[life] = process
     process.watch(pid, pidfd)
     group = shell.state.groups.get(str(info["group"]))
-    shell.remains.adopt(process, group.target.uid if group else None)
     shell.state = replace(shell.state, next_life=max(shell.state.next_life, life + 1))
-    if group is None or _ended(pidfd):  # a group without a name is no spawner's of ours
+    if group is None:  # without a name it is no spawner's of ours
+        return 0
+    ended = _ended(pidfd)
+    if not ended or look_at(pid) is None:  # else a stranger may have its number by now, and would be taken for it
+        shell.remains.adopt(process, group.target.uid)
+    if ended:
         return 0
     now = time.monotonic()
     snapshot = process.snapshot()
