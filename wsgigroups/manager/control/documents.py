@@ -21,7 +21,7 @@ Text = Annotated[str, BeforeValidator(_encodable)]
 ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
 Cleanup = Literal["cgroup", "session"]
 GroupStateName = Literal["ready", "degraded", "starting", "failed", "stopped"]
-Outcome = Literal["pending", "done", "failed", "rolled-back"]
+Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
 
 
 class Document(BaseModel):
@@ -30,19 +30,31 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class HolderDocument(Document):
+    """The apply under way, or about to begin."""
+
+    change: int | None = Field(description="Null: it has not begun.")
+    kind: Text
+    uid: int
+    pid: int
+    command: Text = Field(description="As whoever asked says.")
+    for_s: float = Field(description="How long it has been under way.")
+
+
 class ErrorDocument(Document):
     """Why a call was refused, or failed."""
 
     error: Text = Field(description='A sentence for people, "cannot …".')
     hint: Text | None = Field(description="What to do next.")
     exit_code: int = Field(description="What a command ends with: docs/exit-codes.md.")
+    holder: HolderDocument | None = Field(default=None, description="Who applies, where that is why this was refused.")
 
 
 class BegunDocument(Document):
     """What a call that changes something has begun."""
 
     change: int | None = Field(description="The number of the change to wait for; null: there was nothing to do.")
-    revision: int = Field(description="The accepted configuration in force.")
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
 
 
 class LastErrorDocument(Document):
@@ -150,7 +162,7 @@ class StatusDocument(Document):
     """All groups and processes."""
 
     schema_version: Literal[1] = 1
-    revision: int
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
     manager: ManagerDocument
     groups: list[GroupDocument]
 
@@ -162,8 +174,12 @@ class RevisionDocument(Document):
 
     revision: int
     accepted_at: Text
-    outcome: Text = Field(description="pending, done, failed, rolled-back or interrupted.")
+    outcome: Text = Field(
+        description="pending, done, failed, rolled-back, overtaken, interrupted (the manager died), or unreadable."
+    )
     by: Text
+    error: Text = Field(default="", description="Why the revision cannot be read.")
+    running: bool = Field(default=False, description="Its configuration is the one that runs.")
 
 
 class HistoryDocument(Document):
@@ -205,6 +221,7 @@ class ChangeDocument(Document):
     finished: bool
     revision: int | None
     groups: dict[Text, ChangedGroupDocument]
+    running_revision: int = Field(default=0, description="The revision whose configuration runs now.")
     seen: Text = Field(default="", description="To be given back in the next question, to be told what is new.")
 
 
@@ -214,8 +231,10 @@ class ReasonDocument(Document):
     option: Text
     old: Text | None
     new: Text | None
-    effect: Literal["replace", "rebind", "live", "scale", "none"]
+    effect: Literal["replace", "rebind", "live", "scale", "start", "none"]
     why: Text
+    files: list[Text] = Field(default=[], description="Of new code: the first files that differ.")
+    files_more: int = Field(default=0, description="Of new code: how many files differ besides.")
 
 
 class CostDocument(Document):
@@ -233,7 +252,7 @@ class StepDocument(Document):
     """What happens to one group."""
 
     group: Text
-    kind: Literal["remove", "live", "adopt", "scale", "rebind", "replace", "add"]
+    kind: Literal["remove", "start", "live", "adopt", "scale", "rebind", "replace", "add"]
     sign: Text
     reasons: list[ReasonDocument]
     cost: CostDocument

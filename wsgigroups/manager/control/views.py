@@ -26,6 +26,7 @@ from wsgigroups.manager.control.documents import (
     StatusDocument,
 )
 from wsgigroups.manager.core import proving
+from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
@@ -190,6 +191,7 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
         finished=change.finished,
         revision=change.revision,
         groups=groups,
+        running_revision=shell.state.revision,
     )
 
 
@@ -209,10 +211,14 @@ def observed(shell: Shell) -> Observed:
             if not record.live:
                 continue
             used = usage(record.pid, pss=True) if record.pid else Usage()
+            process = shell.processes.get(record.life)
             start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
             ready = record.state is Tenancy.READY
             members.append(
-                ObservedProcess(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None)
+                ObservedProcess(
+                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None),
+                    code=_code(process.info.get("code")) if process else {},
+                )
             )
         override = group.processes_override
         refused = shell.remains.limited(name).refused
@@ -224,7 +230,16 @@ def observed(shell: Shell) -> Observed:
             scaled=override is not None,
             stopped=group.stopped,
             members=tuple(members),
+            wanted=group.wanted,
+            ready=ready_as_asked(group),
+            trouble=group.last_error.message if group.last_error else "",
             unknown=group.unknown,
             listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
+            code=group.target.code,
         )
     return found
+
+
+def _code(said: object) -> dict[str, str]:
+    """What was kept with a process: by a manager of an earlier version, nothing."""
+    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}

@@ -125,6 +125,8 @@ def lived(
             _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
+        case model.LifeStalled() if group.unknown:
+            turn.note("warning", f"{record}: {event.reason}, {event.detail}; it is left alone, as unknown", name)
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
             group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
@@ -155,8 +157,8 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         phase = "" if record.state is Tenancy.READY else " before it was ready"
         how = f"{event.exit}{phase}{out_of_memory(group, event)}"
         turn.note("warning", f"{record}: {how}", name)
-        group = replace(group, restarts=group.restarts + 1)
-        if group.last_error is None or group.last_error.life != record.life:
+        group = replace(group, restarts=group.restarts + (not _is_successor(group, record)))
+        if group.death_of(record) is None:
             group = group.blamed(LastError(record.slot, record.life, how))
     else:
         turn.note("info", f"{record}: {event.exit}", name)
@@ -178,12 +180,18 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         _did_not_come_up(turn, name, record)
 
 
+def _is_successor(group: GroupState, record: Record) -> bool:
+    """Whether a life was to follow one that serves: its failure costs nobody a process."""
+    serving = any(r.slot == record.slot and r.state is Tenancy.READY and group.outdated(r) for r in group.records)
+    return record.ready_at is None and serving
+
+
 def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
     """A life ended before it was ready, or soon after: end its rollout, or report a first start that fails."""
     group = turn.state.groups[name]
     if group.removing or group.stopped:
         return
-    error = group.last_error
+    error = group.death_of(record) or group.last_error
     if group.fallback and not group.outdated(record):
         go_back(turn, name, error)
         return
@@ -199,7 +207,7 @@ def stop_replacing(turn: Turn, name: str, error: LastError | None) -> None:
     group = turn.state.groups[name]
     turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
     turn.put(replace(group, restart_before=0, watched=False, fits=None))
-    turn.settle(name, Progress("failed", error=error))
+    turn.settle(name, Progress("rolled-back", error=error))
 
 
 def go_back(turn: Turn, name: str, error: LastError | None) -> None:

@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from wsgigroups.manager.core.changes import (
+    APPLYING,
+    START_UP,
+    Change,
+    Former,
+    LastError,
+    Progress,
+    Transaction,
+)
 from wsgigroups.manager.core.commands import (
     Command,
     DrainLife,
@@ -24,31 +33,25 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Exit, Record
     from wsgigroups.plan.desired import GroupTarget
 
-
-# commands are known by this module as well, so that whoever speaks with the core needs one name
+# commands and changes are known by this module as well, so that whoever speaks with the core needs one name
 __all__ = [
+    "APPLYING",
+    "START_UP",
+    "Change",
     "Command",
     "DrainLife",
     "FinishChange",
+    "Former",
     "KillLife",
+    "LastError",
     "Note",
+    "Progress",
     "ReleaseGroup",
     "SpawnLife",
     "StoreState",
+    "Transaction",
     "TuneGroup",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class LastError:
-    """Why a life of the group did not come up, or ended without being asked to."""
-
-    slot: int
-    life: int
-    message: str
-    traceback: str = ""
-    step: str = ""  # of runtime.wire.exits, where the daemon could still say it
-    requests: tuple[str, ...] = ()  # in the application when it was judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,11 @@ class GroupState:
         """Return the group with this as its last error, and as the slot's."""
         return replace(self, last_error=error, deaths={**self.deaths, error.slot: error})
 
+    def death_of(self, record: Record) -> LastError | None:
+        """Return what is on record of this life's end: of several that end at once each has its own."""
+        error = self.deaths.get(record.slot)
+        return error if error and error.life == record.life else None
+
     def told(self, life: int, requests: tuple[str, ...], stacks: str) -> GroupState:
         """Return the group with what a life that was judged had under way, wherever its end is on record."""
 
@@ -165,41 +173,8 @@ class GroupState:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How one group's part of a change went: pending, done, failed, rolled-back."""
-
-    state: str = "pending"
-    goal: str = "settled"  # or "gone": no process left
-    error: LastError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A plan being carried out, with an id to wait for."""
-
-    id: int
-    kind: str
-    groups: Mapping[str, Progress]
-    revision: int | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether no group's part is pending."""
-        return all(progress.state != "pending" for progress in self.groups.values())
-
-    @property
-    def outcome(self) -> str:
-        """pending, done, failed or rolled-back; failed wins over rolled-back."""
-        states = {progress.state for progress in self.groups.values()}
-        for outcome in ("pending", "failed", "rolled-back"):
-            if outcome in states:
-                return outcome
-        return "done"
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """Everything the core knows."""
+    """Everything the core knows. revision: whose configuration runs, or is being rolled out."""
 
     groups: Mapping[str, GroupState] = field(default_factory=dict)
     changes: Mapping[int, Change] = field(default_factory=dict)
@@ -207,6 +182,13 @@ class State:
     next_change: int = 1
     revision: int = 0
     stopping: bool = False
+    transaction: Transaction | None = None  # of the apply under way
+
+    @property
+    def open_apply(self) -> int | None:
+        """The number of the apply, or rollback, that is under way: others wait for its end."""
+        kinds = [kind for kind in APPLYING if kind != START_UP]
+        return next((c.id for c in self.changes.values() if c.kind in kinds and not c.finished), None)
 
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""
@@ -232,13 +214,15 @@ class Unresolved:
 class Apply:
     """A new desired state; groups that are not in it are removed, unknown ones only when their address is wanted.
 
-    unresolved: what could not be made into a target, and why; a target that only describes it where there is no other.
+    Those that are not ready are tried again. unresolved: what could not be made into a target, and why; a target that
+    only describes it where there is no other.
     """
 
     targets: Mapping[str, GroupTarget]
     revision: int
     kind: str = "apply"
     unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
+    renewed: frozenset[str] = frozenset()  # groups whose processes are replaced for new code, whatever else is equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +230,13 @@ class Resolved:
     """What a group of the configuration in force is on this host, which could not be had before."""
 
     target: GroupTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Undo the apply under way; another change's number does nothing."""
+
+    change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +248,19 @@ class StillUnresolved:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeKnown:
+    """What the processes of groups have loaded, of which nobody knew it: nothing is replaced for that."""
+
+    code: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Replace these groups' processes, successor first."""
 
     groups: tuple[str, ...]
     kind: str = "restart"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +269,7 @@ class Reload:
 
     groups: tuple[str, ...]
     kind: str = "reload"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +286,7 @@ class Start:
 
     groups: tuple[str, ...]
     kind: str = "start"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,7 +447,9 @@ class Tick:
 
 Event = (
     Apply
+    | Return
     | Resolved
+    | CodeKnown
     | StillUnresolved
     | Restart
     | Reload

@@ -107,6 +107,7 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                "code": dict(target.code),
                 **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)

@@ -176,8 +176,9 @@ class Shell:
         if state is None:
             return
         former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
-        if former or state.fallback:
-            return
+        transaction = self.state.transaction
+        if former or state.fallback or (transaction and group in transaction.former):
+            return  # it may have to be what it was
         wanted = {target.address for target in state.target.listeners}
         if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
             self._forget_listeners(group, unwanted)

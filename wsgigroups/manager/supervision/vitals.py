@@ -91,6 +91,8 @@ class Watcher:
             del self._interrupted[life]
         rolling.look(self._shell)
         for group in list(self._shell.state.groups.values()):
+            if group.unknown:
+                continue  # what it may do is not known
             rules = group.target.rules
             for record in group.records:
                 process = self._shell.processes.get(record.life)

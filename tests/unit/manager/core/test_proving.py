@@ -85,7 +85,7 @@ def test_a_restart_whose_first_process_dies_leaves_the_others(world: World) -> N
     world.end(*(set(ready(world)) - old))
     world.run(world.now + 30.0)
     assert set(ready(world)) == old
-    assert world.state.changes[2].outcome == "failed"
+    assert world.state.changes[2].outcome == "rolled-back"
 
 
 def test_a_stall_of_what_is_new_ends_its_rollout(world: World) -> None:
@@ -234,7 +234,7 @@ def test_errors_of_what_is_restarted_stop_the_restart(world: World) -> None:
         world.run(world.now + 0.01)
     world.tell(counted((100, 100)))
     world.run(world.now + 20.0)
-    assert (set(ready(world)), world.state.changes[2].outcome) == (old, "failed")
+    assert (set(ready(world)), world.state.changes[2].outcome) == (old, "rolled-back")
 
 
 def test_errors_are_nobodys_business_without_a_rollout_or_a_limit(world: World) -> None:
