@@ -18,6 +18,7 @@ from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
+from .front.timing import DRAIN_IDLE_NS, SECOND_NS
 from .log import bounded
 from .protocol.limits import DEFAULT
 from .records.access import AccessLog
@@ -133,9 +134,12 @@ class Server:
         self.listening.leaving = True
         self.poller.wake()
 
-    def stop_accepting(self) -> None:
-        """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones."""
-        self.poller.stop()
+    def stop_accepting(self, idle_s: Optional[float] = DRAIN_IDLE_NS / SECOND_NS) -> None:
+        """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones.
+
+        idle_s: for so long at most, None: until the end of keep-alive-timeout.
+        """
+        self.poller.stop(idle_s)
 
     def is_idle(self) -> bool:
         """Whether no request is active or queued; after `stop_accepting`, also whether every connection is closed."""
@@ -176,8 +180,13 @@ class Server:
             self.poller.shut()
         self.caller.access.flush()
 
+    def let_go(self) -> None:
+        """Let go of the application when no thread calls it any more, so that what it has left open can be closed."""
+        self._application = self.caller.application = _gone
+
     def forget_in_child(self) -> None:
         """Close clients and listeners in a process that the application has forked; it must not answer for us."""
+        self.caller.stranger = True
         self.listening.forget()
         self.poller.shut(forked=True)
 
@@ -205,6 +214,10 @@ class Server:
     def _maximum_requests(self) -> None:
         if self.on_maximum_requests is not None:
             self.on_maximum_requests()
+
+
+def _gone(_environ: Dict[str, Any], _start_response: Callable[..., Any]) -> Iterable[bytes]:
+    raise RuntimeError("the application is called after the end")
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

@@ -16,7 +16,7 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live
+from wsgigroups.manager.supervision import live, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
@@ -101,6 +101,8 @@ class Shell:
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         life_before = self.state.next_life
+        for known in rolling.before(self.state, event):
+            self.dispatch(known)
         self.state, commands = handling.handle(self.state, event, time.monotonic())
         if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
@@ -133,7 +135,9 @@ class Shell:
                 process = self.processes.get(record.life)
                 if process:
                     self.remains.leaves(process)
-                    process.send(messages.Drain(record.life, record.reason, record.window_s))
+                    of = self.state.groups.get(record.group)
+                    followed = bool(of and of.wanted)  # else nobody serves its addresses on
+                    process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
@@ -172,8 +176,9 @@ class Shell:
         if state is None:
             return
         former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
-        if former or state.fallback:
-            return
+        transaction = self.state.transaction
+        if former or state.fallback or (transaction and group in transaction.former):
+            return  # it may have to be what it was
         wanted = {target.address for target in state.target.listeners}
         if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
             self._forget_listeners(group, unwanted)

@@ -1,68 +1,75 @@
-"""The end of a daemon's interpreter: threads are joined and exit functions run, but never beyond the deadline.
+"""The end of a daemon's interpreter: as Python ends, but never beyond the deadline.
 
-Runs in the main thread, with one helper thread. The process ends by os._exit afterwards, so nothing here has to
-succeed; what CPython does by itself at this point could wait for ever.
+Runs in the main thread. Threads that are not daemon threads are joined, exit functions run, modules are taken down, and
+so what lies in the buffers of files that an application left open is written. Any of it may hang, hence two guards: a
+thread that says what was cut off, and behind it the C thread of faulthandler, which needs no GIL and outlives the one
+that does.
 """
 
 from __future__ import annotations
 
-import atexit
-import sys
+import ctypes
+import faulthandler
+import os
 import threading
 import time
 import traceback
-from typing import List, Optional
+from typing import List, NoReturn, Optional
+
+from ..log import Log
+from .stacks import stack_of_main
 
 _UNBOUNDED_S = 3600.0
+_BEHIND_S = 0.25  # how long after the first guard the second one acts
+_LEAST_S = 0.05
 
 
-def run_exit_functions(until_s: Optional[float]) -> bool:
-    """Join non-daemon threads for at most half of what is left, then run atexit functions in this thread.
+def end_interpreter(until_s: Optional[float], limit_s: float, log: Log) -> NoReturn:
+    """End the process with code 0.
 
-    `until_s` is CLOCK_MONOTONIC seconds, None for no limit. Returns False when something was left undone. An exit
-    function that does not return is cut off by a guard that ends the process with code 0.
+    until_s: CLOCK_MONOTONIC seconds, None for no limit; limit_s: shutdown-timeout, for what is said when it is over.
+    Threads get half of what is left; those that still run then get as little as daemon threads do.
     """
+    if until_s is not None:
+        _guard(until_s, limit_s, log)
     left_s = _UNBOUNDED_S if until_s is None else max(until_s - time.monotonic(), 0.0)
     joiner = threading.Thread(target=_join_threads, name="wsgigroups-join", daemon=True)
     joiner.start()
     joiner.join(left_s / 2)
-    finished = not joiner.is_alive()
-    left_s = _UNBOUNDED_S if until_s is None else max(until_s - time.monotonic(), 0.0)
-    guard = threading.Timer(left_s, _cut_off)
-    guard.daemon = True
-    guard.start()
-    _run_atexit()
-    guard.cancel()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # a full disk, or closed by the application
-            continue
-    return finished
+    if joiner.is_alive():
+        names = ", ".join(thread.name for thread in _others()) or "a hook of a library"
+        log("notice", "exit functions run now, though these have not ended: %s" % names)
+        threading._shutdown = int  # type: ignore[attr-defined]  # Py_FinalizeEx would wait for them for ever
+    ctypes.pythonapi.Py_Exit(0)
+    os._exit(0)  # it does not return, which the type of the call does not say
+
+
+def _guard(until_s: float, limit_s: float, log: Log) -> None:
+    left_s = max(until_s - time.monotonic(), _LEAST_S)
+    faulthandler.dump_traceback_later(left_s + _BEHIND_S, exit=True, file=2)
+    bell = threading.Lock()
+    bell.acquire()
+
+    def watch() -> None:
+        bell.acquire(timeout=left_s)
+        log("warning", "shutdown-timeout of %gs is over: the exit is cut off in\n%s" % (limit_s, stack_of_main()))
+        os._exit(0)
+
+    threading.Thread(target=watch, name="wsgigroups-end", daemon=True).start()
+
+
+def _others() -> List[threading.Thread]:
+    ours = (threading.current_thread(), threading.main_thread())
+    return [thread for thread in threading.enumerate() if thread not in ours and not thread.daemon]
 
 
 def _join_threads() -> None:
     """What threading._shutdown does, without the main thread: first its own hooks, which end idle thread pools."""
-    hooks: List[object] = list(getattr(threading, "_threading_atexits", []))  # from Python 3.9 on
-    for hook in reversed(hooks):
+    hooks: List[object] = getattr(threading, "_threading_atexits", [])  # from Python 3.9 on
+    while hooks:
         try:
-            hook()  # type: ignore[operator]
+            hooks.pop()()  # type: ignore[operator]
         except BaseException:  # noqa: BLE001 - a library's hook; the others are still to run
             traceback.print_exc()
-    ours = (threading.current_thread(), threading.main_thread())
-    for thread in threading.enumerate():
-        if thread not in ours and not thread.daemon:
-            thread.join()
-
-
-def _run_atexit() -> None:
-    try:
-        atexit._run_exitfuncs()
-    except BaseException:  # noqa: BLE001 - CPython has printed it; before 3.10 the last one comes back as well
-        return
-
-
-def _cut_off() -> None:
-    import os
-
-    os._exit(0)
+    for thread in _others():
+        thread.join()

@@ -91,6 +91,14 @@ def traceback_of(error: BaseException, ours: bool = False) -> str:
     return text
 
 
+def is_ours(error: BaseException) -> bool:
+    """Whether our own code has raised it, and nothing that our code has called."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and _is_ours(trace.tb_frame.f_code.co_filename)
+
+
 def _trimmed(trace: Optional[TracebackType]) -> Optional[TracebackType]:
     while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next

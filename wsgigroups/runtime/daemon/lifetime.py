@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, NoReturn, Optional
 
 from ..log import Log
 from ..server import Server
@@ -20,13 +20,18 @@ from ..wire import messages
 from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.spec import Spec
-from .ending import run_exit_functions
+from ..wsgi.forked import leave
+from . import signals
+from .ending import end_interpreter
+from .failure import is_ours
 from .reporter import Reporter
 from .script import ScriptRules
 from .stacks import other_stacks
 from .title import set_title
 
 _CLOSE_S = 2.0  # for threads of the server that have nothing to do any more; the rest is for exit functions
+_IDLE_PART = 0.95  # of shutdown-timeout in which idle connections may be waited for; the rest is for exit functions
+_LAST_IDLE_S = 2.0  # … where nobody follows: a request may be on its way for this long
 _TOLD = 32768  # characters of each part; it travels in one frame, is kept and shown
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
@@ -46,8 +51,11 @@ class Lifetime:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pid = os.getpid()
         self._channel_open = True
-        self._channel_forgotten = False
+        self._forked = False  # this is a process that the application has forked
+        self._until_s: Optional[float] = None  # when shutdown-timeout is over
+        self._limit_s = 0.0
         self._window_ends_s: Optional[float] = None  # set once; a later reason cannot extend it
+        self._followed = True
         self._stopping = False
         self._reached_maximum = False  # written by a request thread before it wakes the main thread
         self._changed_script: Optional[str] = None  # likewise
@@ -57,7 +65,7 @@ class Lifetime:
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
 
     def start(self, server: Server, rules: ScriptRules, confined: Mapping[str, Any]) -> None:
-        """Take over the signals, start the server, say that the daemon is ready. Raises what the server raises.
+        """Take over the signals and start the server. Raises what the server raises.
 
         confined: what became of the options of confinement.
         """
@@ -73,14 +81,23 @@ class Lifetime:
             signal.signal(number, _only_wake)
         server.start()
         self._board.words[WORD["state"]] = STATE["ready"]
-        version = "%d.%d.%d" % sys.version_info[:3]
-        self._reporter.send(messages.Ready(self._spec.life, os.getpid(), version, dict(confined)))
+        self._confined = dict(confined)
 
-    def serve(self) -> int:
-        """Wait and obey until it is time to go; returns the exit code."""
-        while not self._wait():
-            pass
-        return 0
+    def serve(self) -> NoReturn:
+        """Say that the daemon is ready, wait and obey until it is time to go, then end the process with code 0."""
+        turn = self._say_ready
+        while not self._stopping:
+            try:
+                turn()
+                turn = self._wait
+            except BaseException as error:  # noqa: BLE001 - handlers of the application's run in this thread
+                self._raised(error)
+        self._server.let_go()
+        end_interpreter(self._until_s, self._limit_s, self._log)
+
+    def _say_ready(self) -> None:
+        version = "%d.%d.%d" % sys.version_info[:3]
+        self._reporter.send(messages.Ready(self._spec.life, os.getpid(), version, self._confined))
 
     # Called in request threads
 
@@ -103,8 +120,16 @@ class Lifetime:
 
     # Main thread
 
-    def _wait(self) -> bool:
-        """One turn; True when the process should end."""
+    def _raised(self, error: BaseException) -> None:
+        """Leave after sys.exit() in a handler of the application's; raise any other error again."""
+        if self._forked:
+            leave(None if is_ours(error) else error)  # ours is that of descriptors that are closed here
+        if not isinstance(error, SystemExit):
+            raise error
+        self._leave("signal", 0.0)
+
+    def _wait(self) -> None:
+        """One turn."""
         poller = select.poll()
         poller.register(self._wake_read, select.POLLIN)
         if self._channel_open:
@@ -113,7 +138,10 @@ class Lifetime:
         if unsaid is not None:
             poller.register(unsaid, select.POLLOUT)
         looking = self._window_ends_s is not None
-        for fd, _events in poller.poll(_IDLE_LOOK_MS if looking else None):
+        events = poller.poll(_IDLE_LOOK_MS if looking else None)
+        if self._forked:  # by such a handler, and it came back
+            leave(None)
+        for fd, _events in events:
             if fd == self._wake_read:
                 self._wakened()
             elif fd == unsaid:
@@ -123,7 +151,6 @@ class Lifetime:
         ends_s = self._window_ends_s
         if ends_s is not None and (time.monotonic() >= ends_s or self._server.is_idle()):
             self._stop()
-        return self._stopping
 
     def _wakened(self) -> None:
         try:
@@ -157,6 +184,7 @@ class Lifetime:
             return
         for message in found:
             if isinstance(message, messages.Drain):
+                self._followed = message.followed
                 self._drain(message.reason, message.window_s)
             elif isinstance(message, messages.Tune):
                 self._tune(message)
@@ -207,32 +235,36 @@ class Lifetime:
             self._window_ends_s = min(self._window_ends_s, now_s)
 
     def _stop(self) -> None:
-        """Take nothing new, let what runs finish, run exit functions; all within shutdown-timeout."""
+        """Take nothing new and let what runs finish; idle connections wait for their next request meanwhile.
+
+        All within shutdown-timeout, and so is what comes then: the end of the interpreter.
+        """
         self._stopping = True
         self._board.words[WORD["state"]] = STATE["stopping"]
-        limit_s = self._times["shutdown_timeout_s"]
-        until_s = time.monotonic() + limit_s if limit_s > 0 else None
-        self._server.stop_accepting()
+        limit_s = self._limit_s = self._times["shutdown_timeout_s"]
+        until_s = self._until_s = time.monotonic() + limit_s if limit_s > 0 else None
+        idle_s = None if self._followed else _LAST_IDLE_S
+        if limit_s > 0:
+            idle_s = min(limit_s * _IDLE_PART, limit_s if idle_s is None else idle_s)
+        self._server.stop_accepting(idle_s)
         while not self._server.is_idle():
             left_s = 3600.0 if until_s is None else until_s - time.monotonic()
             if left_s <= 0:
                 self._log("warning", "shutdown-timeout of %gs is over: running requests are cut off" % limit_s)
-                return
+                os._exit(0)
             self._server.wait_idle(left_s)
         left_s = _CLOSE_S if until_s is None else (until_s - time.monotonic()) / 4
         self._server.close(max(min(left_s, _CLOSE_S), 0.0))
-        if not run_exit_functions(until_s):
-            self._log("warning", "shutdown-timeout of %gs is over: exit functions or threads are cut off" % limit_s)
 
     def _forget_in_child(self) -> None:
         """Run in processes that the application forks: they must neither answer nor wake for us."""
-        if self._channel_forgotten:
+        if self._forked:
             return
-        self._channel_forgotten = True
+        self._forked = True
         self._reporter.forget()
         signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
-            if signal.getsignal(number) is _only_wake:
+        for number in (*_SIGNALS, *signals.IGNORED):
+            if signal.getsignal(number) in (_only_wake, signals.ignore):
                 signal.signal(number, signal.SIG_DFL)
         for fd in (self._wake_read, self._wake_write):
             os.close(fd)

@@ -17,3 +17,9 @@ def other_stacks() -> str:
             lines = "".join(traceback.format_stack(frame))
             found.append("Thread %s (most recent call last):\n%s" % (names.get(ident, ident), lines))
     return "\n".join(found)
+
+
+def stack_of_main() -> str:
+    """Return the stack of the main thread, the innermost call last."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    return "".join(traceback.format_stack(frame)) if frame is not None else ""

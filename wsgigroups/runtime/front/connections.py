@@ -27,7 +27,7 @@ from .dates import Dates
 from .deadlines import Deadlines
 from .lingering import Lingering
 from .output import DONT_WAIT
-from .timing import DRAIN_IDLE_NS, HEAD_TIMEOUT_NS, SECOND_NS
+from .timing import HEAD_TIMEOUT_NS, SECOND_NS
 
 _READ = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _READ_WRITE = _READ | select.EPOLLOUT
@@ -50,6 +50,7 @@ class Connections:
         self.deadlines = Deadlines(self.lock)
         self.dates = Dates()
         self.stopping = False
+        self.idle_until_ns = 0  # when idle ones are closed at the latest, because the process leaves; 0: no limit
         self.surplus = 0
         self.tune(settings)
         self.log = log
@@ -63,9 +64,8 @@ class Connections:
         self.settings = settings
         self.trust = Trust(settings.trusted_proxies, settings.trusted_uids)
         self.preparer = Preparer(settings.header_buffer_size_bytes)
-        keep_alive_s = settings.keep_alive_timeout_s
-        self.keep_alive_ns = DRAIN_IDLE_NS if self.stopping else int(keep_alive_s * SECOND_NS)
-        self.keeps = keep_alive_s > 0 and not self.stopping
+        self.keep_alive_ns = int(settings.keep_alive_timeout_s * SECOND_NS)
+        self.keeps = self.keep_alive_ns > 0 and not self.stopping
 
     def log_request(self, head: Head, connection: Connection, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""
@@ -97,10 +97,10 @@ class Connections:
         connection.to(IDLE)
         connection.head = None  # its environ may hold what an application wants to see go
         connection.body = b""
-        keep_alive_ns = self.keep_alive_ns
-        self.deadlines.set(connection, now_ns + keep_alive_ns)
-        if keep_alive_ns != self.keep_alive_ns:  # draining has begun meanwhile, and passed by this one
-            self.deadlines.set(connection, now_ns + self.keep_alive_ns)
+        self.deadlines.set(connection, now_ns + self.keep_alive_ns)
+        until_ns = self.idle_until_ns  # looked at last: draining may have begun meanwhile, and passed by this one
+        if 0 < until_ns < connection.deadline_ns:
+            self.deadlines.set(connection, until_ns)
         if not connection.watched:
             self.watch(connection)
 
@@ -254,6 +254,7 @@ class Connections:
         for connection in self.open.copy().values():
             if forked:
                 connection.sock.close()
+                connection.fd = -1  # the number may soon be a file of the child's
             else:
                 self.close(connection)
         self.epoll.close()

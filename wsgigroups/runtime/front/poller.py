@@ -21,7 +21,7 @@ from .intake import Intake
 from .listening import Listening
 from .outbox import Outbox
 from .receiving import Receiving
-from .timing import DRAIN_IDLE_NS, HEAD_TIMEOUT_NS, SECOND_NS
+from .timing import HEAD_TIMEOUT_NS, SECOND_NS
 
 LONGEST_WAIT_S = 1.0  # while connections are open
 _EVENTS = 64
@@ -60,10 +60,16 @@ class Poller:
         with contextlib.suppress(BlockingIOError, OSError):  # full of wake-ups already, or closed
             os.write(self._wake_write, b"\0")
 
-    def stop(self) -> None:
-        """Take no new connections, and close each after its next answer."""
-        self.connections.stopping = True
-        self.connections.keeps = False
+    def stop(self, idle_s: Optional[float] = None) -> None:
+        """Take no new connections, and close each after its next answer.
+
+        idle_s: idle ones are closed then at the latest, else at the end of keep-alive-timeout as ever.
+        """
+        connections = self.connections
+        if idle_s is not None:
+            connections.idle_until_ns = self._clock() + int(idle_s * SECOND_NS)
+        connections.stopping = True
+        connections.keeps = False
         self.wake()
 
     def shut(self, forked: bool = False) -> None:
@@ -196,7 +202,7 @@ class Poller:
                 pass
 
     def _stop_listening(self) -> None:
-        """Leave new connections to siblings, and kept ones a while for a request that may be on its way.
+        """Leave new connections to siblings, and idle ones open for their next requests: see Connections.idle_until_ns.
 
         What has come until now is ours: its wake-up may have been spent on us, and nobody else hears of it. `stopped`
         is set last, because the main thread takes "stopped, and no connections" for the end.
@@ -205,10 +211,9 @@ class Poller:
         for fd in self.listening.descriptors:
             self.arrivals.accept(fd, 64)
         connections = self.connections
-        connections.keep_alive_ns = min(connections.keep_alive_ns, DRAIN_IDLE_NS)
-        limit_ns = self._clock() + DRAIN_IDLE_NS
+        limit_ns = connections.idle_until_ns
         for connection in self._open.copy().values():
-            if connection.state == IDLE:  # owned or not: see Connections.kept
+            if limit_ns and connection.state == IDLE:  # owned or not: see Connections.kept
                 connections.deadlines.set(connection, min(connection.deadline_ns or limit_ns, limit_ns))
         self.listening.stopped = True
 

@@ -17,6 +17,7 @@ import traceback
 from typing import NoReturn, Sequence
 
 from .. import kernel
+from ..daemon import signals
 from ..daemon.main import run as run_daemon
 from ..log import never_blocking
 from ..wire import exits
@@ -111,5 +112,5 @@ def _forget_signals() -> None:
     """
     signal.set_wakeup_fd(-1)
     for number in (*_IGNORED, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signals.ignore if number in signals.IGNORED else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -172,6 +172,7 @@ class Drain(Message):
     life: int
     reason: str
     window_s: float = 0.0
+    followed: bool = True  # others serve the group's addresses on; else idle connections are not waited for for long
 
 
 @dataclass(frozen=True)
@@ -295,4 +296,4 @@ def decode(body: Dict[str, Any]) -> Message:
         raise MessageError("%s: %s" % (body["type"], error)) from None
 
 
-_JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "Dict[str, Any]": dict}
+_JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "Dict[str, Any]": dict}

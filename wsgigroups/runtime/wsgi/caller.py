@@ -19,6 +19,7 @@ from .delivery import ClientGoneError
 from .errors import ErrorsStream
 from .exchange import Exchange, begin
 from .failures import answer_failure, close, log_shortfall
+from .forked import leave
 from .inputs import open_input
 from .results import send
 
@@ -41,6 +42,7 @@ class Caller:
         self.front = front
         self.access = access
         self._errors = errors
+        self.stranger = False  # this is a process that the application has forked
 
     def answer(self, connection: Connection, start_ns: int, tally: Tally, brief: bool = False) -> int:
         """Run one request to its end; returns the monotonic time of it.
@@ -68,7 +70,9 @@ class Caller:
                 whole = False
                 log_shortfall(exchange)
         except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
-            whole = answer_failure(exchange, error)
+            whole = self._failed(exchange, error)
+        if self.stranger:
+            leave(None)
         if type(result) is not list and result is not None:
             close(exchange, result)
         exchange.ended = True
@@ -90,6 +94,11 @@ class Caller:
                 tally.aborted += 1
             self._leave(connection, exchange, whole, end_ns)
         return end_ns
+
+    def _failed(self, exchange: Exchange, error: BaseException) -> bool:
+        if self.stranger:
+            leave(None if isinstance(error, ClientGoneError) else error)  # it has none
+        return answer_failure(exchange, error)
 
     def send_late(self, connection: Connection, tally: Tally) -> None:
         """Send what was to go to the outbox, now that somebody else leads."""

@@ -1,0 +1,15 @@
+"""Signals that a daemon leaves to its application: without a handler of the application's they do nothing.
+
+Set before anything of an application is read; an import may replace them.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+IGNORED = (signal.SIGHUP, signal.SIGUSR2)  # mod_wsgi 6 passes these on to the application, too
+
+
+def ignore(_number: int, _frame: Any) -> None:
+    """Do nothing. A handler and not SIG_IGN, which programs that the application starts would inherit (execve(2))."""
