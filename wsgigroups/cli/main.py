@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scale": ("scale", "Change the number of processes for a while: GROUP=N."),
     "logs": ("logs", "Show or follow the logs of groups."),
     "why": ("why", "Explain the state of a group or a process."),
+    "events": ("events", "Show what happened: starts, deaths with their cause, changes, adoption."),
     "history": ("history", "List accepted configurations."),
     "rollback": ("rollback", "Apply an earlier revision again."),
     "wait": ("wait", "Wait for the end of a change that was begun before."),

@@ -17,13 +17,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups import __version__
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals, lock
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.core.happenings import Happening
 from wsgigroups.manager.guarding import Guard
+from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.queueing import Asked
 from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
@@ -137,6 +140,10 @@ class _Manager:
             log_line("warning", f"how the rollout of revision {revision} ended is not known: a manager ended in it")
         _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
+        journal = Journal(options.state_dir, log_line)
+        journal.open()
+        outside.record = journal.record
+        journal.record([Happening("manager-started", f"version {__version__}", pid=os.getpid())])
         shell = Shell(outside)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
@@ -145,7 +152,7 @@ class _Manager:
         adopted = await recover(shell, stored)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
-        handlers = Handlers(applying, started_at, self._ending.set)
+        handlers = Handlers(applying, journal, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
@@ -176,6 +183,8 @@ class _Manager:
         applying.save()
         with contextlib.suppress(OSError):
             shell.pool.directory.rmdir()
+        journal.record([Happening("manager-ended", pid=os.getpid())])
+        journal.close()
         log_line("info", "manager ended")
         early_signals.block()
         return self._exit_code
