@@ -23,7 +23,7 @@ from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.store import Store
@@ -152,16 +152,38 @@ class Applying:
         opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
-                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
+                if not self.stays_stopped(name):
+                    opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
         except BaseException:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
             raise
         return opened
 
+    def stays_stopped(self, name: str) -> bool:
+        """Whether the group is stopped by hand, which no apply ends: it listens when it is started."""
+        group = self.shell.state.groups.get(name)
+        return group is not None and group.stopped and not group.removing
+
+    def listen_again(self, names: Iterable[str]) -> None:
+        """Bind what stopped groups listen on. Raises WsgigroupsError for an address that is taken."""
+        groups = [self.shell.state.groups[name] for name in names]
+        targets = {group.target.name: group.target for group in groups if group.stopped}
+        opened: dict[str, dict[str, HeldListener]] = {}
+        try:
+            for name, target in targets.items():
+                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
+        except BaseException:
+            for listeners in opened.values():
+                self.shell.listeners.discard(listeners)
+            raise
+        self._commit(targets, opened)
+
     def _commit(self, targets: Desired, opened: dict[str, dict[str, HeldListener]]) -> None:
         """Take the listeners into use. What a target no longer names is closed when its old processes are gone."""
         for name, target in targets.items():
+            if name not in opened:
+                continue
             try:
                 self.shell.listeners.commit(name, target.listeners, opened.pop(name), target.uid)
             except WsgigroupsError:

@@ -44,7 +44,9 @@ class StartUp:
         opened: dict[str, dict[str, HeldListener]] = {}
         for name in sorted(targets):
             try:
-                opened[name] = self._prepare(targets[name])
+                check_log(targets[name], self._writers)
+                if not self.applying.stays_stopped(name):
+                    opened[name] = self._open(targets[name])
             except WsgigroupsError as error:
                 failed[name] = error.message
                 targets = {key: target for key, target in targets.items() if key != name}
@@ -77,9 +79,8 @@ class StartUp:
                 failed[name] = error.message
         return noted, failed
 
-    def _prepare(self, target: GroupTarget) -> dict[str, HeldListener]:
-        """Make sure of its log, and open what it listens on. Raises WsgigroupsError."""
-        check_log(target, self._writers)
+    def _open(self, target: GroupTarget) -> dict[str, HeldListener]:
+        """Open what it listens on. Raises WsgigroupsError."""
         return self.applying.shell.listeners.prepare(target.name, target.listeners, target.uid)
 
     async def _again(self, configuration: Configuration, revision: int) -> None:
@@ -97,7 +98,9 @@ class StartUp:
                 return
             for name, target in sorted(targets.items()):
                 try:
-                    shell.listeners.commit(name, target.listeners, self._prepare(target), target.uid)
+                    check_log(target, self._writers)
+                    if not self.applying.stays_stopped(name):
+                        shell.listeners.commit(name, target.listeners, self._open(target), target.uid)
                 except WsgigroupsError as error:
                     failed[name] = error.message
                 else:

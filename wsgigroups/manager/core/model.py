@@ -380,6 +380,13 @@ class GroupTuned:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenersRenewed:
+    """The group has a socket that its processes do not have: nobody reaches them by the one that they have."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The state was put together from what lives; look at every group once."""
 
@@ -410,6 +417,7 @@ Event = (
     | LifeWorn
     | ScriptChanged
     | GroupTuned
+    | ListenersRenewed
     | Recovered
     | Tick
 )
