@@ -207,6 +207,9 @@ class ChangedGroupDocument(Document):
     ready: int
     leaving: int
     processes: list[ChangedProcessDocument]
+    watched_s: float | None = Field(
+        default=None, description="How long the first new processes have to last in all, while they are watched."
+    )
 
 
 class ChangeDocument(Document):

@@ -181,6 +181,8 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
             ready=sum(m.state is Tenancy.READY and not m.outdated for m in members),
             leaving=sum(m.outdated or m.state in (Tenancy.DRAINING, Tenancy.KILLING) for m in members),
             processes=[v for r in group.records if (v := _brief(r))] if group else [],
+            # what is left of it would be news each time that somebody asks what is new
+            watched_s=proving.watch_s(group, time.monotonic()) if group else None,
         )
     return ChangeDocument(
         id=change.id,

@@ -133,7 +133,7 @@ def lived(
             turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
             window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
             steps.leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
-            decides = group.fallback is not None and not group.outdated(record)
+            decides = group.rolling and not group.outdated(record)
             if record.state is Tenancy.READY and (decides or haste.hopeless(group, record)):
                 _did_not_come_up(turn, name, record)
         case model.LifeSpawned():

@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import model, proving
 from wsgigroups.plan.desired import GroupTarget, RolloutTarget, Share
 
 
@@ -331,3 +331,13 @@ def test_what_comes_of_what_is_asked_for_during_a_rollout(
     assert (in_force(world), len(ready(world, version))) == (version, processes)
     assert world.settled()
     assert all(change.finished for change in world.state.changes.values())
+
+
+def test_how_long_what_is_new_has_to_last_is_known_while_it_has_to(world: World) -> None:
+    assert proving.watch_s(world.state.groups["blog"], world.now) is None
+    apply(world, blog(2, canary_time_s=10.0))
+    assert proving.watch_s(world.state.groups["blog"], world.now) is None
+    until_ready(world, "blog-2")
+    assert proving.watch_s(world.state.groups["blog"], world.now) == 15.0
+    world.run(world.now + 60.0)
+    assert proving.watch_s(world.state.groups["blog"], world.now) is None
