@@ -12,8 +12,9 @@ import os
 import resource
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -23,6 +24,7 @@ from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
 from wsgigroups.manager.guarding import Guard
+from wsgigroups.manager.queueing import Asked
 from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
@@ -36,7 +38,6 @@ from wsgigroups.trust.walking import judging_root, make_directories, private_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from wsgigroups.config import Configuration
 
@@ -140,7 +141,10 @@ class _Manager:
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
         self._signals(shell, applying)
-        adopted = await recover(shell, store.load_or_set_aside(log_line))
+        stored = store.load_or_set_aside(log_line)
+        adopted = await recover(shell, stored)
+        if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
+            applying.around = replace(applying.around, cwd=Path(stored.cwd))
         handlers = Handlers(applying, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()
@@ -222,7 +226,7 @@ class _Manager:
         except WsgigroupsError as error:
             log_line("error", f"SIGHUP: {error.message}; what runs stays")
             return
-        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, by="SIGHUP"))
+        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, _ours("SIGHUP")))
         task.add_done_callback(_report)
 
     async def _watch(self, shell: Shell) -> None:
@@ -235,6 +239,10 @@ class _Manager:
                 watcher.look()
         finally:
             heartbeat.stop()
+
+
+def _ours(why: str) -> Asked:
+    return Asked("apply", why, os.geteuid(), os.getpid(), why)
 
 
 def _report(task: asyncio.Task[model.Change | None]) -> None:

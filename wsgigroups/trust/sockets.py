@@ -77,7 +77,8 @@ def _settle(directory: int, name: str, mode: int, uid: int, gid: int) -> int:
     file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         _be_a_socket(file, name)
-        give_file(file, uid, gid)
+        if uid != -1 or gid != -1:
+            os.chown(_by_descriptor(file), uid, gid)
         os.chmod(_by_descriptor(file), mode)
     except BaseException:
         os.close(file)
@@ -88,17 +89,6 @@ def _settle(directory: int, name: str, mode: int, uid: int, gid: int) -> int:
 def _be_a_socket(file: int, name: str) -> None:
     if not stat.S_ISSOCK(os.fstat(file).st_mode):
         raise OSError(errno.EADDRINUSE, "not the socket that was made", name)
-
-
-def give_file(file: int, uid: int, gid: int = -1) -> None:
-    """Give a file, by an O_PATH descriptor, to another owner where it is not -1. Raises OSError unless it is theirs."""
-    found = os.fstat(file)
-    if uid in (-1, found.st_uid) and gid in (-1, found.st_gid):
-        return
-    os.chown(_by_descriptor(file), uid, gid)
-    after = os.fstat(file)
-    if uid not in (-1, after.st_uid) or gid not in (-1, after.st_gid):
-        raise OSError(errno.EPERM, f"it is uid {after.st_uid}'s still")
 
 
 def _by_descriptor(file: int) -> str:
@@ -115,6 +105,32 @@ def open_socket_file(path: str) -> int:
         return file
     os.close(file)
     return -1
+
+
+def own_file(path: str, inode: Inode, trusted: Trusted | None, uid: int, mode: int = 0o600) -> None:
+    """Give the socket file that was made here another owner. Raises UntrustedPathError, and OSError.
+
+    What somebody has put in its place is not touched: nobody is to own what we did not make.
+    """
+    directory = open_directory(os.path.dirname(path) or "/", trusted)
+    try:
+        file = os.open(os.path.basename(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            found = os.fstat(file)
+            if (found.st_dev, found.st_ino) != inode or not stat.S_ISSOCK(found.st_mode):
+                raise OSError(errno.ESTALE, "another file has taken the place of the socket", path)
+            by_descriptor = _by_descriptor(file)
+            if found.st_uid != uid:
+                os.chown(by_descriptor, uid, -1)
+            if stat.S_IMODE(found.st_mode) != mode:
+                os.chmod(by_descriptor, mode)
+            found = os.fstat(file)
+            if (found.st_uid, stat.S_IMODE(found.st_mode)) != (uid, mode):
+                raise OSError(errno.EPERM, f"the socket's owner is {found.st_uid} still", path)
+        finally:
+            os.close(file)
+    finally:
+        os.close(directory)
 
 
 def remove_stale(path: str, trusted: Trusted | None, owner_uid: int | None = None) -> None:

@@ -68,12 +68,16 @@ ROUTES: tuple[Route, ...] = (
         documents.PlanDocument,
         requests.ConfigurationBody,
     ),
-    _act("apply", "Make the processes match a configuration.", requests.ConfigurationBody),
+    _act("apply", "Make the processes match a configuration.", requests.ApplyBody),
     _act("start", "Start groups.", requests.GroupsBody),
     _act("stop", "Drain groups and keep them stopped.", requests.GroupsBody),
     _act("restart", "Replace processes, successor first.", requests.GroupsBody),
     _act("reload", "Replace processes in their eviction window.", requests.GroupsBody),
     _act("scale", "Another number of processes.", requests.ScaleBody),
-    _act("rollback", "Apply an earlier revision again; without a number the one before.", requests.RollbackBody),
+    _act(
+        "rollback",
+        "Apply an earlier revision again, without a number the last good one; or undo a change.",
+        requests.RollbackBody,
+    ),
     _act("shutdown", "Drain everything and end the manager.", requests.ShutdownBody),
 )

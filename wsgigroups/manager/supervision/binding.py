@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.trust.sockets import TakenPathError, bind_unix_held, remove_stale
+from wsgigroups.manager.supervision import socket_settings
+from wsgigroups.trust.sockets import TakenPathError, bind_unix_held, inode_of_file, remove_stale, unlink_if_same
 from wsgigroups.trust.walking import UntrustedPathError, judging_root
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ def bind(group: str, target: ListenerTarget) -> tuple[socket.socket, int]:
         else:
             sock = _bind_tcp(address)
         try:
-            tune(sock, target)  # two sockets can be bound to an address, but only one of them can listen
+            # two sockets can be bound to an address, but only one of them can listen
+            socket_settings.tune(sock, target, inode_of_file(file))
         except BaseException:
             sock.close()
-            if file >= 0:
+            if address.path:
+                unlink_if_same(address.path, inode_of_file(file), judging_root())
                 os.close(file)
             raise
     except OSError as error:
@@ -44,26 +47,10 @@ def bind(group: str, target: ListenerTarget) -> tuple[socket.socket, int]:
     return sock, file
 
 
-def tune(sock: socket.socket, target: ListenerTarget) -> None:
-    """Give a socket its buffers and its backlog, bound or listening. Raises OSError."""
-    if target.receive_buffer_size_bytes:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, target.receive_buffer_size_bytes)
-    if target.send_buffer_size_bytes:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, target.send_buffer_size_bytes)
-    sock.listen(target.backlog)  # on a listening socket this only changes the backlog (listen(2))
-
-
-def owner_of(target: ListenerTarget) -> int:
-    """Whose the file of a UNIX socket becomes, -1: it stays the manager's user's."""
-    return target.owner_uid if target.owner_uid is not None and os.geteuid() == 0 else -1
-
-
 def _reason(error: OSError) -> str:
     if isinstance(error, UntrustedPathError):
         return str(error.doubt)
-    if isinstance(error, TakenPathError):
-        return str(error.strerror)
-    return os.strerror(error.errno or 0)
+    return str(error.strerror)
 
 
 def _hint(error: OSError, address: Address) -> str:
@@ -105,4 +92,5 @@ def _bind_tcp(address: Address) -> socket.socket:
 def _bind_unix(path: str, target: ListenerTarget) -> tuple[socket.socket, int]:
     trusted = judging_root()
     remove_stale(path, trusted, target.owner_uid)
-    return bind_unix_held(path, trusted, uid=owner_of(target))
+    owner = target.owner_uid if target.owner_uid is not None and os.geteuid() == 0 else -1
+    return bind_unix_held(path, trusted, uid=owner)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import parse
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.supervision import binding
+from wsgigroups.manager.supervision import binding, socket_settings
 from wsgigroups.manager.supervision.cgroups.strays import mark_of
 from wsgigroups.manager.supervision.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.trust.sockets import (
     Inode,
-    give_file,
     inode_of,
     inode_of_file,
     open_socket_file,
@@ -244,12 +243,11 @@ class Listeners:
 def _settle(group: str, listener: HeldListener, target: ListenerTarget) -> None:
     """Give a socket, and its file, what the target has. Raises WsgigroupsError."""
     try:
-        binding.tune(listener.sock, target)
-        if listener.file >= 0:
-            give_file(listener.file, binding.owner_of(target))
+        inode = None if listener.lost else listener.inode  # what is lost is bound again, with its owner
+        socket_settings.tune(listener.sock, target, inode)
     except OSError as error:
         raise WsgigroupsError(
-            f"cannot change the listener {target.address} of group {group!r}: {error.strerror}",
+            f"cannot listen on {target.address} for group {group!r}: {error.strerror}",
             hint="what it had before stays",
         ) from None
     listener.target = target

@@ -17,7 +17,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live
+from wsgigroups.manager.supervision import live, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
@@ -107,6 +107,8 @@ class Shell:
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         life_before = self.state.next_life
+        for known in rolling.before(self.state, event):
+            self.dispatch(known)
         self.state, commands = handling.handle(self.state, event, time.monotonic())
         if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
@@ -173,8 +175,22 @@ class Shell:
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
         failed = self.remains.limit(target)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
-        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
-        asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
+        said = {life: why for life, why in refused.items() if why}
+        task = asyncio.get_running_loop().create_task(self._read_back(target.name, lives, said, failed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read_back(self, group: str, lives: tuple[int, ...], refused: dict[int, str], failed: str) -> None:
+        """Tell how it went when every process goes by what it was told, or does not for too long."""
+        until = time.monotonic() + live.TAKE_OVER_S
+        waiting = [self.processes[life] for life in lives if life in self.processes]
+        while True:
+            waiting = [process for process in waiting if not live.taken_over(process)]
+            if not waiting or time.monotonic() >= until:
+                break
+            await asyncio.sleep(live.LOOK_S)
+        silent = {p.life: f"it does not go by new options within {live.TAKE_OVER_S:g} s" for p in waiting}
+        self.dispatch(model.GroupTuned(group, lives, {**silent, **refused}, failed))
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name, once no process has a use for them."""
@@ -183,8 +199,9 @@ class Shell:
             return
         former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
         stopped = not state.wanted and not state.records  # until it is started, whoever connects is refused
-        if former or (state.fallback and not stopped):
-            return
+        transaction = self.state.transaction
+        if former or (not stopped and (state.fallback or (transaction and group in transaction.former))):
+            return  # it may have to be what it was
         wanted = set() if stopped else {target.address for target in state.target.listeners}
         if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
             self._forget_listeners(group, unwanted)
@@ -343,6 +360,7 @@ class Shell:
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
         self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
         self.release_unwanted(group)
+        self._retire_users()  # it may have been the last, after the change that it was replaced by
 
     def acknowledge_later(self, life: int, counted: CountedExit) -> None:
         """Let the spawner forget an exit once the state that has what the process counted is stored.
