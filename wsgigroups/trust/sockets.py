@@ -57,6 +57,32 @@ def _settle(directory: int, name: str, mode: int, uid: int, gid: int) -> None:
         os.close(file)
 
 
+def own_file(path: str, inode: Inode, trusted: Trusted | None, uid: int, mode: int = 0o600) -> None:
+    """Give the socket file that was made here another owner. Raises UntrustedPathError, and OSError.
+
+    What somebody has put in its place is not touched: nobody is to own what we did not make.
+    """
+    directory = open_directory(os.path.dirname(path) or "/", trusted)
+    try:
+        file = os.open(os.path.basename(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            found = os.fstat(file)
+            if (found.st_dev, found.st_ino) != inode or not stat.S_ISSOCK(found.st_mode):
+                raise OSError(errno.ESTALE, "another file has taken the place of the socket", path)
+            by_descriptor = f"/proc/self/fd/{file}"
+            if found.st_uid != uid:
+                os.chown(by_descriptor, uid, -1)
+            if stat.S_IMODE(found.st_mode) != mode:
+                os.chmod(by_descriptor, mode)
+            found = os.fstat(file)
+            if (found.st_uid, stat.S_IMODE(found.st_mode)) != (uid, mode):
+                raise OSError(errno.EPERM, f"the socket's owner is {found.st_uid} still", path)
+        finally:
+            os.close(file)
+    finally:
+        os.close(directory)
+
+
 def remove_stale(path: str, trusted: Trusted | None) -> None:
     """Unlink a socket file of ours that nobody answers on. Raises OSError(EADDRINUSE) for anything else there."""
     directory = open_directory(os.path.dirname(path) or "/", trusted)

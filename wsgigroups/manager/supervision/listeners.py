@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.supervision import socket_settings
 from wsgigroups.manager.supervision.cgroups.strays import mark_of
 from wsgigroups.manager.supervision.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
@@ -90,7 +91,7 @@ class Listeners:
                 self._renew(group, target, uid)
             listener = current[address]
             if listener.target != target or address in opened:
-                _tune(listener.sock, target)
+                _tune(group, listener.sock, target, listener.inode)
                 listener.target = target
         return [address for address in current if address not in wanted]
 
@@ -186,15 +187,16 @@ class Listeners:
                 f"cannot listen on {target.address} for group {group!r}: {reason}",
                 hint=_hint(error, target.address),
             ) from None
+        inode = inode_of(address.path)
         try:
-            _tune(sock, target)  # two sockets can be bound to an address, but only one of them can listen
-        except OSError as error:
+            # two sockets can be bound to an address, but only one of them can listen
+            _tune(group, sock, target, inode)
+        except WsgigroupsError:
             sock.close()
-            raise WsgigroupsError(
-                f"cannot listen on {target.address} for group {group!r}: {os.strerror(error.errno or 0)}",
-                hint=_hint(error, target.address),
-            ) from None
-        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), inode_of(address.path), uid)
+            if address.path:
+                unlink_if_same(address.path, inode, judging_root())
+            raise
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), inode, uid)
 
 
 def _hint(error: OSError, address: str) -> str:
@@ -227,12 +229,15 @@ def _bind_unix(path: str, owner_uid: int | None) -> socket.socket:
     return bind_unix(path, trusted, uid=owner_uid if owner_uid is not None and os.geteuid() == 0 else -1)
 
 
-def _tune(sock: socket.socket, target: ListenerTarget) -> None:
-    if target.receive_buffer_size_bytes:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, target.receive_buffer_size_bytes)
-    if target.send_buffer_size_bytes:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, target.send_buffer_size_bytes)
-    sock.listen(target.backlog)  # on a listening socket this only changes the backlog (listen(2))
+def _tune(group: str, sock: socket.socket, target: ListenerTarget, inode: tuple[int, int] | None) -> None:
+    """Set on a socket what its target says, and make sure that it is in force. Raises WsgigroupsError."""
+    try:
+        socket_settings.tune(sock, target, inode)
+    except OSError as error:
+        raise WsgigroupsError(
+            f"cannot listen on {target.address} for group {group!r}: {error.strerror}",
+            hint=_hint(error, target.address),
+        ) from None
 
 
 def _close(listener: HeldListener, *, keep_file: bool = False) -> None:

@@ -167,8 +167,22 @@ class Shell:
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
         failed = self.remains.limit(target)
         refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
-        told = model.GroupTuned(target.name, lives, {life: why for life, why in refused.items() if why}, failed)
-        asyncio.get_running_loop().call_soon(self.dispatch, told)  # one event at a time
+        said = {life: why for life, why in refused.items() if why}
+        task = asyncio.get_running_loop().create_task(self._read_back(target.name, lives, said, failed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read_back(self, group: str, lives: tuple[int, ...], refused: dict[int, str], failed: str) -> None:
+        """Tell how it went when every process goes by what it was told, or does not for too long."""
+        until = time.monotonic() + live.TAKE_OVER_S
+        waiting = [self.processes[life] for life in lives if life in self.processes]
+        while True:
+            waiting = [process for process in waiting if not live.taken_over(process)]
+            if not waiting or time.monotonic() >= until:
+                break
+            await asyncio.sleep(live.LOOK_S)
+        silent = {p.life: f"it does not go by new options within {live.TAKE_OVER_S:g} s" for p in waiting}
+        self.dispatch(model.GroupTuned(group, lives, {**silent, **refused}, failed))
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name, once no process has a use for them."""
