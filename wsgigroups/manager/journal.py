@@ -120,13 +120,13 @@ def read(directory: Path) -> list[Entry]:
 
 
 def chosen(
-    entries: Iterable[Entry], *, after: int = 0, since: float = 0.0, group: str | None = None, limit: int = KEPT
+    entries: Iterable[Entry], *, after: int = 0, since: float = 0.0, group: str | None = "", limit: int = KEPT
 ) -> list[Entry]:
     """Return the events after a number and from a time on, of one group or all; without a number the newest of them."""
     found = [
         entry
         for entry in entries
-        if entry.number > after and entry.at >= since and (group is None or entry.happening.group == group)
+        if entry.number > after and entry.at >= since and (not group or entry.happening.group == group)
     ]
     return found[:limit] if after else found[-limit:]
 

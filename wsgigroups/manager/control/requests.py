@@ -59,7 +59,7 @@ class EventsQuery(Parameters):
     since: float = Field(
         default=0.0, description="From then on, in seconds since the epoch.", ge=0, allow_inf_nan=False
     )
-    group: str | None = Field(default=None, description="Of this group alone.", max_length=255)
+    group: str = Field(default="", description="Of this group alone; empty: of all.", max_length=255)
     limit: int = Field(default=100, description="At most so many; without `after` the newest.", ge=1, le=MAXIMUM_EVENTS)
     wait_s: float = Field(
         default=0.0,
