@@ -135,7 +135,6 @@ def test_a_manager_that_dies_anywhere_in_an_apply_leaves_all_old_or_all_new(
             assert not deploy.point.exists(), point
             deploy.next_manager()
             ended[point] = deploy.wait_until_whole()
-            print("FINE", point, ended[point])
             clients.wait_for_more(20)
             assert clients.failures == [], f"{point}: {clients.failures}"
             done = deploy.apply("old")
