@@ -64,6 +64,17 @@ def act(world: World, versions: dict[str, int]) -> None:
             world.tell(stall)
 
 
+def disturb(world: World) -> None:
+    """What may happen to a manager and its messages at any time."""
+    dice = world.random.random()
+    if dice < 0.08:
+        world.die(world.random.choice([0.0, 5.0, 60.0]))
+    elif dice < 0.14:
+        world.sleep(world.random.choice([1.0, 30.0, 86_400.0]))
+    elif dice < 0.2:
+        world.repeat()
+
+
 @pytest.mark.parametrize("seed", [*range(300), *SEEDS])
 def test_every_history_ends_well(seed: int) -> None:
     world, versions = World(seed), {}
@@ -71,6 +82,7 @@ def test_every_history_ends_well(seed: int) -> None:
         for _ in range(world.random.randint(3, 25)):
             act(world, versions)
             world.run(world.now + world.random.choice([0.0, 0.05, 0.5, 4.0, 40.0]))
+            disturb(world)
         world.calm()
         # what was given up needs somebody to ask again; what never gets ready has no startup-timeout to end it
         for _ in range(3):

@@ -7,21 +7,26 @@ end, with good daemons only, requires that everything asked for comes true and t
 from __future__ import annotations
 
 import heapq
+import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from support.targets import small_spec
 
-from wsgigroups.lifecycle.step import Exit
+from wsgigroups.lifecycle.step import EXIT_S, Exit, Record
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model, proving, turn
 from wsgigroups.manager.core.handling import handle
+from wsgigroups.manager.store import LIFE_STEP
+from wsgigroups.manager.supervision import kept_changes
+from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.rollout import LEAVING, LIVE, settled
 from wsgigroups.runtime.wire.spec import Serving
 
 MOODS = ("good", "good", "good", "slow", "never-ready", "fails", "deaf", "dies-later", "dies-soon", "refused")
+ASKED = (model.Apply, model.Restart, model.Reload, model.Stop, model.Start, model.Scale, model.Return)
 MOST_STARTS, STARTS_WINDOW_S = 10, 60.0  # of a slot that nobody asks for
 
 
@@ -56,6 +61,8 @@ class FakeDaemon:
     drained_at: float | None = None
     window_s: float = 0.0
     shutdown_s: float = 0.0
+    over: bool = False
+    lost: bool = False  # its manager died before it was forked
 
 
 @dataclass
@@ -71,6 +78,8 @@ class World:
     finished: set[int] = field(default_factory=set)
     moods: tuple[str, ...] = MOODS
     answers_tuning: bool = True
+    deaths: int = 0  # of the manager
+    stored: model.State = field(default_factory=model.State)  # as the state was when it was stored last
     starts: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # since somebody asked: group, slot → when
     _queue: list[tuple[float, int, Callable[[], model.Event | None]]] = field(default_factory=list)
     _ticket: int = 0
@@ -85,10 +94,79 @@ class World:
         asked = getattr(event, "targets", None) or getattr(event, "groups", ())
         self.starts = {key: times for key, times in self.starts.items() if key[0] not in asked}
         self.state, commands = handle(before, event, self.now)
+        if isinstance(event, ASKED) or any(isinstance(c, (model.FinishChange, model.StoreState)) for c in commands):
+            self.stored = self.state
         for command in commands:
             self.steps.append(f"{'':9} -> {command}"[:240])
             self._carry_out(command)
         self._check(commands, before)
+
+    def repeat(self) -> None:
+        """Messages come again, and some of lives that nobody knows: nothing may follow from them."""
+        for daemon in list(self.daemons.values()):
+            if daemon.over and self.random.random() < 0.5:
+                self.tell(model.LifeExited(daemon.life, Exit(-1, 9)))
+                self.tell(model.LifeRefused(daemon.life, "cannot fork"))
+            if daemon.over and self.random.random() < 0.2:
+                self.tell(model.LifeBecameReady(daemon.life))
+                self.tell(model.LifeStalled(daemon.life, "deadlock-timeout"))
+        self.tell(model.LifeTold(10**9, ()))
+        self.tell(model.LifeRefused(10**9, "cannot fork"))
+
+    def sleep(self, seconds: float) -> None:
+        """The manager is stopped for so long; what happens meanwhile it hears of afterwards."""
+        self.steps.append(f"{self.now:9.3f} the manager sleeps for {seconds} s")
+        self.now += seconds
+        self.state = handling.extend_deadlines(self.state, seconds)
+        for daemon in self.daemons.values():
+            if daemon.drained_at is not None:
+                daemon.drained_at += seconds
+
+    def die(self, away_s: float) -> None:
+        """The manager is killed and another one comes after a time: it knows what was stored, and what lives."""
+        self.steps.append(f"{self.now:9.3f} the manager dies, the next one comes after {away_s} s")
+        self.deaths += 1
+        former = {record.life: record for group in self.state.groups.values() for record in group.records}
+        for life, daemon in self.daemons.items():
+            if life in former and not daemon.alive and not daemon.over:
+                daemon.lost = True  # its fork was asked for and not carried out: it sees the end of its channel
+        told, self.state = self.state, model.State()
+        self._queue, waiting = [], self._queue
+        self.now += away_s
+        for when, ticket, make in waiting:  # reports wait in their pipes, ends at the spawner
+            heapq.heappush(self._queue, (max(when, self.now), ticket, make))
+        self.state = self._recovered(self.stored, told)
+        self.tell(model.Recovered())
+
+    def _recovered(self, stored: model.State, told: model.State) -> model.State:
+        groups = {}
+        for name, group in stored.groups.items():
+            if not group.removing and not group.bare:
+                groups[name] = group_from_json(json.loads(json.dumps(group_to_json(group))))
+        for daemon in self.daemons.values():
+            found = told.find(daemon.life)
+            group = groups.get(daemon.group)
+            if not daemon.alive or found is None:
+                continue
+            if group is None:  # what it is is not known any more: it is left alone
+                group = groups[daemon.group] = replace(model.GroupState(found[0].target), unknown=True)
+            groups[daemon.group] = replace(group, records=(*group.records, self._adopted(found[1])))
+        kept = kept_changes.to_json(stored)
+        ceiling = max([(stored.next_life // LIFE_STEP + 1) * LIFE_STEP, told.next_life])
+        state = model.State(groups, next_life=ceiling, next_change=stored.next_change, revision=stored.revision)
+        return kept_changes.resumed(state, json.loads(json.dumps(kept)))
+
+    def _adopted(self, record: Record) -> Record:
+        tenancy = record.state if record.state in (Tenancy.STARTING, Tenancy.READY) else Tenancy.DRAINING
+        deadline = None
+        if tenancy is Tenancy.DRAINING:
+            deadline = self.now + 3.0 + record.timings.shutdown_s + EXIT_S
+        elif tenancy is Tenancy.STARTING and record.timings.startup_s:
+            deadline = self.now + record.timings.startup_s
+        return replace(
+            Record(record.group, record.slot, record.life, record.fingerprint, tenancy, record.timings, deadline),
+            pid=record.pid, spawned_at=record.spawned_at, ready_at=self.now if tenancy is Tenancy.READY else None,
+        )  # fmt: skip
 
     def later(self, delay_s: float, make: Callable[[], model.Event | None]) -> None:
         """Something will happen."""
@@ -151,6 +229,8 @@ class World:
                 self.later(0.0, lambda: told)
 
     def _forked(self, daemon: FakeDaemon) -> model.Event | None:
+        if daemon.lost:
+            return None
         if daemon.mood == "refused":
             return model.LifeRefused(daemon.life, "cannot fork", permanent=self.random.random() < 0.2)
         daemon.alive = True
@@ -179,7 +259,7 @@ class World:
     def _ended(self, daemon: FakeDaemon, status: Exit) -> model.Event | None:
         if not daemon.alive:
             return None
-        daemon.alive = False
+        daemon.alive, daemon.over = False, True
         return model.LifeExited(daemon.life, status)
 
     def end(self, life: int) -> None:
@@ -208,7 +288,8 @@ class World:
                     r.slot == command.record.slot and r.state in (Tenancy.COOLING, Tenancy.FAILED)
                     for r in former.records
                 )
-                counted = LIVE - LEAVING if again else LIVE
+                # a manager that follows does not know which tenancies waited for their next life
+                counted = LIVE - LEAVING if again or self.deaths else LIVE
                 live = sum(record.state in counted for record in group.records)
                 assert live <= group.wanted + group.target.rollout.max_surge.up(group.wanted), "more than the surge"
             if isinstance(command, model.DrainLife) and command.record.reason == "replaced":

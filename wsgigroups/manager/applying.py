@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager import failpoints
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
 from wsgigroups.manager.queueing import ApplyQueue, Asked
+from wsgigroups.manager.socket_files import SocketFiles
 from wsgigroups.manager.supervision.forking import open_log
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
@@ -50,8 +52,10 @@ class Applying:
     log: Callable[[str, str], None]
     code: CodeKeeper = field(init=False)
     queue: ApplyQueue = field(init=False)
+    socket_files: SocketFiles = field(init=False)
 
     def __post_init__(self) -> None:
+        self.socket_files = SocketFiles(self.store.directory, self.log)
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
@@ -80,10 +84,12 @@ class Applying:
         A refused one changes nothing. One that asks for what the apply under way brings about is that apply.
         """
         async with self.queue.turn(asked):
+            failpoints.reached("apply: its turn")
             configuration, targets = await self._resolve(read)
             same = self._under_way(targets)
             if same is None and await self.queue.end_of_change(asked):
                 configuration, targets = await self._resolve(read)
+            failpoints.reached("apply: resolved")
             return same or self._begin(configuration, targets, asked)
 
     async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
@@ -126,8 +132,11 @@ class Applying:
         if planned.empty:
             self._learn(targets)
             return None
+        failpoints.reached("apply: planned")
         self._check_logs(targets)
+        failpoints.reached("apply: logs are there")
         opened, renewed = self._open(targets), planned.with_new_code
+        failpoints.reached("apply: listeners are open")
         return self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
 
     def _learn(self, targets: Desired) -> None:
@@ -164,9 +173,12 @@ class Applying:
         # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
         kept = {name: item for name, item in former.items() if name in unresolved}
         self.shell.unadopted = {name: {**item, "in_force": False} for name, item in kept.items()}
+        failpoints.reached("apply: numbered")
         try:
             self._keep(event, configuration, asked.by)
+            failpoints.reached("apply: coming state stored")
             self._commit(targets, opened)
+            failpoints.reached("apply: listeners in use")
         except WsgigroupsError:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
@@ -178,8 +190,11 @@ class Applying:
         number = self.shell.state.next_change
         self.queue.begun(number, asked)
         self.shell.dispatch(event)
+        failpoints.reached("apply: decided")
         self.code.keep(targets, self.shell.state)
+        failpoints.reached("apply: code kept")
         self.save()
+        failpoints.reached("apply: state stored")
         return self.shell.state.changes[number]
 
     def _keep(self, event: model.Apply, configuration: Configuration, by: str) -> None:
@@ -188,6 +203,7 @@ class Applying:
         try:
             if event.revision != self.shell.state.revision:
                 self.store.save_revision(event.revision, configuration.to_document(), "pending", by)
+                failpoints.reached("apply: revision stored")
             self._store(coming)
         except OSError as error:
             text = f"cannot store revision {event.revision} in {self.store.directory}: {error.strerror}"
@@ -215,6 +231,7 @@ class Applying:
             self._listen_as_before(change)
         try:
             self.store.set_outcome(change.revision, change.outcome)
+            failpoints.reached("end: outcome stored")
         except (OSError, WsgigroupsError) as error:
             self.log("warning", f"cannot record the outcome of revision {change.revision}: {error}")
 
@@ -259,6 +276,7 @@ class Applying:
 
     def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
         opened: dict[str, dict[str, HeldListener]] = {}
+        self.socket_files.note(self.shell.state, targets.values())
         try:
             for name, target in targets.items():
                 if not self.stays_stopped(name):

@@ -150,6 +150,7 @@ class _Manager:
         self._signals(shell, applying)
         stored = store.load_or_set_aside(log_line)
         adopted = await recover(shell, stored)
+        applying.socket_files.clear(shell.state)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
         handlers = Handlers(applying, journal, started_at, self._ending.set)

@@ -41,6 +41,7 @@ class StartUp:
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile
+        self.applying.socket_files.note(self.applying.shell.state, targets.values())
         for name in sorted(targets):
             try:
                 self._prepare(targets[name])

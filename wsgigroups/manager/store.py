@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager import failpoints
 from wsgigroups.trust.walking import private_directory
 
 if TYPE_CHECKING:
@@ -219,10 +220,14 @@ class Store:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(fd, "wb") as file:
+                failpoints.reached("store: file opened")
                 file.write(data)
                 file.flush()
+                failpoints.reached("store: file written")
                 os.fsync(file.fileno())
+            failpoints.reached("store: file synced")
             os.replace(temporary, path)
+            failpoints.reached("store: file replaced")
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()

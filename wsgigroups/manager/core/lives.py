@@ -116,6 +116,8 @@ def lived(
         return ()  # a message of a life that is over
     group, record = found
     name = group.target.name
+    if not record.live and isinstance(event, (model.LifeExited, model.LifeRefused)):
+        return ()  # it was told before: the record stays for the life that follows
     match event:
         case model.LifeRefused():
             turn.put(group.blamed(LastError(record.slot, record.life, event.reason)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
@@ -63,6 +64,7 @@ class Forking:
         self.remains.users.expect(target)  # before there is anything to hold
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
+            failpoints.reached("spawn: spawner there")
             self._keep_twice()
             process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
@@ -112,6 +114,7 @@ class Forking:
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
+            failpoints.reached("spawn: connections made")
             passengers = self._passengers(target, passed)
             # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
@@ -122,6 +125,7 @@ class Forking:
                     asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._no_answer, spawner, record.life)
                 else:
                     spawner.send(messages.Fork(record.life, info), fork_fds)
+                    failpoints.reached("spawn: fork sent")
                     # it waits for its spec until it is where it belongs
                     process.hold(messages.SpecMessage(spec.to_wire()), passengers)
             except BaseException:
@@ -222,7 +226,9 @@ class Forking:
         found = self.state().find(process.life)
         self.remains.enter(process, process.pid, process.pidfd, found[0].target.uid if found else None)
         try:
+            failpoints.reached("spawn: spec about to go")
             process.begin()
+            failpoints.reached("spawn: spec gone")
         except OSError as error:
             self.processes.pop(process.life).close()  # the child sees the end of its channel and leaves
             self.remains.ended(process)

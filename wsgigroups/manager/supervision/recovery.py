@@ -7,8 +7,10 @@ find the state is empty. Replaces nothing that is current, and ends nothing that
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
+import signal
 import socket
 import time
 from dataclasses import replace
@@ -259,6 +261,11 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         shell.remains.adopt(process, group.target.uid)
     if ended:
         return 0
+    if _waits_for_its_spec(process, pid):
+        # the manager that had it forked died before it said what it should be: nobody else can, and it serves nothing
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return 0
     now = time.monotonic()
     snapshot = process.snapshot()
     word = snapshot["state"] if snapshot else board.STATE["ready"]
@@ -287,6 +294,17 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     state = replace(group, records=(*group.records, record))
     shell.state = replace(shell.state, groups={**shell.state.groups, group.target.name: state})
     return 1
+
+
+def _waits_for_its_spec(process: Process, pid: int) -> bool:
+    """Whether a process was forked and told nothing yet: a daemon's first step is a session of its own."""
+    snapshot = process.snapshot()
+    if snapshot is None or snapshot["state"] != board.STATE["starting"]:
+        return False
+    try:
+        return os.getsid(pid) != pid
+    except OSError:
+        return False
 
 
 def _user_spawner(shell: Shell, info: dict[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
@@ -115,8 +116,10 @@ class Shell:
         self.outside.record(happened(before, event, self.state, commands))
         if self.state.next_life // LIFE_STEP != before.next_life // LIFE_STEP:
             self.outside.save()
+        failpoints.reached("turn: handled")
         for command in commands:
             self._perform(command)
+        failpoints.reached("turn: carried out")
         self._arm()
         self.changed.set()
         self.changed = asyncio.Event()
@@ -137,16 +140,19 @@ class Shell:
     def _perform(self, command: model.Command) -> None:
         match command:
             case model.SpawnLife(record, target):
+                failpoints.reached("spawn: asked for")
                 task = asyncio.get_running_loop().create_task(self.forking.spawn(record, target))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             case model.DrainLife(record):
                 process = self.processes.get(record.life)
                 if process:
+                    failpoints.reached("drain: about to go")
                     self.remains.leaves(process)
                     of = self.state.groups.get(record.group)
                     followed = bool(of and of.wanted)  # else nobody serves its addresses on
                     process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
+                    failpoints.reached("drain: gone")
                     if not followed:
                         asyncio.get_running_loop().call_later(REFUSE_S + record.window_s, self._refuse, record.group)
             case model.KillLife(record, after_s):
@@ -158,17 +164,22 @@ class Shell:
             case model.TuneGroup(target, lives):
                 self._tune(target, lives)
             case model.ReleaseGroup(group):
+                failpoints.reached("release: about to begin")
                 self.quotas.forget(group)
                 self._forget_listeners(group, list(self.listeners.of(group)))
+                failpoints.reached("release: listeners closed")
                 self.remains.release(group)
                 self._retire_users()
+                failpoints.reached("release: done")
             case model.FinishChange(change):
+                failpoints.reached("end: change over")
                 self.remains.flush()
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
                 for group in change.groups:
                     self.release_unwanted(group)
                 self._retire_users()
                 self.outside.save()
+                failpoints.reached("end: state stored")
                 self.outside.finished(change)
             case model.StoreState():
                 self._store_later()
@@ -237,12 +248,14 @@ class Shell:
             case messages.Spawned(_life, pid) if process and process.pid == 0 and isinstance(spawner, UserSpawner):
                 self.forking.admit(spawner, process, pid)
             case messages.Spawned(_life, pid) if process and len(fds) == 1:
+                failpoints.reached("spawn: forked")
                 process.watch(pid, fds.pop())
                 self.forking.begin(process)
             case messages.Refused(life, reason) if process and process.pid == 0:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason[:4096]))
             case messages.Exited() if process:
+                failpoints.reached("exit: told")
                 self._exited(spawner, process, message)
             case messages.Exited():  # its spec could not be sent
                 spawner.send(messages.Drop("process", str(message.life)))
@@ -323,7 +336,9 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 process.confined = message.confinement
+                failpoints.reached("ready: heard")
                 self.dispatch(model.LifeBecameReady(life))
+                failpoints.reached("ready: handled")
                 self._catch_up(process)
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
@@ -355,6 +370,7 @@ class Shell:
             self._tune(found[0].target, (process.life,))
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
+        failpoints.reached("exit: seen")
         self.processes.pop(process.life, None)
         group, snapshot = process.group, process.snapshot()
         counted = counters(snapshot.values) if snapshot else {}
@@ -362,6 +378,7 @@ class Shell:
         # first, because the state may be stored on the way
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
         self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
+        failpoints.reached("exit: handled")
         self.release_unwanted(group)
         self._retire_users()  # it may have been the last, after the change that it was replaced by
 
@@ -383,9 +400,11 @@ class Shell:
         if not self.outside.save():
             self._acknowledging = asyncio.get_running_loop().call_later(AGAIN_S, self._acknowledge)
             return
+        failpoints.reached("exit: state stored")
         for life, counted in self.unacknowledged.items():
             self.keeping.forget_process(life, counted.spawner)
         self.unacknowledged.clear()
+        failpoints.reached("exit: acknowledged")
 
     def _name(self, process: Process) -> str:
         return f"{process.info['group']}/{process.info['slot']} life={process.life} pid={process.pid}"
