@@ -32,6 +32,8 @@ from wsgigroups.manager.supervision.heartbeat import Heartbeat
 from wsgigroups.manager.supervision.recovery import recover
 from wsgigroups.manager.supervision.shell import Outside, Shell
 from wsgigroups.manager.supervision.vitals import PERIOD_S, Watcher
+from wsgigroups.manager.systemd.notifying import taken_from
+from wsgigroups.manager.systemd.telling import Telling
 from wsgigroups.runtime.text import clean
 from wsgigroups.targets.resolve import surroundings
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
@@ -60,17 +62,22 @@ class ManagerOptions:
 
 def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
+    notifier = taken_from(os.environ, log_line)
     if early_signals.asked_to_end():
         return int(ExitCode.DONE)
     os.umask(0o022)
     _be_spared()
-    _prepare_run_dir(options.run_dir)
-    Store(options.state_dir).prepare()
-    with (
-        lock.held(options.run_dir / "manager.lock") as run_lock,
-        lock.held(options.state_dir / "manager.lock") as state_lock,
-    ):
-        return asyncio.run(_Manager(options, (run_lock, state_lock)).run())
+    try:
+        _prepare_run_dir(options.run_dir)
+        Store(options.state_dir).prepare()
+        with (
+            lock.held(options.run_dir / "manager.lock") as run_lock,
+            lock.held(options.state_dir / "manager.lock") as state_lock,
+        ):
+            return asyncio.run(_Manager(options, (run_lock, state_lock), Telling(notifier)).run())
+    except WsgigroupsError as error:
+        notifier.send([f"STATUS={clean(error.message)}"])
+        raise
 
 
 def _raise_descriptor_limit() -> int:
@@ -119,9 +126,10 @@ def log_line(level: str, text: str) -> None:
 class _Manager:
     """The parts of a running manager, put together."""
 
-    def __init__(self, options: ManagerOptions, locks: tuple[lock.HeldLock, ...]) -> None:
+    def __init__(self, options: ManagerOptions, locks: tuple[lock.HeldLock, ...], telling: Telling) -> None:
         self._options = options
         self._locks = locks
+        self._telling = telling
         self._ending = asyncio.Event()
         self._child_ended = asyncio.Event()
         self._up = False
@@ -138,6 +146,7 @@ class _Manager:
         _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
+        self._telling.begin(shell)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
         self._signals(shell, applying)
@@ -158,6 +167,7 @@ class _Manager:
             self._follow_early(shell, applying)
             if options.configuration is not None and not shell.state.stopping:
                 await start_up.begin(options.configuration)
+            self._telling.started()
             if options.ready_fd is not None:
                 os.write(options.ready_fd, b"ready\n")
                 os.close(options.ready_fd)
@@ -176,6 +186,7 @@ class _Manager:
         applying.save()
         with contextlib.suppress(OSError):
             shell.pool.directory.rmdir()
+        self._telling.end()
         log_line("info", "manager ended")
         early_signals.block()
         return self._exit_code
@@ -218,16 +229,20 @@ class _Manager:
         if not self._up:
             self._asked_to_reload = True
             return
+        self._telling.reading()
         if self._options.reload is None or applying.shell.state.stopping:
             log_line("warning", "SIGHUP: there is no file to read again")
+            self._telling.read()
             return
         try:
             configuration = self._options.reload()
         except WsgigroupsError as error:
             log_line("error", f"SIGHUP: {error.message}; what runs stays")
+            self._telling.read()
             return
         task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, _ours("SIGHUP")))
         task.add_done_callback(_report)
+        task.add_done_callback(lambda _task: self._telling.read())
 
     async def _watch(self, shell: Shell) -> None:
         heartbeat = Heartbeat()
