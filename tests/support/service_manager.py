@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,3 +76,20 @@ def service_manager(directory: Path) -> Iterator[ServiceManager]:
         yield listening
     finally:
         listening.close()
+
+
+_LAUNCHER = """
+import fcntl, os, sys
+count = int(sys.argv[1])
+copies = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[2:2 + count]]
+for number, fd in enumerate(copies):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2 + count], sys.argv[2 + count:])
+"""
+
+
+def passing(fds: list[int]) -> list[str]:
+    """Begin a command that gets descriptors as sd_listen_fds(3) has them; LISTEN_FDS is the caller's to set."""
+    return [sys.executable, "-c", _LAUNCHER, str(len(fds)), *map(str, fds)]

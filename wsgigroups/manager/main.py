@@ -29,9 +29,11 @@ from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
 from wsgigroups.manager.supervision.heartbeat import Heartbeat
+from wsgigroups.manager.supervision.passed import PassedSockets, passed_by
 from wsgigroups.manager.supervision.recovery import recover
 from wsgigroups.manager.supervision.shell import Outside, Shell
 from wsgigroups.manager.supervision.vitals import PERIOD_S, Watcher
+from wsgigroups.manager.systemd.fdstore import FdStore, places
 from wsgigroups.manager.systemd.notifying import taken_from
 from wsgigroups.manager.systemd.telling import Telling
 from wsgigroups.runtime.text import clean
@@ -62,11 +64,13 @@ class ManagerOptions:
 
 def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
-    notifier = taken_from(os.environ, log_line)
+    notifier, maximum = taken_from(os.environ, log_line), places(os.environ)
+    passed = passed_by(os.environ, log_line)
     if early_signals.asked_to_end():
         return int(ExitCode.DONE)
     os.umask(0o022)
     _be_spared()
+    telling = Telling(notifier, FdStore(notifier, maximum, log_line))
     try:
         _prepare_run_dir(options.run_dir)
         Store(options.state_dir).prepare()
@@ -74,7 +78,7 @@ def run_manager(options: ManagerOptions) -> int:
             lock.held(options.run_dir / "manager.lock") as run_lock,
             lock.held(options.state_dir / "manager.lock") as state_lock,
         ):
-            return asyncio.run(_Manager(options, (run_lock, state_lock), Telling(notifier)).run())
+            return asyncio.run(_Manager(options, (run_lock, state_lock), telling, passed).run())
     except WsgigroupsError as error:
         notifier.send([f"STATUS={clean(error.message)}"])
         raise
@@ -126,10 +130,13 @@ def log_line(level: str, text: str) -> None:
 class _Manager:
     """The parts of a running manager, put together."""
 
-    def __init__(self, options: ManagerOptions, locks: tuple[lock.HeldLock, ...], telling: Telling) -> None:
+    def __init__(
+        self, options: ManagerOptions, locks: tuple[lock.HeldLock, ...], telling: Telling, passed: PassedSockets
+    ) -> None:
         self._options = options
         self._locks = locks
         self._telling = telling
+        self._passed = passed
         self._ending = asyncio.Event()
         self._child_ended = asyncio.Event()
         self._up = False
@@ -146,6 +153,7 @@ class _Manager:
         _prepare_log_dir(options.log_dir)
         outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
         shell = Shell(outside)
+        shell.listeners.passed = self._passed
         self._telling.begin(shell)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished

@@ -213,7 +213,7 @@ class Shell:
             self._forget_listeners(group, list(self.listeners.of(group)))
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
-        self.listeners.release(group, addresses)
+        self.listeners.release(group, addresses, ending=self.state.stopping)
         self.keeping.forget_listeners(group, addresses)
 
     def _retire_users(self) -> None:

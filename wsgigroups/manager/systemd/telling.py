@@ -15,9 +15,8 @@ from wsgigroups.manager.core import model
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wsgigroups.manager.supervision.shell import Shell
+    from wsgigroups.manager.systemd.fdstore import FdStore
     from wsgigroups.manager.systemd.notifying import Notifier
 
 PERIOD_S = 5.0  # between two looks when nothing happens
@@ -29,8 +28,9 @@ NAMED = 5  # groups that are not ready, by name in the status
 class Telling:
     """Tells of one manager, from `begin` to `end`."""
 
-    def __init__(self, notifier: Notifier) -> None:
+    def __init__(self, notifier: Notifier, store: FdStore) -> None:
         self._notifier = notifier
+        self._store = store
         self._shell: Shell | None = None
         self._task: asyncio.Task[None] | None = None
         self._started = False  # what a manager starts with was begun
@@ -38,7 +38,6 @@ class Telling:
         self._phase = "starting"
         self._status = ""
         self._owed: list[list[str]] = []  # messages that were not taken
-        self.look_too: Callable[[], None] = lambda: None  # done at each look
 
     def begin(self, shell: Shell) -> None:
         """Tell from now on, as the loop turns."""
@@ -101,7 +100,7 @@ class Telling:
         self._repay()
         if lines and self._notifier.send(lines):
             self._status = status
-        self.look_too()
+        self._store.look(self._shell, settled=self._phase == "ready")
 
     def _under_way(self, state: model.State) -> bool:
         return self._reads > 0 or any(

@@ -14,7 +14,9 @@ from support.targets import small_target
 
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.changes import Change, Progress
+from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.systemd import telling
+from wsgigroups.manager.systemd.fdstore import FdStore
 from wsgigroups.manager.systemd.notifying import Notifier
 
 NOTHING = model.State()
@@ -35,8 +37,9 @@ class Told:
 
     def __init__(self, service: ServiceManager) -> None:
         self.service = service
-        self.shell: Any = SimpleNamespace(state=NOTHING)
-        self.telling = telling.Telling(Notifier(service.address))
+        self.shell: Any = SimpleNamespace(state=NOTHING, listeners=Listeners())
+        notifier = Notifier(service.address)
+        self.telling = telling.Telling(notifier, FdStore(notifier, 0, print))
         self.telling.follow(cast("Any", self.shell))
 
     def at(self, state: model.State) -> list[str]:
