@@ -67,6 +67,7 @@ class UserSpawner:
         self.introduced: asyncio.Future[None] = self._loop.create_future()
         self._lost = False
         self.why = ""  # it was ended
+        self.digest = ""  # of the runtime that it must have
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
             self._reports = Reports(read_end, self._told, self.end, stays=True, burst=_BURST, per_s=_PER_S)
@@ -117,6 +118,8 @@ class UserSpawner:
             case messages.Hello():
                 if message.abi != messages.ABI:
                     self.end(f"it speaks another ABI than {messages.ABI}")
+                elif self.digest not in ("", message.digest):
+                    self.end("it has the runtime of another version")
             case messages.InventoryEnded():
                 if not self.introduced.done():
                     self.introduced.set_result(None)
