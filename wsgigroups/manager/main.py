@@ -186,8 +186,8 @@ class _Manager:
             guarding.cancel()
             start_up.stop()
             await server.stop()
-        for spawner in shell.pool.all():
-            shell.pool.retire(spawner)
+        for spawner in await shell.pool.end():
+            log_line("warning", f"spawner {spawner.key} (pid {spawner.pid}) did not end by itself and was killed")
         await self._spawners_reaped(shell)
         await shell.remains.close()
         shell.listeners.close_all()
@@ -260,6 +260,7 @@ class _Manager:
             while True:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
+                shell.pool.look(log_line)
         finally:
             heartbeat.stop()
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.store import Store, Stored
+from wsgigroups.manager.supervision.connected_spawners import Inventory
 from wsgigroups.manager.supervision.recovery import is_in_force
 from wsgigroups.manager.supervision.remembering import group_from_json
-from wsgigroups.manager.supervision.spawners import Inventory, uid_of_socket
+from wsgigroups.manager.supervision.spawners import uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 from wsgigroups.runtime.wire import frames, messages

@@ -95,6 +95,9 @@ class ProcessDocument(ProcessFigures, _Process):
     retry_in_s: float | None = Field(description="In backoff: until the next start.")
     last_death: LastErrorDocument | None = Field(description="Of this slot.")
     confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
+    former_runtime: bool = Field(
+        default=False, description="It was started by another version of wsgigroups; a restart replaces it."
+    )
 
 
 class RolloutDocument(Document):

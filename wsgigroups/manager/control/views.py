@@ -30,6 +30,7 @@ from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision import reachable
 from wsgigroups.manager.supervision.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
+from wsgigroups.runtime.wire import identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,6 +164,7 @@ def process_view(
         retry_in_s=_retry_in_s(record),
         last_death=error_view(death),
         confinement=confined.effective(asked, process.confined if process else None),
+        former_runtime=process is not None and process.info.get("runtime") != identity.own().digest,
     )
 
 

@@ -315,11 +315,15 @@ class LifeSpawned:
 
 @dataclass(frozen=True, slots=True)
 class LifeRefused:
-    """No process came to be. permanent: no attempt can succeed until somebody changes something."""
+    """No process came to be. permanent: no attempt can succeed until somebody changes something.
+
+    accident: it says nothing about the target, whose rollout goes on with the next attempt.
+    """
 
     life: int
     reason: str
     permanent: bool = False
+    accident: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from wsgigroups.manager.supervision.user_spawners import (
     kill,
     prepare_child,
 )
-from wsgigroups.runtime.wire import board, messages
+from wsgigroups.runtime.wire import board, identity, messages, room
 from wsgigroups.runtime.wire.frames import FrameError
 from wsgigroups.trust.walking import judging_root, open_to_append
 
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.listeners import HeldListener, Listeners
     from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
     from wsgigroups.plan.desired import GroupTarget
+
+_OF_A_START = 9  # both ends of channel and reports, the channel's copy, board, pidfd, log, access log
+_RESERVE = 24
 
 
 @dataclass(slots=True)
@@ -99,6 +102,7 @@ class Forking:
         A child of a user's spawner gets its spec when it is known to be one: see `admit`.
         """
         spec = build_spec(target, record)
+        self._make_sure_of_room(target)
         with contextlib.ExitStack() as passed:
             info = {
                 "group": record.group,
@@ -107,6 +111,7 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                "runtime": identity.own().digest if isinstance(spawner, UserSpawner) else spawner.runtime.digest,
                 "code": dict(target.code),
                 **described_by(target),
             }
@@ -133,6 +138,16 @@ class Forking:
         if failed:
             asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
+
+    def _make_sure_of_room(self, target: GroupTarget) -> None:
+        """Leave descriptors for everything but processes: who asks what is the matter, a spawner, the state's file.
+
+        Raises OSError.
+        """
+        answers = sum(process.pid == 0 for process in self.processes.values())  # each brings a pidfd
+        full = room.reason_for_none(_OF_A_START + 2 * len(target.listeners) + answers, _RESERVE)
+        if full:
+            raise OSError(errno.EMFILE, f"the manager has no descriptors left: {full}")
 
     def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""

@@ -9,17 +9,20 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live, rolling
+from wsgigroups.manager.supervision import live, rejoining, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
+from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
@@ -88,13 +91,15 @@ class Shell:
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _attempts: dict[str, int] = field(default_factory=dict)  # to start a spawner again, by its key
     hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
         out = self.outside
         self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
         self.pool = SpawnerPool(
-            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, self.remains.users, out.descriptor_limit
+            *(out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, partial(rejoining.rejoin, self)),
+            *(self.remains.users, out.descriptor_limit),
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
@@ -239,10 +244,10 @@ class Shell:
             case messages.Refused(life, reason) if process and process.pid == 0:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason[:4096]))
-            case messages.Exited() if process:
-                self._exited(spawner, process, message)
-            case messages.Exited():  # its spec could not be sent
-                spawner.send(messages.Drop("process", str(message.life)))
+            case messages.Exited():
+                self.take_exit(spawner, message)
+            case messages.Spawned() if process is None and isinstance(spawner, ConnectedSpawner) and fds:
+                rejoining.end_unwanted(self, message.life, message.pid, fds[0])
             case _:
                 text = f"spawner {spawner.key}: {type(message).__name__} concerns nothing here"
                 self.quotas.log(f"spawner {spawner.key}", "warning", text)
@@ -267,8 +272,12 @@ class Shell:
             adopted=adopted(),
         )
 
-    def _exited(self, spawner: AnySpawner, process: Process, message: messages.Exited) -> None:
+    def take_exit(self, spawner: AnySpawner, message: messages.Exited) -> None:
         """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
+        process = self.processes.get(message.life)
+        if process is None or process.info["spawner"] != spawner.key:  # its spec could not be sent, or another's
+            spawner.send(messages.Drop("process", str(message.life)))
+            return
         if isinstance(spawner, UserSpawner) and not process.has_ended:
             spawner.end(f"it told of the end of pid {process.pid}, which is alive")
             return
@@ -282,14 +291,28 @@ class Shell:
         self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
         for process in list(self.processes.values()):
             if process.forked_by == spawner.key:
-                process.adopt()
+                if isinstance(spawner, ConnectedSpawner) and spawner.former_of:
+                    process.info["spawner"] = spawner.former_of  # who keeps it from now on
+                if process.pid:
+                    process.adopt()
+                else:
+                    rejoining.not_forked(self, process.life, f"its spawner (pid {spawner.pid}) is gone")
         if isinstance(spawner, UserSpawner):
             return  # it kept nothing, and the next fork starts another
-        if any(keeper_of(group.target.spawner.key) == spawner.key for group in self.state.groups.values()):
-            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, spawner.key)
+        key = spawner.former_of or spawner.key
+        if any(keeper_of(group.target.spawner.key) == key for group in self.state.groups.values()):
+            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, key)
 
-    def _respawn(self, key: str) -> None:
-        """Start a spawner anew, so that what the old one kept is kept again."""
+    def succeed_former(self) -> None:
+        """Start spawners in the place of those of another version, which end with their last process."""
+        for former in self.pool.former():
+            text = "it forks nothing any more, its processes go on until they are replaced"
+            self.outside.log("info", f"spawner {former.key} (pid {former.pid}) has the runtime of another one: {text}")
+            if not self._respawn(former.former_of):
+                self.pool.retire_former(former.former_of)
+
+    def _respawn(self, key: str) -> bool:
+        """Start a spawner anew, so that what the old one kept is kept again; False when no group has a use for it."""
         for group in self.state.groups.values():
             if group.bare:
                 continue  # what such a spawner is started with is not known
@@ -298,19 +321,25 @@ class Shell:
                 task = asyncio.get_running_loop().create_task(self._hand_over(spawner))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-                return
+                return True
+        return False
 
     async def _hand_over(self, target: SpawnerTarget) -> None:
         try:
             spawner = await self.pool.get(target)
         except (WsgigroupsError, OSError) as error:
-            self.outside.log("error", str(error))
+            attempts = self._attempts[target.key] = self._attempts.get(target.key, 0) + 1
+            delay_s = max(RESPAWN_S, backoff.delay_s(attempts, attempts))
+            self.outside.log("error", f"{error}; it is tried again in {delay_s:.2g} s")
+            asyncio.get_running_loop().call_later(delay_s, self._respawn, target.key)
             return
+        self._attempts.pop(target.key, None)
         for name, group in self.state.groups.items():
             if keeper_of(group.target.spawner.key) == target.key:
                 self.keeping.group(name, spawner)
         for process in kept_processes(self.processes.values(), target.key):
             self.keeping.process(process, spawner)
+        self.pool.retire_former(target.key)
 
     # What daemons say
 
