@@ -170,6 +170,7 @@ class _Manager:
             await server.stop()
         for spawner in shell.pool.all():
             shell.pool.retire(spawner)
+        shell.answering.close()
         await self._spawners_reaped(shell)
         await shell.remains.close()
         shell.listeners.close_all()
@@ -237,6 +238,7 @@ class _Manager:
             while True:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
+                shell.answering.look(shell.state.groups.values())
         finally:
             heartbeat.stop()
 
