@@ -170,7 +170,7 @@ class _Manager:
             await server.stop()
         for spawner in shell.pool.all():
             shell.pool.retire(spawner)
-        shell.answering.close()
+        shell.unserved.close()
         await self._spawners_reaped(shell)
         await shell.remains.close()
         shell.listeners.close_all()
@@ -238,7 +238,7 @@ class _Manager:
             while True:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
-                shell.answering.look(shell.state.groups.values())
+                shell.unserved.look(shell.state.groups.values())
         finally:
             heartbeat.stop()
 

@@ -18,7 +18,6 @@ from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.supervision import live, rolling
-from wsgigroups.manager.supervision.answering import Answering
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
@@ -28,6 +27,7 @@ from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
+from wsgigroups.manager.supervision.unserved import UnservedGroups
 from wsgigroups.manager.supervision.user_spawners import (
     UserSpawner,
 )
@@ -86,7 +86,7 @@ class Shell:
     quotas: GroupLog = field(init=False)
     remains: Remains = field(init=False)
     forking: Forking = field(init=False)
-    answering: Answering = field(init=False)
+    unserved: UnservedGroups = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -100,7 +100,7 @@ class Shell:
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
-        self.answering = Answering(self.listeners, out.log_fd, out.log)
+        self.unserved = UnservedGroups(self.listeners, out.log_fd, out.log)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
@@ -260,7 +260,7 @@ class Shell:
     def _spawner_pids(self) -> set[int]:
         kept = {spawner.pid for spawner in self.pool.all()}
         users = {spawner.pid for spawner in self.pool.users()}
-        return kept | users | self.pool.child_pids() | self.answering.child_pids()
+        return kept | users | self.pool.child_pids() | self.unserved.child_pids()
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
@@ -324,7 +324,7 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 process.confined = message.confinement
-                self.answering.serves(process.group)
+                self.unserved.serves(process.group)
                 self.dispatch(model.LifeBecameReady(life))
                 self._catch_up(process)
             case messages.Failed() if message.life == life:

@@ -33,7 +33,7 @@ _NOBODY = 65534  # as Linux has it where no account of that name is
 
 
 @dataclass(slots=True)
-class Answering:
+class UnservedGroups:
     """Which listeners the answerer has, and since when groups have nobody who serves (monotonic seconds)."""
 
     listeners: Listeners
