@@ -190,6 +190,7 @@ def test_clients_of_a_group_that_fails_are_told_so_until_it_serves(manager: Mana
     ]
     if os.geteuid() == 0:
         assert 0 not in (*answerer.uids(), *answerer.gids())
+        assert os.stat(f"/proc/{answerer.pid}/fd").st_uid == 0, "whoever has its user id cannot look into it (proc(5))"
     answerer.kill()
     assert manager.get(port) == (503, b"")
     broken.unlink()

@@ -46,8 +46,9 @@ def drop(uid: str, gid: str) -> None:
             kernel.drop_from_bounding_set(capability)
         os.setgroups([])
         os.setresgid(int(gid), int(gid), int(gid))
-        os.setresuid(int(uid), int(uid), int(uid))  # and nobody of that uid may trace it: proc(5), dumpable
+        os.setresuid(int(uid), int(uid), int(uid))
         if os.getresuid() != (int(uid),) * 3 or os.getresgid() != (int(gid),) * 3 or os.getgroups():
             raise PermissionError("the answerer is not who it should have become")
     kernel.clear_capabilities()
     kernel.set_no_new_privileges()
+    kernel.forbid_tracing()
