@@ -188,6 +188,7 @@ class _Manager:
             await server.stop()
         for spawner in await shell.pool.end():
             log_line("warning", f"spawner {spawner.key} (pid {spawner.pid}) did not end by itself and was killed")
+        shell.unserved.close()
         await self._spawners_reaped(shell)
         await shell.remains.close()
         shell.listeners.close_all()
@@ -261,6 +262,7 @@ class _Manager:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
                 shell.pool.look(log_line)
+                shell.unserved.look(shell.state.groups.values())
         finally:
             heartbeat.stop()
 

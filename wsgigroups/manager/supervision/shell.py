@@ -30,6 +30,7 @@ from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
+from wsgigroups.manager.supervision.unserved import UnservedGroups
 from wsgigroups.manager.supervision.user_spawners import (
     UserSpawner,
 )
@@ -88,6 +89,7 @@ class Shell:
     quotas: GroupLog = field(init=False)
     remains: Remains = field(init=False)
     forking: Forking = field(init=False)
+    unserved: UnservedGroups = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -103,6 +105,7 @@ class Shell:
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
+        self.unserved = UnservedGroups(self.listeners, out.log_fd, out.log)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
@@ -261,7 +264,8 @@ class Shell:
 
     def _spawner_pids(self) -> set[int]:
         kept = {spawner.pid for spawner in self.pool.all()}
-        return kept | {spawner.pid for spawner in self.pool.users()} | self.pool.child_pids()
+        users = {spawner.pid for spawner in self.pool.users()}
+        return kept | users | self.pool.child_pids() | self.unserved.child_pids()
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
@@ -349,6 +353,7 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 process.confined = message.confinement
+                self.unserved.serves(process.group)
                 self.dispatch(model.LifeBecameReady(life))
                 self._catch_up(process)
             case messages.Failed() if message.life == life:
