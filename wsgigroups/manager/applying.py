@@ -9,18 +9,17 @@ import asyncio
 import os
 import stat
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import model
-from wsgigroups.manager.supervision.forking import open_log
+from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
 from wsgigroups.targets.resolve import Surroundings, resolve
-from wsgigroups.trust.walking import judging_root, make_directories
+from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -178,9 +177,11 @@ class Applying:
 
 def check_log(target: GroupTarget, writers: Writers) -> None:
     """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+    if target.log_path in STREAMS:
+        return
     try:
         os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-        fd = open_log(Path(target.log_path))
+        fd = open_to_append(target.log_path, judging_root())
         found = os.fstat(fd)
         os.close(fd)
     except OSError as error:

@@ -126,6 +126,10 @@ class Handlers:
         handling.check_startable(self.applying.shell.state, call.body.processes)
         return self._act(model.Scale(call.body.processes))
 
+    async def reopen(self, _call: Plain) -> BegunDocument:
+        self.applying.shell.reopen_logs()
+        return BegunDocument(change=None, revision=self.applying.shell.state.revision)
+
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
         answer = self._act(model.Shutdown(call.body.now))
         self.end()

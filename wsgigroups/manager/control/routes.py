@@ -75,5 +75,6 @@ ROUTES: tuple[Route, ...] = (
     _act("reload", "Replace processes in their eviction window.", requests.GroupsBody),
     _act("scale", "Another number of processes.", requests.ScaleBody),
     _act("rollback", "Apply an earlier revision again; without a number the one before.", requests.RollbackBody),
+    _act("reopen", "Open every log again, after the files were renamed.", requests.NoParameters),
     _act("shutdown", "Drain everything and end the manager.", requests.ShutdownBody),
 )

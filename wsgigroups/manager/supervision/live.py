@@ -18,6 +18,7 @@ from wsgigroups.runtime.wire import messages
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wsgigroups.manager.supervision.logs import Logs
     from wsgigroups.manager.supervision.processes import Process
     from wsgigroups.plan.desired import GroupTarget
 
@@ -36,7 +37,7 @@ _TITLE = {
 _INHERITED = {name: getattr(resource, f"RLIMIT_{name}") for name in ("CORE", "NPROC", "NOFILE", "FSIZE")}
 
 
-def tune(process: Process, target: GroupTarget) -> str:
+def tune(process: Process, target: GroupTarget, logs: Logs) -> str:
     """Push what may change while the process runs; return what was refused, and why, or ""."""
     spec, slot = target.spec, int(process.info["slot"])
     serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
@@ -44,6 +45,12 @@ def tune(process: Process, target: GroupTarget) -> str:
     process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving))
     if process.pid <= 0:
         return ""  # what is set from outside follows when it is ready
+    refused = []
+    if process.given is None or process.given.log_path != target.log_path:
+        try:
+            logs.reopen(process, target)
+        except OSError as error:
+            refused.append(f"error-log: {error.strerror}")
     process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
         ("cpu-priority", lambda: set_priority(process.pid, spec.cpu_priority)),
@@ -59,7 +66,6 @@ def tune(process: Process, target: GroupTarget) -> str:
         for name, number in _INHERITED.items()
         if name in spec.rlimits
     ]
-    refused = []
     for what, change in changes:  # one that is refused must not keep the others back
         try:
             change()
