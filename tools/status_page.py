@@ -27,7 +27,10 @@ Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `pr
 `threads`, `user`, `group`, `listen`, `python`, `interpreter` (the executable that forks its processes), `spawner`
 (whose process that is: shared, root's for one user alone, or the user's own), `restarts`, `last_error`, `log`, `scaled`
 (by hand), `confinement` (the options of it that are set, as text), `cleanup` (cgroup or session:
-[cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `processes`.
+[cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `proved` (its configuration
+came up and lasted, so that a rollout that fails returns to it), `rollout` (while processes are replaced: `new_ready`,
+`old_ready`, `watched_s` until the first new ones have lasted, `returns` when there is something to return to, `surge`,
+`unavailable`, `short_of_memory`), `processes`.
 
 Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
 `uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,

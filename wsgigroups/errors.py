@@ -6,6 +6,7 @@ Runs in the command line and in the manager. Codes are never reused; `docs/exit-
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -33,3 +34,11 @@ class WsgigroupsError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+
+
+class BusyError(WsgigroupsError):
+    """Another apply goes on. holder: what is known of it, as manager.control.documents.HolderDocument has it."""
+
+    def __init__(self, message: str, holder: dict[str, Any], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.world import World, target
 from wsgigroups.manager.core import model
+from wsgigroups.plan.desired import RolloutTarget, Share
 
 SEEDS = [int(line) for line in (Path(__file__).parent / "seeds.txt").read_text().split() if line.isdigit()]
+
+
+def policy(dice: random.Random) -> RolloutTarget:
+    """Any way to replace processes."""
+    surge = dice.choice([Share(0), Share(1), Share(25, percent=True), Share(100, percent=True)])
+    unavailable = dice.choice([Share(0), Share(1), Share(50, percent=True)])
+    return RolloutTarget(
+        surge, unavailable, dice.choice([0.0, 1.0, 5.0]), dice.choice([Share(1), Share(2)]), dice.choice([0.0, 3.0])
+    )
 
 
 def act(world: World, versions: dict[str, int]) -> None:
@@ -25,7 +37,10 @@ def act(world: World, versions: dict[str, int]) -> None:
             elif chance < 0.7:
                 versions[name] = versions.get(name, 0) + world.random.randint(0, 1)
         targets = {
-            name: target(name, world.random.randint(1, 5), version, startup_s=world.random.choice([0.0, 2.0, 5.0]))
+            name: replace(
+                target(name, world.random.randint(1, 5), version, startup_s=world.random.choice([0.0, 2.0, 5.0])),
+                rollout=policy(world.random),
+            )
             for name, version in versions.items()
         }
         world.tell(model.Apply(targets, world.state.revision + 1))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from wsgigroups.cli.loading import FILES, PROFILE
-from wsgigroups.cli.waiting import follow, with_wait
+from wsgigroups.cli.turns import begin, with_turn
+from wsgigroups.cli.waiting import deadline, follow, with_wait
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @PROFILE
 @click.option("--yes", is_flag=True, help="Do not ask before groups are removed.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@with_turn
 @with_wait
 @click.pass_obj
 def command(
@@ -30,12 +32,16 @@ def command(
     profiles: tuple[str, ...],
     yes: bool,
     dry_run: bool,
+    no_queue: bool,
+    overtake: bool,
     no_wait: bool,
     timeout: float | None,
 ) -> int:
     """Make the running processes match the configuration, and wait until they are ready.
 
-    Starts a manager in the background if none runs. A second identical apply prints "No changes."
+    Starts a manager in the background if none runs. A second identical apply prints "No changes." if everything is
+    ready; what is not ready is waited for, or tried again. When a group of it fails whose processes served, or with it
+    another's, all groups return to what they were. One apply at a time: the next one waits, and is told for whom.
     """
     from wsgigroups.cli.background import ensure_manager
     from wsgigroups.cli.plan import make_plan
@@ -52,14 +58,15 @@ def command(
     if dry_run:
         return int(ExitCode.DONE)
     _confirm(plan["counts"]["remove"], yes)
-    client = Client(options.run_dir)
+    client, until = Client(options.run_dir), deadline(timeout)
     try:
-        answer = client.post("/v1/apply", {"configuration": document})
+        body = {"configuration": document}
+        answer = begin(client, "/v1/apply", body, queue=not no_queue, overtake=overtake, until=until)
     except WsgigroupsError:
         if started and not client.status()["groups"]:
             client.post("/v1/shutdown", {})  # a manager that was started for nothing
         raise
-    code = follow(options, answer, no_wait, timeout)
+    code = follow(options, answer, no_wait, timeout, until=until)
     if not no_wait and options.verbosity >= 0:
         from wsgigroups.cli.table import show_status
 

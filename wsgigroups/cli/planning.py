@@ -18,6 +18,7 @@ _VERB = {
     "replace": "will be replaced, successor first",
     "rebind": "will listen elsewhere; its processes are replaced, successor first",
     "scale": "will be scaled, no running process is replaced",
+    "start": "is not ready: what is missing is waited for, or started again",
     "live": "will be changed while it runs, no process is touched",
     "adopt": "runs and is unknown; it will be taken over, no process is replaced",
     "remove": "will be drained and removed",
@@ -50,6 +51,9 @@ def summary(plan: dict[str, Any]) -> str:
         *([f"{counts['adopt']} to take over"] if counts.get("adopt") else []),
         f"{counts['remove']} to remove",
     ]
+    if counts.get("start"):
+        names = ", ".join(step["group"] for step in plan["steps"] if step["kind"] == "start")
+        parts.append(f"{_groups(counts['start'])} not ready ({names})")
     costs = [step["cost"] for step in plan["steps"]]
     replaced = sum(cost["processes_replaced"] for cost in costs)
     started = sum(cost["processes_started"] for cost in costs)
@@ -66,6 +70,10 @@ def summary(plan: dict[str, Any]) -> str:
     return f"Plan: {', '.join(parts)}" + (f"; {', '.join(work)}." if work else ".")
 
 
+def _groups(number: int) -> str:
+    return "1 group" if number == 1 else f"{number} groups"
+
+
 def _show_step(out: Any, step: dict[str, Any]) -> None:
     sign = step["sign"]
     out.print(f"{sign} {step['group']} {_VERB[step['kind']]}", style=_STYLE[sign])
@@ -76,7 +84,11 @@ def _show_step(out: Any, step: dict[str, Any]) -> None:
 
 
 def _reason(reason: dict[str, Any]) -> str:
+    if reason["effect"] == "start":
+        return f"processes: {reason['old']} of {reason['new']} are ready: {reason['why']}"
     option, old, new = reason["option"], reason["old"], reason["new"]
+    if option == "code":
+        return _new_code(reason)
     if option.startswith("environment."):
         old, new = ("(hidden)" if value is not None else None for value in (old, new))
         what = "set" if old is None else "unset" if new is None else "changed"
@@ -87,6 +99,14 @@ def _reason(reason: dict[str, Any]) -> str:
         text = f"{option}: {_readable(option, old)} -> {_readable(option, new)}"
     why = f": {reason['why']}" if reason["why"] else ""
     return f"{text}   ({reason['effect']}{why})"
+
+
+def _new_code(reason: dict[str, Any]) -> str:
+    """The files that differ; where they are not known any more, which parts of the code."""
+    named = ", ".join(reason["files"])
+    if reason["files_more"]:
+        named += f" and {reason['files_more']} more files"
+    return f"code: {named or reason['why']}   (replace: changed since the processes started)"
 
 
 def _readable(option: str, value: str) -> str:

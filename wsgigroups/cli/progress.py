@@ -53,6 +53,9 @@ class _News:
                 if self._new(name, process["life"], process["state"]):
                     pid = f" pid {process['pid']}" if process["pid"] else ""
                     yield self._line(f"{name}/{process['slot']} life {process['life']}{pid}: {process['state']}")
+            watched_s = group.get("watched_s")
+            if watched_s and self._new(name, 0, "watched"):
+                yield self._line(f"{name}: what is new has to last for {watched_s:g} s")
             yield from self._outcome(name, group)
 
     def groups(self, change: dict[str, Any]) -> Iterator[str]:
@@ -128,6 +131,8 @@ def _table(change: dict[str, Any]) -> Table:
         if group["state"] != "pending":
             continue
         leaving = f", {group['leaving']} to leave" if group["leaving"] else ""
+        if group.get("watched_s"):
+            leaving += f", what is new has to last for {group['watched_s']:g} s"
         table.add_row(Text(name, style="bold"), "", f"{group['ready']} of {group['wanted']} ready{leaving}")
         for process in group["processes"]:
             state = Text(process["state"], style=STYLE.get(process["state"], ""))

@@ -1,4 +1,4 @@
-"""`wsgigroups rollback [REVISION]`: apply an earlier revision again."""
+"""`wsgigroups rollback [REVISION]`: apply an earlier revision again, or undo the apply that is under way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.waiting import follow, with_wait
+from wsgigroups.cli.waiting import deadline, follow, with_wait
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 @with_wait
 @click.pass_obj
 def command(options: Globals, revision: int | None, no_wait: bool, timeout: float | None) -> int:
-    """Apply an earlier revision again; without a number the one before the present one."""
+    """Apply an earlier revision again; without a number the last good one before the one that runs.
+
+    While an apply is under way, `rollback` without a number undoes that one: its groups return to what they were.
+    """
+    from wsgigroups.cli.turns import begin
     from wsgigroups.client import Client
 
+    client, until = Client(options.run_dir), deadline(timeout)
     body = {} if revision is None else {"revision": revision}
-    return follow(options, Client(options.run_dir).post("/v1/rollback", body), no_wait, timeout)
+    answer = begin(client, "/v1/rollback", body, queue=True, overtake=False, until=until)
+    undone = answer["change"] is not None and client.wait(answer["change"], wait_s=0.0)["kind"] != "rollback"
+    return follow(options, answer, no_wait, timeout, until=until, good="rolled-back" if undone else "done")

@@ -73,7 +73,9 @@ def show_history(revisions: list[dict[str, Any]], color: str) -> None:
     for header in ("revision", "accepted", "outcome", "by"):
         table.add_column(header)
     for item in revisions:
-        table.add_row(str(item["revision"]), item["accepted_at"], item["outcome"], clean(item["by"]))
+        number = f"{item['revision']} (runs)" if item["running"] else str(item["revision"])
+        note = clean(item["error"] or item["by"])
+        table.add_row(number, item["accepted_at"] or "-", item["outcome"], note)
     console(color).print(table)
 
 

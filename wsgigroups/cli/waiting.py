@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsgigroups.cli.output import indented
+from wsgigroups.cli.interrupting import INTERRUPTED, go_on_waiting, ways_back
+from wsgigroups.cli.outcomes import explain_change
+from wsgigroups.cli.output import say
 from wsgigroups.cli.progress import Display, display
 from wsgigroups.cli.values import DURATION
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
 
-_OUTCOME = {"done": ExitCode.DONE, "failed": ExitCode.FAILED, "rolled-back": ExitCode.ROLLED_BACK}
+_OUTCOME = {
+    "done": ExitCode.DONE,
+    "failed": ExitCode.FAILED,
+    "overtaken": ExitCode.FAILED,
+    "rolled-back": ExitCode.ROLLED_BACK,
+}
 
 WAIT = (
     click.option("--no-wait", is_flag=True, help="Do not wait; print the change's number."),
@@ -39,59 +45,74 @@ def with_wait(function: Any) -> Any:
     return function
 
 
-def follow(options: Globals, answer: dict[str, Any], no_wait: bool, timeout_s: float | None) -> int:
-    """Wait for the change an answer names; return the exit code. Raises WsgigroupsError for what failed."""
+def deadline(timeout_s: float | None) -> float | None:
+    """When a wait that begins now is over, on the monotonic clock; None: never."""
+    return None if timeout_s is None else time.monotonic() + timeout_s
+
+
+def follow(
+    options: Globals,
+    answer: dict[str, Any],
+    no_wait: bool,
+    timeout_s: float | None,
+    *,
+    until: float | None = None,
+    good: str = "done",
+) -> int:
+    """Wait for the change an answer names; return the exit code, after it was told what failed.
+
+    until: a wait that has begun already; good: the outcome that was asked for. Raises WsgigroupsError (7).
+    """
     number = answer.get("change")
     if number is None:
         click.echo("No changes.")
         return int(ExitCode.DONE)
     if no_wait:
         click.echo(str(number))
+        say(f"change {number} goes on; `wsgigroups wait {number}` waits for its end", options.verbosity)
         return int(ExitCode.DONE)
-    change = wait(options, number, timeout_s)
-    for name, group in sorted(change["groups"].items()):
-        if group["state"] in ("failed", "rolled-back"):
-            explain_failure(name, group)
+    until = until if until is not None else deadline(timeout_s)
+    while True:
+        try:
+            change = wait(options, number, timeout_s, until)
+            break
+        except KeyboardInterrupt:
+            if not go_on_waiting(Client(options.run_dir), number):
+                return INTERRUPTED
+    if change["outcome"] == good:
+        return int(ExitCode.DONE)
+    explain_change(change)
     return int(_OUTCOME[change["outcome"]])
 
 
-def wait(options: Globals, number: int, timeout_s: float | None) -> dict[str, Any]:
+def wait(options: Globals, number: int, timeout_s: float | None, until: float | None) -> dict[str, Any]:
     """Follow one change to its end, showing its progress. Raises WsgigroupsError (7) when time is up."""
     show = display(options.verbosity, options.color)
     try:
-        return _wait(Client(options.run_dir), number, timeout_s, show)
+        return _wait(Client(options.run_dir), number, timeout_s, until, show)
     finally:
         if show:
             show.close()
 
 
-def _wait(client: Client, number: int, timeout_s: float | None, show: Display | None) -> dict[str, Any]:
-    until = None if timeout_s is None else time.monotonic() + timeout_s
-    seen = ""
+def _wait(
+    client: Client, number: int, timeout_s: float | None, until: float | None, show: Display | None
+) -> dict[str, Any]:
+    seen, kind = "", ""
     while True:
         left_s = 30.0 if until is None else min(30.0, until - time.monotonic())
         if left_s <= 0:
             raise WsgigroupsError(
-                f"cannot say how change {number} ends: {timeout_s:g} s are over",
-                hint="it goes on; `wsgigroups status` shows how far it is",
+                f"timed out after {timeout_s:g} s; change {number} is still under way",
+                hint=ways_back(kind, number),
                 exit_code=ExitCode.TIMED_OUT,
             )
         change = client.wait(number, seen, left_s)
-        seen = change["seen"]
+        seen, kind = change["seen"], change["kind"]
         if show:
             show.update(change)
         if change["finished"]:
             return change
-
-
-def explain_failure(name: str, group: dict[str, Any]) -> None:
-    """Say what went wrong in a group, with the traceback where there is one."""
-    error = group["error"] or {"message": "no reason is known", "traceback": None}
-    outcome = "the processes in place stay" if group["state"] == "rolled-back" else "it did not come up"
-    click.echo(f"error: group {name!r}: {outcome}", err=True)
-    for line in indented(error["traceback"]):
-        click.echo(line, err=True)
-    click.echo(f"cause: {clean(error['message'])}", err=True)
 
 
 def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:

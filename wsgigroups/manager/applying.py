@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import handling, model, transactions
+from wsgigroups.manager.queueing import ApplyQueue, Asked
 from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
@@ -24,7 +28,6 @@ from wsgigroups.trust.walking import judging_root, make_directories, open_to_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wsgigroups.config import Configuration
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
     from wsgigroups.manager.supervision.shell import Shell
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 
 
 Writers = dict[tuple[int, int], tuple[str, str, int]]  # device and number of a log → group, user, uid
-START = "start-up"  # the kind of change that a manager begins with: each group stands for itself
 
 
 @dataclass(slots=True)
@@ -45,13 +47,21 @@ class Applying:
     store: Store
     around: Surroundings
     log: Callable[[str, str], None]
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _outcomes: dict[int, int] = field(default_factory=dict)  # change → revision whose outcome is still open
+    code: CodeKeeper = field(init=False)
+    queue: ApplyQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.code = CodeKeeper(self.store.directory / "code")
+        self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
     async def plan(self, read: Read) -> Plan:
         """Return what `apply` would change. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        return plan(targets, views.observed(self.shell))
+        return self.plan_for(targets)
+
+    def plan_for(self, targets: Desired) -> Plan:
+        """Return what would change for these targets."""
+        return plan(targets, views.observed(self.shell), self.code.files_of)
 
     async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
@@ -61,60 +71,128 @@ class Applying:
             return configuration, resolve(configuration, self.around)
 
         configuration, targets = await asyncio.to_thread(resolved)
-        return configuration, {name: self.noted(target) for name, target in targets.items()}
+        return configuration, await self.code.look({name: self.noted(target) for name, target in targets.items()})
 
-    async def apply(self, read: Read, by: str, kind: str = "apply") -> model.Change | None:
-        """Begin the change; None when there is nothing to do. Raises WsgigroupsError and changes nothing then."""
-        async with self._one_at_a_time:
+    async def apply(self, read: Read, asked: Asked) -> model.Change | None:
+        """Begin the change when it is its turn; None when there is nothing to do. Raises WsgigroupsError, BusyError.
+
+        A refused one changes nothing. One that asks for what the apply under way brings about is that apply.
+        """
+        async with self.queue.turn(asked):
             configuration, targets = await self._resolve(read)
-            return self._begin(configuration, targets, by, kind)
+            same = self._under_way(targets)
+            if same is None and await self.queue.end_of_change(asked):
+                configuration, targets = await self._resolve(read)
+            return same or self._begin(configuration, targets, asked)
 
-    def _begin(self, configuration: Configuration, targets: Desired, by: str, kind: str) -> model.Change | None:
+    async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
+        """Undo the apply under way, or apply an earlier revision, without a number the last good one."""
+        under_way = self.shell.state.open_apply
+        if number is None and under_way is not None and transactions.can_return(self.shell.state, under_way):
+            return self.give_up(under_way)
+        chosen = self.good_before() if number is None else number
+        document = self.store.document(chosen)
+        asked = replace(asked, by=f"{asked.by} to {chosen}", overtake=True)
+        return await self.apply(lambda: Configuration.from_document(document), asked)
+
+    def give_up(self, number: int) -> model.Change:
+        """Have the groups of an apply under way return to what they were. Raises WsgigroupsError."""
+        change = self.shell.state.changes.get(number)
+        if change is None:
+            raise WsgigroupsError(f"cannot find change {number}")
+        if not transactions.can_return(self.shell.state, number):
+            raise WsgigroupsError(
+                f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
+                hint="`wsgigroups rollback` applies the last good revision again",
+            )
+        self.shell.dispatch(model.Return(number))
+        self.save()
+        return self.shell.state.changes[number]
+
+    def _under_way(self, targets: Desired) -> model.Change | None:
+        """The apply under way, when it brings about just these targets."""
+        state = self.shell.state
+        if state.open_apply is None or (state.transaction and state.transaction.returning):
+            return None
+        leaving = state.transaction.removals if state.transaction else frozenset()
+        wanted = {name: g.target for name, g in state.groups.items() if name not in leaving and not g.removing}
+        return state.changes[state.open_apply] if wanted == dict(targets) else None
+
+    def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        if plan(targets, views.observed(self.shell)).empty:
+        planned = self.plan_for(targets)
+        if planned.empty:
+            self._learn(targets)
             return None
         self._check_logs(targets)
-        return self.accept(configuration, targets, self._open(targets), by, kind)
+        opened, renewed = self._open(targets), planned.with_new_code
+        return self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
+
+    def _learn(self, targets: Desired) -> None:
+        """Take what is there now for the code of processes of which nobody knows theirs: changes from now on are seen.
+
+        They were started by a version that did not look, or when it could not be looked at.
+        """
+        known = self.shell.state.groups
+        learned = {name: t.code for name, t in targets.items() if t.code.keys() - known[name].target.code.keys()}
+        if learned:
+            self.shell.dispatch(model.CodeKnown(learned))
+            self.code.keep(targets, self.shell.state)
+            self.save()
 
     def accept(
         self,
         configuration: Configuration,
         targets: Desired,
         opened: dict[str, dict[str, HeldListener]],
-        by: str,
-        kind: str,
+        asked: Asked,
         unresolved: Mapping[str, model.Unresolved] = MappingProxyType({}),
+        renewed: frozenset[str] = frozenset(),
+        *,
+        repairs: bool = False,
     ) -> model.Change:
         """Store a configuration and begin its change, with the listeners that were opened for it.
 
         unresolved: groups of it that cannot be had at present; who starts with nothing else goes on without a store.
+        renewed: groups that have new code; repairs: nothing differs, so that it is no new revision.
         """
-        revision = self.shell.state.revision + 1
-        try:
-            self.store.save_revision(revision, configuration.to_document(), "pending", by)
-        except OSError as error:
-            if kind == START:
-                self.log("error", f"cannot store revision {revision} in {self.store.directory}: {error.strerror}")
-            else:
-                for listeners in opened.values():
-                    self.shell.listeners.discard(listeners)
-                raise WsgigroupsError(
-                    f"cannot store revision {revision} in {self.store.directory}: {error.strerror}",
-                    hint="nothing was changed",
-                ) from None
-        self._commit(targets, opened)
-        number = self.shell.state.next_change
-        self.shell.dispatch(model.Apply(targets, revision, kind, unresolved))
-        self._outcomes[number] = revision
+        running, former = self.shell.state.revision, self.shell.unadopted
+        revision = running if repairs else max(running, self.store.last_number()) + 1
+        event = model.Apply(targets, revision, asked.kind, unresolved, renewed)
         # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
-        kept = {name: item for name, item in self.shell.unadopted.items() if name in unresolved}
+        kept = {name: item for name, item in former.items() if name in unresolved}
         self.shell.unadopted = {name: {**item, "in_force": False} for name, item in kept.items()}
+        try:
+            self._keep(event, configuration, asked.by)
+            self._commit(targets, opened)
+        except WsgigroupsError:
+            for listeners in opened.values():
+                self.shell.listeners.discard(listeners)
+            self.shell.unadopted = former
+            if not repairs:
+                self.store.drop_revision(revision)
+            self.save()
+            raise
+        number = self.shell.state.next_change
+        self.queue.begun(number, asked)
+        self.shell.dispatch(event)
+        self.code.keep(targets, self.shell.state)
         self.save()
-        change = self.shell.state.changes[number]
-        if change.finished:
-            self.finished(change)
-        return change
+        return self.shell.state.changes[number]
+
+    def _keep(self, event: model.Apply, configuration: Configuration, by: str) -> None:
+        """Store what is to be, before anything becomes it: a manager that dies leaves the old or the new behind."""
+        coming, _commands = handling.handle(self.shell.state, event, time.monotonic())
+        try:
+            if event.revision != self.shell.state.revision:
+                self.store.save_revision(event.revision, configuration.to_document(), "pending", by)
+            self._store(coming)
+        except OSError as error:
+            text = f"cannot store revision {event.revision} in {self.store.directory}: {error.strerror}"
+            if event.kind != model.START_UP:
+                raise WsgigroupsError(text, hint="nothing was changed") from None
+            self.log("error", text)
 
     def noted(self, target: GroupTarget) -> GroupTarget:
         """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
@@ -130,22 +208,53 @@ class Applying:
 
     def finished(self, change: model.Change) -> None:
         """Record how a revision's rollout ended."""
-        revision = self._outcomes.pop(change.id, None)
-        if revision is None:
+        if change.kind not in model.APPLYING or change.revision is None:
             return
+        if change.outcome != "done":
+            self._listen_as_before(change)
         try:
-            self.store.set_outcome(revision, change.outcome)
+            self.store.set_outcome(change.revision, change.outcome)
         except (OSError, WsgigroupsError) as error:
-            self.log("warning", f"cannot record the outcome of revision {revision}: {error}")
+            self.log("warning", f"cannot record the outcome of revision {change.revision}: {error}")
+
+    def _listen_as_before(self, change: model.Change) -> None:
+        """Give the listeners of groups that returned the settings that they had."""
+        for name in change.groups:
+            group = self.shell.state.groups.get(name)
+            if group is None or group.removing:
+                continue
+            target = group.target
+            try:
+                opened = self.shell.listeners.prepare(name, target.listeners, target.uid)
+                self.shell.listeners.commit(name, target.listeners, opened, target.uid)
+            except (OSError, WsgigroupsError) as error:
+                self.log("error", f"{name}: {error}")
+
+    def good_before(self) -> int:
+        """The revision that `rollback` without a number applies. Raises WsgigroupsError."""
+        running = self.shell.state.revision
+        number = self.store.good_before(running)
+        if number is None:
+            raise WsgigroupsError(
+                f"cannot roll back: no other configuration before revision {running} was applied with success",
+                hint="`wsgigroups history` lists what is kept; `wsgigroups rollback REVISION` applies any of them",
+            )
+        return number
 
     def save(self) -> bool:
         """Store the state; a full disk is a warning, service goes on. Tells whether it is stored."""
         try:
-            self.store.save(to_stored(self.shell))
+            self._store(self.shell.state)
         except OSError as error:
             self.log("warning", f"cannot store the state: {error.strerror}")
             return False
         return True
+
+    def _store(self, state: model.State) -> None:
+        """Store a state. Raises OSError."""
+        stored = to_stored(self.shell, state)
+        stored.cwd = str(self.around.cwd)
+        self.store.save(stored)
 
     def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
         opened: dict[str, dict[str, HeldListener]] = {}

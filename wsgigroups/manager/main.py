@@ -12,8 +12,9 @@ import os
 import resource
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -38,7 +39,6 @@ from wsgigroups.trust.walking import judging_root, make_directories, private_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from wsgigroups.config import Configuration
 
@@ -144,7 +144,10 @@ class _Manager:
         outside.save, outside.finished = applying.save, applying.finished
         signals = Signals(applying, options.reload, self._ending.set, log_line)
         signals.listen()
-        adopted = await recover(shell, store.load_or_set_aside(log_line))
+        stored = store.load_or_set_aside(log_line)
+        adopted = await recover(shell, stored)
+        if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
+            applying.around = replace(applying.around, cwd=Path(stored.cwd))
         handlers = Handlers(applying, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()

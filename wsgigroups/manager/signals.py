@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import os
 import signal
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager import early_signals
 from wsgigroups.manager.core import model
+from wsgigroups.manager.queueing import Asked
 from wsgigroups.manager.supervision.group_log import GroupLog
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ class Signals:
 
     async def _apply(self, read: Callable[[], Configuration], name: str) -> None:
         try:
-            change = await self._applying.apply(read, by=name)
+            change = await self._applying.apply(read, Asked("apply", name, os.geteuid(), os.getpid(), name))
             self._log(name, "info", f"{name}: " + (f"change {change.id} has begun" if change else "no changes"))
         except WsgigroupsError as error:
             self._log(name, "error", f"{name}: {error.message}; what runs stays")

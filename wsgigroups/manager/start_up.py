@@ -8,14 +8,14 @@ another configuration is applied. Runs in the manager's only thread, what looks 
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.applying import START, Applying, Writers, check_log
-from wsgigroups.manager.control import views
+from wsgigroups.manager.applying import Applying, Writers, check_log
 from wsgigroups.manager.core import model
-from wsgigroups.plan.planner import plan
+from wsgigroups.manager.queueing import Asked
 from wsgigroups.targets.resolve import described, resolve_each
 
 if TYPE_CHECKING:
@@ -41,22 +41,24 @@ class StartUp:
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile
-        opened: dict[str, dict[str, HeldListener]] = {}
         for name in sorted(targets):
             try:
-                opened[name] = self._prepare(targets[name])
+                self._prepare(targets[name])
             except WsgigroupsError as error:
                 failed[name] = error.message
                 targets = {key: target for key, target in targets.items() if key != name}
         for name, reason in sorted(failed.items()):
             self.applying.log("error", f"{name} cannot be had now, it is tried again: {reason}")
-        if plan(targets, views.observed(self.applying.shell)).empty and not failed:
+        planned = self.applying.plan_for(targets)
+        if planned.empty and not failed:
             return
         unresolved = {
             name: model.Unresolved(reason, described(name, configuration, self.applying.around))
             for name, reason in failed.items()
         }
-        self.applying.accept(configuration, targets, opened, "run", START, unresolved)
+        in_use: dict[str, dict[str, HeldListener]] = {name: {} for name in targets}
+        asked = Asked(model.START_UP, "run", os.geteuid(), os.getpid(), "run")
+        self.applying.accept(configuration, targets, in_use, asked, unresolved, planned.with_new_code)
         if failed:
             self._task = asyncio.create_task(self._again(configuration, self.applying.shell.state.revision))
 
@@ -75,12 +77,14 @@ class StartUp:
                 noted[name] = self.applying.noted(target)
             except WsgigroupsError as error:
                 failed[name] = error.message
-        return noted, failed
+        return await self.applying.code.look(noted), failed
 
-    def _prepare(self, target: GroupTarget) -> dict[str, HeldListener]:
-        """Make sure of its log, and open what it listens on. Raises WsgigroupsError."""
+    def _prepare(self, target: GroupTarget) -> None:
+        """Make sure of its log, and take what it listens on into use. Raises WsgigroupsError."""
         check_log(target, self._writers)
-        return self.applying.shell.listeners.prepare(target.name, target.listeners, target.uid)
+        listeners = self.applying.shell.listeners
+        opened = listeners.prepare(target.name, target.listeners, target.uid)
+        listeners.commit(target.name, target.listeners, opened, target.uid)
 
     async def _again(self, configuration: Configuration, revision: int) -> None:
         """Try what cannot be had until all can, or another configuration is in force."""
@@ -97,7 +101,7 @@ class StartUp:
                 return
             for name, target in sorted(targets.items()):
                 try:
-                    shell.listeners.commit(name, target.listeners, self._prepare(target), target.uid)
+                    self._prepare(target)
                 except WsgigroupsError as error:
                     failed[name] = error.message
                 else:

@@ -42,6 +42,9 @@ class Stored:
     next_life: int = 1
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # name → recovery.to_stored
     schema_version: int = SCHEMA_VERSION
+    next_change: int = 1
+    transaction: dict[str, Any] | None = None  # of the apply under way: supervision/kept_changes.py
+    cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
 
 
 class Store:
@@ -68,7 +71,7 @@ class Store:
         try:
             return _stored(json.loads(path.read_bytes()))
         except FileNotFoundError:
-            return Stored(self._last_revision())
+            return Stored(self.last_number())
         except (OSError, ValueError) as error:
             raise WsgigroupsError(
                 f"cannot read {path}: {error}", hint="a manager that starts sets it aside and goes on with what runs"
@@ -82,7 +85,7 @@ class Store:
             aside = self._set_aside(self.directory / "state.json")
             where = f"it is kept as {aside.name}" if aside else "it cannot be moved"
             log("error", f"{error.message}; {where}, and what runs is adopted as unknown")
-            return Stored(self._last_revision())
+            return Stored(self.last_number())
 
     def digest_key(self, log: Callable[[str, str], None] = lambda _level, _text: None) -> bytes:
         """The key for digests of secrets, 32 bytes; made when there is none, or none that can be used."""
@@ -123,8 +126,13 @@ class Store:
         stamp = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         body = {"revision": number, "accepted_at": stamp, "outcome": outcome, "by": by, "document": document}
         self._write(self.revisions / f"{number:08d}.json", body)
-        for path in sorted(self.revisions.glob("*.json"))[:-KEPT_REVISIONS]:
+        for path in self._paths()[KEPT_REVISIONS:]:
             path.unlink(missing_ok=True)
+
+    def drop_revision(self, number: int) -> None:
+        """Forget a revision that did not come into force."""
+        with contextlib.suppress(OSError):
+            (self.revisions / f"{number:08d}.json").unlink()
 
     def set_outcome(self, number: int, outcome: str) -> None:
         """Record how a revision's rollout ended. Raises OSError, and WsgigroupsError for a damaged one."""
@@ -132,9 +140,34 @@ class Store:
         self._write(path, {**self._revision(path), "outcome": outcome})
 
     def history(self) -> list[dict[str, Any]]:
-        """All kept revisions without their documents, newest first. Raises WsgigroupsError for a damaged one."""
-        found = [self._revision(path) for path in sorted(self.revisions.glob("*.json"), reverse=True)]
-        return [{key: value for key, value in body.items() if key != "document"} for body in found]
+        """All kept revisions without their documents, newest first; of one that cannot be read, the row says why."""
+        rows = []
+        for path in self._paths():
+            try:
+                body = self._revision(path)
+            except WsgigroupsError as error:
+                unknown = {"revision": int(path.stem), "accepted_at": "", "by": ""}
+                rows.append({**unknown, "outcome": "unreadable", "error": error.message})
+            else:
+                rows.append({key: value for key, value in body.items() if key != "document"})
+        return rows
+
+    def last_number(self) -> int:
+        """The number that no next revision may have, whatever state.json has lost; 0 where none is kept."""
+        paths = self._paths()
+        return int(paths[0].stem) if paths else 0
+
+    def good_before(self, number: int) -> int | None:
+        """The newest revision before this one that was done and has another configuration; None: there is none."""
+        present = None
+        with contextlib.suppress(WsgigroupsError):
+            present = self.document(number)
+        for row in self.history():
+            if row["revision"] < number and row["outcome"] == "done":
+                with contextlib.suppress(WsgigroupsError):
+                    if self.document(row["revision"]) != present:
+                        return int(row["revision"])
+        return None
 
     def document(self, number: int) -> dict[str, Any]:
         """The configuration of a revision. Raises WsgigroupsError."""
@@ -144,19 +177,19 @@ class Store:
         document: dict[str, Any] = self._revision(path)["document"]
         return document
 
+    def _paths(self) -> list[Path]:
+        """The files of revisions, newest first; others that lie there are nobody's."""
+        return sorted((path for path in self.revisions.glob("*.json") if path.stem.isdecimal()), reverse=True)
+
     def interrupt_pending(self) -> list[int]:
         """Settle outcomes that a manager which is gone had left open; return their revisions. Raises nothing."""
         settled = []
-        for path in self.revisions.glob("*.json"):
+        for path in self._paths():
             with contextlib.suppress(OSError, WsgigroupsError):  # a full disk, or one that is damaged: history says so
                 if self._revision(path)["outcome"] == "pending":
                     self.set_outcome(int(path.stem), "interrupted")
                     settled.append(int(path.stem))
         return sorted(settled)
-
-    def _last_revision(self) -> int:
-        """The number that no next revision may have, whatever state.json has lost."""
-        return max((int(path.stem) for path in self.revisions.glob("*.json") if path.stem.isdigit()), default=0)
 
     def _set_aside(self, path: Path) -> Path | None:
         """Keep a file that cannot be used under another name; None when that cannot be."""
@@ -209,4 +242,8 @@ def _stored(data: Any) -> Stored:
         raise ValueError(f"it has no {missing[0]}")
     if not all(isinstance(item, dict) for item in data["groups"].values()):
         raise ValueError("it has a group that is no JSON object")
-    return Stored(data["revision"], data["next_life"], data["groups"])
+    stored = Stored(data["revision"], data["next_life"], data["groups"])
+    for name in ("next_change", "transaction", "cwd"):  # that an earlier version did not write
+        if isinstance(data.get(name), dict if name == "transaction" else type(getattr(stored, name))):
+            setattr(stored, name, data[name])
+    return stored

@@ -100,6 +100,9 @@ class GroupTarget:
     group: str | None = None
     notices: tuple[str, ...] = ()  # said in plan
     cgroup: CgroupTarget = field(default_factory=CgroupTarget)
+    release: str = ""  # what its people call its code; nothing is looked at then
+    watch: tuple[str, ...] = ()  # what of its code is looked at, where that was said
+    code: Mapping[str, str] = field(default_factory=dict)  # part of its code → digest; a part that is missing: unknown
     rollout: RolloutTarget = field(default_factory=RolloutTarget)
 
     @property
@@ -124,6 +127,7 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     values["cgroup"] = CgroupTarget(**values.get("cgroup", {}))
     values["rollout"] = _rollout_from_json(values.get("rollout", {}))
     values["notices"] = tuple(values.get("notices", ()))
+    values["watch"] = tuple(values.get("watch", ()))
     return GroupTarget(**values)
 
 

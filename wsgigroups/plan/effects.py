@@ -11,6 +11,7 @@ RESOLVED: dict[str, tuple[str, str]] = {
     "interpreter": ("replace", "it forks the processes"),
     "spawner": ("replace", "it forks the processes"),
     "application": ("replace", "applications are loaded when a process starts"),
+    "home-on-path": ("replace", "home is first on sys.path where it is written"),
     "wsgi.multiprocess": ("replace", "part of the environ; follows from writing processes or not"),
 }
 

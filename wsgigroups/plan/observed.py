@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class ObservedProcess:
     ready: bool
     start_s: float | None = None  # from the fork to ready
     pss_bytes: int | None = None
+    code: Mapping[str, str] = field(default_factory=dict)  # that it was started with; a part that is missing: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,12 @@ class ObservedGroup:
     scaled: bool  # by `wsgigroups scale`
     stopped: bool  # by `wsgigroups stop`
     members: tuple[ObservedProcess, ...] = ()
+    wanted: int = 0  # ready processes; 0 of a group that was stopped
+    ready: int = 0  # that are what the target in force asks for
+    trouble: str = ""  # why there are fewer
     unknown: bool = False  # found running: the options are not known
     listen: tuple[str, ...] = ()  # of an unknown one
+    code: Mapping[str, str] = field(default_factory=dict)  # that its next processes are thought to get
 
 
 Observed = Mapping[str, ObservedGroup]

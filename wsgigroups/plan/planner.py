@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.plan.code import FilesOf, code_change, nothing_known
 from wsgigroups.plan.effects import effect_of, why
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class StepKind(Enum):
     """What a step does to its group; the value is what JSON says."""
 
     REMOVE = "remove"
+    START = "start"
     LIVE = "live"
     ADOPT = "adopt"
     SCALE = "scale"
@@ -32,6 +34,7 @@ SIGN = {
     StepKind.REPLACE: "±",
     StepKind.REBIND: "±",
     StepKind.SCALE: "~",
+    StepKind.START: "~",
     StepKind.LIVE: "~",
     StepKind.ADOPT: "~",
     StepKind.REMOVE: "-",
@@ -45,8 +48,10 @@ class Reason:
     option: str
     old: str | None
     new: str | None
-    effect: str  # replace, rebind, live, scale, none
+    effect: str  # replace, rebind, live, scale, start, none
     why: str = ""
+    files: tuple[str, ...] = ()  # of new code: the first that differ
+    files_more: int = 0  # and how many others
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,16 @@ class Plan:
         """Whether there is nothing to do."""
         return not self.steps
 
+    @property
+    def repairs(self) -> bool:
+        """Whether there are steps, and all of them only start what should be there."""
+        return bool(self.steps) and all(step.kind is StepKind.START for step in self.steps)
+
+    @property
+    def with_new_code(self) -> frozenset[str]:
+        """Groups whose processes are to be replaced because of new code."""
+        return frozenset(step.group for step in self.steps if any(r.option == CODE for r in step.reasons))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data with a summary."""
         steps = [{**asdict(step), "kind": step.kind.value, "sign": SIGN[step.kind]} for step in self.steps]
@@ -90,18 +105,24 @@ class Plan:
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
 
 
+CODE = "code"  # the reason that is no option
 RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python", "interpreter", "spawner")
 LISTED_NAMES = 3
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")
 
 
-def plan(desired: Desired, observed: Observed) -> Plan:
-    """Return the plan. The same inputs in any order give the same plan; nothing is mutated."""
+def plan(desired: Desired, observed: Observed, files_of: FilesOf = nothing_known) -> Plan:
+    """Return the plan. The same inputs in any order give the same plan; nothing is mutated.
+
+    files_of: names what differs in new code, where that is known.
+    """
     left_alone = {name for name in observed if name not in desired and not _asked_to_end(observed[name], desired)}
     steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in {*desired, *left_alone}]
     for name in sorted(desired):
-        step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name])
+        step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name], files_of)
+        if step is None and name in observed:
+            step = _start(name, observed[name])
         if step:
             steps.append(step)
     steps.sort(key=lambda step: (_ORDER.index(step.kind), step.group))
@@ -188,10 +209,19 @@ def _take_over(target: GroupTarget, group: ObservedGroup) -> Step:
     return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
 
 
-def _change(target: GroupTarget, group: ObservedGroup) -> Step | None:
+def _new_code(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> list[Reason]:
+    change = code_change(target, group, files_of)
+    if change is None:
+        return []
+    text = f"new: {', '.join(change.parts)}"
+    return [Reason(CODE, change.old, change.new, "replace", text, change.files, change.more)]
+
+
+def _change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> Step | None:
     if group.unknown:
         return _take_over(target, group)
     reasons = [reason for reason in _differences(group.options, target.options) if reason.option != "processes"]
+    reasons += _new_code(target, group, files_of)
     if target.processes != group.processes:
         text = "scaled by hand" if group.scaled else ""
         reasons.append(Reason("processes", str(group.processes), str(target.processes), "scale", text))
@@ -207,6 +237,14 @@ def _change(target: GroupTarget, group: ObservedGroup) -> Step | None:
     )
     replaced = replaced or target.fingerprint != group.fingerprint
     return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
+
+
+def _start(name: str, group: ObservedGroup) -> Step | None:
+    """What is asked for is what there should be, and is not there: it is waited for, or tried again."""
+    if group.ready >= group.wanted:
+        return None
+    reason = Reason("processes", str(group.ready), str(group.wanted), "start", group.trouble or "not ready yet")
+    return Step(name, StepKind.START, (reason,), Cost(processes_started=group.wanted - group.ready))
 
 
 def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:

@@ -78,7 +78,8 @@ class Chooser:
         """Return the spawner for that interpreter: its key is all that must be the same to share one."""
         lang, lc_all = locale.get("LANG"), locale.get("LC_ALL")
         version = ".".join(map(str, interpreter.version or ()))
-        material = [str(interpreter.executable), lang or "", lc_all or ""]
+        # a Python that was upgraded in place is another one: what has been started of it would go on forking the old
+        material = [str(interpreter.executable), _mark(interpreter.executable), lang or "", lc_all or ""]
         whose = "shared"
         if self.root and (self.per_user or doubt):
             material += [str(person.uid), str(person.gid), ",".join(map(str, person.groups))]
@@ -97,6 +98,15 @@ class Chooser:
             groups=person.groups,
             whose=f"{person.user_name}'s",
         )
+
+
+def _mark(executable: Path) -> str:
+    """What a file cannot be exchanged without changing."""
+    try:
+        found = executable.stat()
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
 
 
 def key_of_user(key: str, uid: int) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from wsgigroups.runtime.wire.spec import Spec
     from wsgigroups.targets.identity import Person
 
+# of which a group without it is as it was before there was such an option
+_ONLY_WRITTEN = frozenset({"release", "watch"})
 # compared through resolved values, or one by one
 _ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
 
@@ -22,6 +24,8 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
     texts = {}
     for name, option in OPTIONS.items():
         if name not in _ELSEWHERE and hasattr(group, option.attribute):
+            if name in _ONLY_WRITTEN and not getattr(group, option.attribute):
+                continue
             texts[name] = _text(getattr(group, option.attribute))
     for name, option in ROLLOUT_OPTIONS.items():
         texts[f"rollout.{name}"] = _text(getattr(group.rollout, option.attribute))
@@ -35,6 +39,8 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
     texts["socket-timeout"] = _text(spec.serving.socket_timeout_s)
     texts["eviction-timeout"] = _text(spec.eviction_timeout_s)
     texts["home"] = spec.home or ""
+    if spec.home_on_path:  # equal to the default it is still another sys.path
+        texts["home-on-path"] = "first"
     texts["python"] = f"{spawner.version} {spec.python_home or ''}".strip()
     texts["interpreter"] = spawner.executable
     texts["spawner"] = spawner.whose

@@ -165,6 +165,8 @@ def _target(
         user=person.user_name,
         group=person.group_name,
         notices=tuple(notices),
+        release=group.release or "",
+        watch=tuple(str(path) for path in group.watch),
         rollout=rollout_of(group),
         cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )

@@ -7,6 +7,7 @@ given, and is killed with everything in its process group when it is late. Runs 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -16,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.runtime import kernel
 from wsgigroups.trust.judging import ROOT_ALONE
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT_S = 10.0
+SCAN_TIMEOUT_S = 20.0
+_MAXIMUM_SCAN_BYTES = 16 * 1024 * 1024
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _NOT_A_FILE, _TOO_LARGE = "it is not a regular file", "it is larger than {} KiB"
 _SAID = {65: _NOT_A_FILE, 66: _TOO_LARGE, 67: "user {user} cannot read it"}  # by the launcher's exit codes
@@ -54,6 +57,24 @@ def run_helper(
     Raises HelperError: it did not end in time, it wrote too much.
     """
     return _run(account, ["execute", *program], data, timeout_s, maximum_bytes)
+
+
+def scan_files(account: Account, question: dict[str, Any]) -> dict[str, Any]:
+    """Return what `scanner.answer` says to a tenant who asks. Raises HelperError.
+
+    What comes back is a tenant's word about his own files, in the shape that it should have.
+    """
+    status, output = _run(account, ["scan"], json.dumps(question).encode(), SCAN_TIMEOUT_S, _MAXIMUM_SCAN_BYTES)
+    try:
+        answer = json.loads(output)
+        answers, seen = answer["answers"], answer["seen"]
+        shaped = isinstance(seen, dict) and len(answers) == len(question["orders"])
+        shaped = shaped and all(isinstance(item.get("files", {}), dict) for item in answers)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        shaped = False
+    if status or not shaped:
+        raise HelperError(f"the helper that looks at it as {account.name} ended with status {status}")
+    return {"answers": answers, "seen": seen}
 
 
 def read_file(path: str, account: Account, maximum_bytes: int) -> bytes:

@@ -1,12 +1,13 @@
 """Becomes a helper: drops everything, then reads one file or becomes another program. Run by path, never imported.
 
 The manager's own interpreter runs it with -I -S in a session of its own, so that whoever it becomes has no terminal.
-Its arguments: uid, gid, further groups with commas ("-" for all three: stay who we are), and then "read" PATH BYTES or
-"execute" PROGRAM ARGUMENT…. Standard library and `runtime.kernel` only.
+Its arguments: uid, gid, further groups with commas ("-" for all three: stay who we are), and then "read" PATH BYTES,
+"scan" or "execute" PROGRAM ARGUMENT…. Standard library, `scanner` and `runtime.kernel` only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import stat
@@ -17,6 +18,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2]))
 
 from wsgigroups.runtime import kernel
+from wsgigroups.trust import scanner
 
 # exit codes of "read", as `helpers` knows them
 NOT_A_FILE, TOO_LARGE, CANNOT_READ = 65, 66, 67
@@ -69,6 +71,9 @@ def main(arguments: list[str]) -> int:
     drop(uid, gid, groups)
     if what == "read":
         return read(rest[0], int(rest[1]))
+    if what == "scan":
+        json.dump(scanner.answer(json.load(sys.stdin)), sys.stdout)
+        return 0
     os.execve(rest[0], rest, dict(os.environ))  # noqa: S606  (that is what was asked for)
     raise AssertionError("execve came back")
 

@@ -258,5 +258,5 @@ def test_a_second_manager_is_refused_and_the_first_goes_on(manager: ManagerUnder
     before = manager.pids("a")
     done = manager.cli("run")
     assert done.returncode == 1
-    assert "another one holds" in done.stderr
+    assert re.search(r"another one \(pid \d+\) holds", done.stderr)
     assert manager.pids("a") == before

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.clients import Clients
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 
@@ -57,6 +58,30 @@ def test_the_application_of_a_new_process_answers_before_it_joins(manager: Manag
     assert clients.failures == []
     assert "GET /health was answered with 500 Oh" in done.stderr
     assert manager.pids("a") == before
+
+
+def test_what_answers_with_errors_only_is_taken_back(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(text(port))
+    before = manager.pids("a")
+    # on new connections: an old process keeps those that it has
+    with Clients(port, 8, close=True):
+        done = manager.apply(text(port, ANSWERS="500 Oh"), code=8)
+    assert "abort-error-rate: " in done.stderr
+    assert manager.pids("a") == before
+    assert manager.group("a")["proved"]
+
+
+def test_a_rollout_is_seen_in_the_status(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    slow = WATCHED.replace("5s", "1h")
+    manager.apply(text(port, slow))
+    assert manager.group("a")["rollout"] is None
+    manager.apply(text(port, slow, A="1"), "--no-wait")
+    seen = manager.wait_for("a new one is ready", lambda: (r := manager.group("a")["rollout"]) and r["new_ready"] and r)
+    assert (seen["old_ready"], seen["surge"], seen["unavailable"], seen["short_of_memory"]) == (4, 1, 0, False)
+    assert seen["watched_s"] > 3000
+    assert not manager.group("a")["proved"]
 
 
 def test_two_targets_that_fail_one_after_the_other_are_no_storm(manager: ManagerUnderTest) -> None:

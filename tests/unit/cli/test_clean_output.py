@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wsgigroups.cli import failures, output, planning, table, waiting, why
+from wsgigroups.cli import failures, outcomes, output, planning, table, why
 from wsgigroups.errors import WsgigroupsError
 
 EVIL = "boom\x1b]52;c;cm0=\x07\n  web/1  ready\u202e\x9b\udc80"
@@ -75,13 +75,25 @@ def plan() -> dict[str, Any]:
     return {"notices": [EVIL], "empty": False, "steps": steps, "counts": counts}
 
 
+def change() -> dict[str, Any]:
+    failed = {"state": "failed", "error": error(), "ready": 0, "wanted": 1}
+    returned = {**failed, "state": "rolled-back", "ready": 1}
+    overtaken = {**failed, "state": "overtaken", "error": {**error(), "life": 0}}
+    groups = {"web": failed, "shop": returned, "blog": overtaken}
+    return {"id": 3, "revision": 2, "running_revision": 1, "groups": groups}
+
+
 COMMANDS: dict[str, Callable[[], object]] = {
     "status": lambda: table.show_status(status(), "never"),
     "history": lambda: table.show_history(
-        [{"revision": 1, "accepted_at": "x", "outcome": "done", "by": EVIL}], "never"
+        [
+            {"revision": 1, "accepted_at": "x", "outcome": "done", "by": EVIL, "error": "", "running": True},
+            {"revision": 2, "accepted_at": "", "outcome": "unreadable", "by": "", "error": EVIL, "running": False},
+        ],
+        "never",
     ),
     "why": lambda: print("\n".join(why.sentences(group()))),
-    "apply": lambda: waiting.explain_failure("web", {"state": "failed", "error": error()}),
+    "apply": lambda: outcomes.explain_change(change()),
     "plan": lambda: planning.show_plan(plan(), "never"),
     "an error": lambda: failures.explain(WsgigroupsError(EVIL, hint=EVIL), 0),
     "an internal error": lambda: failures.explain(ValueError(EVIL), 1),

@@ -52,9 +52,9 @@ def test_quiet_says_nothing() -> None:
     assert progress.display(-1, "auto") is None
 
 
-def drawn(*steps: dict[str, Any], height: int = 20) -> str:
+def drawn(*steps: dict[str, Any], height: int = 20, width: int = 60) -> str:
     out = io.StringIO()
-    terminal = Console(file=out, force_terminal=True, width=60, height=height, color_system=None, _environ={})
+    terminal = Console(file=out, force_terminal=True, width=width, height=height, color_system=None, _environ={})
     screen = progress.Screen(terminal)
     for step in steps:
         screen.update(step)
@@ -76,3 +76,16 @@ def test_a_screen_is_never_higher_than_the_terminal() -> None:
     text = drawn(many, height=10)
     assert "0 of 2 ready, 3 to leave" in text
     assert max(len(part.splitlines()) for part in text.split("\x1b[2K")) <= 12
+
+
+def test_what_is_waited_for_while_nothing_changes_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = progress.Lines()
+    for left_s in (5.0, 4.0):
+        step = change("pending", 1, process(1, 1, "ready", 41))
+        step["groups"]["blog"]["watched_s"] = left_s
+        shown.update(step)
+    said = [line for line in capsys.readouterr().err.splitlines() if "has to last" in line]
+    assert [line.split("s  ", 1)[1] for line in said] == ["blog: what is new has to last for 5 s"]
+    step = change("pending", 1, process(1, 1, "ready", 41), leaving=1)
+    step["groups"]["blog"]["watched_s"] = 4.2
+    assert "1 of 2 ready, 1 to leave, what is new has to last for 4.2 s" in re.sub(r"\s+", " ", drawn(step, width=120))

@@ -39,7 +39,7 @@ def waiting() -> list[str]:
 
 
 def test_the_commands_that_wait() -> None:
-    assert set(waiting()) == {"apply", "start", "stop", "restart", "reload", "scale", "rollback", "shutdown"}
+    assert set(waiting()) == {"apply", "start", "stop", "restart", "reload", "scale", "rollback", "shutdown", "wait"}
 
 
 @pytest.mark.parametrize("name", waiting())

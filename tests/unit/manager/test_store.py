@@ -25,7 +25,7 @@ def test_an_empty_directory_is_an_empty_state(store: Store) -> None:
 
 
 def test_what_is_saved_is_loaded_and_private(store: Store) -> None:
-    saved = Stored(3, 20_000, {"blog": {"stopped": False}})
+    saved = Stored(3, 20_000, {"blog": {"stopped": False}}, next_change=7, transaction={"change": 6}, cwd="/srv")
     store.save(saved)
     assert store.load() == saved
     path = store.directory / "state.json"
@@ -61,11 +61,36 @@ def test_a_damaged_revision_is_said_with_the_way_out(store: Store, text: str) ->
     store.save_revision(7, {}, "done", "uid 0")
     path = store.revisions / "00000007.json"
     path.write_text(text, errors="surrogateescape")
-    for read in (store.history, lambda: store.document(7), lambda: store.set_outcome(7, "failed")):
+    for read in (lambda: store.document(7), lambda: store.set_outcome(7, "failed")):
         with pytest.raises(WsgigroupsError, match=f"cannot read {path}") as refusal:
             read()
         assert refusal.value.hint == "move it away to go on without that revision"
     assert store.document(6) == {}
+    damaged, good = store.history()
+    assert (damaged["revision"], damaged["outcome"]) == (7, "unreadable")
+    assert damaged["error"].startswith(f"cannot read {path}")
+    assert (good["revision"], good["outcome"]) == (6, "done")
+    assert (store.last_number(), store.good_before(7)) == (7, 6)
+
+
+def test_the_last_good_revision_is_one_that_was_done_and_differs(store: Store) -> None:
+    for number, (threads, outcome) in enumerate(
+        [(1, "done"), (2, "done"), (9, "rolled-back"), (9, "failed"), (2, "done"), (3, "interrupted")], start=1
+    ):
+        store.save_revision(number, {"threads": threads}, outcome, "uid 0")
+    assert store.good_before(2) == 1
+    assert store.good_before(1) is None
+    assert store.good_before(5) == 1  # 2 has the configuration of 5
+    assert store.good_before(7) == 5  # what runs cannot be read
+
+
+def test_open_outcomes_are_settled_once(store: Store) -> None:
+    for number, outcome in enumerate(["done", "pending", "rolled-back", "pending"], start=1):
+        store.save_revision(number, {}, outcome, "uid 0")
+    (store.revisions / "notes.json").write_text("somebody's")
+    assert store.interrupt_pending() == [2, 4]
+    assert [row["outcome"] for row in store.history()] == ["interrupted", "rolled-back", "interrupted", "done"]
+    assert store.interrupt_pending() == []
 
 
 DAMAGED = ["", "{", "[]", "\udcff", '{"unknown": 1}', '{"revision": 1, "next_life": 1, "groups": {"a": []}}']

@@ -79,6 +79,30 @@ class ApplicationOptions(OptionModel):
         related=("script",),
         extension=True,
     )
+    release: Text | None = option(
+        None,
+        "The identity of the code, for people who ship releases: a version, a tag, a commit. `plan` shows the old and "
+        "the new one, and another one replaces the processes. With it no file is looked at.",
+        default_text="none: the code itself is compared, see watch",
+        effect=Effect.REPLACE,
+        reason="other code is loaded when a process starts",
+        example="2026-11-23.1",
+        related=("watch",),
+        extension=True,
+    )
+    watch: Paths = option(
+        (),
+        "Files and directories that are the code of the group. When their content has changed since the processes "
+        "started, `plan` names the files and `apply` replaces the processes. Without it these are compared: the "
+        "package of app, and Python code and templates in home (where it is set) and in python-path. The script, the "
+        "interpreter and the installed distributions always are. Nothing is replaced before somebody applies.",
+        default_text="the package of app, and code in home and python-path",
+        effect=Effect.REPLACE,
+        reason="what was compared before cannot be compared any more",
+        example=["/srv/blog"],
+        related=("release", "script-reloading", "app"),
+        extension=True,
+    )
     listen: Addresses = option(
         (),
         "Addresses on which the daemons of this group answer HTTP themselves: HOST:PORT, [IPv6]:PORT or unix:/path. "

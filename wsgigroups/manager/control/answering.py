@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager.control.documents import Document, ErrorDocument
+from wsgigroups.errors import BusyError, ExitCode, WsgigroupsError
+from wsgigroups.manager.control.documents import Document, ErrorDocument, HolderDocument
 from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def answer(document: Document, status: int = 200) -> web.Response:
 
 def refuse(error: WsgigroupsError) -> web.Response:
     """Return an error as a response."""
-    document = ErrorDocument(error=error.message, hint=error.hint, exit_code=int(error.exit_code))
+    holder = HolderDocument.model_validate(error.holder) if isinstance(error, BusyError) else None
+    document = ErrorDocument(error=error.message, hint=error.hint, exit_code=int(error.exit_code), holder=holder)
     return answer(document, HTTP_STATUS.get(error.exit_code, OTHERWISE))
 
 

@@ -21,7 +21,7 @@ Text = Annotated[str, BeforeValidator(_encodable)]
 ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
 Cleanup = Literal["cgroup", "session"]
 GroupStateName = Literal["ready", "degraded", "starting", "failed", "stopped"]
-Outcome = Literal["pending", "done", "failed", "rolled-back"]
+Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
 
 
 class Document(BaseModel):
@@ -30,19 +30,31 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class HolderDocument(Document):
+    """The apply under way, or about to begin."""
+
+    change: int | None = Field(description="Null: it has not begun.")
+    kind: Text
+    uid: int
+    pid: int
+    command: Text = Field(description="As whoever asked says.")
+    for_s: float = Field(description="How long it has been under way.")
+
+
 class ErrorDocument(Document):
     """Why a call was refused, or failed."""
 
     error: Text = Field(description='A sentence for people, "cannot …".')
     hint: Text | None = Field(description="What to do next.")
     exit_code: int = Field(description="What a command ends with: docs/exit-codes.md.")
+    holder: HolderDocument | None = Field(default=None, description="Who applies, where that is why this was refused.")
 
 
 class BegunDocument(Document):
     """What a call that changes something has begun."""
 
     change: int | None = Field(description="The number of the change to wait for; null: there was nothing to do.")
-    revision: int = Field(description="The accepted configuration in force.")
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
 
 
 class LastErrorDocument(Document):
@@ -85,6 +97,18 @@ class ProcessDocument(ProcessFigures, _Process):
     confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
 
 
+class RolloutDocument(Document):
+    """How far the replacement of a group's processes is by what has still to show that it lasts."""
+
+    new_ready: int = Field(description="Processes that are new and ready.")
+    old_ready: int = Field(description="Processes that they replace, and that serve meanwhile.")
+    watched_s: float | None = Field(description="Until the first new ones have lasted; null: none is ready yet.")
+    returns: bool = Field(description="Whether a target is there to return to when this one fails.")
+    surge: int = Field(description="Processes more than wanted that may be there meanwhile.")
+    unavailable: int = Field(description="Processes that may be missing meanwhile.")
+    short_of_memory: bool = Field(description="There is no memory for as many more as max-surge says.")
+
+
 class _Group(Document):
     name: Text
     state: GroupStateName
@@ -110,6 +134,10 @@ class GroupDocument(GroupFigures, _Group):
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
+    proved: bool = Field(
+        default=False, description="Its configuration has come up and lasted: a rollout returns to it."
+    )
+    rollout: RolloutDocument | None = Field(default=None, description="Of its processes, while it is under way.")
     unknown: bool = Field(
         default=False,
         description="It was found running and nothing says what it should be: it is left alone, until an apply has it, "
@@ -134,7 +162,7 @@ class StatusDocument(Document):
     """All groups and processes."""
 
     schema_version: Literal[1] = 1
-    revision: int
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
     manager: ManagerDocument
     groups: list[GroupDocument]
 
@@ -146,8 +174,12 @@ class RevisionDocument(Document):
 
     revision: int
     accepted_at: Text
-    outcome: Text = Field(description="pending, done, failed, rolled-back or interrupted.")
+    outcome: Text = Field(
+        description="pending, done, failed, rolled-back, overtaken, interrupted (the manager died), or unreadable."
+    )
     by: Text
+    error: Text = Field(default="", description="Why the revision cannot be read.")
+    running: bool = Field(default=False, description="Its configuration is the one that runs.")
 
 
 class HistoryDocument(Document):
@@ -175,6 +207,9 @@ class ChangedGroupDocument(Document):
     ready: int
     leaving: int
     processes: list[ChangedProcessDocument]
+    watched_s: float | None = Field(
+        default=None, description="How long the first new processes have to last in all, while they are watched."
+    )
 
 
 class ChangeDocument(Document):
@@ -186,6 +221,7 @@ class ChangeDocument(Document):
     finished: bool
     revision: int | None
     groups: dict[Text, ChangedGroupDocument]
+    running_revision: int = Field(default=0, description="The revision whose configuration runs now.")
     seen: Text = Field(default="", description="To be given back in the next question, to be told what is new.")
 
 
@@ -195,8 +231,10 @@ class ReasonDocument(Document):
     option: Text
     old: Text | None
     new: Text | None
-    effect: Literal["replace", "rebind", "live", "scale", "none"]
+    effect: Literal["replace", "rebind", "live", "scale", "start", "none"]
     why: Text
+    files: list[Text] = Field(default=[], description="Of new code: the first files that differ.")
+    files_more: int = Field(default=0, description="Of new code: how many files differ besides.")
 
 
 class CostDocument(Document):
@@ -214,7 +252,7 @@ class StepDocument(Document):
     """What happens to one group."""
 
     group: Text
-    kind: Literal["remove", "live", "adopt", "scale", "rebind", "replace", "add"]
+    kind: Literal["remove", "start", "live", "adopt", "scale", "rebind", "replace", "add"]
     sign: Text
     reasons: list[ReasonDocument]
     cost: CostDocument

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
@@ -22,6 +22,7 @@ from wsgigroups.manager.control.documents import (
     StatusDocument,
 )
 from wsgigroups.manager.control.requests import (
+    ApplyBody,
     ChangePath,
     ChangeQuery,
     ConfigurationBody,
@@ -33,9 +34,10 @@ from wsgigroups.manager.control.requests import (
     ShutdownBody,
 )
 from wsgigroups.manager.core import handling, model
+from wsgigroups.manager.queueing import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.applying import Applying
     from wsgigroups.trust.peers import Peer
@@ -53,6 +55,7 @@ class Call(Generic[P, Q, B]):
     path: P
     query: Q
     body: B
+    left: Callable[[], bool] = lambda: False  # whether the caller has gone meanwhile
 
 
 Plain = Call[NoParameters, NoParameters, NoParameters]
@@ -72,8 +75,9 @@ class Handlers:
         return views.status(self.applying.shell, self.started_at)
 
     async def history(self, _call: Plain) -> HistoryDocument:
-        found = self.applying.store.history()
-        return HistoryDocument(revisions=[RevisionDocument.model_validate(item) for item in found])
+        running = self.applying.shell.state.revision
+        rows = [{**row, "running": row["revision"] == running} for row in self.applying.store.history()]
+        return HistoryDocument(revisions=[RevisionDocument.model_validate(row) for row in rows])
 
     async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
         view = self._change(call.path.id)
@@ -94,33 +98,35 @@ class Handlers:
         found = await self.applying.plan(lambda: Configuration.from_document(call.body.configuration))
         return PlanDocument.model_validate(found.to_json())
 
-    async def apply(self, call: OfConfiguration) -> BegunDocument:
-        by = f"uid {call.peer.uid}"
-        return self._begun(
-            await self.applying.apply(lambda: Configuration.from_document(call.body.configuration), by=by)
-        )
+    async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
+        document = call.body.configuration
+        asked = self._asked(call, "apply", f"uid {call.peer.uid}")
+        return self._begun(await self.applying.apply(lambda: Configuration.from_document(document), asked))
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
-        number = call.body.revision
-        if number is None:
-            number = self.applying.shell.state.revision - 1
-        document = self.applying.store.document(number)
-        by = f"uid {call.peer.uid}, rollback to {number}"
-        return self._begun(
-            await self.applying.apply(lambda: Configuration.from_document(document), by=by, kind="rollback")
-        )
+        if call.body.change is not None:
+            return self._begun(self.applying.give_up(call.body.change))
+        asked = self._asked(call, "rollback", f"uid {call.peer.uid}, rollback")
+        return self._begun(await self.applying.rollback(call.body.revision, asked))
+
+    def _asked(self, call: Call[Any, Any, Any], kind: str, by: str) -> Asked:
+        body, peer = call.body, call.peer
+        return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, call.left)
 
     async def start(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Start(self._startable(call)))
+        groups = self._startable(call)
+        return self._act(model.Start(groups, code=await self._code(groups)))
 
     async def stop(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Stop(self._groups(call)))
 
     async def restart(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Restart(self._startable(call)))
+        groups = self._startable(call)
+        return self._act(model.Restart(groups, code=await self._code(groups)))
 
     async def reload(self, call: OfGroups) -> BegunDocument:
-        return self._act(model.Reload(self._startable(call)))
+        groups = self._startable(call)
+        return self._act(model.Reload(groups, code=await self._code(groups)))
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
         handling.check_startable(self.applying.shell.state, call.body.processes)
@@ -145,6 +151,13 @@ class Handlers:
     def _groups(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_groups(self.applying.shell.state, call.body.groups)
         return tuple(dict.fromkeys(call.body.groups))
+
+    async def _code(self, groups: tuple[str, ...]) -> Mapping[str, Mapping[str, str]]:
+        """The code that processes get which are started now. Raises WsgigroupsError for a group that went meanwhile."""
+        state = self.applying.shell.state
+        code = await self.applying.code.now(state.groups[name].target for name in groups)
+        handling.check_startable(self.applying.shell.state, groups)
+        return code
 
     def _startable(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_startable(self.applying.shell.state, call.body.groups)

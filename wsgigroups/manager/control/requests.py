@@ -69,11 +69,37 @@ class ScaleBody(Parameters):
     )
 
 
-class RollbackBody(Parameters):
-    """Which revision."""
+class _Queued(Parameters):
+    """Of calls that apply a configuration: one at a time."""
 
+    wait_s: float = Field(
+        default=0.0,
+        description="How long to wait for an apply that is under way to end, before this one is refused.",
+        ge=0,
+        le=MAXIMUM_WAIT_S,
+        allow_inf_nan=False,
+    )
+    overtake: StrictBool = Field(default=False, description="Take the place of an apply that is under way.")
+    command: str = Field(default="", description="The command line, for others who want to apply.", max_length=500)
+
+
+class ApplyBody(_Queued):
+    """A configuration, as in groups.toml, and how long it may wait for its turn."""
+
+    configuration: dict[str, JsonValue] = Field(description="A configuration, as in groups.toml.")
+
+
+class RollbackBody(_Queued):
+    """Which revision, or which change to undo."""
+
+    change: StrictInt | None = Field(
+        default=None,
+        description="Undo this apply, which is under way: its groups return to what they were.",
+        ge=1,
+        le=MAXIMUM_NUMBER,
+    )
     revision: StrictInt | None = Field(
-        default=None, description="Null: the one before the one in force.", ge=1, le=MAXIMUM_NUMBER
+        default=None, description="Null: the last one before the one that runs that was done.", ge=1, le=MAXIMUM_NUMBER
     )
 
 

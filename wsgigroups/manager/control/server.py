@@ -93,7 +93,7 @@ class ControlServer:
             in_path = read_texts(route.in_path, "path", dict(request.match_info))
             query = read_texts(route.query, "query", _once(request))
             body = read_body(route.body, await request.read()) if route.body else NoParameters()
-            return answer(await handler(Call(peer, in_path, query, body)))
+            return answer(await handler(Call(peer, in_path, query, body, lambda: _has_left(request))))
 
         return serve
 
@@ -118,6 +118,10 @@ class ControlServer:
             hint="run the command as the user who started the manager",
             exit_code=ExitCode.NOT_PERMITTED,
         )
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _once(request: web.Request) -> dict[str, str]:

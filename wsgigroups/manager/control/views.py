@@ -22,8 +22,11 @@ from wsgigroups.manager.control.documents import (
     LastErrorDocument,
     ManagerDocument,
     ProcessDocument,
+    RolloutDocument,
     StatusDocument,
 )
+from wsgigroups.manager.core import proving
+from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision.vitals import Usage, usage
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
@@ -81,8 +84,28 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         not_in_force={**limited.missing, **limited.refused},
         confinement=asked,
         processes=processes,
+        proved=not group.unproved,
+        rollout=rollout_view(group, time.monotonic()),
         unknown=group.unknown,
         unresolved=group.unresolved or None,
+    )
+
+
+def rollout_view(group: GroupState, now: float) -> RolloutDocument | None:
+    """The replacement that is under way; now: monotonic seconds."""
+    if not group.rolling or not group.wanted:
+        return None
+    ready = [record for record in group.records if record.state is Tenancy.READY]
+    old = sum(group.outdated(record) for record in ready)
+    budget = proving.budget(group, now)
+    return RolloutDocument(
+        new_ready=len(ready) - old,
+        old_ready=old,
+        watched_s=None if group.look_at is None else round(max(0.0, group.look_at - now), 1),
+        returns=group.fallback is not None,
+        surge=budget.surge,
+        unavailable=budget.unavailable,
+        short_of_memory=budget.surge < group.target.rollout.max_surge.up(group.wanted),
     )
 
 
@@ -158,6 +181,8 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
             ready=sum(m.state is Tenancy.READY and not m.outdated for m in members),
             leaving=sum(m.outdated or m.state in (Tenancy.DRAINING, Tenancy.KILLING) for m in members),
             processes=[v for r in group.records if (v := _brief(r))] if group else [],
+            # what is left of it would be news each time that somebody asks what is new
+            watched_s=proving.watch_s(group, time.monotonic()) if group else None,
         )
     return ChangeDocument(
         id=change.id,
@@ -166,6 +191,7 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
         finished=change.finished,
         revision=change.revision,
         groups=groups,
+        running_revision=shell.state.revision,
     )
 
 
@@ -185,10 +211,14 @@ def observed(shell: Shell) -> Observed:
             if not record.live:
                 continue
             used = usage(record.pid, pss=True) if record.pid else Usage()
+            process = shell.processes.get(record.life)
             start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
             ready = record.state is Tenancy.READY
             members.append(
-                ObservedProcess(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None)
+                ObservedProcess(
+                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None),
+                    code=_code(process.info.get("code")) if process else {},
+                )
             )
         override = group.processes_override
         refused = shell.remains.limited(name).refused
@@ -200,7 +230,16 @@ def observed(shell: Shell) -> Observed:
             scaled=override is not None,
             stopped=group.stopped,
             members=tuple(members),
+            wanted=group.wanted,
+            ready=ready_as_asked(group),
+            trouble=group.last_error.message if group.last_error else "",
             unknown=group.unknown,
             listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
+            code=group.target.code,
         )
     return found
+
+
+def _code(said: object) -> dict[str, str]:
+    """What was kept with a process: by a manager of an earlier version, nothing."""
+    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, proving, steps
-from wsgigroups.manager.core.model import GroupState, LastError, Progress, State
+from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions, watching
+from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
-from wsgigroups.plan.planner import needs_replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from wsgigroups.plan.desired import GroupTarget
+    from collections.abc import Iterable
 
 LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
 
@@ -29,8 +26,12 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
     """Return the next state and what to do. now: seconds on the monotonic clock."""
     turn = Turn(state, now)
     touched = _dispatch(turn, event)
-    for name in touched:
-        steps.reconcile(turn, name)
+    more = transactions.go_on(turn)  # before, so that nothing is begun that is to be undone
+    while touched or more:
+        for name in dict.fromkeys((*touched, *more)):
+            steps.reconcile(turn, name)
+        touched, more = (), transactions.go_on(turn)
+    turn.finish(state)
     return turn.state, tuple(turn.commands)
 
 
@@ -85,24 +86,22 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     match event:
         case model.Tick():
             return lives.tick(turn)
-        case model.Apply():
-            return _apply(turn, event)
-        case model.Resolved() | model.StillUnresolved():
-            return _looked_again(turn, event)
+        case model.Apply() | model.Return() | model.Resolved() | model.StillUnresolved() | model.CodeKnown():
+            return transactions.asked(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
         case model.Stop():
             return _stop(turn, event.groups)
         case model.Start():
-            return _start(turn, event.groups)
+            return _start(turn, event)
         case model.Scale():
             return _scale(turn, event)
         case model.Shutdown():
             return _shutdown(turn, event)
-        case model.ScriptChanged():
-            return lives.worn(turn, event.life, haste.SCRIPT)
-        case model.LifeWorn():
-            return lives.worn(turn, event.life, event.reason)
+        case model.ScriptChanged() | model.LifeWorn():
+            return lives.worn(turn, event)
+        case model.RolloutCounted() | model.RoomFound():
+            return watching.measured(turn, event)
         case model.GroupTuned():
             return lives.tuned(turn, event)
         case model.Recovered():
@@ -116,94 +115,6 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
 # What people ask
 
 
-def _apply(turn: Turn, event: model.Apply) -> tuple[str, ...]:
-    names = sorted({*turn.state.groups, *event.targets, *event.unresolved})
-    parts: dict[str, Progress] = {}
-    for name in names:
-        target, group = event.targets.get(name), turn.state.groups.get(name)
-        if name in event.unresolved:
-            turn.put(_unresolved(group, event.unresolved[name]))
-            parts[name] = Progress()
-        elif target is None:
-            assert group is not None
-            if group.unknown and not _in_the_way(group, event.targets):
-                continue  # nobody asked for its end
-            turn.put(replace(group, removing=True))
-            parts[name] = Progress(goal="gone")
-        elif group is None:
-            turn.put(GroupState(target))
-            parts[name] = Progress()
-        elif _changes(group, target):
-            turn.put(_retarget(turn, group, target))
-            parts[name] = Progress(goal="gone" if group.stopped else "settled")
-    turn.state = replace(turn.state, revision=event.revision)
-    turn.begin_change(event.kind, parts, event.revision)
-    for name, unresolved in event.unresolved.items():
-        turn.settle(name, Progress("failed", error=LastError(0, 0, unresolved.reason)))
-    return tuple(names)
-
-
-def _changes(group: GroupState, target: GroupTarget) -> bool:
-    differs = group.target != target or group.processes_override is not None
-    return differs or group.removing or group.unknown or bool(group.unresolved)
-
-
-def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState:
-    """What runs of the group stays as it is until the group can be what is asked for."""
-    kept = GroupState(found.described) if group is None or (group.bare and not group.records) else group
-    return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
-
-
-def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
-    """What the configuration asks for was tried again on this host."""
-    name = event.target.name if isinstance(event, model.Resolved) else event.group
-    group = turn.state.groups.get(name)
-    if group is None or not group.unresolved or group.removing:
-        return ()
-    if isinstance(event, model.Resolved):
-        turn.put(replace(_retarget(turn, group, event.target), processes_override=group.processes_override))
-        turn.note("info", f"{name}: what the configuration asks for can be had now", name)
-    elif group.unresolved != event.reason:
-        turn.put(replace(group, unresolved=event.reason, last_error=LastError(0, 0, event.reason)))
-        turn.note("error", f"{name}: {event.reason}", name)
-    return (name,)
-
-
-def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
-    """Whether another group asks for an address of this one: the two cannot answer on it side by side."""
-    wanted = {listener.address for target in targets.values() for listener in target.listeners}
-    return any(listener.address in wanted for listener in group.target.listeners)
-
-
-def _retarget(turn: Turn, group: GroupState, target: GroupTarget) -> GroupState:
-    """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
-    live = tuple(record.life for record in group.records if record.live)
-    if live:
-        turn.commands.append(model.TuneGroup(target, live))
-    # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
-    replaced = not group.bare and needs_replacement(target, group.target.options, group.target.fingerprint)
-    raised = replaced and target.fingerprint == group.target.fingerprint
-    proved = None if group.bare else proving.best_known(group)
-    if not replaced and not group.bare and not group.unproved:
-        proved = model.Proved(target)  # what is live asks nothing of new processes
-    after = replace(
-        haste.forgiven(group),
-        target=target,
-        records=steps.retimed(group.records, target),
-        untuned=group.untuned.union(live),
-        proved=proved if replaced or group.proved else None,
-        processes_override=None,
-        removing=False,
-        unknown=False,
-        unresolved="",
-        restart_before=turn.state.next_life if raised else group.restart_before,
-        last_error=None,
-        starved={},
-        fits=None,
-    )
-    return proving.watch(after) if replaced else after
-
-
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
@@ -212,15 +123,15 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
             proving.watch(
                 replace(
                     group,
+                    target=steps.with_code(group.target, event.code),
                     restart_before=turn.state.next_life,
                     graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
                     last_error=None,
                     stopped=False,
-                    fits=None,
                 )
             )
         )
-        _skip_backoff(turn, name)
+        steps.skip_backoff(turn, name)
     turn.begin_change(event.kind, {name: Progress() for name in event.groups})
     return event.groups
 
@@ -234,12 +145,15 @@ def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _start(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        turn.put(replace(turn.state.groups[name], stopped=False, last_error=None))
-        _skip_backoff(turn, name)
-    turn.begin_change("start", {name: Progress() for name in names})
-    return names
+def _start(turn: Turn, event: model.Start) -> tuple[str, ...]:
+    for name in event.groups:
+        group = turn.state.groups[name]
+        if not any(record.live for record in group.records):  # those that run have the code that they have
+            group = replace(group, target=steps.with_code(group.target, event.code))
+        turn.put(replace(group, stopped=False, last_error=None))
+        steps.skip_backoff(turn, name)
+    turn.begin_change("start", {name: Progress() for name in event.groups})
+    return event.groups
 
 
 def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:
@@ -271,10 +185,3 @@ def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
                 steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE))
     turn.begin_change("shutdown", {name: Progress(goal="gone") for name in names})
     return names
-
-
-def _skip_backoff(turn: Turn, name: str) -> None:
-    turn.put(haste.forgiven(turn.state.groups[name]))
-    for record in turn.state.groups[name].records:
-        if record.state in (Tenancy.COOLING, Tenancy.FAILED):
-            steps.step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))

@@ -51,9 +51,10 @@ def _overdue(turn: Turn, record: Record) -> None:
     steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
 
 
-def worn(turn: Turn, life: int, reason: str) -> tuple[str, ...]:
+def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, ...]:
     """A process wants a successor, or it is time for one."""
-    found = turn.state.find(life)
+    reason = haste.SCRIPT if isinstance(event, model.ScriptChanged) else event.reason
+    found = turn.state.find(event.life)
     if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
     group, record = found
@@ -124,13 +125,15 @@ def lived(
             _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
+        case model.LifeStalled() if group.unknown:
+            turn.note("warning", f"{record}: {event.reason}, {event.detail}; it is left alone, as unknown", name)
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
             group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
             turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
             window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
             steps.leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
-            decides = group.fallback is not None and not group.outdated(record)
+            decides = group.rolling and not group.outdated(record)
             if record.state is Tenancy.READY and (decides or haste.hopeless(group, record)):
                 _did_not_come_up(turn, name, record)
         case model.LifeSpawned():
@@ -154,8 +157,8 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         phase = "" if record.state is Tenancy.READY else " before it was ready"
         how = f"{event.exit}{phase}{out_of_memory(group, event)}"
         turn.note("warning", f"{record}: {how}", name)
-        group = replace(group, restarts=group.restarts + 1)
-        if group.last_error is None or group.last_error.life != record.life:
+        group = replace(group, restarts=group.restarts + (not _is_successor(group, record)))
+        if group.death_of(record) is None:
             group = group.blamed(LastError(record.slot, record.life, how))
     else:
         turn.note("info", f"{record}: {event.exit}", name)
@@ -177,23 +180,34 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         _did_not_come_up(turn, name, record)
 
 
+def _is_successor(group: GroupState, record: Record) -> bool:
+    """Whether a life was to follow one that serves: its failure costs nobody a process."""
+    serving = any(r.slot == record.slot and r.state is Tenancy.READY and group.outdated(r) for r in group.records)
+    return record.ready_at is None and serving
+
+
 def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
     """A life ended before it was ready, or soon after: end its rollout, or report a first start that fails."""
     group = turn.state.groups[name]
     if group.removing or group.stopped:
         return
-    error = group.last_error
+    error = group.death_of(record) or group.last_error
     if group.fallback and not group.outdated(record):
         go_back(turn, name, error)
         return
     serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
     if serving and not group.recycle:
-        # the processes that serve stay; what was to follow them is given up
-        turn.note("error", f"{name}: the successor did not come up, the processes in place stay", name)
-        turn.put(replace(group, restart_before=0, watched=False))
-        turn.settle(name, Progress("failed", error=error))
+        stop_replacing(turn, name, error)
     elif not serving:
         turn.settle(name, Progress("failed", error=error))
+
+
+def stop_replacing(turn: Turn, name: str, error: LastError | None) -> None:
+    """Give up what was to follow processes, where there is no target to return to: those that serve stay."""
+    group = turn.state.groups[name]
+    turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
+    turn.put(replace(group, restart_before=0, watched=False, fits=None))
+    turn.settle(name, Progress("rolled-back", error=error))
 
 
 def go_back(turn: Turn, name: str, error: LastError | None) -> None:

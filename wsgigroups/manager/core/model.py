@@ -5,6 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from wsgigroups.manager.core.changes import (
+    APPLYING,
+    START_UP,
+    Change,
+    Former,
+    LastError,
+    Progress,
+    Transaction,
+)
+from wsgigroups.manager.core.commands import (
+    Command,
+    DrainLife,
+    FinishChange,
+    KillLife,
+    Note,
+    ReleaseGroup,
+    SpawnLife,
+    StoreState,
+    TuneGroup,
+)
 from wsgigroups.plan.rollout import Member
 
 if TYPE_CHECKING:
@@ -13,17 +33,25 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Exit, Record
     from wsgigroups.plan.desired import GroupTarget
 
-
-@dataclass(frozen=True, slots=True)
-class LastError:
-    """Why a life of the group did not come up, or ended without being asked to."""
-
-    slot: int
-    life: int
-    message: str
-    traceback: str = ""
-    step: str = ""  # of runtime.wire.exits, where the daemon could still say it
-    requests: tuple[str, ...] = ()  # in the application when it was judged
+# commands and changes are known by this module as well, so that whoever speaks with the core needs one name
+__all__ = [
+    "APPLYING",
+    "START_UP",
+    "Change",
+    "Command",
+    "DrainLife",
+    "FinishChange",
+    "Former",
+    "KillLife",
+    "LastError",
+    "Note",
+    "Progress",
+    "ReleaseGroup",
+    "SpawnLife",
+    "StoreState",
+    "Transaction",
+    "TuneGroup",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +79,7 @@ class GroupState:
     proved: Proved | None = None  # the last one; before there is one, what served when it was replaced
     watched: bool = False  # what is new has to last before it replaces everything: proving.py
     look_at: float | None = None  # when time alone changes what the group may do
-    fits: int | None = None  # processes more than there are for which there is memory; None: enough, or not known
+    fits: int | None = None  # processes more than wanted for which there is memory; None: not known
     starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # slot → its last starts: pace.py
     processes_override: int | None = None  # by scale
     stopped: bool = False
@@ -89,6 +117,11 @@ class GroupState:
         return proved is not self.target and proved != self.target
 
     @property
+    def rolling(self) -> bool:
+        """Whether processes are replaced by what has still to show that it lasts."""
+        return self.watched and (self.fallback is not None or self.restart_before > 0)
+
+    @property
     def fallback(self) -> GroupTarget | None:
         """What to return to when the target fails; None when it is proved, or nothing was before it."""
         return self.proved.target if self.proved and self.unproved and not self.removing else None
@@ -114,6 +147,11 @@ class GroupState:
         """Return the group with this as its last error, and as the slot's."""
         return replace(self, last_error=error, deaths={**self.deaths, error.slot: error})
 
+    def death_of(self, record: Record) -> LastError | None:
+        """Return what is on record of this life's end: of several that end at once each has its own."""
+        error = self.deaths.get(record.slot)
+        return error if error and error.life == record.life else None
+
     def told(self, life: int, requests: tuple[str, ...], stacks: str) -> GroupState:
         """Return the group with what a life that was judged had under way, wherever its end is on record."""
 
@@ -135,41 +173,8 @@ class GroupState:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How one group's part of a change went: pending, done, failed, rolled-back."""
-
-    state: str = "pending"
-    goal: str = "settled"  # or "gone": no process left
-    error: LastError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A plan being carried out, with an id to wait for."""
-
-    id: int
-    kind: str
-    groups: Mapping[str, Progress]
-    revision: int | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether no group's part is pending."""
-        return all(progress.state != "pending" for progress in self.groups.values())
-
-    @property
-    def outcome(self) -> str:
-        """pending, done, failed or rolled-back; failed wins over rolled-back."""
-        states = {progress.state for progress in self.groups.values()}
-        for outcome in ("pending", "failed", "rolled-back"):
-            if outcome in states:
-                return outcome
-        return "done"
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """Everything the core knows."""
+    """Everything the core knows. revision: whose configuration runs, or is being rolled out."""
 
     groups: Mapping[str, GroupState] = field(default_factory=dict)
     changes: Mapping[int, Change] = field(default_factory=dict)
@@ -177,6 +182,13 @@ class State:
     next_change: int = 1
     revision: int = 0
     stopping: bool = False
+    transaction: Transaction | None = None  # of the apply under way
+
+    @property
+    def open_apply(self) -> int | None:
+        """The number of the apply, or rollback, that is under way: others wait for its end."""
+        kinds = [kind for kind in APPLYING if kind != START_UP]
+        return next((c.id for c in self.changes.values() if c.kind in kinds and not c.finished), None)
 
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""
@@ -202,13 +214,15 @@ class Unresolved:
 class Apply:
     """A new desired state; groups that are not in it are removed, unknown ones only when their address is wanted.
 
-    unresolved: what could not be made into a target, and why; a target that only describes it where there is no other.
+    Those that are not ready are tried again. unresolved: what could not be made into a target, and why; a target that
+    only describes it where there is no other.
     """
 
     targets: Mapping[str, GroupTarget]
     revision: int
     kind: str = "apply"
     unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
+    renewed: frozenset[str] = frozenset()  # groups whose processes are replaced for new code, whatever else is equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +230,13 @@ class Resolved:
     """What a group of the configuration in force is on this host, which could not be had before."""
 
     target: GroupTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Undo the apply under way; another change's number does nothing."""
+
+    change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +248,19 @@ class StillUnresolved:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeKnown:
+    """What the processes of groups have loaded, of which nobody knew it: nothing is replaced for that."""
+
+    code: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Replace these groups' processes, successor first."""
 
     groups: tuple[str, ...]
     kind: str = "restart"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +269,7 @@ class Reload:
 
     groups: tuple[str, ...]
     kind: str = "reload"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +286,7 @@ class Start:
 
     groups: tuple[str, ...]
     kind: str = "start"
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +398,31 @@ class ScriptChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """How many requests processes have answered, and how many of those with a status of 500 or more."""
+
+    requests: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCounted:
+    """What the processes of a rollout have answered so far: those that are new, and those that they replace."""
+
+    group: str
+    new: Answers
+    old: Answers
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFound:
+    """For how many processes more than there are now the machine has memory, by what those take that run."""
+
+    group: str
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTuned:
     """The running processes were given their live options. refused: life → what could not be changed, and why.
 
@@ -391,7 +447,9 @@ class Tick:
 
 Event = (
     Apply
+    | Return
     | Resolved
+    | CodeKnown
     | StillUnresolved
     | Restart
     | Reload
@@ -409,72 +467,9 @@ Event = (
     | LifeTold
     | LifeWorn
     | ScriptChanged
+    | RolloutCounted
+    | RoomFound
     | GroupTuned
     | Recovered
     | Tick
 )
-
-
-# Commands: what the core tells the shell.
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnLife:
-    """Fork a process for this record of this target."""
-
-    record: Record
-    target: GroupTarget
-
-
-@dataclass(frozen=True, slots=True)
-class DrainLife:
-    """Ask the daemon to leave."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class KillLife:
-    """SIGKILL to the life's process group, now or a moment later."""
-
-    record: Record
-    after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class TuneGroup:
-    """Push live options to the running processes of a group; GroupTuned answers."""
-
-    target: GroupTarget
-    lives: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseGroup:
-    """The group is gone: close its listeners, remove its sockets."""
-
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinishChange:
-    """Somebody may wait for this change."""
-
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line for the manager's log."""
-
-    level: str  # info, warning, error
-    text: str
-    group: str = ""  # whose processes caused it
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    """What a next manager has to know has changed without anybody having asked."""
-
-
-Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note

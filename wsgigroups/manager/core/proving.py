@@ -37,6 +37,12 @@ def gated(group: GroupState, now: float) -> bool:
     return group.watched and not _lasted(group, policy.min_ready_time_s + policy.canary_time_s, now)
 
 
+def watch_s(group: GroupState, now: float) -> float | None:
+    """How long the first processes have to last in all, while some that are ready have not yet; else None."""
+    policy = group.target.rollout
+    return policy.min_ready_time_s + policy.canary_time_s if gated(group, now) and _current(group) else None
+
+
 def members(group: GroupState, now: float) -> tuple[Member, ...]:
     """The records as the rollout sees them."""
     whole = not gated(group, now)

@@ -13,7 +13,7 @@ from wsgigroups.manager.core.model import Progress
 from wsgigroups.plan import rollout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from wsgigroups.manager.core.turn import Turn
     from wsgigroups.plan.desired import GroupTarget
@@ -73,20 +73,38 @@ def _conclude(turn: Turn, name: str) -> None:
         return
     if proving.came_up(group, turn.now):
         after = proving.concluded(group, turn.now)
+        returned = pending is not None and pending.ends != "done"  # then the error tells why it is what it was
+        if returned:
+            after = replace(after, last_error=group.last_error)
         if after != group:
             turn.put(after)
         if after.proved is not group.proved:
             turn.commands.append(model.StoreState())
         if pending and pending.goal == "settled":
-            turn.put(replace(turn.state.groups[name], last_error=None))
+            turn.put(replace(after, last_error=group.last_error if returned else None))
             turn.settle(name, Progress("done"))
     elif pending and not group.records and not group.wanted:
         turn.settle(name, Progress("done", pending.goal))
 
 
+def skip_backoff(turn: Turn, name: str) -> None:
+    """Somebody asked for a start: slots that wait, or were given up, begin a life now."""
+    group = haste.forgiven(turn.state.groups[name])
+    turn.put(group)
+    for record in group.records:
+        wanted = record.slot <= group.wanted and record.fingerprint == group.target.fingerprint
+        if wanted and record.state in (Tenancy.COOLING, Tenancy.FAILED):  # others are dropped, or follow
+            step(turn, record, lifecycle.Event(EventKind.WANT_UP, new_life=turn.new_life()))
+
+
 def why_bare(group: model.GroupState) -> str:
     """Return why no process of a group can be started."""
     return group.unresolved or "it was found running, and nothing is known of it that a process could be started with"
+
+
+def with_code(target: GroupTarget, code: Mapping[str, Mapping[str, str]]) -> GroupTarget:
+    """Return a target with the code that its next processes get, where that is known."""
+    return replace(target, code=code[target.name]) if target.name in code else target
 
 
 def _begin(turn: Turn, name: str, slot: int) -> None:

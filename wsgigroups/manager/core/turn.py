@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from wsgigroups.manager.core import model
-from wsgigroups.manager.core.model import Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.manager.core.model import APPLYING, Change, GroupState, LastError, Note, Progress, State
 
 KEPT_CHANGES = 50
 
@@ -40,27 +40,36 @@ class Turn:
         """Begin a change with a part for each of these groups."""
         change = Change(self.state.next_change, kind, groups, revision)
         kept = dict(list(self.state.changes.items())[-KEPT_CHANGES + 1 :])
-        # a group's part of an older change is superseded, else two changes would wait for different ends
+        error = LastError(0, 0, f"overtaken by change {change.id} ({kind})")
         for key, other in kept.items():
             overtaken = {
-                name: replace(p, state="failed", error=LastError(0, 0, f"overtaken by change {change.id}"))
-                for name, p in other.groups.items()
-                if p.state == "pending" and name in groups
+                name: replace(progress, state="overtaken", error=error)
+                for name, progress in other.groups.items()
+                if progress.state == "pending" and _overtakes(change, other, name)
             }
             if overtaken:
                 kept[key] = replace(other, groups={**other.groups, **overtaken})
-                if kept[key].finished:
-                    self.commands.append(model.FinishChange(kept[key]))
         self.state = replace(self.state, changes={**kept, change.id: change}, next_change=change.id + 1)
 
     def settle(self, name: str, progress: Progress) -> None:
-        """Set the outcome of a group's part in the change that is pending for it."""
+        """Set the outcome of a group's part in the changes that are pending for it."""
         for change in self.state.changes.values():
-            if change.groups.get(name, progress).state == "pending" and name in change.groups:
-                after = replace(change, groups={**change.groups, name: progress})
-                self.state = replace(self.state, changes={**self.state.changes, change.id: after})
-                if after.finished:
-                    self.commands.append(model.FinishChange(after))
+            part = change.groups.get(name)
+            if part is not None and part.state == "pending":
+                self.set_part(change.id, name, _ended(part, progress))
+
+    def set_part(self, change: int, name: str, progress: Progress) -> None:
+        """Set how one group's part of one change went."""
+        before = self.state.changes[change]
+        after = replace(before, groups={**before.groups, name: progress})
+        self.state = replace(self.state, changes={**self.state.changes, change: after})
+
+    def finish(self, before: State) -> None:
+        """Tell of every change that is over and was not before this turn."""
+        for key, change in self.state.changes.items():
+            former = before.changes.get(key)
+            if change.finished and (former is None or not former.finished):
+                self.commands.append(model.FinishChange(change))
 
     def pending(self, name: str) -> Progress | None:
         """Return the group's part in the change that is pending for it."""
@@ -69,3 +78,20 @@ class Turn:
             if progress is not None and progress.state == "pending":
                 return progress
         return None
+
+
+def _overtakes(change: Change, other: Change, name: str) -> bool:
+    """Whether a change takes a group's part in an older one over, because both cannot come true.
+
+    A restart while an apply goes on does not: both end when the group's new processes are ready.
+    """
+    if change.kind in APPLYING and other.kind in (*APPLYING, "scale"):
+        return True
+    part = change.groups.get(name)
+    return part is not None and (part.goal != other.groups[name].goal or change.kind == other.kind)
+
+
+def _ended(part: Progress, progress: Progress) -> Progress:
+    if progress.state == "done" and part.ends != "done":
+        return replace(part, state=part.ends)
+    return replace(progress, ends=part.ends)

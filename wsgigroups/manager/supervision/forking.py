@@ -18,6 +18,7 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
 from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
     ANSWER_TIMEOUT_S,
@@ -66,7 +67,9 @@ class Forking:
             self._keep_twice()
             process = self._start(record, self._target_now(record, target), spawner)
         except WsgigroupsError as error:
-            self.dispatch(model.LifeRefused(record.life, error.message, permanent=True))
+            # a spawner that could not be started may be another time; one that root must not start stays that
+            permanent = isinstance(error, DoubtfulInterpreterError)
+            self.dispatch(model.LifeRefused(record.life, error.message, permanent))
             return
         except FrameError as error:
             self.dispatch(model.LifeRefused(record.life, str(error), permanent=True))
@@ -105,6 +108,7 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                "code": dict(target.code),
                 **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)

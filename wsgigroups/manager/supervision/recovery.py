@@ -20,7 +20,8 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
-from wsgigroups.manager.supervision import hung
+from wsgigroups.manager.supervision import hung, kept_changes
+from wsgigroups.manager.supervision.cgroups.strays import look_at
 from wsgigroups.manager.supervision.processes import Process, moment
 from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.manager.supervision.shell import CountedExit
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows nothing is stored
 
 
-def to_stored(shell: Shell) -> Stored:
-    """What the store keeps of the state; lives up to the next step are considered used."""
-    state = shell.state
+def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
+    """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
+    state = state or shell.state
     groups = dict(shell.unadopted)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
@@ -51,7 +52,8 @@ def to_stored(shell: Shell) -> Stored:
             run_dir = str(shell.outside.run_dir)
             groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
-    return Stored(state.revision, ceiling, groups)
+    transaction = kept_changes.to_json(state)
+    return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=transaction)
 
 
 def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
@@ -68,7 +70,9 @@ async def recover(shell: Shell, stored: Stored) -> int:
 
 
 async def _recover(shell: Shell, stored: Stored) -> int:
-    shell.state = replace(shell.state, next_life=stored.next_life, revision=stored.revision)
+    shell.state = replace(
+        shell.state, next_life=stored.next_life, revision=stored.revision, next_change=stored.next_change
+    )
     shell.remains.open()
     windows_s = _windows_s(shell, stored)
     discovery = await shell.pool.discover()
@@ -84,6 +88,10 @@ async def _recover(shell: Shell, stored: Stored) -> int:
     for name in found_running:
         shell.outside.log("warning", f"{name} runs and nothing is known of it: it is left as it is, as unknown")
     shell.state = replace(shell.state, groups={**groups, **found_running})
+    try:
+        shell.state = kept_changes.resumed(shell.state, stored.transaction)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        shell.outside.log("error", f"what is stored of the apply that was under way cannot be used: {error!r}")
     counted = {life for item in stored.groups.values() for life in item.get("counted", ())}
     adopted = 0
     for spawner, inventory in discovery.found:
@@ -227,9 +235,13 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     shell.processes[life] = process
     process.watch(pid, pidfd)
     group = shell.state.groups.get(str(info["group"]))
-    shell.remains.adopt(process, group.target.uid if group else None)
     shell.state = replace(shell.state, next_life=max(shell.state.next_life, life + 1))
-    if group is None or _ended(pidfd):  # a group without a name is no spawner's of ours
+    if group is None:  # without a name it is no spawner's of ours
+        return 0
+    ended = _ended(pidfd)
+    if not ended or look_at(pid) is None:  # else a stranger may have its number by now, and would be taken for it
+        shell.remains.adopt(process, group.target.uid)
+    if ended:
         return 0
     now = time.monotonic()
     snapshot = process.snapshot()

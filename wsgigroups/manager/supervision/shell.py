@@ -17,7 +17,7 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live, logs
+from wsgigroups.manager.supervision import live, logs, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.forking import Forking
@@ -106,6 +106,8 @@ class Shell:
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         life_before = self.state.next_life
+        for known in rolling.before(self.state, event):
+            self.dispatch(known)
         self.state, commands = handling.handle(self.state, event, time.monotonic())
         if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
@@ -206,8 +208,9 @@ class Shell:
         if state is None:
             return
         former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
-        if former or state.fallback:
-            return
+        transaction = self.state.transaction
+        if former or state.fallback or (transaction and group in transaction.former):
+            return  # it may have to be what it was
         wanted = {target.address for target in state.target.listeners}
         if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
             self._forget_listeners(group, unwanted)

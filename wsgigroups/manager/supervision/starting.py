@@ -37,6 +37,10 @@ def keeper_target() -> SpawnerTarget:
     return SpawnerTarget(KEEPER, str(find_interpreter(None).executable))
 
 
+class DoubtfulInterpreterError(WsgigroupsError):
+    """Root does not start it: no later attempt would either, unless somebody changes something."""
+
+
 class Starter:
     """Starts spawners and reaps those of its own that have ended."""
 
@@ -130,7 +134,7 @@ async def _refuse_doubtful(executable: Path) -> None:
         return
     doubt = await asyncio.to_thread(doubt_about_interpreter, executable)
     if doubt:
-        raise WsgigroupsError(
+        raise DoubtfulInterpreterError(
             f"cannot start the interpreter {executable} as root: {doubt}",
             hint="apply the configuration again: its groups get spawners of their own users",
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
 from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision import rolling
 from wsgigroups.manager.supervision.specs import spread
 from wsgigroups.runtime.wire import board, messages
 
@@ -88,7 +89,10 @@ class Watcher:
             return
         for life in self._interrupted.keys() - self._shell.processes.keys():
             del self._interrupted[life]
+        rolling.look(self._shell)
         for group in list(self._shell.state.groups.values()):
+            if group.unknown:
+                continue  # what it may do is not known
             rules = group.target.rules
             for record in group.records:
                 process = self._shell.processes.get(record.life)

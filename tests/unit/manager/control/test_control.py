@@ -127,7 +127,7 @@ def test_a_caller_who_waits_hears_when_the_change_moves(api: ControlUnderTest) -
     assert api.post("/v1/stop", {"groups": ["blog"]}).status == 200
     waiting.join(25)
     assert replies[0].document["finished"]
-    assert replies[0].document["groups"]["blog"]["error"]["message"] == "overtaken by change 2"
+    assert replies[0].document["groups"]["blog"]["error"]["message"] == "overtaken by change 2 (stop)"
 
 
 def test_a_change_that_is_forgotten_while_somebody_waits_is_not_found(api: ControlUnderTest) -> None:

@@ -51,6 +51,7 @@ def test_an_unknown_group_is_left_as_it_is_by_all_that_happens_elsewhere(world: 
     assert apply(world, at("shop", 1, 1, "127.0.0.1:2")).outcome == "done"
     world.tell(model.LifeWorn(min(before), "maximum-requests"))
     world.tell(model.ScriptChanged(min(before)))
+    world.tell(model.LifeStalled(min(before), "reports", "it says too much"))
     world.run(world.now + 60.0)
     assert lives(world, "blog") == before
     assert world.state.groups["blog"].unknown

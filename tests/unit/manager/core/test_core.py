@@ -113,7 +113,7 @@ def test_a_restart_whose_successor_fails_keeps_the_old_processes(world: World) -
     world.moods = ("fails",)
     world.tell(model.Restart(("blog",)))
     world.run(world.now + 30)
-    assert world.state.changes[2].outcome == "failed"
+    assert world.state.changes[2].outcome == "rolled-back"
     assert lives(world, "blog") == before
 
 
@@ -319,7 +319,7 @@ def test_a_later_change_overtakes_a_pending_one(world: World) -> None:
     world.tell(model.Restart(("blog",)))
     world.tell(model.Restart(("blog",)))
     world.run(world.now + 30)
-    assert [world.state.changes[n].outcome for n in (2, 3)] == ["failed", "done"]
+    assert [world.state.changes[n].outcome for n in (2, 3)] == ["overtaken", "done"]
 
 
 def test_deadlines_move_by_the_time_the_manager_was_stopped(world: World) -> None:

@@ -91,6 +91,21 @@ def test_a_rollout_whose_lives_stall_is_given_up(world: World) -> None:
     assert world.state.changes[number].finished
 
 
+def test_a_first_start_whose_lives_stall_is_reported() -> None:
+    """There is nothing to return to; whoever waits is told all the same."""
+    world = World(seed=1, moods=("good",))
+    world.tell(model.Apply({"blog": target("blog", 2, 1)}, 1))
+    stalled: set[int] = set()
+    until = world.now + 120.0
+    while world.now < until and not world.state.changes[1].finished:
+        for record in world.state.groups["blog"].records:
+            if record.state is Tenancy.READY and record.life not in stalled:
+                stalled.add(record.life)
+                world.tell(model.LifeStalled(record.life, "reports", "it floods"))
+        world.run(world.now + 0.001)
+    assert world.state.changes[1].outcome == "failed"
+
+
 def test_what_cannot_be_tuned_is_replaced_and_done_only_then() -> None:
     """A limit that the kernel does not let us change was called done."""
     world = World(seed=1, moods=("good",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import model, proving
 from wsgigroups.plan.desired import GroupTarget, RolloutTarget, Share
 
 
@@ -84,7 +85,7 @@ def test_a_restart_whose_first_process_dies_leaves_the_others(world: World) -> N
     world.end(*(set(ready(world)) - old))
     world.run(world.now + 30.0)
     assert set(ready(world)) == old
-    assert world.state.changes[2].outcome == "failed"
+    assert world.state.changes[2].outcome == "rolled-back"
 
 
 def test_a_stall_of_what_is_new_ends_its_rollout(world: World) -> None:
@@ -192,3 +193,151 @@ def test_processes_that_wait_for_each_other_to_be_followed_do_not_fill_the_group
     world.run(world.now + 30.0)
     assert (in_force(world), len(ready(world, "blog-2"))) == ("blog-2", 1)
     assert world.settled()
+
+
+def counted(new: tuple[int, int], old: tuple[int, int] = (0, 0)) -> model.RolloutCounted:
+    return model.RolloutCounted("blog", model.Answers(*new), model.Answers(*old))
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "ends"),
+    [
+        ((20, 10), (1000, 0), True),
+        ((19, 19), (1000, 0), False),  # too few to say
+        ((20, 9), (1000, 0), False),
+        ((40, 40), (1000, 1000), False),  # they were no better before
+        ((40, 40), (1000, 999), True),
+        ((20, 20), (0, 0), True),
+    ],
+)
+def test_a_rollout_whose_processes_answer_with_errors_is_given_up(
+    world: World, new: tuple[int, int], old: tuple[int, int], ends: bool
+) -> None:
+    number = apply(world, blog(2))
+    until_ready(world, "blog-2")
+    world.tell(counted(new, old))
+    assert (world.state.changes[number].outcome, in_force(world)) == (
+        ("rolled-back", "blog-1") if ends else ("pending", "blog-2")
+    )
+    if ends:
+        error = world.state.changes[number].groups["blog"].error
+        assert error is not None
+        assert error.message == (
+            f"abort-error-rate: {new[1]} of the first {new[0]} answers of the new processes are errors"
+        )
+
+
+def test_errors_of_what_is_restarted_stop_the_restart(world: World) -> None:
+    old = set(ready(world))
+    world.tell(model.Restart(("blog",)))
+    while len(ready(world)) < 5:
+        world.run(world.now + 0.01)
+    world.tell(counted((100, 100)))
+    world.run(world.now + 20.0)
+    assert (set(ready(world)), world.state.changes[2].outcome) == (old, "rolled-back")
+
+
+def test_errors_are_nobodys_business_without_a_rollout_or_a_limit(world: World) -> None:
+    world.tell(counted((100, 100)))
+    assert in_force(world) == "blog-1"
+    apply(world, blog(2, abort_error_rate=0))
+    until_ready(world, "blog-2")
+    world.tell(counted((100, 100)))
+    assert in_force(world) == "blog-2"
+
+
+@pytest.mark.parametrize(("room", "surge", "most", "fewest"), [(0, 2, 4, 3), (1, 2, 5, 4), (9, 2, 6, 4)])
+def test_without_memory_for_a_successor_one_at_a_time_leaves_first(
+    world: World, room: int, surge: int, most: int, fewest: int
+) -> None:
+    world.tell(model.RoomFound("blog", room))
+    number = apply(world, blog(2, max_surge=Share(surge), min_ready_time_s=0.0))
+    seen = [len(world.state.groups["blog"].records)]
+    up = [len(ready(world))]
+    while not world.state.changes[number].finished:
+        world.run(world.now + 0.005)
+        seen.append(sum(r.live for r in world.state.groups["blog"].records))
+        up.append(len(ready(world)))
+    assert (max(seen), min(up)) == (most, fewest)
+    assert world.state.groups["blog"].fits is None
+    said = [step for step in world.steps if "max-surge is" in step]
+    assert len(said) <= 1
+
+
+def test_too_little_memory_is_said(world: World) -> None:
+    apply(world, blog(2, max_surge=Share(2)))
+    world.tell(model.RoomFound("blog", 0))
+    until_ready(world, "blog-2")
+    (said,) = [step for step in world.steps if "max-surge is" in step]
+    assert "memory for 2 processes more" not in said
+    assert "max-surge is 2: as many at a time are replaced" in said
+
+
+Ask = Callable[[World], None]
+
+
+def starting_again(world: World) -> None:
+    world.tell(model.Stop(("blog",)))
+    world.run(world.now + 10.0)
+    world.tell(model.Start(("blog",)))
+
+
+# what somebody does while version 2 is rolled out; whether version 2 is good; which version, and how many, in the end
+OUTCOMES: list[tuple[str, Ask, bool, str, int]] = [
+    ("nothing", lambda _world: None, True, "blog-2", 4),
+    ("nothing", lambda _world: None, False, "blog-1", 4),
+    ("scale up", lambda world: world.tell(model.Scale({"blog": 6})), True, "blog-2", 6),
+    ("scale up", lambda world: world.tell(model.Scale({"blog": 6})), False, "blog-1", 6),
+    ("scale down", lambda world: world.tell(model.Scale({"blog": 2})), True, "blog-2", 2),
+    ("scale down", lambda world: world.tell(model.Scale({"blog": 2})), False, "blog-1", 2),
+    ("stop", lambda world: world.tell(model.Stop(("blog",))), True, "blog-2", 0),
+    ("stop", lambda world: world.tell(model.Stop(("blog",))), False, "blog-2", 0),
+    ("stop and start", starting_again, True, "blog-2", 4),
+    ("stop and start", starting_again, False, "blog-1", 4),
+    ("restart", lambda world: world.tell(model.Restart(("blog",))), True, "blog-2", 4),
+    ("restart", lambda world: world.tell(model.Restart(("blog",))), False, "blog-1", 4),
+    ("reload", lambda world: world.tell(model.Reload(("blog",))), False, "blog-1", 4),
+    ("apply 3", lambda world: world.tell(model.Apply({"blog": blog(3)}, 3)), True, "blog-3", 4),
+    ("apply 3", lambda world: world.tell(model.Apply({"blog": blog(3)}, 3)), False, "blog-1", 4),
+    ("apply 1", lambda world: world.tell(model.Apply({"blog": blog(1)}, 3)), True, "blog-1", 4),
+    ("an old process dies", lambda world: world.end(ready(world, "blog-1")[0]), True, "blog-2", 4),
+    ("an old process dies", lambda world: world.end(ready(world, "blog-1")[0]), False, "blog-1", 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("act", "good", "version", "processes"),
+    [outcome[1:] for outcome in OUTCOMES],
+    ids=[f"{what}-{'good' if good else 'bad'}" for what, _act, good, _version, _processes in OUTCOMES],
+)
+def test_what_comes_of_what_is_asked_for_during_a_rollout(
+    world: World, act: Ask, good: bool, version: str, processes: int
+) -> None:
+    apply(world, blog(2), "good" if good else "slow")
+    until_begun = 0.2 if good else 0.05
+    world.run(world.now + until_begun)
+    world.moods = ("good",) if good else ("fails",)
+    act(world)
+    if not good:  # whatever is new fails, until the one before is in force again
+        for _each in range(400):
+            for record in world.state.groups["blog"].records:
+                if record.fingerprint != "blog-1" and world.daemons[record.life].alive:
+                    world.end(record.life)
+            world.run(world.now + 0.05)
+            if in_force(world) == "blog-1":
+                break
+        world.moods = ("good",)
+    world.run(world.now + 60.0)
+    assert (in_force(world), len(ready(world, version))) == (version, processes)
+    assert world.settled()
+    assert all(change.finished for change in world.state.changes.values())
+
+
+def test_how_long_what_is_new_has_to_last_is_known_while_it_has_to(world: World) -> None:
+    assert proving.watch_s(world.state.groups["blog"], world.now) is None
+    apply(world, blog(2, canary_time_s=10.0))
+    assert proving.watch_s(world.state.groups["blog"], world.now) is None
+    until_ready(world, "blog-2")
+    assert proving.watch_s(world.state.groups["blog"], world.now) == 15.0
+    world.run(world.now + 60.0)
+    assert proving.watch_s(world.state.groups["blog"], world.now) is None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.targets import small_spec, small_target
 
+from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.control import views
@@ -23,6 +24,7 @@ from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Process
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.manager.supervision.shell import Outside, Shell
+from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
 from wsgigroups.plan.desired import CgroupTarget, GroupTarget, SpawnerTarget
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Board
@@ -59,9 +61,9 @@ class Bench:
         self.spawner = FakeSpawner()
         self.there, self.awaited = asyncio.Event(), asyncio.Event()
         self.shell = Shell(Outside(directory, 2, lambda _level, text: self.logged.append(text)))
-        self.shell.pool.get = self._get  # type: ignore[method-assign, assignment]
+        self.shell.pool.get = self.get  # type: ignore[method-assign, assignment]
 
-    async def _get(self, _target: SpawnerTarget, _log_path: str = "") -> FakeSpawner:
+    async def get(self, _target: SpawnerTarget, _log_path: str = "") -> FakeSpawner:
         self.awaited.set()
         await self.there.wait()
         return self.spawner
@@ -105,6 +107,32 @@ def test_a_start_without_descriptors_is_refused_and_leaves_nothing_open(tmp_path
         assert os.listdir("/proc/self/fd") == before
         assert bench.shell.processes == {}
         assert any("cannot spawn: Too many open files" in line for line in bench.logged)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (WsgigroupsError("cannot start a spawner: it ended with status 1"), Tenancy.COOLING),
+        (DoubtfulInterpreterError("cannot start it as root: another user could change it"), Tenancy.FAILED),
+    ],
+)
+def test_a_spawner_that_did_not_start_is_tried_again_and_one_that_must_not_is_not(
+    tmp_path: Path, error: WsgigroupsError, state: Tenancy
+) -> None:
+    async def story(bench: Bench) -> None:
+        async def fails(_target: SpawnerTarget, _log_path: str = "") -> FakeSpawner:
+            raise error
+
+        bench.shell.pool.get = fails  # type: ignore[method-assign, assignment]
+        bench.apply(bench.target())
+        while bench.records() != [state]:
+            await asyncio.wait_for(bench.shell.changed.wait(), 10)
+        bench.there.set()
+        bench.shell.pool.get = bench.get  # type: ignore[method-assign, assignment]
+        bench.shell.dispatch(model.Restart(("blog",)))
+        await bench.process()
 
     play(tmp_path, story)
 

@@ -54,6 +54,13 @@ def test_another_process_that_has_the_number_of_a_descendant_now_is_none() -> No
     assert found(ended(descendants=frozenset({(40, 150)})), Seen(40, 1, 40, 151)) == set()
 
 
+def test_who_belongs_to_a_stranger_that_has_the_number_of_the_life_now_is_none() -> None:
+    stranger = Seen(LIFE, 1, LIFE, 300)
+    assert found(ended(), stranger, Seen(40, LIFE, LIFE, 310), Seen(41, 40, 41, 320)) == set()
+    held = ended(descendants=frozenset({(42, 150)}), marks=frozenset({"pipe:[1]"}))
+    assert found(held, stranger, Seen(42, 1, 42, 150), Seen(43, 1, 43, 160), holding=(43,)) == {42, 43}
+
+
 def test_nobody_who_is_older_than_the_life() -> None:
     assert found(ended(), Seen(40, 1, LIFE, 99)) == set()
     assert found(ended(alone=True), Seen(50, MANAGER, 49, 99)) == set()

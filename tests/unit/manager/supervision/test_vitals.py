@@ -49,7 +49,7 @@ class Watched:
         )
         record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
         self.target = SimpleNamespace(rules=RULES)
-        group = SimpleNamespace(target=self.target, records=[record], recycle={})
+        group = SimpleNamespace(target=self.target, records=[record], recycle={}, rolling=False, unknown=False)
         self.shell: Any = SimpleNamespace(
             state=SimpleNamespace(groups={"blog": group}),
             processes={7: self.process},
@@ -84,6 +84,15 @@ def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.Monkey
     watched.busy = {1: 1000 * 10**9, 3: 1008 * 10**9}
     assert watched.look(1018) == [(1, 1000)]  # known since then: one from before would cost the process
     assert watched.look(1019) == [(1, 1000), (3, 1008)]
+    assert watched.dispatched == []
+
+
+def test_an_unknown_group_is_judged_by_no_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.shell.state.groups["blog"].unknown = True
+    watched.busy = {1: 1000 * 10**9}
+    for at_s in (1011, 2000):
+        assert watched.look(at_s) == []
     assert watched.dispatched == []
 
 

@@ -49,6 +49,18 @@ def own_path(proc: Path) -> str | None:
     return next((line[3:] for line in text.splitlines() if line.startswith("0::/")), None)
 
 
+def own_directories(proc: Path = PROC_SELF) -> list[Path]:
+    """Return the cgroups that this process is in, from its own one up to the mount; none without that hierarchy."""
+    path = own_path(proc)
+    if path is None or "/.." in path:
+        return []
+    for point, root in _mounts(proc):
+        directory = _below(point, root, path)
+        if directory is not None:
+            return [parent for parent in (directory, *directory.parents) if parent.is_relative_to(point)]
+    return []
+
+
 def path_of(pid: int) -> str | None:
     """The same of another process; None when it has ended."""
     return own_path(Path(f"/proc/{pid}"))

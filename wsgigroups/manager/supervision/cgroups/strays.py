@@ -141,13 +141,15 @@ def find_strays(
     candidates = [(p, user_ids(p.pid)) for p in seen.values() if p.pid not in kept and p.state not in _GONE]
     found: set[int] = set()
     for life in lives:
-        under = below([life.pid], seen)
+        there = seen.get(life.pid)
+        its_own = there is None or there.started == life.started  # else a stranger has its number, and a session of it
+        under = below([life.pid], seen) if its_own else set()
         for process, users in candidates:
             # later lives can have its number, and a session its name: nothing of this life is older than itself
             if life.uid not in users or process.started < life.started or process.pid in found | {life.pid}:
                 continue
             if (
-                process.session == life.pid
+                (its_own and process.session == life.pid)
                 or process.pid in under
                 or (process.pid, process.started) in life.descendants
                 or (life.alone and process.pid in spared.adopted)

@@ -1,0 +1,59 @@
+"""How a change that was not simply done ended, in sentences, on standard error.
+
+Runs in the user's process; given plain data only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wsgigroups.cli.output import indented
+from wsgigroups.runtime.text import clean
+
+
+def explain_change(change: dict[str, Any]) -> None:
+    """Say of each group what went wrong, the one that is the cause first, and what runs now."""
+    groups = sorted(change["groups"].items(), key=lambda item: (not _is_cause(item[1]), item[0]))
+    for name, group in groups:
+        if _is_cause(group):
+            _explain_cause(name, group)
+        elif group["state"] == "overtaken":
+            click.echo(f"error: {name}: {clean(group['error']['message'])}", err=True)
+    returned = sorted(name for name, group in groups if group["state"] == "rolled-back")
+    if not returned:
+        return
+    if change["revision"] is None:
+        click.echo(f"nothing was replaced: {', '.join(returned)}", err=True)
+    else:
+        click.echo(f"rolled back to revision {change['running_revision']}: {', '.join(returned)}", err=True)
+
+
+def _is_cause(group: dict[str, Any]) -> bool:
+    return group["state"] in ("failed", "rolled-back") and group["error"] is not None
+
+
+def _explain_cause(name: str, group: dict[str, Any]) -> None:
+    """Say what went wrong in a group, with the traceback where there is one."""
+    error = group["error"]
+    if error["life"] == 0:  # no process of the group is to blame
+        click.echo(f"error: {name}: {clean(error['message'])}", err=True)
+        return
+    old = group["ready"]
+    if group["state"] == "failed":
+        what = "its processes do not start; the manager tries again"
+    elif not group["wanted"]:
+        what = "its processes do not start; the group is removed again"
+    elif old:
+        what = f"the new process failed to start; {_processes(old)} of before {'serve' if old > 1 else 'serves'} on"
+    else:
+        what = "the new process failed to start"
+    click.echo(f"error: {name}: {what}", err=True)
+    for line in indented(error["traceback"]):
+        click.echo(line, err=True)
+    click.echo(f"cause: {clean(error['message'])}", err=True)
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"

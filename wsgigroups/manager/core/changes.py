@@ -1,0 +1,83 @@
+"""Changes: what people asked for, how far each group is, and what an apply can return to. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.plan.desired import GroupTarget
+
+START_UP = "start-up"  # the kind of change that a manager begins with: each group stands for itself
+APPLYING = ("apply", "rollback", START_UP)  # kinds of changes that have a configuration
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """Why a life of the group did not come up, or ended without being asked to."""
+
+    slot: int
+    life: int
+    message: str
+    traceback: str = ""
+    step: str = ""  # of runtime.wire.exits, where the daemon could still say it
+    requests: tuple[str, ...] = ()  # in the application when it was judged
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How one group's part of a change went: pending, done, failed, rolled-back, overtaken.
+
+    ends: what it comes to when the goal is reached; rolled-back while a group returns to what it was.
+    """
+
+    state: str = "pending"
+    goal: str = "settled"  # or "gone": no process left
+    error: LastError | None = None
+    ends: str = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A plan being carried out, with an id to wait for."""
+
+    id: int
+    kind: str
+    groups: Mapping[str, Progress]
+    revision: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether no group's part is pending."""
+        return all(progress.state != "pending" for progress in self.groups.values())
+
+    @property
+    def outcome(self) -> str:
+        """pending, done, failed, rolled-back or overtaken; the first of these that a part has, done the last."""
+        states = {progress.state for progress in self.groups.values()}
+        for outcome in ("pending", "failed", "rolled-back", "overtaken"):
+            if outcome in states:
+                return outcome
+        return "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a group was before a change. target None: there was no such group."""
+
+    target: GroupTarget | None
+    processes_override: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What an apply has to do as a whole, and what it returns to when a part of it fails: core/transactions.py."""
+
+    change: int
+    revision: int  # whose configuration ran before
+    former: Mapping[str, Former]  # of the groups that it changes
+    removals: frozenset[str] = frozenset()  # to be removed once the rest is done
+    returns: bool = True  # something served before
+    returning: bool = False

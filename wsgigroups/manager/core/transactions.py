@@ -1,0 +1,273 @@
+"""An apply as a whole: it is done when what it asks for *is*; when a part of it fails, all that it changed returns.
+
+Pure; called by the core. Groups that are not in the configuration any more are removed once the rest is done, so that
+nothing that serves has gone when the rest fails. Where nothing that the apply changes served before, there is nothing
+to protect: what fails stays, is shown, and is tried again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import haste, model, proving, steps
+from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress, Transaction
+from wsgigroups.plan.planner import needs_replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.manager.core.model import Change
+    from wsgigroups.manager.core.turn import Turn
+    from wsgigroups.plan.desired import GroupTarget
+
+_ASKED = "rolled back as asked"
+
+
+_Asked = model.Apply | model.Return | model.Resolved | model.StillUnresolved | model.CodeKnown
+
+
+def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
+    """Carry out what concerns a whole configuration; return the groups to reconcile."""
+    match event:
+        case model.Apply():
+            return _begin(turn, event)
+        case model.Return():
+            return _give_up(turn, event.change)
+        case model.Resolved() | model.StillUnresolved():
+            return _looked_again(turn, event)
+        case model.CodeKnown():
+            return _code_known(turn, event)
+
+
+def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
+    """Give every group its target; return all of them. An apply under way is overtaken, what it would return to not."""
+    overtaken, number = turn.state.transaction, turn.state.next_change
+    names = tuple(sorted({*turn.state.groups, *event.targets, *event.unresolved}))
+    # what is not known, or cannot be had, is nothing to return to
+    former = {name: _former(group) for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
+    served = {name for name in names if name in turn.state.groups and _serves(turn.state.groups[name])}
+    parts, removals = _put(turn, names, event)
+    changed = {name: was for name, was in former.items() if name in parts and _differs(was, event.targets.get(name))}
+    if overtaken:
+        changed.update((name, was) for name, was in overtaken.former.items() if _differs(was, event.targets.get(name)))
+    returns = bool(served & changed.keys()) or (overtaken is not None and overtaken.returns)
+    before = overtaken.revision if overtaken else turn.state.revision
+    turn.state = replace(turn.state, revision=event.revision, transaction=None)
+    turn.begin_change(event.kind, parts, event.revision)
+    if changed and event.kind != model.START_UP:
+        transaction = Transaction(number, before, changed, removals & changed.keys(), returns)
+        turn.state = replace(turn.state, transaction=transaction)
+    for name in parts:
+        if not turn.state.groups[name].stopped and name not in removals:
+            steps.skip_backoff(turn, name)
+    for name, found in event.unresolved.items():
+        turn.settle(name, Progress("failed", error=LastError(0, 0, found.reason)))
+    return names
+
+
+def go_on(turn: Turn) -> tuple[str, ...]:
+    """Take the next step of the apply under way; return the groups to reconcile for it, none when it has to wait."""
+    transaction = turn.state.transaction
+    if transaction is None:
+        return ()
+    change = turn.state.changes.get(transaction.change)
+    if change is None or turn.state.stopping:
+        turn.state = replace(turn.state, transaction=None)
+        return ()
+    if not transaction.returning:
+        failed = next((name for name in transaction.former if _failed(change.groups.get(name))), None)
+        if failed is not None and transaction.returns:
+            turn.note(
+                "error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}"
+            )
+            return _return(turn, transaction, change, None)
+        rest = [part for name, part in change.groups.items() if name not in transaction.removals]
+        if all(part.state != "pending" for part in rest):
+            leaving = [name for name in transaction.removals if not _is_leaving(turn, name)]
+            for name in leaving:
+                turn.put(replace(turn.state.groups[name], removing=True))
+            if leaving:
+                return tuple(sorted(leaving))
+    if change.finished:
+        turn.state = replace(turn.state, transaction=None)
+    return ()
+
+
+def can_return(state: model.State, change: int) -> bool:
+    """Whether this change is an apply under way that can still be undone as a whole."""
+    transaction = state.transaction
+    if transaction is None or transaction.change != change or transaction.returning:
+        return False
+    return all(name in state.groups and not state.groups[name].removing for name in transaction.removals)
+
+
+def _give_up(turn: Turn, change: int) -> tuple[str, ...]:
+    """Somebody wants the apply under way undone; return the groups to reconcile."""
+    transaction = turn.state.transaction
+    if transaction is None or not can_return(turn.state, change):
+        return ()
+    return _return(turn, transaction, turn.state.changes[change], LastError(0, 0, _ASKED))
+
+
+def ready_as_asked(group: GroupState) -> int:
+    """How many processes are ready that are what the group should be."""
+    return sum(
+        record.state is Tenancy.READY
+        and record.fingerprint == group.target.fingerprint
+        and not 0 < record.life < group.restart_before
+        for record in group.records
+    )
+
+
+def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[str, Progress], frozenset[str]]:
+    """Put all targets into force; return the parts of the change, and the groups that go when the rest is done."""
+    parts: dict[str, Progress] = {}
+    leaving = set()
+    for name in names:
+        target, group = event.targets.get(name), turn.state.groups.get(name)
+        if name in event.unresolved:
+            turn.put(_unresolved(group, event.unresolved[name]))
+            parts[name] = Progress()
+        elif target is None:
+            assert group is not None
+            if group.unknown and not _in_the_way(group, event.targets):
+                continue  # nobody asked for its end
+            leaving.add(name)
+            parts[name] = Progress(goal="gone")
+        elif group is None:
+            turn.put(GroupState(target))
+            parts[name] = Progress()
+        elif _changes(group, target) or name in event.renewed:
+            turn.put(_retarget(turn, group, target, renewed=name in event.renewed))
+            parts[name] = Progress(goal="gone" if group.stopped else "settled")
+        elif ready_as_asked(group) < group.wanted:
+            parts[name] = Progress()
+    removals = frozenset(name for name in leaving if not turn.state.groups[name].bare)
+    for name in leaving if leaving == parts.keys() else leaving - removals:
+        turn.put(replace(turn.state.groups[name], removing=True))
+    return parts, removals
+
+
+def _former(group: GroupState | None) -> Former:
+    return Former(None) if group is None or group.removing else Former(group.target, group.processes_override)
+
+
+def _serves(group: GroupState) -> bool:
+    return any(record.state is Tenancy.READY for record in group.records)
+
+
+def _differs(was: Former, target: GroupTarget | None) -> bool:
+    return was.target != target or was.processes_override is not None
+
+
+def _failed(part: Progress | None) -> bool:
+    """Whether a process did not come up; a limit that cannot be kept would not be kept by others either."""
+    if part is None or part.state not in ("failed", "rolled-back"):
+        return False
+    return part.error is None or part.error.life != 0
+
+
+def _is_leaving(turn: Turn, name: str) -> bool:
+    group = turn.state.groups.get(name)
+    return group is None or group.removing
+
+
+def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError | None) -> tuple[str, ...]:
+    """Have every group that the change touched be what it was; the change is over when they are."""
+    turn.state = replace(turn.state, revision=transaction.revision, transaction=replace(transaction, returning=True))
+    for name, part in change.groups.items():
+        if name not in transaction.former and part.state == "pending":
+            turn.set_part(change.id, name, replace(part, state="rolled-back", error=why))
+    for name, was in transaction.former.items():
+        group, part = turn.state.groups.get(name), change.groups.get(name, Progress())
+        error = part.error or why
+        if group is None:
+            continue
+        # a number of processes that was given meanwhile counts
+        override = was.processes_override if group.processes_override is None else group.processes_override
+        goal = "gone" if was.target is None or group.stopped else "settled"
+        if was.target is None:
+            turn.put(replace(group, removing=True))
+        elif part.state == "rolled-back":
+            turn.put(replace(group, unresolved=""))  # it has returned by itself
+        elif group.target != was.target:
+            back = _retarget(turn, group, was.target)
+            turn.put(replace(back, processes_override=override, last_error=group.last_error, watched=False))
+        else:
+            turn.put(replace(group, processes_override=override, unresolved=""))
+        if name in change.groups and part.state != "overtaken":
+            state = "rolled-back" if name in transaction.removals else "pending"
+            turn.set_part(change.id, name, Progress(state, goal, error, "rolled-back"))
+    return tuple(sorted(transaction.former))
+
+
+def _code_known(turn: Turn, event: model.CodeKnown) -> tuple[str, ...]:
+    """Take note of the code that processes have."""
+    for name in event.code.keys() & turn.state.groups.keys():
+        known = turn.state.groups[name]
+        target = steps.with_code(known.target, event.code)
+        proved = known.proved if known.unproved else model.Proved(target, known.processes_override)
+        turn.put(replace(known, target=target, proved=proved))
+    return ()
+
+
+def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
+    """What the configuration asks for was tried again on this host."""
+    name = event.target.name if isinstance(event, model.Resolved) else event.group
+    group = turn.state.groups.get(name)
+    if group is None or not group.unresolved or group.removing:
+        return ()
+    if isinstance(event, model.Resolved):
+        turn.put(replace(_retarget(turn, group, event.target), processes_override=group.processes_override))
+        turn.note("info", f"{name}: what the configuration asks for can be had now", name)
+    elif group.unresolved != event.reason:
+        turn.put(replace(group, unresolved=event.reason, last_error=LastError(0, 0, event.reason)))
+        turn.note("error", f"{name}: {event.reason}", name)
+    return (name,)
+
+
+def _changes(group: GroupState, target: GroupTarget) -> bool:
+    differs = group.target != target or group.processes_override is not None
+    return differs or group.removing or group.unknown or bool(group.unresolved)
+
+
+def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState:
+    """What runs of the group stays as it is until the group can be what is asked for."""
+    kept = GroupState(found.described) if group is None or (group.bare and not group.records) else group
+    return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
+
+
+def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
+    """Whether another group asks for an address of this one: the two cannot answer on it side by side."""
+    wanted = {listener.address for target in targets.values() for listener in target.listeners}
+    return any(listener.address in wanted for listener in group.target.listeners)
+
+
+def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bool = False) -> GroupState:
+    """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
+    live = tuple(record.life for record in group.records if record.live)
+    if live:
+        turn.commands.append(model.TuneGroup(target, live))
+    # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
+    replaced = not group.bare and (renewed or needs_replacement(target, group.target.options, group.target.fingerprint))
+    raised = replaced and target.fingerprint == group.target.fingerprint
+    proved = None if group.bare else proving.best_known(group)
+    if not replaced and not group.bare and not group.unproved:
+        proved = model.Proved(target)  # what is live asks nothing of new processes
+    after = replace(
+        haste.forgiven(group),
+        target=target,
+        records=steps.retimed(group.records, target),
+        untuned=group.untuned.union(live),
+        proved=proved if replaced or group.proved else None,
+        processes_override=None,
+        removing=False,
+        unknown=False,
+        unresolved="",
+        restart_before=turn.state.next_life if raised else group.restart_before,
+        last_error=None,
+        starved={},
+    )
+    return proving.watch(after) if replaced else after

@@ -1,0 +1,63 @@
+"""What is measured while processes are replaced, and what follows: too many errors, too little memory. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import lives, model
+from wsgigroups.manager.core.model import LastError
+
+if TYPE_CHECKING:
+    from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.core.turn import Turn
+
+
+def measured(turn: Turn, event: model.RolloutCounted | model.RoomFound) -> tuple[str, ...]:
+    """Take in a measurement; return the groups to reconcile."""
+    return _counted(turn, event) if isinstance(event, model.RolloutCounted) else _room_found(turn, event)
+
+
+def _counted(turn: Turn, event: model.RolloutCounted) -> tuple[str, ...]:
+    """End the rollout whose new processes answer with too many errors, and with more than those before."""
+    group = turn.state.groups.get(event.group)
+    if group is None or not group.rolling or group.stopped:
+        return ()
+    policy, new, old = group.target.rollout, event.new, event.old
+    if not policy.abort_error_rate or new.requests < policy.abort_minimum_requests:
+        return ()
+    as_before = old.requests > 0 and new.errors * old.requests <= old.errors * new.requests
+    if as_before or new.errors * 100 < policy.abort_error_rate * new.requests:
+        return ()
+    first = min((r for r in group.records if r.state is Tenancy.READY and not group.outdated(r)), key=_by_life)
+    text = f"abort-error-rate: {new.errors} of the first {new.requests} answers of the new processes are errors"
+    error = LastError(first.slot, first.life, text)
+    turn.note("warning", f"{event.group}: {text}", event.group)
+    turn.put(replace(group, last_error=error))
+    if group.fallback:
+        lives.go_back(turn, event.group, error)
+    else:
+        lives.stop_replacing(turn, event.group, error)
+    return (event.group,)
+
+
+def _room_found(turn: Turn, event: model.RoomFound) -> tuple[str, ...]:
+    """Take note of how many processes more than wanted there is memory for."""
+    group = turn.state.groups.get(event.group)
+    if group is None:
+        return ()
+    surge = group.target.rollout.max_surge.up(group.wanted)
+    fits = max(0, sum(record.live for record in group.records) - group.wanted) + event.processes
+    if fits == group.fits:
+        return ()
+    if fits < surge and (group.fits is None or group.fits >= surge):
+        how = "as many at a time are replaced" if fits else "one at a time leaves before its successor begins"
+        text = f"memory for {fits} processes more than {group.wanted}, max-surge is {surge}: {how}"
+        turn.note("warning", f"{event.group}: {text}", event.group)
+    turn.put(replace(group, fits=fits))
+    return (event.group,) if group.rolling else ()
+
+
+def _by_life(record: Record) -> int:
+    return record.life

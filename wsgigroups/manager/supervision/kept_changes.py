@@ -1,0 +1,69 @@
+"""The apply under way as the store keeps it: the next manager brings it to its end, one way or the other. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from wsgigroups.manager.core.model import Change, Former, Progress, State, Transaction
+from wsgigroups.plan.desired import target_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def to_json(state: State) -> dict[str, Any] | None:
+    """Return the transaction as plain data; None without one."""
+    transaction = state.transaction
+    change = state.changes.get(transaction.change) if transaction else None
+    if transaction is None or change is None:
+        return None
+    former = {
+        name: {"target": was.target.to_json() if was.target else None, "processes_override": was.processes_override}
+        for name, was in transaction.former.items()
+    }
+    return {
+        "change": transaction.change,
+        "kind": change.kind,
+        "accepted": change.revision,
+        "revision": transaction.revision,
+        "former": former,
+        "removals": sorted(transaction.removals),
+        "returns": transaction.returns,
+        "returning": transaction.returning,
+    }
+
+
+def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
+    """Return the state with the change begun again under its number, a part for each of its groups that is there."""
+    if not kept:
+        return state
+    former = {
+        name: Former(target_from_json(was["target"]) if was["target"] else None, was["processes_override"])
+        for name, was in kept["former"].items()
+    }
+    removals = frozenset(kept["removals"])
+    returning = bool(kept["returning"])
+    ends = "rolled-back" if returning else "done"
+    parts = {}
+    groups = dict(state.groups)
+    for name, was in former.items():
+        group = groups.get(name)
+        if group is None:
+            continue
+        if returning and was.target is None:
+            groups[name] = replace(group, removing=True)
+        gone = group.stopped or (was.target is None if returning else name in removals)
+        parts[name] = Progress(goal="gone" if gone else "settled", ends=ends)
+        if returning and name in removals:
+            parts[name] = Progress("rolled-back")
+    number = int(kept["change"])
+    change = Change(number, str(kept["kind"]), parts, kept["accepted"])
+    transaction = Transaction(number, int(kept["revision"]), former, removals, bool(kept["returns"]), returning)
+    return replace(
+        state,
+        groups=groups,
+        changes={**state.changes, number: change},
+        next_change=max(state.next_change, number + 1),
+        transaction=transaction,
+    )

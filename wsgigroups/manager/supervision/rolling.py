@@ -1,0 +1,73 @@
+"""What the core is told of replacements: answers of new and old processes, and memory for more of them.
+
+Runs in the manager's only thread: before what replaces processes, and once a second while they are replaced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from wsgigroups.manager.supervision.processes import Process
+    from wsgigroups.manager.supervision.shell import Shell
+
+
+def look(shell: Shell) -> None:
+    """Tell of every rollout that is under way."""
+    names = [name for name, group in shell.state.groups.items() if group.rolling]
+    for name in names:
+        group = shell.state.groups.get(name)
+        if group is not None and group.rolling:
+            shell.dispatch(_counted(group, shell.processes))
+    for event in rooms(shell.state, names):
+        shell.dispatch(event)
+
+
+def before(state: model.State, event: model.Event) -> list[model.RoomFound]:
+    """What has to be known before an event that replaces processes is handled."""
+    match event:
+        case model.Apply(targets):
+            groups = state.groups
+            return rooms(
+                state, [name for name, new in targets.items() if name in groups and groups[name].target != new]
+            )
+        case model.Restart(names) | model.Reload(names):
+            return rooms(state, names)
+        case model.ScriptChanged(life):
+            found = state.find(life)
+            return rooms(state, [found[0].target.name]) if found else []
+        case _:
+            return []
+
+
+def rooms(state: model.State, names: Iterable[str]) -> list[model.RoomFound]:
+    """For how many more processes of each group there is memory, where that can be known."""
+    groups = [state.groups[name] for name in names if name in state.groups]
+    if not any(record.live for group in groups for record in group.records):
+        return []
+    left_bytes = memory.left()
+    found = ((group.target.name, memory.room(group, left_bytes)) for group in groups)
+    return [model.RoomFound(name, processes) for name, processes in found if processes is not None]
+
+
+def _counted(group: model.GroupState, processes: Mapping[int, Process]) -> model.RolloutCounted:
+    ready = [record for record in group.records if record.state is Tenancy.READY]
+    new = _answers(processes.get(record.life) for record in ready if not group.outdated(record))
+    old = _answers(processes.get(record.life) for record in ready if group.outdated(record))
+    return model.RolloutCounted(group.target.name, new, old)
+
+
+def _answers(processes: Iterable[Process | None]) -> model.Answers:
+    requests = errors = 0
+    for process in processes:
+        snapshot = process.snapshot() if process else None
+        if snapshot is not None:
+            requests += snapshot["requests_total"]
+            errors += min(snapshot["status_5xx"], snapshot["requests_total"])
+    return model.Answers(requests, errors)

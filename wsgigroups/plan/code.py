@@ -1,0 +1,70 @@
+"""New code as a reason to replace processes. Pure.
+
+Code is compared part by part, and only where both sides are known: what nobody has looked at is no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsgigroups.plan.desired import GroupTarget
+    from wsgigroups.plan.observed import ObservedGroup
+
+NAMED_FILES = 5
+
+Files = Mapping[str, str]  # name → digest of the content
+FilesOf = Callable[[str], "Files | None"]  # what a part with this digest consisted of; None: it is not known any more
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChange:
+    """What of a group's code is new. files: the first names; more: how many others; parts: where that is."""
+
+    parts: tuple[str, ...]
+    old: str
+    new: str
+    files: tuple[str, ...]
+    more: int
+
+
+def nothing_known(_digest: str) -> Files | None:
+    """What is known of parts where nobody has kept their files."""
+    return None
+
+
+def code_change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> CodeChange | None:
+    """Return what is new for the processes that run, or would be started; None if that is nothing."""
+    if group.stopped:
+        return None
+    running = [member.code or group.code for member in group.members] or [group.code]
+    pairs = sorted(
+        {
+            (part, code[part], target.code[part])
+            for code in running
+            for part in code.keys() & target.code.keys()
+            if code[part] != target.code[part]
+        }
+    )
+    if not pairs:
+        return None
+    names: dict[str, None] = {}
+    for _part, old, new in pairs:
+        before, after = files_of(old), files_of(new)
+        if before is not None and after is not None:
+            names |= dict.fromkeys(changed_files(before, after))
+    ordered = sorted(names)
+    return CodeChange(
+        tuple(dict.fromkeys(part for part, _old, _new in pairs)),
+        pairs[0][1][:12],
+        pairs[0][2][:12],
+        tuple(ordered[:NAMED_FILES]),
+        max(0, len(ordered) - NAMED_FILES),
+    )
+
+
+def changed_files(before: Files, after: Files) -> list[str]:
+    """Return the names of what was changed, added or removed."""
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
