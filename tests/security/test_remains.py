@@ -169,6 +169,10 @@ def test_a_spawner_of_a_users_has_a_cgroup_and_an_end_of_its_own(there: Under, i
     assert there.pids("a") == {1: pid}, "its daemons go on"
     there.soon("its cgroup is gone", lambda: where.split("/")[-1] not in names_below(there))
     there.all_is_well()
+    assert there.cli("restart", "a").returncode == 0
+    another = psutil.Process(there.pids("a")[1]).ppid()
+    there.apply(there.text())  # done before the last process that needs it has left
+    assert not outlives(another, SOON_S), "nobody needs it any more"
 
 
 def names_below(there: Under) -> set[str]:

@@ -88,6 +88,7 @@ def tests() -> int:
         os.makedirs("/tmp/nobody")
         os.chown("/tmp/nobody", NOBODY, NOGROUP)
         environment = {**os.environ, "HOME": "/tmp/nobody", "TMPDIR": "/tmp/nobody"}
+        environment["HYPOTHESIS_STORAGE_DIRECTORY"] = "/tmp/nobody/hypothesis"
         join = f'echo 0 > {delegated}/tests/cgroup.procs && exec "$@"'
         become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOGROUP), "--clear-groups"]
         command = ["/bin/sh", "-c", join, "sh", *become, *PYTEST, *options, *wanted["ordinary"]]

@@ -363,6 +363,7 @@ class Shell:
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
         self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
         self.release_unwanted(group)
+        self._retire_users()  # it may have been the last, after the change that it was replaced by
 
     def acknowledge_later(self, life: int, counted: CountedExit) -> None:
         """Let the spawner forget an exit once the state that has what the process counted is stored.
