@@ -120,18 +120,16 @@ class Load:
         think_s = SLOW_THINK_S if number % 8 == 6 else THINK_S
         connection = _Connection(self._address)
         while not self._stop.is_set():
-            phase, repeats = self.phases[-1], self._repeats
             if connection.has_ended:
                 connection.close()
                 with self._lock:
-                    phase.closed += 1
-            self._ask(connection, phase, keeps=keeps, repeats=repeats)
+                    self.phases[-1].closed += 1
+            self._ask(connection, keeps=keeps, repeats=self._repeats)
             self._stop.wait(pick.uniform(*think_s))
         connection.close()
 
-    def _ask(self, connection: _Connection, phase: Phase, *, keeps: bool, repeats: bool) -> None:
-        with self._lock:
-            phase.sent += 1
+    def _ask(self, connection: _Connection, *, keeps: bool, repeats: bool) -> None:
+        """Ask, and count it in the phase in which it ends. repeats: of the phase in which it begins."""
         began_s = time.monotonic()
         why = self._try(connection, keeps=keeps)
         repeated = bool(why) and (repeats or self._repeats)
@@ -139,6 +137,8 @@ class Load:
             why = self._try(connection, keeps=keeps)
         took_s = time.monotonic() - began_s
         with self._lock:
+            phase = self.phases[-1]
+            phase.sent += 1
             phase.repeated += repeated
             if why:
                 phase.lost += 1
