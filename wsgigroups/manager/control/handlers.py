@@ -131,6 +131,7 @@ class Handlers:
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
         handling.check_startable(self.applying.shell.state, call.body.processes)
+        self.applying.listen_again(call.body.processes)
         return self._act(model.Scale(call.body.processes))
 
     async def reopen(self, _call: Call[NoParameters, NoParameters, ReopenBody]) -> BegunDocument:
@@ -162,7 +163,9 @@ class Handlers:
 
     def _startable(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_startable(self.applying.shell.state, call.body.groups)
-        return self._groups(call)
+        names = self._groups(call)
+        self.applying.listen_again(names)
+        return names
 
     def _act(self, event: model.Event) -> BegunDocument:
         number = self.applying.shell.state.next_change

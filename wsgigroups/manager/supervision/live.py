@@ -6,6 +6,7 @@ Runs in the manager's only thread.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import resource
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.supervision.specs import serving_of, title_of
-from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _FIXED = ("threads", "multiprocess", "run_once", "stack_size_bytes")  # of Serving, for as long as a process lives
 _LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
+TAKE_OVER_S = 5.0  # for a process to go by what it was told; one that does not is followed
+LOOK_S = 0.01
 _TITLE = {
     resource.RLIMIT_DATA: "Max data size",
     resource.RLIMIT_AS: "Max address space",
@@ -42,15 +45,16 @@ def tune(process: Process, target: GroupTarget, logs: Logs) -> str:
     spec, slot = target.spec, int(process.info["slot"])
     serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
     leaving = {name: getattr(spec, name) for name in _LEAVING}
-    process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving))
-    if process.pid <= 0:
-        return ""  # what is set from outside follows when it is ready
     refused = []
-    if process.given is None or process.given.log_path != target.log_path:
+    if process.pid > 0 and (process.given is None or process.given.log_path != target.log_path):
         try:
             logs.reopen(process, target)
         except OSError as error:
             refused.append(f"error-log: {error.strerror}")
+    process.told = _number_of(serving, title_of(target, slot), leaving)
+    process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving, process.told))
+    if process.pid <= 0:
+        return ""  # what is set from outside follows when it is ready
     process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
         ("cpu-priority", lambda: set_priority(process.pid, spec.cpu_priority)),
@@ -72,8 +76,22 @@ def tune(process: Process, target: GroupTarget, logs: Logs) -> str:
         except (ProcessLookupError, FileNotFoundError):
             return ""  # it has ended
         except (OSError, ValueError) as error:
-            refused.append(f"{what}: {error}")
+            refused.append(f"{what}: {getattr(error, 'strerror', None) or error}")
     return f"cannot change a running process: {'; '.join(refused)}" if refused else ""
+
+
+def _number_of(*parts: object) -> int:
+    """A number for what is told: 2 … 2^48, so that it is neither of the numbers that a board begins with."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=6).digest()
+    return 2 + int.from_bytes(digest, "big")
+
+
+def taken_over(process: Process) -> bool:
+    """Whether a process goes by what it was told last, or need not: it is on its way up or out, or cannot say."""
+    snapshot = None if process.exited else process.snapshot()
+    if snapshot is None or snapshot["state"] != board.STATE["ready"]:
+        return True  # on its way up it is told again when it is ready
+    return snapshot["tuned"] in (process.told, 0)
 
 
 def set_priority(pid: int, priority: int) -> None:
@@ -86,12 +104,18 @@ def set_priority(pid: int, priority: int) -> None:
     for thread in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, int(thread), priority)
+    found = os.getpriority(os.PRIO_PROCESS, pid)
+    if found != max(-20, min(priority, 19)):  # beyond that the kernel takes the nearest (setpriority(2))
+        raise OSError(0, f"it is {found} still")
 
 
 def _set_limit(pid: int, number: int, wanted: tuple[int, int]) -> None:
     # not prlimit(2): without CAP_SYS_RESOURCE, as in many containers, it does not even tell those of another user
     if _limit(pid, number) != wanted:
         resource.prlimit(pid, number, wanted)
+        found = _limit(pid, number)
+        if found != wanted:
+            raise OSError(0, f"it is {found[0]} still")
 
 
 def _limit(pid: int, number: int) -> tuple[int, int]:

@@ -63,6 +63,7 @@ class Process:
         self.board_fd = board_fd
         self.exited = False
         self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
+        self.told = 0  # the number of the live options that it was sent last
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
         self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for

@@ -80,6 +80,7 @@ class Lifetime:
         for number in _SIGNALS:
             signal.signal(number, _only_wake)
         server.start()
+        self._board.words[WORD["tuned"]] = 1
         self._board.words[WORD["state"]] = STATE["ready"]
         self._confined = dict(confined)
 
@@ -210,6 +211,8 @@ class Lifetime:
                 self._times[name] = float(value)
             elif name in ("script_user", "script_group") and (value is None or isinstance(value, int)):
                 setattr(self._rules, name[len("script_") :], value)
+        if message.number > 0:
+            self._board.words[WORD["tuned"]] = message.number
 
     def _announce(self, reason: str) -> None:
         """Say that a successor is wanted; without a manager to hear it the daemon simply serves on."""

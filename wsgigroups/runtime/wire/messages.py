@@ -180,13 +180,14 @@ class Tune(Message):
     """Manager to daemon: new values for fields of Serving that may change while it runs, or a new title.
 
     `spec` has new values for fields of Spec itself: shutdown_timeout_s, graceful_timeout_s, eviction_timeout_s,
-    script_user, script_group. Unknown keys are ignored.
+    script_user, script_group. Unknown keys are ignored. The daemon writes `number` on its board when it goes by them.
     """
 
     life: int
     serving: Dict[str, Any] = field(default_factory=dict)
     title: str = ""
     spec: Dict[str, Any] = field(default_factory=dict)
+    number: int = 0
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,10 @@ WORDS: Tuple[Word, ...] = (
         "loading_since_ns", 24, MOMENT, LEVEL, 'since a request began to load the application (`load = "lazy"`)',
         "the request thread that loads", "loading_s",
     ),
+    Word(
+        "tuned", 25, CODE, LEVEL, "which live options it was told last and goes by; 1 until it is told some", _MAIN,
+        reader="the manager, which waits for it; 0 is a process of a version that does not say",
+    ),
 )  # fmt: skip
 
 INDEX: Dict[str, int] = {word.name: word.index for word in WORDS}

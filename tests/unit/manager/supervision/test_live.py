@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from wsgigroups.manager.supervision import live
 from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.plan.desired import GroupTarget
-from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.spec import Serving
 
 
@@ -84,7 +85,7 @@ def test_room_for_the_way_out_is_part_of_the_limit_of_processor_time(monkeypatch
 
 def test_the_default_priority_under_a_nice_manager_is_the_managers_own(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(live.os, "getpriority", lambda _which, _pid: 10)
+    monkeypatch.setattr(live.os, "getpriority", lambda _which, pid: asked[-1] if asked and pid else 10)
     monkeypatch.setattr(live.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(live.os, "listdir", lambda _path: ["4711"])
     monkeypatch.setattr(live.os, "setpriority", lambda _which, _pid, priority: asked.append(priority))
@@ -94,3 +95,35 @@ def test_the_default_priority_under_a_nice_manager_is_the_managers_own(monkeypat
     monkeypatch.setattr(live.os, "geteuid", lambda: 0)
     live.set_priority(4711, 0)
     assert asked == [15, 0]
+
+
+def test_a_priority_that_does_not_take_effect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.os, "getpriority", lambda _which, _pid: 0)
+    monkeypatch.setattr(live.os, "listdir", lambda _path: ["4711"])
+    monkeypatch.setattr(live.os, "setpriority", lambda _which, _pid, _priority: None)
+    with pytest.raises(OSError, match="0 still"):
+        live.set_priority(4711, 5)
+
+
+def test_a_limit_that_does_not_take_effect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.resource, "prlimit", lambda _pid, _number, _pair: None)
+    process: Any = SimpleNamespace(
+        life=7, pid=os.getpid(), info={"slot": 1}, given=small_target(), send=lambda _message: None
+    )
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    refused = live.tune(
+        process, small_target(spec=small_spec(cpu_priority=here, rlimits={"FSIZE": (12345, 12345)})), Logs()
+    )
+    assert "RLIMIT_FSIZE: it is" in refused
+
+
+def test_a_process_is_asked_whether_it_goes_by_what_it_was_told() -> None:
+    words = dict.fromkeys(board.WORD, 0)
+    process: Any = SimpleNamespace(told=7, exited=False, snapshot=lambda: board.Snapshot(words, {}))
+    assert live.taken_over(process)  # on its way up: it is told again
+    words["state"] = board.STATE["ready"]
+    assert live.taken_over(process)  # a version that does not say
+    words["tuned"] = 1
+    assert not live.taken_over(process)
+    words["tuned"] = 7
+    assert live.taken_over(process)
