@@ -133,6 +133,19 @@ class ManagerUnderTest:
             pause()
         raise AssertionError(f"never: {what}\n{json.dumps(self.status(), indent=1)}")
 
+    def wait_up(self, name: str) -> None:
+        """Wait until a manager runs that has a process of this group ready."""
+
+        def up() -> bool:
+            return self.client.running() and any(
+                process["state"] == "ready"
+                for group in self.status()["groups"]
+                if group["name"] == name
+                for process in group["processes"]
+            )
+
+        self.wait_for(f"{name} is up", up)
+
     def log(self, name: str) -> str:
         """A log's text."""
         path = self.log_dir / f"{name}.log"

@@ -10,7 +10,6 @@ import os
 import stat
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,11 @@ from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
 from wsgigroups.manager.queueing import ApplyQueue, Asked
-from wsgigroups.manager.supervision.forking import open_log
+from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
 from wsgigroups.targets.resolve import Surroundings, resolve
-from wsgigroups.trust.walking import judging_root, make_directories
+from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -310,9 +309,11 @@ class Applying:
 
 def check_log(target: GroupTarget, writers: Writers) -> None:
     """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+    if target.log_path in STREAMS:
+        return
     try:
         os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-        fd = open_log(Path(target.log_path))
+        fd = open_to_append(target.log_path, judging_root())
         found = os.fstat(fd)
         os.close(fd)
     except OSError as error:

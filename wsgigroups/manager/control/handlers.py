@@ -29,6 +29,7 @@ from wsgigroups.manager.control.requests import (
     GroupsBody,
     NoParameters,
     Parameters,
+    ReopenBody,
     RollbackBody,
     ScaleBody,
     ShutdownBody,
@@ -132,6 +133,10 @@ class Handlers:
         handling.check_startable(self.applying.shell.state, call.body.processes)
         self.applying.listen_again(call.body.processes)
         return self._act(model.Scale(call.body.processes))
+
+    async def reopen(self, _call: Call[NoParameters, NoParameters, ReopenBody]) -> BegunDocument:
+        self.applying.shell.reopen_logs()
+        return BegunDocument(change=None, revision=self.applying.shell.state.revision)
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
         answer = self._act(model.Shutdown(call.body.now))

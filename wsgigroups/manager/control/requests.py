@@ -103,6 +103,10 @@ class RollbackBody(_Queued):
     )
 
 
+class ReopenBody(Parameters):
+    """Nothing to say: it is about every log."""
+
+
 class ShutdownBody(Parameters):
     """How."""
 

@@ -11,7 +11,6 @@ import errno
 import os
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
@@ -31,7 +30,6 @@ from wsgigroups.manager.supervision.user_spawners import (
 )
 from wsgigroups.runtime.wire import board, identity, messages, room
 from wsgigroups.runtime.wire.frames import FrameError
-from wsgigroups.trust.walking import judging_root, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.cgroups.remains import Remains
     from wsgigroups.manager.supervision.keeping import Keeping
     from wsgigroups.manager.supervision.listeners import HeldListener, Listeners
+    from wsgigroups.manager.supervision.logs import Logs
     from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
     from wsgigroups.plan.desired import GroupTarget
 
@@ -60,6 +59,8 @@ class Forking:
     state: Callable[[], model.State]
     dispatch: Callable[[model.Event], None]
     log: Callable[[str, str], None]
+    logs: Logs
+    umask: int  # of processes of groups that set none
 
     async def spawn(self, record: Record, target: GroupTarget) -> None:
         """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
@@ -101,7 +102,7 @@ class Forking:
 
         A child of a user's spawner gets its spec when it is known to be one: see `admit`.
         """
-        spec = build_spec(target, record)
+        spec = build_spec(target, record, self.umask)
         self._make_sure_of_room(target)
         with contextlib.ExitStack() as passed:
             info = {
@@ -117,7 +118,7 @@ class Forking:
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
-            passengers = self._passengers(target, passed)
+            passengers = self._passengers(process, target, passed)
             # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
             try:
@@ -149,13 +150,10 @@ class Forking:
         if full:
             raise OSError(errno.EMFILE, f"the manager has no descriptors left: {full}")
 
-    def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
+    def _passengers(self, process: Process, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
         held = self._listening(target)
-        try:
-            log_fd = open_log(Path(target.log_path))
-        except OSError as error:
-            raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
+        log_fd = self.logs.of_process(process, target)
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
 
@@ -173,10 +171,10 @@ class Forking:
             known = {other.pid for other in self.processes.values()}
             pidfd = hold_child(pid, spawner, target.spawner.gid, known)
             self.remains.enter(process, pid, pidfd, target.uid)
-            spec = build_spec(target, found[1])
+            spec = build_spec(target, found[1], self.umask)
             prepare_child(pid, pidfd, spec)
             with contextlib.ExitStack() as passed:
-                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
+                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(process, target, passed))
         except ImpostorError as error:
             spawner.end(f"it named a process that it has not forked: {error}")
             return
@@ -244,8 +242,3 @@ class Forking:
             self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {error.strerror}"))
             return
         self.dispatch(model.LifeSpawned(process.life, process.pid))
-
-
-def open_log(path: Path) -> int:
-    """Open a group's log for appending. As root no part of its path may be another user's. Raises OSError."""
-    return open_to_append(str(path), judging_root())

@@ -19,7 +19,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live, rejoining, rolling
+from wsgigroups.manager.supervision import live, logs, rejoining, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
@@ -27,6 +27,7 @@ from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
 from wsgigroups.manager.supervision.listeners import Listeners
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
@@ -59,6 +60,8 @@ class Outside:
     log_fd: int
     log: Callable[[str, str], None]
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
+    own_log: str = ""  # the file that log_fd is; "" where it is none of ours
+    umask: int = 0o022  # of daemons whose groups set none: what the manager inherited
     save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
 
@@ -87,6 +90,7 @@ class Shell:
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
+    logs: Logs = field(default_factory=Logs)
     remains: Remains = field(init=False)
     forking: Forking = field(init=False)
     unserved: UnservedGroups = field(init=False)
@@ -109,7 +113,7 @@ class Shell:
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
-            *(lambda: self.state, self.dispatch, out.log),
+            *(lambda: self.state, self.dispatch, out.log, self.logs, out.umask),
         )
 
     def dispatch(self, event: model.Event) -> None:
@@ -182,7 +186,7 @@ class Shell:
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
         failed = self.remains.limit(target)
-        refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
+        refused = {life: live.tune(self.processes[life], target, self.logs) for life in lives if life in self.processes}
         said = {life: why for life, why in refused.items() if why}
         task = asyncio.get_running_loop().create_task(self._read_back(target.name, lives, said, failed))
         self._tasks.add(task)
@@ -199,6 +203,33 @@ class Shell:
             await asyncio.sleep(live.LOOK_S)
         silent = {p.life: f"it does not go by new options within {live.TAKE_OVER_S:g} s" for p in waiting}
         self.dispatch(model.GroupTuned(group, lives, {**silent, **refused}, failed))
+
+    def reopen_logs(self) -> None:
+        """Open every log again, the manager's own included: somebody has renamed the files."""
+        if self.outside.own_log:
+            try:
+                logs.reopen_own(self.outside.own_log)
+            except OSError as error:
+                self.outside.log("error", f"cannot open {self.outside.own_log} again: {error.strerror}")
+        for spawner in self.pool.all():
+            self._try(spawner.key, partial(spawner.send, messages.Reopen(), (self.outside.log_fd,)))
+        self._reopen(lambda _path: True)
+
+    def reopen_streams(self) -> None:
+        """Give those that write to a former manager's streams ours."""
+        self._reopen(lambda path: path in logs.STREAMS)
+
+    def _reopen(self, wanted: Callable[[str], bool]) -> None:
+        for process in self.processes.values():
+            found = self.state.find(process.life)
+            if found and process.pid > 0 and wanted(found[0].target.log_path):
+                self._try(self._name(process), partial(self.logs.reopen, process, found[0].target))
+
+    def _try(self, who: str, reopen: Callable[[], None]) -> None:
+        try:
+            reopen()
+        except OSError as error:
+            self.outside.log("error", f"{who} keeps the log that it has: {error.strerror}")
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name, once no process has a use for them."""

@@ -235,6 +235,9 @@ class Spawner:
         elif isinstance(message, messages.Listen):
             self._listen(fds)
         else:
+            if isinstance(message, messages.Reopen) and len(fds) == 1:
+                os.dup2(fds[0], 1)
+                os.dup2(fds[0], 2)
             close(fds)
             if isinstance(message, messages.Drop):
                 self._registry.drop(message.kind, message.key)
@@ -242,7 +245,7 @@ class Spawner:
                 self._retiring = True
             elif isinstance(message, messages.Ping):
                 connection.send(messages.Pong(message.number))
-            else:
+            elif not isinstance(message, messages.Reopen):
                 self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
 
     def _greet(self, connection: ManagerConnection, hello: messages.Hello) -> None:

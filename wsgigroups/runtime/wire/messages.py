@@ -211,6 +211,13 @@ class Tune(Message):
 
 
 @dataclass(frozen=True)
+class Reopen(Message):
+    """Manager to daemon or spawner, fds [log]: write there from now on. life: 0 for a spawner."""
+
+    life: int = 0
+
+
+@dataclass(frozen=True)
 class DumpStacks(Message):
     """Manager to daemon: tell what you are doing, in the log and with InFlight; what holds the GIL prevents it."""
 
@@ -285,6 +292,7 @@ MESSAGES: Dict[str, Type[Message]] = {
     "spec": SpecMessage,
     "drain": Drain,
     "tune": Tune,
+    "reopen": Reopen,
     "dump-stacks": DumpStacks,
     "interrupt": Interrupt,
     "ready": Ready,

@@ -20,6 +20,7 @@ from wsgigroups.manager.control import views
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import live, rejoining, shell
 from wsgigroups.manager.supervision.cgroups.tree import Limited, Tree
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Process
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.manager.supervision.shell import Outside, Shell
@@ -155,9 +156,9 @@ def test_options_that_changed_on_the_way_up_are_pushed_when_it_is_ready(
     tuned: list[tuple[int, int]] = []
     really = live.tune
 
-    def tune(process: Any, target: GroupTarget) -> str:
+    def tune(process: Any, target: GroupTarget, logs: Logs) -> str:
         tuned.append((process.pid, target.spec.cpu_priority))
-        return really(process, target)
+        return really(process, target, logs)
 
     monkeypatch.setattr(live, "tune", tune)
     monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
