@@ -28,6 +28,7 @@ from wsgigroups.manager.control.documents import (
 from wsgigroups.manager.core import proving
 from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision.vitals import Usage, usage
+from wsgigroups.plan.code import code_of
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def observed(shell: Shell) -> Observed:
             members.append(
                 ObservedProcess(
                     *(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None),
-                    code=_code(process.info.get("code")) if process else {},
+                    code=code_of(process.info) if process else {},
                 )
             )
         override = group.processes_override
@@ -238,8 +239,3 @@ def observed(shell: Shell) -> Observed:
             code=group.target.code,
         )
     return found
-
-
-def _code(said: object) -> dict[str, str]:
-    """What was kept with a process: by a manager of an earlier version, nothing."""
-    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}
