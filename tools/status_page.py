@@ -19,7 +19,7 @@ from `wsgigroups/runtime/wire/words.py` by `make schemas`.
 
 | | |
 |---|---|
-| `schema_version`, `revision` | 1; the number of the accepted configuration |
+| `schema_version`, `revision` | 1; the revision whose configuration runs, or is being rolled out |
 | `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason` |
 | `groups` | by name, see below |
 
@@ -27,10 +27,13 @@ Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `pr
 `threads`, `user`, `group`, `listen`, `python`, `interpreter` (the executable that forks its processes), `spawner`
 (whose process that is: shared, root's for one user alone, or the user's own), `restarts`, `last_error`, `log`, `scaled`
 (by hand), `confinement` (the options of it that are set, as text), `cleanup` (cgroup or session:
-[cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `proved` (its configuration
+[cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `unknown` (it was found
+running and nothing says what it should be), `unresolved` (why the configuration in force cannot be followed on this
+host at present), `proved` (its configuration
 came up and lasted, so that a rollout that fails returns to it), `rollout` (while processes are replaced: `new_ready`,
 `old_ready`, `watched_s` until the first new ones have lasted, `returns` when there is something to return to, `surge`,
-`unavailable`, `short_of_memory`), `processes`.
+`unavailable`, `short_of_memory`), `unreachable` (addresses at
+which nobody can connect now, with the reason: [listeners](listeners.md)), `processes`.
 
 Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
 `uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,

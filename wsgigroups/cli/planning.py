@@ -16,7 +16,7 @@ from wsgigroups.runtime.text import clean
 _VERB = {
     "add": "will be started",
     "replace": "will be replaced, successor first",
-    "rebind": "will listen elsewhere; its processes are replaced, successor first",
+    "rebind": "will have other listeners; its processes are replaced, successor first",
     "scale": "will be scaled, no running process is replaced",
     "start": "is not ready: what is missing is waited for, or started again",
     "live": "will be changed while it runs, no process is touched",
@@ -39,6 +39,12 @@ def show_plan(plan: dict[str, Any], color: str) -> None:
         _show_step(out, step)
     out.print()
     out.print(summary(plan))
+
+
+def _verb(step: dict[str, Any]) -> str:
+    if step["kind"] == "rebind" and not step["cost"]["processes_replaced"]:
+        return "will have its listeners changed, no process is touched"
+    return _VERB[step["kind"]]
 
 
 def summary(plan: dict[str, Any]) -> str:
@@ -76,7 +82,7 @@ def _groups(number: int) -> str:
 
 def _show_step(out: Any, step: dict[str, Any]) -> None:
     sign = step["sign"]
-    out.print(f"{sign} {step['group']} {_VERB[step['kind']]}", style=_STYLE[sign])
+    out.print(f"{sign} {step['group']} {_verb(step)}", style=_STYLE[sign])
     for reason in step["reasons"]:
         # nothing of a new group changes: what counts is what its names and defaults came to
         text = f"{reason['option']}: {reason['new']}" if step["kind"] == "add" else _reason(reason)

@@ -28,7 +28,7 @@ from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
@@ -232,7 +232,7 @@ class Applying:
         """Give the listeners of groups that returned the settings that they had."""
         for name in change.groups:
             group = self.shell.state.groups.get(name)
-            if group is None or group.removing:
+            if group is None or group.removing or group.stopped:
                 continue
             target = group.target
             try:
@@ -271,16 +271,39 @@ class Applying:
         opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
-                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
+                if not self.stays_stopped(name):
+                    opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
         except BaseException:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
             raise
         return opened
 
+    def stays_stopped(self, name: str) -> bool:
+        """Whether the group is stopped by hand, which no apply ends: it listens when it is started."""
+        group = self.shell.state.groups.get(name)
+        return group is not None and group.stopped and not group.removing
+
+    def listen_again(self, names: Iterable[str]) -> None:
+        """Bind what stopped groups listen on. Raises WsgigroupsError for an address that is taken."""
+        groups = [self.shell.state.groups[name] for name in names]
+        targets = {group.target.name: group.target for group in groups if group.stopped}
+        opened: dict[str, dict[str, HeldListener]] = {}
+        try:
+            for name, target in targets.items():
+                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
+        except BaseException:
+            for listeners in opened.values():
+                self.shell.listeners.discard(listeners)
+            raise
+        for name, target in targets.items():
+            self.shell.listeners.commit(name, target.listeners, opened[name], target.uid)
+
     def _commit(self, targets: Desired, opened: dict[str, dict[str, HeldListener]]) -> None:
         """Take the listeners into use. What a target no longer names is closed when its old processes are gone."""
         for name, target in targets.items():
+            if self.stays_stopped(name):
+                continue
             try:
                 self.shell.listeners.commit(name, target.listeners, opened.pop(name), target.uid)
             except WsgigroupsError:

@@ -53,6 +53,7 @@ def group() -> dict[str, Any]:
         "scaled": None,
         "cleanup": "cgroup",
         "not_in_force": {"tasks-max": EVIL},
+        "unreachable": {EVIL: EVIL},
         "restarts": 0,
     }
 

@@ -73,9 +73,12 @@ def test_a_frame_that_fits_in_part_goes_on_and_its_descriptors_arrive_once(pair:
     assert descriptors() == before
 
 
-def test_too_many_descriptors_in_flight_wait_and_go_on(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ETOOMANYREFS, errno.EPERM])
+def test_too_many_descriptors_in_flight_wait_and_go_on(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     before = descriptors()
-    refusing = Refusing(errno.ETOOMANYREFS, times=2)
+    refusing = Refusing(number, times=2)
     monkeypatch.setattr(socket.socket, "sendmsg", refusing)
     sender = Sender(pair[0], 1000)
     read_end, write_end = os.pipe()

@@ -144,6 +144,10 @@ class GroupDocument(GroupFigures, _Group):
         description="It was found running and nothing says what it should be: it is left alone, until an apply has it, "
         "or `stop`. processes_wanted is what was found.",
     )
+    unreachable: dict[Text, Text] = Field(
+        default_factory=dict,
+        description="Addresses at which nobody can connect at present, and why: docs/listeners.md.",
+    )
     unresolved: Text | None = Field(
         default=None, description="Why the configuration in force cannot be followed here; it is tried again."
     )

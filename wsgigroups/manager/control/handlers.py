@@ -133,6 +133,7 @@ class Handlers:
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
         handling.check_startable(self.applying.shell.state, call.body.processes)
+        self.applying.listen_again(call.body.processes)
         return self._act(model.Scale(call.body.processes))
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
@@ -160,7 +161,9 @@ class Handlers:
 
     def _startable(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_startable(self.applying.shell.state, call.body.groups)
-        return self._groups(call)
+        names = self._groups(call)
+        self.applying.listen_again(names)
+        return names
 
     def _act(self, event: model.Event) -> BegunDocument:
         number = self.applying.shell.state.next_change

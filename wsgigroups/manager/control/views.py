@@ -27,6 +27,7 @@ from wsgigroups.manager.control.documents import (
 )
 from wsgigroups.manager.core import proving
 from wsgigroups.manager.core.transactions import ready_as_asked
+from wsgigroups.manager.supervision import reachable
 from wsgigroups.manager.supervision.vitals import Usage, usage
 from wsgigroups.plan.code import code_of
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
@@ -64,9 +65,10 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         if (view := process_view(shell, record, group.deaths.get(record.slot), asked))
     ]
     limited = shell.remains.limited(target.name)
+    unreachable = reachable.unreachable(shell, target.name)
     return GroupDocument(
         name=target.name,
-        state=_state(group),
+        state=_state(group, reached=not unreachable),
         processes_wanted=group.wanted,
         processes_ready=sum(record.state is Tenancy.READY for record in group.records),
         threads=target.spec.serving.threads,
@@ -88,6 +90,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         proved=not group.unproved,
         rollout=rollout_view(group, time.monotonic()),
         unknown=group.unknown,
+        unreachable=unreachable,
         unresolved=group.unresolved or None,
     )
 
@@ -110,10 +113,11 @@ def rollout_view(group: GroupState, now: float) -> RolloutDocument | None:
     )
 
 
-def _state(group: GroupState) -> str:
+def _state(group: GroupState, *, reached: bool) -> str:
     if group.bare and group.wanted and not group.records:
         return "failed"  # nothing is on its way up
-    return group_state((r.state for r in group.records), group.wanted, stopped=group.stopped)
+    state = group_state((r.state for r in group.records), group.wanted, stopped=group.stopped)
+    return "degraded" if state == "ready" and not reached else state
 
 
 def error_view(error: LastError | None) -> LastErrorDocument | None:

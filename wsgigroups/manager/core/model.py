@@ -436,6 +436,13 @@ class GroupTuned:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenersRenewed:
+    """The group has a socket that its processes do not have: nobody reaches them by the one that they have."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The state was put together from what lives; look at every group once."""
 
@@ -470,6 +477,7 @@ Event = (
     | RolloutCounted
     | RoomFound
     | GroupTuned
+    | ListenersRenewed
     | Recovered
     | Tick
 )

@@ -130,7 +130,11 @@ def _listening(shell: Shell, name: str) -> list[str]:
 
     Daemons that lost manager and spawner keep an address until they have left: its group alone waits for that.
     """
-    target = shell.state.groups[name].target
+    group = shell.state.groups[name]
+    target = group.target
+    if not group.wanted and not group.records:  # whoever connects is refused, until it is started
+        shell.release_unwanted(name)
+        return []
     try:
         opened = shell.listeners.prepare(name, target.listeners, target.uid)
         shell.listeners.commit(name, target.listeners, opened, target.uid)
@@ -183,7 +187,7 @@ def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) ->
             else:
                 # what an earlier version had kept has no uid, and is the group's of today
                 uid = kept.info.get("uid", shell.state.groups[group].target.uid)
-                shell.listeners.adopt(group, target, fds[0], fds[1], uid)
+                shell.listeners.adopt(group, target, fds[0], fds[1], uid, _inode(kept.info.get("inode")))
         elif kept.kind == "process" and len(fds) in (3, 4):
             adopted += _adopt(shell, spawner, int(kept.key), kept.info, fds)
         else:
@@ -192,6 +196,11 @@ def _adopt_all(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) ->
     if spawner.abi != messages.ABI:
         _follow(shell, spawner)
     return adopted
+
+
+def _inode(kept: Any) -> tuple[int, int] | None:
+    """Device and number as they were kept; None for what an earlier version has kept."""
+    return (int(kept[0]), int(kept[1])) if isinstance(kept, list) and len(kept) == 2 else None
 
 
 def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:

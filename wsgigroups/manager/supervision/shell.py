@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import Exit
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
@@ -37,9 +38,13 @@ if TYPE_CHECKING:
 
     from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
 
+REFUSE_S = 0.25  # for the processes of a group that is stopped to take the connections that wait
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
 ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
 AGAIN_S = 10.0  # after a state that could not be stored
+
+
+_LEAVING = frozenset((Tenancy.DRAINING, Tenancy.KILLING))
 
 
 @dataclass(slots=True)
@@ -72,6 +77,7 @@ class Shell:
     processes: dict[int, Process] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     unacknowledged: dict[int, CountedExit] = field(default_factory=dict)  # by life
+    unreachable: dict[tuple[str, str], str] = field(default_factory=dict)  # group, address → why it is not bound again
     # entries of a former manager's state that are not in force here: stored again until an apply asks for something
     unadopted: dict[str, dict[str, Any]] = field(default_factory=dict)
     pool: SpawnerPool = field(init=False)
@@ -138,6 +144,8 @@ class Shell:
                     of = self.state.groups.get(record.group)
                     followed = bool(of and of.wanted)  # else nobody serves its addresses on
                     process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
+                    if not followed:
+                        asyncio.get_running_loop().call_later(REFUSE_S + record.window_s, self._refuse, record.group)
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
@@ -190,12 +198,19 @@ class Shell:
         if state is None:
             return
         former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
+        stopped = not state.wanted and not state.records  # until it is started, whoever connects is refused
         transaction = self.state.transaction
-        if former or state.fallback or (transaction and group in transaction.former):
+        if former or (not stopped and (state.fallback or (transaction and group in transaction.former))):
             return  # it may have to be what it was
-        wanted = {target.address for target in state.target.listeners}
+        wanted = set() if stopped else {target.address for target in state.target.listeners}
         if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
             self._forget_listeners(group, unwanted)
+
+    def _refuse(self, group: str) -> None:
+        """Close the listeners of a group that takes no requests any more: who connects shall not wait in vain."""
+        state = self.state.groups.get(group)
+        if state and not state.wanted and all(record.state in _LEAVING for record in state.records):
+            self._forget_listeners(group, list(self.listeners.of(group)))
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
         self.listeners.release(group, addresses)

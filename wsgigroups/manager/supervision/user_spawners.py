@@ -67,6 +67,7 @@ class UserSpawner:
         self.introduced: asyncio.Future[None] = self._loop.create_future()
         self._lost = False
         self.why = ""  # it was ended
+        self._timer = self._loop.call_later(ANSWER_TIMEOUT_S, self._still_strange)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
             self._reports = Reports(read_end, self._told, self.end, stays=True, burst=_BURST, per_s=_PER_S)
@@ -76,7 +77,6 @@ class UserSpawner:
             self._connection.send(messages.Hello(messages.ABI, os.getpid()).to_frame(), [write_end])
         finally:
             os.close(write_end)
-        self._timer = self._loop.call_later(ANSWER_TIMEOUT_S, self._still_strange)
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""

@@ -267,6 +267,7 @@ class Spawner:
         try:
             listener.listen(4)
             listener.setblocking(False)
+            rights.take_rights(listener, take=False)
         except OSError as error:
             listener.close()
             self._log("error", "cannot listen on another socket: %s" % error)

@@ -49,7 +49,8 @@ class Sender:
         self._maximum_queued_bytes = maximum_queued_bytes
         self._queue: Deque[_Outgoing] = deque()
         self._queued_bytes = 0
-        self.starved = False  # more descriptors are in flight than RLIMIT_NOFILE allows (ETOOMANYREFS, unix(7))
+        # descriptors are not taken now: more are in flight than RLIMIT_NOFILE allows (ETOOMANYREFS, unix(7)), or EPERM
+        self.starved = False
 
     @property
     def behind(self) -> bool:
@@ -110,7 +111,8 @@ class Sender:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            if error.errno != errno.ETOOMANYREFS:
+            # EPERM: whoever listens takes no descriptors before it has seen who connected (runtime/wire/rights.py)
+            if error.errno != errno.ETOOMANYREFS and not (rights and error.errno == errno.EPERM):
                 raise SendError(str(error)) from None
             self.starved = True
             return 0
