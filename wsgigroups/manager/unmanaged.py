@@ -117,9 +117,8 @@ def _members(found: list[tuple[_Teller, Inventory]]) -> dict[str, list[ObservedP
         for kept, _fds in inventory.kept:
             if kept.kind == "process":
                 info = kept.info
-                process = ObservedProcess(
-                    int(info["slot"]), int(kept.key), str(info["fingerprint"]), ready=True, code=code_of(info)
-                )
+                slot, fingerprint = int(info["slot"]), str(info["fingerprint"])
+                process = ObservedProcess(slot, int(kept.key), fingerprint, ready=True, code=code_of(info))
                 members.setdefault(str(info["group"]), []).append(process)
     return members
 

@@ -1,4 +1,4 @@
-"""A plan is carried out only where it was made for: what counts as another state, and what a new plan may do unasked."""
+"""A plan is carried out only where it was made for: what another state is, and what a new plan may do unasked."""
 
 from __future__ import annotations
 
