@@ -240,6 +240,7 @@ class ReasonDocument(Document):
     why: Text
     files: list[Text] = Field(default=[], description="Of new code: the first files that differ.")
     files_more: int = Field(default=0, description="Of new code: how many files differ besides.")
+    unit: Literal["", "s", "bytes", "%"] = Field(default="", description="Of old and new.")
 
 
 class CostDocument(Document):
