@@ -14,15 +14,8 @@ from wsgigroups.plan.planner import plan
 
 MIB = 2**20
 OPTIONS = {"threads": "15", "request-timeout": "60", "memory-max": str(512 * MIB), "listen-backlog": "100"}
-RUNNING = ObservedGroup(
-    OPTIONS,
-    "f",
-    2,
-    False,
-    False,
-    tuple(ObservedProcess(n, n, "f", True, 1.0, 40 * MIB) for n in (1, 2)),
-    code={"a": "1"},
-)
+MEMBERS = tuple(ObservedProcess(n, n, "f", True, 1.0, 40 * MIB) for n in (1, 2))
+RUNNING = ObservedGroup(OPTIONS, "f", 2, False, False, MEMBERS, code={"a": "1"})
 
 
 def planned(processes: int = 2, fingerprint: str = "f", code: str = "1", **options: str) -> dict[str, Any]:
@@ -53,7 +46,7 @@ def test_values_have_their_units_and_0_is_what_it_means(capsys: pytest.CaptureFi
     made = planned(request_timeout="0", memory_max=str(1024 * MIB))
     first, *reasons, _empty, last = shown(made, capsys)
     assert first == "~ djsite will be changed while it runs, no process is touched"
-    assert [line.split("   (")[0].split(": ")[1].strip() for line in reasons] == ["512M → 1G", "60s → off"]
+    assert [line.split("   (")[0].split(": ")[1].strip() for line in reasons] == ["512M → 1G", "1m → off"]
     assert last == "Plan: 1 to change in place."
     assert [reason["unit"] for reason in made["steps"][0]["reasons"]] == ["bytes", "s"]
 
@@ -84,6 +77,5 @@ def test_one_is_one_and_nothing_is_nothing(capsys: pytest.CaptureFixture[str]) -
     assert summary(new) == "Plan: 1 to add; 1 process to start."
     gone = plan({}, {"djsite": RUNNING}).to_json()
     assert summary(gone) == "Plan: 1 to remove; 2 processes to stop."
-    assert shown(
-        plan({"a": small_target("a")}, {"a": replace(RUNNING, options={}, processes=1)}).to_json(), capsys
-    ) == ["No changes."]
+    same = plan({"a": small_target("a")}, {"a": replace(RUNNING, options={}, processes=1)})
+    assert shown(same.to_json(), capsys) == ["No changes."]
