@@ -118,7 +118,8 @@ def _reason(reason: dict[str, Any]) -> tuple[str, str]:
         text = f"{old} → none"
     else:
         unit = reason.get("unit")
-        text = " → ".join("none" if value is None else _readable(option, value, unit) for value in (old, new))
+        values = (new,) if old is None else (old, new)
+        text = " → ".join("none" if value is None else _readable(option, value, unit) for value in values)
     why = f": {reason['why']}" if reason["why"] else ""
     return option, f"{text}   ({reason['effect']}{why})"
 
