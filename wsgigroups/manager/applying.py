@@ -11,10 +11,10 @@ import stat
 import time
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
-from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
@@ -22,6 +22,7 @@ from wsgigroups.manager.queueing import ApplyQueue, Asked
 from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.plan.precondition import moved, precondition
 from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
@@ -54,10 +55,13 @@ class Applying:
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
-    async def plan(self, read: Read) -> Plan:
-        """Return what `apply` would change. Raises WsgigroupsError."""
+    async def plan(self, read: Read) -> dict[str, Any]:
+        """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        return self.plan_for(targets)
+        observed = views.observed(self.shell)
+        planned = plan(targets, observed, self.code.files_of)
+        depends = precondition(self.shell.state.revision, targets, observed)
+        return {**planned.to_json(), "precondition": depends.to_json()}
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
@@ -121,7 +125,13 @@ class Applying:
     def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        planned = self.plan_for(targets)
+        observed = views.observed(self.shell)
+        if asked.precondition:
+            keyed = asked.precondition.keyed
+            now = precondition(self.shell.state.revision, targets, observed, keyed=keyed)
+            if found := moved(asked.precondition, now):
+                raise MovedError(found)
+        planned = plan(targets, observed, self.code.files_of)
         if planned.empty:
             self._learn(targets)
             return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
@@ -36,6 +36,7 @@ from wsgigroups.manager.control.requests import (
 )
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.queueing import Asked
+from wsgigroups.plan.precondition import Precondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,11 +98,13 @@ class Handlers:
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
         found = await self.applying.plan(lambda: Configuration.from_document(call.body.configuration))
-        return PlanDocument.model_validate(found.to_json())
+        return PlanDocument.model_validate(found)
 
     async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
         document = call.body.configuration
-        asked = self._asked(call, "apply", f"uid {call.peer.uid}")
+        given = call.body.precondition
+        expected = Precondition(given.revision, given.observed, given.desired, given.keyed) if given else None
+        asked = replace(self._asked(call, "apply", f"uid {call.peer.uid}"), precondition=expected)
         return self._begun(await self.applying.apply(lambda: Configuration.from_document(document), asked))
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
@@ -112,7 +115,7 @@ class Handlers:
 
     def _asked(self, call: Call[Any, Any, Any], kind: str, by: str) -> Asked:
         body, peer = call.body, call.peer
-        return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, call.left)
+        return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, left=call.left)
 
     async def start(self, call: OfGroups) -> BegunDocument:
         groups = self._startable(call)

@@ -29,6 +29,7 @@ from wsgigroups.manager.core import proving
 from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision import reachable
 from wsgigroups.manager.supervision.vitals import Usage, usage
+from wsgigroups.plan.code import code_of
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 from wsgigroups.runtime.wire import identity
 
@@ -216,14 +217,14 @@ def observed(shell: Shell) -> Observed:
         for record in group.records:
             if not record.live:
                 continue
-            used = usage(record.pid, pss=True) if record.pid else Usage()
+            used = usage(record.pid, pss=False) if record.pid else Usage()  # PSS of 1,000 would take a second
             process = shell.processes.get(record.life)
             start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
             ready = record.state is Tenancy.READY
             members.append(
                 ObservedProcess(
-                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None),
-                    code=_code(process.info.get("code")) if process else {},
+                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.rss_bytes or None),
+                    code=code_of(process.info) if process else {},
                 )
             )
         override = group.processes_override
@@ -244,8 +245,3 @@ def observed(shell: Shell) -> Observed:
             code=group.target.code,
         )
     return found
-
-
-def _code(said: object) -> dict[str, str]:
-    """What was kept with a process: by a manager of an earlier version, nothing."""
-    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}
