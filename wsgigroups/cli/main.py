@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drill": ("drill", "Prove that nothing is lost: load at a group through restarts, a crash and a recycle."),
     "logs": ("logs", "Show or follow the logs of groups."),
     "why": ("why", "Explain the state of a group or a process."),
+    "events": ("events", "Show what happened: starts, deaths with their cause, changes, adoption."),
     "history": ("history", "List accepted configurations."),
     "rollback": ("rollback", "Apply an earlier revision again."),
     "wait": ("wait", "Wait for the end of a change that was begun before."),

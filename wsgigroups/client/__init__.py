@@ -98,9 +98,9 @@ class Client:
                 return False
         return True
 
-    def get(self, path: str) -> dict[str, Any]:
-        """GET a route."""
-        return self._call("GET", path, None)
+    def get(self, path: str, wait_s: float = 0.0) -> dict[str, Any]:
+        """GET a route; wait_s: how long the manager may wait before it answers."""
+        return self._call("GET", path, None, wait_s + READ_TIMEOUT_S if wait_s else None)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST to a route."""

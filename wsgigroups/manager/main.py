@@ -17,13 +17,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups import __version__
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals, lock
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.core.happenings import Happening
 from wsgigroups.manager.guarding import Guard
+from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.signals import Signals
 from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
@@ -159,6 +162,10 @@ class _Manager:
         outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit(), umask=self._umask)
         own_log = str(options.log_dir / "manager.log")
         outside.own_log = own_log if is_own_log(own_log) else ""
+        journal = Journal(options.state_dir, log_line)
+        journal.open()
+        outside.record = journal.record
+        journal.record([Happening("manager-started", f"version {__version__}", pid=os.getpid())])
         shell = Shell(outside)
         shell.listeners.passed = self._passed
         self._telling.begin(shell)
@@ -170,7 +177,7 @@ class _Manager:
         adopted = await recover(shell, stored)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
-        handlers = Handlers(applying, started_at, self._ending.set)
+        handlers = Handlers(applying, journal, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
@@ -205,6 +212,8 @@ class _Manager:
         with contextlib.suppress(OSError):
             shell.pool.directory.rmdir()
         self._telling.end()
+        journal.record([Happening("manager-ended", pid=os.getpid())])
+        journal.close()
         log_line("info", "manager ended")
         early_signals.block()
         return self._exit_code

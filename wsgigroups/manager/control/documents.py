@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from wsgigroups.manager.control.figures import GroupFigures, ProcessFigures
+from wsgigroups.manager.core.happenings import Kind  # noqa: TC001  (pydantic reads it)
 
 
 def _encodable(value: Any) -> Any:
@@ -195,6 +196,28 @@ class HistoryDocument(Document):
 
     schema_version: Literal[1] = 1
     revisions: list[RevisionDocument]
+
+
+class EventDocument(Document):
+    """One thing that happened; null is what it does not concern."""
+
+    number: int = Field(description="It grows, also from one manager to the next.")
+    at: Text = Field(description="UTC, in milliseconds.")
+    kind: Kind
+    group: Text | None
+    slot: int | None
+    life: int | None
+    pid: int | None
+    change: int | None
+    text: Text
+
+
+class EventsDocument(Document):
+    """What happened, oldest first."""
+
+    schema_version: Literal[1] = 1
+    events: list[EventDocument]
+    last: int = Field(description="The number of the newest event, chosen or not: `after` of the next question.")
 
 
 class ChangedProcessDocument(Document):

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.control import views
+from wsgigroups.manager.control import showing_events, views
 from wsgigroups.manager.control.documents import (
     BegunDocument,
     ChangeDocument,
+    EventsDocument,
     HistoryDocument,
     PlanDocument,
     RevisionDocument,
@@ -26,6 +27,7 @@ from wsgigroups.manager.control.requests import (
     ChangePath,
     ChangeQuery,
     ConfigurationBody,
+    EventsQuery,
     GroupsBody,
     NoParameters,
     Parameters,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.applying import Applying
+    from wsgigroups.manager.journal import Journal
     from wsgigroups.trust.peers import Peer
 
 P = TypeVar("P", bound=Parameters)
@@ -70,6 +73,7 @@ class Handlers:
     """The routes' methods."""
 
     applying: Applying
+    journal: Journal
     started_at: float
     end: Callable[[], None]
 
@@ -80,6 +84,21 @@ class Handlers:
         running = self.applying.shell.state.revision
         rows = [{**row, "running": row["revision"] == running} for row in self.applying.store.history()]
         return HistoryDocument(revisions=[RevisionDocument.model_validate(row) for row in rows])
+
+    async def events(self, call: Call[NoParameters, EventsQuery, NoParameters]) -> EventsDocument:
+        until = asyncio.get_running_loop().time() + call.query.wait_s
+        document = showing_events.document(self.journal, call.query)
+        while not document.events and not call.left():
+            left_s = until - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
+            try:
+                await asyncio.wait_for(self.applying.shell.changed.wait(), left_s)
+            except asyncio.TimeoutError:
+                break
+            if self.journal.last != document.last:
+                document = showing_events.document(self.journal, call.query)
+        return document
 
     async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
         view = self._change(call.path.id)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAXIMUM_WAIT_S = 60.0
 MAXIMUM_NUMBER = 2**53 - 1  # the same in every reader of JSON (RFC 8259 section 6)
 MAXIMUM_PROCESSES = 1024
+MAXIMUM_EVENTS = 1000  # in one answer
 
 
 class Parameters(BaseModel):
@@ -47,6 +48,26 @@ class ChangeQuery(Parameters):
         allow_inf_nan=False,
     )
     seen: str = Field(default="", description="The text that the last answer had under this name.", max_length=64)
+
+
+class EventsQuery(Parameters):
+    """Which events."""
+
+    after: int = Field(
+        default=0, description="Those after the one with this number, the oldest first.", ge=0, le=MAXIMUM_NUMBER
+    )
+    since: float = Field(
+        default=0.0, description="From then on, in seconds since the epoch.", ge=0, allow_inf_nan=False
+    )
+    group: str = Field(default="", description="Of this group alone; empty: of all.", max_length=255)
+    limit: int = Field(default=100, description="At most so many; without `after` the newest.", ge=1, le=MAXIMUM_EVENTS)
+    wait_s: float = Field(
+        default=0.0,
+        description="Wait so long for one that is asked for, where there is none.",
+        ge=0,
+        le=MAXIMUM_WAIT_S,
+        allow_inf_nan=False,
+    )
 
 
 class ConfigurationBody(Parameters):

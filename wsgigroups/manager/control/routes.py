@@ -60,6 +60,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     _get("/v1/history", "history", "Accepted revisions, newest first.", documents.HistoryDocument),
     Route(
+        "GET",
+        "/v1/events",
+        Access.READ,
+        "events",
+        "What happened, oldest first; wait_s waits for more.",
+        documents.EventsDocument,
+        query=requests.EventsQuery,
+    ),
+    Route(
         "POST",
         "/v1/plan",
         Access.ADMINISTER,

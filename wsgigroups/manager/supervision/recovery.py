@@ -18,6 +18,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
+from wsgigroups.manager.core.happenings import Happening, Kind
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung, kept_changes
@@ -64,6 +65,9 @@ def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     adopted = await _recover(shell, stored)
+    for name, group in shell.state.groups.items():
+        if group.records:
+            shell.outside.record([Happening("adopted", f"{len(group.records)} processes", name)])
     # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
     asyncio.get_running_loop().call_later(_windows_s(shell, stored) + 2 * EXIT_S, shell.remains.sweep)
     return adopted
@@ -224,10 +228,13 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
         how = f"ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}"
         shell.outside.log("warning", f"{who} {how}")
+        slot = int(exited.info.get("slot", 0))
+        kind: Kind = "died" if exited.exit_code != 0 else "ended"
+        shell.outside.record([Happening(kind, how, name, slot, exited.life, exited.pid)])
         if group:
             after = replace(group, ended=added(group.ended, counters(exited.words)))
             if exited.exit_code != 0:  # else it left as it should, asked by a manager that did not see it go
-                error = model.LastError(int(exited.info.get("slot", 0)), exited.life, how)
+                error = model.LastError(slot, exited.life, how)
                 after = replace(after.blamed(error), restarts=after.restarts + 1)
             shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
     shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))

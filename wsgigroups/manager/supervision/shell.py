@@ -17,6 +17,7 @@ from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
+from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.supervision import live, logs, rejoining, rolling
@@ -38,7 +39,7 @@ from wsgigroups.manager.supervision.user_spawners import (
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
@@ -64,6 +65,7 @@ class Outside:
     umask: int = 0o022  # of daemons whose groups set none: what the manager inherited
     save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
+    record: Callable[[Iterable[Happening]], None] = lambda _happenings: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,12 @@ class Shell:
 
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
-        life_before = self.state.next_life
         for known in rolling.before(self.state, event):
             self.dispatch(known)
-        self.state, commands = handling.handle(self.state, event, time.monotonic())
-        if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
+        before = self.state
+        self.state, commands = handling.handle(before, event, time.monotonic())
+        self.outside.record(happened(before, event, self.state, commands))
+        if self.state.next_life // LIFE_STEP != before.next_life // LIFE_STEP:
             self.outside.save()
         for command in commands:
             self._perform(command)
