@@ -106,6 +106,8 @@ class Shell:
         self.state, commands = handling.handle(self.state, event, time.monotonic())
         if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
             self.outside.save()
+        if isinstance(event, (model.LifeBecameReady, model.LifeExited, model.LifeRefused)):
+            self.forking.queue.over(event.life)
         for command in commands:
             self._perform(command)
         self._arm()
