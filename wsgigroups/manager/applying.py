@@ -65,7 +65,9 @@ class Applying:
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
-        return plan(targets, views.observed(self.shell), self.code.files_of)
+        planned = plan(targets, views.observed(self.shell), self.code.files_of)
+        weighed = {step.group for step in planned.steps if step.cost.processes_replaced}
+        return plan(targets, views.observed(self.shell, weighed), self.code.files_of) if weighed else planned
 
     async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""

@@ -20,11 +20,11 @@ from wsgigroups.manager.queueing import Asked
 from wsgigroups.manager.supervision.group_log import GroupLog
 
 if TYPE_CHECKING:
-    from wsgigroups.manager.systemd.telling import Telling
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.applying import Applying
+    from wsgigroups.manager.systemd.telling import Telling
 
 SAME_S = 0.2  # a second TERM so soon is the same one, sent to the process and to its group, say
 _END = (signal.SIGTERM, signal.SIGINT)

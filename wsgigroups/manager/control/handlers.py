@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.journal import Journal
     from wsgigroups.trust.peers import Peer
 
+TOGETHER_S = 0.0003  # for each group of a change, between two looks at it: more than a look takes
 P = TypeVar("P", bound=Parameters)
 Q = TypeVar("Q", bound=Parameters)
 B = TypeVar("B", bound=Parameters)
@@ -112,6 +113,8 @@ class Handlers:
                 await asyncio.wait_for(self.applying.shell.changed.wait(), left_s)
             except asyncio.TimeoutError:
                 break
+            if not self._finished(call.path.id):  # what happens to many groups at once is told together
+                await asyncio.sleep(min(left_s, TOGETHER_S * len(view.groups)))
             view = self._change(call.path.id)
         return view
 
@@ -171,6 +174,10 @@ class Handlers:
             raise WsgigroupsError(f"cannot find change {number}")
         view = views.change_view(self.applying.shell, change)
         return view.model_copy(update={"seen": _digest(view)})
+
+    def _finished(self, number: int) -> bool:
+        change = self.applying.shell.state.changes.get(number)
+        return change is None or change.finished
 
     def _groups(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_groups(self.applying.shell.state, call.body.groups)

@@ -34,7 +34,7 @@ from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 from wsgigroups.runtime.wire import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.model import Change, GroupState, LastError
@@ -207,8 +207,8 @@ def _brief(record: Record) -> ChangedProcessDocument | None:
     return ChangedProcessDocument(slot=record.slot, life=record.life, pid=record.pid, state=state) if state else None
 
 
-def observed(shell: Shell) -> Observed:
-    """What the planner compares with."""
+def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
+    """What the planner compares with. weighed: groups whose memory counts, which takes a while."""
     found = {}
     for name, group in shell.state.groups.items():
         if group.removing or (group.bare and not group.unknown):
@@ -217,7 +217,7 @@ def observed(shell: Shell) -> Observed:
         for record in group.records:
             if not record.live:
                 continue
-            used = usage(record.pid, pss=False) if record.pid else Usage()  # PSS of 1,000 would take a second
+            used = usage(record.pid, pss=True) if record.pid and name in weighed else Usage()
             process = shell.processes.get(record.life)
             start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
             ready = record.state is Tenancy.READY

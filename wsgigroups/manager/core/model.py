@@ -306,6 +306,13 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class StillQueued:
+    """It is not yet the turn of these lives to be forked, or has just come: the limit on that begins anew."""
+
+    lives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LifeSpawned:
     """The spawner forked."""
 
@@ -468,6 +475,7 @@ Event = (
     | Start
     | Scale
     | Shutdown
+    | StillQueued
     | LifeSpawned
     | LifeRefused
     | LifeBecameReady

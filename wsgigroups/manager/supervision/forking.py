@@ -10,14 +10,17 @@ import contextlib
 import errno
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle.step import Exit
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.start_queue import StartQueue
 from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
 from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
@@ -61,10 +64,21 @@ class Forking:
     log: Callable[[str, str], None]
     logs: Logs
     umask: int  # of processes of groups that set none
+    queue: StartQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = StartQueue(lambda lives: self.dispatch(model.StillQueued(lives)))
 
     async def spawn(self, record: Record, target: GroupTarget) -> None:
         """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
         self.remains.users.expect(target)  # before there is anything to hold
+        if await self.queue.turn(record.group, record.life):
+            found = self.state().find(record.life)
+            if found is None or found[1].state is not Tenancy.SPAWNING:
+                self.queue.over(record.life)
+                self.dispatch(model.LifeExited(record.life, Exit(-1, 0)))  # there never was one
+                return
+            self.dispatch(model.StillQueued((record.life,)))  # its limit is for what begins now
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
             self._keep_twice()
@@ -80,8 +94,8 @@ class Forking:
         except OSError as error:
             self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror}"))
             return
-        found = self.state().find(record.life)
-        if found is None:
+        if self.state().find(record.life) is None:
+            self.queue.over(record.life)
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
 
     def _keep_twice(self) -> None:

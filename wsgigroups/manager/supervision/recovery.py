@@ -46,12 +46,13 @@ def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
     """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
     state = state or shell.state
     groups = dict(shell.unadopted)
+    run_dir = str(shell.outside.run_dir)
+    counted: dict[str, list[int]] = {}  # lives of whose exits a next manager would be told again
+    for life, exited in shell.unacknowledged.items():
+        counted.setdefault(exited.group, []).append(life)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            # lives of whose exits a next manager would be told again
-            counted = [life for life, exited in shell.unacknowledged.items() if exited.group == name]
-            run_dir = str(shell.outside.run_dir)
-            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
+            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted.get(name, [])}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     transaction = kept_changes.to_json(state)
     return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=transaction)

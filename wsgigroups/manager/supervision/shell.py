@@ -127,6 +127,8 @@ class Shell:
         self.outside.record(happened(before, event, self.state, commands))
         if self.state.next_life // LIFE_STEP != before.next_life // LIFE_STEP:
             self.outside.save()
+        if isinstance(event, (model.LifeBecameReady, model.LifeExited, model.LifeRefused)):
+            self.forking.queue.over(event.life)
         for command in commands:
             self._perform(command)
         self._arm()
