@@ -94,10 +94,9 @@ def _show_step(out: Any, step: dict[str, Any]) -> None:
     verb = _REBOUND_IN_PLACE if kind == "rebind" and sign == "~" else _VERB[kind]
     work = _work(step["cost"])
     out.print(f"{sign} {step['group']} {verb}" + (f": {work}" if work else ""), style=_STYLE[sign])
-    lines = [_new(reason) if kind == "add" else _reason(reason) for reason in step["reasons"]]
-    width = max((len(name) for name, _text in lines), default=0)
-    for name, text in lines:
-        out.print(f"    {clean(f'{name}:'.ljust(width + 2) + text)}")
+    for reason in step["reasons"]:
+        name, text = _new(reason) if kind == "add" else _reason(reason)
+        out.print(f"    {clean(f'{name}: {text}')}")
 
 
 def _new(reason: dict[str, Any]) -> tuple[str, str]:
