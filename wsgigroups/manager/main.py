@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups import __version__
+from wsgigroups.config.addresses import MAXIMUM_SOCKET_PATH_BYTES
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals, lock
 from wsgigroups.manager.applying import Applying
@@ -107,6 +108,11 @@ def _be_spared() -> None:
 
 
 def _prepare_run_dir(path: Path) -> None:
+    if len(os.fsencode(path / "control.sock")) > MAXIMUM_SOCKET_PATH_BYTES:
+        raise WsgigroupsError(
+            f"cannot use {path} as the run directory: its path is too long for sockets in it (unix(7))",
+            hint="choose another with --run-dir",
+        )
     try:
         private_directory(str(path), 0o755)
     except OSError as error:

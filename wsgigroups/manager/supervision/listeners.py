@@ -286,9 +286,8 @@ def _not_ours(group: str, address: str, why: str) -> WsgigroupsError:
 def _settle(group: str, listener: HeldListener, target: ListenerTarget, *, given: bool) -> None:
     """Give a socket, and its file, what the target has. Raises WsgigroupsError."""
     try:
-        inode = (
-            None if given or listener.lost else listener.inode
-        )  # a unit has its own owner; what is lost is bound again, with its owner
+        # a unit's file has the unit's owner; what is lost is bound again, with its owner
+        inode = None if given or listener.lost else listener.inode
         socket_settings.tune(listener.sock, target, inode)
     except OSError as error:
         raise WsgigroupsError(
