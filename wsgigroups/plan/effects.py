@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS
 from wsgigroups.config.effects import When
 
@@ -44,6 +46,7 @@ def _is_raised(option: str, old: int, new: int) -> bool:
     return old != new and old != 0 and (new == 0 or new > old)
 
 
+@lru_cache(maxsize=1024)  # names of environment variables are among them, and as many as people like
 def in_fingerprint(option: str) -> bool:
     """Whether processes that differ in this option are different processes, whatever the values are."""
     return effect_of(option) == "replace"
