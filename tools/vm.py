@@ -50,16 +50,16 @@ def command(image: Image, project: Path, words: Mapping[str, Sequence[str]], acc
     ]  # fmt: skip
 
 
-def boot(arguments: Sequence[str]) -> int | None:
+def boot(arguments: Sequence[str], silence_s: float | None = None) -> int | None:
     """Run the machine to its end, showing its console; return the exit code of the tests, 1 when it told none.
 
-    None: it said nothing at all.
+    None: it said nothing at all, or nothing within silence_s.
     """
     code: int | None = None
     bounded = ["timeout", "--kill-after=5", str(TIMEOUT_S), *arguments]
     with subprocess.Popen(bounded, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as machine:
         assert machine.stdout is not None
-        if not select.select([machine.stdout], [], [], SILENCE_S)[0]:
+        if not select.select([machine.stdout], [], [], silence_s)[0]:
             machine.terminate()
             return None
         for line in machine.stdout:
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> None:
             code = None
             for accelerator in ("kvm", "tcg") if kvm else ("tcg",):
                 say(f"Booting Linux {image.release} ({ACCELERATORS[accelerator]}) …")
-                code = boot(command(image, project, words, accelerator))
+                code = boot(command(image, project, words, accelerator), SILENCE_S if accelerator == "kvm" else None)
                 if code is not None:
                     break
                 say("The machine said nothing.")

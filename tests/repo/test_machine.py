@@ -37,6 +37,11 @@ def test_a_machine_that_does_not_end_has_failed(monkeypatch: pytest.MonkeyPatch)
     assert vm.boot(["sh", "-c", "echo booting; exec tail -f /dev/null"]) == 1
 
 
+def test_a_machine_is_given_up_for_its_silence_only_where_there_is_another_way() -> None:
+    slow = ["sh", "-c", "read _ </dev/null; exec tail -f /dev/null"]
+    assert vm.boot(slow, silence_s=0.1) is None
+
+
 def test_the_machine_has_what_the_project_and_its_tests_need() -> None:
     known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [*known["project"]["dependencies"], *known["dependency-groups"]["tests"]]

@@ -25,6 +25,7 @@ MOUNTS = (
 FILES = ("/proc/version", "/sys/kernel/security/lsm", "/sys/fs/cgroup/cgroup.controllers", "/proc/meminfo")
 PYTEST = ("/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-v", "--color=no")
 NOBODY, NOGROUP = 65534, 65534
+_NOTHING_RUN = 5  # pytest: what was named is for the other account
 _RB_AUTOBOOT = 0x01234567  # reboot(2); the machine is started so that this ends it
 
 
@@ -93,7 +94,7 @@ def tests() -> int:
         become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOGROUP), "--clear-groups"]
         command = ["/bin/sh", "-c", join, "sh", *become, *PYTEST, *options, *wanted["ordinary"]]
         codes.append(run(command, env=environment))
-    return max(codes)
+    return max([code for code in codes if code != _NOTHING_RUN] or codes)
 
 
 def main() -> None:

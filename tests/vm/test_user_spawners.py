@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -78,7 +79,10 @@ def test_a_fork_bomb_in_it_ends_at_the_limit_of_its_group(tenants: PlacedTenants
     prefix.replace("dataclasses", BOMB.format(path=str(path)))
     tenants.apply(tenants.one("b", "crashing_app", tenants.b, "bob"))
     text = tenants.text(f'python-home = "{prefix.home}"\ntasks-max = 30\nstartup-timeout = "20s"\n')
-    tenants.cli("apply", "--yes", str(tenants.write(text)))
+    command = tenants.command("apply", "--yes", str(tenants.write(text)))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as applying:
+        tenants.wait_for("it could not fork any more", path.read_text)
+        applying.terminate()  # whether it gets a process is not what this is about
     assert path.read_text() == "Resource temporarily unavailable"
     tenants.all_is_well()
     leaves = [entry for entry in (tenants.tree / "_spawners").iterdir() if entry.is_dir()]

@@ -96,6 +96,7 @@ def _status(status: dict[str, Any], width: int) -> Group:
             problems.append(_unknown(group["name"]))
         if group.get("unresolved"):
             problems.append(_unresolved(group["name"], group["unresolved"]))
+        problems += [_unreachable(group["name"], *item) for item in group.get("unreachable", {}).items()]
         problems += [_missing(group["name"], *item) for item in group["not_in_force"].items()]
         if group["last_error"]:
             problems.append(_problem(group))
@@ -155,6 +156,11 @@ def _rows(group: dict[str, Any]) -> list[Row]:
 
 def _missing(group: str, option: str, why: str) -> Text:
     text = Text(f"\n{group}: {option} is not in force: ", style="yellow")
+    return text.append(clean(why), style="")
+
+
+def _unreachable(group: str, address: str, why: str) -> Text:
+    text = Text(f"\n{clean(group)}: nobody can connect to {clean(address)}: ", style="red")
     return text.append(clean(why), style="")
 
 

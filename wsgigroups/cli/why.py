@@ -42,6 +42,7 @@ _OF_GROUP = (
     "restarts",
     "log",
     "not_in_force",
+    "unreachable",
     "last_error",
 )
 _OF_PROCESS = ("slot", "life", "state", "last_exit", "failures", "retry_in_s")
@@ -72,6 +73,8 @@ def _sentences(group: dict[str, Any]) -> Iterator[str]:
         yield text
     for option, why in group["not_in_force"].items():
         yield f"  {option} is not in force: {why}"
+    for address, why in group["unreachable"].items():
+        yield f"  nobody can connect to {address}: {why}"
     error = group["last_error"]
     if error:
         step = f" (step {error['step']})" if error["step"] else ""

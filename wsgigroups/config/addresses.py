@@ -68,6 +68,11 @@ def parse(text: str) -> Address:
 
 
 def _parse_unix(path: str) -> Address:
+    if path.startswith("@"):
+        raise ValueError(
+            f"{_short('unix:' + path)} would be an abstract socket, which has no owner and no mode: every user of the "
+            "machine can connect to it, or take its name first; write unix:/run/name.sock"
+        )
     if not path.startswith("/"):
         raise ValueError(f"the socket path {_short(path)} is not absolute, write unix:/run/name.sock")
     if "\0" in path:

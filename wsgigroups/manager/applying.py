@@ -10,24 +10,24 @@ import os
 import stat
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
-from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
 from wsgigroups.manager.queueing import ApplyQueue, Asked
-from wsgigroups.manager.supervision.forking import open_log
+from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.plan.precondition import moved, precondition
 from wsgigroups.targets.resolve import Surroundings, resolve
-from wsgigroups.trust.walking import judging_root, make_directories
+from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
@@ -55,10 +55,13 @@ class Applying:
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
-    async def plan(self, read: Read) -> Plan:
-        """Return what `apply` would change. Raises WsgigroupsError."""
+    async def plan(self, read: Read) -> dict[str, Any]:
+        """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        return self.plan_for(targets)
+        observed = views.observed(self.shell)
+        planned = plan(targets, observed, self.code.files_of)
+        depends = precondition(self.shell.state.revision, targets, observed)
+        return {**planned.to_json(), "precondition": depends.to_json()}
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
@@ -124,7 +127,13 @@ class Applying:
     def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        planned = self.plan_for(targets)
+        observed = views.observed(self.shell)
+        if asked.precondition:
+            keyed = asked.precondition.keyed
+            now = precondition(self.shell.state.revision, targets, observed, keyed=keyed)
+            if found := moved(asked.precondition, now):
+                raise MovedError(found)
+        planned = plan(targets, observed, self.code.files_of)
         if planned.empty:
             self._learn(targets)
             return None
@@ -224,7 +233,7 @@ class Applying:
         """Give the listeners of groups that returned the settings that they had."""
         for name in change.groups:
             group = self.shell.state.groups.get(name)
-            if group is None or group.removing:
+            if group is None or group.removing or group.stopped:
                 continue
             target = group.target
             try:
@@ -263,16 +272,39 @@ class Applying:
         opened: dict[str, dict[str, HeldListener]] = {}
         try:
             for name, target in targets.items():
-                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
+                if not self.stays_stopped(name):
+                    opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
         except BaseException:
             for listeners in opened.values():
                 self.shell.listeners.discard(listeners)
             raise
         return opened
 
+    def stays_stopped(self, name: str) -> bool:
+        """Whether the group is stopped by hand, which no apply ends: it listens when it is started."""
+        group = self.shell.state.groups.get(name)
+        return group is not None and group.stopped and not group.removing
+
+    def listen_again(self, names: Iterable[str]) -> None:
+        """Bind what stopped groups listen on. Raises WsgigroupsError for an address that is taken."""
+        groups = [self.shell.state.groups[name] for name in names]
+        targets = {group.target.name: group.target for group in groups if group.stopped}
+        opened: dict[str, dict[str, HeldListener]] = {}
+        try:
+            for name, target in targets.items():
+                opened[name] = self.shell.listeners.prepare(name, target.listeners, target.uid)
+        except BaseException:
+            for listeners in opened.values():
+                self.shell.listeners.discard(listeners)
+            raise
+        for name, target in targets.items():
+            self.shell.listeners.commit(name, target.listeners, opened[name], target.uid)
+
     def _commit(self, targets: Desired, opened: dict[str, dict[str, HeldListener]]) -> None:
         """Take the listeners into use. What a target no longer names is closed when its old processes are gone."""
         for name, target in targets.items():
+            if self.stays_stopped(name):
+                continue
             try:
                 self.shell.listeners.commit(name, target.listeners, opened.pop(name), target.uid)
             except WsgigroupsError:
@@ -289,9 +321,11 @@ class Applying:
 
 def check_log(target: GroupTarget, writers: Writers) -> None:
     """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+    if target.log_path in STREAMS:
+        return
     try:
         os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-        fd = open_log(Path(target.log_path))
+        fd = open_to_append(target.log_path, judging_root())
         found = os.fstat(fd)
         os.close(fd)
     except OSError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.supervision import reachable
 from wsgigroups.trust.walking import private_directory
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ class Guard:
             log("warning", "control.sock was lost: it is made again")
         for key in shell.pool.listen_again():
             log("warning", f"the socket of spawner {key} was lost: it is made again")
+        reachable.look(shell)
         shell.remains.note_again()

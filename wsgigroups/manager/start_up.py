@@ -82,6 +82,8 @@ class StartUp:
     def _prepare(self, target: GroupTarget) -> None:
         """Make sure of its log, and take what it listens on into use. Raises WsgigroupsError."""
         check_log(target, self._writers)
+        if self.applying.stays_stopped(target.name):
+            return
         listeners = self.applying.shell.listeners
         opened = listeners.prepare(target.name, target.listeners, target.uid)
         listeners.commit(target.name, target.listeners, opened, target.uid)

@@ -46,7 +46,7 @@ def test_canonical_text_is_read_back(written: str, canonical: str) -> None:
         ("[127.0.0.1]:80", "brackets"),
         ("[fe80::1%eth0]:80", "scope"),
         ("unix:blog.sock", "not absolute"),
-        ("unix:@blog", "not absolute"),
+        ("unix:@blog", "abstract socket"),
         ("unix:/run/../blog", "plainly"),
         ("unix:/run/", "plainly"),
         ("unix:/a\0b", "NUL"),

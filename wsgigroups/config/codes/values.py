@@ -49,7 +49,8 @@ VALUES = (
         "WG0306",
         "An address that cannot be read",
         "Addresses are HOST:PORT with an IPv4 address, [IPv6]:PORT, or unix:/path. Names of hosts are refused, because "
-        "they may stand for several addresses and change; localhost is taken for 127.0.0.1.",
+        "they may stand for several addresses and change; localhost is taken for 127.0.0.1. Abstract sockets "
+        "(unix:@name) are refused, because they have neither owner nor mode.",
         'Write "127.0.0.1:8000", "0.0.0.0:80", "[::1]:8000" or "unix:/run/blog.sock".',
         '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["8000"]\n',
     ),

@@ -27,8 +27,11 @@ from wsgigroups.manager.control.documents import (
 )
 from wsgigroups.manager.core import proving
 from wsgigroups.manager.core.transactions import ready_as_asked
+from wsgigroups.manager.supervision import reachable
 from wsgigroups.manager.supervision.vitals import Usage, usage
+from wsgigroups.plan.code import code_of
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
+from wsgigroups.runtime.wire import identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -63,9 +66,10 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         if (view := process_view(shell, record, group.deaths.get(record.slot), asked))
     ]
     limited = shell.remains.limited(target.name)
+    unreachable = reachable.unreachable(shell, target.name)
     return GroupDocument(
         name=target.name,
-        state=_state(group),
+        state=_state(group, reached=not unreachable),
         processes_wanted=group.wanted,
         processes_ready=sum(record.state is Tenancy.READY for record in group.records),
         threads=target.spec.serving.threads,
@@ -87,6 +91,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         proved=not group.unproved,
         rollout=rollout_view(group, time.monotonic()),
         unknown=group.unknown,
+        unreachable=unreachable,
         unresolved=group.unresolved or None,
     )
 
@@ -109,10 +114,11 @@ def rollout_view(group: GroupState, now: float) -> RolloutDocument | None:
     )
 
 
-def _state(group: GroupState) -> str:
+def _state(group: GroupState, *, reached: bool) -> str:
     if group.bare and group.wanted and not group.records:
         return "failed"  # nothing is on its way up
-    return group_state((r.state for r in group.records), group.wanted, stopped=group.stopped)
+    state = group_state((r.state for r in group.records), group.wanted, stopped=group.stopped)
+    return "degraded" if state == "ready" and not reached else state
 
 
 def error_view(error: LastError | None) -> LastErrorDocument | None:
@@ -159,6 +165,7 @@ def process_view(
         retry_in_s=_retry_in_s(record),
         last_death=error_view(death),
         confinement=confined.effective(asked, process.confined if process else None),
+        former_runtime=process is not None and process.info.get("runtime") != identity.own().digest,
     )
 
 
@@ -216,8 +223,8 @@ def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
             ready = record.state is Tenancy.READY
             members.append(
                 ObservedProcess(
-                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None),
-                    code=_code(process.info.get("code")) if process else {},
+                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.rss_bytes or None),
+                    code=code_of(process.info) if process else {},
                 )
             )
         override = group.processes_override
@@ -238,8 +245,3 @@ def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
             code=group.target.code,
         )
     return found
-
-
-def _code(said: object) -> dict[str, str]:
-    """What was kept with a process: by a manager of an earlier version, nothing."""
-    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}

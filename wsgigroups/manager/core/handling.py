@@ -110,8 +110,8 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return lives.tuned(turn, event)
         case model.StillQueued():
             return lives.queued(turn, event)
-        case model.Recovered():
-            return tuple(sorted(turn.state.groups))
+        case model.Recovered() | model.ListenersRenewed():
+            return _looked_around(turn, event)
         case model.LifeFailed() | model.LifeOverdue() | model.LifeTold():
             return lives.told(turn, event)
         case _:
@@ -119,6 +119,18 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
 
 
 # What people ask
+
+
+def _looked_around(turn: Turn, event: model.Recovered | model.ListenersRenewed) -> tuple[str, ...]:
+    """Processes that nobody reaches any more are replaced without being asked for, each when its successor is ready."""
+    if isinstance(event, model.Recovered):
+        return tuple(sorted(turn.state.groups))
+    group = turn.state.groups.get(event.group)
+    if group is None or group.bare or not group.wanted:
+        return ()
+    turn.put(replace(group, restart_before=turn.state.next_life))
+    turn.commands.append(model.StoreState())
+    return (event.group,)
 
 
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:

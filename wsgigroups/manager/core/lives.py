@@ -138,7 +138,8 @@ def lived(
             turn.note("error", f"{record}: {event.reason}", name)
             kind = EventKind.GAVE_UP if event.permanent else EventKind.REFUSED
             steps.step(turn, record, lifecycle.Event(kind))
-            _did_not_come_up(turn, name, record)
+            if not event.accident:
+                _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
         case model.LifeStalled() if group.unknown:

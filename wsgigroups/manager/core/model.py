@@ -322,11 +322,15 @@ class LifeSpawned:
 
 @dataclass(frozen=True, slots=True)
 class LifeRefused:
-    """No process came to be. permanent: no attempt can succeed until somebody changes something."""
+    """No process came to be. permanent: no attempt can succeed until somebody changes something.
+
+    accident: it says nothing about the target, whose rollout goes on with the next attempt.
+    """
 
     life: int
     reason: str
     permanent: bool = False
+    accident: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +447,13 @@ class GroupTuned:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenersRenewed:
+    """The group has a socket that its processes do not have: nobody reaches them by the one that they have."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The state was put together from what lives; look at every group once."""
 
@@ -478,6 +489,7 @@ Event = (
     | RolloutCounted
     | RoomFound
     | GroupTuned
+    | ListenersRenewed
     | Recovered
     | Tick
 )

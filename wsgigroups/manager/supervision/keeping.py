@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 
 
+NO_FILE = (0, 0)  # in the place of a file's device and number: it has none, or that is lost
+
+
 def keeper_of(spawner_key: str) -> str:
     """The key of the spawner that keeps what this one's processes and groups have."""
     return spawner_key if uid_of_key(spawner_key) is None else KEEPER
@@ -51,7 +54,12 @@ class Keeping:
         second = next((other for other in self.pool.all() if other.key != keeper_of(spawner.key)), None)
         (self._once.discard if second else self._once.add)(group)
         for address, listener in self.listeners.of(group).items():
-            info = {"group": group, "target": asdict(listener.target), "uid": listener.uid}
+            info = {
+                "group": group,
+                "target": asdict(listener.target),
+                "uid": listener.uid,
+                "inode": listener.inode or NO_FILE,
+            }
             message = messages.Keep("listener", f"{group} {address}", info)
             for keeper in (spawner, second) if second else (spawner,):
                 self._keep(keeper, message, [listener.sock.fileno(), listener.pulse])

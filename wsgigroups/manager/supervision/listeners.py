@@ -1,26 +1,32 @@
 """The manager owns every listening socket: binds it, hands it to daemons, keeps it over restarts, removes its file.
 
-Runs in the manager's only thread. Never sets SO_REUSEPORT (it loses queued connections); never unlinks a path that
-is not a socket of ours that nobody answers on; never hands a socket from one user to another: a process that the first
-one left behind would take requests of the second.
+Runs in the manager's only thread. Never hands a socket from one user to another: a process that the first one left
+behind would take requests of the second. How a socket is bound: binding.py.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsgigroups.config.addresses import Address, parse
+from wsgigroups.config.addresses import parse
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.supervision import socket_settings
+from wsgigroups.manager.supervision import binding, socket_settings
 from wsgigroups.manager.supervision.cgroups.strays import mark_of
+from wsgigroups.manager.supervision.passed import PassedSockets, address_of, name_of
 from wsgigroups.manager.supervision.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
-from wsgigroups.trust.sockets import bind_unix, inode_of, remove_stale, unlink_if_same
-from wsgigroups.trust.walking import UntrustedPathError, judging_root
+from wsgigroups.trust.sockets import (
+    Inode,
+    inode_of,
+    inode_of_file,
+    open_socket_file,
+    unlink_if_same,
+)
+from wsgigroups.trust.walking import judging_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,17 +39,31 @@ REBINDS = 100  # attempts to be faster than a process that listens again on a so
 
 @dataclass(slots=True)
 class HeldListener:
-    """One bound socket. inode: of the UNIX socket file we made, so that only that one is ever removed.
+    """One bound socket.
 
-    uid: whose processes inherit it; None: the manager's own. pulse: descriptor of the page on which its processes note
-    that they accept (runtime/wire/pulse.py).
+    file: O_PATH descriptor of the UNIX socket file we made, so that only that one is ever removed and no other one is
+    taken for it; -1: there is none. uid: whose processes inherit it; None: the manager's own. pulse: descriptor of the
+    page on which its processes note that they accept (runtime/wire/pulse.py).
     """
 
     target: ListenerTarget
     sock: socket.socket
     pulse: int
-    inode: tuple[int, int] | None = None
+    file: int = -1
     uid: int | None = None
+
+    @property
+    def inode(self) -> Inode | None:
+        """Device and number of its file; None: it has none, or that one was removed."""
+        return inode_of_file(self.file)
+
+    @property
+    def lost(self) -> bool:
+        """Whether its file is gone, or is another one: nobody can connect any more."""
+        if not self.target.address.startswith("unix:"):
+            return False
+        path = parse(self.target.address).path
+        return self.inode is None or inode_of(path) != self.inode
 
 
 class Listeners:
@@ -51,6 +71,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._by_group: dict[str, dict[str, HeldListener]] = {}
+        self.passed = PassedSockets()
 
     def marks(self, group: str) -> frozenset[str]:
         """Return what /proc shows of a group's listening sockets, for whoever has them: cgroups.strays."""
@@ -70,7 +91,7 @@ class Listeners:
             for target in targets:
                 if target.address in self.of(group) or self._foreign(target.address, uid):
                     continue
-                opened[target.address] = self._inherit(target) or self._bind(group, target, uid)
+                opened[target.address] = self._inherit(target) or self._take(group, target, uid)
         except BaseException:
             self.discard(opened)
             raise
@@ -81,7 +102,7 @@ class Listeners:
     ) -> list[str]:
         """Take the group's new set into use; return the addresses that are no longer wanted.
 
-        Raises WsgigroupsError when a socket cannot be bound anew that was another user's.
+        Raises WsgigroupsError when a socket cannot be bound anew that was another user's, or its file not given away.
         """
         current = self._by_group.setdefault(group, {})
         current.update(opened)
@@ -91,8 +112,7 @@ class Listeners:
                 self._renew(group, target, uid)
             listener = current[address]
             if listener.target != target or address in opened:
-                _tune(group, listener.sock, target, listener.inode)
-                listener.target = target
+                _settle(group, listener, target, given=self.passed.owns(listener.sock))
         return [address for address in current if address not in wanted]
 
     def is_shut(self, group: str, address: str) -> bool:
@@ -106,35 +126,85 @@ class Listeners:
             self._renew(group, listener.target, listener.uid)
         return [listener.target.address for listener in shut]
 
+    def lost(self, group: str) -> list[str]:
+        """Addresses of the group whose socket files are gone, or are other ones."""
+        return [address for address, listener in self.of(group).items() if listener.lost]
+
+    def bind_again(self, group: str, address: str) -> None:
+        """Bind a socket in the place of one whose file is lost. Raises WsgigroupsError.
+
+        The former one is not ended: whoever had connected to it is still served by the processes that have it.
+        """
+        former = self._by_group[group][address]
+        if self.passed.owns(former.sock):
+            raise _not_ours(group, address, "the file of its socket is gone, or is another one")
+        self._by_group[group][address] = self._bind(group, former.target, former.uid)
+        _close(former, keep_file=True)
+
+    def unreachable(self, group: str, addresses: Iterable[str]) -> dict[str, str]:
+        """Those of the addresses at which nobody can connect now, each with the reason."""
+        held = self.of(group)
+        found = {}
+        for address in addresses:
+            listener = held.get(address)
+            if listener is None:
+                found[address] = "it is not bound"
+            elif listener.lost:
+                found[address] = "the file of its socket is gone, or is another one"
+            elif is_shut(listener.sock):
+                found[address] = "somebody has shut it down"
+        return found
+
+    def by_name(self) -> dict[str, HeldListener]:
+        """All listeners by the names that a service manager keeps them by."""
+        return {name_of(held): held for listeners in self._by_group.values() for held in listeners.values()}
+
     def discard(self, opened: dict[str, HeldListener]) -> None:
         """Close what `prepare` opened and nobody committed."""
         for listener in opened.values():
-            _close(listener, keep_file=self._shared(listener))
+            _close(listener, keep_file=self._shared(listener) or self.passed.owns(listener.sock))
 
-    def release(self, group: str, addresses: Iterable[str]) -> None:
-        """Close and remove these listeners of a group."""
+    def release(self, group: str, addresses: Iterable[str], *, ending: bool = False) -> None:
+        """Close and remove these listeners of a group. ending: those that the service manager keeps stay bound."""
         current = self._by_group.get(group, {})
         for address in list(addresses):
             listener = current.pop(address, None)
             if listener:
-                _close(listener, keep_file=self._shared(listener))
+                kept = ending and name_of(listener) in self.passed.names
+                _close(listener, keep_file=kept or self._shared(listener) or self.passed.owns(listener.sock))
         if not current:
             self._by_group.pop(group, None)
 
-    def adopt(self, group: str, target: ListenerTarget, fd: int, pulse: int, uid: int | None = None) -> None:
-        """Take over a socket and its pulse that a spawner kept; one that the group has is let go, but stays bound."""
+    def adopt(
+        self,
+        group: str,
+        target: ListenerTarget,
+        fd: int,
+        pulse: int,
+        uid: int | None = None,
+        inode: Inode | None = None,
+    ) -> None:
+        """Take over a socket and its pulse that a spawner kept; one that the group has is let go, but stays bound.
+
+        inode: of its file when it was kept; what is at its path now may be somebody else's. None: it is not known.
+        """
         former = self.of(group).get(target.address)
         if former:
             _close(former, keep_file=True)
         sock = socket.socket(fileno=fd)
         sock.set_inheritable(False)
-        inode = inode_of(parse(target.address).path)
-        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, inode, uid)
+        path = parse(target.address).path
+        file = open_socket_file(path) if path else -1
+        if inode is not None and inode_of_file(file) not in (inode, None):
+            os.close(file)
+            file = -1
+        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, file, uid)
 
     def close_all(self) -> None:
         """Close and remove everything."""
         for group in list(self._by_group):
-            self.release(group, list(self._by_group[group]))
+            self.release(group, list(self._by_group[group]), ending=True)
+        self.passed.close()
 
     def _inherit(self, target: ListenerTarget) -> HeldListener | None:
         """Share the socket of a group that gives this address up in the same apply (a rename): nothing is lost."""
@@ -144,7 +214,8 @@ class Listeners:
                 # not sock.dup(): that sets the new object's timeout, which makes the open file behind both blocking,
                 # and a daemon that drains would wait in accept(2) for ever
                 shared = socket.socket(fileno=os.dup(listener.sock.fileno()))
-                return HeldListener(target, shared, os.dup(listener.pulse), listener.inode, listener.uid)
+                file = os.dup(listener.file) if listener.file >= 0 else -1
+                return HeldListener(target, shared, os.dup(listener.pulse), file, listener.uid)
         return None
 
     def _foreign(self, address: str, uid: int | None) -> list[HeldListener]:
@@ -155,6 +226,9 @@ class Listeners:
     def _renew(self, group: str, target: ListenerTarget, uid: int | None) -> None:
         """End every socket of this address and bind another one for this group. Raises WsgigroupsError."""
         held = [listeners[target.address] for listeners in self._by_group.values() if target.address in listeners]
+        if any(self.passed.owns(listener.sock) for listener in held):
+            self._listen_again(group, target, uid, held)
+            return
         path = parse(target.address).path
         for attempt in range(REBINDS):
             for listener in held:
@@ -173,71 +247,55 @@ class Listeners:
             _close(former, keep_file=True)
         self._by_group.setdefault(group, {})[target.address] = renewed
 
+    def _listen_again(self, group: str, target: ListenerTarget, uid: int | None, held: Iterable[HeldListener]) -> None:
+        """Make the best of a socket that is another's and cannot be bound anew. Raises WsgigroupsError."""
+        for listener in held:
+            if listener.uid != uid:
+                raise _not_ours(group, target.address, "processes of another user have had it")
+            with contextlib.suppress(OSError):
+                listener.sock.listen(target.backlog)
+            # one that the kernel had chosen the port of gets another one
+            if is_shut(listener.sock) or address_of(listener.sock) != target.address:
+                raise _not_ours(group, target.address, "somebody has shut it down")
+
+    def _take(self, group: str, target: ListenerTarget, uid: int | None) -> HeldListener:
+        """Use what the service manager passed for this address, or bind it. Raises WsgigroupsError."""
+        sock = self.passed.take(target.address, uid)
+        if sock is None:
+            return self._bind(group, target, uid)
+        path = parse(target.address).path
+        file = open_socket_file(path) if path else -1
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), file, uid)
+
     def _shared(self, listener: HeldListener) -> bool:
         address = listener.target.address
         return any(address in listeners for listeners in self._by_group.values())
 
     def _bind(self, group: str, target: ListenerTarget, uid: int | None) -> HeldListener:
-        address = parse(target.address)
-        try:
-            sock = _bind_unix(address.path, target.owner_uid) if address.path else _bind_tcp(address)
-        except OSError as error:
-            reason = str(error.doubt) if isinstance(error, UntrustedPathError) else os.strerror(error.errno or 0)
-            raise WsgigroupsError(
-                f"cannot listen on {target.address} for group {group!r}: {reason}",
-                hint=_hint(error, target.address),
-            ) from None
-        inode = inode_of(address.path)
-        try:
-            # two sockets can be bound to an address, but only one of them can listen
-            _tune(group, sock, target, inode)
-        except WsgigroupsError:
-            sock.close()
-            if address.path:
-                unlink_if_same(address.path, inode, judging_root())
-            raise
-        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), inode, uid)
+        sock, file = binding.bind(group, target)
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), file, uid)
 
 
-def _hint(error: OSError, address: str) -> str:
-    if isinstance(error, UntrustedPathError):
-        return "give the socket a directory that only root can write, for example below /run"
-    if error.errno == errno.EADDRINUSE:
-        return f"another process, or another group, listens on {address}"
-    if error.errno == errno.EACCES:
-        return "ports below 1024 and foreign directories need root"
-    return "check the address"
+def _not_ours(group: str, address: str, why: str) -> WsgigroupsError:
+    return WsgigroupsError(
+        f"cannot listen on {address} for group {group!r}: the service manager passed its socket, and {why}",
+        hint="stop the service, restart its socket unit, and start the service",
+    )
 
 
-def _bind_tcp(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in (address.host or "") else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+def _settle(group: str, listener: HeldListener, target: ListenerTarget, *, given: bool) -> None:
+    """Give a socket, and its file, what the target has. Raises WsgigroupsError."""
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address.host, address.port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _bind_unix(path: str, owner_uid: int | None) -> socket.socket:
-    trusted = judging_root()
-    remove_stale(path, trusted)
-    return bind_unix(path, trusted, uid=owner_uid if owner_uid is not None and os.geteuid() == 0 else -1)
-
-
-def _tune(group: str, sock: socket.socket, target: ListenerTarget, inode: tuple[int, int] | None) -> None:
-    """Set on a socket what its target says, and make sure that it is in force. Raises WsgigroupsError."""
-    try:
-        socket_settings.tune(sock, target, inode)
+        inode = (
+            None if given or listener.lost else listener.inode
+        )  # a unit has its own owner; what is lost is bound again, with its owner
+        socket_settings.tune(listener.sock, target, inode)
     except OSError as error:
         raise WsgigroupsError(
             f"cannot listen on {target.address} for group {group!r}: {error.strerror}",
-            hint=_hint(error, target.address),
+            hint="what it had before stays",
         ) from None
+    listener.target = target
 
 
 def _close(listener: HeldListener, *, keep_file: bool = False) -> None:
@@ -248,3 +306,5 @@ def _close(listener: HeldListener, *, keep_file: bool = False) -> None:
         unlink_if_same(path, listener.inode, judging_root())
     listener.sock.close()
     os.close(listener.pulse)
+    if listener.file >= 0:
+        os.close(listener.file)

@@ -353,3 +353,27 @@ def test_what_is_known_of_a_process_is_no_news_of_a_queue() -> None:
     (life,) = (command.record.life for command in commands if isinstance(command, model.SpawnLife))
     state, _commands = handling.handle(state, model.LifeSpawned(life, 7), 101.0)
     assert handling.handle(state, model.StillQueued((life, 99)), 125.0) == (state, ())
+
+
+def test_processes_without_the_socket_that_clients_reach_are_followed_without_a_change(world: World) -> None:
+    apply(world, target("blog", 3, 1))
+    before, changes = lives(world, "blog"), len(world.state.changes)
+    world.tell(model.ListenersRenewed("blog"))
+    least = 3
+    for _step in range(40):
+        world.run(world.now + 0.25)
+        ready = [r for r in world.state.groups["blog"].records if r.state is Tenancy.READY]
+        least = min(least, len(ready))
+    assert not before & lives(world, "blog")
+    assert (least, len(ready), len(world.state.changes)) == (3, 3, changes)
+    assert world.state.groups["blog"].restarts == 0
+
+
+@pytest.mark.parametrize("group", ["blog", "no such"])
+def test_a_stopped_group_or_none_has_nobody_to_follow(world: World, group: str) -> None:
+    apply(world, target("blog", 2, 1))
+    world.tell(model.Stop(("blog",)))
+    world.run(world.now + 10)
+    before = world.state
+    world.tell(model.ListenersRenewed(group))
+    assert world.state == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,3 +201,73 @@ def test_what_somebody_shut_down_is_bound_again(listeners: Listeners, path: Path
     assert listeners.mend("a") == [address]
     assert not listeners.is_shut("a", address)
     assert listeners.mend("a") == []
+
+
+@pytest.mark.root  # nobody else can give a file away
+def test_another_socket_user_gets_the_file_of_the_same_socket(listeners: Listeners, path: Path) -> None:
+    bind(listeners, "a", ListenerTarget(f"unix:{path}", owner_uid=1001))
+    sock, inode = listeners.of("a")[f"unix:{path}"].sock, path.stat().st_ino
+    bind(listeners, "a", ListenerTarget(f"unix:{path}", owner_uid=1002))
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777, path.stat().st_ino) == (1002, 0o600, inode)
+    assert listeners.of("a")[f"unix:{path}"].sock is sock
+
+
+def test_a_file_that_is_gone_or_another_one_is_lost(listeners: Listeners, path: Path) -> None:
+    address = f"unix:{path}"
+    bind(listeners, "a", ListenerTarget(address))
+    assert listeners.lost("a") == []
+    assert listeners.unreachable("a", [address, "unix:/no"]) == {"unix:/no": "it is not bound"}
+    path.unlink()
+    for _ in range(20):  # a file system gives a number again that nobody has
+        path.touch()
+        assert listeners.lost("a") == [address]
+        path.unlink()
+    assert "file of its socket is gone" in listeners.unreachable("a", [address])[address]
+    listeners.bind_again("a", address)
+    assert listeners.lost("a") == []
+    assert answers(path)
+
+
+def test_who_connected_before_the_file_was_lost_is_still_served(listeners: Listeners, path: Path) -> None:
+    address = f"unix:{path}"
+    bind(listeners, "a", ListenerTarget(address))
+    inherited = socket.socket(fileno=os.dup(listeners.of("a")[address].sock.fileno()))
+    with inherited, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        path.unlink()
+        listeners.bind_again("a", address)
+        inherited.settimeout(10)
+        inherited.accept()[0].close()
+        assert not is_shut(inherited)
+
+
+@pytest.mark.parametrize("harm", ["gone", "another", "nobody knows"])
+def test_a_kept_socket_knows_its_file(listeners: Listeners, path: Path, harm: str) -> None:
+    first, address = Listeners(), f"unix:{path}"
+    bind(first, "a", ListenerTarget(address))
+    held = first.of("a")[address]
+    kept, pulse, inode = os.dup(held.sock.fileno()), os.dup(held.pulse), held.inode
+    if harm != "nobody knows":
+        path.unlink()
+    if harm == "another":
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+    listeners.adopt("a", ListenerTarget(address), kept, pulse, None, inode if harm != "nobody knows" else None)
+    assert listeners.lost("a") == ([] if harm == "nobody knows" else [address])
+    listeners.release("a", [address])
+    assert path.exists() == (harm == "another"), "only the file that is ours is removed"
+    first.close_all()
+
+
+def test_a_directory_that_is_gone_is_told_until_it_is_there(listeners: Listeners, tmp_path: Path) -> None:
+    path = tmp_path / "sockets" / "a.sock"
+    path.parent.mkdir()
+    address = f"unix:{path}"
+    bind(listeners, "a", ListenerTarget(address))
+    shutil.rmtree(path.parent)
+    with pytest.raises(WsgigroupsError, match="No such file"):
+        listeners.bind_again("a", address)
+    assert listeners.lost("a") == [address]
+    path.parent.mkdir()
+    listeners.bind_again("a", address)
+    assert answers(path)
