@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS
 from wsgigroups.config.effects import When
 
@@ -53,6 +55,7 @@ def unit_of(option: str) -> str:
     return _UNIT.get(known.kind, "") if known else ""
 
 
+@lru_cache(maxsize=1024)  # names of environment variables are among them, and as many as people like
 def in_fingerprint(option: str) -> bool:
     """Whether processes that differ in this option are different processes, whatever the values are."""
     return effect_of(option) == "replace"

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AT_ONCE = max(16, 8 * (os.cpu_count() or 1))
+AT_LEAST, EACH_PROCESSOR = 16, 8
+AT_ONCE = max(AT_LEAST, EACH_PROCESSOR * (os.cpu_count() or 1))
 SLOW_S = (
     2.0  # from the request to the spawner: who needs longer waits for something, and leaves the processor to others
 )
