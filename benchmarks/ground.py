@@ -15,7 +15,7 @@ from tools.choose import choose_place
 from tools.environment import CLONE, Recipe
 
 FRAMEWORKS = ("django>=4.2", "flask>=3.0")
-PEERS = ("gunicorn", "waitress", "pyuwsgi", "granian")
+PEERS = ("gunicorn", "waitress", "pyuwsgi", "granian", "supervisor")
 MEASURED = ("pyproject.toml", "wsgigroups")  # the environment is made anew when these change; README.md is written here
 BUILT_PEERS = ("bjoern",)  # has no wheel: where it cannot be built, it is left out and named
 NEEDED_FILES = 8192

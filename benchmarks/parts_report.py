@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks import peers
+from benchmarks import peers, store
 from benchmarks.cases import CASES, LAYOUTS, Case
 from benchmarks.quiet import NOISY_PERCENT
 
@@ -26,7 +26,7 @@ def commands(parts: Sequence[Part]) -> Iterable[str]:
             )
             if set(part["peers"]) != set(peers.NAMES):
                 words.append("--peers " + ",".join(part["peers"]))
-        if part["what"] != "supervision" and part["seconds"]:
+        if part["what"] not in store.APART and part["seconds"]:
             words.append(f"--rounds {part['rounds']} --seconds {part['seconds']:g}")
         yield f"    {' '.join(words)}"
 
@@ -67,7 +67,7 @@ def when(part: Part) -> str:
 
 def runs(part: Part) -> tuple[str, str]:
     """Return the cells on rounds and seconds; where the command did not say, they are those of each case."""
-    if part["what"] == "supervision":
+    if part["what"] in store.APART:
         return "", ""
     if not part["seconds"]:
         return f"up to {part['rounds']}" if part["rounds"] else "", "by case"

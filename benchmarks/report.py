@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs_report, parts_report, peers, summary, switches_report, tables, targets_report
+from benchmarks import (
+    costs_report,
+    parts_report,
+    peers,
+    scale_report,
+    starts_report,
+    summary,
+    switches_report,
+    tables,
+    targets_report,
+)
 from benchmarks.cases import CASES, HELLO, LAYOUTS, OURS, RIVALS, VARIED, Case
 from benchmarks.measuring import WARM_UP_S
 from benchmarks.plots import draw
@@ -45,6 +55,10 @@ def document(results: dict[str, Any]) -> Iterable[str]:
     if results["supervision"]:
         yield ""
         yield from supervision_section(results["supervision"])
+    for kind, part in (("scale", scale_report), ("starts", starts_report)):
+        if results.get(kind):
+            yield ""
+            yield from part.section(results[kind])
 
 
 def how_it_was_measured(results: dict[str, Any]) -> Iterable[str]:

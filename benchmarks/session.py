@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs, faults, machine, peers, quiet, store, supervision, switches
+from benchmarks import costs, faults, machine, peers, quiet, scale, starts, store, supervision, switches
 from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.measuring import Sample, Schedule, measure
 from benchmarks.progress import Progress, estimate_s, words
@@ -18,6 +18,8 @@ from benchmarks.serving import Ground
 from tools.environment import say
 
 SUPERVISION_S = 50.0  # about
+SCALE_S = 150.0
+STARTS_S = 40.0
 
 
 class Session:
@@ -53,6 +55,8 @@ class Session:
             "switches": None,
             "costs": None,
             "supervision": None,
+            "scale": None,
+            "starts": None,
         }
         self._source = store.source(ground.environment)
         self._before = Others(0.0, 0.0)
@@ -116,6 +120,10 @@ class Session:
         figures: Any
         if kind == "supervision":
             figures = {**supervision.measure(self._ground), **faults.measure(self._ground)}
+        elif kind == "scale":
+            figures = scale.measure(self._ground)
+        elif kind == "starts":
+            figures = starts.measure(self._ground)
         elif kind == "switches":
             figures = switches.measure(self._ground, self._schedule.rounds, self._schedule.seconds)
             part["other_load"] |= quiet.summarize(quiet.during(figures))
@@ -159,4 +167,6 @@ def estimates(schedule: Schedule) -> dict[str, float]:
         "switches": switches.estimate_s(schedule.rounds, schedule.seconds),
         "costs": costs.estimate_s(schedule),
         "supervision": SUPERVISION_S,
+        "scale": SCALE_S,
+        "starts": STARTS_S,
     }

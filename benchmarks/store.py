@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks.load import LoadError
 
-KINDS = ("loads", "switches", "costs", "supervision")
+KINDS = ("loads", "switches", "costs", "supervision", "scale", "starts")
+APART = ("supervision", "scale", "starts")  # what these measure is not the request path
 REQUEST_PATH = ("front", "calls", "wsgi", "records", "protocol", "server.py")  # in wsgigroups/runtime
 Results = dict[str, Any]
 
@@ -73,8 +74,8 @@ def check(old: Results, new: Results) -> None:
         for peer, version in old["versions"].items()
         if new["versions"].get(peer, version) != version
     ]
-    measured = {part["source"] for part in new["parts"] if part["what"] != "supervision"}
-    stays = {part["source"] for part in kept_parts(old, new) if part["what"] != "supervision"}
+    measured = {part["source"] for part in new["parts"] if part["what"] not in APART}
+    stays = {part["source"] for part in kept_parts(old, new) if part["what"] not in APART}
     if measured and stays - measured:
         reasons.append("the request path of wsgigroups has changed since")
     if reasons:

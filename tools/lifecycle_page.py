@@ -7,6 +7,7 @@ from wsgigroups.lifecycle.status import PROCESS_STATE
 from wsgigroups.lifecycle.step import EXIT_S, KILL_RETRY_S, SPAWN_S
 from wsgigroups.lifecycle.table import IGNORE, TABLE, TIMER, EventKind, Timer, Transition
 from wsgigroups.manager.core.haste import SERVED_S
+from wsgigroups.manager.supervision.start_queue import AT_LEAST, EACH_PROCESSOR, SLOW_S
 
 _PAGE = """\
 # The life of a process
@@ -22,11 +23,11 @@ The diagram, the tables and the durations on this page are made from the code by
 ```
 
 `·` ignored, `✗` impossible (logged as a bug, nothing changes). "drain" asks the daemon to leave, "kill" is SIGKILL to
-its process group. The deadlines: *spawn* @SPAWN@, *startup* the group's startup-timeout, *drain* the window of the
-drain plus shutdown-timeout plus @EXIT@ for the exit itself, *kill* @KILL@ until it is repeated, *backoff* @DELAYS@,
-each ±@JITTER@ %, beginning again after @HEALTHY@ of health. The time for which the life was ready counts as waiting:
-whoever served for as long as the wait would be is followed at once, and starts of what keeps dying are still that far
-apart.
+its process group. The deadlines: *spawn* @SPAWN@ from its turn to be forked, *startup* the group's startup-timeout,
+*drain* the window of the drain plus shutdown-timeout plus @EXIT@ for the exit itself, *kill* @KILL@ until it is
+repeated, *backoff* @DELAYS@, each ±@JITTER@ %, beginning again after @HEALTHY@ of
+health. The time for which the life was ready counts as waiting: whoever served for as long as the wait would be is
+followed at once, and starts of what keeps dying are still that far apart.
 
 The same wait applies to a life that wants a successor (maximum-requests, a script that changed, a signal …) or stalls
 soon after it was ready, counted for its slot over its lives. One that wants a successor serves on meanwhile, and is
@@ -34,6 +35,10 @@ followed when it was ready for @SERVED@ at the latest, so that a small `maximum-
 more often than that and loses nothing; after one that stalls, the next life of the slot begins when the wait is over.
 `restart`, `reload`, `start` and `apply` end the wait. Three lives of a slot that stall in a row end a rollout as a
 successor does that does not come up.
+
+Of many lives that begin together only so many are under way at once that each comes up in its time: @PLACES@ for each
+processor, at least @LEAST@. One that takes longer than @SLOW@ gives its place to the next, and of those that wait the
+group goes first that has the fewest under way.
 
 @TABLE@
 
@@ -72,6 +77,9 @@ def make_markdown() -> str:
         "TABLE": _table(),
         "WORDS": _words(),
         "SPAWN": f"{SPAWN_S:g} s",
+        "PLACES": f"{EACH_PROCESSOR}",
+        "LEAST": f"{AT_LEAST}",
+        "SLOW": f"{SLOW_S:g} s",
         "SERVED": f"{SERVED_S:g} s",
         "EXIT": f"{EXIT_S:g} s",
         "KILL": f"{KILL_RETRY_S:g} s",

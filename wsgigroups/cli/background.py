@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals
+from wsgigroups.manager.systemd.notifying import VARIABLES
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
             stderr=log,
             pass_fds=(write_end,),
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restart": ("restart", "Replace the processes of groups one by one, successor first."),
     "reload": ("reload", "Send the graceful signal: recycle after eviction-timeout."),
     "scale": ("scale", "Change the number of processes for a while: GROUP=N."),
+    "drill": ("drill", "Prove that nothing is lost: load at a group through restarts, a crash and a recycle."),
     "logs": ("logs", "Show or follow the logs of groups."),
     "why": ("why", "Explain the state of a group or a process."),
     "events": ("events", "Show what happened: starts, deaths with their cause, changes, adoption."),

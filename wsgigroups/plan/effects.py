@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS
 from wsgigroups.config.effects import When
 
@@ -19,6 +21,9 @@ _OPTIONS = {**OPTIONS, **{f"rollout.{name}": option for name, option in ROLLOUT_
 
 # Limits whose 0 is the least there is; that of the others means that there is none.
 _ZERO_IS_LEAST = frozenset({"limit-core"})
+
+
+_UNIT = {"duration": "s", "bytes": "bytes", "percent": "%"}
 
 
 def base_name(option: str) -> str:
@@ -44,6 +49,13 @@ def _is_raised(option: str, old: int, new: int) -> bool:
     return old != new and old != 0 and (new == 0 or new > old)
 
 
+def unit_of(option: str) -> str:
+    """The unit of an option's value as text: "s", "bytes", "%"; "" for one that has none."""
+    known = OPTIONS.get(base_name(option))
+    return _UNIT.get(known.kind, "") if known else ""
+
+
+@lru_cache(maxsize=1024)  # names of environment variables are among them, and as many as people like
 def in_fingerprint(option: str) -> bool:
     """Whether processes that differ in this option are different processes, whatever the values are."""
     return effect_of(option) == "replace"

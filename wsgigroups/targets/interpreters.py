@@ -30,11 +30,13 @@ RUNTIME = Path(wsgigroups.runtime.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Chooser:
-    """Finds interpreters for the groups of one configuration; each executable is judged once."""
+    """Finds interpreters for the groups of one configuration; each executable is looked at once."""
 
     root: bool
     per_user: bool  # a spawner for each identity, also with an interpreter of root's
     _judged: dict[Path, Doubt | None] = field(default_factory=dict)
+    _found: dict[Path | None, Interpreter] = field(default_factory=dict)
+    _entered: dict[tuple[object, ...], Path | bool | None] = field(default_factory=dict)
 
     def find(self, name: str, group: Group, person: Person) -> tuple[Interpreter, Doubt | None]:
         """Return the base interpreter, and what keeps root from starting it. Raises WsgigroupsError.
@@ -44,7 +46,7 @@ class Chooser:
         python_home = Path(group.python_home) if group.python_home else None
         if python_home is None and sys.prefix != sys.base_prefix:
             python_home = Path(sys.prefix)  # the manager's own environment
-        interpreter = find_interpreter(python_home)
+        interpreter = self._interpreter(python_home)
         if not self.root:
             return interpreter, None
         doubt = self._doubt_about(interpreter.executable)
@@ -57,7 +59,7 @@ class Chooser:
         own = interpreter.kind == "manager"
         needed = [interpreter.executable, Path(os.__file__) if own else None, python_home, RUNTIME if doubt else None]
         for path in needed:
-            blocked = can_execute(path, person.uid, person.gid, person.groups) if path else True
+            blocked = self._enters(path, person) if path else True
             if blocked is not True:
                 raise WsgigroupsError(
                     f"cannot run group {name!r} as {person.user_name} with {path}: "
@@ -66,6 +68,17 @@ class Chooser:
                     "/usr/bin/python3 -m venv below /srv",
                 )
         return interpreter, doubt
+
+    def _interpreter(self, python_home: Path | None) -> Interpreter:
+        if python_home not in self._found:
+            self._found[python_home] = find_interpreter(python_home)
+        return self._found[python_home]
+
+    def _enters(self, path: Path, person: Person) -> Path | bool | None:
+        key = (path, person.uid, person.gid, person.groups)
+        if key not in self._entered:
+            self._entered[key] = can_execute(path, *key[1:])
+        return self._entered[key]
 
     def _doubt_about(self, executable: Path) -> Doubt | None:
         if executable not in self._judged:

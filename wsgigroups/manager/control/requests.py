@@ -104,10 +104,22 @@ class _Queued(Parameters):
     command: str = Field(default="", description="The command line, for others who want to apply.", max_length=500)
 
 
+class PreconditionBody(Parameters):
+    """What a plan was made against, as the plan has it."""
+
+    revision: StrictInt = Field(ge=0, le=MAXIMUM_NUMBER, description="The accepted configuration in force.")
+    observed: dict[str, str] = Field(description="By group: a digest of what it is.")
+    desired: dict[str, str] = Field(description="By group: a digest of what it is to be, its code included.")
+    keyed: StrictBool = Field(default=True, description="Whether the digests were made with the manager's key.")
+
+
 class ApplyBody(_Queued):
     """A configuration, as in groups.toml, and how long it may wait for its turn."""
 
     configuration: dict[str, JsonValue] = Field(description="A configuration, as in groups.toml.")
+    precondition: PreconditionBody | None = Field(
+        default=None, description="Of the plan that was shown: refused with what has moved where the state is another."
+    )
 
 
 class RollbackBody(_Queued):
@@ -122,6 +134,10 @@ class RollbackBody(_Queued):
     revision: StrictInt | None = Field(
         default=None, description="Null: the last one before the one that runs that was done.", ge=1, le=MAXIMUM_NUMBER
     )
+
+
+class ReopenBody(Parameters):
+    """Nothing to say: it is about every log."""
 
 
 class ShutdownBody(Parameters):

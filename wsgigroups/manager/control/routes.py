@@ -88,5 +88,6 @@ ROUTES: tuple[Route, ...] = (
         "Apply an earlier revision again, without a number the last good one; or undo a change.",
         requests.RollbackBody,
     ),
+    _act("reopen", "Open every log again, after the files were renamed.", requests.ReopenBody),
     _act("shutdown", "Drain everything and end the manager.", requests.ShutdownBody),
 )

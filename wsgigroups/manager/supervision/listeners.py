@@ -6,6 +6,7 @@ behind would take requests of the second. How a socket is bound: binding.py.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from wsgigroups.config.addresses import parse
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.supervision import binding, socket_settings
 from wsgigroups.manager.supervision.cgroups.strays import mark_of
+from wsgigroups.manager.supervision.passed import PassedSockets, address_of, name_of
 from wsgigroups.manager.supervision.sealing import is_shut, seal
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.trust.sockets import (
@@ -58,8 +60,10 @@ class HeldListener:
     @property
     def lost(self) -> bool:
         """Whether its file is gone, or is another one: nobody can connect any more."""
+        if not self.target.address.startswith("unix:"):
+            return False
         path = parse(self.target.address).path
-        return path is not None and (self.inode is None or inode_of(path) != self.inode)
+        return self.inode is None or inode_of(path) != self.inode
 
 
 class Listeners:
@@ -67,6 +71,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._by_group: dict[str, dict[str, HeldListener]] = {}
+        self.passed = PassedSockets()
 
     def marks(self, group: str) -> frozenset[str]:
         """Return what /proc shows of a group's listening sockets, for whoever has them: cgroups.strays."""
@@ -86,7 +91,7 @@ class Listeners:
             for target in targets:
                 if target.address in self.of(group) or self._foreign(target.address, uid):
                     continue
-                opened[target.address] = self._inherit(target) or self._bind(group, target, uid)
+                opened[target.address] = self._inherit(target) or self._take(group, target, uid)
         except BaseException:
             self.discard(opened)
             raise
@@ -107,7 +112,7 @@ class Listeners:
                 self._renew(group, target, uid)
             listener = current[address]
             if listener.target != target or address in opened:
-                _settle(group, listener, target)
+                _settle(group, listener, target, given=self.passed.owns(listener.sock))
         return [address for address in current if address not in wanted]
 
     def is_shut(self, group: str, address: str) -> bool:
@@ -131,6 +136,8 @@ class Listeners:
         The former one is not ended: whoever had connected to it is still served by the processes that have it.
         """
         former = self._by_group[group][address]
+        if self.passed.owns(former.sock):
+            raise _not_ours(group, address, "the file of its socket is gone, or is another one")
         self._by_group[group][address] = self._bind(group, former.target, former.uid)
         _close(former, keep_file=True)
 
@@ -148,18 +155,23 @@ class Listeners:
                 found[address] = "somebody has shut it down"
         return found
 
+    def by_name(self) -> dict[str, HeldListener]:
+        """All listeners by the names that a service manager keeps them by."""
+        return {name_of(held): held for listeners in self._by_group.values() for held in listeners.values()}
+
     def discard(self, opened: dict[str, HeldListener]) -> None:
         """Close what `prepare` opened and nobody committed."""
         for listener in opened.values():
-            _close(listener, keep_file=self._shared(listener))
+            _close(listener, keep_file=self._shared(listener) or self.passed.owns(listener.sock))
 
-    def release(self, group: str, addresses: Iterable[str]) -> None:
-        """Close and remove these listeners of a group."""
+    def release(self, group: str, addresses: Iterable[str], *, ending: bool = False) -> None:
+        """Close and remove these listeners of a group. ending: those that the service manager keeps stay bound."""
         current = self._by_group.get(group, {})
         for address in list(addresses):
             listener = current.pop(address, None)
             if listener:
-                _close(listener, keep_file=self._shared(listener))
+                kept = ending and name_of(listener) in self.passed.names
+                _close(listener, keep_file=kept or self._shared(listener) or self.passed.owns(listener.sock))
         if not current:
             self._by_group.pop(group, None)
 
@@ -191,7 +203,8 @@ class Listeners:
     def close_all(self) -> None:
         """Close and remove everything."""
         for group in list(self._by_group):
-            self.release(group, list(self._by_group[group]))
+            self.release(group, list(self._by_group[group]), ending=True)
+        self.passed.close()
 
     def _inherit(self, target: ListenerTarget) -> HeldListener | None:
         """Share the socket of a group that gives this address up in the same apply (a rename): nothing is lost."""
@@ -213,6 +226,9 @@ class Listeners:
     def _renew(self, group: str, target: ListenerTarget, uid: int | None) -> None:
         """End every socket of this address and bind another one for this group. Raises WsgigroupsError."""
         held = [listeners[target.address] for listeners in self._by_group.values() if target.address in listeners]
+        if any(self.passed.owns(listener.sock) for listener in held):
+            self._listen_again(group, target, uid, held)
+            return
         path = parse(target.address).path
         for attempt in range(REBINDS):
             for listener in held:
@@ -231,6 +247,26 @@ class Listeners:
             _close(former, keep_file=True)
         self._by_group.setdefault(group, {})[target.address] = renewed
 
+    def _listen_again(self, group: str, target: ListenerTarget, uid: int | None, held: Iterable[HeldListener]) -> None:
+        """Make the best of a socket that is another's and cannot be bound anew. Raises WsgigroupsError."""
+        for listener in held:
+            if listener.uid != uid:
+                raise _not_ours(group, target.address, "processes of another user have had it")
+            with contextlib.suppress(OSError):
+                listener.sock.listen(target.backlog)
+            # one that the kernel had chosen the port of gets another one
+            if is_shut(listener.sock) or address_of(listener.sock) != target.address:
+                raise _not_ours(group, target.address, "somebody has shut it down")
+
+    def _take(self, group: str, target: ListenerTarget, uid: int | None) -> HeldListener:
+        """Use what the service manager passed for this address, or bind it. Raises WsgigroupsError."""
+        sock = self.passed.take(target.address, uid)
+        if sock is None:
+            return self._bind(group, target, uid)
+        path = parse(target.address).path
+        file = open_socket_file(path) if path else -1
+        return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), file, uid)
+
     def _shared(self, listener: HeldListener) -> bool:
         address = listener.target.address
         return any(address in listeners for listeners in self._by_group.values())
@@ -240,10 +276,18 @@ class Listeners:
         return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), file, uid)
 
 
-def _settle(group: str, listener: HeldListener, target: ListenerTarget) -> None:
+def _not_ours(group: str, address: str, why: str) -> WsgigroupsError:
+    return WsgigroupsError(
+        f"cannot listen on {address} for group {group!r}: the service manager passed its socket, and {why}",
+        hint="stop the service, restart its socket unit, and start the service",
+    )
+
+
+def _settle(group: str, listener: HeldListener, target: ListenerTarget, *, given: bool) -> None:
     """Give a socket, and its file, what the target has. Raises WsgigroupsError."""
     try:
-        inode = None if listener.lost else listener.inode  # what is lost is bound again, with its owner
+        # a unit's file has the unit's owner; what is lost is bound again, with its owner
+        inode = None if given or listener.lost else listener.inode
         socket_settings.tune(listener.sock, target, inode)
     except OSError as error:
         raise WsgigroupsError(

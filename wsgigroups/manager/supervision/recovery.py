@@ -37,8 +37,8 @@ from wsgigroups.runtime.wire import board, messages
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner, Inventory
     from wsgigroups.manager.supervision.shell import Shell
-    from wsgigroups.manager.supervision.spawners import ConnectedSpawner, Inventory
 
 
 LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows nothing is stored
@@ -48,12 +48,13 @@ def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
     """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
     state = state or shell.state
     groups = dict(shell.unadopted)
+    run_dir = str(shell.outside.run_dir)
+    counted: dict[str, list[int]] = {}  # lives of whose exits a next manager would be told again
+    for life, exited in shell.unacknowledged.items():
+        counted.setdefault(exited.group, []).append(life)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            # lives of whose exits a next manager would be told again
-            counted = [life for life, exited in shell.unacknowledged.items() if exited.group == name]
-            run_dir = str(shell.outside.run_dir)
-            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
+            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted.get(name, [])}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     transaction = kept_changes.to_json(state)
     return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=transaction)
@@ -82,6 +83,9 @@ async def _recover(shell: Shell, stored: Stored) -> int:
     shell.remains.open()
     windows_s = _windows_s(shell, stored)
     discovery = await shell.pool.discover()
+    for ahead in discovery.ahead:
+        text = f"its ABI is {ahead.abi}, this manager's {messages.ABI}: it is left serving, and not managed here"
+        shell.outside.log("error", f"spawner {ahead.path.stem} (pid {ahead.pid}) is of a later version, {text}")
     for text in discovery.impostors:
         shell.outside.log("error", f"{text}: it is left alone, and its path is free")
     if not discovery.found and not discovery.silent:
@@ -104,7 +108,7 @@ async def _recover(shell: Shell, stored: Stored) -> int:
         adopted += _adopt_all(shell, spawner, inventory)
         for exited in inventory.exited:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
-    shell.pool.retire_former()
+    shell.succeed_former()
     for path in discovery.silent:
         _end_silent(shell, path, windows_s)
     missing = [address for name in shell.state.groups for address in _listening(shell, name)]
@@ -210,13 +214,13 @@ def _inode(kept: Any) -> tuple[int, int] | None:
 
 
 def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:
-    """Have the daemons of a spawner of an earlier version followed by new ones: they cannot be listened to."""
+    """Have the daemons of a spawner of another ABI followed by new ones: they cannot be listened to."""
     ours = {process.group for process in shell.processes.values() if process.info["spawner"] == spawner.key}
     groups = dict(shell.state.groups)
     for name in ours & groups.keys():
         groups[name] = replace(groups[name], restart_before=shell.state.next_life)
     shell.state = replace(shell.state, groups=groups)
-    shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is retired, its daemons are followed")
+    shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is of another ABI, its daemons are followed")
 
 
 def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool) -> None:
@@ -244,7 +248,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     pid = int(info["pid"])
     age_s = _age_s(pid)
     info.setdefault("started_at", moment(age_s))  # a manager of an earlier version did not have it kept
-    if spawner.abi != messages.ABI:
+    if spawner.former_of and info.get("forked_here", True):
         info["spawner"] = spawner.key
     channel = socket.socket(fileno=channel_fd)
     reports = reports_fd[0] if reports_fd else -1

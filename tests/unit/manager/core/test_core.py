@@ -338,6 +338,23 @@ def test_an_unknown_group_is_named_with_the_ones_that_exist(world: World) -> Non
     assert caught.value.hint == "groups here: blog"
 
 
+def test_the_limit_of_a_fork_counts_from_its_turn() -> None:
+    state, commands = handling.handle(model.State(), model.Apply({"blog": target("blog", 2, 1)}, 1), 100.0)
+    first, second = (command.record for command in commands if isinstance(command, model.SpawnLife))
+    state, commands = handling.handle(state, model.StillQueued((second.life,)), 125.0)
+    assert not commands
+    waiting = {record.life: record for record in state.groups["blog"].records}
+    assert (waiting[first.life].deadline, waiting[first.life].spawned_at) == (130.0, 100.0)
+    assert (waiting[second.life].deadline, waiting[second.life].spawned_at) == (155.0, 125.0)
+
+
+def test_what_is_known_of_a_process_is_no_news_of_a_queue() -> None:
+    state, commands = handling.handle(model.State(), model.Apply({"blog": target("blog", 1, 1)}, 1), 100.0)
+    (life,) = (command.record.life for command in commands if isinstance(command, model.SpawnLife))
+    state, _commands = handling.handle(state, model.LifeSpawned(life, 7), 101.0)
+    assert handling.handle(state, model.StillQueued((life, 99)), 125.0) == (state, ())
+
+
 def test_processes_without_the_socket_that_clients_reach_are_followed_without_a_change(world: World) -> None:
     apply(world, target("blog", 3, 1))
     before, changes = lives(world, "blog"), len(world.state.changes)

@@ -1,0 +1,106 @@
+"""A manager as process 1 of a container: it reaps what is left to it, takes none of it for its own, and ends well."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.faults import outlives
+from support.looking import pause
+from support.manager import APPS, HUNG_S, ManagerUnderTest
+
+pytestmark = pytest.mark.root
+ROUNDS, AT_ONCE = 10, 200
+STRANGERS = f"""
+import os, signal
+read_end, write_end = os.pipe()
+for number in range({AT_ONCE}):
+    if os.fork() == 0:
+        os.close(write_end)
+        os.read(read_end, 1)  # until the parent has ended
+        if number % 5 == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit((0, 3, 4, 255)[number % 5])
+"""
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+@contextlib.contextmanager
+def container(manager: ManagerUnderTest, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
+    """A manager that is process 1 of a name space: unshare(1), which ends as it does, and itself."""
+    manager.log_dir.mkdir(exist_ok=True)
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *manager.command("run", *arguments)]
+    with open(manager.log_dir / "foreground.log", "ab") as log:
+        outer = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + HUNG_S
+        while not (children := psutil.Process(outer.pid).children()):
+            assert time.monotonic() < until, "nothing was started"
+            pause()
+        yield outer, children[0]
+    finally:
+        if outer.poll() is None:
+            outer.kill()
+        outer.wait(HUNG_S)
+
+
+def group(port: int) -> str:
+    return f'[groups.a]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
+
+
+def handles(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal; without one process 1 never gets it (pid_namespaces(7))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line for line in lines if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & (1 << (number - 1)))
+
+
+def test_it_ends_well_as_soon_as_it_has_begun(manager: ManagerUnderTest) -> None:
+    with container(manager, str(manager.write(group(manager.port())))) as (outer, inner):
+        until = time.monotonic() + HUNG_S
+        while not handles(inner.pid, signal.SIGTERM):
+            assert time.monotonic() < until, "it does not listen to SIGTERM"
+            pause()
+        inner.send_signal(signal.SIGTERM)
+        assert not outlives(outer.pid, HUNG_S)
+        assert outer.wait() == 0, manager.foreground_log()
+
+
+@pytest.mark.measured
+def test_strangers_are_reaped_within_a_second_and_are_nobody(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    with container(manager, str(manager.write(group(port)))) as (outer, inner):
+        manager.wait_for("it is up", lambda: manager.client.running() and manager.status()["groups"])
+        manager.wait_for("it is ready", lambda: manager.group("a")["state"] == "ready")
+        assert manager.get(port)[0] == 200
+        before = manager.group("a")["processes"]
+        kept = {child.pid for child in inner.children()}
+        for _round in range(ROUNDS):
+            subprocess.run(
+                ["nsenter", "--pid", "--mount", f"--target={inner.pid}", sys.executable, "-c", STRANGERS],
+                check=True, timeout=HUNG_S,
+            )  # fmt: skip
+            until = time.monotonic() + 1.0
+            while (left := {child.pid for child in inner.children()}) != kept:
+                assert time.monotonic() < until, f"not reaped: {left - kept}"
+                pause()
+        after = manager.group("a")["processes"]
+        for known in ("slot", "life", "pid", "state"):
+            assert [process[known] for process in after] == [process[known] for process in before]
+        assert manager.get(port)[0] == 200
+        said = [line for line in manager.foreground_log().splitlines() if "exit code" in line or "signal" in line]
+        assert said == []
+        inner.send_signal(signal.SIGTERM)
+        assert outer.wait(HUNG_S) == 0
