@@ -36,6 +36,18 @@ class WsgigroupsError(Exception):
         self.exit_code = exit_code
 
 
+class MovedError(WsgigroupsError):
+    """The world is not the one that a plan was made against. moved: a sentence for each thing."""
+
+    def __init__(self, moved: tuple[str, ...]) -> None:
+        more = f" (and {len(moved) - 3} more)" if len(moved) > 3 else ""
+        super().__init__(
+            f"cannot apply this plan, it was made for another state: {'; '.join(moved[:3])}{more}",
+            hint="nothing was changed; make the plan anew",
+        )
+        self.moved = moved
+
+
 class BusyError(WsgigroupsError):
     """Another apply goes on. holder: what is known of it, as manager.control.documents.HolderDocument has it."""
 

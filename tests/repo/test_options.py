@@ -89,7 +89,7 @@ def test_every_option_is_decided_once() -> None:
 KINDS: list[tuple[str, set[str]]] = [
     (r"(0 or )?≥ \d+|[−\d]+ … \d+", {"integer", "bytes"}),
     (r"text", {"text"}),
-    (r"(absolute )?dir|file", {"path"}),
+    (r"(absolute )?dir|file", {"path", "log"}),
     (r"name, `#u?g?id`", {"user", "ordinary-user"}),
     (r"list, or comma text", {"group-names"}),
     (r"list, or colon text|list of (files|paths)", {"paths"}),

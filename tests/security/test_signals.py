@@ -17,7 +17,7 @@ from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.manager.main import OOM_SCORE_ADJ
 from wsgigroups.manager.supervision.processes import Hooks, Process
-from wsgigroups.runtime.spawner.sessions import kill_session
+from wsgigroups.runtime.spawner.sessions import kill_sessions
 from wsgigroups.runtime.wire import board
 
 LOWER = f"import os; os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'{OOM_SCORE_ADJ}')"
@@ -94,7 +94,7 @@ def test_a_session_is_ended_by_descriptors_while_its_leader_is_not_reaped() -> N
     os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
     pidfds = [os.pidfd_open(pid) for pid in pids]
     try:
-        assert kill_session(leader.pid) >= 1
+        assert kill_sessions([leader.pid])[leader.pid] >= 1
         for fd in pidfds[:2]:
             assert select.select([fd], [], [], 30)[0]
         assert not select.select([pidfds[2]], [], [], 0)[0]

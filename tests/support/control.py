@@ -22,6 +22,7 @@ from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.shell import Outside, Shell
 from wsgigroups.targets.resolve import surroundings
@@ -85,17 +86,20 @@ class ControlUnderTest:
         def log(_level: str, text: str) -> None:
             self.logged.append(text)
 
-        self.shell = Shell(Outside(self._directory, 2, log))
+        self.journal = Journal(self._directory / "state", log)
+        self.journal.open()
+        self.shell = Shell(Outside(self._directory, 2, log, record=self.journal.record))
         self.shell.pool.get = self._never  # type: ignore[method-assign, assignment]
         applying = Applying(self.shell, store, surroundings(self._directory / "log"), log)
         target = small_target(log_path=str(self._directory / "log" / "blog.log"))
         self.shell.dispatch(model.Apply({"blog": target}, 1))
-        handlers = Handlers(applying, 0.0, self._end)
+        handlers = Handlers(applying, self.journal, 0.0, self._end)
         self._server = ControlServer(self.path, handlers, None, log)
         await self._server.start()
 
     async def _stop(self) -> None:
         await self._server.stop()
+        self.journal.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

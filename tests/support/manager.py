@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -133,6 +133,19 @@ class ManagerUnderTest:
             pause()
         raise AssertionError(f"never: {what}\n{json.dumps(self.status(), indent=1)}")
 
+    def wait_up(self, name: str) -> None:
+        """Wait until a manager runs that has a process of this group ready."""
+
+        def up() -> bool:
+            return self.client.running() and any(
+                process["state"] == "ready"
+                for group in self.status()["groups"]
+                if group["name"] == name
+                for process in group["processes"]
+            )
+
+        self.wait_for(f"{name} is up", up)
+
     def log(self, name: str) -> str:
         """A log's text."""
         path = self.log_dir / f"{name}.log"
@@ -142,6 +155,15 @@ class ManagerUnderTest:
     def manager_pid(self) -> int:
         """The manager's pid."""
         return int(self.status()["manager"]["pid"])
+
+    def processes_of(self, group: str) -> list[int]:
+        """Pids of all daemons below this manager or adopted by this test that are this group's, by their title."""
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.status() != psutil.STATUS_ZOMBIE and f"(wsgi:{group})" in " ".join(process.cmdline()):
+                    found.append(process.pid)
+        return found
 
     # Addresses
 
@@ -187,12 +209,17 @@ class ManagerUnderTest:
     # In the foreground
 
     @contextlib.contextmanager
-    def foreground(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """`wsgigroups run` with these arguments; ended when the context ends."""
+    def foreground(
+        self, *arguments: str, limits: str = "", environment: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """`wsgigroups run` with these arguments; ended when the context ends. limits: options of the shell's ulimit."""
         self.log_dir.mkdir(exist_ok=True)
         with open(self.log_dir / "foreground.log", "wb") as log:
+            command = self.command("run", *arguments)
+            if limits:
+                command = ["/bin/sh", "-c", f'ulimit {limits} && exec "$@"', "sh", *command]
             process = subprocess.Popen(
-                self.command("run", *arguments), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}
             )
         try:
             yield process

@@ -292,8 +292,10 @@ class Manager:
             fds = [theirs.fileno(), ours.fileno(), reports, reports_write, board_fd]
             self.send(messages.Fork(number, info), fds)
         os.close(reports_write)
-        message, fds = self.wait_for(messages.Spawned, number)
-        assert isinstance(message, messages.Spawned)
+        while getattr((answer := self._next())[0], "life", 0) != number:
+            self._waiting.append(answer)
+        message, fds = answer
+        assert isinstance(message, messages.Spawned), message
         life.pid, life.pidfd = message.pid, fds[0]
         return life
 

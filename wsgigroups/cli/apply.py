@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgigroups.cli import plan_files
 from wsgigroups.cli.loading import FILES, PROFILE
 from wsgigroups.cli.turns import begin, with_turn
 from wsgigroups.cli.waiting import deadline, follow, with_wait
@@ -42,14 +43,20 @@ def command(
     Starts a manager in the background if none runs. A second identical apply prints "No changes." if everything is
     ready; what is not ready is waited for, or tried again. When a group of it fails whose processes served, or with it
     another's, all groups return to what they were. One apply at a time: the next one waits, and is told for whom.
+
+    What is applied is the plan that is shown. FILE may also be one that `plan --out` has written: it is refused where
+    the state has moved since.
     """
     from wsgigroups.cli.background import ensure_manager
+    from wsgigroups.cli.bound import begin_bound
     from wsgigroups.cli.plan import make_plan
     from wsgigroups.cli.planning import show_plan
     from wsgigroups.client import Client
 
-    started = False if dry_run else ensure_manager(options, check=lambda: make_plan(options, files, profiles))
-    plan, document = make_plan(options, files, profiles)
+    saved = plan_files.read(files)
+    check = (lambda: saved) if saved else (lambda: make_plan(options, files, profiles))
+    started = False if dry_run else ensure_manager(options, check=check)
+    plan, document = (saved.plan, saved.configuration) if saved else make_plan(options, files, profiles)
     if plan["empty"]:
         click.echo("No changes.")
         return int(ExitCode.DONE)
@@ -59,13 +66,23 @@ def command(
         return int(ExitCode.DONE)
     _confirm(plan["counts"]["remove"], yes)
     client, until = Client(options.run_dir), deadline(timeout)
+
+    def post(expected: dict[str, Any]) -> dict[str, Any]:
+        body = {"configuration": document, "precondition": expected}
+        return begin(client, "/v1/apply", body, queue=not no_queue, overtake=overtake, until=until)
+
+    def again() -> dict[str, Any]:
+        return client.post("/v1/plan", {"configuration": document})
+
     try:
-        body = {"configuration": document}
-        answer = begin(client, "/v1/apply", body, queue=not no_queue, overtake=overtake, until=until)
+        answer = post(plan["precondition"]) if saved else begin_bound(plan, post, again, yes=yes, color=options.color)
     except WsgigroupsError:
         if started and not client.status()["groups"]:
             client.post("/v1/shutdown", {})  # a manager that was started for nothing
         raise
+    if answer is None:
+        click.echo("No changes.")
+        return int(ExitCode.DONE)
     code = follow(options, answer, no_wait, timeout, until=until)
     if not no_wait and options.verbosity >= 0:
         from wsgigroups.cli.table import show_status

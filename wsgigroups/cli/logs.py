@@ -26,9 +26,15 @@ _TAIL_BYTES = 1024 * 1024
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with.")
 @click.option("--manager", is_flag=True, help="The manager's own log.")
+@click.option("--reopen", is_flag=True, help="Have all logs opened again, after logrotate has renamed them; show none.")
 @click.pass_obj
-def command(options: Globals, groups: tuple[str, ...], follow: bool, lines: int, manager: bool) -> None:
+def command(options: Globals, groups: tuple[str, ...], follow: bool, lines: int, manager: bool, reopen: bool) -> None:
     """Show or follow the logs of groups; without a name, of all."""
+    if reopen:
+        from wsgigroups.client import Client
+
+        Client(options.run_dir).post("/v1/reopen", {})
+        return
     files = [_Followed("manager", str(options.log_dir / "manager.log"))] if manager else _files(options, groups)
     several = len(files) > 1
     for file in files:
@@ -49,7 +55,13 @@ def _files(options: Globals, groups: tuple[str, ...]) -> list[_Followed]:
     from wsgigroups.client import Client
 
     status: dict[str, Any] = select(Client(options.run_dir).status(), groups)
-    return [_Followed(group["name"], group["log"]) for group in status["groups"]]
+    found = []
+    for group in status["groups"]:
+        if group["log"] in ("/dev/stdout", "/dev/stderr"):  # of the manager, and nobody else has read it
+            click.echo(f"{group['name']} logs to the manager's {group['log'][5:]}", err=True)
+        else:
+            found.append(_Followed(group["name"], group["log"]))
+    return found
 
 
 def _write(file: _Followed, line: bytes, several: bool) -> None:

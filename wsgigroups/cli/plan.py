@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,6 @@ from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from wsgigroups.cli.main import Globals
 
@@ -27,33 +27,34 @@ def make_plan(
     client = Client(options.run_dir)
     if client.running():
         return client.post("/v1/plan", {"configuration": document}), document
-    from wsgigroups.manager.store import Store
-    from wsgigroups.manager.unmanaged import observe
-    from wsgigroups.plan.planner import plan
-    from wsgigroups.targets.resolve import resolve, surroundings
+    from wsgigroups.manager.unmanaged import plan_unmanaged
 
-    try:
-        digest_key = Store(options.state_dir).present_digest_key()
-    except (OSError, ValueError):
-        digest_key = None
-    observed, notices = observe(options.run_dir, options.state_dir)
-    made = plan(resolve(configuration, surroundings(options.log_dir, digest_key)), observed).to_json()
-    return {**made, "notices": [*made["notices"], *notices]}, document
+    return plan_unmanaged(configuration, options.run_dir, options.state_dir, options.log_dir), document
 
 
 @click.command("plan")
 @FILES
 @PROFILE
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 0 without changes, 2 with changes.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan to a file for `apply`.")
 @click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
 @click.pass_obj
 def command(
-    options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], detailed_exitcode: bool, output: str
+    options: Globals,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    detailed_exitcode: bool,
+    out: Path | None,
+    output: str,
 ) -> int:
     """Show what apply would change, why, and what it costs."""
     from wsgigroups.cli.planning import show_plan
 
-    plan, _document = make_plan(options, files, profiles)
+    plan, document = make_plan(options, files, profiles)
+    if out is not None:
+        from wsgigroups.cli import plan_files
+
+        plan_files.save(out, plan, document)
     if output == "text":
         show_plan(plan, options.color)
     else:

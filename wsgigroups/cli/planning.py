@@ -1,4 +1,4 @@
-"""How a plan reads: a sign and a sentence per group, a line per reason, the cost, a summary.
+"""How a plan reads: a sign and a sentence per group, what it costs, a line per reason, a summary.
 
 Runs in the user's process; given plain data only.
 """
@@ -10,21 +10,22 @@ from typing import Any
 import click
 
 from wsgigroups.cli.output import plain_console
-from wsgigroups.config.units import approximate_bytes, format_bytes
+from wsgigroups.config.units import approximate_bytes, format_bytes, format_duration
 from wsgigroups.runtime.text import clean
 
 _VERB = {
     "add": "will be started",
     "replace": "will be replaced, successor first",
-    "rebind": "will have other listeners; its processes are replaced, successor first",
+    "rebind": "will listen elsewhere; its processes are replaced, successor first",
     "scale": "will be scaled, no running process is replaced",
     "start": "is not ready: what is missing is waited for, or started again",
     "live": "will be changed while it runs, no process is touched",
     "adopt": "runs and is unknown; it will be taken over, no process is replaced",
     "remove": "will be drained and removed",
 }
+_REBOUND_IN_PLACE = "will have its listeners changed while it runs, no process is touched"
 _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
-_BYTE_OPTIONS = ("size", "limit", "memory-high", "memory-max")
+_LEAST_IS_ZERO = ("limit-core",)
 
 
 def show_plan(plan: dict[str, Any], color: str) -> None:
@@ -41,83 +42,106 @@ def show_plan(plan: dict[str, Any], color: str) -> None:
     out.print(summary(plan))
 
 
-def _verb(step: dict[str, Any]) -> str:
-    if step["kind"] == "rebind" and not step["cost"]["processes_replaced"]:
-        return "will have its listeners changed, no process is touched"
-    return _VERB[step["kind"]]
-
-
 def summary(plan: dict[str, Any]) -> str:
     """The last line: how many groups, how many processes, what it takes."""
-    counts = plan["counts"]
-    parts = [
-        f"{counts['add']} to add",
-        f"{counts['replace'] + counts['rebind']} to replace",
-        f"{counts['live'] + counts['scale']} live",
-        *([f"{counts['adopt']} to take over"] if counts.get("adopt") else []),
-        f"{counts['remove']} to remove",
+    steps = plan["steps"]
+    touched = [step for step in steps if step["kind"] in ("replace", "rebind") and step["sign"] == "±"]
+    in_place = [step for step in steps if step["kind"] in ("live", "scale", "rebind") and step not in touched]
+    not_ready = [step["group"] for step in steps if step["kind"] == "start"]
+    counts = [
+        (plan["counts"]["add"], "to add"),
+        (len(touched), "to replace"),
+        (len(in_place), "to change in place"),
+        (plan["counts"].get("adopt", 0), "to take over"),
+        (plan["counts"]["remove"], "to remove"),
     ]
-    if counts.get("start"):
-        names = ", ".join(step["group"] for step in plan["steps"] if step["kind"] == "start")
-        parts.append(f"{_groups(counts['start'])} not ready ({names})")
-    costs = [step["cost"] for step in plan["steps"]]
-    replaced = sum(cost["processes_replaced"] for cost in costs)
-    started = sum(cost["processes_started"] for cost in costs)
-    stopped = sum(cost["processes_stopped"] for cost in costs)
-    work = [
-        f"{n} processes {what}" for n, what in ((started, "started"), (replaced, "replaced"), (stopped, "stopped")) if n
-    ]
-    duration_s = sum(cost["duration_s"] or 0.0 for cost in costs)
-    surge_bytes = sum(cost["surge_bytes"] or 0 for cost in costs)
-    if duration_s:
-        work.append(f"about {duration_s:.2g} s of starting")
-    if surge_bytes:
-        work.append(f"up to {approximate_bytes(surge_bytes)} more memory meanwhile")
-    return f"Plan: {', '.join(parts)}" + (f"; {', '.join(work)}." if work else ".")
+    parts = [f"{number} {what}" for number, what in counts if number]
+    if not_ready:
+        names = ", ".join(not_ready)
+        parts.append(f"{_counted(len(not_ready), 'group')} not ready ({names})")
+    cost = {
+        name: sum(step["cost"].get(name) or 0 for step in steps)
+        for name in ("processes_started", "processes_replaced", "processes_stopped", "duration_s", "surge_bytes")
+    }
+    work = _work(cost)
+    return f"Plan: {', '.join(parts)}" + (f"; {work}." if work else ".")
 
 
-def _groups(number: int) -> str:
-    return "1 group" if number == 1 else f"{number} groups"
+def _work(cost: dict[str, Any]) -> str:
+    """What it takes, in one clause; "" for nothing."""
+    counts = (("processes_replaced", "replace"), ("processes_started", "start"), ("processes_stopped", "stop"))
+    parts: list[str] = []
+    for name, what in counts:
+        if cost[name]:
+            parts.append(f"{cost[name] if parts else _process(cost[name])} to {what}")
+    if cost.get("duration_s"):
+        parts.append(f"about {cost['duration_s']:.2g} s of starting")
+    if cost.get("surge_bytes"):
+        parts.append(f"up to {approximate_bytes(cost['surge_bytes'])} more memory meanwhile")
+    return ", ".join(parts)
+
+
+def _process(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_step(out: Any, step: dict[str, Any]) -> None:
-    sign = step["sign"]
-    out.print(f"{sign} {step['group']} {_verb(step)}", style=_STYLE[sign])
-    for reason in step["reasons"]:
-        # nothing of a new group changes: what counts is what its names and defaults came to
-        text = f"{reason['option']}: {reason['new']}" if step["kind"] == "add" else _reason(reason)
-        out.print(f"    {clean(text)}")
+    sign, kind = step["sign"], step["kind"]
+    verb = _REBOUND_IN_PLACE if kind == "rebind" and sign == "~" else _VERB[kind]
+    work = _work(step["cost"])
+    out.print(f"{sign} {step['group']} {verb}" + (f": {work}" if work else ""), style=_STYLE[sign])
+    lines = [_new(reason) if kind == "add" else _reason(reason) for reason in step["reasons"]]
+    width = max((len(name) for name, _text in lines), default=0)
+    for name, text in lines:
+        out.print(f"    {clean(f'{name}:'.ljust(width + 2) + text)}")
 
 
-def _reason(reason: dict[str, Any]) -> str:
-    if reason["effect"] == "start":
-        return f"processes: {reason['old']} of {reason['new']} are ready: {reason['why']}"
+def _new(reason: dict[str, Any]) -> tuple[str, str]:
+    """Nothing of a new group changes: what counts is what its names and defaults came to."""
+    return reason["option"], str(reason["new"])
+
+
+def _reason(reason: dict[str, Any]) -> tuple[str, str]:
+    """The name of what differs, and the rest of the line."""
     option, old, new = reason["option"], reason["old"], reason["new"]
+    if reason["effect"] == "start":
+        return "processes", f"{old} of {new} are ready: {reason['why']}"
     if option == "code":
-        return _new_code(reason)
+        return option, _new_code(reason)
     if option.startswith("environment."):
-        old, new = ("(hidden)" if value is not None else None for value in (old, new))
-        what = "set" if old is None else "unset" if new is None else "changed"
-        text = f"{option}: {what}"
-    elif old is None or new is None:
-        text = f"{option}: {old or new}"
+        text = "set" if old is None else "unset" if new is None else "changed"  # values are secrets
+    elif new is None and option == "processes":
+        text = f"{old} → none"
     else:
-        text = f"{option}: {_readable(option, old)} -> {_readable(option, new)}"
+        unit = reason.get("unit")
+        values = (new,) if old is None else (old, new)
+        text = " → ".join("none" if value is None else _readable(option, value, unit) for value in values)
     why = f": {reason['why']}" if reason["why"] else ""
-    return f"{text}   ({reason['effect']}{why})"
+    return option, f"{text}   ({reason['effect']}{why})"
 
 
 def _new_code(reason: dict[str, Any]) -> str:
     """The files that differ; where they are not known any more, which parts of the code."""
     named = ", ".join(reason["files"])
     if reason["files_more"]:
-        named += f" and {reason['files_more']} more files"
-    return f"code: {named or reason['why']}   (replace: changed since the processes started)"
+        named += f" and {_counted(reason['files_more'], 'more file')}"
+    return f"{named or reason['why']}   (replace: changed since the processes started)"
 
 
-def _readable(option: str, value: str) -> str:
-    if value.isdigit() and int(value) >= 1024 and option.endswith(_BYTE_OPTIONS) and option != "cpu-time-limit":
-        return format_bytes(int(value))
-    if option == "cpu-quota" and value.isdigit():
-        return f"{value}%"
-    return value
+def _readable(option: str, value: str, unit: str | None) -> str:
+    """A value with its unit; 0 of a limit is what it means."""
+    try:
+        number = float(value) if unit else 0.0
+    except ValueError:
+        return value  # such as none
+    if unit and not number and option not in _LEAST_IS_ZERO:
+        return "off" if unit == "s" else "none"
+    if unit == "s":
+        return format_duration(number)
+    if unit == "bytes":
+        return format_bytes(int(number))
+    return f"{value}{unit}" if unit == "%" else value

@@ -13,7 +13,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.errors import BusyError, ExitCode, WsgigroupsError
+from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
 from wsgigroups.trust.judging import Trusted
 from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.stopped import is_stopped
@@ -98,9 +98,9 @@ class Client:
                 return False
         return True
 
-    def get(self, path: str) -> dict[str, Any]:
-        """GET a route."""
-        return self._call("GET", path, None)
+    def get(self, path: str, wait_s: float = 0.0) -> dict[str, Any]:
+        """GET a route; wait_s: how long the manager may wait before it answers."""
+        return self._call("GET", path, None, wait_s + READ_TIMEOUT_S if wait_s else None)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST to a route."""
@@ -141,6 +141,8 @@ class Client:
                 ) from None
         if answer.get("holder") and response.status != http.client.OK:
             raise BusyError(str(answer["error"]), answer["holder"], hint=answer.get("hint"))
+        if answer.get("moved") and response.status != http.client.OK:
+            raise MovedError(tuple(answer["moved"]))
         if response.status != http.client.OK:
             raise WsgigroupsError(
                 str(answer.get("error", response.reason)),

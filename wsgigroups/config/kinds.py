@@ -151,6 +151,23 @@ def read_path(value: Any) -> str:
     return path
 
 
+# The manager's own streams, by every name that people use for them; "-" is its stdout.
+_STREAMS = {
+    **dict.fromkeys(("-", "/dev/stdout", "/proc/self/fd/1", "/dev/fd/1"), "/dev/stdout"),
+    **dict.fromkeys(("/dev/stderr", "/proc/self/fd/2", "/dev/fd/2"), "/dev/stderr"),
+}
+
+
+def read_log(value: Any) -> str:
+    """A path, or one of the manager's standard streams as /dev/stdout or /dev/stderr."""
+    return _STREAMS.get(value) or read_path(value) if isinstance(value, str) else read_path(value)
+
+
+def is_stream(path: str) -> bool:
+    """Whether a log is a standard stream of the manager."""
+    return path in _STREAMS
+
+
 def read_user(value: Any) -> str:
     """A user's or group's name, or `#number`."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -394,6 +411,7 @@ Part = Annotated[int | str, BeforeValidator(read_part), Kind("part")]
 Integer = Annotated[int, BeforeValidator(read_integer), Kind("integer")]
 Boolean = Annotated[bool, BeforeValidator(read_boolean), Kind("boolean")]
 AnyPath = Annotated[str, BeforeValidator(read_path), Kind("path")]
+LogPath = Annotated[str, BeforeValidator(read_log), Kind("log")]
 Paths = Annotated[tuple[_Path, ...], listed("paths", ":"), AfterValidator(distinct), Kind("paths")]
 User = Annotated[str, BeforeValidator(read_user), Kind("user")]
 OrdinaryUser = Annotated[str, BeforeValidator(read_ordinary_user), Kind("ordinary-user")]

@@ -143,7 +143,7 @@ class Normaliser:
             value = self._each(value, written, self._interpolate)
         else:
             self._each(value, written, self._refuse_variables)
-        if option.kind == "path":
+        if option.kind == "path" or (option.kind == "log" and value != "-"):
             return self._absolute(value, written)
         if option.kind == "paths":
             items = value.split(":") if isinstance(value, str) else value

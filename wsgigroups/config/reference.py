@@ -40,6 +40,7 @@ KIND_TEXTS = {
     "integer": "whole number",
     "boolean": "true or false",
     "path": "path",
+    "log": "path, or /dev/stdout, /dev/stderr",
     "paths": "list of paths, or text with colons",
     "user": "name, or #id",
     "ordinary-user": "name, or #id; not root",

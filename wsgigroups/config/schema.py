@@ -54,6 +54,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},
     "path": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
+    "log": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
     "paths": _list("path", ":"),
     "user": _USER,
     "ordinary-user": {**_USER, "not": {"pattern": "^(?:root|#?0+)$"}},

@@ -10,21 +10,21 @@ import os
 import stat
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
-from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
 from wsgigroups.manager.queueing import ApplyQueue, Asked
-from wsgigroups.manager.supervision.forking import open_log
+from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.plan.precondition import moved, precondition
 from wsgigroups.targets.resolve import Surroundings, resolve
-from wsgigroups.trust.walking import judging_root, make_directories
+from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,14 +55,19 @@ class Applying:
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
-    async def plan(self, read: Read) -> Plan:
-        """Return what `apply` would change. Raises WsgigroupsError."""
+    async def plan(self, read: Read) -> dict[str, Any]:
+        """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        return self.plan_for(targets)
+        observed = views.observed(self.shell)
+        planned = plan(targets, observed, self.code.files_of)
+        depends = precondition(self.shell.state.revision, targets, observed)
+        return {**planned.to_json(), "precondition": depends.to_json()}
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
-        return plan(targets, views.observed(self.shell), self.code.files_of)
+        planned = plan(targets, views.observed(self.shell), self.code.files_of)
+        weighed = {step.group for step in planned.steps if step.cost.processes_replaced}
+        return plan(targets, views.observed(self.shell, weighed), self.code.files_of) if weighed else planned
 
     async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
@@ -122,7 +127,13 @@ class Applying:
     def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        planned = self.plan_for(targets)
+        observed = views.observed(self.shell)
+        if asked.precondition:
+            keyed = asked.precondition.keyed
+            now = precondition(self.shell.state.revision, targets, observed, keyed=keyed)
+            if found := moved(asked.precondition, now):
+                raise MovedError(found)
+        planned = plan(targets, observed, self.code.files_of)
         if planned.empty:
             self._learn(targets)
             return None
@@ -310,9 +321,11 @@ class Applying:
 
 def check_log(target: GroupTarget, writers: Writers) -> None:
     """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+    if target.log_path in STREAMS:
+        return
     try:
         os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-        fd = open_log(Path(target.log_path))
+        fd = open_to_append(target.log_path, judging_root())
         found = os.fstat(fd)
         os.close(fd)
     except OSError as error:

@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wsgigroups.targets.code import CodeReader
+from wsgigroups.targets.code import CodeReader, with_code
 from wsgigroups.trust.walking import private_directory
 
 if TYPE_CHECKING:
@@ -39,12 +39,7 @@ class CodeKeeper:
         async with self._one_at_a_time:
             found = await asyncio.to_thread(self._reader.read, list(targets.values()))
             self._files.update(self._reader.files)
-        return {
-            name: replace(target, code=found[name].parts, notices=(*target.notices, *found[name].notices))
-            if name in found
-            else target
-            for name, target in targets.items()
-        }
+        return {name: with_code(target, found.get(name)) for name, target in targets.items()}
 
     async def now(self, targets: Iterable[GroupTarget]) -> Mapping[str, Mapping[str, str]]:
         """Return the code of groups as it is now, for processes that are about to start."""

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups import __version__
 from wsgigroups.config.addresses import MAXIMUM_SOCKET_PATH_BYTES
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals, lock
@@ -24,12 +25,15 @@ from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.core.happenings import Happening
 from wsgigroups.manager.guarding import Guard
-from wsgigroups.manager.queueing import Asked
+from wsgigroups.manager.journal import Journal
+from wsgigroups.manager.signals import Signals
 from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.cgroups.strays import adopted
 from wsgigroups.manager.supervision.heartbeat import Heartbeat
+from wsgigroups.manager.supervision.logs import is_own_log
 from wsgigroups.manager.supervision.passed import PassedSockets, passed_by
 from wsgigroups.manager.supervision.recovery import recover
 from wsgigroups.manager.supervision.shell import Outside, Shell
@@ -69,7 +73,7 @@ def run_manager(options: ManagerOptions) -> int:
     passed = passed_by(os.environ, log_line)
     if early_signals.asked_to_end():
         return int(ExitCode.DONE)
-    os.umask(0o022)
+    umask = os.umask(0o022)  # ours; daemons without one of their own get what was inherited
     _be_spared()
     telling = Telling(notifier, FdStore(notifier, maximum, log_line))
     try:
@@ -79,7 +83,7 @@ def run_manager(options: ManagerOptions) -> int:
             lock.held(options.run_dir / "manager.lock") as run_lock,
             lock.held(options.state_dir / "manager.lock") as state_lock,
         ):
-            return asyncio.run(_Manager(options, (run_lock, state_lock), telling, passed).run())
+            return asyncio.run(_Manager(options, (run_lock, state_lock), telling, passed, umask).run())
     except WsgigroupsError as error:
         notifier.send([f"STATUS={clean(error.message)}"])
         raise
@@ -137,16 +141,20 @@ class _Manager:
     """The parts of a running manager, put together."""
 
     def __init__(
-        self, options: ManagerOptions, locks: tuple[lock.HeldLock, ...], telling: Telling, passed: PassedSockets
+        self,
+        options: ManagerOptions,
+        locks: tuple[lock.HeldLock, ...],
+        telling: Telling,
+        passed: PassedSockets,
+        umask: int,
     ) -> None:
         self._options = options
         self._locks = locks
         self._telling = telling
         self._passed = passed
+        self._umask = umask
         self._ending = asyncio.Event()
         self._child_ended = asyncio.Event()
-        self._up = False
-        self._asked_to_end = self._asked_to_reload = False  # on the way up
         self._exit_code = int(ExitCode.DONE)
 
     async def run(self) -> int:
@@ -157,18 +165,25 @@ class _Manager:
         for revision in store.interrupt_pending():
             log_line("warning", f"how the rollout of revision {revision} ended is not known: a manager ended in it")
         _prepare_log_dir(options.log_dir)
-        outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit())
+        outside = Outside(options.run_dir, 2, log_line, _raise_descriptor_limit(), umask=self._umask)
+        own_log = str(options.log_dir / "manager.log")
+        outside.own_log = own_log if is_own_log(own_log) else ""
+        journal = Journal(options.state_dir, log_line)
+        journal.open()
+        outside.record = journal.record
+        journal.record([Happening("manager-started", f"version {__version__}", pid=os.getpid())])
         shell = Shell(outside)
         shell.listeners.passed = self._passed
         self._telling.begin(shell)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
-        self._signals(shell, applying)
+        signals = Signals(applying, options.reload, self._ending.set, self._telling, log_line)
+        signals.listen()
         stored = store.load_or_set_aside(log_line)
         adopted = await recover(shell, stored)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
-        handlers = Handlers(applying, started_at, self._ending.set)
+        handlers = Handlers(applying, journal, started_at, self._ending.set)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         await server.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
@@ -178,7 +193,8 @@ class _Manager:
         watching = asyncio.create_task(self._watch(shell))
         guarding = asyncio.create_task(Guard(applying, server, self._locks).watch())
         try:
-            self._follow_early(shell, applying)
+            shell.reopen_streams()
+            signals.follow()
             if options.configuration is not None and not shell.state.stopping:
                 await start_up.begin(options.configuration)
             self._telling.started()
@@ -192,8 +208,9 @@ class _Manager:
             guarding.cancel()
             start_up.stop()
             await server.stop()
-        for spawner in shell.pool.all():
-            shell.pool.retire(spawner)
+        for spawner in await shell.pool.end():
+            log_line("warning", f"spawner {spawner.key} (pid {spawner.pid}) did not end by itself and was killed")
+        shell.unserved.close()
         await self._spawners_reaped(shell)
         await shell.remains.close()
         shell.listeners.close_all()
@@ -201,6 +218,8 @@ class _Manager:
         with contextlib.suppress(OSError):
             shell.pool.directory.rmdir()
         self._telling.end()
+        journal.record([Happening("manager-ended", pid=os.getpid())])
+        journal.close()
         log_line("info", "manager ended")
         early_signals.block()
         return self._exit_code
@@ -213,50 +232,9 @@ class _Manager:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._child_ended.wait(), max(0.0, until - time.monotonic()))
 
-    def _signals(self, shell: Shell, applying: Applying) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end, shell)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, applying)
-
-    def _follow_early(self, shell: Shell, applying: Applying) -> None:
-        """Do what signals asked for on the way up."""
-        self._up = True
-        if self._asked_to_end or early_signals.asked_to_end():
-            self._end(shell)
-        elif self._asked_to_reload or early_signals.asked_to_reload():
-            self._reload(applying)
-
     def _sigchld(self, shell: Shell) -> None:
         _reap_strangers(shell)
         self._child_ended.set()
-
-    def _end(self, shell: Shell) -> None:
-        if not self._up:
-            self._asked_to_end = True
-        elif not shell.state.stopping:
-            log_line("info", "asked to end, draining everything")
-            shell.dispatch(model.Shutdown())
-            self._ending.set()
-
-    def _reload(self, applying: Applying) -> None:
-        if not self._up:
-            self._asked_to_reload = True
-            return
-        self._telling.reading()
-        if self._options.reload is None or applying.shell.state.stopping:
-            log_line("warning", "SIGHUP: there is no file to read again")
-            self._telling.read()
-            return
-        try:
-            configuration = self._options.reload()
-        except WsgigroupsError as error:
-            log_line("error", f"SIGHUP: {error.message}; what runs stays")
-            self._telling.read()
-            return
-        task = asyncio.get_running_loop().create_task(applying.apply(lambda: configuration, _ours("SIGHUP")))
-        task.add_done_callback(_report)
-        task.add_done_callback(lambda _task: self._telling.read())
 
     async def _watch(self, shell: Shell) -> None:
         heartbeat = Heartbeat()
@@ -266,20 +244,10 @@ class _Manager:
             while True:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
+                shell.pool.look(log_line)
+                shell.unserved.look(shell.state.groups.values())
         finally:
             heartbeat.stop()
-
-
-def _ours(why: str) -> Asked:
-    return Asked("apply", why, os.geteuid(), os.getpid(), why)
-
-
-def _report(task: asyncio.Task[model.Change | None]) -> None:
-    error = task.exception()
-    if isinstance(error, WsgigroupsError):
-        log_line("error", f"SIGHUP: {error.message}; what runs stays")
-    elif error is not None:
-        log_line("error", f"[BUG] SIGHUP: {error!r}")
 
 
 def _reap_strangers(shell: Shell) -> None:

@@ -16,6 +16,8 @@ from wsgigroups.errors import BusyError, WsgigroupsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from wsgigroups.plan.precondition import Precondition
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -28,6 +30,7 @@ class Asked:
     command: str = ""
     wait_s: float | None = None
     overtake: bool = False  # does not wait for the end of a change that has begun
+    precondition: Precondition | None = None  # of the plan that is asked for; None: whatever it comes to
     left: Callable[[], bool] = lambda: False  # whether nobody waits for the answer any more
     since: float = field(default_factory=time.monotonic)
 

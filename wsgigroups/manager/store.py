@@ -212,7 +212,8 @@ class Store:
         return body
 
     def _write(self, path: Path, body: dict[str, Any]) -> None:
-        self._replace(path, json.dumps(body, indent=1).encode())
+        # without indents: only then is the encoder the one in C, which a thousand groups need ten times less of
+        self._replace(path, json.dumps(body).encode())
 
     def _replace(self, path: Path, data: bytes) -> None:
         temporary = path.with_name(f".{path.name}.new")

@@ -9,16 +9,23 @@ import contextlib
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.store import Store, Stored
+from wsgigroups.manager.supervision.connected_spawners import Inventory
 from wsgigroups.manager.supervision.recovery import is_in_force
 from wsgigroups.manager.supervision.remembering import group_from_json
-from wsgigroups.manager.supervision.spawners import Inventory, uid_of_socket
+from wsgigroups.manager.supervision.spawners import uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
+from wsgigroups.plan.code import code_of
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
+from wsgigroups.plan.planner import plan
+from wsgigroups.plan.precondition import precondition
 from wsgigroups.runtime.wire import frames, messages
+from wsgigroups.targets.code import CodeReader, with_code
+from wsgigroups.targets.resolve import resolve, surroundings
 from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from wsgigroups.config import Configuration
     from wsgigroups.manager.core.model import GroupState
 
 ANSWER_TIMEOUT_S = 3.0
@@ -38,6 +46,31 @@ class _Teller:
     key: str
     executable: str = ""
     python: str = ""
+
+
+def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path, log_dir: Path) -> dict[str, Any]:
+    """Return what an apply would change that has to start a manager, as `Applying.plan` does.
+
+    Raises WsgigroupsError.
+    """
+    store = Store(state_dir)
+    try:
+        digest_key = store.present_digest_key()
+    except (OSError, ValueError):
+        digest_key = None
+    code = CodeReader()
+    targets = resolve(configuration, surroundings(log_dir, digest_key))
+    found = code.read(targets.values())
+    targets = {name: with_code(target, found.get(name)) for name, target in targets.items()}
+    observed, notices = observe(run_dir, state_dir)
+    kept = CodeKeeper(state_dir / "code")
+    planned = plan(targets, observed, lambda digest: code.files.get(digest) or kept.files_of(digest)).to_json()
+    try:
+        revision = store.load().revision
+    except WsgigroupsError:
+        revision = store.last_number()
+    depends = precondition(revision, targets, observed, keyed=digest_key is not None)
+    return {**planned, "notices": [*planned["notices"], *notices], "precondition": depends.to_json()}
 
 
 def observe(run_dir: Path, state_dir: Path) -> tuple[Observed, list[str]]:
@@ -75,6 +108,7 @@ def _observed(group: GroupState, members: tuple[ObservedProcess, ...]) -> Observ
         members=members,
         unknown=group.unknown,
         listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
+        code=group.target.code,
     )
 
 
@@ -84,7 +118,8 @@ def _members(found: list[tuple[_Teller, Inventory]]) -> dict[str, list[ObservedP
         for kept, _fds in inventory.kept:
             if kept.kind == "process":
                 info = kept.info
-                process = ObservedProcess(int(info["slot"]), int(kept.key), str(info["fingerprint"]), ready=True)
+                slot, fingerprint = int(info["slot"]), str(info["fingerprint"])
+                process = ObservedProcess(slot, int(kept.key), fingerprint, ready=True, code=code_of(info))
                 members.setdefault(str(info["group"]), []).append(process)
     return members
 

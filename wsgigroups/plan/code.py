@@ -30,6 +30,12 @@ class CodeChange:
     more: int
 
 
+def code_of(info: Mapping[str, object]) -> dict[str, str]:
+    """Return the code that was kept with a process: by a manager of an earlier version, nothing."""
+    said = info.get("code")
+    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}
+
+
 def nothing_known(_digest: str) -> Files | None:
     """What is known of parts where nobody has kept their files."""
     return None

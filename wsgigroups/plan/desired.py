@@ -6,7 +6,7 @@ Built by `wsgigroups.targets.resolve`; stored as JSON with each revision.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from wsgigroups.lifecycle.watch import Rules
@@ -104,6 +104,7 @@ class GroupTarget:
     watch: tuple[str, ...] = ()  # what of its code is looked at, where that was said
     code: Mapping[str, str] = field(default_factory=dict)  # part of its code → digest; a part that is missing: unknown
     rollout: RolloutTarget = field(default_factory=RolloutTarget)
+    _json: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # made once
 
     @property
     def uid(self) -> int | None:
@@ -111,8 +112,25 @@ class GroupTarget:
         return self.spec.identity.uid if self.spec.identity else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data, which is not to be changed: all groups are stored again whenever one of them changes."""
+        if self._json is None:
+            data = _plain(self)
+            del data["_json"]
+            object.__setattr__(self, "_json", data)
+            return dict(data)
+        return dict(self._json)
+
+
+def _plain(value: Any) -> Any:
+    """Do what `asdict` does, without a deep copy of every text: what targets consist of does not change."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind(map(_plain, value))
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
 
 
 def target_from_json(data: Mapping[str, Any]) -> GroupTarget:

@@ -21,6 +21,9 @@ _OPTIONS = {**OPTIONS, **{f"rollout.{name}": option for name, option in ROLLOUT_
 _ZERO_IS_LEAST = frozenset({"limit-core"})
 
 
+_UNIT = {"duration": "s", "bytes": "bytes", "percent": "%"}
+
+
 def base_name(option: str) -> str:
     """The option that an entry such as environment.NAME belongs to."""
     return option.split(".", 1)[0] if option.startswith(("environment.", "environment-files.")) else option
@@ -42,6 +45,12 @@ def _is_raised(option: str, old: int, new: int) -> bool:
     if option in _ZERO_IS_LEAST:
         return new > old
     return old != new and old != 0 and (new == 0 or new > old)
+
+
+def unit_of(option: str) -> str:
+    """The unit of an option's value as text: "s", "bytes", "%"; "" for one that has none."""
+    known = OPTIONS.get(base_name(option))
+    return _UNIT.get(known.kind, "") if known else ""
 
 
 def in_fingerprint(option: str) -> bool:

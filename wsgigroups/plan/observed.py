@@ -15,7 +15,7 @@ class ObservedProcess:
     fingerprint: str
     ready: bool
     start_s: float | None = None  # from the fork to ready
-    pss_bytes: int | None = None
+    rss_bytes: int | None = None
     code: Mapping[str, str] = field(default_factory=dict)  # that it was started with; a part that is missing: unknown
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.plan.code import FilesOf, code_change, nothing_known
-from wsgigroups.plan.effects import effect_of, why
+from wsgigroups.plan.effects import effect_of, unit_of, why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,7 @@ class Reason:
     why: str = ""
     files: tuple[str, ...] = ()  # of new code: the first that differ
     files_more: int = 0  # and how many others
+    unit: str = ""  # of old and new: s, bytes, %
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,13 @@ class Step:
     kind: StepKind
     reasons: tuple[Reason, ...]
     cost: Cost = Cost()
+
+
+def sign_of(step: Step) -> str:
+    """The sign of a step: a listener that is only set anew replaces nobody."""
+    if step.kind is StepKind.REBIND and not any(reason.option == "listen" for reason in step.reasons):
+        return "~"
+    return SIGN[step.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data with a summary."""
-        steps = [{**asdict(step), "kind": step.kind.value, "sign": SIGN[step.kind]} for step in self.steps]
+        steps = [{**asdict(step), "kind": step.kind.value, "sign": sign_of(step)} for step in self.steps]
         counts = {kind.value: sum(step.kind is kind for step in self.steps) for kind in StepKind}
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
 
@@ -189,7 +197,8 @@ def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Reason]
     for option in sorted({*old, *new}):
         before, after = old.get(option), new.get(option)
         if before != after:
-            reasons.append(Reason(option, before, after, effect_of(option, before, after), why(option)))
+            effect = effect_of(option, before, after)
+            reasons.append(Reason(option, before, after, effect, why(option), unit=unit_of(option)))
     return reasons
 
 
@@ -257,13 +266,13 @@ def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:
     kept = min(target.processes, group.processes)
     extra = min(kept, target.rollout.max_surge.up(target.processes))
     watched_s = target.rollout.min_ready_time_s + target.rollout.canary_time_s
-    pss = [member.pss_bytes for member in group.members if member.pss_bytes]
+    sizes = [member.rss_bytes for member in group.members if member.rss_bytes]
     starts = [member.start_s for member in group.members if member.start_s is not None]
     return Cost(
         processes_started=started,
         processes_stopped=stopped,
         processes_replaced=kept,
         surge_processes=extra,
-        surge_bytes=extra * (sum(pss) // len(pss)) if pss else None,
+        surge_bytes=extra * (sum(sizes) // len(sizes)) if sizes else None,
         duration_s=round(watched_s + -(-kept // max(extra, 1)) * (sum(starts) / len(starts)), 3) if starts else None,
     )

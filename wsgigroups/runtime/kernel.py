@@ -18,6 +18,7 @@ _LIBC.syscall.restype = ctypes.c_long
 
 # <linux/prctl.h>
 _PR_SET_NAME = 15
+_PR_SET_DUMPABLE = 4
 _PR_GET_SECCOMP = 21
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2  # <linux/seccomp.h>
@@ -181,6 +182,11 @@ def capabilities() -> Tuple[int, int, int]:
 def set_no_new_privileges() -> None:
     """No execve(2) of this process or its children grants privileges from here on."""
     _prctl("prctl(PR_SET_NO_NEW_PRIVS)", _PR_SET_NO_NEW_PRIVS, 1)
+
+
+def forbid_tracing() -> None:
+    """Let nobody but root trace this process or look into it, whoever has its user id (prctl(2), PR_SET_DUMPABLE)."""
+    _prctl("prctl(PR_SET_DUMPABLE)", _PR_SET_DUMPABLE, 0)
 
 
 def has_no_new_privileges() -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.trust.helpers import Account, HelperError, scan_files
@@ -110,6 +110,13 @@ class CodeReader:
             else:
                 parts[text] = _part(said.get("files", {}), str(said.get("bounded", "")))
         return parts
+
+
+def with_code(target: GroupTarget, found: FoundCode | None) -> GroupTarget:
+    """Return a target with the code that was found for it."""
+    if found is None:
+        return target
+    return replace(target, code=found.parts, notices=(*target.notices, *found.notices))
 
 
 def orders_of(target: GroupTarget) -> dict[str, dict[str, Any]]:

@@ -37,6 +37,8 @@ def imported(done: subprocess.CompletedProcess[str]) -> set[str]:
         (["scale", "blog=1"], set()),
         (["why", "blog"], set()),
         (["history", "-o", "json"], set()),
+        (["events"], set()),
+        (["events", "blog", "-o", "json", "--since", "1h"], set()),
         (["completion", "bash"], set()),
         (["explain", "threads"], set()),
         (["schema"], set()),

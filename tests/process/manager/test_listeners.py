@@ -13,7 +13,7 @@ import psutil
 import pytest
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
-from support.unix_clients import reached
+from support.unix_clients import reached, unix_get
 
 
 @pytest.fixture
@@ -156,3 +156,52 @@ def test_a_group_that_stops_refuses_while_what_it_has_goes_on(manager: ManagerUn
         assert [p["state"] for p in manager.group("a")["processes"]] == ["draining"]
         answer = manager.wait_for("what it had is answered", slow)
         assert answer[0] == 200
+
+
+MOODY = """
+import os
+if os.path.exists(os.path.join(os.path.dirname(__file__), "broken")):
+    raise RuntimeError("not today")
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+"""
+
+
+def test_clients_of_a_group_that_fails_are_told_so_until_it_serves(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("RuntimeError: not today")
+    port, path, broken = manager.port(), manager.base / "a.sock", manager.base / "broken"
+    (manager.base / "moody.py").write_text(MOODY)
+    broken.touch()
+    manager.apply(
+        f'[groups.a]\napp = "moody:application"\npython-path = ["{manager.base}"]\nconnect-timeout = 1\n'
+        f'listen = ["127.0.0.1:{port}", "unix:{path}"]\n',
+        code=1,
+    )
+    assert manager.get(port) == (503, b"")
+    status, fields = answer_to_nothing(port)
+    assert status == b"HTTP/1.1 503 Service Unavailable"
+    assert b"Retry-After: 5" in fields
+    assert unix_get(path)[0] == 503
+    (answerer,) = [
+        child
+        for child in psutil.Process(manager.manager_pid).children()
+        if "answer" in child.cmdline() or "answerer" in child.name()
+    ]
+    if os.geteuid() == 0:
+        assert 0 not in (*answerer.uids(), *answerer.gids())
+        assert os.stat(f"/proc/{answerer.pid}/fd").st_uid == 0, "whoever has its user id cannot look into it (proc(5))"
+    answerer.kill()
+    assert manager.get(port) == (503, b"")
+    broken.unlink()
+    assert manager.cli("restart", "a").returncode == 0
+    assert [manager.get(port)[0] for _ in range(20)] == [200] * 20
+    assert reached(path)
+
+
+def answer_to_nothing(port: int) -> tuple[bytes, bytes]:
+    """Status line and header fields that somebody gets who sends nothing."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        data = b"".join(iter(lambda: client.recv(4096), b""))
+    status, _crlf, fields = data.partition(b"\r\n")
+    return status, fields

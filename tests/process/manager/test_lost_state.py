@@ -217,8 +217,10 @@ def test_manager_and_spawners_killed_while_one_spawner_lives(manager: ManagerUnd
     ports = {name: manager.port() for name in ("held", "second", "third")}
     gated = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nshutdown-timeout = "30s"'
     text = group("held", ports["held"], gated).replace("hello_app", "gated_app")
-    text += group("second", ports["second"], 'lang = "C"') + group("third", ports["third"], 'lang = "POSIX"')
+    text += group("second", ports["second"], 'lang = "C"')
     with Gate(manager.base) as gate:
+        manager.apply(text)  # the two keep each other's listeners, whichever was the first
+        text += group("third", ports["third"], 'lang = "POSIX"')
         manager.apply(text)
         third = manager.pids("third")
         spawners = [spawner_of(manager, name) for name in ("held", "second", "third")]

@@ -390,3 +390,53 @@ def test_usage_errors(manager: Manager) -> None:
         run = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
         assert run.returncode == 64
         assert text in run.stderr
+
+
+def test_a_storm_of_signals_changes_nothing(manager: Manager, script: Script) -> None:
+    """What a service manager sends to all of a cgroup, and whatever else comes by number."""
+    assert manager.process is not None
+    life = manager.fork(script(HELLO))
+    life.ready()
+    harmless = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+    for number in (*harmless, signal.SIGCHLD, signal.SIGALRM, signal.SIGWINCH, signal.SIGCONT, signal.SIGPIPE) * 90:
+        manager.process.send_signal(number)
+    other = manager.fork(script(HELLO))
+    other.ready()
+    assert life.get() == other.get() == (200, b"hello")
+    assert "Traceback" not in manager.spawner_log
+
+
+def test_ping_is_answered(manager: Manager) -> None:
+    manager.send(messages.Ping(7))
+    pong, _fds = manager.wait_for(messages.Pong, 0)
+    assert pong == messages.Pong(7)
+
+
+def test_a_retire_is_heard_although_its_sender_is_gone_when_all_daemons_end(manager: Manager) -> None:
+    """The answers to a manager that has left fail first; what it had said counts all the same."""
+    assert manager.process is not None
+    lives = [manager.fork_bare() for _number in range(120)]
+    manager.process.send_signal(signal.SIGSTOP)
+    for life in lives:
+        life.signal(signal.SIGKILL)
+        life.wait_ended()
+    manager.send(messages.Retire())
+    manager.disconnect()
+    manager.process.send_signal(signal.SIGCONT)
+    assert manager.process.wait(HUNG_S) == 0
+
+
+def test_without_room_for_descriptors_a_fork_is_refused_and_the_connection_goes_on(
+    managers: Callable[..., Manager],
+) -> None:
+    manager = managers()
+    manager.start(prefix=["/bin/sh", "-c", 'ulimit -n 40 && exec "$@"', "sh"])
+    refused = None
+    for _number in range(20):
+        try:
+            manager.fork_bare()
+        except AssertionError as refusal:
+            refused = refusal.args[0]
+            break
+    assert "RLIMIT_NOFILE allows 40" in str(refused)
+    assert manager.connect().key == "test"  # there is room for the next manager

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wsgigroups.cli import failures, outcomes, output, planning, table, why
+from wsgigroups.cli import events, failures, outcomes, output, planning, table, why
 from wsgigroups.errors import WsgigroupsError
 
 EVIL = "boom\x1b]52;c;cm0=\x07\n  web/1  ready\u202e\x9b\udc80"
@@ -84,6 +84,11 @@ def change() -> dict[str, Any]:
     return {"id": 3, "revision": 2, "running_revision": 1, "groups": groups}
 
 
+def event() -> dict[str, Any]:
+    at = {"number": 1, "at": "2026-01-31T09:12:04.113Z", "kind": "died"}
+    return {**at, "group": EVIL, "slot": 1, "life": 2, "pid": 3, "change": None, "text": EVIL}
+
+
 COMMANDS: dict[str, Callable[[], object]] = {
     "status": lambda: table.show_status(status(), "never"),
     "history": lambda: table.show_history(
@@ -93,6 +98,7 @@ COMMANDS: dict[str, Callable[[], object]] = {
         ],
         "never",
     ),
+    "events": lambda: events.show({"events": [event()]}, "text"),
     "why": lambda: print("\n".join(why.sentences(group()))),
     "apply": lambda: outcomes.explain_change(change()),
     "plan": lambda: planning.show_plan(plan(), "never"),

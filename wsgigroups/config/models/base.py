@@ -114,7 +114,7 @@ def option(
 
 
 _UNITS = {"duration": "seconds", "bytes": "bytes"}
-_INTERPOLATED = frozenset({"path", "paths", "environment", "addresses"})
+_INTERPOLATED = frozenset({"path", "log", "paths", "environment", "addresses"})
 
 
 def describe(model: type[OptionModel]) -> Mapping[str, Option]:

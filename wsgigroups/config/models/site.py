@@ -18,6 +18,7 @@ from wsgigroups.config.kinds import (
     Identifier,
     Integer,
     Kind,
+    LogPath,
     OrdinaryUser,
     Text,
     UrlPath,
@@ -56,9 +57,9 @@ class ServerDefaults(OptionModel):
         reason="told to running processes",
         example="30s",
     )
-    error_log: AnyPath | None = option(
+    error_log: LogPath | None = option(
         None,
-        "One log file for all groups that have no error-log of their own or of their site.",
+        "One log for all groups that have no error-log of their own or their site: a file, /dev/stdout or /dev/stderr.",
         default_text="one NAME.log per group in the log directory",
         effect=Effect.LIVE,
         reason="the manager writes it",
@@ -202,7 +203,7 @@ class Site(OptionModel):
         reason="listening sockets",
         example=["0.0.0.0:80"],
     )
-    error_log: AnyPath | None = option(
+    error_log: LogPath | None = option(
         None,
         "The log file of this site and of the groups defined in it.",
         default_text="error-log of [server]",

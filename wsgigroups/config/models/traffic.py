@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from wsgigroups.config.effects import Effect, When
-from wsgigroups.config.kinds import AnyPath, Boolean, Bytes, Duration, Integer, Kind, Networks
+from wsgigroups.config.kinds import Boolean, Bytes, Duration, Integer, Kind, LogPath, Networks
 from wsgigroups.config.models.base import OptionModel, option
 
 _TOLD = "told to running processes"
@@ -162,12 +162,13 @@ class ObservationOptions(OptionModel):
         related=("error-log",),
         extension=True,
     )
-    error_log: AnyPath | None = option(
+    error_log: LogPath | None = option(
         None,
-        "The log file of the group: what its processes print and what happens to them.",
+        "The log of the group: what its processes print and what happens to them. A file, /dev/stdout or /dev/stderr "
+        '("-" is stdout), which are the manager\'s own, for containers and journald; docs/logs.md has what that costs.',
         default_text="error-log of the group's site, then of [server]; else NAME.log in the log directory",
         effect=Effect.LIVE,
-        reason="the manager writes it",
+        reason="running processes are given it",
         example="/var/log/blog/error.log",
         related=("access-log",),
         extension=True,

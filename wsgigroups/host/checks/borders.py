@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import addresses
+from wsgigroups.config.kinds import is_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,13 +47,13 @@ def log_of(checking: Checking, member: CheckedGroup) -> tuple[Path, str] | None:
 def _paths_of_root(checking: Checking, members: Sequence[CheckedGroup]) -> Iterator[tuple[Path, str]]:
     """What the manager itself opens, makes or enters, by where it is written."""
     server = checking.parts.server
-    if server.error_log:
+    if server.error_log and not is_stream(server.error_log):
         yield ("server", "error-log"), str(server.error_log)
     for name, site in checking.parts.sites.items():
-        if site.error_log:
+        if site.error_log and not is_stream(site.error_log):
             yield ("sites", name, "error-log"), str(site.error_log)
     for member in members:
-        if member.group.error_log:
+        if member.group.error_log and not is_stream(member.group.error_log):
             yield (*member.path, "error-log"), str(member.group.error_log)
         if member.group.chroot:
             yield (*member.path, "chroot"), str(member.group.chroot)
@@ -76,8 +77,8 @@ def _check_logs(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     said: set[Path] = set()
     for member in members:
         found = log_of(checking, member)
-        if found is None or member.identity is None:
-            continue
+        if found is None or member.identity is None or is_stream(found[1]):
+            continue  # nobody gets the manager's own stream
         path, log = found
         other = first.setdefault(os.path.normpath(log), member)
         if other.identity is None or other.identity.uid == member.identity.uid or path in said:

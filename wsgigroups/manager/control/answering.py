@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wsgigroups.errors import BusyError, ExitCode, WsgigroupsError
+from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager.control.documents import Document, ErrorDocument, HolderDocument
 from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE
 
@@ -29,6 +29,8 @@ def refuse(error: WsgigroupsError) -> web.Response:
     """Return an error as a response."""
     holder = HolderDocument.model_validate(error.holder) if isinstance(error, BusyError) else None
     document = ErrorDocument(error=error.message, hint=error.hint, exit_code=int(error.exit_code), holder=holder)
+    if isinstance(error, MovedError):
+        document = document.model_copy(update={"moved": list(error.moved)})
     return answer(document, HTTP_STATUS.get(error.exit_code, OTHERWISE))
 
 

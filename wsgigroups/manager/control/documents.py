@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from wsgigroups.manager.control.figures import GroupFigures, ProcessFigures
+from wsgigroups.manager.core.happenings import Kind  # noqa: TC001  (pydantic reads it)
 
 
 def _encodable(value: Any) -> Any:
@@ -48,6 +49,7 @@ class ErrorDocument(Document):
     hint: Text | None = Field(description="What to do next.")
     exit_code: int = Field(description="What a command ends with: docs/exit-codes.md.")
     holder: HolderDocument | None = Field(default=None, description="Who applies, where that is why this was refused.")
+    moved: list[Text] = Field(default=[], description="What is not as the precondition of the call has it.")
 
 
 class BegunDocument(Document):
@@ -95,6 +97,9 @@ class ProcessDocument(ProcessFigures, _Process):
     retry_in_s: float | None = Field(description="In backoff: until the next start.")
     last_death: LastErrorDocument | None = Field(description="Of this slot.")
     confinement: dict[Text, ConfinementDocument] = Field(description="By the options that the group sets.")
+    former_runtime: bool = Field(
+        default=False, description="It was started by another version of wsgigroups; a restart replaces it."
+    )
 
 
 class RolloutDocument(Document):
@@ -193,6 +198,28 @@ class HistoryDocument(Document):
     revisions: list[RevisionDocument]
 
 
+class EventDocument(Document):
+    """One thing that happened; null is what it does not concern."""
+
+    number: int = Field(description="It grows, also from one manager to the next.")
+    at: Text = Field(description="UTC, in milliseconds.")
+    kind: Kind
+    group: Text | None
+    slot: int | None
+    life: int | None
+    pid: int | None
+    change: int | None
+    text: Text
+
+
+class EventsDocument(Document):
+    """What happened, oldest first."""
+
+    schema_version: Literal[1] = 1
+    events: list[EventDocument]
+    last: int = Field(description="The number of the newest event, chosen or not: `after` of the next question.")
+
+
 class ChangedProcessDocument(Document):
     """A process of a group that changes."""
 
@@ -239,6 +266,7 @@ class ReasonDocument(Document):
     why: Text
     files: list[Text] = Field(default=[], description="Of new code: the first files that differ.")
     files_more: int = Field(default=0, description="Of new code: how many files differ besides.")
+    unit: Literal["", "s", "bytes", "%"] = Field(default="", description="Of old and new.")
 
 
 class CostDocument(Document):
@@ -262,6 +290,15 @@ class StepDocument(Document):
     cost: CostDocument
 
 
+class PreconditionDocument(Document):
+    """What a plan was made against; an apply that is given it is refused elsewhere."""
+
+    revision: int
+    observed: dict[Text, str] = Field(description="By group: a digest of what it is.")
+    desired: dict[Text, str] = Field(description="By group: a digest of what it is to be, its code included.")
+    keyed: bool
+
+
 class PlanDocument(Document):
     """What applying a configuration would change."""
 
@@ -270,3 +307,4 @@ class PlanDocument(Document):
     steps: list[StepDocument]
     counts: dict[Text, int] = Field(description="Of steps, by kind.")
     notices: list[Text]
+    precondition: PreconditionDocument | None = Field(default=None, description="To be given back with the apply.")

@@ -121,7 +121,7 @@ class Entrance:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._log("error", f"cannot accept a connection: {error.strerror}")
+                self.complain(f"cannot accept a connection: {error.strerror}")
                 self._pause()
                 return
             self._greet(connection)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.control import views
+from wsgigroups.manager.control import showing_events, views
 from wsgigroups.manager.control.documents import (
     BegunDocument,
     ChangeDocument,
+    EventsDocument,
     HistoryDocument,
     PlanDocument,
     RevisionDocument,
@@ -26,22 +27,27 @@ from wsgigroups.manager.control.requests import (
     ChangePath,
     ChangeQuery,
     ConfigurationBody,
+    EventsQuery,
     GroupsBody,
     NoParameters,
     Parameters,
+    ReopenBody,
     RollbackBody,
     ScaleBody,
     ShutdownBody,
 )
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.queueing import Asked
+from wsgigroups.plan.precondition import Precondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.applying import Applying
+    from wsgigroups.manager.journal import Journal
     from wsgigroups.trust.peers import Peer
 
+TOGETHER_S = 0.0003  # for each group of a change, between two looks at it: more than a look takes
 P = TypeVar("P", bound=Parameters)
 Q = TypeVar("Q", bound=Parameters)
 B = TypeVar("B", bound=Parameters)
@@ -68,6 +74,7 @@ class Handlers:
     """The routes' methods."""
 
     applying: Applying
+    journal: Journal
     started_at: float
     end: Callable[[], None]
 
@@ -78,6 +85,21 @@ class Handlers:
         running = self.applying.shell.state.revision
         rows = [{**row, "running": row["revision"] == running} for row in self.applying.store.history()]
         return HistoryDocument(revisions=[RevisionDocument.model_validate(row) for row in rows])
+
+    async def events(self, call: Call[NoParameters, EventsQuery, NoParameters]) -> EventsDocument:
+        until = asyncio.get_running_loop().time() + call.query.wait_s
+        document = showing_events.document(self.journal, call.query)
+        while not document.events and not call.left():
+            left_s = until - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
+            try:
+                await asyncio.wait_for(self.applying.shell.changed.wait(), left_s)
+            except asyncio.TimeoutError:
+                break
+            if self.journal.last != document.last:
+                document = showing_events.document(self.journal, call.query)
+        return document
 
     async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
         view = self._change(call.path.id)
@@ -91,16 +113,20 @@ class Handlers:
                 await asyncio.wait_for(self.applying.shell.changed.wait(), left_s)
             except asyncio.TimeoutError:
                 break
+            if not self._finished(call.path.id):  # what happens to many groups at once is told together
+                await asyncio.sleep(min(left_s, TOGETHER_S * len(view.groups)))
             view = self._change(call.path.id)
         return view
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
         found = await self.applying.plan(lambda: Configuration.from_document(call.body.configuration))
-        return PlanDocument.model_validate(found.to_json())
+        return PlanDocument.model_validate(found)
 
     async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
         document = call.body.configuration
-        asked = self._asked(call, "apply", f"uid {call.peer.uid}")
+        given = call.body.precondition
+        expected = Precondition(given.revision, given.observed, given.desired, given.keyed) if given else None
+        asked = replace(self._asked(call, "apply", f"uid {call.peer.uid}"), precondition=expected)
         return self._begun(await self.applying.apply(lambda: Configuration.from_document(document), asked))
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
@@ -111,7 +137,7 @@ class Handlers:
 
     def _asked(self, call: Call[Any, Any, Any], kind: str, by: str) -> Asked:
         body, peer = call.body, call.peer
-        return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, call.left)
+        return Asked(kind, by, peer.uid, peer.pid, body.command, body.wait_s, body.overtake, left=call.left)
 
     async def start(self, call: OfGroups) -> BegunDocument:
         groups = self._startable(call)
@@ -133,6 +159,10 @@ class Handlers:
         self.applying.listen_again(call.body.processes)
         return self._act(model.Scale(call.body.processes))
 
+    async def reopen(self, _call: Call[NoParameters, NoParameters, ReopenBody]) -> BegunDocument:
+        self.applying.shell.reopen_logs()
+        return BegunDocument(change=None, revision=self.applying.shell.state.revision)
+
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
         answer = self._act(model.Shutdown(call.body.now))
         self.end()
@@ -144,6 +174,10 @@ class Handlers:
             raise WsgigroupsError(f"cannot find change {number}")
         view = views.change_view(self.applying.shell, change)
         return view.model_copy(update={"seen": _digest(view)})
+
+    def _finished(self, number: int) -> bool:
+        change = self.applying.shell.state.changes.get(number)
+        return change is None or change.finished
 
     def _groups(self, call: OfGroups) -> tuple[str, ...]:
         handling.check_groups(self.applying.shell.state, call.body.groups)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAXIMUM_WAIT_S = 60.0
 MAXIMUM_NUMBER = 2**53 - 1  # the same in every reader of JSON (RFC 8259 section 6)
 MAXIMUM_PROCESSES = 1024
+MAXIMUM_EVENTS = 1000  # in one answer
 
 
 class Parameters(BaseModel):
@@ -47,6 +48,26 @@ class ChangeQuery(Parameters):
         allow_inf_nan=False,
     )
     seen: str = Field(default="", description="The text that the last answer had under this name.", max_length=64)
+
+
+class EventsQuery(Parameters):
+    """Which events."""
+
+    after: int = Field(
+        default=0, description="Those after the one with this number, the oldest first.", ge=0, le=MAXIMUM_NUMBER
+    )
+    since: float = Field(
+        default=0.0, description="From then on, in seconds since the epoch.", ge=0, allow_inf_nan=False
+    )
+    group: str = Field(default="", description="Of this group alone; empty: of all.", max_length=255)
+    limit: int = Field(default=100, description="At most so many; without `after` the newest.", ge=1, le=MAXIMUM_EVENTS)
+    wait_s: float = Field(
+        default=0.0,
+        description="Wait so long for one that is asked for, where there is none.",
+        ge=0,
+        le=MAXIMUM_WAIT_S,
+        allow_inf_nan=False,
+    )
 
 
 class ConfigurationBody(Parameters):
@@ -83,10 +104,22 @@ class _Queued(Parameters):
     command: str = Field(default="", description="The command line, for others who want to apply.", max_length=500)
 
 
+class PreconditionBody(Parameters):
+    """What a plan was made against, as the plan has it."""
+
+    revision: StrictInt = Field(ge=0, le=MAXIMUM_NUMBER, description="The accepted configuration in force.")
+    observed: dict[str, str] = Field(description="By group: a digest of what it is.")
+    desired: dict[str, str] = Field(description="By group: a digest of what it is to be, its code included.")
+    keyed: StrictBool = Field(default=True, description="Whether the digests were made with the manager's key.")
+
+
 class ApplyBody(_Queued):
     """A configuration, as in groups.toml, and how long it may wait for its turn."""
 
     configuration: dict[str, JsonValue] = Field(description="A configuration, as in groups.toml.")
+    precondition: PreconditionBody | None = Field(
+        default=None, description="Of the plan that was shown: refused with what has moved where the state is another."
+    )
 
 
 class RollbackBody(_Queued):
@@ -101,6 +134,10 @@ class RollbackBody(_Queued):
     revision: StrictInt | None = Field(
         default=None, description="Null: the last one before the one that runs that was done.", ge=1, le=MAXIMUM_NUMBER
     )
+
+
+class ReopenBody(Parameters):
+    """Nothing to say: it is about every log."""
 
 
 class ShutdownBody(Parameters):

@@ -60,6 +60,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     _get("/v1/history", "history", "Accepted revisions, newest first.", documents.HistoryDocument),
     Route(
+        "GET",
+        "/v1/events",
+        Access.READ,
+        "events",
+        "What happened, oldest first; wait_s waits for more.",
+        documents.EventsDocument,
+        query=requests.EventsQuery,
+    ),
+    Route(
         "POST",
         "/v1/plan",
         Access.ADMINISTER,
@@ -79,5 +88,6 @@ ROUTES: tuple[Route, ...] = (
         "Apply an earlier revision again, without a number the last good one; or undo a change.",
         requests.RollbackBody,
     ),
+    _act("reopen", "Open every log again, after the files were renamed.", requests.ReopenBody),
     _act("shutdown", "Drain everything and end the manager.", requests.ShutdownBody),
 )

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from wsgigroups.manager.control.documents import Document
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
-_BACKLOG = 64
+_BACKLOG = 512  # a connection that finds no room in it fails at once, on a UNIX socket
+PARTIAL_S = 5.0  # for a head, for a body, and between two requests of a connection
+LINGERING_S = 1.0  # for what still comes of a body that was refused
+UNREAD_S = 30.0  # for an answer that its caller does not take
 
 
 class ControlServer:
@@ -48,7 +51,14 @@ class ControlServer:
         app = web.Application(client_max_size=MAXIMUM_BODY_BYTES, middlewares=[always_a_document(self._log)])
         for route in ROUTES:
             app.router.add_route(route.method, route.path, self._serve(route))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            keepalive_timeout=PARTIAL_S,
+            lingering_time=LINGERING_S,
+        )
         await self._runner.setup()
         assert self._runner.server is not None
         self._entrance = Entrance(self._listener(), self._runner.server, self._log)
@@ -92,8 +102,10 @@ class ControlServer:
             peer = self._peer(request, route)
             in_path = read_texts(route.in_path, "path", dict(request.match_info))
             query = read_texts(route.query, "query", _once(request))
-            body = read_body(route.body, await request.read()) if route.body else NoParameters()
-            return answer(await handler(Call(peer, in_path, query, body, lambda: _has_left(request))))
+            body = read_body(route.body, await _whole(request)) if route.body else NoParameters()
+            response = answer(await handler(Call(peer, in_path, query, body, lambda: _has_left(request))))
+            await _send(request, response)
+            return response
 
         return serve
 
@@ -118,6 +130,28 @@ class ControlServer:
             hint="run the command as the user who started the manager",
             exit_code=ExitCode.NOT_PERMITTED,
         )
+
+
+async def _whole(request: web.Request) -> bytes:
+    """Read a body. Raises WsgigroupsError (usage) for one that does not come to its end in time."""
+    try:
+        return await asyncio.wait_for(request.read(), PARTIAL_S)
+    except asyncio.TimeoutError:
+        raise WsgigroupsError(
+            f"cannot use this request: body: it did not come to its end within {PARTIAL_S:g} s",
+            exit_code=ExitCode.USAGE,
+        ) from None
+
+
+async def _send(request: web.Request, response: web.Response) -> None:
+    """Send a response; a caller who does not take it loses the connection, and holds nothing here."""
+    try:
+        await response.prepare(request)
+        await asyncio.wait_for(response.write_eof(), UNREAD_S)
+    except asyncio.TimeoutError:
+        if isinstance(request.transport, asyncio.Transport):
+            request.transport.abort()
+        raise ConnectionResetError("the caller does not read") from None
 
 
 def _has_left(request: web.Request) -> bool:

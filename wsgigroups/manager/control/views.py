@@ -29,10 +29,12 @@ from wsgigroups.manager.core import proving
 from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision import reachable
 from wsgigroups.manager.supervision.vitals import Usage, usage
+from wsgigroups.plan.code import code_of
 from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
+from wsgigroups.runtime.wire import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.model import Change, GroupState, LastError
@@ -163,6 +165,7 @@ def process_view(
         retry_in_s=_retry_in_s(record),
         last_death=error_view(death),
         confinement=confined.effective(asked, process.confined if process else None),
+        former_runtime=process is not None and process.info.get("runtime") != identity.own().digest,
     )
 
 
@@ -204,8 +207,8 @@ def _brief(record: Record) -> ChangedProcessDocument | None:
     return ChangedProcessDocument(slot=record.slot, life=record.life, pid=record.pid, state=state) if state else None
 
 
-def observed(shell: Shell) -> Observed:
-    """What the planner compares with."""
+def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
+    """What the planner compares with. weighed: groups whose memory counts, which takes a while."""
     found = {}
     for name, group in shell.state.groups.items():
         if group.removing or (group.bare and not group.unknown):
@@ -214,14 +217,14 @@ def observed(shell: Shell) -> Observed:
         for record in group.records:
             if not record.live:
                 continue
-            used = usage(record.pid, pss=True) if record.pid else Usage()
+            used = usage(record.pid, pss=True) if record.pid and name in weighed else Usage()
             process = shell.processes.get(record.life)
             start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
             ready = record.state is Tenancy.READY
             members.append(
                 ObservedProcess(
-                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.pss_bytes or None),
-                    code=_code(process.info.get("code")) if process else {},
+                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.rss_bytes or None),
+                    code=code_of(process.info) if process else {},
                 )
             )
         override = group.processes_override
@@ -242,8 +245,3 @@ def observed(shell: Shell) -> Observed:
             code=group.target.code,
         )
     return found
-
-
-def _code(said: object) -> dict[str, str]:
-    """What was kept with a process: by a manager of an earlier version, nothing."""
-    return {str(part): str(digest) for part, digest in said.items()} if isinstance(said, dict) else {}

@@ -37,10 +37,14 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
 
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
-    deadlines = [r.deadline for g in state.groups.values() for r in g.records if r.deadline is not None]
-    looks = [group.look_at for group in state.groups.values() if group.look_at is not None]
-    wishes = (when for g in state.groups.values() for when in haste.next_wish(g))
-    return min((*deadlines, *looks, *wishes), default=None)
+    times = []
+    for group in state.groups.values():  # after every event, over all groups: as little as can be for each
+        times += [record.deadline for record in group.records if record.deadline is not None]
+        if group.look_at is not None:
+            times.append(group.look_at)
+        if group.held:
+            times += haste.next_wish(group)
+    return min(times, default=None)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:
@@ -104,6 +108,8 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return watching.measured(turn, event)
         case model.GroupTuned():
             return lives.tuned(turn, event)
+        case model.StillQueued():
+            return lives.queued(turn, event)
         case model.Recovered() | model.ListenersRenewed():
             return _looked_around(turn, event)
         case model.LifeFailed() | model.LifeOverdue() | model.LifeTold():

@@ -51,6 +51,22 @@ def _overdue(turn: Turn, record: Record) -> None:
     steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
 
 
+def queued(turn: Turn, event: model.StillQueued) -> tuple[str, ...]:
+    """Nobody has asked a spawner for these lives before now."""
+    lives = set(event.lives)
+    for group in turn.state.groups.values():
+        waiting = [r for r in group.records if r.life in lives and r.state is Tenancy.SPAWNING]
+        if waiting:
+            records = tuple(
+                replace(record, spawned_at=turn.now, deadline=turn.now + lifecycle.SPAWN_S)
+                if record in waiting
+                else record
+                for record in group.records
+            )
+            turn.put(replace(group, records=records))
+    return ()
+
+
 def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, ...]:
     """A process wants a successor, or it is time for one."""
     reason = haste.SCRIPT if isinstance(event, model.ScriptChanged) else event.reason
@@ -122,7 +138,8 @@ def lived(
             turn.note("error", f"{record}: {event.reason}", name)
             kind = EventKind.GAVE_UP if event.permanent else EventKind.REFUSED
             steps.step(turn, record, lifecycle.Event(kind))
-            _did_not_come_up(turn, name, record)
+            if not event.accident:
+                _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
         case model.LifeStalled() if group.unknown:

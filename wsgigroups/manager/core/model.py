@@ -306,6 +306,13 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class StillQueued:
+    """It is not yet the turn of these lives to be forked, or has just come: the limit on that begins anew."""
+
+    lives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LifeSpawned:
     """The spawner forked."""
 
@@ -315,11 +322,15 @@ class LifeSpawned:
 
 @dataclass(frozen=True, slots=True)
 class LifeRefused:
-    """No process came to be. permanent: no attempt can succeed until somebody changes something."""
+    """No process came to be. permanent: no attempt can succeed until somebody changes something.
+
+    accident: it says nothing about the target, whose rollout goes on with the next attempt.
+    """
 
     life: int
     reason: str
     permanent: bool = False
+    accident: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +475,7 @@ Event = (
     | Start
     | Scale
     | Shutdown
+    | StillQueued
     | LifeSpawned
     | LifeRefused
     | LifeBecameReady

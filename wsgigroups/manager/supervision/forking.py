@@ -10,15 +10,17 @@ import contextlib
 import errno
 import os
 import socket
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle.step import Exit
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.specs import build_spec
+from wsgigroups.manager.supervision.start_queue import StartQueue
 from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
 from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
@@ -29,9 +31,8 @@ from wsgigroups.manager.supervision.user_spawners import (
     kill,
     prepare_child,
 )
-from wsgigroups.runtime.wire import board, messages
+from wsgigroups.runtime.wire import board, identity, messages, room
 from wsgigroups.runtime.wire.frames import FrameError
-from wsgigroups.trust.walking import judging_root, open_to_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,12 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.cgroups.remains import Remains
     from wsgigroups.manager.supervision.keeping import Keeping
     from wsgigroups.manager.supervision.listeners import HeldListener, Listeners
+    from wsgigroups.manager.supervision.logs import Logs
     from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
     from wsgigroups.plan.desired import GroupTarget
+
+_OF_A_START = 9  # both ends of channel and reports, the channel's copy, board, pidfd, log, access log
+_RESERVE = 24
 
 
 @dataclass(slots=True)
@@ -57,10 +62,23 @@ class Forking:
     state: Callable[[], model.State]
     dispatch: Callable[[model.Event], None]
     log: Callable[[str, str], None]
+    logs: Logs
+    umask: int  # of processes of groups that set none
+    queue: StartQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = StartQueue(lambda lives: self.dispatch(model.StillQueued(lives)))
 
     async def spawn(self, record: Record, target: GroupTarget) -> None:
         """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
         self.remains.users.expect(target)  # before there is anything to hold
+        if await self.queue.turn(record.group, record.life):
+            found = self.state().find(record.life)
+            if found is None or found[1].state is not Tenancy.SPAWNING:
+                self.queue.over(record.life)
+                self.dispatch(model.LifeExited(record.life, Exit(-1, 0)))  # there never was one
+                return
+            self.dispatch(model.StillQueued((record.life,)))  # its limit is for what begins now
         try:
             spawner = await self.pool.get(target.spawner, target.log_path)
             self._keep_twice()
@@ -76,8 +94,8 @@ class Forking:
         except OSError as error:
             self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror}"))
             return
-        found = self.state().find(record.life)
-        if found is None:
+        if self.state().find(record.life) is None:
+            self.queue.over(record.life)
             process.channel.close()  # overtaken while the interpreter started; the child sees the end and leaves
 
     def _keep_twice(self) -> None:
@@ -98,7 +116,8 @@ class Forking:
 
         A child of a user's spawner gets its spec when it is known to be one: see `admit`.
         """
-        spec = build_spec(target, record)
+        spec = build_spec(target, record, self.umask)
+        self._make_sure_of_room(target)
         with contextlib.ExitStack() as passed:
             info = {
                 "group": record.group,
@@ -107,12 +126,13 @@ class Forking:
                 "threads": spec.serving.threads,
                 "spawner": spawner.key,
                 "started_at": moment(),
+                "runtime": identity.own().digest if isinstance(spawner, UserSpawner) else spawner.runtime.digest,
                 "code": dict(target.code),
                 **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
-            passengers = self._passengers(target, passed)
+            passengers = self._passengers(process, target, passed)
             # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
             try:
@@ -134,13 +154,20 @@ class Forking:
             asyncio.get_running_loop().call_soon(self.dispatch, model.GroupTuned(target.name, (), {}, failed))
         return process
 
-    def _passengers(self, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
+    def _make_sure_of_room(self, target: GroupTarget) -> None:
+        """Leave descriptors for everything but processes: who asks what is the matter, a spawner, the state's file.
+
+        Raises OSError.
+        """
+        answers = sum(process.pid == 0 for process in self.processes.values())  # each brings a pidfd
+        full = room.reason_for_none(_OF_A_START + 2 * len(target.listeners) + answers, _RESERVE)
+        if full:
+            raise OSError(errno.EMFILE, f"the manager has no descriptors left: {full}")
+
+    def _passengers(self, process: Process, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
         held = self._listening(target)
-        try:
-            log_fd = open_log(Path(target.log_path))
-        except OSError as error:
-            raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
+        log_fd = self.logs.of_process(process, target)
         passed.callback(os.close, log_fd)
         return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
 
@@ -158,10 +185,10 @@ class Forking:
             known = {other.pid for other in self.processes.values()}
             pidfd = hold_child(pid, spawner, target.spawner.gid, known)
             self.remains.enter(process, pid, pidfd, target.uid)
-            spec = build_spec(target, found[1])
+            spec = build_spec(target, found[1], self.umask)
             prepare_child(pid, pidfd, spec)
             with contextlib.ExitStack() as passed:
-                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(target, passed))
+                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(process, target, passed))
         except ImpostorError as error:
             spawner.end(f"it named a process that it has not forked: {error}")
             return
@@ -229,8 +256,3 @@ class Forking:
             self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {error.strerror}"))
             return
         self.dispatch(model.LifeSpawned(process.life, process.pid))
-
-
-def open_log(path: Path) -> int:
-    """Open a group's log for appending. As root no part of its path may be another user's. Raises OSError."""
-    return open_to_append(str(path), judging_root())

@@ -60,8 +60,10 @@ class HeldListener:
     @property
     def lost(self) -> bool:
         """Whether its file is gone, or is another one: nobody can connect any more."""
+        if not self.target.address.startswith("unix:"):
+            return False
         path = parse(self.target.address).path
-        return path is not None and (self.inode is None or inode_of(path) != self.inode)
+        return self.inode is None or inode_of(path) != self.inode
 
 
 class Listeners:

@@ -19,6 +19,7 @@ from wsgigroups.runtime.wire import board, messages
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wsgigroups.manager.supervision.logs import Logs
     from wsgigroups.manager.supervision.processes import Process
     from wsgigroups.plan.desired import GroupTarget
 
@@ -39,11 +40,17 @@ _TITLE = {
 _INHERITED = {name: getattr(resource, f"RLIMIT_{name}") for name in ("CORE", "NPROC", "NOFILE", "FSIZE")}
 
 
-def tune(process: Process, target: GroupTarget) -> str:
+def tune(process: Process, target: GroupTarget, logs: Logs) -> str:
     """Push what may change while the process runs; return what was refused, and why, or ""."""
     spec, slot = target.spec, int(process.info["slot"])
     serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
     leaving = {name: getattr(spec, name) for name in _LEAVING}
+    refused = []
+    if process.pid > 0 and (process.given is None or process.given.log_path != target.log_path):
+        try:
+            logs.reopen(process, target)
+        except OSError as error:
+            refused.append(f"error-log: {error.strerror}")
     process.told = _number_of(serving, title_of(target, slot), leaving)
     process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving, process.told))
     if process.pid <= 0:
@@ -63,7 +70,6 @@ def tune(process: Process, target: GroupTarget) -> str:
         for name, number in _INHERITED.items()
         if name in spec.rlimits
     ]
-    refused = []
     for what, change in changes:  # one that is refused must not keep the others back
         try:
             change()

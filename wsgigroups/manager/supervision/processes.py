@@ -179,9 +179,6 @@ class Process:
     def adopt(self) -> None:
         """Its spawner is gone: it is re-parented to this manager, or to nobody who would tell."""
         self.forked_by = None
-        if self.pidfd < 0:
-            # the fork was asked for and never answered; without our end of the channel an unknown child ends
-            self._finish(Exit(-1, 0))
 
     def close(self) -> None:
         """Let go of every descriptor."""

@@ -18,6 +18,7 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
+from wsgigroups.manager.core.happenings import Happening, Kind
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung, kept_changes
@@ -34,8 +35,8 @@ from wsgigroups.runtime.wire import board, messages
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner, Inventory
     from wsgigroups.manager.supervision.shell import Shell
-    from wsgigroups.manager.supervision.spawners import ConnectedSpawner, Inventory
 
 
 LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows nothing is stored
@@ -45,12 +46,13 @@ def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
     """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
     state = state or shell.state
     groups = dict(shell.unadopted)
+    run_dir = str(shell.outside.run_dir)
+    counted: dict[str, list[int]] = {}  # lives of whose exits a next manager would be told again
+    for life, exited in shell.unacknowledged.items():
+        counted.setdefault(exited.group, []).append(life)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            # lives of whose exits a next manager would be told again
-            counted = [life for life, exited in shell.unacknowledged.items() if exited.group == name]
-            run_dir = str(shell.outside.run_dir)
-            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted}
+            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted.get(name, [])}
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
     transaction = kept_changes.to_json(state)
     return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=transaction)
@@ -64,6 +66,9 @@ def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     adopted = await _recover(shell, stored)
+    for name, group in shell.state.groups.items():
+        if group.records:
+            shell.outside.record([Happening("adopted", f"{len(group.records)} processes", name)])
     # daemons that lost manager and spawner leave by themselves; what is left after that is in cgroups of nobody
     asyncio.get_running_loop().call_later(_windows_s(shell, stored) + 2 * EXIT_S, shell.remains.sweep)
     return adopted
@@ -76,6 +81,9 @@ async def _recover(shell: Shell, stored: Stored) -> int:
     shell.remains.open()
     windows_s = _windows_s(shell, stored)
     discovery = await shell.pool.discover()
+    for ahead in discovery.ahead:
+        text = f"its ABI is {ahead.abi}, this manager's {messages.ABI}: it is left serving, and not managed here"
+        shell.outside.log("error", f"spawner {ahead.path.stem} (pid {ahead.pid}) is of a later version, {text}")
     for text in discovery.impostors:
         shell.outside.log("error", f"{text}: it is left alone, and its path is free")
     if not discovery.found and not discovery.silent:
@@ -98,7 +106,7 @@ async def _recover(shell: Shell, stored: Stored) -> int:
         adopted += _adopt_all(shell, spawner, inventory)
         for exited in inventory.exited:
             _take_note(shell, spawner, exited, counted=exited.life in counted)
-    shell.pool.retire_former()
+    shell.succeed_former()
     for path in discovery.silent:
         _end_silent(shell, path, windows_s)
     missing = [address for name in shell.state.groups for address in _listening(shell, name)]
@@ -204,13 +212,13 @@ def _inode(kept: Any) -> tuple[int, int] | None:
 
 
 def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:
-    """Have the daemons of a spawner of an earlier version followed by new ones: they cannot be listened to."""
+    """Have the daemons of a spawner of another ABI followed by new ones: they cannot be listened to."""
     ours = {process.group for process in shell.processes.values() if process.info["spawner"] == spawner.key}
     groups = dict(shell.state.groups)
     for name in ours & groups.keys():
         groups[name] = replace(groups[name], restart_before=shell.state.next_life)
     shell.state = replace(shell.state, groups=groups)
-    shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is retired, its daemons are followed")
+    shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is of another ABI, its daemons are followed")
 
 
 def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool) -> None:
@@ -221,10 +229,13 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
         how = f"ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}"
         shell.outside.log("warning", f"{who} {how}")
+        slot = int(exited.info.get("slot", 0))
+        kind: Kind = "died" if exited.exit_code != 0 else "ended"
+        shell.outside.record([Happening(kind, how, name, slot, exited.life, exited.pid)])
         if group:
             after = replace(group, ended=added(group.ended, counters(exited.words)))
             if exited.exit_code != 0:  # else it left as it should, asked by a manager that did not see it go
-                error = model.LastError(int(exited.info.get("slot", 0)), exited.life, how)
+                error = model.LastError(slot, exited.life, how)
                 after = replace(after.blamed(error), restarts=after.restarts + 1)
             shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
     shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))
@@ -235,7 +246,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     pid = int(info["pid"])
     age_s = _age_s(pid)
     info.setdefault("started_at", moment(age_s))  # a manager of an earlier version did not have it kept
-    if spawner.abi != messages.ABI:
+    if spawner.former_of and info.get("forked_here", True):
         info["spawner"] = spawner.key
     channel = socket.socket(fileno=channel_fd)
     reports = reports_fd[0] if reports_fd else -1

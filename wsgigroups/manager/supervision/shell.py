@@ -9,31 +9,37 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
+from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live, rolling
+from wsgigroups.manager.supervision import live, logs, rejoining, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
+from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
 from wsgigroups.manager.supervision.listeners import Listeners
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
+from wsgigroups.manager.supervision.unserved import UnservedGroups
 from wsgigroups.manager.supervision.user_spawners import (
     UserSpawner,
 )
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
@@ -55,8 +61,11 @@ class Outside:
     log_fd: int
     log: Callable[[str, str], None]
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
+    own_log: str = ""  # the file that log_fd is; "" where it is none of ours
+    umask: int = 0o022  # of daemons whose groups set none: what the manager inherited
     save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
+    record: Callable[[Iterable[Happening]], None] = lambda _happenings: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +92,43 @@ class Shell:
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
+    logs: Logs = field(default_factory=Logs)
     remains: Remains = field(init=False)
     forking: Forking = field(init=False)
+    unserved: UnservedGroups = field(init=False)
     _timer: asyncio.TimerHandle | None = None
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _attempts: dict[str, int] = field(default_factory=dict)  # to start a spawner again, by its key
     hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
         out = self.outside
         self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
         self.pool = SpawnerPool(
-            out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, self.remains.users, out.descriptor_limit
+            *(out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, partial(rejoining.rejoin, self)),
+            *(self.remains.users, out.descriptor_limit),
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
+        self.unserved = UnservedGroups(self.listeners, out.log_fd, out.log)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
-            *(lambda: self.state, self.dispatch, out.log),
+            *(lambda: self.state, self.dispatch, out.log, self.logs, out.umask),
         )
 
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
-        life_before = self.state.next_life
         for known in rolling.before(self.state, event):
             self.dispatch(known)
-        self.state, commands = handling.handle(self.state, event, time.monotonic())
-        if self.state.next_life // LIFE_STEP != life_before // LIFE_STEP:
+        before = self.state
+        self.state, commands = handling.handle(before, event, time.monotonic())
+        self.outside.record(happened(before, event, self.state, commands))
+        if self.state.next_life // LIFE_STEP != before.next_life // LIFE_STEP:
             self.outside.save()
+        if isinstance(event, (model.LifeBecameReady, model.LifeExited, model.LifeRefused)):
+            self.forking.queue.over(event.life)
         for command in commands:
             self._perform(command)
         self._arm()
@@ -174,7 +191,7 @@ class Shell:
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
         failed = self.remains.limit(target)
-        refused = {life: live.tune(self.processes[life], target) for life in lives if life in self.processes}
+        refused = {life: live.tune(self.processes[life], target, self.logs) for life in lives if life in self.processes}
         said = {life: why for life, why in refused.items() if why}
         task = asyncio.get_running_loop().create_task(self._read_back(target.name, lives, said, failed))
         self._tasks.add(task)
@@ -191,6 +208,33 @@ class Shell:
             await asyncio.sleep(live.LOOK_S)
         silent = {p.life: f"it does not go by new options within {live.TAKE_OVER_S:g} s" for p in waiting}
         self.dispatch(model.GroupTuned(group, lives, {**silent, **refused}, failed))
+
+    def reopen_logs(self) -> None:
+        """Open every log again, the manager's own included: somebody has renamed the files."""
+        if self.outside.own_log:
+            try:
+                logs.reopen_own(self.outside.own_log)
+            except OSError as error:
+                self.outside.log("error", f"cannot open {self.outside.own_log} again: {error.strerror}")
+        for spawner in self.pool.all():
+            self._try(spawner.key, partial(spawner.send, messages.Reopen(), (self.outside.log_fd,)))
+        self._reopen(lambda _path: True)
+
+    def reopen_streams(self) -> None:
+        """Give those that write to a former manager's streams ours."""
+        self._reopen(lambda path: path in logs.STREAMS)
+
+    def _reopen(self, wanted: Callable[[str], bool]) -> None:
+        for process in self.processes.values():
+            found = self.state.find(process.life)
+            if found and process.pid > 0 and wanted(found[0].target.log_path):
+                self._try(self._name(process), partial(self.logs.reopen, process, found[0].target))
+
+    def _try(self, who: str, reopen: Callable[[], None]) -> None:
+        try:
+            reopen()
+        except OSError as error:
+            self.outside.log("error", f"{who} keeps the log that it has: {error.strerror}")
 
     def release_unwanted(self, group: str) -> None:
         """Close the listeners that the target in force does not name, once no process has a use for them."""
@@ -239,10 +283,10 @@ class Shell:
             case messages.Refused(life, reason) if process and process.pid == 0:
                 self.processes.pop(life).close()
                 self.dispatch(model.LifeRefused(life, reason[:4096]))
-            case messages.Exited() if process:
-                self._exited(spawner, process, message)
-            case messages.Exited():  # its spec could not be sent
-                spawner.send(messages.Drop("process", str(message.life)))
+            case messages.Exited():
+                self.take_exit(spawner, message)
+            case messages.Spawned() if process is None and isinstance(spawner, ConnectedSpawner) and fds:
+                rejoining.end_unwanted(self, message.life, message.pid, fds[0])
             case _:
                 text = f"spawner {spawner.key}: {type(message).__name__} concerns nothing here"
                 self.quotas.log(f"spawner {spawner.key}", "warning", text)
@@ -256,7 +300,8 @@ class Shell:
 
     def _spawner_pids(self) -> set[int]:
         kept = {spawner.pid for spawner in self.pool.all()}
-        return kept | {spawner.pid for spawner in self.pool.users()} | self.pool.child_pids()
+        users = {spawner.pid for spawner in self.pool.users()}
+        return kept | users | self.pool.child_pids() | self.unserved.child_pids()
 
     def _spared(self) -> Spared:
         """Who is no stray, whatever it looks like."""
@@ -267,8 +312,12 @@ class Shell:
             adopted=adopted(),
         )
 
-    def _exited(self, spawner: AnySpawner, process: Process, message: messages.Exited) -> None:
+    def take_exit(self, spawner: AnySpawner, message: messages.Exited) -> None:
         """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
+        process = self.processes.get(message.life)
+        if process is None or process.info["spawner"] != spawner.key:  # its spec could not be sent, or another's
+            spawner.send(messages.Drop("process", str(message.life)))
+            return
         if isinstance(spawner, UserSpawner) and not process.has_ended:
             spawner.end(f"it told of the end of pid {process.pid}, which is alive")
             return
@@ -282,14 +331,28 @@ class Shell:
         self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
         for process in list(self.processes.values()):
             if process.forked_by == spawner.key:
-                process.adopt()
+                if isinstance(spawner, ConnectedSpawner) and spawner.former_of:
+                    process.info["spawner"] = spawner.former_of  # who keeps it from now on
+                if process.pid:
+                    process.adopt()
+                else:
+                    rejoining.not_forked(self, process.life, f"its spawner (pid {spawner.pid}) is gone")
         if isinstance(spawner, UserSpawner):
             return  # it kept nothing, and the next fork starts another
-        if any(keeper_of(group.target.spawner.key) == spawner.key for group in self.state.groups.values()):
-            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, spawner.key)
+        key = spawner.former_of or spawner.key
+        if any(keeper_of(group.target.spawner.key) == key for group in self.state.groups.values()):
+            asyncio.get_running_loop().call_later(RESPAWN_S, self._respawn, key)
 
-    def _respawn(self, key: str) -> None:
-        """Start a spawner anew, so that what the old one kept is kept again."""
+    def succeed_former(self) -> None:
+        """Start spawners in the place of those of another version, which end with their last process."""
+        for former in self.pool.former():
+            text = "it forks nothing any more, its processes go on until they are replaced"
+            self.outside.log("info", f"spawner {former.key} (pid {former.pid}) has the runtime of another one: {text}")
+            if not self._respawn(former.former_of):
+                self.pool.retire_former(former.former_of)
+
+    def _respawn(self, key: str) -> bool:
+        """Start a spawner anew, so that what the old one kept is kept again; False when no group has a use for it."""
         for group in self.state.groups.values():
             if group.bare:
                 continue  # what such a spawner is started with is not known
@@ -298,19 +361,25 @@ class Shell:
                 task = asyncio.get_running_loop().create_task(self._hand_over(spawner))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-                return
+                return True
+        return False
 
     async def _hand_over(self, target: SpawnerTarget) -> None:
         try:
             spawner = await self.pool.get(target)
         except (WsgigroupsError, OSError) as error:
-            self.outside.log("error", str(error))
+            attempts = self._attempts[target.key] = self._attempts.get(target.key, 0) + 1
+            delay_s = max(RESPAWN_S, backoff.delay_s(attempts, attempts))
+            self.outside.log("error", f"{error}; it is tried again in {delay_s:.2g} s")
+            asyncio.get_running_loop().call_later(delay_s, self._respawn, target.key)
             return
+        self._attempts.pop(target.key, None)
         for name, group in self.state.groups.items():
             if keeper_of(group.target.spawner.key) == target.key:
                 self.keeping.group(name, spawner)
         for process in kept_processes(self.processes.values(), target.key):
             self.keeping.process(process, spawner)
+        self.pool.retire_former(target.key)
 
     # What daemons say
 
@@ -320,6 +389,7 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 process.confined = message.confinement
+                self.unserved.serves(process.group)
                 self.dispatch(model.LifeBecameReady(life))
                 self._catch_up(process)
             case messages.Failed() if message.life == life:

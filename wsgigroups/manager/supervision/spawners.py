@@ -1,24 +1,25 @@
 """The manager's side of the spawners: starting one per interpreter and locale, finding those that live, asking them.
 
-Runs in the manager's only thread. A spawner outlives the manager; a lost one is replaced and given what it kept.
+Runs in the manager's only thread. A spawner outlives the manager; a lost one is replaced and given what it kept. One of
+another installation would fork that one's runtime: it forks nothing here, and ends with its last process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from itertools import count
+from typing import TYPE_CHECKING
 
-from wsgigroups.errors import WsgigroupsError
+from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.supervision import user_spawners
-from wsgigroups.manager.supervision.connection import FrameConnection
+from wsgigroups.manager.supervision.connected_spawners import KNOWN_ABIS, ConnectedSpawner, Inventory
 from wsgigroups.manager.supervision.starting import Starter, keeper_target
 from wsgigroups.manager.supervision.user_spawners import UserSpawner
-from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire import identity, messages
 from wsgigroups.targets.interpreters import uid_of_key
 from wsgigroups.trust.sockets import bind_unix, inode_of
 from wsgigroups.trust.walking import private_directory, trusted_here
@@ -30,20 +31,17 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
 
 HELLO_TIMEOUT_S = 10.0  # for a spawner that runs already: it has nothing to do but to answer
+_FORMER = ".former-"  # in the name of the socket of one that another has taken the place of
 _SUFFIX = f"-{messages.ABI}"  # of a socket's name: a spawner of an earlier version keeps its own beside
-KNOWN_ABIS = (1, messages.ABI)  # whose inventory is understood
+REJOIN_S = (0.0, 0.1, 0.5)  # before each attempt to reach one again that lives and closed the connection
+END_S = 5.0  # for a spawner without a process to end
+PING_LOOKS = 2  # looks between two pings
+HUNG_PINGS = 5  # so many without an answer
 
-AnySpawner = Union["ConnectedSpawner", UserSpawner]
+AnySpawner = ConnectedSpawner | UserSpawner
 OnMessage = Callable[[AnySpawner, messages.Message, list[int]], None]
 OnLost = Callable[[AnySpawner], None]
-
-
-@dataclass(slots=True)
-class Inventory:
-    """What a spawner kept, as it reported after hello."""
-
-    kept: list[tuple[messages.Kept, list[int]]] = field(default_factory=list)
-    exited: list[messages.Exited] = field(default_factory=list)
+OnRejoined = Callable[[ConnectedSpawner, Inventory], None]
 
 
 @dataclass(slots=True)
@@ -54,65 +52,7 @@ class Discovery:
     found: list[tuple[ConnectedSpawner, Inventory]] = field(default_factory=list)
     silent: list[Path] = field(default_factory=list)  # sockets of those that do not answer
     impostors: list[str] = field(default_factory=list)  # what is wrong with who listens where a user's spawner did
-
-
-class ConnectedSpawner:
-    """One connected spawner."""
-
-    def __init__(self, key: str, path: Path, sock: socket.socket, on_message: OnMessage, on_lost: OnLost) -> None:
-        self.key = key
-        self.path = path
-        self.inode = inode_of(str(path))
-        self.abi = messages.ABI
-        self.pid = 0
-        self.executable = self.python = ""
-        self._on_message = on_message
-        self._on_lost = on_lost
-        self._inventory: Inventory | None = Inventory()
-        self.introduced: asyncio.Future[Inventory] = asyncio.get_running_loop().create_future()
-        self.connection = FrameConnection(sock, self._frame, self._closed)
-        self.send(messages.Hello(messages.ABI, os.getpid()))
-
-    def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""
-        self.connection.send(message.to_frame(), fds)
-
-    def abandon(self) -> None:
-        """Close the connection without a word to anybody."""
-        self._on_lost = lambda _spawner: None
-        self.connection.close()
-
-    def _frame(self, body: dict[str, Any], fds: list[int]) -> None:
-        try:
-            message = messages.decode(body)
-        except messages.MessageError as error:
-            _close_all(fds)
-            self.connection.close(str(error))
-            return
-        if self._inventory is None:
-            self._on_message(self, message, fds)
-            return
-        match message:
-            case messages.Hello():
-                self.pid, self.abi = message.pid, message.abi
-                self.executable, self.python = message.executable, message.python
-                if message.abi not in KNOWN_ABIS:
-                    self.connection.close(f"the spawner speaks ABI {message.abi}, this manager {messages.ABI}")
-            case messages.Kept():
-                self._inventory.kept.append((message, fds))
-            case messages.Exited():
-                self._inventory.exited.append(message)
-            case messages.InventoryEnded():
-                inventory, self._inventory = self._inventory, None
-                self.introduced.set_result(inventory)
-
-    def _closed(self, reason: str) -> None:
-        if not self.introduced.done():
-            self.introduced.set_exception(
-                WsgigroupsError(f"cannot use the spawner {self.key} (pid {self.pid}): {reason}")
-            )
-            self.introduced.exception()  # somebody may have stopped waiting
-        self._on_lost(self)
+    ahead: list[ConnectedSpawner] = field(default_factory=list)  # of a version that is not understood: left serving
 
 
 class SpawnerPool:
@@ -124,6 +64,7 @@ class SpawnerPool:
         log_fd: int,
         on_message: OnMessage,
         on_lost: OnLost,
+        on_rejoined: OnRejoined,
         cgroups: UserCgroups,
         descriptor_limit: int = 0,
     ) -> None:
@@ -131,10 +72,13 @@ class SpawnerPool:
         self._starter = Starter(log_fd, descriptor_limit)
         self._on_message = on_message
         self._on_lost = on_lost
+        self._on_rejoined = on_rejoined
+        self._looks = 0
+        identity.own()  # what lies on the disk may be another version later
         self._cgroups = cgroups
         self._ready: dict[str, ConnectedSpawner] = {}
         self._users: dict[str, UserSpawner] = {}
-        self._former: list[ConnectedSpawner] = []  # of an earlier version: they end with their last daemon
+        self._former: list[ConnectedSpawner] = []  # of another version: they end with their last daemon
         self._coming: dict[str, asyncio.Task[AnySpawner]] = {}
 
     def ready(self, key: str) -> ConnectedSpawner | None:
@@ -201,7 +145,7 @@ class SpawnerPool:
                 key = (
                     path.stem.removesuffix(_SUFFIX)
                     if path.stem.endswith(_SUFFIX)
-                    else f"{path.stem} of an earlier version"
+                    else f"{path.stem} of another version"
                 )
                 discovery.asked.append(ConnectedSpawner(key, path, sock, self._on_message, self._lost))
         if discovery.asked:
@@ -213,15 +157,35 @@ class SpawnerPool:
                 continue
             try:
                 discovery.found.append((spawner, spawner.introduced.result()))
-            except WsgigroupsError:
+            except WsgigroupsError as error:
                 if spawner.abi not in KNOWN_ABIS:
-                    raise
-                continue  # it ended while it was asked
-            if spawner.abi == messages.ABI:
+                    discovery.ahead.append(spawner)
+                elif spawner.alive:  # what it keeps cannot be bound a second time
+                    raise WsgigroupsError(
+                        f"cannot take over: {error.message}",
+                        hint="what runs goes on; with too few descriptors, raise the limit (ulimit -n, LimitNOFILE=)",
+                        exit_code=ExitCode.FAILED,
+                    ) from None
+                spawner.release()
+                continue
+            if spawner.abi == messages.ABI and spawner.runtime.digest == identity.own().digest:
                 self._ready[spawner.key] = spawner
             else:
-                self._former.append(spawner)
+                self._set_aside(spawner)
         return discovery
+
+    def _set_aside(self, spawner: ConnectedSpawner) -> None:
+        """Let a spawner of another version fork nothing any more; its socket leaves its name to who takes its place."""
+        spawner.former_of = spawner.key
+        if spawner.abi == messages.ABI and _FORMER not in spawner.path.stem:
+            names = (spawner.path.with_name(f"{spawner.path.stem}{_FORMER}{number}.sock") for number in count(1))
+            aside = next(path for path in names if not path.exists())
+            spawner.path.rename(aside)
+            spawner.path = aside
+        else:
+            spawner.former_of = spawner.path.stem.partition(_FORMER)[0].rpartition("-")[0]
+        spawner.key = f"{spawner.path.stem} of another version"
+        self._former.append(spawner)
 
     def _find_user(self, path: Path, uid: int, discovery: Discovery) -> None:
         """Connect to a user's spawner, and wait for nothing of it: what a next manager needs, others keep."""
@@ -238,6 +202,7 @@ class SpawnerPool:
         else:
             self._cgroups.adopt(key, link.pid, link.pidfd)
             self._users[key] = UserSpawner(key, path, link, self._on_message, self._user_lost)
+            self._users[key].digest = identity.own().digest
             return
         path.unlink(missing_ok=True)
 
@@ -253,10 +218,49 @@ class SpawnerPool:
         spawner.send(messages.Retire())
         spawner.path.unlink(missing_ok=True)
 
-    def retire_former(self) -> None:
-        """Let spawners of an earlier version end with their last process; until then a later manager finds them."""
+    def former(self) -> list[ConnectedSpawner]:
+        """Spawners of other versions, whose processes go on until they are replaced."""
+        return list(self._former)
+
+    def retire_former(self, key: str | None = None) -> None:
+        """Let spawners of another version end with their last process; until then a later manager finds them.
+
+        key: those that have a successor now; None: all.
+        """
         for spawner in self._former:
-            spawner.send(messages.Retire())
+            if key is None or spawner.former_of == key:
+                spawner.send(messages.Retire())
+
+    async def end(self) -> list[ConnectedSpawner]:
+        """End all spawners, when no process is left; return those that had to be killed."""
+        spawners = self.all()
+        for spawner in spawners:
+            self._former = [former for former in self._former if former is not spawner]
+            self.retire(spawner)
+        ended = await asyncio.gather(*(spawner.ended(END_S) for spawner in spawners))
+        killed = [spawner for spawner, over in zip(spawners, ended, strict=True) if not over]
+        for spawner in killed:
+            spawner.kill()
+        await asyncio.gather(*(spawner.ended(END_S) for spawner in killed))
+        for spawner in spawners:
+            spawner.abandon()
+        return killed
+
+    def look(self, log: Callable[[str, str], None]) -> None:
+        """Ask now and then whether spawners are there, and kill one that does not answer: its daemons go on.
+
+        Counted in looks: whoever stops the manager stops them, too.
+        """
+        self._looks += 1
+        if self._looks % PING_LOOKS:
+            return
+        for spawner in list(self._ready.values()):
+            if spawner.unanswered < HUNG_PINGS:
+                spawner.ping()
+                continue
+            log("error", f"spawner {spawner.key} (pid {spawner.pid}) does not answer: it is killed and replaced")
+            spawner.unanswered = 0
+            spawner.kill()
 
     def listen_again(self) -> list[str]:
         """Give spawners whose socket's file is gone another one; return their keys. Raises OSError.
@@ -303,9 +307,17 @@ class SpawnerPool:
         if target.uid is not None:
             link = user_spawners.connect(path, target.uid)
             return UserSpawner(target.key, path, link, self._on_message, self._user_lost)
+        return self._connect_own(target.key, path)
+
+    def _connect_own(self, key: str, path: Path) -> ConnectedSpawner:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(str(path))
-        return ConnectedSpawner(target.key, path, sock, self._on_message, self._lost)
+        try:
+            sock.setblocking(False)
+            sock.connect(str(path))
+        except OSError:
+            sock.close()
+            raise
+        return ConnectedSpawner(key, path, sock, self._on_message, self._lost)
 
     def _user_lost(self, spawner: UserSpawner) -> None:
         if self._users.get(spawner.key) is spawner:
@@ -313,21 +325,63 @@ class SpawnerPool:
             self._cgroups.leave(spawner.key)
         self._on_lost(spawner)
 
-    def _lost(self, spawner: AnySpawner) -> None:
+    def _lost(self, spawner: ConnectedSpawner) -> None:
+        known = True
         if self._ready.get(spawner.key) is spawner:
             del self._ready[spawner.key]
-        elif isinstance(spawner, ConnectedSpawner) and spawner in self._former:
+        elif spawner in self._former:
             self._former.remove(spawner)
+        else:
+            known = False
+        if known and spawner.alive:
+            task: asyncio.Task[AnySpawner] = asyncio.create_task(self._rejoin(spawner))
+            self._coming[spawner.key] = task
+            task.add_done_callback(lambda done: self._rejoined(spawner.key, done))
+            return
+        self._gone(spawner)
+
+    def _gone(self, spawner: ConnectedSpawner) -> None:
+        if spawner.former_of:
             spawner.path.unlink(missing_ok=True)
+        spawner.release()
         self._on_lost(spawner)
+
+    async def _rejoin(self, lost: ConnectedSpawner) -> ConnectedSpawner:
+        """Reach a spawner again that lives, else kill it: a second one must not take its place beside it.
+
+        Raises WsgigroupsError when it is gone.
+        """
+        for pause_s in REJOIN_S:
+            await asyncio.sleep(pause_s)
+            if not lost.alive:
+                break
+            try:
+                spawner = self._connect_own(lost.key, lost.path)
+            except OSError:
+                continue
+            spawner.former_of = lost.former_of
+            done, _pending = await asyncio.wait([spawner.introduced], timeout=HELLO_TIMEOUT_S)
+            if not done or spawner.introduced.exception():
+                spawner.abandon()
+                continue
+            lost.release()
+            if lost.former_of:
+                self._former.append(spawner)
+            else:
+                self._ready[lost.key] = spawner
+            self._on_rejoined(spawner, spawner.introduced.result())
+            return spawner
+        lost.kill()
+        await lost.ended(END_S)
+        self._gone(lost)
+        raise WsgigroupsError(f"cannot use the spawner {lost.key} (pid {lost.pid}): the connection to it was lost")
+
+    def _rejoined(self, key: str, task: asyncio.Task[AnySpawner]) -> None:
+        self._coming.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # told to whom it concerns by then
 
 
 def uid_of_socket(path: Path) -> int | None:
     """The uid of the spawner whose socket this is; None: it runs as the manager does."""
     return uid_of_key(path.stem.removesuffix(_SUFFIX))
-
-
-def _close_all(fds: Sequence[int]) -> None:
-    for fd in fds:
-        with contextlib.suppress(OSError):
-            os.close(fd)

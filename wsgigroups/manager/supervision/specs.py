@@ -31,8 +31,8 @@ def title_of(target: GroupTarget, slot: int) -> str:
     return target.spec.title or f"wsgigroups: {target.name}/{slot}"
 
 
-def build_spec(target: GroupTarget, record: Record) -> Spec:
-    """Return the complete spec of this life."""
+def build_spec(target: GroupTarget, record: Record, umask: int | None = None) -> Spec:
+    """Return the complete spec of this life. umask: inherited by a group that sets none."""
     return replace(
         target.spec,
         slot=record.slot,
@@ -41,4 +41,5 @@ def build_spec(target: GroupTarget, record: Record) -> Spec:
         title=title_of(target, record.slot),
         serving=serving_of(target, record.life),
         pulses=True,
+        umask=umask if target.spec.umask is None else target.spec.umask,
     )

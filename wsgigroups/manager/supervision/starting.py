@@ -16,11 +16,11 @@ import setproctitle
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.interpreters import find_interpreter
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.plan.desired import SpawnerTarget
 from wsgigroups.runtime.accelerator import SWITCH
 from wsgigroups.targets.interpreters import RUNTIME
 from wsgigroups.trust.interpreters import doubt_about_interpreter
-from wsgigroups.trust.walking import judging_root, open_to_append
 
 if TYPE_CHECKING:
     import socket
@@ -49,6 +49,7 @@ class Starter:
         self._log_fd = log_fd
         self._descriptor_limit = descriptor_limit
         self._children: list[subprocess.Popen[bytes]] = []
+        self._logs = Logs()
 
     def child_pids(self) -> set[int]:
         """Spawners that have not ended; reaps those that have."""
@@ -81,7 +82,7 @@ class Starter:
     def _launch(
         self, target: SpawnerTarget, listen_fd: int, ready_fd: int, log_path: str, entrance: int
     ) -> subprocess.Popen[bytes]:
-        log_fd = open_to_append(log_path, judging_root())
+        log_fd = self._logs.open(log_path, lambda: f"spawner {target.key}", tenant=True)
         try:
             groups = ",".join(map(str, target.groups))
             own = [str(find_interpreter(None).executable), "-I", "-S", str(_BOOTSTRAP), "launch"]

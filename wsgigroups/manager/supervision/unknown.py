@@ -18,7 +18,7 @@ from wsgigroups.runtime.wire.spec import Identity, Serving, Spec
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from wsgigroups.manager.supervision.spawners import Inventory
+    from wsgigroups.manager.supervision.connected_spawners import Inventory
 
 DESCRIBED = ("shutdown_timeout_s", "eviction_timeout_s")  # of a spec, and kept with each process
 
@@ -53,7 +53,7 @@ def unknown_groups(found: Iterable[tuple[ForkedBy, Inventory]], known: Collectio
     listeners: dict[str, dict[str, ListenerTarget]] = {}
     versions: dict[str, tuple[str, str]] = {}  # of an interpreter, and its path, by spawner
     for spawner, inventory in found:
-        versions[spawner.key] = (spawner.executable, spawner.python)
+        versions[getattr(spawner, "former_of", "") or spawner.key] = (spawner.executable, spawner.python)
         for kept, _fds in inventory.kept:
             name = str(kept.info.get("group", ""))
             if not name or name in known:

@@ -67,6 +67,7 @@ class UserSpawner:
         self.introduced: asyncio.Future[None] = self._loop.create_future()
         self._lost = False
         self.why = ""  # it was ended
+        self.digest = ""  # of the runtime that it must have
         self._timer = self._loop.call_later(ANSWER_TIMEOUT_S, self._still_strange)
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
@@ -117,6 +118,8 @@ class UserSpawner:
             case messages.Hello():
                 if message.abi != messages.ABI:
                     self.end(f"it speaks another ABI than {messages.ABI}")
+                elif self.digest not in ("", message.digest):
+                    self.end("it has the runtime of another version")
             case messages.InventoryEnded():
                 if not self.introduced.done():
                     self.introduced.set_result(None)

@@ -8,10 +8,26 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import BinaryIO, Iterable, cast
+from typing import Any, BinaryIO, Iterable, Optional, cast
 
 from .. import kernel
 from .failure import step
+
+
+class _Unhindered(io.FileIO):
+    """stdout or stderr: what a pipe has no room for, or nobody reads any more, is left out.
+
+    The log may be a pipe to the manager (error-log = "/dev/stdout"), which may be stopped or gone: an application that
+    prints must neither wait for it nor fail.
+    """
+
+    def write(self, data: Any) -> int:
+        """Raises OSError, but not of a pipe."""
+        try:
+            written: Optional[int] = super().write(data)
+        except BrokenPipeError:
+            written = None
+        return memoryview(data).nbytes if written is None else written
 
 
 def redirect(log_fd: int) -> None:
@@ -24,6 +40,12 @@ def redirect(log_fd: int) -> None:
         for fd in (null, log_fd):
             if fd > 2:
                 os.close(fd)
+
+
+def write_to(log_fd: int) -> None:
+    """Make this stdout and stderr of a process that runs: each write goes to the old one or to this (dup2(2))."""
+    os.dup2(log_fd, 1)
+    os.dup2(log_fd, 2)
 
 
 def keep_only(kept: Iterable[int]) -> None:
@@ -43,7 +65,7 @@ def reopen_streams() -> None:
         ("stdout", 1, "w", "backslashreplace"),
         ("stderr", 2, "w", "backslashreplace"),
     ):
-        raw = io.FileIO(fd, mode, closefd=False)
+        raw = io.FileIO(fd, mode, closefd=False) if fd == 0 else _Unhindered(fd, mode, closefd=False)
         buffered = io.BufferedReader(raw) if fd == 0 else io.BufferedWriter(raw)
         stream = io.TextIOWrapper(cast("BinaryIO", buffered), encoding, errors, line_buffering=fd > 0)
         setattr(sys, name, stream)

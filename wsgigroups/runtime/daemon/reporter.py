@@ -16,6 +16,7 @@ from ..wire.frames import Channel, FrameError
 from ..wire.lines import LineError, encode_line
 from ..wire.rates import Bucket
 from ..wire.spec import Spec, from_wire
+from .descriptors import write_to
 
 _FAILING_TIMEOUT_S = 5.0
 _MAXIMUM_UNSAID_BYTES = 512 * 1024  # nobody reads while no manager runs; what matters is on the board as well
@@ -122,16 +123,18 @@ class Reporter:
             return []
         except (OSError, FrameError) as error:
             raise EOFError("the channel is of no further use: %s" % error) from error
-        found = []
+        found: List[messages.Message] = []
         for body, fds in frames:
-            for fd in fds:
-                os.close(fd)
             try:
                 message = messages.decode(body)
             except messages.MessageError:
-                continue
-            if getattr(message, "life", None) == self.life:
+                message = None
+            if message is not None and getattr(message, "life", None) == self.life:
                 found.append(message)
+                if isinstance(message, messages.Reopen) and len(fds) == 1:
+                    write_to(fds[0])
+            for fd in fds:
+                os.close(fd)
         return found
 
     def forget(self) -> None:

@@ -1,6 +1,7 @@
 """Start of a spawner: `PYTHON -I -S …/runtime/spawner/__main__.py --listen-fd N --key KEY …`.
 
-With `launch` as its first word it is the start of what becomes another user and then starts a spawner: `launch.py`.
+With `launch` as its first word it is the start of what becomes another user and then starts a spawner: `launch.py`;
+with `answer` that of the answerer: `answerer/main.py`.
 
 Loads the runtime package by its path under a private name, so that sys.path stays the interpreter's own and nothing
 else that lies beside the package can be imported by an application. Must not import anything of ours by another way.
@@ -14,6 +15,7 @@ import os
 import sys
 
 PACKAGE = "wsgigroups_runtime"
+OTHERS = {"launch": ".spawner.launch", "answer": ".answerer.main"}  # what a first word starts instead
 
 
 def main() -> int:
@@ -28,9 +30,9 @@ def main() -> int:
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     spec.loader.exec_module(package)
-    launching = sys.argv[1:2] == ["launch"]
-    command = importlib.import_module(PACKAGE + (".spawner.launch" if launching else ".spawner.command"))
-    code: int = command.main(sys.argv[2 if launching else 1 :])
+    word = sys.argv[1] if sys.argv[1:] else ""
+    command = importlib.import_module(PACKAGE + OTHERS.get(word, ".spawner.command"))
+    code: int = command.main(sys.argv[2 if word in OTHERS else 1 :])
     return code
 
 

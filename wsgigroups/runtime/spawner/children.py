@@ -7,6 +7,7 @@ owned by it and closed when its record goes.
 from __future__ import annotations
 
 import os
+import select
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -67,6 +68,18 @@ class Registry:
     def has_life(self, life: int) -> bool:
         """Tell whether a live process already has this number."""
         return any(child.life == life for child in self._children.values())
+
+    def has_process(self, pid: int) -> bool:
+        """Tell whether a process was forked here and not reaped yet."""
+        return pid in self._children
+
+    def dead(self) -> List[Child]:
+        """Give the processes that have ended and wait to be reaped (pidfd_open(2): a pidfd becomes readable)."""
+        poller = select.poll()
+        by_pidfd = {child.pidfd: child for child in self._children.values()}
+        for pidfd in by_pidfd:
+            poller.register(pidfd, select.POLLIN)
+        return [by_pidfd[pidfd] for pidfd, _events in poller.poll(0)]
 
     def add(self, child: Child) -> None:
         """Remember a process just forked."""

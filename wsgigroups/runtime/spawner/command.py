@@ -20,7 +20,7 @@ from .. import kernel
 from ..daemon import signals
 from ..daemon.main import run as run_daemon
 from ..log import never_blocking
-from ..wire import exits
+from ..wire import exits, identity
 from . import warm
 from .arguments import Options, UsageError, parse
 from .loop import Spawner
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     listener.set_inheritable(False)
     warm.preload(options.library_directories, log)
     warm.set_title("wsgigroups: spawner %s" % options.key)
+    identity.own()
     spawner = Spawner(options.key, listener, _become, log, (soft, hard))
     gc.collect()
     gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import List, Optional, Sequence
 
-from ..wire.frames import Frame, Receiver, receive_some
+from ..wire.frames import Frame, Receiver, receive_what_fits
 from ..wire.lines import LineError, encode_line
 from ..wire.messages import Message
 from ..wire.sender import Sender, SendError
@@ -36,7 +36,7 @@ class ManagerConnection:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._receiver = Receiver()
+        self._receiver = Receiver(forgiving=True)
         self._sender = Sender(sock, MAXIMUM_QUEUED_BYTES)
         self._reports: Optional[int] = None
         self._unsaid = bytearray()
@@ -117,7 +117,7 @@ class ManagerConnection:
     def receive(self) -> List[Frame]:
         """Read once; give the frames that this completed. Raises ConnectionLostError, FrameError."""
         try:
-            data, fds = receive_some(self._sock)
+            data, fds, dropped = receive_what_fits(self._sock)
         except (BlockingIOError, InterruptedError):
             return []
         except OSError as error:
@@ -126,7 +126,7 @@ class ManagerConnection:
             for fd in fds:
                 os.close(fd)
             raise ConnectionLostError("")
-        return self._receiver.feed(data, fds)
+        return self._receiver.feed(data, fds, dropped=dropped)
 
     def close(self) -> None:
         """Close the socket and every descriptor in passage."""

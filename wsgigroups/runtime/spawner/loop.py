@@ -20,7 +20,7 @@ from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 from .. import kernel
 from ..log import Log
-from ..wire import messages, origin, rights
+from ..wire import identity, messages, origin, rights, room
 from ..wire.board import read
 from ..wire.frames import Frame, FrameError
 from ..wire.rates import Bucket
@@ -28,13 +28,15 @@ from ..wire.sender import PAUSE_S
 from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
-from .sessions import kill_session
+from .sessions import kill_sessions
 from .strangers import RefusedConnections
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
 _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
 _REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refused: at once, and a second after that
 _NO_REASON = 0
+_RESERVE = 8  # descriptors for the next manager's connections, and for what a fork needs
+_HEARD_OUT = 4096  # reads of what a manager said before it was lost
 
 Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns the forked child into a daemon
 
@@ -171,10 +173,26 @@ class Spawner:
         except (ConnectionLostError, FrameError) as error:
             if str(error):
                 self._log("warning", "dropped a manager's connection: %s" % error)
+            self._hear_out(connection)
             self._forget(connection)
         except Exception:  # noqa: BLE001 - our own mistake in one conversation must not end the keeper of all daemons
             self._log("error", "dropped a manager's connection:\n%s" % traceback.format_exc())
             self._forget(connection)
+
+    def _hear_out(self, connection: ManagerConnection) -> None:
+        """Note what it said before it was lost: a write shows its end first, and a Retire may wait to be read."""
+        if connection is not self._manager:
+            return
+        with contextlib.suppress(ConnectionLostError, FrameError):
+            for _read in range(_HEARD_OUT):
+                frames = connection.receive()
+                for body, fds in frames:
+                    if body["type"] in ("keep", "drop", "retire"):
+                        self._handle(connection, (body, fds))
+                    else:
+                        close(fds)
+                if not frames:
+                    return
 
     def _forget(self, connection: ManagerConnection) -> None:
         if connection in self._connections:
@@ -211,18 +229,23 @@ class Spawner:
             close(fds)
             raise ConnectionLostError("it spoke before its hello, or after another manager's")
         elif isinstance(message, messages.Fork):
-            self._fork(message, fds)
+            self._fork(message, fds, dropped=bool(body.get("dropped")))
         elif isinstance(message, messages.Keep):
-            self._registry.keep(message.kind, message.key, Item(message.info, fds))
+            self._keep(message, fds, dropped=bool(body.get("dropped")))
         elif isinstance(message, messages.Listen):
             self._listen(fds)
         else:
+            if isinstance(message, messages.Reopen) and len(fds) == 1:
+                os.dup2(fds[0], 1)
+                os.dup2(fds[0], 2)
             close(fds)
             if isinstance(message, messages.Drop):
                 self._registry.drop(message.kind, message.key)
             elif isinstance(message, messages.Retire):
                 self._retiring = True
-            else:
+            elif isinstance(message, messages.Ping):
+                connection.send(messages.Pong(message.number))
+            elif not isinstance(message, messages.Reopen):
                 self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
 
     def _greet(self, connection: ManagerConnection, hello: messages.Hello) -> None:
@@ -241,7 +264,10 @@ class Spawner:
 
     def _hello(self) -> messages.Hello:
         python = sys.version.split()[0].rstrip("+")
-        return messages.Hello(messages.ABI, os.getpid(), self._key, python, sys.executable)
+        own = identity.own()
+        return messages.Hello(
+            messages.ABI, os.getpid(), self._key, python, sys.executable, messages.PROTOCOL, own.path, own.digest
+        )
 
     def _describe(self, connection: ManagerConnection) -> None:
         """Tell somebody who is no manager what is kept."""
@@ -282,10 +308,18 @@ class Spawner:
             info = dict(child.info, pid=child.pid)
             connection.send(messages.Kept("process", str(child.life), info), child.descriptors())
 
+    def _keep(self, message: messages.Keep, fds: List[int], *, dropped: bool) -> None:
+        full = room.full() if dropped else room.reason_for_none(0, _RESERVE)
+        if full:
+            close(fds)
+            self._log("error", "cannot keep %s %s: %s" % (message.kind, message.key, full))
+            return
+        self._registry.keep(message.kind, message.key, Item(message.info, fds))
+
     # Processes
 
-    def _fork(self, request: messages.Fork, fds: List[int]) -> None:
-        reason = self._reason_to_refuse(request, fds)
+    def _fork(self, request: messages.Fork, fds: List[int], *, dropped: bool) -> None:
+        reason = self._reason_to_refuse(request, fds, dropped=dropped)
         if reason:
             close(fds)
             self._refuse(request, reason)
@@ -327,8 +361,11 @@ class Spawner:
         with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self._limits[1]))
 
-    def _reason_to_refuse(self, request: messages.Fork, fds: List[int]) -> str:
+    def _reason_to_refuse(self, request: messages.Fork, fds: List[int], *, dropped: bool) -> str:
         wanted = 3 if self._manager is not None and self._manager.reports else 5
+        full = room.full() if dropped else room.reason_for_none(1, _RESERVE)
+        if full:
+            return "cannot fork: %s" % full
         if len(fds) != wanted:
             return "cannot fork with %d descriptors: %d are needed" % (len(fds), wanted)
         if self._retiring:
@@ -353,30 +390,37 @@ class Spawner:
                 return
             if found is None:
                 return
-            pid = found.si_pid
-            left = kill_session(pid)
-            _pid, status, usage = os.wait4(pid, 0)
-            child = self._registry.remove(pid)
-            if child is None:
+            if not self._registry.has_process(found.si_pid):
+                os.waitpid(found.si_pid, 0)
                 continue
-            if left:
-                self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
-            words = _words(child.board)
-            exited = messages.Exited(
-                life=child.life,
-                pid=pid,
-                exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
-                signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-                user_s=usage.ru_utime,
-                system_s=usage.ru_stime,
-                maximum_rss_bytes=usage.ru_maxrss * 1024,
-                reason=words.get("reason", _NO_REASON) & 0xFFFF,
-                info=child.info,
-                words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
-            )
-            close(child.descriptors())
-            self._registry.ended(exited)
-            self._tell(exited)
+            dead = {child.pid for child in self._registry.dead()} | {found.si_pid}
+            for pid, left in kill_sessions(dead).items():
+                self._take(pid, left)
+
+    def _take(self, pid: int, left: int) -> None:
+        """Reap one child and tell of its end; left: processes of its session that were killed."""
+        _pid, status, usage = os.wait4(pid, 0)
+        child = self._registry.remove(pid)
+        if child is None:
+            return
+        if left:
+            self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
+        words = _words(child.board)
+        exited = messages.Exited(
+            life=child.life,
+            pid=pid,
+            exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
+            signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+            user_s=usage.ru_utime,
+            system_s=usage.ru_stime,
+            maximum_rss_bytes=usage.ru_maxrss * 1024,
+            reason=words.get("reason", _NO_REASON) & 0xFFFF,
+            info=child.info,
+            words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
+        )
+        close(child.descriptors())
+        self._registry.ended(exited)
+        self._tell(exited)
 
 
 def _words(board: int) -> Dict[str, int]:

@@ -1,7 +1,8 @@
-"""Ends what a dead daemon left behind: every process of its session.
+"""Ends what dead daemons left behind: every process of their sessions.
 
-Runs in the spawner's only thread while the daemon is still a zombie: its pid is then also the number of its session
-and process group, and nobody else can get it (credentials(7)). Must not signal a process that it has not identified.
+Runs in the spawner's only thread while the daemons are still zombies: the pid of each is then also the number of its
+session and process group, and nobody else can get it (credentials(7)). Must not signal a process that it has not
+identified.
 """
 
 from __future__ import annotations
@@ -9,24 +10,33 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from typing import Collection, Dict, Set
 
 from .. import kernel
 
 _ROUNDS = 20  # a process may fork while it is looked for; it cannot win twenty times against SIGKILL of its parents
 
 
-def kill_session(leader: int) -> int:
-    """SIGKILL the process group and then all others of the session; return how many others there were."""
-    with contextlib.suppress(OSError):  # before Linux 6.9, or nobody is left; those that are, are found below
-        _kill_group(leader)
-    killed = {leader}
+def kill_sessions(leaders: Collection[int]) -> Dict[int, int]:
+    """SIGKILL the process groups and then all others of the sessions; return how many others there were, by leader.
+
+    All at once: to look through /proc for each of a thousand that end together would take minutes.
+    """
+    for leader in leaders:
+        with contextlib.suppress(OSError):  # before Linux 6.9, or nobody is left; those that are, are found below
+            _kill_group(leader)
+    killed: Set[int] = set(leaders)
+    others = dict.fromkeys(leaders, 0)
     for _round in range(_ROUNDS):
         # Those killed in an earlier round may still be on their way out.
-        found = {pid for pid in _processes() if pid not in killed and _kill_member(pid, leader)}
-        if not found:
+        found = {pid: _session(pid) for pid in _processes() if pid not in killed}
+        ended = [pid for pid, leader in found.items() if leader in others and _kill_member(pid, leader)]
+        if not ended:
             break
-        killed |= found
-    return len(killed) - 1
+        for pid in ended:
+            others[found[pid]] += 1
+        killed.update(ended)
+    return others
 
 
 def _kill_group(leader: int) -> None:

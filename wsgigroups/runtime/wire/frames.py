@@ -50,13 +50,20 @@ def send(sock: socket.socket, body: Dict[str, Any], fds: Sequence[int] = ()) -> 
 class Receiver:
     """Turns received bytes and descriptors into frames. Has no socket of its own, so it can be fed by any loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, forgiving: bool = False) -> None:
+        """forgiving: a frame whose descriptors the kernel dropped is given without any and with "dropped", a number."""
         self._data = bytearray()
         self._fds: List[int] = []
+        self._forgiving = forgiving
+        self._dropped = False
 
-    def feed(self, data: bytes, fds: Sequence[int] = ()) -> List[Frame]:
-        """Take what one recvmsg returned; give the frames that are complete. Raises FrameError."""
+    def feed(self, data: bytes, fds: Sequence[int] = (), *, dropped: bool = False) -> List[Frame]:
+        """Take what one recvmsg returned; give the frames that are complete. Raises FrameError.
+
+        dropped: there was no room for all descriptors (MSG_CTRUNC, recvmsg(2)).
+        """
         self._data += data
+        self._dropped = self._dropped or (dropped and self._forgiving)
         self._fds += fds
         frames: List[Frame] = []
         while len(self._data) >= _LENGTH.size:
@@ -80,6 +87,12 @@ class Receiver:
         if not isinstance(body, dict) or not isinstance(body.get("type"), str):
             raise FrameError("a frame is not an object with a type")
         count = body.pop("fds", 0)
+        if self._dropped and isinstance(count, int) and count > len(self._fds):
+            self._dropped = (
+                False  # one read ends with the first message that has descriptors (unix(7)): it was this one
+            )
+            self.close()
+            return dict(body, dropped=count), []
         if not isinstance(count, int) or not 0 <= count <= MAXIMUM_FDS or count > len(self._fds):
             raise FrameError("a frame announced %r descriptors and %d arrived" % (count, len(self._fds)))
         fds, self._fds = self._fds[:count], self._fds[count:]
@@ -94,13 +107,19 @@ class Receiver:
 
 def receive_some(sock: socket.socket) -> Tuple[bytes, List[int]]:
     """One recvmsg: bytes (empty at the end of the stream) and descriptors, all close-on-exec. Raises OSError."""
+    data, fds, _dropped = receive_what_fits(sock)
+    return data, fds
+
+
+def receive_what_fits(sock: socket.socket) -> Tuple[bytes, List[int], bool]:
+    """One recvmsg as `receive_some`, and whether descriptors were dropped because this process may open no more."""
     space = socket.CMSG_SPACE(MAXIMUM_FDS * array.array("i").itemsize)
-    data, ancillary, _flags, _address = sock.recvmsg(_RECEIVE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _address = sock.recvmsg(_RECEIVE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
     fds = array.array("i")
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-    return data, list(fds)
+    return data, list(fds), bool(flags & socket.MSG_CTRUNC)
 
 
 class Channel:

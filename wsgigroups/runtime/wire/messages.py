@@ -1,10 +1,11 @@
 """The messages: one frozen class each, a frame's "type" names the class.
 
 Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, look, listen, keep, drop,
-fork, spawned, refused, exited, kept, inventory-ended, retire. Manager and daemon of one life: on the channel, a socket
-that only the manager writes, spec, drain, tune, dump-stacks, interrupt; on the reports, a pipe that only the daemon
-writes (wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver
-drops what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
+fork, spawned, refused, exited, kept, inventory-ended, retire, ping, pong. Manager and daemon of one life: on the
+channel, a socket that only the manager writes, spec, drain, tune, dump-stacks, interrupt; on the reports, a pipe that
+only the daemon writes (wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its
+life; the receiver drops what belongs to another one. Unknown types are ignored with a log line, so that versions can
+differ by one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Dict, Type
 # Of both conversations. A spawner of another ABI is never asked to fork: a manager takes what it kept, has its daemons
 # followed by new ones and retires it. 1: daemons answered on the channel. 2: they report on a pipe.
 ABI = 2
+# What is understood within an ABI, by who answers hello. 0: a spawner that did not say. 1: ping.
+PROTOCOL = 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class Hello(Message):
     key: str = ""
     python: str = ""  # "3.11.2"
     executable: str = ""
+    protocol: int = 0  # PROTOCOL
+    runtime: str = ""  # the directory that it was loaded from
+    digest: str = ""  # of what it was loaded from: wire.identity
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,20 @@ class Retire(Message):
 
 
 @dataclass(frozen=True)
+class Ping(Message):
+    """Manager to spawner, of protocol 1 or later: answer with a Pong of this number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Pong(Message):
+    """Spawner to manager: it is there."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class SpecMessage(Message):
     """Manager to daemon, once. fds [log, listener, …, pulse, …]: listeners in the order of Spec.listen, then
     (Spec.pulses) the pulse of each, and last (Spec.access_log) the access log.
@@ -188,6 +208,13 @@ class Tune(Message):
     title: str = ""
     spec: Dict[str, Any] = field(default_factory=dict)
     number: int = 0
+
+
+@dataclass(frozen=True)
+class Reopen(Message):
+    """Manager to daemon or spawner, fds [log]: write there from now on. life: 0 for a spawner."""
+
+    life: int = 0
 
 
 @dataclass(frozen=True)
@@ -260,9 +287,12 @@ MESSAGES: Dict[str, Type[Message]] = {
     "refused": Refused,
     "exited": Exited,
     "retire": Retire,
+    "ping": Ping,
+    "pong": Pong,
     "spec": SpecMessage,
     "drain": Drain,
     "tune": Tune,
+    "reopen": Reopen,
     "dump-stacks": DumpStacks,
     "interrupt": Interrupt,
     "ready": Ready,

@@ -12,6 +12,7 @@ from support.targets import small_spec, small_target
 
 from wsgigroups.lifecycle.step import Record
 from wsgigroups.manager.supervision import live
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.plan.desired import GroupTarget
 from wsgigroups.runtime.wire import board, messages
@@ -26,10 +27,10 @@ def test_a_refused_priority_keeps_no_limit_back(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(live, "set_priority", refuse)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, number, pair: limits.append((number, pair)))
-    process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, send=lambda _message: None)
+    process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, given=small_target(), send=lambda _message: None)
     limits_of_spec = {"DATA": (1 << 28, 1 << 28)}
     target = small_target(spec=small_spec(cpu_priority=-5, rlimits=limits_of_spec))
-    refused = live.tune(process, target)
+    refused = live.tune(process, target, Logs())
     assert limits == [
         (resource.RLIMIT_DATA, (1 << 28, 1 << 28)),
         (resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)),  # nobody asks for one: it stays the manager's
@@ -42,7 +43,7 @@ def pushed(target: GroupTarget, life: int) -> messages.Tune:
     """What a running process of this life is told of its group's options."""
     sent: list[Any] = []
     process: Any = SimpleNamespace(life=life, pid=0, info={"slot": 2}, send=sent.append)
-    live.tune(process, target)
+    live.tune(process, target, Logs())
     (message,) = sent
     assert isinstance(message, messages.Tune)
     return message
@@ -74,11 +75,11 @@ def test_room_for_the_way_out_is_part_of_the_limit_of_processor_time(monkeypatch
     limits: dict[int, tuple[int, int]] = {}
     monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, number, pair: limits.update({number: pair}))
-    process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, send=lambda _message: None)
-    live.tune(process, small_target())
+    process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, given=small_target(), send=lambda _message: None)
+    live.tune(process, small_target(), Logs())
     assert resource.RLIMIT_CPU not in limits
     target = small_target(spec=small_spec(rlimits={"CPU": (60, 92)}))
-    live.tune(process, target)
+    live.tune(process, target, Logs())
     assert limits[resource.RLIMIT_CPU] == (60, 92)
 
 
@@ -106,9 +107,13 @@ def test_a_priority_that_does_not_take_effect_is_refused(monkeypatch: pytest.Mon
 
 def test_a_limit_that_does_not_take_effect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live.resource, "prlimit", lambda _pid, _number, _pair: None)
-    process: Any = SimpleNamespace(life=7, pid=os.getpid(), info={"slot": 1}, send=lambda _message: None)
+    process: Any = SimpleNamespace(
+        life=7, pid=os.getpid(), info={"slot": 1}, given=small_target(), send=lambda _message: None
+    )
     here = os.getpriority(os.PRIO_PROCESS, 0)
-    refused = live.tune(process, small_target(spec=small_spec(cpu_priority=here, rlimits={"FSIZE": (12345, 12345)})))
+    refused = live.tune(
+        process, small_target(spec=small_spec(cpu_priority=here, rlimits={"FSIZE": (12345, 12345)})), Logs()
+    )
     assert "RLIMIT_FSIZE: it is" in refused
 
 

@@ -18,14 +18,15 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import model
-from wsgigroups.manager.supervision import live, shell
+from wsgigroups.manager.supervision import live, rejoining, shell
 from wsgigroups.manager.supervision.cgroups.tree import Limited, Tree
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Process
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.manager.supervision.shell import Outside, Shell
 from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
 from wsgigroups.plan.desired import CgroupTarget, GroupTarget, SpawnerTarget
-from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire import identity, messages
 from wsgigroups.runtime.wire.board import WORD, Board
 from wsgigroups.runtime.wire.spec import Confinement
 
@@ -35,6 +36,7 @@ class FakeSpawner:
 
     key = "k"
     pid = 1
+    runtime = identity.own()
 
     def __init__(self) -> None:
         self.full = False
@@ -154,9 +156,9 @@ def test_options_that_changed_on_the_way_up_are_pushed_when_it_is_ready(
     tuned: list[tuple[int, int]] = []
     really = live.tune
 
-    def tune(process: Any, target: GroupTarget) -> str:
+    def tune(process: Any, target: GroupTarget, logs: Logs) -> str:
         tuned.append((process.pid, target.spec.cpu_priority))
-        return really(process, target)
+        return really(process, target, logs)
 
     monkeypatch.setattr(live, "tune", tune)
     monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
@@ -267,5 +269,42 @@ def test_what_is_required_and_cannot_be_had_is_refused_or_fails(tmp_path: Path, 
         bench.shell.remains.reason = "this kernel has no cgroup v2"
         failed = bench.shell.remains.limit(target)
         assert failed == ("tasks-max: this kernel has no cgroup v2" if required else "")
+
+    play(tmp_path, story)
+
+
+def test_a_spawner_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        get = bench.shell.pool.get
+
+        async def broken(_target: SpawnerTarget, _log_path: str = "") -> FakeSpawner:
+            raise WsgigroupsError("cannot start the interpreter /x/python: No such file or directory")
+
+        bench.shell.pool.get = broken  # type: ignore[method-assign, assignment]
+        bench.apply(bench.target())
+        while bench.records() != [Tenancy.COOLING]:
+            await asyncio.wait_for(bench.shell.changed.wait(), 10)
+        bench.shell.pool.get = get  # type: ignore[method-assign]
+        bench.there.set()
+        await bench.process()
+        assert bench.records() == [Tenancy.SPAWNING]
+        error = bench.shell.state.groups["blog"].last_error
+        assert error
+        assert "cannot start the interpreter /x/python" in error.message
+
+    play(tmp_path, story)
+
+
+def test_a_spawner_lost_before_it_answered_fails_no_rollout(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        bench.there.set()
+        bench.apply(bench.target())
+        first = await bench.process()
+        bench.spawner.heard.clear()
+        change = max(bench.shell.state.changes)
+        rejoining.not_forked(bench.shell, first.life, "its spawner is gone")
+        second = await bench.process()
+        assert second.life != first.life
+        assert bench.shell.state.changes[change].outcome == "pending"
 
     play(tmp_path, story)

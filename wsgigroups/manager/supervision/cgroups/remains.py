@@ -309,9 +309,9 @@ class Remains:
             self._quiet.set()
 
     def _remove_released(self) -> None:
+        """Remove the cgroups of groups that are gone, each until it has gone itself."""
         if self.tree:
-            for group in self._released:
-                self.tree.remove_group(group)
+            self._released = {group for group in self._released if not self.tree.remove_group(group)}
 
     async def close(self) -> None:
         """End and remove everything, within a few seconds."""

@@ -175,10 +175,15 @@ class Tree:
         found = directory.iterdir() if directory.is_dir() else ()
         return [LifeCgroup(entry) for entry in found if entry.is_dir()]
 
-    def remove_group(self, group: str) -> None:
-        """Remove a group's cgroup once no life is in it."""
-        with contextlib.suppress(OSError):
+    def remove_group(self, group: str) -> bool:
+        """Remove a group's cgroup once no life is in it; tell whether there is none any more."""
+        try:
             self._group(group).rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
 
     def close(self) -> bool:
         """Remove the tree, and go back to where the manager was; tell whether nothing is left."""

@@ -1,0 +1,57 @@
+"""A manager that may open few files: it starts what fits, says what does not and why, answers, and leaves nothing."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.faults import outlives
+from support.manager import APPS, HUNG_S, ManagerUnderTest
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def test_with_64_descriptors_a_manager_answers_and_starts_what_fits(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    text = f'[groups.a]\napp = "hello_app"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\nthreads = 1\n'
+    text = text.replace('"hello_app"', '"hello_app:application"')
+    with manager.foreground(str(manager.write(text)), limits="-n 64") as process:
+        up = lambda: manager.client.running() and manager.status()["groups"] and manager.pids("a")  # noqa: E731
+        manager.wait_for("ready", up)
+        assert manager.cli("scale", "a=20", "--no-wait").returncode == 0
+
+        def told() -> bool:
+            group = manager.group("a")
+            refused = [p for p in group["processes"] if p["state"] == "backoff"]
+            settled = all(p["state"] in ("ready", "backoff") for p in group["processes"])
+            return settled and len(refused) + group["processes_ready"] == 20 and all(p["failures"] > 2 for p in refused)
+
+        manager.wait_for("backoff", told)
+        group = manager.group("a")
+        assert 1 <= group["processes_ready"] < 20
+        assert "RLIMIT_NOFILE allows 64" in group["last_error"]["message"]
+        assert manager.get(port)[0] == 200
+        used = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+        assert used <= 64 - 10, "too few are left for those who ask"
+
+        held = [socket.socket(socket.AF_UNIX) for _number in range(100)]
+        for sock in held:
+            sock.setblocking(False)
+            sock.connect_ex(str(manager.run_dir / "control.sock"))
+        for sock in held:
+            sock.close()
+        manager.wait_for("it answers again", manager.client.running)
+        assert manager.group("a")["processes_ready"] >= 1
+
+        process.terminate()
+        assert not outlives(process.pid, HUNG_S)
+        assert process.wait() == 0
+    log = manager.foreground_log()
+    assert "Traceback" not in log
+    assert len(log) < 200_000

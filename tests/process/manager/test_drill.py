@@ -1,0 +1,70 @@
+"""`wsgigroups drill`: it proves that nothing is lost, or says what is, and refuses where it would prove nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.manager import APPS, ManagerUnderTest
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path) as under_test:
+        yield under_test
+
+
+def group(address: str, app: str = "hello_app", more: str = "") -> str:
+    return f'[groups.a]\napp = "{app}:application"\npython-path = ["{APPS}"]\nlisten = ["{address}"]\n{more}'
+
+
+def drill(manager: ManagerUnderTest, *options: str, code: int = 0) -> dict[str, Any]:
+    done = manager.cli("drill", "a", "--yes", "-o", "json", *options, timeout_s=300)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}\n{manager.log('manager')}"
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_nothing_is_lost(manager: ManagerUnderTest, unix: bool) -> None:
+    address = f"unix:{manager.base}/a.sock" if unix else f"127.0.0.1:{manager.port()}"
+    manager.apply(group(address, more="processes = 2\n"))
+    found = drill(manager, "--restarts", "1", "--requests", "800", "--manager")
+    assert [phase["name"] for phase in found["phases"]] == ["quiet", "restart 1", "crash", "recycle", "manager"]
+    assert found["lost"] == 0
+    assert found["losses"] == []
+    assert found["sent"] == found["answered"] >= 800
+    # nothing but the crash ends a connection that was not said to end
+    assert {phase["name"] for phase in found["phases"] if phase["closed"] or phase["repeated"]} <= {"crash"}
+
+
+def test_it_says_what_it_does_and_what_came_of_it(manager: ManagerUnderTest) -> None:
+    manager.apply(group(f"127.0.0.1:{manager.port()}"))
+    done = manager.cli("drill", "a", "--yes", "--restarts", "0", "--requests", "90", "--clients", "3")
+    assert done.returncode == 0, done.stderr
+    assert "  - end one process of a with SIGKILL\n" in done.stderr
+    assert "restart a" not in done.stderr
+    assert done.stdout.splitlines()[0].split()[:4] == ["sent", "answered", "lost", "late"]
+    assert done.stdout.splitlines()[-1].startswith("Nothing was lost: ")
+
+
+def test_a_group_that_cuts_requests_off_loses_them(manager: ManagerUnderTest) -> None:
+    manager.apply(group(f"127.0.0.1:{manager.port()}", "slow_app", 'shutdown-timeout = "50ms"\n'))
+    found = drill(manager, "--restarts", "1", "--requests", "20", "--path", "/0.5", code=1)
+    assert found["lost"] > 0
+    assert any(text.startswith("restart 1: ") for text in found["losses"])
+    assert found["phases"][0]["lost"] == 0
+
+
+def test_it_refuses_what_proves_nothing(manager: ManagerUnderTest) -> None:
+    manager.apply(group(f"127.0.0.1:{manager.port()}"))
+    assert manager.cli("drill", "b", "--yes").returncode == 4
+    done = manager.cli("drill", "a")
+    assert (done.returncode, "--yes" in done.stderr) == (2, True)
+    manager.cli("stop", "a")
+    done = manager.cli("drill", "a", "--yes")
+    assert done.returncode == 3
+    assert "it is stopped, not ready" in done.stderr
