@@ -142,6 +142,7 @@ class Applying:
         planned = plan(targets, observed, self.code.files_of)
         if planned.empty:
             self._learn(targets)
+            self._came_up()
             return None
         failpoints.reached("apply: planned")
         self._check_logs(targets)
@@ -149,6 +150,15 @@ class Applying:
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
         return self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
+
+    def _came_up(self) -> None:
+        """Record that the revision that runs is good: its apply failed, and what it asked for came up by itself later."""
+        number = self.shell.state.revision
+        try:
+            if any(row["revision"] == number and row["outcome"] == "failed" for row in self.store.history()):
+                self.store.set_outcome(number, "done")
+        except (OSError, WsgigroupsError) as error:
+            self.log("warning", f"cannot record the outcome of revision {number}: {error}")
 
     def _learn(self, targets: Desired) -> None:
         """Take what is there now for the code of processes of which nobody knows theirs: changes from now on are seen.

@@ -43,6 +43,8 @@ def always_a_document(log: Callable[[str, str], None]) -> Middleware:
             return await handler(request)
         except WsgigroupsError as error:
             return refuse(error)
+        except ConnectionError:
+            return web.Response()  # the caller has left, or does not read: nobody is there to be told
         except web.HTTPException as error:  # no such path, another method, a body that is too long
             sentence = f"cannot {request.method} {request.path}: {error.reason}"
             return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.USAGE)), error.status)
