@@ -63,6 +63,7 @@ class Outside:
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
     own_log: str = ""  # the file that log_fd is; "" where it is none of ours
     umask: int = 0o022  # of daemons whose groups set none: what the manager inherited
+    handovers: int = 0  # how often this process has become another version
     save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
     record: Callable[[Iterable[Happening]], None] = lambda _happenings: None
