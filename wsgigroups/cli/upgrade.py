@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TAKES_OVER_S = 60.0  # for the installed version to start and to find what runs
 _REHEARSES_S = 90.0
+_LEAVING = ("draining", "stopping")
 
 
 @click.command("upgrade")
@@ -99,9 +100,10 @@ def _taken_over(client: Client, begun: dict[str, Any]) -> dict[str, Any]:
 
 
 def _former(status: dict[str, Any]) -> list[str]:
-    """Groups with processes of another runtime; those that nothing is known of are left alone."""
+    """Groups that are served by processes of another runtime; those that nothing is known of are left alone."""
     return [
         str(group["name"])
         for group in status["groups"]
-        if not group["unknown"] and any(process["former_runtime"] for process in group["processes"])
+        if not group["unknown"]
+        and any(process["former_runtime"] and process["state"] not in _LEAVING for process in group["processes"])
     ]
