@@ -94,13 +94,14 @@ class ControlUnderTest:
         applying = Applying(self.shell, store, surroundings(self._directory / "log"), log)
         target = small_target(log_path=str(self._directory / "log" / "blog.log"))
         self.shell.dispatch(model.Apply({"blog": target}, 1))
-        upgrading = Upgrading(applying, ["/bin/false"], self._end)
-        handlers = Handlers(applying, self.journal, 0.0, self._end, upgrading)
-        self._server = ControlServer(self.path, handlers, None, log)
-        await self._server.start()
+        self.upgrading = Upgrading(applying, ["/bin/false"], self._end)
+        handlers = Handlers(applying, self.journal, 0.0, self._end, self.upgrading)
+        self.server = ControlServer(self.path, handlers, None, log)
+        self.upgrading.server = self.server
+        await self.server.start()
 
     async def _stop(self) -> None:
-        await self._server.stop()
+        await self.server.stop()
         self.journal.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:

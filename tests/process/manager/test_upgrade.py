@@ -71,7 +71,7 @@ class Asking:
             try:
                 client.status()
                 self.answers += 1
-            except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
+            except Exception as error:
                 self.failures.append(repr(error))
 
     def __enter__(self) -> Asking:  # noqa: PYI034 - Self is Python 3.11
@@ -176,7 +176,7 @@ def test_a_version_that_cannot_take_over_leaves_the_other_in_charge(
         assert manager.cli("scale", "a=3").returncode == 0
 
 
-def test_an_upgrade_asks_first_and_waits_for_no_change(manager: ManagerUnderTest) -> None:
+def test_an_upgrade_asks_first(manager: ManagerUnderTest) -> None:
     copy = InstalledCopy(manager.base / "lib")
     with running(manager, copy, group("a", manager.port())):
         done = manager.cli("upgrade", stdin=subprocess.DEVNULL)
@@ -184,6 +184,26 @@ def test_an_upgrade_asks_first_and_waits_for_no_change(manager: ManagerUnderTest
         assert "--yes" in done.stderr
         assert "No process has another runtime" in done.stderr
         assert manager.status()["manager"]["handovers"] == 0
+
+
+def test_an_upgrade_is_refused_while_a_change_is_under_way(manager: ManagerUnderTest) -> None:
+    copy = InstalledCopy(manager.base / "lib")
+    lasting = f"{group('a', manager.port())}[groups.a.rollout]\nmin-ready-time = 60\n"
+    with running(manager, copy, lasting):
+        number = manager.cli("restart", "a", "--no-wait").stdout.strip()
+        done = manager.cli("upgrade", "--yes")
+        assert done.returncode == ExitCode.FAILED
+        assert f"change {number} (restart) is under way" in done.stderr
+        assert manager.status()["manager"]["handovers"] == 0
+
+
+def test_a_signal_in_the_middle_is_followed(manager: ManagerUnderTest) -> None:
+    copy = InstalledCopy(manager.base / "lib")
+    with running(manager, copy, group("a", manager.port())) as process:
+        assert manager.client.post("/v1/upgrade", {})["begun"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(HUNG_S) == 0
+        assert "SIGTERM" in manager.log("manager")
 
 
 def test_who_waits_for_events_hears_at_once_and_a_broken_file_changes_nothing(manager: ManagerUnderTest) -> None:

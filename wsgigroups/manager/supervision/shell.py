@@ -329,7 +329,12 @@ class Shell:
         if self.state.stopping:
             return
         why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""
-        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
+        what = f"spawner {spawner.key} (pid {spawner.pid})"
+        forked = any(process.forked_by == spawner.key for process in self.processes.values())
+        if isinstance(spawner, ConnectedSpawner) and spawner.former_of and not forked:
+            self.outside.log("info", f"{what} has ended with its last process")
+        else:
+            self.outside.log("error", f"{what} is gone, its daemons are adopted{why}")
         for process in list(self.processes.values()):
             if process.forked_by == spawner.key:
                 if isinstance(spawner, ConnectedSpawner) and spawner.former_of:
