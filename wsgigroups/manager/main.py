@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -87,7 +88,7 @@ def run_manager(options: ManagerOptions) -> int:
     if handed:
         passed = handed.sockets(log_line)
         early_signals.unblock()
-    if early_signals.asked_to_end():
+    if early_signals.asked_to_end() and not handed:  # else there is something to drain
         return int(ExitCode.DONE)
     umask = os.umask(0o022)  # ours; daemons without one of their own get what was inherited
     _be_spared()
@@ -176,6 +177,8 @@ class _Manager:
     async def run(self) -> int:
         options = self._options
         started_at = time.monotonic()
+        # a signal that another thread took would be lost at a handover: it waits for this one, or for the next version
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=early_signals.block))
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         store = Store(options.state_dir)
         for revision in store.interrupt_pending():
