@@ -25,6 +25,7 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.shell import Outside, Shell
+from wsgigroups.manager.upgrade.upgrading import Upgrading
 from wsgigroups.targets.resolve import surroundings
 
 
@@ -93,12 +94,14 @@ class ControlUnderTest:
         applying = Applying(self.shell, store, surroundings(self._directory / "log"), log)
         target = small_target(log_path=str(self._directory / "log" / "blog.log"))
         self.shell.dispatch(model.Apply({"blog": target}, 1))
-        handlers = Handlers(applying, self.journal, 0.0, self._end)
-        self._server = ControlServer(self.path, handlers, None, log)
-        await self._server.start()
+        self.upgrading = Upgrading(applying, ["/bin/false"], self._end)
+        handlers = Handlers(applying, self.journal, 0.0, self._end, self.upgrading)
+        self.server = ControlServer(self.path, handlers, None, log)
+        self.upgrading.server = self.server
+        await self.server.start()
 
     async def _stop(self) -> None:
-        await self._server.stop()
+        await self.server.stop()
         self.journal.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:

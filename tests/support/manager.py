@@ -245,7 +245,7 @@ class ManagerUnderTest:
             pause()
         assert not left, f"processes left behind: {left}"
         left_files = sorted(str(path.relative_to(self.run_dir)) for path in self.run_dir.rglob("*"))
-        assert left_files == []
+        assert left_files == [], left_files
         assert leftovers.sockets_below(self.base) == []
         opened = _open_fds() - self._fds  # what a test before this one left to the garbage collector may go meanwhile
         assert not opened, f"descriptors left open: {opened}"

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("history", "List accepted configurations."),
     "rollback": ("rollback", "Apply an earlier revision again."),
     "wait": ("wait", "Wait for the end of a change that was begun before."),
+    "upgrade": ("upgrade", "Hand over to the version that was installed, without dropping a request."),
     "shutdown": ("shutdown", "Drain everything and end the manager."),
     "config": ("config", "Show the effective configuration with the origin of each value."),
     "schema": ("schema", "Print the JSON Schema of the configuration, or the OpenAPI file of the control API."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,11 @@ def command(
     SIGTERM and SIGINT drain everything and end it; SIGHUP reads the files again. A manager that is killed leaves its
     daemons serving; the next one finds them and goes on.
     """
-    configuration = load_files(files, profiles, options.color) if files else None
+    from wsgigroups.manager.upgrade import handover
+
+    handed = handover.taken_from(os.environ)  # before anything else could see it
+    # what runs was begun with these files already, and goes on whatever they have become
+    configuration = load_files(files, profiles, options.color) if files and handed is None else None
     from wsgigroups.manager.main import ManagerOptions, run_manager
 
     reload = (lambda: load_files(files, profiles, options.color)) if files else None
@@ -41,6 +46,7 @@ def command(
             configuration=configuration,
             reload=reload,
             ready_fd=ready_fd,
+            handover=handed,
         )
     )
 

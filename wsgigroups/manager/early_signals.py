@@ -37,6 +37,11 @@ def block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
 
 
+def unblock() -> None:
+    """Let signals come again: the moments were not the last."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+
+
 def asked_to_end() -> bool:
     """Whether SIGTERM or SIGINT came."""
     return signal.SIGTERM in _noted or signal.SIGINT in _noted

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 class HeldLock:
     """A lock that is held, and its file. Made by `held`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fd: int = -1) -> None:
+        """fd: a descriptor that holds it already, from the version before this one; -1: take it."""
         self._path = path
-        self._fd = _take(path)
+        self._fd = _taken_over(path, fd) if fd >= 0 else _take(path)
+
+    @property
+    def fd(self) -> int:
+        """What holds it."""
+        return self._fd
 
     @property
     def lost(self) -> bool:
@@ -44,9 +50,12 @@ class HeldLock:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[HeldLock]:
-    """Hold the lock during the block and remove its file afterwards. Raises WsgigroupsError when another has it."""
-    lock = HeldLock(path)
+def held(path: Path, fd: int = -1) -> Iterator[HeldLock]:
+    """Hold the lock during the block and remove its file afterwards. Raises WsgigroupsError when another has it.
+
+    fd: as of HeldLock.
+    """
+    lock = HeldLock(path, fd)
     try:
         yield lock
     finally:
@@ -78,6 +87,18 @@ def _take(path: Path) -> int:
             os.close(fd)
             raise
         os.close(fd)
+
+
+def _taken_over(path: Path, fd: int) -> int:
+    """Return a descriptor that was passed if it holds the lock at the path, else one that does."""
+    try:
+        if _is_at(path, fd):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+    except OSError:
+        return _take(path)  # it is no descriptor of ours
+    os.close(fd)
+    return _take(path)
 
 
 def _holder(fd: int) -> str:

@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -41,6 +42,9 @@ from wsgigroups.manager.supervision.vitals import PERIOD_S, Watcher
 from wsgigroups.manager.systemd.fdstore import FdStore, places
 from wsgigroups.manager.systemd.notifying import taken_from
 from wsgigroups.manager.systemd.telling import Telling
+from wsgigroups.manager.upgrade import handover
+from wsgigroups.manager.upgrade.rehearsal import rehearse
+from wsgigroups.manager.upgrade.upgrading import Upgrading
 from wsgigroups.runtime.text import clean
 from wsgigroups.targets.resolve import surroundings
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
@@ -49,14 +53,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
+    from wsgigroups.manager.upgrade.handover import Handover
 
+# of the main process of a service alone, and of what it becomes; LISTEN_… names descriptors, which are handed over
+_GIVEN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE")
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 OOM_SCORE_ADJ = -900  # proc_pid_oom_score_adj(5): behind everybody else, and not beyond reach
 
 
 @dataclass(frozen=True, slots=True)
 class ManagerOptions:
-    """How to run. reload reads the configuration anew on SIGHUP; ready_fd gets a line once the API answers."""
+    """How to run. reload reads the configuration anew on SIGHUP; ready_fd gets a line once the API answers.
+
+    handover: of the version that this process was before; what it began with is not begun again.
+    """
 
     run_dir: Path
     state_dir: Path
@@ -65,25 +75,36 @@ class ManagerOptions:
     configuration: Configuration | None = None
     reload: Callable[[], Configuration] | None = None
     ready_fd: int | None = None
+    handover: Handover | None = None
 
 
 def run_manager(options: ManagerOptions) -> int:
     """Run until shut down; return the exit code. Raises WsgigroupsError when it cannot start."""
+    handed = options.handover
+    if handed and handed.rehearses:
+        return rehearse(options.run_dir, options.state_dir)
+    given = {name: os.environ[name] for name in _GIVEN if name in os.environ}
     notifier, maximum = taken_from(os.environ, log_line), places(os.environ)
     passed = passed_by(os.environ, log_line)
-    if early_signals.asked_to_end():
+    if handed:
+        passed = handed.sockets(log_line)
+        early_signals.unblock()
+    if early_signals.asked_to_end() and not handed:  # else there is something to drain
         return int(ExitCode.DONE)
     umask = os.umask(0o022)  # ours; daemons without one of their own get what was inherited
     _be_spared()
     telling = Telling(notifier, FdStore(notifier, maximum, log_line))
+    run_lock, state_lock = options.run_dir / "manager.lock", options.state_dir / "manager.lock"
+    held = handed.locks if handed else {}
     try:
         _prepare_run_dir(options.run_dir)
         Store(options.state_dir).prepare()
         with (
-            lock.held(options.run_dir / "manager.lock") as run_lock,
-            lock.held(options.state_dir / "manager.lock") as state_lock,
+            lock.held(run_lock, held.get(str(run_lock), -1)) as in_run,
+            lock.held(state_lock, held.get(str(state_lock), -1)) as in_state,
         ):
-            return asyncio.run(_Manager(options, (run_lock, state_lock), telling, passed, umask).run())
+            locks = {run_lock: in_run, state_lock: in_state}
+            return asyncio.run(_Manager(options, locks, telling, passed, umask, given).run())
     except WsgigroupsError as error:
         notifier.send([f"STATUS={clean(error.message)}"])
         raise
@@ -143,16 +164,18 @@ class _Manager:
     def __init__(
         self,
         options: ManagerOptions,
-        locks: tuple[lock.HeldLock, ...],
+        locks: dict[Path, lock.HeldLock],
         telling: Telling,
         passed: PassedSockets,
         umask: int,
+        given: dict[str, str],
     ) -> None:
         self._options = options
         self._locks = locks
         self._telling = telling
         self._passed = passed
         self._umask = umask
+        self._given = given  # what a service manager had put into the environment
         self._ending = asyncio.Event()
         self._child_ended = asyncio.Event()
         self._exit_code = int(ExitCode.DONE)
@@ -160,6 +183,8 @@ class _Manager:
     async def run(self) -> int:
         options = self._options
         started_at = time.monotonic()
+        # a signal that another thread took would be lost at a handover: it waits for this one, or for the next version
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=early_signals.block))
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         store = Store(options.state_dir)
         for revision in store.interrupt_pending():
@@ -171,7 +196,10 @@ class _Manager:
         journal = Journal(options.state_dir, log_line)
         journal.open()
         outside.record = journal.record
-        journal.record([Happening("manager-started", f"version {__version__}", pid=os.getpid())])
+        handed = options.handover
+        outside.handovers = handed.handovers if handed else 0
+        before = f", taken over from version {handed.version}" if handed else ""
+        journal.record([Happening("manager-started", f"version {__version__}{before}", pid=os.getpid())])
         shell = Shell(outside)
         shell.listeners.passed = self._passed
         self._telling.begin(shell)
@@ -184,25 +212,33 @@ class _Manager:
         applying.socket_files.clear(shell.state)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
-        handlers = Handlers(applying, journal, started_at, self._ending.set)
+        upgrading = Upgrading(applying, handover.command(), self._ending.set)
+        handlers = Handlers(applying, journal, started_at, self._ending.set, upgrading)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
-        await server.start()
+        upgrading.server = server
+        await server.start(handed.listener() if handed else None)
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
         log_line("info", f"manager started, {adopted} daemons adopted")
         shell.dispatch(model.Recovered())
         start_up = StartUp(applying)
         watching = asyncio.create_task(self._watch(shell))
-        guarding = asyncio.create_task(Guard(applying, server, self._locks).watch())
+        guarding = asyncio.create_task(Guard(applying, server, tuple(self._locks.values())).watch())
         try:
             shell.reopen_streams()
             signals.follow()
-            if options.configuration is not None and not shell.state.stopping:
-                await start_up.begin(options.configuration)
+            configuration = await self._begins_with()
+            if configuration is not None and not shell.state.stopping:
+                await start_up.begin(configuration)
             self._telling.started()
-            if options.ready_fd is not None:
+            if options.ready_fd is not None and not handed:
                 os.write(options.ready_fd, b"ready\n")
                 os.close(options.ready_fd)
             await self._ending.wait()
+            while upgrading.begun:
+                self._ending.clear()
+                await upgrading.hand_over(server, self._locks, self._given, self._umask)
+                if not shell.state.stopping:
+                    await self._ending.wait()
             await _all_gone(shell)
         finally:
             watching.cancel()
@@ -224,6 +260,19 @@ class _Manager:
         log_line("info", "manager ended")
         early_signals.block()
         return self._exit_code
+
+    async def _begins_with(self) -> Configuration | None:
+        """What is begun now: after a handover only what the version before could not have yet."""
+        options = self._options
+        if options.handover is None:
+            return options.configuration
+        if not options.handover.unresolved or options.reload is None:
+            return None
+        try:
+            return await asyncio.to_thread(options.reload)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, what runs goes on
+            log_line("error", f"the configuration cannot be read again: {error}; what runs stays")
+            return None
 
     async def _spawners_reaped(self, shell: Shell) -> None:
         """Give the spawners that are our children the moment they need to end."""

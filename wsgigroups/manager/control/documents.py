@@ -165,6 +165,21 @@ class ManagerDocument(Document):
     uptime_s: float
     cleanup: Cleanup = Field(description="How what processes leave behind is ended: docs/cgroups.md.")
     cleanup_reason: Text | None = Field(description="Why it is not by cgroup.")
+    handovers: int = Field(default=0, description="How often this process has become another version: docs/upgrade.md.")
+
+
+class UpgradeDocument(Document):
+    """What an upgrade comes to. The answer is sent before the manager executes the installed version."""
+
+    schema_version: Literal[1] = 1
+    former_version: Text = Field(description="Of the manager that answers.")
+    version: Text = Field(description="Of what is installed, as it said in the rehearsal.")
+    pid: int = Field(description="Of the manager, before and after.")
+    handovers: int = Field(
+        description="How often this process has handed over before: manager.handovers of the status."
+    )
+    groups: list[Text] = Field(description="Groups with processes whose runtime is not that of the installed version.")
+    begun: bool = Field(description="Whether it hands over now.")
 
 
 class StatusDocument(Document):

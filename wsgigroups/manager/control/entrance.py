@@ -67,6 +67,7 @@ class Entrance:
         self._farewells = Farewells()
         self._greeting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._held_back = False
 
     def open(self) -> None:
         """Let visitors in."""
@@ -79,6 +80,16 @@ class Entrance:
         self._listener.close()
         self._listener = _prepared(listener)
         self.open()
+
+    def hold_back(self) -> None:
+        """Let nobody in any more; who comes waits outside, for whoever is given the listener."""
+        self._held_back = True
+        self._loop.remove_reader(self._listener.fileno())
+
+    async def let_go(self) -> socket.socket:
+        """Return the listener after `hold_back`, once everybody who came in has a protocol."""
+        await asyncio.gather(*self._greeting)
+        return self._listener
 
     def visitor(self, fd: int) -> Visitor:
         """Who connected the connection with this descriptor."""
@@ -131,7 +142,7 @@ class Entrance:
         self._loop.call_later(_PAUSE_S, self._reopen)
 
     def _reopen(self) -> None:
-        if self._listener.fileno() != -1:
+        if self._listener.fileno() != -1 and not self._held_back:
             self.open()
 
     def _greet(self, connection: VisitorSocket) -> None:

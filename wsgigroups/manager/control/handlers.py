@@ -21,6 +21,7 @@ from wsgigroups.manager.control.documents import (
     PlanDocument,
     RevisionDocument,
     StatusDocument,
+    UpgradeDocument,
 )
 from wsgigroups.manager.control.requests import (
     ApplyBody,
@@ -35,6 +36,7 @@ from wsgigroups.manager.control.requests import (
     RollbackBody,
     ScaleBody,
     ShutdownBody,
+    UpgradeBody,
 )
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.queueing import Asked
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.manager.applying import Applying
     from wsgigroups.manager.journal import Journal
+    from wsgigroups.manager.upgrade.upgrading import Upgrading
     from wsgigroups.trust.peers import Peer
 
 TOGETHER_S = 0.0003  # for each group of a change, between two looks at it: more than a look takes
@@ -77,6 +80,7 @@ class Handlers:
     journal: Journal
     started_at: float
     end: Callable[[], None]
+    upgrading: Upgrading
 
     async def status(self, _call: Plain) -> StatusDocument:
         return views.status(self.applying.shell, self.started_at)
@@ -105,7 +109,7 @@ class Handlers:
         view = self._change(call.path.id)
         until = asyncio.get_running_loop().time() + call.query.wait_s
         # answers when the change moves: the caller says what it has seen, so that nothing between calls is missed
-        while not view.finished and view.seen == call.query.seen:
+        while not view.finished and view.seen == call.query.seen and not call.left():
             left_s = until - asyncio.get_running_loop().time()
             if left_s <= 0:
                 break
@@ -167,6 +171,10 @@ class Handlers:
         answer = self._act(model.Shutdown(call.body.now))
         self.end()
         return answer
+
+    async def upgrade(self, call: Call[NoParameters, NoParameters, UpgradeBody]) -> UpgradeDocument:
+        asked = Asked("upgrade", f"uid {call.peer.uid}", call.peer.uid, call.peer.pid, wait_s=0.0, left=call.left)
+        return await self.upgrading.asked(asked, rehearse_only=call.body.rehearse_only)
 
     def _change(self, number: int) -> ChangeDocument:
         change = self.applying.shell.state.changes.get(number)

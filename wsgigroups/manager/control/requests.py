@@ -146,6 +146,14 @@ class ShutdownBody(Parameters):
     now: StrictBool = Field(default=False, description="Skip the windows in which processes finish.")
 
 
+class UpgradeBody(Parameters):
+    """How far."""
+
+    rehearse_only: StrictBool = Field(
+        default=False, description="Find out whether the installed version could take over, and leave it at that."
+    )
+
+
 P = TypeVar("P", bound=Parameters)
 
 

@@ -89,5 +89,14 @@ ROUTES: tuple[Route, ...] = (
         requests.RollbackBody,
     ),
     _act("reopen", "Open every log again, after the files were renamed.", requests.ReopenBody),
+    Route(
+        "POST",
+        "/v1/upgrade",
+        Access.ADMINISTER,
+        "upgrade",
+        "Hand over to the version that is installed, after it has shown that it can take over.",
+        documents.UpgradeDocument,
+        requests.UpgradeBody,
+    ),
     _act("shutdown", "Drain everything and end the manager.", requests.ShutdownBody),
 )

@@ -16,6 +16,7 @@ from wsgigroups.manager.control.entrance import Entrance
 from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
+from wsgigroups.manager.supervision.sealing import is_shut
 from wsgigroups.trust.peers import Peer, groups_of
 from wsgigroups.trust.sockets import Inode, bind_unix, inode_of
 from wsgigroups.trust.walking import trusted_here
@@ -45,9 +46,14 @@ class ControlServer:
         self._runner: web.AppRunner | None = None
         self._inode: Inode | None = None
         self._entrance: Entrance | None = None
+        self._leaving = False
 
-    async def start(self) -> None:
-        """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover."""
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Bind and serve. The run directory's lock is held, so whatever lies at the path is a leftover.
+
+        listener: one that is bound there already, and whose queue is served.
+        """
+        self._leaving = False
         app = web.Application(client_max_size=MAXIMUM_BODY_BYTES, middlewares=[always_a_document(self._log)])
         for route in ROUTES:
             app.router.add_route(route.method, route.path, self._serve(route))
@@ -61,7 +67,9 @@ class ControlServer:
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self._entrance = Entrance(self._listener(), self._runner.server, self._log)
+        if listener is None or not self._is_ours(listener):
+            listener = self._listener()
+        self._entrance = Entrance(listener, self._runner.server, self._log)
         self._entrance.open()
 
     @property
@@ -84,6 +92,34 @@ class ControlServer:
         self._inode = inode_of(str(self._path))
         return sock
 
+    def _is_ours(self, listener: socket.socket) -> bool:
+        """Whether a listener is the one whose file lies at the path; closed when not."""
+        try:
+            bound = listener.getsockname() == str(self._path) and not is_shut(listener)
+        except OSError:
+            bound = False
+        self._inode = inode_of(str(self._path))
+        if not bound or self._inode is None:
+            listener.close()
+            return False
+        return True
+
+    def hold_back(self) -> None:
+        """Let nobody in any more, and have those who wait for something hear at once what there is."""
+        self._leaving = True
+        if self._entrance:
+            self._entrance.hold_back()
+
+    async def let_go(self) -> socket.socket:
+        """End the calls that are under way; return the listener, at which whoever comes waits."""
+        assert self._entrance is not None
+        assert self._runner is not None
+        listener = await self._entrance.let_go()
+        await self._runner.cleanup()
+        await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
+        self._entrance.close()
+        return listener
+
     async def stop(self) -> None:
         """Stop serving and remove the socket."""
         if self._entrance:
@@ -103,7 +139,9 @@ class ControlServer:
             in_path = read_texts(route.in_path, "path", dict(request.match_info))
             query = read_texts(route.query, "query", _once(request))
             body = read_body(route.body, await _whole(request)) if route.body else NoParameters()
-            response = answer(await handler(Call(peer, in_path, query, body, lambda: _has_left(request))))
+            response = answer(
+                await handler(Call(peer, in_path, query, body, lambda: self._leaving or _has_left(request)))
+            )
             await _send(request, response)
             return response
 

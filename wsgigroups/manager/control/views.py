@@ -51,6 +51,7 @@ def status(shell: Shell, started_at: float) -> StatusDocument:
             uptime_s=round(time.monotonic() - started_at, 1),
             cleanup=shell.remains.way,
             cleanup_reason=shell.remains.reason or None,
+            handovers=shell.outside.handovers,
         ),
         groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
     )

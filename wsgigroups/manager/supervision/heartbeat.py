@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.watch import absence_s
+from wsgigroups.manager import early_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,5 +60,6 @@ class Heartbeat:
             self._missed_s += absence_s(elapsed_s, PERIOD_S, busy_s)
 
     def _run(self) -> None:
+        early_signals.block()  # signals are the main thread's, or wait for it
         while not self._stopped.wait(PERIOD_S):
             self.beat()

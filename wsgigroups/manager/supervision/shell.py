@@ -64,6 +64,7 @@ class Outside:
     descriptor_limit: int = 0  # soft RLIMIT_NOFILE of daemons
     own_log: str = ""  # the file that log_fd is; "" where it is none of ours
     umask: int = 0o022  # of daemons whose groups set none: what the manager inherited
+    handovers: int = 0  # how often this process has become another version
     save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
     record: Callable[[Iterable[Happening]], None] = lambda _happenings: None
@@ -341,7 +342,12 @@ class Shell:
         if self.state.stopping:
             return
         why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""
-        self.outside.log("error", f"spawner {spawner.key} (pid {spawner.pid}) is gone, its daemons are adopted{why}")
+        what = f"spawner {spawner.key} (pid {spawner.pid})"
+        forked = any(process.forked_by == spawner.key for process in self.processes.values())
+        if isinstance(spawner, ConnectedSpawner) and spawner.former_of and not forked:
+            self.outside.log("info", f"{what} has ended with its last process")
+        else:
+            self.outside.log("error", f"{what} is gone, its daemons are adopted{why}")
         for process in list(self.processes.values()):
             if process.forked_by == spawner.key:
                 if isinstance(spawner, ConnectedSpawner) and spawner.former_of:

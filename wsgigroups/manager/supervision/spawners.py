@@ -233,6 +233,8 @@ class SpawnerPool:
 
     async def end(self) -> list[ConnectedSpawner]:
         """End all spawners, when no process is left; return those that had to be killed."""
+        if self._coming:  # one that is being started, or whose connection was lost: it is no other's to end
+            await asyncio.wait(self._coming.values(), timeout=END_S)
         spawners = self.all()
         for spawner in spawners:
             self._former = [former for former in self._former if former is not spawner]
