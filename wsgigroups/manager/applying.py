@@ -53,6 +53,7 @@ class Applying:
     code: CodeKeeper = field(init=False)
     queue: ApplyQueue = field(init=False)
     socket_files: SocketFiles = field(init=False)
+    _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
 
     def __post_init__(self) -> None:
         self.socket_files = SocketFiles(self.store.directory, self.log)
@@ -142,7 +143,6 @@ class Applying:
         planned = plan(targets, observed, self.code.files_of)
         if planned.empty:
             self._learn(targets)
-            self._came_up()
             return None
         failpoints.reached("apply: planned")
         self._check_logs(targets)
@@ -150,15 +150,6 @@ class Applying:
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
         return self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
-
-    def _came_up(self) -> None:
-        """Record that the revision that runs is good: its apply failed, and what it asked for came up by itself later."""
-        number = self.shell.state.revision
-        try:
-            if any(row["revision"] == number and row["outcome"] == "failed" for row in self.store.history()):
-                self.store.set_outcome(number, "done")
-        except (OSError, WsgigroupsError) as error:
-            self.log("warning", f"cannot record the outcome of revision {number}: {error}")
 
     def _learn(self, targets: Desired) -> None:
         """Take what is there now for the code of processes of which nobody knows theirs: changes from now on are seen.
@@ -253,8 +244,21 @@ class Applying:
         try:
             self.store.set_outcome(change.revision, change.outcome)
             failpoints.reached("end: outcome stored")
+            self._failed = change.revision if change.outcome == "failed" else 0
         except (OSError, WsgigroupsError) as error:
             self.log("warning", f"cannot record the outcome of revision {change.revision}: {error}")
+
+    def look(self) -> None:
+        """Record that the revision that runs is good when its apply failed, and what it asked for came up by itself."""
+        state = self.shell.state
+        if not self._failed or self._failed != state.revision or state.open_apply is not None:
+            return
+        if all(transactions.ready_as_asked(group) == group.wanted for group in state.groups.values()):
+            try:
+                self.store.set_outcome(self._failed, "done")
+            except (OSError, WsgigroupsError) as error:
+                self.log("warning", f"cannot record the outcome of revision {self._failed}: {error}")
+            self._failed = 0
 
     def _listen_as_before(self, change: model.Change) -> None:
         """Give the listeners of groups that returned the settings that they had."""

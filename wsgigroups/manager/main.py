@@ -221,7 +221,7 @@ class _Manager:
         log_line("info", f"manager started, {adopted} daemons adopted")
         shell.dispatch(model.Recovered())
         start_up = StartUp(applying)
-        watching = asyncio.create_task(self._watch(shell))
+        watching = asyncio.create_task(self._watch(shell, applying))
         guarding = asyncio.create_task(Guard(applying, server, tuple(self._locks.values())).watch())
         try:
             shell.reopen_streams()
@@ -286,7 +286,7 @@ class _Manager:
         _reap_strangers(shell)
         self._child_ended.set()
 
-    async def _watch(self, shell: Shell) -> None:
+    async def _watch(self, shell: Shell, applying: Applying) -> None:
         heartbeat = Heartbeat()
         heartbeat.start()
         watcher = Watcher(shell, heartbeat.missed_s)
@@ -296,6 +296,7 @@ class _Manager:
                 watcher.look()
                 shell.pool.look(log_line)
                 shell.unserved.look(shell.state.groups.values())
+                applying.look()
         finally:
             heartbeat.stop()
 

@@ -106,7 +106,7 @@ def test_a_retried_apply_tells_the_outage_and_ends_it(manager: ManagerUnderTest)
     application.write_text("from hello_app import application\n")
     manager.apply(text)
     assert manager.get(port)[0] == 200
-    assert outcomes(manager) == {1: ("done", True)}
+    manager.wait_for("revision 1 is good", lambda: outcomes(manager) == {1: ("done", True)})  # whoever brought it up
     assert manager.apply(text).stdout == "No changes.\n"
 
 
