@@ -15,6 +15,7 @@ from tests.simulation.world import target
 from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.supervision.live import tune
+from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.plan.desired import Desired
 from wsgigroups.plan.observed import ObservedGroup
 from wsgigroups.plan.planner import StepKind, plan
@@ -124,7 +125,7 @@ def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyP
         chunked_bodies="stream",
     )
     process = SimpleNamespace(life=7, pid=0, info={"slot": 1}, send=(sent := []).append)
-    tune(cast("Any", process), after)
+    tune(cast("Any", process), after, Logs())
     assert started.tuned(sent[0].serving) == tuned
     observed = ObservedGroup(before.options, before.fingerprint, 1, scaled=False, stopped=False, members=())
     (step,) = plan({"blog": after}, {"blog": observed}).steps
