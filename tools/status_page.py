@@ -20,7 +20,7 @@ from `wsgigroups/runtime/wire/words.py` by `make schemas`.
 | | |
 |---|---|
 | `schema_version`, `revision` | 1; the revision whose configuration runs, or is being rolled out |
-| `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason` |
+| `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` (how often a version took over from the one before in this process) |
 | `groups` | by name, see below |
 
 Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `processes_wanted`, `processes_ready`,
@@ -37,7 +37,8 @@ which nobody can connect now, with the reason: [listeners](listeners.md)), `proc
 
 Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
 `uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,
-`retry_in_s`, `last_death`, `confinement` (what became of each option, as the process says).
+`retry_in_s`, `last_death`, `confinement` (what became of each option, as the process says), `former_runtime` (another
+version of wsgigroups started it, and a restart replaces it).
 """
 
 _FIGURES = """

@@ -14,7 +14,9 @@ def test_a_large_plan_keeps_nobody_waiting(manager: ManagerUnderTest) -> None:
     common = f'app = "hello_app:application"\npython-path = ["{APPS}"]\n'
     manager.apply(f'[groups.a]\n{common}listen = ["127.0.0.1:{manager.port()}"]\n')
     many = "".join(f'[groups.g{i}]\n{common}listen = ["127.0.0.1:{10000 + i}"]\n' for i in range(2000))
-    configuration = load([manager.write(many, "many.toml")], trust=False).configuration
+    path = manager.base / "many.toml"
+    path.write_text("version = 1\n" + many)
+    configuration = load([path], trust=False).configuration
     assert configuration is not None
     plans = []
     body = {"configuration": configuration.to_document()}

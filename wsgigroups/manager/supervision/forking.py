@@ -233,7 +233,7 @@ class Forking:
         """Return the group's listeners in order; bind what is missing, or somebody has shut down. Raises OSError."""
         group, addresses = target.name, target.spec.listen
         try:
-            mended = self.listeners.mend(group)
+            mended = self.listeners.mend(group, addresses)
             if any(address not in self.listeners.of(group) for address in addresses):
                 opened = self.listeners.prepare(group, target.listeners, target.uid)
                 self.listeners.commit(group, target.listeners, opened, target.uid)

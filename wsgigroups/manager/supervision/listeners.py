@@ -29,7 +29,7 @@ from wsgigroups.trust.sockets import (
 from wsgigroups.trust.walking import judging_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from wsgigroups.plan.desired import ListenerTarget
 
@@ -119,9 +119,12 @@ class Listeners:
         """Whether somebody has shut this listener of the group down."""
         return is_shut(self._by_group[group][address].sock)
 
-    def mend(self, group: str) -> list[str]:
-        """Bind anew what somebody has shut down; return the addresses. Raises WsgigroupsError."""
-        shut = [listener for listener in self.of(group).values() if is_shut(listener.sock)]
+    def mend(self, group: str, addresses: Container[str]) -> list[str]:
+        """Bind anew what somebody has shut down; return the addresses. Raises WsgigroupsError.
+
+        addresses: those that the group is to have. Others that it still holds may be another group's by now.
+        """
+        shut = [held for address, held in self.of(group).items() if address in addresses and is_shut(held.sock)]
         for listener in shut:
             self._renew(group, listener.target, listener.uid)
         return [listener.target.address for listener in shut]

@@ -148,7 +148,7 @@ def _listening(shell: Shell, name: str) -> list[str]:
     try:
         opened = shell.listeners.prepare(name, target.listeners, target.uid)
         shell.listeners.commit(name, target.listeners, opened, target.uid)
-        return [*opened, *shell.listeners.mend(name)]
+        return [*opened, *shell.listeners.mend(name, target.spec.listen)]
     except WsgigroupsError as error:
         shell.outside.log("error", f"{error.message}; it is tried again with each process of the group")
         return []

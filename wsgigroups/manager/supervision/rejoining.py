@@ -44,10 +44,10 @@ def rejoin(shell: Shell, spawner: ConnectedSpawner, inventory: Inventory) -> Non
         not_forked(shell, life, "the spawner did not get the request: its connection was lost")
 
 
-def not_forked(shell: Shell, life: int, why: str) -> None:
+def not_forked(shell: Shell, life: int, why: str, *, accident: bool = True) -> None:
     """Ask for another process: should there be one that nobody told of, it sees the end of its channel and leaves."""
     shell.processes.pop(life).close()
-    shell.dispatch(model.LifeRefused(life, why, accident=True))
+    shell.dispatch(model.LifeRefused(life, why, accident=accident))
 
 
 def end_unwanted(shell: Shell, life: int, pid: int, pidfd: int = -1) -> None:

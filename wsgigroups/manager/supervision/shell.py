@@ -355,7 +355,9 @@ class Shell:
                 if process.pid:
                     process.adopt()
                 else:
-                    rejoining.not_forked(self, process.life, f"its spawner (pid {spawner.pid}) is gone")
+                    # one that was ended for what it did would do it again
+                    reason = f"its spawner (pid {spawner.pid}) is gone{why}"
+                    rejoining.not_forked(self, process.life, reason, accident=not why.strip(": "))
         if isinstance(spawner, UserSpawner):
             return  # it kept nothing, and the next fork starts another
         key = spawner.former_of or spawner.key

@@ -193,14 +193,14 @@ def test_what_somebody_shut_down_is_bound_again(listeners: Listeners, path: Path
         probe.bind(("127.0.0.1", 0))
         address = f"unix:{path}" if kind == "unix" else f"127.0.0.1:{probe.getsockname()[1]}"
     bind(listeners, "a", ListenerTarget(address))
-    assert listeners.mend("a") == []
+    assert listeners.mend("a", {address}) == []
     inherited = os.dup(listeners.of("a")[address].sock.fileno())
     with socket.socket(fileno=inherited) as theirs:
         theirs.shutdown(socket.SHUT_RDWR)
     assert listeners.is_shut("a", address)
-    assert listeners.mend("a") == [address]
+    assert listeners.mend("a", {address}) == [address]
     assert not listeners.is_shut("a", address)
-    assert listeners.mend("a") == []
+    assert listeners.mend("a", {address}) == []
 
 
 @pytest.mark.root  # nobody else can give a file away

@@ -83,7 +83,7 @@ def test_a_unit_s_socket_that_somebody_has_shut_listens_again(listeners: Listene
     bind(listeners, target_of(unit))
     unit.shutdown(socket.SHUT_RDWR)
     assert is_shut(unit)
-    assert listeners.mend("a") == [target_of(unit).address]
+    assert listeners.mend("a", {target_of(unit).address}) == [target_of(unit).address]
     assert not is_shut(unit)
 
 

@@ -46,7 +46,7 @@ class _Life:
     marks: frozenset[str]
     cgroup: LifeCgroup | None
     descendants: set[tuple[int, int]] = field(default_factory=set)
-    listeners: frozenset[str] = frozenset()  # marks of its group's, as it ended
+    listeners: frozenset[str] = frozenset()  # marks of its group's, as it was told to end and as it ended
 
 
 @dataclass(slots=True)
@@ -167,6 +167,7 @@ class Remains:
         if life and life.cgroup is None:
             seen = self._look()
             under = strays.below([process.pid], seen)
+            life.listeners |= self.listening(life.group)  # those of a group that is stopped are closed before it ends
             life.descendants |= {(pid, seen[pid].started) for pid in under}
 
     def _look(self) -> Mapping[int, Seen]:
@@ -194,7 +195,7 @@ class Remains:
             kills = life.cgroup.out_of_memory_kills()
             self._clear(life.cgroup)
             return kills
-        life.listeners = self.listening(life.group)
+        life.listeners |= self.listening(life.group)
         self._gone.append(life)
         if self._looking is None:  # once for all that end in this turn
             self._looking = asyncio.get_running_loop().call_soon(self.flush)
