@@ -20,7 +20,7 @@ from `wsgigroups/runtime/wire/words.py` by `make schemas`.
 | | |
 |---|---|
 | `schema_version`, `revision` | 1; the revision whose configuration runs, or is being rolled out |
-| `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` (how often a version took over from the one before in this process) |
+| `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` ([upgrades](upgrade.md)) |
 | `groups` | by name, see below |
 
 Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `processes_wanted`, `processes_ready`,
