@@ -20,6 +20,7 @@ from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
+from wsgigroups.manager.supervision.spawners import LostSpawnerError
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.manager.supervision.start_queue import StartQueue
 from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
@@ -88,7 +89,8 @@ class Forking:
         except WsgigroupsError as error:
             # a spawner that could not be started may be another time; one that root must not start stays that
             permanent = isinstance(error, DoubtfulInterpreterError)
-            self.dispatch(model.LifeRefused(record.life, error.message, permanent))
+            accident = isinstance(error, LostSpawnerError)
+            self.dispatch(model.LifeRefused(record.life, error.message, permanent, accident))
             return
         except FrameError as error:
             self.dispatch(model.LifeRefused(record.life, str(error), permanent=True))

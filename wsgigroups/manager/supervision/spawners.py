@@ -44,6 +44,10 @@ OnLost = Callable[[AnySpawner], None]
 OnRejoined = Callable[[ConnectedSpawner, Inventory], None]
 
 
+class LostSpawnerError(WsgigroupsError):
+    """A spawner that was in use died: that says nothing about what it was asked for."""
+
+
 @dataclass(slots=True)
 class Discovery:
     """What a manager found at its start."""
@@ -376,7 +380,7 @@ class SpawnerPool:
         lost.kill()
         await lost.ended(END_S)
         self._gone(lost)
-        raise WsgigroupsError(f"cannot use the spawner {lost.key} (pid {lost.pid}): the connection to it was lost")
+        raise LostSpawnerError(f"cannot use the spawner {lost.key} (pid {lost.pid}): the connection to it was lost")
 
     def _rejoined(self, key: str, task: asyncio.Task[AnySpawner]) -> None:
         self._coming.pop(key, None)
