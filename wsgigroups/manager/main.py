@@ -252,8 +252,7 @@ class _Manager:
         await shell.remains.close()
         shell.listeners.close_all()
         applying.save()
-        with contextlib.suppress(OSError):
-            shell.pool.directory.rmdir()
+        shell.pool.remove_left()
         self._telling.end()
         journal.record([Happening("manager-ended", pid=os.getpid())])
         journal.close()

@@ -7,6 +7,7 @@ another installation would fork that one's runtime: it forks nothing here, and e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -21,8 +22,8 @@ from wsgigroups.manager.supervision.starting import Starter, keeper_target
 from wsgigroups.manager.supervision.user_spawners import UserSpawner
 from wsgigroups.runtime.wire import identity, messages
 from wsgigroups.targets.interpreters import uid_of_key
-from wsgigroups.trust.sockets import bind_unix, inode_of
-from wsgigroups.trust.walking import private_directory, trusted_here
+from wsgigroups.trust.sockets import bind_unix, inode_of, remove_stale
+from wsgigroups.trust.walking import judging_root, private_directory, trusted_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -251,6 +252,14 @@ class SpawnerPool:
         for spawner in spawners:
             spawner.abandon()
         return killed
+
+    def remove_left(self) -> None:
+        """Remove the sockets of spawners that were killed and have no successor, and their directory."""
+        for path in self.directory.glob("*.sock"):
+            with contextlib.suppress(OSError):  # somebody answers there: it is no longer ours alone
+                remove_stale(str(path), judging_root())
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
 
     def look(self, log: Callable[[str, str], None]) -> None:
         """Ask now and then whether spawners are there, and kill one that does not answer: its daemons go on.
