@@ -59,6 +59,7 @@ def value_of(option: Option) -> Any:
         "namespaces": st.sampled_from([True, False, ["net", "user"], "~mnt"]),
         "environment": VARIABLES,
         "part": st.one_of(st.integers(1, 9), st.integers(1, 100).map("{}%".format)),
+        "log": st.one_of(st.just("-"), PATHS),
         "url-path": st.sampled_from(["/", "/health"]),
         "host-name": st.sampled_from(["localhost", "www.example.org"]),
         "percent": st.one_of(st.just(0), st.integers(1, 3200).map("{}%".format)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
@@ -16,6 +17,9 @@ from wsgigroups.errors import WsgigroupsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_LET_GO_S = 2.0  # for what is left of a holder that has died
+_LOOK_S = 0.02
 
 
 class HeldLock:
@@ -68,6 +72,7 @@ def _take(path: Path) -> int:
     Whoever opened the file before its holder removed it gets a lock on a file that nobody else will ever find, so the
     lock counts only if the path still leads to what was locked.
     """
+    until = time.monotonic() + _LET_GO_S
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -77,8 +82,11 @@ def _take(path: Path) -> int:
                 os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
                 return fd
         except BlockingIOError:
-            holder = _holder(fd)
+            holder, gone = _holder(fd), _holder_is_gone(fd)
             os.close(fd)
+            if gone and time.monotonic() < until:  # a child that it was starting has the lock until it executes
+                time.sleep(_LOOK_S)
+                continue
             raise WsgigroupsError(
                 f"cannot start a manager: another one{holder} holds {path}",
                 hint="`wsgigroups status` asks the one that runs",
@@ -105,6 +113,12 @@ def _holder(fd: int) -> str:
     """Who wrote the file, for people: the pid as the holder has it, which in a container is another one."""
     text = os.pread(fd, 32, 0).strip()
     return f" (pid {text.decode()})" if text.isdigit() else ""
+
+
+def _holder_is_gone(fd: int) -> bool:
+    """Whether there is no process any more with the number that the holder wrote."""
+    text = os.pread(fd, 32, 0).strip()
+    return text.isdigit() and not os.path.exists(f"/proc/{text.decode()}")
 
 
 def _is_at(path: Path, fd: int) -> bool:

@@ -77,7 +77,7 @@ class Deploy:
                 env=self.environment, start_new_session=True,
             )  # fmt: skip
             os.close(write_end)
-            assert ready.readline() == b"ready\n"
+            assert ready.readline() == b"ready\n", (self.manager.base / "next.log").read_text()
         process.returncode = 0  # who ends it is the manager under test
 
     def wait_until_whole(self) -> str:
