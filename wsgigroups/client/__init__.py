@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SOCKET_NAME = "control.sock"
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0  # for what is only looked at; what changes something may take its time
+AGAIN_S = 0.1
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -118,8 +120,9 @@ class Client:
         return self._call("GET", path, None, wait_s + READ_TIMEOUT_S)
 
     def _call(
-        self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None = None
+        self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None = None, attempts: int = 3
     ) -> dict[str, Any]:
+        """attempts: of a question that a manager at a limit of its own has dropped without a word."""
         if timeout_s is None:
             timeout_s = self._timeout_s if body is not None else min(self._timeout_s, READ_TIMEOUT_S)
         connection = _UnixConnection(self.path, timeout_s, reads_only=method == "GET")
@@ -133,12 +136,13 @@ class Client:
                 raise self._not_permitted() from None
             except TimeoutError:
                 raise self._silent(timeout_s) from None
+            except http.client.RemoteDisconnected as error:
+                if method != "GET" or attempts <= 1:
+                    raise self._unreachable(error) from None
+                time.sleep(AGAIN_S)
+                return self._call(method, path, body, timeout_s, attempts - 1)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                raise WsgigroupsError(
-                    f"cannot reach a manager on {self.path}: {error}",
-                    hint="`wsgigroups apply FILE` starts one; --run-dir names another",
-                    exit_code=ExitCode.NO_MANAGER,
-                ) from None
+                raise self._unreachable(error) from None
         if answer.get("holder") and response.status != http.client.OK:
             raise BusyError(str(answer["error"]), answer["holder"], hint=answer.get("hint"))
         if answer.get("moved") and response.status != http.client.OK:
@@ -151,6 +155,13 @@ class Client:
             )
         result: dict[str, Any] = answer
         return result
+
+    def _unreachable(self, error: Exception) -> WsgigroupsError:
+        return WsgigroupsError(
+            f"cannot reach a manager on {self.path}: {error}",
+            hint="`wsgigroups apply FILE` starts one; --run-dir names another",
+            exit_code=ExitCode.NO_MANAGER,
+        )
 
     def _silent(self, timeout_s: float) -> WsgigroupsError:
         return WsgigroupsError(
