@@ -33,8 +33,13 @@ def hold() -> None:
 
 
 def block() -> None:
-    """Let no signal disturb the last moments: what was asked for is done."""
+    """Let these signals wait."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+
+
+def block_all() -> None:
+    """Let no signal disturb the last moments: what was asked for is done."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 def unblock() -> None:

@@ -28,6 +28,7 @@ from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.happenings import Happening
 from wsgigroups.manager.guarding import Guard
+from wsgigroups.manager.heard import HeardSignals
 from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.signals import Signals
 from wsgigroups.manager.start_up import StartUp
@@ -205,7 +206,8 @@ class _Manager:
         self._telling.begin(shell)
         applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
         outside.save, outside.finished = applying.save, applying.finished
-        signals = Signals(applying, options.reload, self._ending.set, self._telling, log_line)
+        heard = HeardSignals(asyncio.get_running_loop())
+        signals = Signals(applying, options.reload, self._ending.set, self._telling, log_line, heard)
         signals.listen()
         stored = store.load_or_set_aside(log_line)
         adopted = await recover(shell, stored)
@@ -217,7 +219,7 @@ class _Manager:
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         upgrading.server = server
         await server.start(handed.listener() if handed else None)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._sigchld, shell)
+        heard.listen(signal.SIGCHLD, lambda _number: self._sigchld(shell))
         log_line("info", f"manager started, {adopted} daemons adopted")
         shell.dispatch(model.Recovered())
         start_up = StartUp(applying)
@@ -257,7 +259,8 @@ class _Manager:
         journal.record([Happening("manager-ended", pid=os.getpid())])
         journal.close()
         log_line("info", "manager ended")
-        early_signals.block()
+        early_signals.block_all()
+        heard.close()
         return self._exit_code
 
     async def _begins_with(self) -> Configuration | None:

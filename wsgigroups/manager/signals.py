@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.applying import Applying
+    from wsgigroups.manager.heard import HeardSignals
     from wsgigroups.manager.systemd.telling import Telling
 
 SAME_S = 0.2  # a second TERM so soon is the same one, sent to the process and to its group, say
@@ -48,6 +49,7 @@ class Signals:
         on_end: Callable[[], None],
         telling: Telling,
         log: Callable[[str, str], None],
+        heard: HeardSignals,
     ) -> None:
         """read: gives the configuration anew, in a thread; None: there is no file. on_end: an end was asked for.
 
@@ -59,6 +61,7 @@ class Signals:
         self._telling = telling
         self._log = GroupLog(log).log  # by the signal's name: who sends thousands gets so many lines a second
         self._loop = asyncio.get_running_loop()
+        self._heard = heard
         self._up = False
         self._asked_to_end = self._asked_to_read = False  # on the way up
         self._ended_at = 0.0  # when an end was asked for; 0: it was not
@@ -68,7 +71,7 @@ class Signals:
     def listen(self) -> None:
         """Take over all signals but SIGCHLD."""
         for number in signal.valid_signals() - _LEFT:
-            self._loop.add_signal_handler(number, self._took, number)
+            self._heard.listen(number, self._took)
         faulthandler.register(signal.SIGQUIT, file=2, all_threads=True, chain=False)
 
     def follow(self) -> None:
