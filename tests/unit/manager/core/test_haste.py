@@ -155,3 +155,16 @@ def test_who_served_for_ten_seconds_is_followed_at_once(world: World) -> None:
         world.tell(model.LifeWorn(life, "maximum-requests"))
         assert world.state.groups["blog"].recycle == {life: "maximum-requests"}
         world.run(world.now + 3.0)
+
+
+def test_a_slot_whose_lives_stall_waits_for_longer_each_time(world: World) -> None:
+    """The bound on starts in a minute would let the first ten follow at once: this wait is the slot's own."""
+    waited_s = []
+    for _life in range(4):
+        life = ready(world)
+        world.tell(model.LifeStalled(life, "reports", "it floods"))
+        began = world.now
+        while not any(r.life > life and r.state is Tenancy.READY for r in world.state.groups["blog"].records):
+            world.run(world.now + 0.01)
+        waited_s.append(world.now - began)
+    assert waited_s[3] > waited_s[1] + 0.3
