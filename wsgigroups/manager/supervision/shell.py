@@ -173,6 +173,7 @@ class Shell:
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
+                    process.dump_stacks()
                     asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
                 elif process:
                     self.remains.kill(process)
