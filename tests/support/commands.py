@@ -20,7 +20,8 @@ from wsgigroups.config.reports import text
 from wsgigroups.host.checks import certain, host
 from wsgigroups.host import real
 from wsgigroups import client
-directory, commands = sys.argv[1], json.load(sys.stdin)
+directory, together, commands = sys.argv[1], sys.argv[2] == "together", json.load(sys.stdin)
+pids = []
 for number, arguments in enumerate(commands):
     pid = os.fork()
     if pid == 0:
@@ -41,6 +42,10 @@ for number, arguments in enumerate(commands):
             with open(f"{directory}/{number}.peak", "w") as file:
                 file.write(peak)
             os._exit(status)
+    pids.append(pid)
+    if not together:
+        print(os.waitstatus_to_exitcode(os.waitpid(pids.pop(), 0)[1]), flush=True)
+for pid in pids:
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
@@ -55,11 +60,16 @@ class Done:
     peak_bytes: int
 
 
-def run_all(commands: Sequence[Sequence[str]], directory: Path, timeout_s: float = 100.0) -> list[Done]:
-    """Run each of these argument lists of `wsgigroups`, one after the other; the directory takes their output."""
+def run_all(
+    commands: Sequence[Sequence[str]], directory: Path, *, together: bool = False, timeout_s: float = 100.0
+) -> list[Done]:
+    """Run each of these argument lists of `wsgigroups`, one after the other or all at once.
+
+    The directory is made, and takes their output.
+    """
     directory.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(directory)],
+        [sys.executable, "-c", _PROGRAM, str(directory), "together" if together else "in turn"],
         input=json.dumps(commands), capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
