@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli import plan_files
-from wsgigroups.cli.loading import FILES, PROFILE
+from wsgigroups.cli.loading import FILES, PROFILE, load_files
 from wsgigroups.cli.turns import begin, with_turn
 from wsgigroups.cli.waiting import deadline, follow, with_wait
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -54,9 +54,14 @@ def command(
     from wsgigroups.client import Client
 
     saved = plan_files.read(files)
-    check = (lambda: saved) if saved else (lambda: make_plan(options, files, profiles))
-    started = False if dry_run else ensure_manager(options, check=check)
-    plan, document = (saved.plan, saved.configuration) if saved else make_plan(options, files, profiles)
+
+    def make() -> tuple[dict[str, Any], dict[str, Any]]:
+        return (saved.plan, saved.configuration) if saved else make_plan(options, configuration)
+
+    if not saved:
+        configuration = load_files(files, profiles, options.color, on_this_host=True)  # once: it may be replaced now
+    started = False if dry_run else ensure_manager(options, check=make)
+    plan, document = make()
     if plan["empty"]:
         click.echo("No changes.")
         return int(ExitCode.DONE)

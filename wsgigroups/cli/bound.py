@@ -16,7 +16,7 @@ from wsgigroups.cli.planning import show_plan
 from wsgigroups.errors import MovedError, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
-ATTEMPTS = 20  # at plans that are out of date when their turn comes
+ATTEMPTS = 100  # at plans that are out of date when their turn comes: each apply that was before makes it so once
 
 Begin = Callable[[dict[str, Any]], dict[str, Any]]  # posts an apply with this precondition
 

@@ -48,7 +48,9 @@ def _overdue(turn: Turn, record: Record) -> None:
         if later is not record:
             turn.put(group.with_record(record, later))
             return
-    steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
+    last_words_s = LAST_WORDS_S if record.state is Tenancy.STARTING else 0.0
+    event = lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life())
+    steps.step(turn, record, event, last_words_s=last_words_s)
 
 
 def queued(turn: Turn, event: model.StillQueued) -> tuple[str, ...]:

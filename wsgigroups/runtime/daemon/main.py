@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import signal
 import socket
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -25,13 +24,10 @@ from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
 from .loading import Loading
+from .overdue import tells_where
 from .reporter import Reporter, SpecError
 from .script import ScriptRules
 from .title import set_title
-
-# All stacks to the log, written by C without the GIL: for a process that is given up, since to walk over the stacks of
-# threads that go on meanwhile can crash it.
-STACKS_SIGNAL = signal.SIGQUIT
 
 
 def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
@@ -71,12 +67,13 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     lifetime = Lifetime(spec, reporter, board, log)
     pid = os.getpid()
     rules = ScriptRules(spec.script_user, spec.script_group)
-    with step("import", "load the applications"):
-        application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
-    if os.getpid() != pid:
-        os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
-    if spec.health is not None:
-        health.check(spec.health, spec.serving, application)
+    with tells_where(reporter, spec.life):
+        with step("import", "load the applications"):
+            application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
+        if os.getpid() != pid:
+            os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
+        if spec.health is not None:
+            health.check(spec.health, spec.serving, application)
     pulses = _pulses(pulse_fds)
     server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
     with step("serving", "start serving"):
@@ -136,7 +133,6 @@ def _furnish(spec: Spec, log: Log) -> None:
     with step("descriptors", "open the standard streams"):
         descriptors.reopen_streams()
     faulthandler.enable(file=2, all_threads=True)
-    faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True, chain=False)
     interpreter.prepare(spec)
     set_title(spec.title)
 
