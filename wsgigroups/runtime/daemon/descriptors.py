@@ -15,7 +15,6 @@ from .. import kernel
 from ..counted import CountedLines
 from .failure import step
 
-
 _NO_ROOM = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
