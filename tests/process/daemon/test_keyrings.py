@@ -80,3 +80,15 @@ def test_an_application_of_another_user_has_one_too(key: int, manager: Manager, 
     application = script(REPORT)
     os.chmod(application.target, 0o644)
     assert told_by(manager, application, key, identity=identity(ALICE)) == {"keyring": "", "key": "EACCES"}
+
+
+@pytest.mark.ordinary
+@pytest.mark.needs("strace")
+def test_an_ordinary_users_application_has_the_spawners_when_there_is_no_quota_for_more(
+    key: int, managers: Callable[..., Manager], script: Script
+) -> None:
+    manager = managers()
+    manager.start(prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=keyctl:error=EDQUOT:when=2..3"))
+    # a thread's calls are counted anew: the application passes over those that fail
+    application = script(REPORT.replace("    body", "    [read(0) for _ in range(3)]\n    body"))
+    assert told_by(manager, application, key) == {"keyring": "", "key": "EACCES"}

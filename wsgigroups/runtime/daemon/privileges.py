@@ -68,8 +68,9 @@ def refuse_root(identity: Optional[Identity]) -> None:
 def leave_keyring() -> None:
     """Leave the session keyring of whoever started the manager, whose keys its possessor may read and overwrite.
 
-    To be called twice: before `become`, so that nothing stands in the way, and after it, so that the keyring is the
-    new user's. Raises StepError("keyring"). A kernel without keyrings has nothing to protect.
+    To be called before `become`, so that nothing stands in the way. Raises StepError("keyring"). A kernel without
+    keyrings has nothing to protect, nor has an ordinary user's daemon that finds its user's quota used up (keyrings(7):
+    200 keys): it stays in the spawner's keyring, which is that user's.
     """
     with step("keyring", "leave the session keyring"):
         try:
@@ -77,7 +78,7 @@ def leave_keyring() -> None:
             joined = kernel.join_new_session_keyring()
             present = kernel.session_keyring()
         except OSError as error:
-            if error.errno == errno.ENOSYS:
+            if error.errno == errno.ENOSYS or (error.errno == errno.EDQUOT and os.geteuid() != 0):
                 return
             raise
     if joined == inherited or present != joined:

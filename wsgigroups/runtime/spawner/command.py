@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     warm.preload(options.library_directories, log)
     warm.set_title("wsgigroups: spawner %s" % options.key)
     identity.own()
+    with contextlib.suppress(OSError):  # daemons leave it again, unless their user has no quota for keyrings left
+        kernel.join_new_session_keyring()
     spawner = Spawner(options.key, listener, _become, log, (soft, hard))
     gc.collect()
     gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared
