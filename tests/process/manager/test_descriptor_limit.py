@@ -1,14 +1,17 @@
-"""A manager that may open few files: it starts what fits, says what does not and why, answers, and leaves nothing."""
+"""Managers and daemons that may open few files: what fits is served, and who has no place costs no processor time."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.faults import outlives
+from support.gate import Gate
 from support.manager import APPS, HUNG_S, ManagerUnderTest
+from support.proc import descriptors, processor_s
 
 
 @pytest.fixture
@@ -55,3 +58,33 @@ def test_with_64_descriptors_a_manager_answers_and_starts_what_fits(manager: Man
     log = manager.foreground_log()
     assert "Traceback" not in log
     assert len(log) < 200_000
+
+
+@pytest.mark.measured
+def test_a_daemon_with_64_descriptors_serves_on_under_400_idle_clients(manager: ManagerUnderTest) -> None:
+    port, window_s = manager.port(), 2.0
+    text = (
+        f'[groups.a]\napp = "gated_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
+        f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nlimit-nofile = 64\nlisten-backlog = 512\nthreads = 3\n'
+    )
+    with Gate(manager.base) as gate, contextlib.ExitStack() as idle:
+        manager.apply(text)
+        (pid,) = manager.pids("a").values()
+        with manager.background_get(port, "/held") as answer:
+            gate.wait_arrival()
+            for _client in range(400):
+                idle.enter_context(socket.create_connection(("127.0.0.1", port), HUNG_S))
+            used_s = processor_s(pid)
+            assert outlives(pid, window_s)
+            share = (processor_s(pid) - used_s) / window_s
+            assert share < 0.2, f"{share:.0%} of a core while all places are taken"
+            assert descriptors(pid) < 64
+            gate.release()
+            assert answer() == (200, str(pid).encode())
+            idle.close()
+        with manager.clients(port, 4, "/open") as clients:
+            clients.wait_for_more(50)
+        assert clients.failures == []
+        assert manager.pids("a") == {1: pid}
+        assert manager.group("a")["restarts"] == 0
+        gate.close()
