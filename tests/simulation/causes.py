@@ -28,6 +28,7 @@ class Causes:
 
     asked: dict[str, GroupTarget] = field(default_factory=dict)  # the last that each group should be
     ever: set[tuple[str, str]] = field(default_factory=set)  # group and fingerprint of all that was asked for
+    addresses: set[str] = field(default_factory=set)  # that are asked for
     scaled: dict[str, set[int]] = field(default_factory=dict)  # numbers of processes given by hand
     stopped: set[str] = field(default_factory=set)
     replaced_before: dict[str, int] = field(default_factory=dict)  # lives below were asked to be followed
@@ -112,7 +113,7 @@ class Causes:
         dropped = {command.record.life for command in commands if isinstance(command, model.KillLife)}
         for command in commands:
             match command:
-                case model.SpawnLife(record) if record.life in dropped:
+                case model.SpawnLife(record) if record.life in dropped and after.groups[record.group].removing:
                     pass  # the last that it was wanted for came true in the same moment
                 case model.SpawnLife(record, target):
                     group = after.groups[record.group]
@@ -130,6 +131,9 @@ class Causes:
         """What a group should be is what was asked for last, or was before, when something failed since."""
         assert group.stopped == (name in self.stopped), f"{name} is {'' if group.stopped else 'not '}stopped"
         assert not group.removing or self.trouble or name not in self.asked, f"{name} goes for no reason"
+        if group.unknown and group.removing:
+            in_the_way = any(listener.address in self.addresses for listener in group.target.listeners)
+            assert self.stopping or name in self.stopped or in_the_way, f"{name} is unknown, and in nobody's way"
         if group.bare or group.removing:
             return
         assert (name, group.target.fingerprint) in self.ever, f"nobody asked for this {name}"
@@ -194,6 +198,7 @@ class Causes:
 
     def _applied(self, state: model.State, event: model.Apply) -> None:
         self.trouble.clear()
+        self.addresses = {listener.address for target in event.targets.values() for listener in target.listeners}
         for name in [name for name in self.asked if name not in {*event.targets, *event.unresolved}]:
             del self.asked[name]
         for target in event.targets.values():

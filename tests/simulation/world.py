@@ -275,6 +275,8 @@ class World:
             assert self.now >= daemon.drained_at + daemon.window_s + daemon.shutdown_s, (
                 "killed before its grace was over"
             )
+            limited = daemon.shutdown_s or not self.causes or daemon.life in self.causes.ended
+            assert limited, f"life {daemon.life} is killed, and nothing limits its time"
 
     def settled(self, groups: Iterable[model.GroupState] | None = None) -> bool:
         """Whether all is as asked; of these groups, or all."""
