@@ -145,6 +145,8 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
         elif ready_as_asked(group) < group.wanted:
             parts[name] = Progress()
     removals = frozenset(name for name in leaving if not turn.state.groups[name].bare)
+    if event.kind == model.START_UP:
+        removals = frozenset()  # each group stands for itself: none waits for the rest
     for name in leaving if leaving == parts.keys() else leaving - removals:
         turn.put(replace(turn.state.groups[name], removing=True))
     return parts, removals
@@ -194,7 +196,9 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
             turn.put(replace(group, unresolved=""))  # it has returned by itself
         elif group.target != was.target:
             back = _retarget(turn, group, was.target)
-            turn.put(replace(back, processes_override=override, last_error=group.last_error, watched=False))
+            back = replace(back, processes_override=override, last_error=group.last_error, watched=False)
+            # a failure is nobody's asking: the bound on starts stands
+            turn.put(back if why else replace(back, starts=group.starts))
         else:
             turn.put(replace(group, processes_override=override, unresolved=""))
         if name in change.groups and part.state != "overtaken":

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import adopting, model
 from wsgigroups.manager.core.happenings import Happening, Kind
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
@@ -278,11 +278,6 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         board.STATE["ready"]: Tenancy.READY,
     }.get(word, Tenancy.DRAINING)
     timings = Timings(group.target.startup_timeout_s, group.target.spec.shutdown_timeout_s)
-    deadline = None
-    if tenancy is Tenancy.DRAINING:
-        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + EXIT_S
-    elif tenancy is Tenancy.STARTING and timings.startup_s:
-        deadline = now + timings.startup_s
     record = Record(
         group=group.target.name,
         slot=int(info["slot"]),
@@ -290,7 +285,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         fingerprint=str(info["fingerprint"]),
         state=tenancy,
         timings=timings,
-        deadline=deadline,
+        deadline=adopting.deadline(tenancy, group.target, now),
         pid=pid,
         spawned_at=now - age_s,
         ready_at=now - age_s if tenancy is Tenancy.READY else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.simulation.world import World, target
@@ -42,6 +44,13 @@ def test_a_minute_of_them_is_a_few_lives(
 ) -> None:
     leaving(world, 60.0, event)
     assert 6 <= len(world.daemons) <= 13
+
+
+def test_the_life_after_several_that_stalled_waits(world: World) -> None:
+    leaving(world, 60.0, model.LifeStalled)
+    began = [what.record.spawned_at or 0.0 for _when, what in world.history if isinstance(what, model.SpawnLife)]
+    pauses = [after - before for before, after in itertools.pairwise(began)]
+    assert pauses[6] > 3.0, "not only the bound on starts of a minute holds it back"
 
 
 def test_a_change_ends_while_they_go_on(world: World) -> None:
