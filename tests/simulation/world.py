@@ -200,7 +200,8 @@ class World:
     def _adopted(self, record: Record, daemon: FakeDaemon, target: GroupTarget) -> Record:
         tenancy = record.state if record.state in (Tenancy.STARTING, Tenancy.READY) else Tenancy.DRAINING
         timings = Timings(target.startup_timeout_s, target.spec.shutdown_timeout_s)
-        daemon.shutdown_s = min(daemon.shutdown_s, timings.shutdown_s)  # those of today count
+        # those of today count; 0 is no limit
+        daemon.shutdown_s = min((s for s in (daemon.shutdown_s, timings.shutdown_s) if s), default=0.0)
         return replace(
             Record(record.group, record.slot, record.life, record.fingerprint, tenancy, timings),
             deadline=adopting.deadline(tenancy, target, self.now),
