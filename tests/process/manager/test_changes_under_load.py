@@ -96,7 +96,7 @@ def test_four_become_sixteen_and_one(manager: ManagerUnderTest) -> None:
     port = manager.port()
     with Gate(manager.base) as gate:
         sizes = {
-            count: group(manager, "a", f"127.0.0.1:{port}", extra=f"processes = {count}\nthreads = 2")
+            count: group(manager, "a", f"127.0.0.1:{port}", extra=f"processes = {count}\nthreads = 6")
             for count in (4, 16, 1)
         }
         manager.apply(sizes[4])
