@@ -55,7 +55,7 @@ def in_the_middle_of_a_fork(spawner: int, before: set[int]) -> None:
     until = time.monotonic() + HUNG_S
     while not children(spawner) - before:
         assert time.monotonic() < until
-        select.select([], [], [], 0.0005)  # the shortest pause: it is the moment that counts
+        select.select([], [], [], 0.0002)  # a short pause: it is the moment that counts
     os.kill(spawner, signal.SIGKILL)
     assert not outlives(spawner, HUNG_S)
 
