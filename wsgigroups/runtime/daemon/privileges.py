@@ -65,11 +65,26 @@ def refuse_root(identity: Optional[Identity]) -> None:
             raise StepError("group", "cannot run with gid %d" % group)
 
 
-def leave_keyring() -> None:
+def part_from_keyring() -> int:
+    """Have the spawner, and what it forks, leave the session keyring of whoever started the manager.
+
+    Returns the serial number of its own, 0 where it has none: then each daemon has to leave by itself.
+    """
+    try:
+        inherited = kernel.session_keyring()
+        joined = kernel.join_new_session_keyring()
+        return joined if joined != inherited and kernel.session_keyring() == joined else 0
+    except OSError:
+        return 0  # no quota left, or a kernel without keyrings
+
+
+def leave_keyring(spawners: int = 0, *, parted: bool = False) -> None:
     """Leave the session keyring of whoever started the manager, whose keys its possessor may read and overwrite.
 
-    To be called twice: before `become`, so that nothing stands in the way, and after it, so that the keyring is the
-    new user's. Raises StepError("keyring"). A kernel without keyrings has nothing to protect.
+    To be called before `become`, so that nothing stands in the way. spawners: the spawner's own, and parted: that it is
+    the same user's and was started without the manager's; who has no quota for one more keyring stays in it, among
+    processes of one user. Root's is never shared. Raises StepError("keyring"). A kernel without keyrings has nothing to
+    protect.
     """
     with step("keyring", "leave the session keyring"):
         try:
@@ -78,6 +93,8 @@ def leave_keyring() -> None:
             present = kernel.session_keyring()
         except OSError as error:
             if error.errno == errno.ENOSYS:
+                return
+            if error.errno == errno.EDQUOT and os.geteuid() and (parted or 0 < spawners == inherited):
                 return
             raise
     if joined == inherited or present != joined:
