@@ -42,12 +42,16 @@ class Drill:
     late_s: float
     timeout_s: float
     restart_manager: Callable[[], None] | None
+    scale: tuple[int, ...] = ()  # numbers of processes, one after the other between the restarts, and back
 
     def steps(self) -> list[str]:
         """What will be done, a sentence each."""
         texts = [f"ask for {self.path} with {self.clients} clients, at least {self.requests} times"]
         if self.restarts:
             texts.append(f"restart {self.group} {self.restarts} times, process by process")
+        if self.scale:
+            numbers = ", then ".join(map(str, self.scale))
+            texts.append(f"scale {self.group} to {numbers} processes between them, and back")
         texts += [f"end one process of {self.group} with SIGKILL", f"recycle {self.group} with the graceful signal"]
         if self.restart_manager:
             texts.append("end the manager with SIGKILL and have another one take over")
@@ -57,7 +61,7 @@ class Drill:
 def run(client: Client, drill: Drill, note: Callable[[str], None]) -> dict[str, Any]:
     """Do it; return the document. Raises WsgigroupsError when the group is not there or not ready, or stays away."""
     group = ready_group(client, drill.group)
-    steps = list(_steps(client, drill))
+    steps = list(_steps(client, drill, int(group["processes_wanted"])))
     share = max(1, drill.requests // (len(steps) + 1))
     load = Load(parse(group["listen"][0]), drill.path, drill.host, drill.clients)
     _refuse_unanswered(load, drill, group)
@@ -98,9 +102,16 @@ def ready_group(client: Client, name: str) -> dict[str, Any]:
     return group
 
 
-def _steps(client: Client, drill: Drill) -> Iterator[tuple[str, bool, Callable[[], None]]]:
+def _steps(client: Client, drill: Drill, processes: int) -> Iterator[tuple[str, bool, Callable[[], None]]]:
+    scales = [*drill.scale, processes] if drill.scale else []
+    done = 0
     for number in range(1, drill.restarts + 1):
         yield f"restart {number}", False, lambda: _change(client, "restart", drill)
+        while done < len(scales) and number * (len(scales) + 1) >= drill.restarts * (done + 1):
+            yield _scaled(client, drill, scales[done])
+            done += 1
+    for wanted in scales[done:]:
+        yield _scaled(client, drill, wanted)
     yield "crash", True, lambda: _crash(client, drill)
     yield "recycle", False, lambda: _change(client, "reload", drill)
     if drill.restart_manager:
@@ -116,8 +127,13 @@ def _refuse_unanswered(load: Load, drill: Drill, group: dict[str, Any]) -> None:
         )
 
 
-def _change(client: Client, action: str, drill: Drill) -> None:
-    number = client.post(f"/v1/{action}", {"groups": [drill.group]})["change"]
+def _scaled(client: Client, drill: Drill, processes: int) -> tuple[str, bool, Callable[[], None]]:
+    body = {"processes": {drill.group: processes}}
+    return f"scale {processes}", False, lambda: _change(client, "scale", drill, body)
+
+
+def _change(client: Client, action: str, drill: Drill, body: dict[str, Any] | None = None) -> None:
+    number = client.post(f"/v1/{action}", body or {"groups": [drill.group]})["change"]
     until = time.monotonic() + drill.timeout_s
     change = client.wait(number)
     while not change["finished"]:
