@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wsgigroups.client import Client
+    from wsgigroups.client.answers import GroupAnswer
 
 LATE_FACTOR = 3.0  # later than this many times the quiet 99th percentile …
 LATE_S = 0.25  # … and than this, is late
@@ -81,7 +82,7 @@ def _has_sent(phase: Phase, requests: int) -> bool:
     return phase.sent >= requests
 
 
-def ready_group(client: Client, name: str) -> dict[str, Any]:
+def ready_group(client: Client, name: str) -> GroupAnswer:
     """The group as the status has it. Raises WsgigroupsError: not there (4), not ready (3), without address (1)."""
     groups = {group["name"]: group for group in client.status()["groups"]}
     if name not in groups:
@@ -90,7 +91,7 @@ def ready_group(client: Client, name: str) -> dict[str, Any]:
             hint=f"groups here: {', '.join(groups) or 'none'}",
             exit_code=ExitCode.NO_SUCH_GROUP,
         )
-    group: dict[str, Any] = groups[name]
+    group: GroupAnswer = groups[name]
     if group["state"] != "ready":
         raise WsgigroupsError(
             f"cannot drill {name!r}: it is {group['state']}, not ready",
@@ -118,7 +119,7 @@ def _steps(client: Client, drill: Drill, processes: int) -> Iterator[tuple[str, 
         yield "manager", False, drill.restart_manager
 
 
-def _refuse_unanswered(load: Load, drill: Drill, group: dict[str, Any]) -> None:
+def _refuse_unanswered(load: Load, drill: Drill, group: GroupAnswer) -> None:
     why = load.ask_once()
     if why:
         raise WsgigroupsError(
@@ -133,7 +134,9 @@ def _scaled(client: Client, drill: Drill, processes: int) -> tuple[str, bool, Ca
 
 
 def _change(client: Client, action: str, drill: Drill, body: dict[str, Any] | None = None) -> None:
-    number = client.post(f"/v1/{action}", body or {"groups": [drill.group]})["change"]
+    number = client.act(action, body or {"groups": [drill.group]})["change"]
+    if number is None:
+        return  # there was nothing to do
     until = time.monotonic() + drill.timeout_s
     change = client.wait(number)
     while not change["finished"]:
@@ -150,6 +153,8 @@ def _change(client: Client, action: str, drill: Drill, body: dict[str, Any] | No
 def _crash(client: Client, drill: Drill) -> None:
     """SIGKILL to one process, once it is certain that the descriptor is of it."""
     for process in ready_group(client, drill.group)["processes"]:
+        if process["pid"] is None:
+            continue  # a slot that waits for its next life
         try:
             pidfd = os.pidfd_open(process["pid"])
         except ProcessLookupError:

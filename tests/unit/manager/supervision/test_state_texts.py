@@ -58,5 +58,5 @@ def test_the_apply_under_way_is_told_until_it_is_over() -> None:
     texts = StateTexts()
     transaction = Transaction(1, 0, {"blog": Former(small_target())}, frozenset(), returns=True)
     state = State(changes={1: Change(1, "apply", {"blog": Progress()}, 2)}, transaction=transaction)
-    for now in (state, replace(state, transaction=replace(transaction, returning=True)), State()):
-        assert json.loads(texts.transaction(now)) == json.loads(json.dumps(kept_changes.to_json(now)))
+    for one in (state, replace(state, transaction=replace(transaction, returning=True)), State()):
+        assert json.loads(texts.transaction(one)) == json.loads(json.dumps(kept_changes.to_json(one)))
