@@ -6,13 +6,11 @@ The key of these tests lives in a keyring that the test made for itself, and die
 from __future__ import annotations
 
 import ctypes
-import errno
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -20,8 +18,6 @@ from support.processes import Manager
 from support.users import ALICE, identity
 
 from wsgigroups.runtime import kernel
-from wsgigroups.runtime.daemon import privileges
-from wsgigroups.runtime.daemon.failure import StepError
 from wsgigroups.runtime.wire.spec import Application
 
 Script = Callable[..., Application]
@@ -86,54 +82,13 @@ def test_an_application_of_another_user_has_one_too(key: int, manager: Manager, 
     assert told_by(manager, application, key, identity=identity(ALICE)) == {"keyring": "", "key": "EACCES"}
 
 
-def test_nobody_shares_the_keyring_of_whoever_started_the_manager(
+@pytest.mark.ordinary
+@pytest.mark.needs("strace")
+def test_an_ordinary_users_application_has_the_spawners_when_there_is_no_quota_for_more(
     key: int, managers: Callable[..., Manager], script: Script
 ) -> None:
-    """Not even who has no quota for another: a spawner that could not make one has the operator's."""
     manager = managers()
-    manager.start(
-        prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=keyctl:error=EDQUOT:when=2+")
-    )  # the second call joins, in the spawner and in its children
-    assert manager.fork(script(REPORT)).failed().step == "keyring"
-
-
-OPERATORS, SPAWNERS = 7, 8
-
-
-@pytest.mark.parametrize(
-    ("uid", "inherited", "spawners", "parted", "shares"),
-    [
-        (4711, SPAWNERS, SPAWNERS, False, True),
-        (4711, OPERATORS, SPAWNERS, False, False),
-        (4711, OPERATORS, 0, False, False),
-        (4711, OPERATORS, 0, True, True),  # that was made before the spawner became its user: it is not the operator's
-        (0, SPAWNERS, SPAWNERS, False, False),  # or processes of several users would share it
-    ],
-)
-def test_who_has_no_quota_for_one_more_shares_that_of_a_spawner_of_the_same_user(
-    monkeypatch: pytest.MonkeyPatch, uid: int, inherited: int, spawners: int, parted: bool, shares: bool
-) -> None:
-    """A user may have 200 (keyrings(7)), and a manager more processes."""
-
-    def no_quota() -> int:
-        raise OSError(errno.EDQUOT, "Disk quota exceeded")
-
-    monkeypatch.setattr(kernel, "session_keyring", lambda: inherited)
-    monkeypatch.setattr(kernel, "join_new_session_keyring", no_quota)
-    monkeypatch.setattr(os, "geteuid", lambda: uid)
-    with nullcontext() if shares else pytest.raises(StepError, match="keyring"):
-        privileges.leave_keyring(spawners, parted=parted)
-    assert privileges.part_from_keyring() == 0
-
-
-def test_a_spawner_knows_its_own_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [OPERATORS]
-
-    def join() -> int:
-        now[0] = SPAWNERS
-        return SPAWNERS
-
-    monkeypatch.setattr(kernel, "session_keyring", lambda: now[0])
-    monkeypatch.setattr(kernel, "join_new_session_keyring", join)
-    assert privileges.part_from_keyring() == SPAWNERS
-    assert privileges.part_from_keyring() == 0  # the kernel has only said so
+    manager.start(prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=keyctl:error=EDQUOT:when=2..3"))
+    # a thread's calls are counted anew: the application passes over those that fail
+    application = script(REPORT.replace("    body", "    [read(0) for _ in range(3)]\n    body"))
+    assert told_by(manager, application, key) == {"keyring": "", "key": "EACCES"}

@@ -34,11 +34,8 @@ from .title import set_title
 STACKS_SIGNAL = signal.SIGQUIT
 
 
-def run(channel_fd: int, reports_fd: int, board_fd: int, keyring: int) -> int:
-    """Become the daemon that the spec on the channel describes and serve until told to leave; the exit code.
-
-    keyring: the serial number of the spawner's own, 0 where it has none.
-    """
+def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
+    """Become the daemon that the spec on the channel describes and serve until told to leave; the exit code."""
     reporter = Reporter(channel_fd, reports_fd)
     try:
         board = Board(board_fd)
@@ -50,7 +47,7 @@ def run(channel_fd: int, reports_fd: int, board_fd: int, keyring: int) -> int:
         return STEPS["spec"]
     log = to_descriptor(2, lambda: "%s/%d life=%d pid=%d" % (spec.group, spec.slot, spec.life, os.getpid()))
     try:
-        lifetime = _start(spec, fds, reporter, board, log, keyring)
+        lifetime = _start(spec, fds, reporter, board, log)
     except StepError as failure:
         log("error", "%s\n%s" % (failure, failure.trace) if failure.trace else str(failure))
         limited = "DATA" in spec.rlimits or "AS" in spec.rlimits
@@ -60,7 +57,7 @@ def run(channel_fd: int, reports_fd: int, board_fd: int, keyring: int) -> int:
     return lifetime.serve()
 
 
-def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Log, keyring: int) -> Lifetime:
+def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Log) -> Lifetime:
     board.words[WORD["state"]] = STATE["starting"]
     log_fd, rest = fds[0], fds[1:]
     access_fd = rest.pop() if spec.access_log else None
@@ -68,7 +65,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
     descriptors.redirect(log_fd)
     with step("session", "confine the process"):
-        confined = _confine(spec, kept, log, keyring)
+        confined = _confine(spec, kept, log)
     with step("interpreter", "prepare the interpreter"):
         _furnish(spec, log)
     lifetime = Lifetime(spec, reporter, board, log)
@@ -87,7 +84,7 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     return lifetime
 
 
-def _confine(spec: Spec, kept: List[int], log: Log, keyring: int) -> Dict[str, List[str]]:
+def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
     """Session, limits, descriptors, mounts, root directory, identity: everything that takes privileges.
 
     And what the process gives up after them; returns what became of each option for that.
@@ -113,7 +110,7 @@ def _confine(spec: Spec, kept: List[int], log: Log, keyring: int) -> Dict[str, L
     witness = privileges.Witness()
     if spec.chroot is not None:
         privileges.enter_chroot(spec.chroot)
-    privileges.leave_keyring(keyring, parted=spec.became)
+    privileges.leave_keyring()
     privileges.become(identity)
     privileges.own_keyring()
     with step("proof", "prove that the privileges are gone"):

@@ -65,26 +65,12 @@ def refuse_root(identity: Optional[Identity]) -> None:
             raise StepError("group", "cannot run with gid %d" % group)
 
 
-def part_from_keyring() -> int:
-    """Have the spawner, and what it forks, leave the session keyring of whoever started the manager.
-
-    Returns the serial number of its own, 0 where it has none: then each daemon has to leave by itself.
-    """
-    try:
-        inherited = kernel.session_keyring()
-        joined = kernel.join_new_session_keyring()
-        return joined if joined != inherited and kernel.session_keyring() == joined else 0
-    except OSError:
-        return 0  # no quota left, or a kernel without keyrings
-
-
-def leave_keyring(spawners: int = 0, *, parted: bool = False) -> None:
+def leave_keyring() -> None:
     """Leave the session keyring of whoever started the manager, whose keys its possessor may read and overwrite.
 
-    To be called before `become`, so that nothing stands in the way. spawners: the spawner's own, and parted: that it is
-    the same user's and was started without the manager's; who has no quota for one more keyring stays in it, among
-    processes of one user. Root's is never shared. Raises StepError("keyring"). A kernel without keyrings has nothing to
-    protect.
+    To be called before `become`, so that nothing stands in the way. Raises StepError("keyring"). A kernel without
+    keyrings has nothing to protect, nor has an ordinary user's daemon that finds its user's quota used up (keyrings(7):
+    200 keys): it stays in the spawner's keyring, which is that user's.
     """
     with step("keyring", "leave the session keyring"):
         try:
@@ -92,9 +78,7 @@ def leave_keyring(spawners: int = 0, *, parted: bool = False) -> None:
             joined = kernel.join_new_session_keyring()
             present = kernel.session_keyring()
         except OSError as error:
-            if error.errno == errno.ENOSYS:
-                return
-            if error.errno == errno.EDQUOT and os.geteuid() and (parted or 0 < spawners == inherited):
+            if error.errno == errno.ENOSYS or (error.errno == errno.EDQUOT and os.geteuid() != 0):
                 return
             raise
     if joined == inherited or present != joined:

@@ -14,11 +14,10 @@ import signal
 import socket
 import sys
 import traceback
-from functools import partial
 from typing import NoReturn, Sequence
 
 from .. import kernel
-from ..daemon import privileges, signals
+from ..daemon import signals
 from ..daemon.main import run as run_daemon
 from ..log import never_blocking
 from ..wire import exits, identity
@@ -52,8 +51,9 @@ def main(arguments: Sequence[str]) -> int:
     warm.preload(options.library_directories, log)
     warm.set_title("wsgigroups: spawner %s" % options.key)
     identity.own()
-    keyring = privileges.part_from_keyring()
-    spawner = Spawner(options.key, listener, partial(_become, keyring), log, (soft, hard))
+    with contextlib.suppress(OSError):  # daemons leave it again, unless their user has no quota for keyrings left
+        kernel.join_new_session_keyring()
+    spawner = Spawner(options.key, listener, _become, log, (soft, hard))
     gc.collect()
     gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared
     gc.enable()
@@ -88,10 +88,8 @@ def _announce(options: Options) -> None:
     os.close(options.ready_fd)
 
 
-def _become(keyring: int, channel: int, reports: int, board: int) -> NoReturn:
+def _become(channel: int, reports: int, board: int) -> NoReturn:
     """Forget the spawner and run a daemon on these descriptors; ends the process whatever happens.
-
-    keyring: the spawner's own, 0 where it has none.
 
     Objects of the spawner stay referenced by the frames below, so that none of their descriptors is closed a second
     time by the garbage collector after its number has been used again.
@@ -102,7 +100,7 @@ def _become(keyring: int, channel: int, reports: int, board: int) -> NoReturn:
         code = exits.STEPS["descriptors"]
         kernel.close_all_except({0, 1, 2, channel, reports, board})
         code = exits.STEPS["spec"]
-        code = run_daemon(channel, reports, board, keyring)
+        code = run_daemon(channel, reports, board)
     except BaseException:
         traceback.print_exc()
         raise
