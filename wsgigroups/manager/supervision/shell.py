@@ -33,10 +33,9 @@ from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Hooks, Process, accepting
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
+from wsgigroups.manager.supervision.state_texts import StateTexts
 from wsgigroups.manager.supervision.unserved import UnservedGroups
-from wsgigroups.manager.supervision.user_spawners import (
-    UserSpawner,
-)
+from wsgigroups.manager.supervision.user_spawners import UserSpawner
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
@@ -91,6 +90,7 @@ class Shell:
     unreachable: dict[tuple[str, str], str] = field(default_factory=dict)  # group, address → why it is not bound again
     # entries of a former manager's state that are not in force here: stored again until an apply asks for something
     unadopted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    texts: StateTexts = field(default_factory=StateTexts)  # of what is stored
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
