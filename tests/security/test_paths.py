@@ -172,7 +172,7 @@ def test_two_users_do_not_share_a_log_under_any_name(manager: ManagerUnderTest) 
 
 
 def test_members_of_the_read_group_connect_and_cannot_plan(manager: ManagerUnderTest) -> None:
-    path = manager.write(f'[groups.a]\n{COMMON}listen = ["127.0.0.1:{manager.port()}"]\nuser = "alice"\n')
+    path = manager.write(f'[groups.a]\n{COMMON}listen = ["127.0.0.1:{manager.port()}"]\nuser = "daemon"\n')
     with manager.foreground("--read-group", "staffers", str(path)) as process:
         assert process.stderr is None
         manager.wait_for("it answers", manager.client.running)
