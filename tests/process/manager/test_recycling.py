@@ -259,6 +259,38 @@ def test_sigusr1_to_a_daemon_recycles_it(manager: ManagerUnderTest) -> None:
     replaced(manager, first)
 
 
+def test_sigusr1_has_the_eviction_window_and_no_other(manager: ManagerUnderTest) -> None:
+    """One window, whoever began it: the manager's is not a second one, which would end the first."""
+    with Gate(manager.base) as gate:
+        times = 'eviction-timeout = "60s"\ngraceful-timeout = "1ms"\nshutdown-timeout = "1ms"'
+        port, text = gated(manager, times)
+        manager.apply(text)
+        with manager.background_get(port, "/held") as answer:
+            pid, _word = gate.wait_arrival()
+            psutil.Process(pid).send_signal(signal.SIGUSR1)
+            replaced(manager, pid)
+            manager.wait_for("it leaves", lambda: f"pid={pid} info: leaving: signal, window 60s" in manager.log("a"))
+            assert manager.get(port, "/open")[0] == 200
+            gate.release()
+            assert answer() == (200, str(pid).encode())
+        manager.wait_for("idle, it leaves before the window ends", lambda: not psutil.pid_exists(pid))
+
+
+def test_a_stop_ends_the_window_of_a_process_that_leaves(manager: ManagerUnderTest) -> None:
+    with Gate(manager.base) as gate:
+        port, text = gated(manager, 'eviction-timeout = "10m"\nshutdown-timeout = "60s"')
+        manager.apply(text)
+        with manager.background_get(port, "/held") as answer:
+            pid, _word = gate.wait_arrival()
+            assert manager.cli("reload", "a").returncode == 0
+            assert manager.cli("stop", "a", "--no-wait").returncode == 0
+            ended = f"pid={pid} info: leaving: its window ends before its time"
+            manager.wait_for("it takes nothing new", lambda: ended in manager.log("a"))
+            gate.release()
+            assert answer() == (200, str(pid).encode())
+        manager.wait_for("it is gone", lambda: not psutil.pid_exists(pid))
+
+
 def test_a_changed_script_rolls_the_group_and_a_broken_one_does_not(manager: ManagerUnderTest) -> None:
     manager.expect_in_log("SyntaxError")
     script = manager.base / "hello.wsgi"

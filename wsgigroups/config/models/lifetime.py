@@ -137,7 +137,8 @@ class EndingOptions(OptionModel):
     )
     eviction_timeout: Duration = option(
         0.0,
-        "The same window for `wsgigroups reload` and SIGUSR1.",
+        "The same window for `wsgigroups reload` and SIGUSR1. It begins when the successor is ready. SIGTERM and a stop "
+        "end any window at once; nothing makes one longer.",
         default_text="graceful-timeout",
         effect=Effect.LIVE,
         reason="told to running processes",
