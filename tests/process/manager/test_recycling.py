@@ -191,6 +191,25 @@ def test_startup_timeout_of_a_lazy_application_begins_with_its_load(manager: Man
             assert (answer() or (0, b""))[0] == 200
 
 
+def test_startup_timeout_of_a_lazy_application_that_fails_each_time(manager: ManagerUnderTest) -> None:
+    """What it was when the process first tried, a missing module for example, may be mended for the next one."""
+    manager.expect_in_log("it is broken")
+    script, port = manager.base / "app.wsgi", manager.port()
+    script.write_text("raise RuntimeError('it is broken')\n")
+    times = 'load = "lazy"\nstartup-timeout = "1s"'
+    manager.apply(f'[groups.a]\nscript = "{script}"\nlisten = ["127.0.0.1:{port}"]\n{times}\n')
+    first = manager.pids("a")[1]
+    assert manager.get(port)[0] == 500
+    assert manager.pids("a") == {1: first}
+    second = replaced(manager, first)
+    group_now = manager.group("a")
+    assert group_now["last_error"]["message"] == "startup-timeout: not loaded within 1 s of the first request"
+    assert group_now["processes"][0]["failures"] == 1
+    script.write_text((APPS / "hello_app.py").read_text())
+    assert manager.get(port)[0] == 200
+    assert manager.pids("a") == {1: second}
+
+
 def test_three_starts_without_memory_name_the_limit(manager: ManagerUnderTest) -> None:
     manager.expect_in_log("MemoryError")
     done = manager.apply(group("loading.hungry", manager.port(), 'memory-limit = "256M"'), code=1)
@@ -198,7 +217,8 @@ def test_three_starts_without_memory_name_the_limit(manager: ManagerUnderTest) -
     found = manager.wait_for(
         "it is named", lambda: "too small" in (m := manager.group("a")["last_error"]["message"]) and m
     )
-    assert found.startswith("memory-limit 256M is too small: 3 starts in a row ran out of memory; cannot import")
+    # how many there were meanwhile depends on when it was asked
+    assert re.match(r"memory-limit 256M is too small: \d starts in a row ran out of memory; cannot import", found)
     assert "memory-limit 256M is too small" in manager.cli("why", "a/1").stdout
 
 

@@ -71,7 +71,10 @@ def _one(
 
 
 class Lazy:
-    """Loads at the first request, one thread at a time; a failure answers 500 and the next request tries again."""
+    """Loads at the first request, one thread at a time; a failure answers 500 and the next request tries again.
+
+    startup-timeout counts from the first of them.
+    """
 
     def __init__(self, what: str, load: Callable[[], Application], log: Log, loading: Loading) -> None:
         self._what = what
@@ -88,7 +91,7 @@ class Lazy:
             try:
                 with self._lock:
                     if self._application is None:
-                        with self._loading:
+                        with self._loading.of(self, ForbiddenError):
                             self._application = self._load()
                     application = self._application
             except ForbiddenError as error:

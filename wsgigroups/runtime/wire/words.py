@@ -97,7 +97,8 @@ WORDS: Tuple[Word, ...] = (
     ),
     Word("aborted", 23, NUMBER, COUNTER, "connections that ended before their answers were whole", _BOTH, "aborted"),
     Word(
-        "loading_since_ns", 24, MOMENT, LEVEL, 'since a request began to load the application (`load = "lazy"`)',
+        "loading_since_ns", 24, MOMENT, LEVEL,
+        'since a request first wanted an application that is not loaded yet (`load = "lazy"`)',
         "the request thread that loads", "loading_s",
     ),
     Word(
