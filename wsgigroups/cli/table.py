@@ -98,6 +98,8 @@ def _status(status: dict[str, Any], width: int) -> Group:
             problems.append(_unresolved(group["name"], group["unresolved"]))
         problems += [_unreachable(group["name"], *item) for item in group.get("unreachable", {}).items()]
         problems += [_missing(group["name"], *item) for item in group["not_in_force"].items()]
+        if any(group.get(name) for name in _UNANSWERED):
+            problems.append(_unanswered(group))
         if group["last_error"]:
             problems.append(_problem(group))
     shown = _fitting(rows, width)
@@ -152,6 +154,18 @@ def _rows(group: dict[str, Any]) -> list[Row]:
         }
         rows.append(row)
     return rows
+
+
+_UNANSWERED = {
+    "queue_timeouts": "waited for longer than queue-timeout (504)",
+    "refused": "found no place within connect-timeout (503)",
+    "interrupted": "interrupted at request-timeout",
+}
+
+
+def _unanswered(group: dict[str, Any]) -> Text:
+    found = [f"{group[name]} {what}" for name, what in _UNANSWERED.items() if group.get(name)]
+    return Text(f"\n{clean(group['name'])}: of its requests ", style="yellow").append(", ".join(found), style="")
 
 
 def _missing(group: str, option: str, why: str) -> Text:

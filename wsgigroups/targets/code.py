@@ -130,12 +130,13 @@ def orders_of(target: GroupTarget) -> dict[str, dict[str, Any]]:
     prefix = f"{inside}{spec.python_home}" if spec.python_home else os.path.dirname(os.path.dirname(_real(target)))
     installed = [*(item for item in own if item not in sources), *_installed_below(prefix, target.spawner.version)]
     for application in spec.applications:
+        at = "" if application.mount == "/" else f" at {application.mount}"
         if application.kind == "script":
             if not spec.script_reloading:  # else it is watched while it runs
-                orders["script"] = {"what": "tree", "path": f"{inside}{application.target}"}
+                orders[f"script{at}"] = {"what": "tree", "path": f"{inside}{application.target}"}
         elif not target.watch:
             package = re.split(r"[.:]", application.target, maxsplit=1)[0]
-            orders["application"] = {"what": "package", "package": package, "directories": [*own, *installed]}
+            orders[f"application{at}"] = {"what": "package", "package": package, "directories": [*own, *installed]}
     for path in target.watch:
         orders[f"watch {path}"] = {"what": "tree", "path": f"{inside}{path}"}
     if not target.watch:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.host.interpreters import can_execute
 from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
-from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
+from wsgigroups.runtime.wire.spec import Identity, Serving, Spec
 from wsgigroups.targets.confinement import confinement_of
 from wsgigroups.targets.environment import build_environment
+from wsgigroups.targets.home import home_of
 from wsgigroups.targets.identity import (
     Person,
     of_group,
@@ -30,6 +30,7 @@ from wsgigroups.targets.identity import (
     resolve_uid,
 )
 from wsgigroups.targets.interpreters import Chooser
+from wsgigroups.targets.mounted import applications_of
 from wsgigroups.targets.option_texts import option_texts
 from wsgigroups.targets.rollout import health_of, rollout_of
 from wsgigroups.trust.walking import untrusted_component
@@ -109,9 +110,9 @@ def described(name: str, configuration: Configuration, around: Surroundings) -> 
 
 
 def _served(configuration: Configuration) -> dict[str, Group]:
-    """The groups with an application of their own: others are only reachable through a site's mounts."""
+    """The groups with something to answer with: others can only be reached through the addresses of sites."""
     groups = configuration.all_groups().items()
-    return {name: group for name, group in groups if group.app is not None or group.script is not None}
+    return {name: group for name, group in groups if applications_of(name, group, configuration)}
 
 
 def _chooser(configuration: Configuration) -> Chooser:
@@ -133,11 +134,16 @@ def _target(
     interpreter, doubt = chooser.find(name, group, person)
     if doubt:
         notices.append(f"its interpreter is started as {person.user_name}, not as root: {doubt}")
-    if root and group.chroot:
+    if group.chroot and not root:
+        raise WsgigroupsError(
+            f"cannot use the chroot {group.chroot} of group {name!r}: only a manager that runs as root can",
+            hint="run the manager as root, or leave chroot out and confine the group otherwise (docs/confinement.md)",
+        )
+    if group.chroot:
         _check_chroot(name, Path(group.chroot))
     locale = dict(around.locale)
     locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
-    home, home_notice = _home(group, person, around, root=root)
+    home, home_notice = home_of(group, person, around.cwd, root=root)
     if home_notice:
         notices.append(home_notice)
     spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
@@ -213,7 +219,6 @@ def _identity_notices(group: Group, configuration: Configuration, person: Person
             ("group", group.group),
             ("[server] group", None if group.group else server.group),
             ("supplementary-groups", group.supplementary_groups),
-            ("chroot", group.chroot),
             ("socket-user", group.socket_user),
         )
         if value
@@ -231,17 +236,6 @@ def _check_chroot(name: str, path: Path) -> None:
             f"cannot use the chroot {path} of group {name!r}: {foreign} can be changed by another user",
             hint="give the directory and those above it to root, writable by root alone",
         )
-
-
-def _home(group: Group, person: Person, around: Surroundings, *, root: bool) -> tuple[str, str]:
-    """The working directory and, where the default had to give way, a notice."""
-    if group.home:
-        return str(group.home), ""
-    if root and group.user and person.home:
-        return person.home, ""
-    if root and can_execute(around.cwd, person.uid, person.gid, person.groups) is not True:
-        return "/", f"home is /: {person.user_name} cannot enter {around.cwd}, where the manager was started"
-    return str(around.cwd), ""
 
 
 def _listeners(name: str, group: Group, configuration: Configuration, *, root: bool) -> tuple[ListenerTarget, ...]:
@@ -329,10 +323,6 @@ def _spec(
     interpreter: Interpreter,
     locale: dict[str, str],
 ) -> Spec:
-    if group.app is not None:
-        application = Application("callable", group.app)
-    else:
-        application = Application("script", str(group.script), group.callable_object)
     python_home = str(interpreter.python_home) if interpreter.python_home else None
     files = [str(path) for path in group.environment_files]
     graceful_s = group.graceful_timeout
@@ -342,7 +332,7 @@ def _spec(
         life=0,
         fingerprint="",
         title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
-        applications=(application,),
+        applications=applications_of(name, group, configuration),
         serving=_serving(group, configuration),
         environment=build_environment(name, person or own_person(), group.environment, files, locale, python_home),
         listen=tuple(str(address) for address in group.listen),

@@ -131,7 +131,25 @@ def test_interrupt_timeout_ends_the_request_and_not_the_process(manager: Manager
     assert "in application" in log
     assert "it ran for longer than request-timeout" in log
     assert ": interrupts 1 of up to " in manager.log("manager")
-    assert manager.group("a")["restarts"] == 0
+    assert (manager.group("a")["restarts"], manager.group("a")["interrupted"]) == (0, 1)
+    assert "of its requests 1 interrupted at request-timeout" in manager.cli("status").stdout
+
+
+def test_what_waited_too_long_is_counted_and_shown(manager: ManagerUnderTest) -> None:
+    with Gate(manager.base) as gate:
+        times = 'queue-timeout = "300ms"\nconnect-timeout = "100ms"\nlisten-backlog = 1'
+        port, text = gated(manager, f"threads = 1\n{times}")
+        manager.apply(text)
+        with manager.background_get(port, "/held") as held:
+            gate.wait_arrival()
+            with manager.background_get(port, "/one") as one, manager.background_get(port, "/two") as two:
+                assert {(answer() or (0,))[0] for answer in (one, two)} == {503, 504}
+            gate.release()
+            assert (held() or (0,))[0] == 200
+        counted = manager.group("a")
+        assert (counted["queue_timeouts"], counted["refused"], counted["interrupted"]) == (1, 1, 0)
+        shown = "1 waited for longer than queue-timeout (504), 1 found no place within connect-timeout (503)"
+        assert shown in " ".join(manager.cli("status").stdout.split())
 
 
 def test_what_interrupt_timeout_does_not_end_costs_the_process(manager: ManagerUnderTest) -> None:

@@ -113,7 +113,8 @@ class StuckOptions(OptionModel):
     startup_timeout: Duration = option(
         0.0,
         'The time a process may take from its start until its applications are loaded; with load = "lazy", from the '
-        "first request, whether the load hangs or fails each time. A process that takes longer is ended and started again, later each time.",
+        "first request, whether the load hangs or fails each time. A process that takes longer is ended and started "
+        "again, later each time.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason=_WATCHED,
@@ -137,8 +138,8 @@ class EndingOptions(OptionModel):
     )
     eviction_timeout: Duration = option(
         0.0,
-        "The same window for `wsgigroups reload` and SIGUSR1. It begins when the successor is ready. SIGTERM and a stop "
-        "end any window at once; nothing makes one longer.",
+        "The same window for `wsgigroups reload` and SIGUSR1. It begins when the successor is ready. SIGTERM and a "
+        "stop end any window at once; nothing makes one longer.",
         default_text="graceful-timeout",
         effect=Effect.LIVE,
         reason="told to running processes",

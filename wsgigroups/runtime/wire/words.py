@@ -105,6 +105,10 @@ WORDS: Tuple[Word, ...] = (
         "tuned", 25, CODE, LEVEL, "which live options it was told last and goes by; 1 until it is told some", _MAIN,
         reader="the manager, which waits for it; 0 is a process of a version that does not say",
     ),
+    Word(
+        "interrupted", 26, NUMBER, COUNTER, "requests interrupted at request-timeout (`interrupt-timeout`)", _MAIN,
+        "interrupted",
+    ),
 )  # fmt: skip
 
 INDEX: Dict[str, int] = {word.name: word.index for word in WORDS}
