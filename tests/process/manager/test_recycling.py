@@ -53,6 +53,38 @@ def test_maximum_requests(manager: ManagerUnderTest) -> None:
     assert "maximum-requests" in manager.log("manager")
 
 
+def test_the_last_of_maximum_requests_is_the_last_with_one_thread(manager: ManagerUnderTest) -> None:
+    """wsgi.run_once says that the application is called once: nothing else is, while the successor loads."""
+    port = manager.port()
+    with Gate(manager.base) as gate:
+        extra = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nthreads = 1\nmaximum-requests = 1'
+        manager.apply(group("loading.gated_import", port, extra), "--no-wait")
+        first, word = gate.wait_arrival()
+        assert word == "import"
+        gate.release()
+        manager.wait_up("a")
+        before = first
+        assert manager.get(port, "/open") == (200, str(first).encode())
+        for _each in range(2):
+            pid, word = gate.wait_arrival()
+            assert word == "import"
+            with manager.background_get(port, "/open") as one:
+                manager.wait_for("it waits", lambda: waits_to_be_accepted(port))
+                assert manager.pids("a") == {1: before}
+                gate.release()
+                assert one() == (200, str(pid).encode())
+            before = pid
+        gate.close()
+
+
+def waits_to_be_accepted(port: int) -> bool:
+    """Whether a connection is in the queue of the listener: its Recv-Q, as ss(8) has it."""
+    lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return any(
+        int(words[4].split(":")[1], 16) > 0 for words in lines if words[1].endswith(f":{port:04X}") and words[3] == "0A"
+    )
+
+
 def test_restart_interval_takes_one_process_at_a_time(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("hello_app", port, 'restart-interval = "1500ms"\nprocesses = 2'))
@@ -247,6 +279,18 @@ def test_memory_soft_limit(manager: ManagerUnderTest) -> None:
     assert manager.get(port, "/memory/80")[0] == 200
     second = replaced(manager, first)
     assert psutil.Process(second).memory_info().rss < 64 * 1024 * 1024
+
+
+def test_memory_soft_limit_below_the_start_size_is_named_and_paced(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    manager.apply(group("hello_app", port, 'memory-soft-limit = "2M"'))
+    error = manager.wait_for("it is said", lambda: manager.group("a")["last_error"])
+    assert re.match(r"memory-soft-limit 2M is below the start size, \d+M: a fresh process exceeds it", error["message"])
+    assert f"warning: a/1 life={error['life']}" in manager.log("manager")
+    assert "below the start size" in manager.cli("status").stdout
+    assert manager.get(port)[0] == 200
+    manager.apply(group("hello_app", port, 'memory-soft-limit = "1G"'))
+    assert manager.group("a")["last_error"] is None
 
 
 def test_memory_limit_is_a_memory_error_in_the_application(manager: ManagerUnderTest) -> None:

@@ -63,6 +63,7 @@ class Process:
         self.board_fd = board_fd
         self.exited = False
         self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
+        self.start_bytes = 0  # resident when it said that it was ready; 0: not known
         self.told = 0  # the number of the live options that it was sent last
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
