@@ -27,9 +27,9 @@ class RecyclingOptions(OptionModel):
     )
     maximum_requests: Integer = option(
         0,
-        "Replace a process after this many requests that reached the application; the last answer is complete. With one "
-        "thread it is the last: no connection is taken after it has begun. Spread by up to 10 %, so that a group never "
-        "goes cold at once. For memory that leaks.",
+        "Replace a process after this many requests that reached the application; the last answer is complete. With "
+        "one thread it is the last: no connection is taken after it has begun. Spread by up to 10 %, so that a group "
+        "never goes cold at once. For memory that leaks.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason="running processes count against the new number",
