@@ -58,9 +58,7 @@ class FakeDaemon:
     group: str
     mood: str
     alive: bool = False
-    drained_at: float | None = None
-    window_s: float = 0.0
-    shutdown_s: float = 0.0
+    grace_until: float | None = None  # it has been told to leave, and may take that long
     over: bool = False
     lost: bool = False  # its manager died before it was forked
 
@@ -119,8 +117,8 @@ class World:
         self.now += seconds
         self.state = handling.extend_deadlines(self.state, seconds)
         for daemon in self.daemons.values():
-            if daemon.drained_at is not None:
-                daemon.drained_at += seconds
+            if daemon.grace_until is not None:
+                daemon.grace_until += seconds
 
     def die(self, away_s: float) -> None:
         """The manager is killed and another one comes after a time: it knows what was stored, and what lives."""
@@ -199,13 +197,13 @@ class World:
                 recent = [time for time in times if time > self.now - STARTS_WINDOW_S + 1e-6]
                 assert len(recent) <= MOST_STARTS, f"{len(recent)} starts of {record.group}/{record.slot} in a minute"
                 mood = self.random.choice(self.moods)
-                daemon = FakeDaemon(record.life, record.group, mood, shutdown_s=group_target.spec.shutdown_timeout_s)
+                daemon = FakeDaemon(record.life, record.group, mood)
                 self.daemons[record.life] = daemon
                 self.later(self.random.uniform(0.001, 0.05), lambda: self._forked(daemon))
             case model.DrainLife(record):
                 daemon = self.daemons[record.life]
-                daemon.drained_at, daemon.window_s = self.now, record.window_s
-                daemon.shutdown_s = record.timings.shutdown_s
+                until = self.now + record.window_s + record.timings.shutdown_s
+                daemon.grace_until = until if daemon.grace_until is None else min(daemon.grace_until, until)
                 if daemon.mood != "deaf":
                     self.later(self.random.uniform(0.0, record.window_s + 1.0), lambda: self._ended(daemon, Exit(0, 0)))
             case model.KillLife(record):
@@ -270,10 +268,8 @@ class World:
     # Invariants
 
     def _check_grace(self, daemon: FakeDaemon) -> None:
-        if daemon.drained_at is not None:
-            assert self.now >= daemon.drained_at + daemon.window_s + daemon.shutdown_s, (
-                "killed before its grace was over"
-            )
+        if daemon.grace_until is not None:
+            assert self.now >= daemon.grace_until, "killed before its grace was over"
 
     def _check(self, commands: tuple[model.Command, ...], before: model.State) -> None:
         known = {record.life for group in self.state.groups.values() for record in group.records}
