@@ -33,8 +33,8 @@ schemas:             ## write schemas/ and the generated documents again
 bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
 	@$(PYTHON) -B -m tools.check bench $(BENCH_ARGS)
 
-mutants:             ## take each defence out, one at a time, and see that its test fails (minutes; as root: all of them)
-	@$(PYTHON) -B -m tools.check mutants
+mutants:             ## break each listed line, one at a time, and see that its test fails (minutes; as root: all of them)
+	@$(PYTHON) -B -m tools.check mutants $(MUTANTS_ARGS)
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made
 	@$(PYTHON) -B -m tools.clean

@@ -214,7 +214,8 @@ def _ready(trial: Trial) -> dict[int, int]:
     from wsgigroups.client import Client
 
     status = Client(trial.directory / "run").status()
-    return {p["slot"]: p["pid"] for g in status["groups"] for p in g["processes"] if p["state"] == "ready"}
+    ready = [p for g in status["groups"] for p in g["processes"] if p["state"] == "ready"]
+    return {p["slot"]: p["pid"] for p in ready if p["pid"]}
 
 
 def _processor_s(trial: Trial) -> float:

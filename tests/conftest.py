@@ -11,10 +11,14 @@ import shutil
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from support.interpreters import Accessible
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
+# whether a test fails is all that counts where a line was broken on purpose: tools/mutants.py
+settings.register_profile(
+    "unshrunk", parent=settings.get_profile("repeatable"), phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

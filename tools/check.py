@@ -204,7 +204,7 @@ def measure(bench: Bench, extra: Sequence[str]) -> list[str]:
 
 
 def mutate(bench: Bench, extra: Sequence[str]) -> list[str]:
-    """Take each defence out and see that its test fails."""
+    """Break each listed line and see that its test fails."""
     return [] if bench.run("python", "-m", "tools.mutants", *extra) else ["mutants"]
 
 

@@ -15,7 +15,7 @@ from tools.environment import CLONE
 def contents() -> dict[str, str]:
     """Return path → text of every generated file."""
     import wsgigroups
-    from tools import lifecycle_page, status_page
+    from tools import client_types, lifecycle_page, status_page
     from wsgigroups.config.codes import CODES
     from wsgigroups.config.codes.page import make_index, make_page
     from wsgigroups.config.reference import make_data, make_markdown
@@ -29,6 +29,7 @@ def contents() -> dict[str, str]:
         "schemas/control.openapi.json": _json(openapi(wsgigroups.__version__)),
         "wsgigroups/config/generated/groups.schema.json": schema,
         "wsgigroups/config/generated/options.json": _json(make_data()),
+        "wsgigroups/client/answers.py": client_types.make_module(),
         "docs/options.md": make_markdown(),
         "docs/lifecycle.md": lifecycle_page.make_markdown(),
         "docs/status.md": status_page.make_markdown(),

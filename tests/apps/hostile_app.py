@@ -190,6 +190,13 @@ def from_a_stray(work, argument):
         return json.loads(stream.read())
 
 
+LIES = {
+    "lies": [{}, {}, {"python": "9.9"}, {"pid": 1}],  # a life is ready once, and is the process that it is
+    "claims": [{"group": "b", "slot": 1, "listen": ["unix:/tmp/elsewhere.sock"]}],
+    "foreign": [{"life": 10**6, "pid": number} for number in range(64)],
+}
+
+
 def attack(name, argument):
     """Do it; return what came of it."""
     if name == "descriptors":
@@ -207,9 +214,10 @@ def attack(name, argument):
         fd = os.dup(reports())
         os.set_blocking(fd, True)  # once nobody reads it any more, this waits for the end
         threading.Thread(target=os.write, args=(fd, b"{" * 300_000), daemon=True).start()
-    elif name == "foreign":
-        for number in range(64):
-            os.write(reports(), json.dumps({"type": "ready", "life": life() + 1, "pid": number}).encode() + b"\n")
+    elif name in LIES:
+        for more in LIES[name]:
+            told = {"type": "ready", "life": life(), "pid": int(argument or os.getpid()), **more}
+            os.write(reports(), json.dumps(told).encode() + b"\n")
     elif name == "board":
         threading.Thread(target=damage, args=(ours("Board").words,), daemon=True).start()
     elif name == "keep":

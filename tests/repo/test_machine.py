@@ -28,18 +28,17 @@ else:
 def test_what_the_console_says_last_is_the_result(
     said: str, code: int | None, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    assert vm.boot(["printf", "%s", said]) == code
+    assert vm.boot(["printf", "%s", said], 60) == code
     assert capfdbinary.readouterr().out == said.replace("\r", "").encode()
 
 
-def test_a_machine_that_does_not_end_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "TIMEOUT_S", 1)
-    assert vm.boot(["sh", "-c", "echo booting; exec tail -f /dev/null"]) == 1
+def test_a_machine_that_does_not_end_has_failed() -> None:
+    assert vm.boot(["sh", "-c", "echo booting; exec tail -f /dev/null"], 1) == 1
 
 
 def test_a_machine_is_given_up_for_its_silence_only_where_there_is_another_way() -> None:
     slow = ["sh", "-c", "read _ </dev/null; exec tail -f /dev/null"]
-    assert vm.boot(slow, silence_s=0.1) is None
+    assert vm.boot(slow, 60, silence_s=0.1) is None
 
 
 def test_the_machine_has_what_the_project_and_its_tests_need() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import psutil
@@ -74,6 +75,38 @@ def test_who_sends_what_is_no_message_of_its_own_is_followed(tenants: Tenants, h
     tenants.all_is_well()
     assert why in tenants.log("manager")
     assert tenants.log("manager").count("not its own was dropped") <= 16
+
+
+def test_who_names_the_process_of_somebody_else_has_nothing_done_to_it(tenants: Tenants) -> None:
+    """Ready again and again, and as another pid: what is signalled, shown and asked is the process that was forked."""
+    tenants.apply(tenants.text("[groups.a.rollout]\nmin-ready-time = 0"))
+    with subprocess.Popen(["/bin/sleep", "600"]) as bystander:
+        try:
+            for victim in (bystander.pid, tenants.pids("b")[1], tenants.manager_pid):
+                before, pid = tenants.pids("b"), tenants.pids("a")[1]
+                tenants.attack(f"lies/{victim}")
+                tenants.all_is_well()
+                assert victim not in tenants.pids("a").values()
+                before = tenants.pids("b")  # one that was killed has been followed
+                assert tenants.cli("restart", "a").returncode == 0
+                tenants.soon("it is gone", lambda pid=pid: not psutil.pid_exists(pid))
+                assert tenants.pids("b") == before
+            assert tenants.cli("stop", "a").returncode == 0
+            assert bystander.poll() is None
+            assert tenants.pids("b") == before
+        finally:
+            bystander.kill()
+    assert "[BUG]" not in tenants.log("manager")
+
+
+def test_who_claims_to_be_another_group_with_another_address_stays_who_it_is(tenants: Tenants) -> None:
+    tenants.apply(tenants.text())
+    shown = {name: tenants.group(name)["listen"] for name in ("a", "b")}
+    tenants.attack("claims")
+    tenants.all_is_well()
+    assert {name: tenants.group(name)["listen"] for name in ("a", "b")} == shown
+    assert not set(tenants.pids("a").values()) & set(tenants.pids("b").values())
+    assert tenants.get(tenants.a, "/")[0] == 200
 
 
 def test_who_leaves_at_once_again_and_again_is_followed_ever_later(tenants: Tenants) -> None:

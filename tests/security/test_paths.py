@@ -75,6 +75,35 @@ def test_a_log_whose_directory_becomes_the_tenants_is_not_opened_again(manager: 
     os.chown(logs, 0, 0)
 
 
+@pytest.mark.parametrize("what", ["link", "FIFO", "directory"])
+def test_what_takes_the_place_of_a_log_is_not_opened(manager: ManagerUnderTest, precious: Path, what: str) -> None:
+    """At `logs --reopen` and at a restart, in a directory of root's too: nobody waits, and processes keep their log."""
+    port, log = manager.port(), manager.log_dir / "a.log"
+    manager.apply(f'[groups.a]\n{COMMON}listen = ["127.0.0.1:{port}"]\nuser = "alice"\n')
+    manager.get(port)
+    os.rename(log, manager.log_dir / "old.log")
+    match what:
+        case "link":
+            log.symlink_to(precious)
+        case "FIFO":
+            os.mkfifo(log)
+        case _:
+            log.mkdir()
+    found, old = os.lstat(log), manager.pids("a")
+    try:
+        reopened, restarted = manager.cli("logs", "--reopen"), manager.cli("restart", "a")
+        after = os.lstat(log)
+    finally:
+        log.rmdir() if what == "directory" else log.unlink()
+    assert reopened.returncode == 0
+    assert "keeps the log that it has: " in manager.log("manager")
+    assert restarted.returncode != 0
+    assert manager.pids("a") == old
+    assert manager.get(port)[0] == 200
+    assert (after.st_ino, after.st_mode) == (found.st_ino, found.st_mode)
+    assert precious.read_text() == "precious"
+
+
 def test_a_socket_below_a_tenants_directory_is_not_made(manager: ManagerUnderTest, home: Path) -> None:
     target = manager.base / "elsewhere"
     target.mkdir()

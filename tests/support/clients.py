@@ -24,13 +24,14 @@ class Failure:
     how: "closed" (end of stream), "reset", or "status N" / "body" for a wrong answer. served_by: what the answers on
     that connection said before, the pid where the application answers with it (`crashing_app`, `gated_app`); None when
     there was none yet. connection: its number among all of these clients. outstanding: a request was under way on it;
-    False when the client found it closed before it sent the next one, so that no request was lost.
+    False when the client found it closed before it sent the next one, so that no request was lost. client: its number.
     """
 
     how: str
     served_by: str | None
     connection: int
     outstanding: bool
+    client: int
 
 
 class Clients:
@@ -132,7 +133,7 @@ class Clients:
 
     def _failed(self, how: str, client: int, connection: int, *, outstanding: bool = True) -> None:
         with self._moved:
-            self.failures.append(Failure(how, self._served_by[client], connection, outstanding))
+            self.failures.append(Failure(how, self._served_by[client], connection, outstanding, client))
             self._served_by[client] = None
 
 

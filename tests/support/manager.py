@@ -30,6 +30,7 @@ from support.faults import outlives
 from support.looking import pause
 
 from wsgigroups.client import Client
+from wsgigroups.config import load
 
 APPS = Path(__file__).parent.parent / "apps"
 QUICK = "\n[defaults.rollout]\nmin-ready-time = 0\n"
@@ -109,6 +110,16 @@ class ManagerUnderTest:
         done = self.cli("apply", "--yes", *options, str(self.write(text)), **more)
         assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log('manager')}"
         return done
+
+    def change_to(self, text: str) -> dict[str, Any]:
+        """The same through the control API, without a command, which takes its time to start: how the change ended."""
+        configuration = load([self.write(text)]).configuration
+        assert configuration
+        number = self.client.post("/v1/apply", {"configuration": configuration.to_document()})["change"]
+        change = self.client.wait(number)
+        while not change["finished"]:
+            change = self.client.wait(number, change["seen"])
+        return change
 
     def status(self) -> dict[str, Any]:
         """The status document."""

@@ -42,6 +42,6 @@ def group_action(action: str, doc: str) -> click.Command:
         from wsgigroups.client import Client
 
         body: dict[str, Any] = {"groups": list(groups)}
-        return follow(options, Client(options.run_dir).post(f"/v1/{action}", body), no_wait, timeout)
+        return follow(options, Client(options.run_dir).act(action, body)["change"], no_wait, timeout)
 
     return command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli import plan_files
-from wsgigroups.cli.loading import FILES, PROFILE
+from wsgigroups.cli.loading import FILES, PROFILE, load_files
 from wsgigroups.cli.turns import begin, with_turn
 from wsgigroups.cli.waiting import deadline, follow, with_wait
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import BegunAnswer, PlanAnswer, PreconditionAnswer
 
 
 @click.command("apply")
@@ -54,9 +55,14 @@ def command(
     from wsgigroups.client import Client
 
     saved = plan_files.read(files)
-    check = (lambda: saved) if saved else (lambda: make_plan(options, files, profiles))
-    started = False if dry_run else ensure_manager(options, check=check)
-    plan, document = (saved.plan, saved.configuration) if saved else make_plan(options, files, profiles)
+
+    def make() -> tuple[PlanAnswer, dict[str, Any]]:
+        return (saved.plan, saved.configuration) if saved else make_plan(options, configuration)
+
+    if not saved:
+        configuration = load_files(files, profiles, options.color, on_this_host=True)  # once: it may be replaced now
+    started = False if dry_run else ensure_manager(options, check=make)
+    plan, document = make()
     if plan["empty"]:
         click.echo("No changes.")
         return int(ExitCode.DONE)
@@ -67,23 +73,23 @@ def command(
     _confirm(plan["counts"]["remove"], yes)
     client, until = Client(options.run_dir), deadline(timeout)
 
-    def post(expected: dict[str, Any]) -> dict[str, Any]:
+    def post(expected: PreconditionAnswer | None) -> BegunAnswer:
         body = {"configuration": document, "precondition": expected}
-        return begin(client, "/v1/apply", body, queue=not no_queue, overtake=overtake, until=until)
+        return begin(client, "apply", body, queue=not no_queue, overtake=overtake, until=until)
 
-    def again() -> dict[str, Any]:
-        return client.post("/v1/plan", {"configuration": document})
+    def again() -> PlanAnswer:
+        return client.plan(document)
 
     try:
         answer = post(plan["precondition"]) if saved else begin_bound(plan, post, again, yes=yes, color=options.color)
     except WsgigroupsError:
         if started and not client.status()["groups"]:
-            client.post("/v1/shutdown", {})  # a manager that was started for nothing
+            client.act("shutdown", {})  # a manager that was started for nothing
         raise
     if answer is None:
         click.echo("No changes.")
         return int(ExitCode.DONE)
-    code = follow(options, answer, no_wait, timeout, until=until)
+    code = follow(options, answer["change"], no_wait, timeout, until=until)
     if not no_wait and options.verbosity >= 0:
         from wsgigroups.cli.table import show_status
 

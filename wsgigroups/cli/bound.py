@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,14 +16,17 @@ from wsgigroups.cli.planning import show_plan
 from wsgigroups.errors import MovedError, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
-ATTEMPTS = 20  # at plans that are out of date when their turn comes
+if TYPE_CHECKING:
+    from wsgigroups.client.answers import BegunAnswer, PlanAnswer, PreconditionAnswer
 
-Begin = Callable[[dict[str, Any]], dict[str, Any]]  # posts an apply with this precondition
+ATTEMPTS = 100  # at plans that are out of date when their turn comes: each apply that was before makes it so once
+
+Begin = Callable[["PreconditionAnswer | None"], "BegunAnswer"]  # posts an apply with this precondition
 
 
 def begin_bound(
-    plan: dict[str, Any], begin: Begin, again: Callable[[], dict[str, Any]], *, yes: bool, color: str
-) -> dict[str, Any] | None:
+    plan: PlanAnswer, begin: Begin, again: Callable[[], PlanAnswer], *, yes: bool, color: str
+) -> BegunAnswer | None:
     """Begin what was shown, or a plan that was made anew; None when that has nothing to do.
 
     A plan that does nothing more to any group than the one which was shown needs no other consent. Raises MovedError.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.validate import FILES
+from wsgigroups.cli.loading import FILES
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:

@@ -30,6 +30,13 @@ BACK_S = 5.0  # for whoever supervises the manager to start another one; then it
 @click.argument("group", metavar="GROUP", shell_complete=complete_groups)
 @click.option("--restarts", type=click.IntRange(0, 1000), default=3, show_default=True, help="Rolling restarts.")
 @click.option(
+    "--scale",
+    type=click.IntRange(1, 1000),
+    multiple=True,
+    metavar="N",
+    help="Scale to N processes between the restarts, and back at the end; repeatable.",
+)
+@click.option(
     "--requests", type=click.IntRange(1, 10**7), default=2000, show_default=True, help="Ask at least so often."
 )
 @click.option(
@@ -47,6 +54,7 @@ def command(
     options: Globals,
     group: str,
     restarts: int,
+    scale: tuple[int, ...],
     requests: int,
     clients: int,
     path: str,
@@ -69,7 +77,7 @@ def command(
     drilling.ready_group(client, group)
     drill = drilling.Drill(
         group, restarts, requests, clients, path, host, late or 0.0, timeout or 86400.0,
-        (lambda: _restart_manager(options, client)) if manager else None,
+        (lambda: _restart_manager(options, client)) if manager else None, scale,
     )  # fmt: skip
     _confirm(drill.steps(), yes, options.verbosity)
     found = drilling.run(client, drill, lambda name: say(f"{name} …", options.verbosity))

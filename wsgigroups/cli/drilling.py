@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wsgigroups.client import Client
+    from wsgigroups.client.answers import GroupAnswer
 
 LATE_FACTOR = 3.0  # later than this many times the quiet 99th percentile …
 LATE_S = 0.25  # … and than this, is late
@@ -42,12 +43,16 @@ class Drill:
     late_s: float
     timeout_s: float
     restart_manager: Callable[[], None] | None
+    scale: tuple[int, ...] = ()  # numbers of processes, one after the other between the restarts, and back
 
     def steps(self) -> list[str]:
         """What will be done, a sentence each."""
         texts = [f"ask for {self.path} with {self.clients} clients, at least {self.requests} times"]
         if self.restarts:
             texts.append(f"restart {self.group} {self.restarts} times, process by process")
+        if self.scale:
+            numbers = ", then ".join(map(str, self.scale))
+            texts.append(f"scale {self.group} to {numbers} processes between them, and back")
         texts += [f"end one process of {self.group} with SIGKILL", f"recycle {self.group} with the graceful signal"]
         if self.restart_manager:
             texts.append("end the manager with SIGKILL and have another one take over")
@@ -57,7 +62,7 @@ class Drill:
 def run(client: Client, drill: Drill, note: Callable[[str], None]) -> dict[str, Any]:
     """Do it; return the document. Raises WsgigroupsError when the group is not there or not ready, or stays away."""
     group = ready_group(client, drill.group)
-    steps = list(_steps(client, drill))
+    steps = list(_steps(client, drill, int(group["processes_wanted"])))
     share = max(1, drill.requests // (len(steps) + 1))
     load = Load(parse(group["listen"][0]), drill.path, drill.host, drill.clients)
     _refuse_unanswered(load, drill, group)
@@ -77,7 +82,7 @@ def _has_sent(phase: Phase, requests: int) -> bool:
     return phase.sent >= requests
 
 
-def ready_group(client: Client, name: str) -> dict[str, Any]:
+def ready_group(client: Client, name: str) -> GroupAnswer:
     """The group as the status has it. Raises WsgigroupsError: not there (4), not ready (3), without address (1)."""
     groups = {group["name"]: group for group in client.status()["groups"]}
     if name not in groups:
@@ -86,7 +91,7 @@ def ready_group(client: Client, name: str) -> dict[str, Any]:
             hint=f"groups here: {', '.join(groups) or 'none'}",
             exit_code=ExitCode.NO_SUCH_GROUP,
         )
-    group: dict[str, Any] = groups[name]
+    group: GroupAnswer = groups[name]
     if group["state"] != "ready":
         raise WsgigroupsError(
             f"cannot drill {name!r}: it is {group['state']}, not ready",
@@ -98,16 +103,23 @@ def ready_group(client: Client, name: str) -> dict[str, Any]:
     return group
 
 
-def _steps(client: Client, drill: Drill) -> Iterator[tuple[str, bool, Callable[[], None]]]:
+def _steps(client: Client, drill: Drill, processes: int) -> Iterator[tuple[str, bool, Callable[[], None]]]:
+    scales = [*drill.scale, processes] if drill.scale else []
+    done = 0
     for number in range(1, drill.restarts + 1):
         yield f"restart {number}", False, lambda: _change(client, "restart", drill)
+        while done < len(scales) and number * (len(scales) + 1) >= drill.restarts * (done + 1):
+            yield _scaled(client, drill, scales[done])
+            done += 1
+    for wanted in scales[done:]:
+        yield _scaled(client, drill, wanted)
     yield "crash", True, lambda: _crash(client, drill)
     yield "recycle", False, lambda: _change(client, "reload", drill)
     if drill.restart_manager:
         yield "manager", False, drill.restart_manager
 
 
-def _refuse_unanswered(load: Load, drill: Drill, group: dict[str, Any]) -> None:
+def _refuse_unanswered(load: Load, drill: Drill, group: GroupAnswer) -> None:
     why = load.ask_once()
     if why:
         raise WsgigroupsError(
@@ -116,8 +128,15 @@ def _refuse_unanswered(load: Load, drill: Drill, group: dict[str, Any]) -> None:
         )
 
 
-def _change(client: Client, action: str, drill: Drill) -> None:
-    number = client.post(f"/v1/{action}", {"groups": [drill.group]})["change"]
+def _scaled(client: Client, drill: Drill, processes: int) -> tuple[str, bool, Callable[[], None]]:
+    body = {"processes": {drill.group: processes}}
+    return f"scale {processes}", False, lambda: _change(client, "scale", drill, body)
+
+
+def _change(client: Client, action: str, drill: Drill, body: dict[str, Any] | None = None) -> None:
+    number = client.act(action, body or {"groups": [drill.group]})["change"]
+    if number is None:
+        return  # there was nothing to do
     until = time.monotonic() + drill.timeout_s
     change = client.wait(number)
     while not change["finished"]:
@@ -134,6 +153,8 @@ def _change(client: Client, action: str, drill: Drill) -> None:
 def _crash(client: Client, drill: Drill) -> None:
     """SIGKILL to one process, once it is certain that the descriptor is of it."""
     for process in ready_group(client, drill.group)["processes"]:
+        if process["pid"] is None:
+            continue  # a slot that waits for its next life
         try:
             pidfd = os.pidfd_open(process["pid"])
         except ProcessLookupError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,6 +15,7 @@ from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import EventAnswer, EventsAnswer
 
 WAIT_S = 30.0  # of one question while they are followed
 AGAIN_S = 1.0  # between two attempts to reach a manager that has ended
@@ -53,7 +54,7 @@ def command(options: Globals, group: str | None, follow: bool, since: str | None
         answer = _ask_again(options, query, answer["last"])
 
 
-def _ask_again(options: Globals, query: dict[str, Any], last: int) -> dict[str, Any]:
+def _ask_again(options: Globals, query: dict[str, Any], last: int) -> EventsAnswer:
     """Ask the manager, or the next one. Nothing is new while there is none."""
     try:
         return _ask(options, query)
@@ -61,19 +62,19 @@ def _ask_again(options: Globals, query: dict[str, Any], last: int) -> dict[str, 
         if error.exit_code is not ExitCode.NO_MANAGER:
             raise
         time.sleep(AGAIN_S)
-        return {"events": [], "last": last}
+        return {"schema_version": 1, "events": [], "last": last}
 
 
-def _ask(options: Globals, query: dict[str, Any]) -> dict[str, Any]:
+def _ask(options: Globals, query: dict[str, Any]) -> EventsAnswer:
     from urllib.parse import urlencode
 
     from wsgigroups.client import Client
 
     given = {name: value for name, value in query.items() if value}
-    return Client(options.run_dir).get(f"/v1/events?{urlencode(given)}", query.get("wait_s", 0.0))
+    return Client(options.run_dir).events(f"?{urlencode(given)}", query.get("wait_s", 0.0))
 
 
-def _kept(options: Globals, query: dict[str, Any], error: WsgigroupsError) -> dict[str, Any]:
+def _kept(options: Globals, query: dict[str, Any], error: WsgigroupsError) -> EventsAnswer:
     """What the last manager has left behind. Raises the error that led here when there is nothing to be read."""
     from wsgigroups.manager import journal
     from wsgigroups.manager.control.showing_events import of_entries
@@ -82,7 +83,8 @@ def _kept(options: Globals, query: dict[str, Any], error: WsgigroupsError) -> di
     if not found:
         raise error
     wanted = journal.chosen(found, since=query["since"], group=query["group"], limit=query["limit"])
-    return of_entries(wanted).model_dump(mode="json")
+    answer: Any = of_entries(wanted).model_dump(mode="json")
+    return cast("EventsAnswer", answer)
 
 
 def _moment(since: str | None) -> float:
@@ -104,13 +106,13 @@ def _moment(since: str | None) -> float:
         raise click.UsageError(f"--since: {since!r} is neither a duration such as 10m nor a time.") from None
 
 
-def show(answer: dict[str, Any], output: str) -> None:
+def show(answer: EventsAnswer, output: str) -> None:
     """Print a line for each event, of text or JSON."""
     for event in answer["events"]:
         click.echo(json.dumps(event) if output == "json" else _line(event))
 
 
-def _line(event: dict[str, Any]) -> str:
+def _line(event: EventAnswer) -> str:
     who = event["group"] or ""
     if event["slot"] is not None:
         who += f"/{event['slot']} life={event['life']}"

@@ -5,19 +5,21 @@ Runs in the user's process, on that host; as root it knows more (which user can 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from wsgigroups.cli.loading import FILE
 from wsgigroups.cli.output import write_data
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wsgigroups.cli.main import Globals
 
 
 @click.command("facts")
-@click.argument("files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", metavar="[FILE]…", nargs=-1, type=FILE)
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Overlay to use; repeatable.")
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text")
 @click.pass_obj

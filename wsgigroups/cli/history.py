@@ -19,7 +19,7 @@ def command(options: Globals, output: str) -> None:
     """List accepted configurations, newest first."""
     from wsgigroups.client import Client
 
-    answer = Client(options.run_dir).get("/v1/history")
+    answer = Client(options.run_dir).history()
     if output != "text":
         write_data(answer, output)
         return

@@ -28,7 +28,7 @@ def go_on_waiting(client: Client, number: int) -> bool:
     kind = client.wait(number, wait_s=0.0)["kind"]
     choice = _ask(kind)
     if choice == "r":
-        client.post("/v1/rollback", {"change": number})
+        client.act("rollback", {"change": number})
     if choice != "p":
         return True
     say(f"Interrupted: change {number} ({kind}) goes on in the background.")

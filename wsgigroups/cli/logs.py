@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -16,6 +16,7 @@ from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import StatusAnswer
 
 POLL_S = 0.2  # how often a followed file is looked at; logs may lie on any file system, so no inotify
 _TAIL_BYTES = 1024 * 1024
@@ -33,7 +34,7 @@ def command(options: Globals, groups: tuple[str, ...], follow: bool, lines: int,
     if reopen:
         from wsgigroups.client import Client
 
-        Client(options.run_dir).post("/v1/reopen", {})
+        Client(options.run_dir).act("reopen", {})
         return
     files = [_Followed("manager", str(options.log_dir / "manager.log"))] if manager else _files(options, groups)
     several = len(files) > 1
@@ -54,7 +55,7 @@ def _files(options: Globals, groups: tuple[str, ...]) -> list[_Followed]:
     from wsgigroups.cli.status import select
     from wsgigroups.client import Client
 
-    status: dict[str, Any] = select(Client(options.run_dir).status(), groups)
+    status: StatusAnswer = select(Client(options.run_dir).status(), groups)
     found = []
     for group in status["groups"]:
         if group["log"] in ("/dev/stdout", "/dev/stderr"):  # of the manager, and nobody else has read it

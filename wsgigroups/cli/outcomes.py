@@ -5,22 +5,28 @@ Runs in the user's process; given plain data only.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from wsgigroups.cli.output import indented
 from wsgigroups.runtime.text import clean
 
+if TYPE_CHECKING:
+    from wsgigroups.client.answers import ChangeAnswer, ChangedGroupAnswer, LastErrorAnswer
 
-def explain_change(change: dict[str, Any]) -> None:
+
+def explain_change(change: ChangeAnswer) -> None:
     """Say of each group what went wrong, the one that is the cause first, and what runs now."""
     groups = sorted(change["groups"].items(), key=lambda item: (not _is_cause(item[1]), item[0]))
     for name, group in groups:
+        error = group["error"]
+        if error is None:
+            continue
         if _is_cause(group):
-            _explain_cause(name, group)
+            _explain_cause(name, group, error)
         elif group["state"] == "overtaken":
-            click.echo(f"error: {name}: {clean(group['error']['message'])}", err=True)
+            click.echo(f"error: {name}: {clean(error['message'])}", err=True)
     returned = sorted(name for name, group in groups if group["state"] == "rolled-back")
     if not returned:
         return
@@ -30,13 +36,12 @@ def explain_change(change: dict[str, Any]) -> None:
         click.echo(f"rolled back to revision {change['running_revision']}: {', '.join(returned)}", err=True)
 
 
-def _is_cause(group: dict[str, Any]) -> bool:
+def _is_cause(group: ChangedGroupAnswer) -> bool:
     return group["state"] in ("failed", "rolled-back") and group["error"] is not None
 
 
-def _explain_cause(name: str, group: dict[str, Any]) -> None:
+def _explain_cause(name: str, group: ChangedGroupAnswer, error: LastErrorAnswer) -> None:
     """Say what went wrong in a group, with the traceback where there is one."""
-    error = group["error"]
     if error["life"] == 0:  # no process of the group is to blame
         click.echo(f"error: {name}: {clean(error['message'])}", err=True)
         return

@@ -11,25 +11,23 @@ from wsgigroups.cli.loading import FILES, PROFILE, load_files
 from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import PlanAnswer
+    from wsgigroups.config import Configuration
 
 
-def make_plan(
-    options: Globals, files: Sequence[Path], profiles: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_plan(options: Globals, configuration: Configuration) -> tuple[PlanAnswer, dict[str, Any]]:
     """Return the plan and the configuration's document: against the manager that runs, or what runs without one."""
     from wsgigroups.client import Client
 
-    configuration = load_files(files, profiles, options.color)
     document = configuration.to_document()
     client = Client(options.run_dir)
     if client.running():
-        return client.post("/v1/plan", {"configuration": document}), document
+        return client.plan(document), document
     from wsgigroups.manager.unmanaged import plan_unmanaged
 
-    return plan_unmanaged(configuration, options.run_dir, options.state_dir, options.log_dir), document
+    planned: Any = plan_unmanaged(configuration, options.run_dir, options.state_dir, options.log_dir)
+    return planned, document
 
 
 @click.command("plan")
@@ -50,7 +48,7 @@ def command(
     """Show what apply would change, why, and what it costs."""
     from wsgigroups.cli.planning import show_plan
 
-    plan, document = make_plan(options, files, profiles)
+    plan, document = make_plan(options, load_files(files, profiles, options.color, on_this_host=True))
     if out is not None:
         from wsgigroups.cli import plan_files
 

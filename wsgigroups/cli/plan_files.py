@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from wsgigroups.client.answers import PlanAnswer
+
 KIND, SCHEMA_VERSION = "wsgigroups-plan", 1
 _MARK = f'{{"kind": "{KIND}"'.encode()
 _MAXIMUM_BYTES = 64 * 1024 * 1024
@@ -25,11 +27,11 @@ _MAXIMUM_BYTES = 64 * 1024 * 1024
 class PlanFile:
     """What a plan file says."""
 
-    plan: dict[str, Any]
+    plan: PlanAnswer
     configuration: dict[str, Any]
 
 
-def save(path: Path, plan: dict[str, Any], configuration: dict[str, Any]) -> None:
+def save(path: Path, plan: PlanAnswer, configuration: dict[str, Any]) -> None:
     """Write a plan file, wholly or not at all. Raises WsgigroupsError."""
     body = {"kind": KIND, "schema_version": SCHEMA_VERSION, "plan": plan, "configuration": configuration}
     temporary = path.with_name(f".{path.name}.new")

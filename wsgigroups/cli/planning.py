@@ -5,13 +5,18 @@ Runs in the user's process; given plain data only.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsgigroups.cli.output import plain_console
 from wsgigroups.config.units import approximate_bytes, format_bytes, format_duration
 from wsgigroups.runtime.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsgigroups.client.answers import PlanAnswer, ReasonAnswer, StepAnswer
 
 _VERB = {
     "add": "will be started",
@@ -28,7 +33,7 @@ _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
 _LEAST_IS_ZERO = ("limit-core",)
 
 
-def show_plan(plan: dict[str, Any], color: str) -> None:
+def show_plan(plan: PlanAnswer, color: str) -> None:
     """Print the plan to stdout, its notices to stderr."""
     out = plain_console(color)
     for notice in plan["notices"]:
@@ -42,7 +47,7 @@ def show_plan(plan: dict[str, Any], color: str) -> None:
     out.print(summary(plan))
 
 
-def summary(plan: dict[str, Any]) -> str:
+def summary(plan: PlanAnswer) -> str:
     """The last line: how many groups, how many processes, what it takes."""
     steps = plan["steps"]
     touched = [step for step in steps if step["kind"] in ("replace", "rebind") and step["sign"] == "±"]
@@ -59,15 +64,16 @@ def summary(plan: dict[str, Any]) -> str:
     if not_ready:
         names = ", ".join(not_ready)
         parts.append(f"{_counted(len(not_ready), 'group')} not ready ({names})")
+    all_costs: list[Mapping[str, Any]] = [step["cost"] for step in steps]
     cost = {
-        name: sum(step["cost"].get(name) or 0 for step in steps)
+        name: sum(costs.get(name) or 0 for costs in all_costs)
         for name in ("processes_started", "processes_replaced", "processes_stopped", "duration_s", "surge_bytes")
     }
     work = _work(cost)
     return f"Plan: {', '.join(parts)}" + (f"; {work}." if work else ".")
 
 
-def _work(cost: dict[str, Any]) -> str:
+def _work(cost: Mapping[str, Any]) -> str:
     """What it takes, in one clause; "" for nothing."""
     counts = (("processes_replaced", "replace"), ("processes_started", "start"), ("processes_stopped", "stop"))
     parts: list[str] = []
@@ -89,7 +95,7 @@ def _counted(number: int, noun: str) -> str:
     return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _show_step(out: Any, step: dict[str, Any]) -> None:
+def _show_step(out: Any, step: StepAnswer) -> None:
     sign, kind = step["sign"], step["kind"]
     verb = _REBOUND_IN_PLACE if kind == "rebind" and sign == "~" else _VERB[kind]
     work = _work(step["cost"])
@@ -99,12 +105,12 @@ def _show_step(out: Any, step: dict[str, Any]) -> None:
         out.print(f"    {clean(f'{name}: {text}')}")
 
 
-def _new(reason: dict[str, Any]) -> tuple[str, str]:
+def _new(reason: ReasonAnswer) -> tuple[str, str]:
     """Nothing of a new group changes: what counts is what its names and defaults came to."""
     return reason["option"], str(reason["new"])
 
 
-def _reason(reason: dict[str, Any]) -> tuple[str, str]:
+def _reason(reason: ReasonAnswer) -> tuple[str, str]:
     """The name of what differs, and the rest of the line."""
     option, old, new = reason["option"], reason["old"], reason["new"]
     if reason["effect"] == "start":
@@ -123,7 +129,7 @@ def _reason(reason: dict[str, Any]) -> tuple[str, str]:
     return option, f"{text}   ({reason['effect']}{why})"
 
 
-def _new_code(reason: dict[str, Any]) -> str:
+def _new_code(reason: ReasonAnswer) -> str:
     """The files that differ; where they are not known any more, which parts of the code."""
     named = ", ".join(reason["files"])
     if reason["files_more"]:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from wsgigroups.client.answers import ChangeAnswer, ChangedGroupAnswer
+
 
 class Display(Protocol):
     """Shows a change again and again until it is over."""
 
-    def update(self, change: dict[str, Any]) -> None:
+    def update(self, change: ChangeAnswer) -> None:
         """Show how far it is now."""
 
     def close(self) -> None:
@@ -46,7 +48,7 @@ class _News:
         self._said: set[tuple[str, int, str]] = set()
         self._began = time.monotonic()
 
-    def processes(self, change: dict[str, Any]) -> Iterator[str]:
+    def processes(self, change: ChangeAnswer) -> Iterator[str]:
         """Yield what the processes have come to since the last call."""
         for name, group in sorted(change["groups"].items()):
             for process in group["processes"]:
@@ -58,12 +60,12 @@ class _News:
                 yield self._line(f"{name}: what is new has to last for {watched_s:g} s")
             yield from self._outcome(name, group)
 
-    def groups(self, change: dict[str, Any]) -> Iterator[str]:
+    def groups(self, change: ChangeAnswer) -> Iterator[str]:
         """Yield which groups are through."""
         for name, group in sorted(change["groups"].items()):
             yield from self._outcome(name, group)
 
-    def _outcome(self, name: str, group: dict[str, Any]) -> Iterator[str]:
+    def _outcome(self, name: str, group: ChangedGroupAnswer) -> Iterator[str]:
         if group["state"] != "pending" and self._new(name, 0, group["state"]):
             yield self._line(f"{name}: {group['state']}")
 
@@ -83,7 +85,7 @@ class Lines:
     def __init__(self) -> None:
         self._news = _News()
 
-    def update(self, change: dict[str, Any]) -> None:
+    def update(self, change: ChangeAnswer) -> None:
         """Write what is new."""
         for line in self._news.processes(change):
             say(line)
@@ -103,7 +105,7 @@ class Screen:
         self._live = Live(console=terminal, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
         self._live.start()
 
-    def update(self, change: dict[str, Any]) -> None:
+    def update(self, change: ChangeAnswer) -> None:
         """Draw it anew."""
         for line in self._news.groups(change):
             self._terminal.print(line, markup=False)
@@ -115,7 +117,7 @@ class Screen:
         self._live.stop()
 
 
-def _table(change: dict[str, Any]) -> Table:
+def _table(change: ChangeAnswer) -> Table:
     from rich.table import Table
     from rich.text import Text
 

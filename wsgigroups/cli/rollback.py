@@ -26,6 +26,6 @@ def command(options: Globals, revision: int | None, no_wait: bool, timeout: floa
 
     client, until = Client(options.run_dir), deadline(timeout)
     body = {} if revision is None else {"revision": revision}
-    answer = begin(client, "/v1/rollback", body, queue=True, overtake=False, until=until)
+    answer = begin(client, "rollback", body, queue=True, overtake=False, until=until)
     undone = answer["change"] is not None and client.wait(answer["change"], wait_s=0.0)["kind"] != "rollback"
-    return follow(options, answer, no_wait, timeout, until=until, good="rolled-back" if undone else "done")
+    return follow(options, answer["change"], no_wait, timeout, until=until, good="rolled-back" if undone else "done")

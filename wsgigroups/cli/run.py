@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.loading import PROFILE, load_files
+from wsgigroups.cli.loading import FILE, PROFILE, load_files
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wsgigroups.cli.main import Globals
 
 
 @click.command("run")
-@click.argument("files", metavar="FILE…", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE…", nargs=-1, type=FILE)
 @PROFILE
 @click.option("--read-group", metavar="GROUP", help="Members of this group may read the control API.")
 @click.option("--ready-fd", type=int, metavar="FD", help="Write a line here once the control API answers.")

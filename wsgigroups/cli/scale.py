@@ -27,4 +27,4 @@ def command(options: Globals, counts: tuple[str, ...], no_wait: bool, timeout: f
         if not sign or not name or not number.isascii() or not number.isdigit():
             raise click.UsageError(f"cannot read {text!r}: write GROUP=N, for example blog=4")
         processes[name] = int(number)
-    return follow(options, Client(options.run_dir).post("/v1/scale", {"processes": processes}), no_wait, timeout)
+    return follow(options, Client(options.run_dir).act("scale", {"processes": processes})["change"], no_wait, timeout)

@@ -21,11 +21,11 @@ def command(options: Globals, now: bool, no_wait: bool, timeout: float | None) -
     """Drain everything and end the manager."""
     from wsgigroups.client import Client
 
-    answer = Client(options.run_dir).post("/v1/shutdown", {"now": now})
+    number = Client(options.run_dir).act("shutdown", {"now": now})["change"]
     if no_wait:
-        return follow(options, answer, no_wait, timeout)
+        return follow(options, number, no_wait, timeout)
     try:
-        follow(options, answer, no_wait, timeout)
+        follow(options, number, no_wait, timeout)
     except WsgigroupsError as error:
         if error.exit_code is not ExitCode.NO_MANAGER:  # it may end between two questions; that is what was asked for
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import GroupAnswer, LastErrorAnswer, ProcessAnswer, StatusAnswer
 
 
 @click.command("status")
@@ -50,13 +51,13 @@ class _Wanted:
     slots: set[int] = field(default_factory=set)
 
 
-def select(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def select(status: StatusAnswer, names: tuple[str, ...]) -> StatusAnswer:
     """Keep only the named groups and slots. Raises WsgigroupsError (exit code 4) for a name that is not there."""
     if not names:
         return status
     wanted = _read(names)
     groups = {group["name"]: group for group in status["groups"]}
-    selected = []
+    selected: list[GroupAnswer] = []
     for name, part in wanted.items():
         group = groups.get(name)
         if group is None:
@@ -67,12 +68,16 @@ def select(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
             raise _not_found(f"process '{name}/{slot}'", f"processes of {name}: {known}")
         kept = [process for process in group["processes"] if part.whole or process["slot"] in part.slots]
         error = group["last_error"] if part.whole else _last_death(kept)
-        selected.append({**group, "processes": kept, "last_error": error})
+        shown = group.copy()
+        shown["processes"], shown["last_error"] = kept, error
+        selected.append(shown)
     selected.sort(key=lambda group: list(groups).index(group["name"]))
-    return {**status, "groups": selected}
+    found = status.copy()
+    found["groups"] = selected
+    return found
 
 
-def healthy(status: dict[str, Any], names: tuple[str, ...]) -> bool:
+def healthy(status: StatusAnswer, names: tuple[str, ...]) -> bool:
     """Whether all that is named is ready: a group with all of its processes, a slot with the process that holds it."""
     wanted = _read(names)
     for group in status["groups"]:
@@ -97,14 +102,14 @@ def _read(names: tuple[str, ...]) -> dict[str, _Wanted]:
     return wanted
 
 
-def _slots(group: dict[str, Any]) -> set[int]:
+def _slots(group: GroupAnswer) -> set[int]:
     """The slots that are there: those that somebody holds, and those that somebody should."""
     return {process["slot"] for process in group["processes"]} | set(range(1, group["processes_wanted"] + 1))
 
 
-def _last_death(processes: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _last_death(processes: list[ProcessAnswer]) -> LastErrorAnswer | None:
     """Of some slots, the latest life that ended without being asked to: what `why GROUP/SLOT` is about."""
-    deaths: list[dict[str, Any]] = [process["last_death"] for process in processes if process.get("last_death")]
+    deaths = [death for process in processes if (death := process["last_death"])]
     return max(deaths, key=lambda death: int(death["life"]), default=None)
 
 

@@ -5,7 +5,7 @@ Runs in the user's process; given plain data only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
@@ -17,6 +17,8 @@ from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wsgigroups.client.answers import GroupAnswer, LastErrorAnswer, RevisionAnswer, StatusAnswer
 
 STYLE = {
     "ready": "green",
@@ -49,7 +51,7 @@ Cell = str | Text
 Row = dict[str, Cell]
 
 
-def show_status(status: dict[str, Any], color: str, *, named: bool = False) -> None:
+def show_status(status: StatusAnswer, color: str, *, named: bool = False) -> None:
     """Print the table, and below it what is wrong; of groups that were named also their confinement."""
     out = console(color)
     out.print(_status(status, out.width))
@@ -58,7 +60,7 @@ def show_status(status: dict[str, Any], color: str, *, named: bool = False) -> N
             out.print(_confinement(group))
 
 
-def watch_status(ask: Callable[[], dict[str, Any]], color: str, pause: Callable[[float], None]) -> None:
+def watch_status(ask: Callable[[], StatusAnswer], color: str, pause: Callable[[float], None]) -> None:
     """Show the table again every second until interrupted."""
     out = console(color)
     with Live(_status(ask(), out.width), console=out, auto_refresh=False) as live:
@@ -67,7 +69,7 @@ def watch_status(ask: Callable[[], dict[str, Any]], color: str, pause: Callable[
             pause(1.0)
 
 
-def show_history(revisions: list[dict[str, Any]], color: str) -> None:
+def show_history(revisions: list[RevisionAnswer], color: str) -> None:
     """Print accepted revisions, newest first."""
     table = Table(box=None, pad_edge=False)
     for header in ("revision", "accepted", "outcome", "by"):
@@ -79,7 +81,7 @@ def show_history(revisions: list[dict[str, Any]], color: str) -> None:
     console(color).print(table)
 
 
-def _status(status: dict[str, Any], width: int) -> Group:
+def _status(status: StatusAnswer, width: int) -> Group:
     manager = status["manager"]
     head = Text(
         f"manager pid {manager['pid']}, up {duration(manager['uptime_s'])}, version {manager['version']}, "
@@ -94,14 +96,14 @@ def _status(status: dict[str, Any], width: int) -> Group:
         rows += _rows(group)
         if group.get("unknown"):
             problems.append(_unknown(group["name"]))
-        if group.get("unresolved"):
-            problems.append(_unresolved(group["name"], group["unresolved"]))
+        if unresolved := group.get("unresolved"):
+            problems.append(_unresolved(group["name"], unresolved))
         problems += [_unreachable(group["name"], *item) for item in group.get("unreachable", {}).items()]
         problems += [_missing(group["name"], *item) for item in group["not_in_force"].items()]
-        if any(group.get(name) for name in _UNANSWERED):
-            problems.append(_unanswered(group))
-        if group["last_error"]:
-            problems.append(_problem(group))
+        if unanswered := _unanswered(group):
+            problems.append(Text(f"\n{clean(group['name'])}: of its requests {unanswered}", style="yellow"))
+        if error := group["last_error"]:
+            problems.append(_problem(group, error))
     shown = _fitting(rows, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in shown:
@@ -124,7 +126,7 @@ def _fitting(rows: list[Row], width: int) -> list[str]:
     return [name for name in _COLUMNS if name in chosen]
 
 
-def _rows(group: dict[str, Any]) -> list[Row]:
+def _rows(group: GroupAnswer) -> list[Row]:
     ready = f"{group['processes_ready']}/{group['processes_wanted']}"
     first: Row = {
         "group": Text(group["name"], style="bold"),
@@ -156,16 +158,14 @@ def _rows(group: dict[str, Any]) -> list[Row]:
     return rows
 
 
-_UNANSWERED = {
-    "queue_timeouts": "waited for longer than queue-timeout (504)",
-    "refused": "found no place within connect-timeout (503)",
-    "interrupted": "interrupted at request-timeout",
-}
-
-
-def _unanswered(group: dict[str, Any]) -> Text:
-    found = [f"{group[name]} {what}" for name, what in _UNANSWERED.items() if group.get(name)]
-    return Text(f"\n{clean(group['name'])}: of its requests ", style="yellow").append(", ".join(found), style="")
+def _unanswered(group: GroupAnswer) -> str:
+    """Which of its requests the application was not asked, or did not end by itself; "" if none."""
+    found = (
+        (group.get("queue_timeouts", 0), "waited for longer than queue-timeout (504)"),
+        (group.get("refused", 0), "found no place within connect-timeout (503)"),
+        (group.get("interrupted", 0), "interrupted at request-timeout"),
+    )
+    return ", ".join(f"{count} {what}" for count, what in found if count)
 
 
 def _missing(group: str, option: str, why: str) -> Text:
@@ -192,8 +192,7 @@ def _unresolved(group: str, why: str) -> Text:
     return text.append(f"{clean(why)}; it is tried again", style="")
 
 
-def _problem(group: dict[str, Any]) -> Text:
-    error = group["last_error"]
+def _problem(group: GroupAnswer, error: LastErrorAnswer) -> Text:
     text = Text(f"\n{group['name']}/{error['slot']} life {error['life']}: ", style="red")
     text.append(clean(error["message"]), style="")
     if error["traceback"] and group["state"] != "ready":
@@ -205,7 +204,7 @@ def _problem(group: dict[str, Any]) -> Text:
 _CONFINED = {"enforced": "green", "partly": "yellow", "missing": "red", "unknown": "dim"}
 
 
-def _confinement(group: dict[str, Any]) -> Group:
+def _confinement(group: GroupAnswer) -> Group:
     """Each option that the group asks for, and what became of it in its processes, those alike together."""
     asked = dict(group["confinement"])
     lines = [Text(f"\n{group['name']}: confinement {asked.pop('confinement')}")]

@@ -18,6 +18,7 @@ from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
     from wsgigroups.client import Client
+    from wsgigroups.client.answers import BegunAnswer
 
 _PATIENCE_S = 30.0  # of one call
 _MAXIMUM_COMMAND = 500
@@ -36,8 +37,8 @@ def with_turn(function: Any) -> Any:
 
 
 def begin(
-    client: Client, path: str, body: dict[str, Any], *, queue: bool, overtake: bool, until: float | None
-) -> dict[str, Any]:
+    client: Client, action: str, body: dict[str, Any], *, queue: bool, overtake: bool, until: float | None
+) -> BegunAnswer:
     """Post it, and again until it is its turn; say who is before. until: on the monotonic clock.
 
     Raises BusyError (1) where it may not queue, and WsgigroupsError (7) when time is up.
@@ -47,7 +48,7 @@ def begin(
     told, wait_s = None, 0.0
     while True:
         try:
-            return client.post(path, {**body, "wait_s": wait_s})
+            return client.act(action, {**body, "wait_s": wait_s})
         except BusyError as busy:
             if not queue:
                 raise

@@ -6,7 +6,7 @@ Runs in the user's process.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
     from wsgigroups.client import Client
+    from wsgigroups.client.answers import StatusAnswer, UpgradeAnswer
 
 _TAKES_OVER_S = 60.0  # for the installed version to start and to find what runs
 _REHEARSES_S = 90.0
@@ -39,17 +40,16 @@ def command(options: Globals, no_restart: bool, yes: bool, timeout: float | None
     from wsgigroups.client import Client
 
     client = Client(options.run_dir, timeout_s=_REHEARSES_S)
-    found = client.post("/v1/upgrade", {"rehearse_only": True})
+    found = client.upgrade(rehearse_only=True)
     _confirm(found, options, no_restart, yes)
-    begun = client.post("/v1/upgrade", {})
+    begun = client.upgrade(rehearse_only=False)
     status = _taken_over(client, begun)
     say(f"Version {status['manager']['version']} has taken over (pid {status['manager']['pid']}).", options.verbosity)
     code, change = int(ExitCode.DONE), None
     former = _former(status)
     if former and not no_restart:
-        answer = client.post("/v1/restart", {"groups": former})
-        change = answer["change"]
-        code = follow(options, answer, no_wait=False, timeout_s=None, until=deadline(timeout))
+        change = client.act("restart", {"groups": former})["change"]
+        code = follow(options, change, no_wait=False, timeout_s=None, until=deadline(timeout))
         former = _former(client.status())
     if output != "text":
         write_data({**begun, "change": change, "former": former}, output)
@@ -58,7 +58,7 @@ def command(options: Globals, no_restart: bool, yes: bool, timeout: float | None
     return code
 
 
-def _confirm(found: dict[str, Any], options: Globals, no_restart: bool, yes: bool) -> None:
+def _confirm(found: UpgradeAnswer, options: Globals, no_restart: bool, yes: bool) -> None:
     """Say what will happen. Raises WsgigroupsError where nobody can be asked, click.Abort for a no."""
     say(
         f"The manager (pid {found['pid']}) of version {found['former_version']} hands over to version "
@@ -80,10 +80,10 @@ def _confirm(found: dict[str, Any], options: Globals, no_restart: bool, yes: boo
     click.confirm("Go on?", abort=True, err=True)
 
 
-def _taken_over(client: Client, begun: dict[str, Any]) -> dict[str, Any]:
+def _taken_over(client: Client, begun: UpgradeAnswer) -> StatusAnswer:
     """Return the status document of the version that took over. Raises WsgigroupsError (1, 7)."""
     try:
-        status = client.get("/v1/status", wait_s=_TAKES_OVER_S)
+        status = client.status(_TAKES_OVER_S)
     except WsgigroupsError as error:
         if error.exit_code is not ExitCode.NO_MANAGER:
             raise
@@ -99,7 +99,7 @@ def _taken_over(client: Client, begun: dict[str, Any]) -> dict[str, Any]:
     return status
 
 
-def _former(status: dict[str, Any]) -> list[str]:
+def _former(status: StatusAnswer) -> list[str]:
     """Groups that are served by processes of another runtime; those that nothing is known of are left alone."""
     return [
         str(group["name"])

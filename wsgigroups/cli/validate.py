@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wsgigroups.cli.loading import FILES
 from wsgigroups.config.reports import FORMATS
 from wsgigroups.errors import ExitCode
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from wsgigroups.config import Loaded
     from wsgigroups.config.build import Parts
     from wsgigroups.config.diagnostics import Finding
-
-FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
 @click.command("validate")

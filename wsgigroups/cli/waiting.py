@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import ChangeAnswer
 
 _OUTCOME = {
     "done": ExitCode.DONE,
@@ -52,18 +53,17 @@ def deadline(timeout_s: float | None) -> float | None:
 
 def follow(
     options: Globals,
-    answer: dict[str, Any],
+    number: int | None,
     no_wait: bool,
     timeout_s: float | None,
     *,
     until: float | None = None,
     good: str = "done",
 ) -> int:
-    """Wait for the change an answer names; return the exit code, after it was told what failed.
+    """Wait for a change, None where nothing was to be done; return the exit code, after it was told what failed.
 
     until: a wait that has begun already; good: the outcome that was asked for. Raises WsgigroupsError (7).
     """
-    number = answer.get("change")
     if number is None:
         click.echo("No changes.")
         return int(ExitCode.DONE)
@@ -85,7 +85,7 @@ def follow(
     return int(_OUTCOME[change["outcome"]])
 
 
-def wait(options: Globals, number: int, timeout_s: float | None, until: float | None) -> dict[str, Any]:
+def wait(options: Globals, number: int, timeout_s: float | None, until: float | None) -> ChangeAnswer:
     """Follow one change to its end, showing its progress. Raises WsgigroupsError (7) when time is up."""
     show = display(options.verbosity, options.color)
     try:
@@ -97,7 +97,7 @@ def wait(options: Globals, number: int, timeout_s: float | None, until: float | 
 
 def _wait(
     client: Client, number: int, timeout_s: float | None, until: float | None, show: Display | None
-) -> dict[str, Any]:
+) -> ChangeAnswer:
     seen, kind = "", ""
     while True:
         left_s = 30.0 if until is None else min(30.0, until - time.monotonic())

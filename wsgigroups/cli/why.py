@@ -11,9 +11,10 @@ from wsgigroups.cli.output import OUTPUT_FORMATS, indented, write_data
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import GroupAnswer
 
 
 @click.command("why")
@@ -25,7 +26,7 @@ def command(options: Globals, name: str, output: str) -> None:
     from wsgigroups.cli.status import select
     from wsgigroups.client import Client
 
-    groups = [reasons(group) for group in select(Client(options.run_dir).status(), (name,))["groups"]]
+    groups: list[Any] = [reasons(group) for group in select(Client(options.run_dir).status(), (name,))["groups"]]
     if output != "text":
         write_data({"schema_version": 1, "groups": groups}, output)
         return
@@ -48,18 +49,20 @@ _OF_GROUP = (
 _OF_PROCESS = ("slot", "life", "state", "last_exit", "failures", "retry_in_s")
 
 
-def reasons(group: dict[str, Any]) -> dict[str, Any]:
+def reasons(group: GroupAnswer) -> dict[str, Any]:
     """What explains the state of a group: that part of its status."""
-    processes = [{key: process[key] for key in _OF_PROCESS} for process in group["processes"]]
-    return {**{key: group[key] for key in _OF_GROUP}, "processes": processes}
+    whole: Mapping[str, Any] = group
+    members: Sequence[Mapping[str, Any]] = group["processes"]
+    processes = [{key: process[key] for key in _OF_PROCESS} for process in members]
+    return {**{key: whole[key] for key in _OF_GROUP}, "processes": processes}
 
 
-def sentences(group: dict[str, Any]) -> Iterator[str]:
+def sentences(group: GroupAnswer) -> Iterator[str]:
     """The same for people, a line each; nothing in them is obeyed by a terminal."""
     return map(clean, _sentences(group))
 
 
-def _sentences(group: dict[str, Any]) -> Iterator[str]:
+def _sentences(group: GroupAnswer) -> Iterator[str]:
     ready, wanted = group["processes_ready"], group["processes_wanted"]
     scaled = ", scaled by hand" if group["scaled"] else ""
     yield f"{group['name']} is {group['state']}: {ready} of {wanted} processes are ready{scaled}"

@@ -23,6 +23,16 @@ from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsgigroups.client.answers import (
+        BegunAnswer,
+        ChangeAnswer,
+        EventsAnswer,
+        HistoryAnswer,
+        PlanAnswer,
+        StatusAnswer,
+        UpgradeAnswer,
+    )
+
 SOCKET_NAME = "control.sock"
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0  # for what is only looked at; what changes something may take its time
@@ -101,27 +111,57 @@ class Client:
         return True
 
     def get(self, path: str, wait_s: float = 0.0) -> dict[str, Any]:
-        """GET a route; wait_s: how long the manager may wait before it answers."""
-        return self._call("GET", path, None, wait_s + READ_TIMEOUT_S if wait_s else None)
+        """GET any route, as plain data; wait_s: how long the manager may wait before it answers."""
+        answer: dict[str, Any] = self._call("GET", path, None, wait_s + READ_TIMEOUT_S if wait_s else None)
+        return answer
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST to a route."""
-        return self._call("POST", path, body)
+        """POST to any route, likewise."""
+        answer: dict[str, Any] = self._call("POST", path, body)
+        return answer
 
-    def status(self) -> dict[str, Any]:
-        """The status document."""
-        return self.get("/v1/status")
+    def status(self, timeout_s: float | None = None) -> StatusAnswer:
+        """Groups and processes."""
+        answer: StatusAnswer = self._call("GET", "/v1/status", None, timeout_s)
+        return answer
 
-    def wait(self, change: int, seen: str = "", wait_s: float = 30.0) -> dict[str, Any]:
+    def history(self) -> HistoryAnswer:
+        """Accepted revisions, newest first."""
+        answer: HistoryAnswer = self._call("GET", "/v1/history", None)
+        return answer
+
+    def events(self, query: str = "", wait_s: float = 0.0) -> EventsAnswer:
+        """What happened, oldest first; wait_s: how long the manager may wait before it answers, as the query has it."""
+        timeout_s = wait_s + READ_TIMEOUT_S if wait_s else None
+        answer: EventsAnswer = self._call("GET", f"/v1/events{query}", None, timeout_s)
+        return answer
+
+    def wait(self, change: int, seen: str = "", wait_s: float = 30.0) -> ChangeAnswer:
         """The change, as soon as it differs from what was seen or is finished, at the latest after wait_s."""
         from urllib.parse import quote
 
         path = f"/v1/changes/{change}?wait_s={wait_s:.3f}&seen={quote(seen)}"
-        return self._call("GET", path, None, wait_s + READ_TIMEOUT_S)
+        answer: ChangeAnswer = self._call("GET", path, None, wait_s + READ_TIMEOUT_S)
+        return answer
+
+    def plan(self, configuration: dict[str, Any]) -> PlanAnswer:
+        """What applying a configuration would change."""
+        answer: PlanAnswer = self._call("POST", "/v1/plan", {"configuration": configuration})
+        return answer
+
+    def upgrade(self, *, rehearse_only: bool) -> UpgradeAnswer:
+        """Hand over to the version that is installed, or have it show that it could."""
+        answer: UpgradeAnswer = self._call("POST", "/v1/upgrade", {"rehearse_only": rehearse_only})
+        return answer
+
+    def act(self, action: str, body: dict[str, Any]) -> BegunAnswer:
+        """Begin a change: apply, start, stop, restart, reload, scale, rollback, reopen, shutdown."""
+        answer: BegunAnswer = self._call("POST", f"/v1/{action}", body)
+        return answer
 
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None = None, attempts: int = 3
-    ) -> dict[str, Any]:
+    ) -> Any:
         """attempts: of a question that a manager at a limit of its own has dropped without a word."""
         if timeout_s is None:
             timeout_s = self._timeout_s if body is not None else min(self._timeout_s, READ_TIMEOUT_S)
@@ -153,8 +193,7 @@ class Client:
                 hint=answer.get("hint"),
                 exit_code=ExitCode(answer.get("exit_code", ExitCode.FAILED)),
             )
-        result: dict[str, Any] = answer
-        return result
+        return answer
 
     def _unreachable(self, error: Exception) -> WsgigroupsError:
         return WsgigroupsError(

@@ -62,7 +62,7 @@ def read_text(path: Path, left_bytes: int = MAXIMUM_TOTAL_BYTES, *, settle: bool
         # read twice: the clock of file times is too coarse to show every write
         same = _read_all(fd, limit) == data
         after = os.fstat(fd)
-        if not same or _state(before) != _state(after) or len(data) != after.st_size:
+        if not same or _changed(before, after) or len(data) != after.st_size:
             raise Problem(
                 "WG0120",
                 f"{path} changed while it was read",
@@ -168,5 +168,12 @@ def _read_all(fd: int, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _state(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _changed(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether a file was written to. That another took its name, as is asked for, changes its ctime and its links."""
+    if _state(before) != _state(after):
+        return True
+    return before.st_nlink == after.st_nlink and before.st_ctime_ns != after.st_ctime_ns
+
+
+def _state(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns

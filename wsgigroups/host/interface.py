@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+HIDDEN = (
+    "hidden"  # what `path` says where root may not look, as on a share that makes it nobody: a user may all the same
+)
 FALLBACK_USERS = ("www-data", "nobody")  # where a manager that is root finds no user named: the first that there is
 
 
@@ -102,7 +105,7 @@ class Asking:
         return list(self._host.ask("locales"))
 
     def path(self, path: str) -> str | None:
-        """ "file", "directory" or "other"; None when there is nothing."""
+        """ "file", "directory" or "other"; HIDDEN where root may not look; None when there is nothing."""
         found: str | None = self._host.ask("path", path)
         return found
 
@@ -119,6 +122,11 @@ class Asking:
     def open_to_others(self, file: str) -> bool:
         """Whether any user could read a file of the configuration itself."""
         return bool(self._host.ask("open_to_others", file))
+
+    def environment(self, python_home: str) -> dict[str, Any]:
+        """error and hint where a python-home has no interpreter that could be used; else nothing."""
+        found: dict[str, Any] = self._host.ask("environment", python_home)
+        return found
 
     def interpreter(self, python_home: str) -> dict[str, Any]:
         """executable, kind, version and doubt (text or None), or error and hint. doubt: why root does not start it."""

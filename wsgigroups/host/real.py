@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.host.interface import SoughtApplication, UnknownError, Viewer
+from wsgigroups.host.interface import HIDDEN, SoughtApplication, UnknownError, Viewer
 from wsgigroups.host.interpreters import can_execute, can_read, find_interpreter
 from wsgigroups.trust.helpers import Account, HelperError, run_helper
 from wsgigroups.trust.interpreters import doubt_about_interpreter
@@ -104,6 +104,8 @@ class RealHost:
     def _path(self, path: str) -> str | None:
         try:
             found = os.stat(path)
+        except PermissionError:
+            return HIDDEN if self.ask("privileged") else None
         except (OSError, ValueError):
             return None
         return "directory" if stat.S_ISDIR(found.st_mode) else "file" if stat.S_ISREG(found.st_mode) else "other"
@@ -128,6 +130,13 @@ class RealHost:
 
     def _open_to_others(self, file: str) -> bool:
         return can_read(Path(file), *_STRANGER) is True
+
+    def _environment(self, python_home: str) -> dict[str, Any]:
+        try:
+            find_interpreter(Path(python_home))
+        except WsgigroupsError as error:
+            return {"error": error.message.removeprefix("cannot use "), "hint": error.hint}
+        return {}
 
     def _interpreter(self, python_home: str) -> dict[str, Any]:
         home = Path(python_home) if python_home else own_environment()

@@ -6,6 +6,7 @@ Runs in the manager's only thread. One apply at a time; a refused one leaves eve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 import time
@@ -24,7 +25,8 @@ from wsgigroups.manager.socket_files import SocketFiles
 from wsgigroups.manager.supervision.logs import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.plan.planner import Plan, plan
-from wsgigroups.plan.precondition import moved, precondition
+from wsgigroups.plan.precondition import Preconditions, moved
+from wsgigroups.targets.once import Targets
 from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
@@ -53,6 +55,9 @@ class Applying:
     code: CodeKeeper = field(init=False)
     queue: ApplyQueue = field(init=False)
     socket_files: SocketFiles = field(init=False)
+    conditions: Preconditions = field(default_factory=Preconditions)
+    _known: Targets = field(default_factory=Targets)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
 
     def __post_init__(self) -> None:
@@ -65,7 +70,7 @@ class Applying:
         _configuration, targets = await self._resolve(read)
         observed = views.observed(self.shell)
         planned = plan(targets, observed, self.code.files_of)
-        depends = precondition(self.shell.state.revision, targets, observed)
+        depends = self.conditions.of(self.shell.state.revision, targets, observed)
         return {**planned.to_json(), "precondition": depends.to_json()}
 
     def plan_for(self, targets: Desired) -> Plan:
@@ -79,10 +84,17 @@ class Applying:
 
         def resolved() -> tuple[Configuration, Desired]:
             configuration = read()
-            return configuration, resolve(configuration, self.around)
+            return configuration, resolve(configuration, self.around, self._known)
 
-        configuration, targets = await asyncio.to_thread(resolved)
-        return configuration, await self.code.look({name: self.noted(target) for name, target in targets.items()})
+        async with self._one_at_a_time:
+            configuration, targets = await asyncio.to_thread(resolved)
+        looked = await self.code.look({name: self.noted(target) for name, target in targets.items()})
+        return configuration, {name: self._in_force(target) for name, target in looked.items()}
+
+    def _in_force(self, target: GroupTarget) -> GroupTarget:
+        """The target that the group has, if that is equal: what is the same is compared, and stored, no further."""
+        group = self.shell.state.groups.get(target.name)
+        return group.target if group and group.target == target else target
 
     async def apply(self, read: Read, asked: Asked) -> model.Change | None:
         """Begin the change when it is its turn; None when there is nothing to do. Raises WsgigroupsError, BusyError.
@@ -137,7 +149,7 @@ class Applying:
         observed = views.observed(self.shell)
         if asked.precondition:
             keyed = asked.precondition.keyed
-            now = precondition(self.shell.state.revision, targets, observed, keyed=keyed)
+            now = self.conditions.of(self.shell.state.revision, targets, observed, keyed=keyed)
             if found := moved(asked.precondition, now):
                 raise MovedError(found)
         planned = plan(targets, observed, self.code.files_of)
@@ -347,19 +359,29 @@ class Applying:
     def _check_logs(self, targets: Desired) -> None:
         """Every log can be opened, and none is open to processes of two users. Raises WsgigroupsError."""
         writers: Writers = {}
-        for target in targets.values():
-            check_log(target, writers)
+        made: set[str] = set()
+        for name, target in targets.items():
+            group = self.shell.state.groups.get(name)
+            check_log(target, writers, made, in_use=group is not None and group.target is target)
 
 
-def check_log(target: GroupTarget, writers: Writers) -> None:
-    """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError."""
+def check_log(target: GroupTarget, writers: Writers, made: set[str], *, in_use: bool = False) -> None:
+    """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError.
+
+    made: directories that this apply has made sure of; in_use: its processes write to it, nothing of it has changed.
+    """
     if target.log_path in STREAMS:
         return
     try:
-        os.close(make_directories(os.path.dirname(target.log_path), judging_root()))
-        fd = open_to_append(target.log_path, judging_root())
-        found = os.fstat(fd)
-        os.close(fd)
+        found = _present(target.log_path) if in_use else None
+        if found is None:
+            directory = os.path.dirname(target.log_path)
+            if directory not in made:
+                os.close(make_directories(directory, judging_root()))
+                made.add(directory)
+            fd = open_to_append(target.log_path, judging_root())
+            found = os.fstat(fd)
+            os.close(fd)
     except OSError as error:
         raise WsgigroupsError(
             f"cannot open the log {target.log_path} of group {target.name!r}: {error.strerror}",
@@ -370,6 +392,14 @@ def check_log(target: GroupTarget, writers: Writers) -> None:
         writer = (target.name, str(target.user), identity.uid)
         first = writers.setdefault((found.st_dev, found.st_ino), writer)
         _refuse_shared_log(target.log_path, first, writer)
+
+
+def _present(path: str) -> os.stat_result | None:
+    """Return what a log is that was opened before; None for what has to be looked at as if it were new."""
+    with contextlib.suppress(OSError):
+        found = os.stat(path, follow_symlinks=False)
+        return found if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _refuse_shared_log(path: str, first: tuple[str, str, int], other: tuple[str, str, int]) -> None:

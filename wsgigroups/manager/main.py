@@ -24,7 +24,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals, lock
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
-from wsgigroups.manager.control.server import ControlServer
+from wsgigroups.manager.control.server import ControlServer, refuse_foreign
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.happenings import Happening
 from wsgigroups.manager.guarding import Guard
@@ -46,8 +46,10 @@ from wsgigroups.manager.systemd.telling import Telling
 from wsgigroups.manager.upgrade import handover
 from wsgigroups.manager.upgrade.rehearsal import rehearse
 from wsgigroups.manager.upgrade.upgrading import Upgrading
+from wsgigroups.runtime.counted import CountedLines
 from wsgigroups.runtime.text import clean
 from wsgigroups.targets.resolve import surroundings
+from wsgigroups.trust.sockets import TakenPathError
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:
@@ -105,6 +107,8 @@ def run_manager(options: ManagerOptions) -> int:
             lock.held(state_lock, held.get(str(state_lock), -1)) as in_state,
         ):
             locks = {run_lock: in_run, state_lock: in_state}
+            if not handed:
+                _refuse_foreign_socket(options.run_dir / "control.sock")
             return asyncio.run(_Manager(options, locks, telling, passed, umask, given).run())
     except WsgigroupsError as error:
         notifier.send([f"STATUS={clean(error.message)}"])
@@ -143,6 +147,14 @@ def _prepare_run_dir(path: Path) -> None:
         ) from None
 
 
+def _refuse_foreign_socket(path: Path) -> None:
+    """Before what runs is taken over: nobody could ask a manager whose socket is another's."""
+    try:
+        refuse_foreign(path, 0.3)
+    except TakenPathError as error:
+        raise WsgigroupsError(f"cannot use {path}: {error.strerror}", hint=error.hint) from None
+
+
 def _prepare_log_dir(path: Path) -> None:
     try:
         os.close(make_directories(str(path), judging_root()))
@@ -154,9 +166,19 @@ def _prepare_log_dir(path: Path) -> None:
 
 def log_line(level: str, text: str) -> None:
     """One line to stderr; control characters of foreign text cannot forge another line."""
+    _own_lines.write(_line(level, text))
+
+
+def _line(level: str, text: str) -> bytes:
     stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    with contextlib.suppress(OSError):  # a full disk or a reader that left must not stop the manager
-        os.write(2, f"{stamp} manager pid={os.getpid()} {level}: {clean(text)}\n".encode(errors="replace"))
+    return f"{stamp} manager pid={os.getpid()} {level}: {clean(text)}\n".encode(errors="replace")
+
+
+def _tell(text: str) -> bool:
+    return _own_lines.put(_line("warning", text))
+
+
+_own_lines = CountedLines(2, _tell)  # a full disk or a reader that left must not stop the manager
 
 
 class _Manager:

@@ -82,7 +82,7 @@ class StartUp:
 
     def _prepare(self, target: GroupTarget) -> None:
         """Make sure of its log, and take what it listens on into use. Raises WsgigroupsError."""
-        check_log(target, self._writers)
+        check_log(target, self._writers, set())
         if self.applying.stays_stopped(target.name):
             return
         listeners = self.applying.shell.listeners

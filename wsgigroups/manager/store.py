@@ -36,15 +36,16 @@ _SET_ASIDE = 9  # damaged files that are kept; the last one is replaced
 class Stored:
     """state.json: what a manager that follows needs besides what the spawners keep.
 
-    A file of an earlier version has less, and its groups have: each has a default.
+    A file of an earlier version has less, and its groups have: each has a default. To be saved, a group and the
+    transaction may also be the JSON texts of what they are.
     """
 
     revision: int = 0
     next_life: int = 1
-    groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # name → recovery.to_stored
+    groups: dict[str, Any] = field(default_factory=dict)  # name → supervision/remembering.py
     schema_version: int = SCHEMA_VERSION
     next_change: int = 1
-    transaction: dict[str, Any] | None = None  # of the apply under way: supervision/kept_changes.py
+    transaction: Any = None  # of the apply under way: supervision/kept_changes.py
     cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
 
 
@@ -54,6 +55,7 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.revisions = directory / "revisions"
+        self._saved: tuple[bytes, object] = b"", None  # state.json as this store wrote it, and which file it is
 
     def prepare(self) -> None:
         """Make the directories. Raises WsgigroupsError."""
@@ -119,8 +121,17 @@ class Store:
         return key
 
     def save(self, stored: Stored) -> None:
-        """Replace state.json. Raises OSError; the old one then stands."""
-        self._write(self.directory / "state.json", vars(stored))
+        """Replace state.json, unless that is what it holds. Raises OSError; the old one then stands."""
+        rest = {**vars(stored)}
+        texts = {name: _text(rest.pop(name)) for name in ("transaction",)}
+        groups = ", ".join(f"{json.dumps(name)}: {_text(item)}" for name, item in rest.pop("groups").items())
+        texts |= {name: json.dumps(value) for name, value in rest.items()} | {"groups": f"{{{groups}}}"}
+        whole = ", ".join(f'"{name}": {text}' for name, text in texts.items())
+        data = f"{{{whole}}}".encode()
+        path = self.directory / "state.json"
+        if (data, _mark(path)) != self._saved:
+            self._replace(path, data)
+            self._saved = data, _mark(path)
 
     def save_revision(self, number: int, document: dict[str, Any], outcome: str, by: str) -> None:
         """Keep one accepted configuration. Raises OSError."""
@@ -233,6 +244,19 @@ class Store:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _mark(path: Path) -> object:
+    """What tells a file from another one, and from itself when it was written to; None: there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _stored(data: Any) -> Stored:

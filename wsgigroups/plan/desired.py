@@ -104,7 +104,6 @@ class GroupTarget:
     watch: tuple[str, ...] = ()  # what of its code is looked at, where that was said
     code: Mapping[str, str] = field(default_factory=dict)  # part of its code → digest; a part that is missing: unknown
     rollout: RolloutTarget = field(default_factory=RolloutTarget)
-    _json: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # made once
 
     @property
     def uid(self) -> int | None:
@@ -112,13 +111,9 @@ class GroupTarget:
         return self.spec.identity.uid if self.spec.identity else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data, which is not to be changed: all groups are stored again whenever one of them changes."""
-        if self._json is None:
-            data = _plain(self)
-            del data["_json"]
-            object.__setattr__(self, "_json", data)
-            return dict(data)
-        return dict(self._json)
+        """Return plain data."""
+        data: dict[str, Any] = _plain(self)
+        return data
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from wsgigroups.plan.code import FilesOf, code_change, nothing_known
 from wsgigroups.plan.effects import effect_of, unit_of, why
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from wsgigroups.plan.desired import Desired, GroupTarget
     from wsgigroups.plan.observed import Observed, ObservedGroup
@@ -125,7 +125,8 @@ def plan(desired: Desired, observed: Observed, files_of: FilesOf = nothing_known
 
     files_of: names what differs in new code, where that is known.
     """
-    left_alone = {name for name in observed if name not in desired and not _asked_to_end(observed[name], desired)}
+    wanted = {listener.address for target in desired.values() for listener in target.listeners}
+    left_alone = {name for name in observed if name not in desired and not _asked_to_end(observed[name], wanted)}
     steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in {*desired, *left_alone}]
     for name in sorted(desired):
         step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name], files_of)
@@ -147,9 +148,8 @@ def plan(desired: Desired, observed: Observed, files_of: FilesOf = nothing_known
     return Plan(tuple(steps), tuple(notices))
 
 
-def _asked_to_end(group: ObservedGroup, desired: Desired) -> bool:
-    """Whether a group that nothing desires is to go: an unknown one only if it is in the way of another."""
-    wanted = {listener.address for target in desired.values() for listener in target.listeners}
+def _asked_to_end(group: ObservedGroup, wanted: Collection[str]) -> bool:
+    """Whether a group that nothing desires is to go: an unknown one only if another wants an address of it."""
     return not group.unknown or any(address in wanted for address in group.listen)
 
 
@@ -193,7 +193,9 @@ def _remove(name: str, group: ObservedGroup) -> Step:
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Reason]:
-    reasons = []
+    reasons: list[Reason] = []
+    if old is new or old == new:
+        return reasons
     for option in sorted({*old, *new}):
         before, after = old.get(option), new.get(option)
         if before != after:

@@ -44,9 +44,29 @@ def precondition(revision: int, desired: Desired, observed: Observed, *, keyed: 
     return Precondition(
         revision,
         {name: _of_group(group) for name, group in observed.items()},
-        {name: _digest(target.fingerprint if keyed else "", target.code) for name, target in desired.items()},
+        _of_targets(desired, keyed=keyed),
         keyed,
     )
+
+
+@dataclass(slots=True)
+class Preconditions:
+    """Makes preconditions one after the other: of a group that is as it was, the digest is the one that it had."""
+
+    _observed: dict[str, tuple[ObservedGroup, str]] = field(default_factory=dict)
+
+    def of(self, revision: int, desired: Desired, observed: Observed, *, keyed: bool = True) -> Precondition:
+        """Return what `precondition` does."""
+        digests = {name: self._of_group(name, group) for name, group in observed.items()}
+        self._observed = {name: (group, digests[name]) for name, group in observed.items()}
+        return Precondition(revision, digests, _of_targets(desired, keyed=keyed), keyed)
+
+    def _of_group(self, name: str, group: ObservedGroup) -> str:
+        known = self._observed.get(name)
+        # the same options are the same object: they are those of the target in force
+        if known and known[0].options is group.options and _rest(known[0]) == _rest(group):
+            return known[1]
+        return _of_group(group)
 
 
 def moved(planned: Precondition, now: Precondition) -> tuple[str, ...]:
@@ -86,9 +106,16 @@ def covered(shown: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return all(is_covered(step["group"], StepKind(step["kind"])) for step in now["steps"])
 
 
+def _of_targets(desired: Desired, *, keyed: bool) -> dict[str, str]:
+    return {name: _digest(target.fingerprint if keyed else "", target.code) for name, target in desired.items()}
+
+
 def _of_group(group: ObservedGroup) -> str:
-    state = [group.fingerprint, group.processes, group.scaled, group.stopped, group.unknown]
-    return _digest(state, sorted(group.options.items()))
+    return _digest(_rest(group), sorted(group.options.items()))
+
+
+def _rest(group: ObservedGroup) -> list[object]:
+    return [group.fingerprint, group.processes, group.scaled, group.stopped, group.unknown]
 
 
 def _digest(*parts: object) -> str:

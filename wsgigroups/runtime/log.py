@@ -6,12 +6,13 @@ every control character is escaped, further lines are indented.
 
 from __future__ import annotations
 
-import os
+import errno
 import select
 import threading
 import time
 from typing import Callable, Dict
 
+from .counted import CountedLines
 from .text import clean
 from .wire.rates import Quota
 
@@ -40,16 +41,16 @@ def record(who: str, level: str, text: str) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
-def to_descriptor(fd: int, who: Callable[[], str]) -> Log:
-    """Return a log for a daemon: one write for each record, so that records of a shared file do not mix."""
+class LogLines(CountedLines):
+    """A log: one write for each record, so that records of a shared file do not mix."""
 
-    def log(level: str, text: str) -> None:
-        try:
-            os.write(fd, record(who(), level, text))
-        except OSError:  # a full disk or a vanished reader must not end a request; the next record may succeed
-            return
+    def __init__(self, fd: int, who: Callable[[], str]) -> None:
+        super().__init__(fd, lambda text: self.put(record(who(), "warning", text)))
+        self._who = who
 
-    return log
+    def log(self, level: str, text: str) -> None:
+        """Write a record."""
+        self.write(record(self._who(), level, text))
 
 
 def bounded(log: Log, clock: Callable[[], float] = time.monotonic) -> Log:
@@ -74,7 +75,8 @@ def bounded(log: Log, clock: Callable[[], float] = time.monotonic) -> Log:
 
 
 def never_blocking(fd: int, who: Callable[[], str]) -> Log:
-    """Return a log for a spawner, which must not wait for anybody: what finds no room is dropped."""
+    """Return a log for a spawner, which must not wait for anybody: what finds no room is left out, and counted."""
+    lines = LogLines(fd, who)
 
     def log(level: str, text: str) -> None:
         data = record(who(), level, text)
@@ -82,10 +84,9 @@ def never_blocking(fd: int, who: Callable[[], str]) -> Log:
             data = data[: _ATOMIC_BYTES - 4] + b"...\n"
         poller = select.poll()
         poller.register(fd, select.POLLOUT)
-        try:
-            if any(events & select.POLLOUT for _fd, events in poller.poll(0)):
-                os.write(fd, data)
-        except OSError:  # as above
-            return
+        if any(events & select.POLLOUT for _fd, events in poller.poll(0)):
+            lines.write(data)
+        else:
+            lines.lose(data, BlockingIOError(errno.EAGAIN, "nobody reads them"))
 
     return log

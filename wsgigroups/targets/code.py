@@ -6,6 +6,7 @@ as the group's user. Runs in the manager, in another thread than its own; execut
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -19,9 +20,11 @@ from wsgigroups.trust.scanner import ForeignError, Known, Scan
 from wsgigroups.trust.walking import doubt_about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wsgigroups.plan.desired import GroupTarget
+
+    _Below = Callable[[str, str, str], list[str]]
 
 Files = dict[str, str]  # name → digest of the content
 _ADVICE = "name what matters in watch, or a release"
@@ -56,7 +59,10 @@ class CodeReader:
         """Return the code of each group that has no release of its own. Raises nothing."""
         looked: dict[tuple[int, str], Part] = {}  # of one look: groups share interpreters, and often code
         waiting: dict[int, tuple[Account, dict[str, dict[str, Any]]]] = {}
-        ordered = {target.name: (_account(target), orders_of(target)) for target in targets if not target.release}
+        below = functools.cache(_installed_below)  # within one look
+        ordered = {
+            target.name: (_account(target), orders_of(target, below)) for target in targets if not target.release
+        }
         for account, orders in ordered.values():
             for order in orders.values():
                 key = (account.uid, _text(order))
@@ -119,16 +125,17 @@ def with_code(target: GroupTarget, found: FoundCode | None) -> GroupTarget:
     return replace(target, code=found.parts, notices=(*target.notices, *found.notices))
 
 
-def orders_of(target: GroupTarget) -> dict[str, dict[str, Any]]:
-    """Return what is to be looked at for a group, by the name of the part. Pure."""
+def orders_of(target: GroupTarget, below: _Below | None = None) -> dict[str, dict[str, Any]]:
+    """Return what is to be looked at for a group, by the name of the part. below: where a prefix has distributions."""
+    below = below or _installed_below
     spec = target.spec
     inside = spec.chroot or ""
     orders: dict[str, dict[str, Any]] = {}
     own = [*([spec.home] if spec.home_on_path and spec.home else []), *spec.python_path]
     own = [f"{inside}{directory}" for directory in own]
     sources = [directory for directory in own if os.path.basename(directory.rstrip("/")) not in _DISTRIBUTIONS]
-    prefix = f"{inside}{spec.python_home}" if spec.python_home else os.path.dirname(os.path.dirname(_real(target)))
-    installed = [*(item for item in own if item not in sources), *_installed_below(prefix, target.spawner.version)]
+    home, version = (f"{inside}{spec.python_home}" if spec.python_home else ""), target.spawner.version
+    installed = [*(item for item in own if item not in sources), *below(home, target.spawner.executable, version)]
     for application in spec.applications:
         at = "" if application.mount == "/" else f" at {application.mount}"
         if application.kind == "script":
@@ -148,12 +155,9 @@ def orders_of(target: GroupTarget) -> dict[str, dict[str, Any]]:
     return orders
 
 
-def _real(target: GroupTarget) -> str:
-    return os.path.realpath(target.spawner.executable)
-
-
-def _installed_below(prefix: str, version: str) -> list[str]:
-    """Where a prefix has its distributions: as `site` says, and Debian's site."""
+def _installed_below(home: str, executable: str, version: str) -> list[str]:
+    """Where a prefix has its distributions: as `site` says, and Debian's site. home: "" for the interpreter's own."""
+    prefix = home or os.path.dirname(os.path.dirname(os.path.realpath(executable)))
     short = ".".join(version.split(".")[:2])
     names = [f"lib/python{short}/site-packages", f"local/lib/python{short}/dist-packages", "lib/python3/dist-packages"]
     return [place for place in (os.path.join(prefix, name) for name in names) if os.path.isdir(place)]

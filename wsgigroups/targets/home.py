@@ -10,9 +10,10 @@ from wsgigroups.host.interpreters import can_execute
 if TYPE_CHECKING:
     from wsgigroups.config import Group
     from wsgigroups.targets.identity import Person
+    from wsgigroups.targets.once import Once
 
 
-def home_of(group: Group, person: Person, cwd: Path, *, root: bool) -> tuple[str, str]:
+def home_of(group: Group, person: Person, cwd: Path, once: Once, *, root: bool) -> tuple[str, str]:
     """Return the directory, in the group's root directory, and a notice where the default cannot be had.
 
     A home that is written is taken as it is. cwd: of the manager when it started.
@@ -27,8 +28,10 @@ def home_of(group: Group, person: Person, cwd: Path, *, root: bool) -> tuple[str
     else:
         default, whose = str(cwd), "where the manager was started"
     place = Path(f"{jail}{default}")
-    if place.is_dir() and can_execute(place, person.uid, person.gid, person.groups) is True:
+    who = (person.uid, person.gid, person.groups)
+    is_there = once.of(("is a directory", place), place.is_dir)
+    if is_there and once.of(("enters", place, who), lambda: can_execute(place, *who)) is True:
         return default, ""
     inside = f" in {jail}" if jail else ""
-    problem = f"{person.user_name} cannot enter {default}" if place.is_dir() else f"there is no directory {default}"
+    problem = f"{person.user_name} cannot enter {default}" if is_there else f"there is no directory {default}"
     return "/", f"home is /: {problem}{inside}, {whose}"

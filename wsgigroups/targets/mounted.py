@@ -11,20 +11,31 @@ from typing import TYPE_CHECKING
 from wsgigroups.runtime.wire.spec import Application
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from wsgigroups.config import Configuration, Group
     from wsgigroups.config.models.site import Mount
 
 
-def applications_of(name: str, group: Group, configuration: Configuration) -> tuple[Application, ...]:
+def mounts_of(configuration: Configuration) -> dict[str, list[Mount]]:
+    """Return the mounts that lead to each group, in the order of the configuration."""
+    found: dict[str, list[Mount]] = {}
+    for site in configuration.sites.values():
+        for mount in site.mounts:
+            name = mount.process_group or site.process_group
+            if name is not None:
+                found.setdefault(name, []).append(mount)
+    return found
+
+
+def applications_of(group: Group, mounts: Sequence[Mount]) -> tuple[Application, ...]:
     """Return the applications by their prefixes, none if it has nothing to answer with.
 
     Where two sites mount at one path, the first one's counts, as for a request whose host no site has.
     """
     own = _application(group.app, group.script, group.callable_object)
     found: dict[str, Application] = {}
-    for mount in _mounts(name, configuration) if group.listen else ():
+    for mount in mounts if group.listen else ():
         application = _application(mount.app, mount.script, mount.callable_object) or own
         if application:
             found.setdefault(mount.path, replace(application, mount=mount.path))
@@ -38,11 +49,6 @@ def text_of(applications: tuple[Application, ...]) -> str:
     if len(applications) == 1 and applications[0].mount == "/":
         return _named(applications[0])
     return ", ".join(f"{item.mount}: {_named(item)}" for item in sorted(applications, key=lambda item: item.mount))
-
-
-def _mounts(name: str, configuration: Configuration) -> Iterator[Mount]:
-    for site in configuration.sites.values():
-        yield from (mount for mount in site.mounts if (mount.process_group or site.process_group) == name)
 
 
 def _application(app: str | None, script: object, callable_object: str) -> Application | None:

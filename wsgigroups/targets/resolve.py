@@ -30,7 +30,8 @@ from wsgigroups.targets.identity import (
     resolve_uid,
 )
 from wsgigroups.targets.interpreters import Chooser
-from wsgigroups.targets.mounted import applications_of
+from wsgigroups.targets.mounted import applications_of, mounts_of
+from wsgigroups.targets.once import HostFacts, Once, Targets
 from wsgigroups.targets.option_texts import option_texts
 from wsgigroups.targets.rollout import health_of, rollout_of
 from wsgigroups.trust.walking import untrusted_component
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wsgigroups.config import Configuration, Group
-    from wsgigroups.host.interpreters import Interpreter
+    from wsgigroups.config.models.site import ServerDefaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,16 @@ def surroundings(log_dir: Path, digest_key: bytes | None = None) -> Surroundings
     return Surroundings(log_dir, Path.cwd(), inherited, digest_key or os.urandom(32))
 
 
-def resolve(configuration: Configuration, around: Surroundings) -> Desired:
-    """Return the targets of all groups that have an application. Raises WsgigroupsError for the first that fails."""
+def resolve(configuration: Configuration, around: Surroundings, known: Targets | None = None) -> Desired:
+    """Return the targets of all groups that have an application. Raises WsgigroupsError for the first that fails.
+
+    known: those of the last time, so that only what differs is made anew.
+    """
     _check_shared_names(configuration)
-    chooser = _chooser(configuration)
-    return {
-        name: _target(name, group, configuration, around, _log_path(name, group, configuration, around), chooser)
-        for name, group in _served(configuration).items()
-    }
+    look = _Look(configuration, around, Targets() if known is None else known)
+    targets = {name: look.target(name, group) for name, group in _served(configuration).items()}
+    look.known.forget_others(targets.keys())
+    return targets
 
 
 def resolve_each(
@@ -76,14 +79,13 @@ def resolve_each(
 
     What groups inherit is not looked at by itself: a name that means nothing concerns those that inherit it.
     """
-    chooser = _chooser(configuration)
+    look = _Look(configuration, around, Targets())
     targets, failed = {}, {}
     for name, group in _served(configuration).items():
         if names is not None and name not in names:
             continue
         try:
-            log_path = _log_path(name, group, configuration, around)
-            targets[name] = _target(name, group, configuration, around, log_path, chooser)
+            targets[name] = look.target(name, group)
         except WsgigroupsError as error:
             failed[name] = error.message
         except OSError as error:
@@ -111,12 +113,8 @@ def described(name: str, configuration: Configuration, around: Surroundings) -> 
 
 def _served(configuration: Configuration) -> dict[str, Group]:
     """The groups with something to answer with: others can only be reached through the addresses of sites."""
-    groups = configuration.all_groups().items()
-    return {name: group for name, group in groups if applications_of(name, group, configuration)}
-
-
-def _chooser(configuration: Configuration) -> Chooser:
-    return Chooser(root=os.geteuid() == 0, per_user=configuration.server.spawners == "per-user")
+    groups, mounts = configuration.all_groups().items(), mounts_of(configuration)
+    return {name: group for name, group in groups if applications_of(group, mounts.get(name, ()))}
 
 
 def _log_path(name: str, group: Group, configuration: Configuration, around: Surroundings) -> str:
@@ -125,35 +123,117 @@ def _log_path(name: str, group: Group, configuration: Configuration, around: Sur
     return str(error_log) if error_log else str(around.log_dir / f"{name}.log")
 
 
-def _target(
-    name: str, group: Group, configuration: Configuration, around: Surroundings, log_path: str, chooser: Chooser
-) -> GroupTarget:
-    root = chooser.root
-    person = _person(name, group, configuration, root=root)
-    notices = _identity_notices(group, configuration, person, root=root)
-    interpreter, doubt = chooser.find(name, group, person)
-    if doubt:
-        notices.append(f"its interpreter is started as {person.user_name}, not as root: {doubt}")
-    if group.chroot and not root:
-        raise WsgigroupsError(
-            f"cannot use the chroot {group.chroot} of group {name!r}: only a manager that runs as root can",
-            hint="run the manager as root, or leave chroot out and confine the group otherwise (docs/confinement.md)",
+class _Look:
+    """One look at a configuration and at this host."""
+
+    def __init__(self, configuration: Configuration, around: Surroundings, known: Targets) -> None:
+        self.configuration = configuration
+        self.around = around
+        self.known = known
+        self.root = os.geteuid() == 0
+        self.chooser = Chooser(root=self.root, per_user=configuration.server.spawners == "per-user")
+        self.once = Once()
+        self.mounts = mounts_of(configuration)
+
+    def target(self, name: str, group: Group) -> GroupTarget:
+        """Return a group's target. Raises WsgigroupsError, and OSError."""
+        facts, server = self._facts(name, group), self.configuration.server
+        key = self.around.digest_key
+        return self.known.get(name, group, server, facts, key, lambda: _target(name, group, server, facts, key))
+
+    def _facts(self, name: str, group: Group) -> HostFacts:
+        """Ask for all that the target depends on besides the configuration."""
+        configuration, around, root = self.configuration, self.around, self.root
+        person = self._person(name, group)
+        notices = _identity_notices(group, configuration, person, root=root)
+        interpreter, doubt = self.chooser.find(name, group, person)
+        if doubt:
+            notices.append(f"its interpreter is started as {person.user_name}, not as root: {doubt}")
+        if group.chroot and not root:
+            raise WsgigroupsError(
+                f"cannot use the chroot {group.chroot} of group {name!r}: only a manager that runs as root can",
+                hint="run the manager as root, or leave chroot out and confine the group (docs/confinement.md)",
+            )
+        if group.chroot:
+            self.once.of(("chroot", group.chroot), lambda: _check_chroot(name, Path(str(group.chroot))))
+        locale = dict(around.locale)
+        locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
+        home, home_notice = home_of(group, person, around.cwd, self.once, root=root)
+        if home_notice:
+            notices.append(home_notice)
+        python_home = str(interpreter.python_home) if interpreter.python_home else None
+        files = [str(path) for path in group.environment_files]
+        return HostFacts(
+            root=root,
+            person=person,
+            interpreter=interpreter,
+            spawner=self.chooser.spawner(interpreter, locale, person, doubt),
+            applications=applications_of(group, self.mounts.get(name, ())),
+            home=home,
+            locale=locale,
+            environment=build_environment(name, person, group.environment, files, locale, python_home),
+            listeners=self._listeners(name, group),
+            script_user=resolve_uid(of_group("script-user", name), group.script_user) if group.script_user else None,
+            script_group=resolve_gid(of_group("script-group", name), group.script_group)
+            if group.script_group
+            else None,
+            log_path=_log_path(name, group, configuration, around),
+            notices=tuple(notices),
         )
-    if group.chroot:
-        _check_chroot(name, Path(group.chroot))
-    locale = dict(around.locale)
-    locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
-    home, home_notice = home_of(group, person, around.cwd, root=root)
-    if home_notice:
-        notices.append(home_notice)
-    spec = _spec(name, group, configuration, person if root else None, home, interpreter, locale)
-    spawner = chooser.spawner(interpreter, locale, person, doubt)
+
+    def _person(self, name: str, group: Group) -> Person:
+        """Who the processes are. A manager that is not root has one answer, and still wants names that exist."""
+        server = self.configuration.server
+        user, primary, others = group.user or server.user, group.group or server.group, group.supplementary_groups or ()
+
+        def ask() -> Person:
+            if self.root:
+                return resolve_person(name, user, primary, others)
+            if user:
+                resolve_person(name, user, primary, others)
+            else:
+                named = [("group", primary)] if primary else []
+                for option, text in (*named, *(("supplementary-groups", text) for text in others)):
+                    place = of_group(option, name)
+                    refuse_root(place, text, resolve_gid(place, text))
+            return self.once.of("own person", own_person)
+
+        return self.once.of(("person", user, primary, tuple(others)), ask)
+
+    def _listeners(self, name: str, group: Group) -> tuple[ListenerTarget, ...]:
+        owner = None
+        if group.socket_user:  # also where it is ignored: a name that means nothing is a mistake
+            owner = resolve_uid(of_group("socket-user", name), group.socket_user)
+        if not self.root:
+            owner = None
+        elif owner is None:
+            owner = self.once.of("front", lambda: self._front(name))
+        return tuple(
+            ListenerTarget(
+                str(address),
+                group.listen_backlog,
+                group.receive_buffer_size,
+                group.send_buffer_size,
+                owner if str(address).startswith("unix:") else None,
+            )
+            for address in group.listen
+        )
+
+    def _front(self, name: str) -> int:
+        # names of the configuration as a whole are resolved already, so that a mistake in them is no group's
+        front = self.configuration.gateway.user or self.configuration.server.user
+        return resolve_uid("the gateway's user", front) if front else resolve_person(name, None, None, ()).uid
+
+
+def _target(name: str, group: Group, server: ServerDefaults, facts: HostFacts, digest_key: bytes) -> GroupTarget:
+    """Put a target together. Pure."""
+    person, spawner = facts.person, facts.spawner
+    spec = _spec(name, group, server, facts)
     if spawner.uid is not None:  # the manager sets its score before the process is its user's to deny it
         spec = replace(spec, became=True, oom_score_adj=None)
-    listeners = _listeners(name, group, configuration, root=root)
-    owners = {0} | {person.uid if item.owner_uid is None else item.owner_uid for item in listeners}
+    owners = {0} | {person.uid if item.owner_uid is None else item.owner_uid for item in facts.listeners}
     spec = replace(spec, serving=replace(spec.serving, trusted_uids=tuple(sorted(owners))))
-    options = option_texts(group, spec, person, spawner, around.digest_key)
+    options = option_texts(group, spec, person, spawner, digest_key)
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
@@ -163,14 +243,14 @@ def _target(
         fingerprint=digest,
         options=options,
         spec=replace(spec, fingerprint=digest),
-        listeners=listeners,
+        listeners=facts.listeners,
         spawner=spawner,
         rules=_rules(group),
         startup_timeout_s=group.startup_timeout,
-        log_path=log_path,
+        log_path=facts.log_path,
         user=person.user_name,
         group=person.group_name,
-        notices=tuple(notices),
+        notices=facts.notices,
         release=group.release or "",
         watch=tuple(str(path) for path in group.watch),
         rollout=rollout_of(group),
@@ -188,21 +268,6 @@ def _check_shared_names(configuration: Configuration) -> None:
             if name:
                 place = f"[{section}] {option}"
                 refuse_root(place, name, number_of(place, name))
-
-
-def _person(name: str, group: Group, configuration: Configuration, *, root: bool) -> Person:
-    """Who the group's processes are. A manager that is not root has one answer, and still wants names that exist."""
-    user, primary = group.user or configuration.server.user, group.group or configuration.server.group
-    if root:
-        return resolve_person(name, user, primary, group.supplementary_groups or ())
-    if user:
-        resolve_person(name, user, primary, group.supplementary_groups or ())
-    else:
-        named = [("group", primary)] if primary else []
-        for option, text in (*named, *(("supplementary-groups", text) for text in group.supplementary_groups or ())):
-            place = of_group(option, name)
-            refuse_root(place, text, resolve_gid(place, text))
-    return own_person()
 
 
 def _identity_notices(group: Group, configuration: Configuration, person: Person, *, root: bool) -> list[str]:
@@ -238,25 +303,6 @@ def _check_chroot(name: str, path: Path) -> None:
         )
 
 
-def _listeners(name: str, group: Group, configuration: Configuration, *, root: bool) -> tuple[ListenerTarget, ...]:
-    owner = resolve_uid(of_group("socket-user", name), group.socket_user) if group.socket_user else None
-    if not root:
-        owner = None
-    elif owner is None:
-        front = configuration.gateway.user or configuration.server.user  # resolved already, so that it names no group
-        owner = resolve_uid("the gateway's user", front) if front else resolve_person(name, None, None, ()).uid
-    return tuple(
-        ListenerTarget(
-            str(address),
-            group.listen_backlog,
-            group.receive_buffer_size,
-            group.send_buffer_size,
-            owner if str(address).startswith("unix:") else None,
-        )
-        for address in group.listen
-    )
-
-
 def _rules(group: Group) -> Rules:
     return Rules(
         threads=group.threads,
@@ -287,8 +333,8 @@ def _limits(group: Group) -> dict[str, tuple[int, int]]:
     return limits
 
 
-def _serving(group: Group, configuration: Configuration) -> Serving:
-    socket_timeout_s = group.socket_timeout if group.is_set("socket_timeout") else configuration.server.timeout
+def _serving(group: Group, server: ServerDefaults) -> Serving:
+    socket_timeout_s = group.socket_timeout if group.is_set("socket_timeout") else server.timeout
     return Serving(
         threads=group.threads,
         multiprocess=group.is_set("processes"),
@@ -314,17 +360,9 @@ def _serving(group: Group, configuration: Configuration) -> Serving:
     )
 
 
-def _spec(
-    name: str,
-    group: Group,
-    configuration: Configuration,
-    person: Person | None,
-    home: str,
-    interpreter: Interpreter,
-    locale: dict[str, str],
-) -> Spec:
-    python_home = str(interpreter.python_home) if interpreter.python_home else None
-    files = [str(path) for path in group.environment_files]
+def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> Spec:
+    person = facts.person if facts.root else None
+    python_home = facts.interpreter.python_home
     graceful_s = group.graceful_timeout
     return Spec(
         group=name,
@@ -332,12 +370,12 @@ def _spec(
         life=0,
         fingerprint="",
         title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
-        applications=applications_of(name, group, configuration),
-        serving=_serving(group, configuration),
-        environment=build_environment(name, person or own_person(), group.environment, files, locale, python_home),
+        applications=facts.applications,
+        serving=_serving(group, server),
+        environment=facts.environment,
         listen=tuple(str(address) for address in group.listen),
         identity=Identity(person.uid, person.gid, person.groups) if person else None,
-        home=home,
+        home=facts.home,
         home_on_path=group.home is not None,
         umask=int(group.umask, 8) if group.umask is not None else None,
         chroot=str(group.chroot) if group.chroot and person else None,
@@ -345,7 +383,7 @@ def _spec(
         confinement=confinement_of(group),
         cpu_priority=group.cpu_priority,
         oom_score_adj=0 if person else None,
-        python_home=python_home,
+        python_home=str(python_home) if python_home else None,
         python_path=tuple(str(path) for path in group.python_path),
         python_eggs=str(group.python_eggs) if group.python_eggs else None,
         lang=group.lang,
@@ -354,8 +392,8 @@ def _spec(
         load=group.load,
         health=health_of(group),
         script_reloading=group.script_reloading,
-        script_user=resolve_uid(of_group("script-user", name), group.script_user) if group.script_user else None,
-        script_group=resolve_gid(of_group("script-group", name), group.script_group) if group.script_group else None,
+        script_user=facts.script_user,
+        script_group=facts.script_group,
         shutdown_timeout_s=group.shutdown_timeout,
         graceful_timeout_s=graceful_s,
         eviction_timeout_s=group.eviction_timeout if group.is_set("eviction_timeout") else graceful_s,

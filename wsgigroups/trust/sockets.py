@@ -148,7 +148,7 @@ def remove_stale(path: str, trusted: Trusted | None, owner_uid: int | None = Non
         if not stat.S_ISSOCK(found.st_mode):
             what = _KIND.get(stat.S_IFMT(found.st_mode), "something else")
             raise TakenPathError(path, f"{what} is there, and no socket", "move it away, or choose another path")
-        who = _who_answers(path)
+        who = who_answers(path)
         if who:
             raise TakenPathError(path, who, "it is left alone; end it, or choose another path")
         if not _is_ours(found, directory, owner_uid):
@@ -163,7 +163,7 @@ def remove_stale(path: str, trusted: Trusted | None, owner_uid: int | None = Non
         os.close(directory)
 
 
-def _who_answers(path: str) -> str:
+def who_answers(path: str) -> str:
     """Who listens behind a socket file, as a sentence; "" for nobody. Nothing is sent."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)

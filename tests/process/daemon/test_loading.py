@@ -139,7 +139,7 @@ def test_callables(manager: Manager, workspace: Path, target: str, body: bytes) 
     ("target", "message"),
     [
         ("shop.absent:application", "No module named 'shop.absent'"),
-        ("shop.wsgi", "cannot find 'application' in shop.wsgi: it has Site, answer, broken, create_app"),
+        ("shop.wsgi", "/shop/wsgi.py): it has Site, answer, broken, create_app"),
         ("shop.wsgi:create_ap", "Did you mean 'create_app'?"),
         ("shop.wsgi:Site.absent", "cannot find 'absent' in shop.wsgi"),
         ("shop.wsgi:broken()", "cannot call broken of shop.wsgi: LookupError: no settings"),

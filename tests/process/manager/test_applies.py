@@ -206,24 +206,6 @@ def test_an_apply_can_take_the_place_of_the_one_under_way(manager: ManagerUnderT
         gate.close()
 
 
-def test_many_applies_at_once_each_have_an_end_and_the_last_one_is_in_force(manager: ManagerUnderTest) -> None:
-    port = manager.port()
-    manager.apply(group("a", "hello_app:application", port))
-    files = [
-        manager.write(group("a", "hello_app:application", port, f"threads = {n}"), f"{n}.toml") for n in range(2, 10)
-    ]
-    applies = [
-        subprocess.Popen(manager.command("-q", "apply", str(file)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for file in files
-    ]
-    told = [process.communicate(timeout=2 * HUNG_S)[1] for process in applies]
-    assert [process.returncode for process in applies] == [0] * len(files), told
-    revisions = json.loads(manager.cli("history", "-o", "json").stdout)["revisions"]
-    assert [row["outcome"] for row in revisions] == ["done"] * (len(files) + 1)
-    last = json.loads((manager.state_dir / "revisions" / f"{revisions[0]['revision']:08d}.json").read_text())
-    assert manager.group("a")["threads"] == last["document"]["groups"]["a"]["threads"]
-
-
 @pytest.mark.parametrize("answer", ["none", "p", "r"])
 def test_ctrl_c_stops_the_waiting_and_the_change_only_when_asked(manager: ManagerUnderTest, answer: str) -> None:
     port = manager.port()

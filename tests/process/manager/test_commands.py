@@ -63,7 +63,8 @@ def test_plan_refuses_a_server_user_that_does_not_exist(manager: ManagerUnderTes
     text = '[server]\nuser = "nosuchserveruser"\n' + group("a", "hello_app:application", manager.port())
     plan = manager.cli("plan", str(manager.write(text)))
     assert (plan.returncode, plan.stdout) == (2, "")
-    assert "cannot use [server] user: there is no user 'nosuchserveruser' on this host" in plan.stderr
+    assert 'there is no user "nosuchserveruser" on this host' in plan.stderr
+    assert "groups.toml:3:8\n" in plan.stderr
 
 
 def test_plan_names_the_option_its_effect_and_the_cost(manager: ManagerUnderTest) -> None:

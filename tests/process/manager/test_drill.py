@@ -41,6 +41,25 @@ def test_nothing_is_lost(manager: ManagerUnderTest, unix: bool) -> None:
     assert {phase["name"] for phase in found["phases"] if phase["closed"] or phase["repeated"]} <= {"crash"}
 
 
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_nothing_is_lost_in_many_restarts_and_while_scaling(manager: ManagerUnderTest, unix: bool) -> None:
+    """Together a fifth of what docs/drill.md has for a release; nothing here depends on how long it takes."""
+    address = f"unix:{manager.base}/a.sock" if unix else f"127.0.0.1:{manager.port()}"
+    manager.apply(group(address, more="processes = 4\n[groups.a.rollout]\nmin-ready-time = 0\n"))
+    options = ("--restarts", "10", "--requests", "10000", "--clients", "40", "--scale", "8", "--scale", "2")
+    found = drill(manager, *options, "--timeout", "5m")
+    names = [phase["name"] for phase in found["phases"]]
+    assert [name for name in names if name.startswith("scale")] == ["scale 8", "scale 2", "scale 4"]
+    assert names.index("restart 3") < names.index("scale 8") < names.index("restart 4")
+    assert names.index("restart 8") < names.index("scale 4") < names.index("restart 9")
+    assert sum(name.startswith("restart") for name in names) == 10
+    assert found["lost"] == 0, found["losses"]
+    assert found["sent"] == found["answered"] >= 10000
+    assert {phase["name"] for phase in found["phases"] if phase["closed"] or phase["repeated"]} <= {"crash"}
+    (status,) = json.loads(manager.cli("status", "-o", "json").stdout)["groups"]
+    assert (status["processes_wanted"], status["processes_ready"], status["scaled"]) == (4, 4, False)
+
+
 def test_it_says_what_it_does_and_what_came_of_it(manager: ManagerUnderTest) -> None:
     manager.apply(group(f"127.0.0.1:{manager.port()}"))
     done = manager.cli("drill", "a", "--yes", "--restarts", "0", "--requests", "90", "--clients", "3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -53,6 +54,22 @@ def test_an_end_that_is_asked_for_at_any_moment_is_a_good_one(
         assert not outlives(process.pid, 20)
         assert process.wait() == 0, f"after {after_ms} ms\n{manager.foreground_log()}"
         assert [found.name for found in manager.run_dir.rglob("*")] == []
+    assert "Traceback" not in manager.foreground_log()
+
+
+def test_an_end_at_twenty_random_moments_of_a_start(manager: ManagerUnderTest) -> None:
+    path, seed = manager.write(group(manager.port())), random.randrange(2**32)
+    chance = random.Random(seed)
+    for part in range(20):
+        after_s = (part + chance.random()) * 0.05
+        process = start(manager, str(path))
+        outlives(process.pid, after_s)
+        for number in chance.choice([(15,), (15, 15), (1, 15), (2, 1), (10, 15, 1)]):
+            process.send_signal(number)
+        assert not outlives(process.pid, 20)
+        what = f"part {part}, after {after_s * 1000:.1f} ms, seed {seed}"
+        assert process.wait() == 0, f"{what}\n{manager.foreground_log()}"
+        assert [found.name for found in manager.run_dir.rglob("*")] == [], what
     assert "Traceback" not in manager.foreground_log()
 
 

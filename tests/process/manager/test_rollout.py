@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from support.clients import Clients
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
+from support.population import Population
 
 WATCHED = '[groups.a.rollout]\nmin-ready-time = "5s"\n'
 
@@ -35,13 +36,19 @@ def test_what_dies_after_it_was_ready_is_taken_back(manager: ManagerUnderTest, l
     port = manager.port()
     manager.apply(text(port))
     before = manager.pids("a")
-    with manager.clients(port, 4) as clients:
-        began = time.monotonic()
+    with manager.clients(port, 4) as clients, Population(manager, "a", of=set(before.values())) as population:
         done = manager.apply(text(port, LASTS_S=lasts_s), code=8)
-        assert time.monotonic() - began < float(lasts_s) + 10.0
         clients.wait_for_more(20)
-    # a request under way in the one that died is all that may be lost
-    assert len(clients.failures) <= 4, clients.failures
+    told_after = re.search(r"(\d+\.\d+)s  a: rolled-back", done.stderr)
+    assert told_after
+    assert float(told_after[1]) < float(lasts_s) + 5.0
+    # stopped after the first one, and none of the old ones left
+    assert (len(population.others), population.fewest_ready) == (1, 4)
+    # a connection of the one that died is all that may be lost; a GET is sent again on another (RFC 9110, 9.2.2)
+    assert {failure.how for failure in clients.failures} <= {"closed", "reset"}
+    assert not {failure.served_by for failure in clients.failures} & {str(pid) for pid in before.values()}
+    lost = [failure.client for failure in clients.failures]
+    assert len(set(lost)) == len(lost), "one connection of each client"
     assert "exit code 3" in done.stderr
     assert manager.pids("a") == before
     assert manager.group("a")["last_error"]["message"] == "exit code 3"
@@ -52,9 +59,10 @@ def test_the_application_of_a_new_process_answers_before_it_joins(manager: Manag
     health = '[groups.a.rollout]\nmin-ready-time = 0\nhealth-path = "/health"\n'
     manager.apply(text(port, health))
     before = manager.pids("a")
-    with manager.clients(port, 4) as clients:
+    with manager.clients(port, 4) as clients, Population(manager, "a", of=set(before.values())) as population:
         done = manager.apply(text(port, health, ANSWERS="500 Oh"), code=8)
         clients.wait_for_more(20)
+    assert (len(population.others), population.fewest_ready) == (1, 4)
     assert clients.failures == []
     assert "GET /health was answered with 500 Oh" in done.stderr
     assert manager.pids("a") == before

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.faults import outlives
+from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
 
 
@@ -96,3 +97,25 @@ def test_a_second_term_hastens(manager: ManagerUnderTest) -> None:
             assert process.wait(30) == 0
             assert time.monotonic() - began_s < 20
     assert "SIGTERM again: what drains is ended now" in manager.foreground_log()
+
+
+def test_hup_and_others_do_not_undo_an_end(manager: ManagerUnderTest) -> None:
+    port = manager.port()
+    path = manager.write(group(port, "gated_app", f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\n'))
+    with Gate(manager.base) as gate, manager.foreground(str(path)) as process:
+        manager.wait_up("a")
+        with manager.background_get(port, "/held") as answer:
+            gate.wait_arrival()
+            process.send_signal(signal.SIGTERM)
+            manager.wait_for("it drains", lambda: "asked to end" in manager.foreground_log())
+            manager.write(group(port, "gated_app", "processes = 3\n"))
+            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD, signal.SIGHUP):
+                process.send_signal(number)
+            manager.wait_for("it is told so", lambda: "nothing is read any more" in manager.foreground_log())
+            assert outlives(process.pid, 0.2), "the request goes on"
+            gate.release()
+            assert answer() is not None
+        assert process.wait(30) == 0
+        gate.close()
+    assert "reading the configuration again" not in manager.foreground_log()
+    assert [found.name for found in manager.run_dir.rglob("*")] == []

@@ -13,60 +13,11 @@ from typing import Any
 
 import pytest
 from support.configurations import codes, messages
+from support.refused_files import BROKEN, HOSTILE, write_refused
 
 from wsgigroups.config import load
 from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.reading import MAXIMUM_FILE_BYTES
-
-MIB = 1024 * 1024
-
-
-def _bomb() -> str:
-    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
-    lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
-    return "\n".join(lines)
-
-
-BROKEN: list[tuple[str, str, Callable[[], str | bytes], str]] = [
-    ("syntax.toml", "WG0106", lambda: "version = 1\n[groups.blog\n", "2:13"),
-    ("value.toml", "WG0106", lambda: "version = 1\nx = joe\n", "2:5"),
-    ("number.toml", "WG0106", lambda: "a = " + "9" * 5000, "1:1"),
-    ("quotes.toml", "WG0106", lambda: '"' * MIB, "1:3"),
-    ("duplicate.toml", "WG0108", lambda: "[groups.a]\nthreads = 1\nthreads = 2\n", "3:1"),
-    ("table.toml", "WG0108", lambda: "[groups.a]\n[groups.b]\n[groups.a]\n", "3:9"),
-    ("inline.toml", "WG0108", lambda: "x = { a = 1, a = 2 }", "1:14"),
-    ("dotted.toml", "WG0109", lambda: ".".join(["a"] * 10000) + " = 1", "1:1"),
-    ("brackets.toml", "WG0109", lambda: "a = " + "[" * 10000 + "]" * 10000, "1:5"),
-    ("spread.toml", "WG0109", lambda: "a = " + "[1," * 10000 + "]" * 10000, "1:101"),
-    ("depth.toml", "WG0109", lambda: "[" + ".".join("abcdefghijklmnopqrstuvwxyzabcdefg") + "]\nx = [1]\n", ""),
-    ("values.toml", "WG0103", lambda: "\n".join(f"k{i}.a.b = 1" for i in range(70000)), "1:1"),
-    ("empty.toml", "WG0112", lambda: "", "1:1"),
-    ("bom.toml", "WG0105", lambda: b"\xef\xbb\xbfversion = 1", "1:1"),
-    ("utf16.toml", "WG0105", lambda: "version = 1".encode("utf-16"), "1:1"),
-    ("latin1.toml", "WG0104", lambda: b"version = 1\n# caf\xe9\n", "2:6"),
-    ("binary.toml", "WG0104", lambda: b"\x7fELF\x80\x81", "1:5"),
-    ("large.toml", "WG0103", lambda: "#" * 10 * MIB, ""),
-    ("syntax.yaml", "WG0107", lambda: "a: [1\nb: 2\n", ""),
-    ("tab.yaml", "WG0107", lambda: "version: 1\ngroups:\n\tblog:\n", "3:1"),
-    ("toml.yaml", "WG0204", lambda: 'version = 1\n[groups.blog]\napp = "a:b"\nlisten = ["x"]\n', ""),
-    ("control.yaml", "WG0107", lambda: "a: \x07\n", "1:4"),
-    ("duplicate.yaml", "WG0108", lambda: "groups:\n  a:\n    threads: 1\n    threads: 2\n", "4:5"),
-    ("brackets.yaml", "WG0109", lambda: "a: " + "[" * 10000 + "]" * 10000, "1:36"),
-    ("indent.yaml", "WG0109", lambda: "\n".join(" " * i + "a:" for i in range(1000)), ""),
-    ("bomb.yaml", "WG0110", _bomb, "5:10"),
-    ("loop.yaml", "WG0110", lambda: "a: &a [*a]\n", "1:8"),
-    ("alias.yaml", "WG0107", lambda: "a: *b\n", "1:4"),
-    ("tag.yaml", "WG0111", lambda: "a: !!python/object/apply:os.system [id]\n", "1:4"),
-    ("scalar-tag.yaml", "WG0111", lambda: "a: !secret x\n", "1:4"),
-    ("documents.yaml", "WG0111", lambda: "a: 1\n---\nb: 2\n", "2:1"),
-    ("key.yaml", "WG0111", lambda: "? [a, b]\n: 1\n", "1:3"),
-    ("empty.yaml", "WG0112", lambda: "# nothing\n", "1:1"),
-    ("list.yaml", "WG0204", lambda: "- 1\n- 2\n", "1:1"),
-    ("text.yaml", "WG0204", lambda: "hello\n", "1:1"),
-    ("large.yaml", "WG0103", lambda: "#" * 10 * MIB, ""),
-    ("name.conf", "WG0113", lambda: "version = 1", ""),
-    ("name", "WG0113", lambda: "version = 1", ""),
-]
 
 
 @pytest.mark.parametrize(("name", "code", "content", "place"), BROKEN, ids=[item[0] for item in BROKEN])
@@ -253,55 +204,10 @@ def test_root_believes_who_called_sudo(tmp_path: Path, monkeypatch: pytest.Monke
     assert codes(load([path])) == ["WG0114"]
 
 
-def _lines(head: str, line: str, count: int) -> Callable[[], str]:
-    """A text of many lines, each with its number in place of {0}."""
-    return lambda: head + "".join(line.format(i) for i in range(count))
-
-
-# files below every bound of size that once took seconds: name → what leads it, text, what is said last
-HOSTILE: dict[str, tuple[str, Callable[[], str]]] = {
-    "duplicate-keys.yaml": ("WG0108", _lines("version: 1\n", "a: 1\n", 50_000)),
-    "anchors.yaml": ("WG0110", _lines("version: 1\nx:\n", "- &a{0} 1\n", 50_000)),
-    "variables.yaml": (
-        "WG0110",
-        _lines("groups:\n  a:\n    app: a:b\n    environment:\n", "      V{0}: &a{0} x\n", 40_000),
-    ),
-    "merges.yaml": ("WG0111", _lines("groups:\n  a: &a\n    app: a:b\n", "  g{0}:\n    <<: *a\n", 20_000)),
-    "keys.yaml": ("WG0103", _lines("version: 1\n", "k{0}: 1\n", 58_000)),
-    "keys-at-the-limit.yaml": ("WG0121", _lines("version: 1\n", "k{0}: 1\n", 17_900)),
-    "wrong-groups.yaml": ("WG0121", _lines("version: 1\ngroups:\n", "  g{0}:\n    threads: x\n", 5_900)),
-    "long-text.yaml": ("WG0103", lambda: "x: '" + "a '' " * 400_000 + "'\n"),
-    "long-words.yaml": ("WG0103", lambda: "x: " + "a\n " * 600_000 + "\n"),
-    "flow.yaml": ("WG0103", lambda: "x: [" + "a," * 1_000_000 + "]\n"),
-    "unknown-keys.toml": ("WG0103", _lines("version = 1\n[groups.a]\n", "k{0} = 1\n", 40_000)),
-    "unknown-keys-at-the-limit.toml": ("WG0121", _lines("version = 1\n[groups.a]\n", "k{0} = 1\n", 17_900)),
-    "wrong-groups.toml": ("WG0103", _lines("version = 1\n", "[groups.g{0}]\nthreads = 'x'\n", 20_000)),
-    "wrong-groups-at-the-limit.toml": ("WG0121", _lines("version = 1\n", "[groups.g{0}]\nthreads = 'x'\n", 5_900)),
-    "wrong-profiles.toml": ("WG0121", _lines("version = 1\n", "[profiles.p{0}.groups.b]\nthreads = 0\n", 1_990)),
-    "wrong-variables.toml": ("WG0302", _lines("version = 1\n[defaults.environment]\n", "k{0} = 1\n", 17_900)),
-    "wrong-list.toml": ("WG0302", lambda: "version = 1\n[defaults]\nlisten = [" + "'x'," * 17_900 + "]\n"),
-    "headers.toml": ("WG0103", _lines("version = 1\n", "[g{0}]\n", 150_000)),
-    "strings.toml": ("WG0103", lambda: "x = [" + "'x'," * 400_000 + "]\n"),
-    "line-ends.toml": ("WG0201", lambda: "x = '''" + "\n" * 1_900_000 + "'''\nversion = 1\n"),
-    "escapes.toml": ("WG0201", lambda: 'x = "' + "\\n" * 900_000 + '"\nversion = 1\n'),
-    "interpolated.toml": ("WG0302", lambda: "version = 1\n[defaults]\nhome = '/" + "${A}" * 450_000 + "'\n"),
-    "includes.toml": ("WG0119", lambda: "version = 1\ninclude = [" + "'gone.toml'," * 17_000 + "]\n"),
-}
-
-
-def _written(path: Path) -> None:
-    if path.name == "fifo.toml":
-        os.mkfifo(path)
-        return
-    known = {item[0]: item[2] for item in BROKEN} | {name: text for name, (_code, text) in HOSTILE.items()}
-    content = known[path.name]()
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_file_keeps_the_reader_busy(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    _written(path)
+    write_refused(path)
     loaded = load([path], variables={})
     assert loaded.configuration is None
     assert loaded.errors
@@ -318,7 +224,7 @@ def test_the_worst_take_little_time_and_memory(tmp_path: Path, name: str) -> Non
     the time. The same work takes twice as long at some moments; how much longer is measured as well.
     """
     path = tmp_path / name
-    _written(path)
+    write_refused(path)
     for _attempt in range(5):
         cpu_s, peak_kib = _measured(path)
         if cpu_s < 1.0:

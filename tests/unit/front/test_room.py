@@ -42,6 +42,11 @@ def connection(state: int, peer: str = "10.0.0.1", *, age_s: float = 10.0, size:
         ([(BODY, {"size": 500, "age_s": 100.0}), (BODY, {"size": 100, "age_s": 10.0})], [0, 1]),
         # … but not those that have only begun
         ([(BODY, {"age_s": 0.5}), (HEAD, {"age_s": 0.5})], []),
+        # … nor those whose first request may be on its way, as that of a kept one may, too, but not for ever
+        (
+            [(IDLE, {"age_s": 0.5}), (IDLE, {"age_s": 0.5, "begun": True}), (IDLE, {"age_s": 2.0, "deadline_ns": 1})],
+            [1, 2],
+        ),
         # an address with more than its share before others, however fast
         (
             [(BODY, {"peer": "10.0.0.2", "size": 1})] + [(BODY, {"size": 900 + n}) for n in range(3)],

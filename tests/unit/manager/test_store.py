@@ -158,3 +158,17 @@ def test_revisions_are_kept_with_their_outcome_newest_first_and_bounded(store: S
     for path in store.revisions.iterdir():
         assert json.loads(path.read_text())
         assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_what_is_stored_already_is_not_written_again_unless_the_file_is_another(store: Store) -> None:
+    path = store.directory / "state.json"
+    store.save(Stored(revision=1, groups={"blog": {"stopped": False}}))
+    written = path.stat().st_ino, path.stat().st_mtime_ns
+    store.save(Stored(revision=1, groups={"blog": '{"stopped": false}'}))
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == written
+    path.write_text("{}")
+    store.save(Stored(revision=1, groups={"blog": {"stopped": False}}))
+    assert store.load().groups == {"blog": {"stopped": False}}
+    path.unlink()
+    store.save(Stored(revision=1, groups={"blog": {"stopped": False}}))
+    assert store.load().revision == 1

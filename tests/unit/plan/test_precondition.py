@@ -9,7 +9,7 @@ import pytest
 from support.targets import small_target
 
 from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
-from wsgigroups.plan.precondition import covered, moved, precondition
+from wsgigroups.plan.precondition import Preconditions, covered, moved, precondition
 
 GROUP = ObservedGroup({"threads": "5"}, "f", 2, False, False, (ObservedProcess(1, 1, "f", True),), code={"a": "1"})
 DESIRED = {"blog": small_target(code={"a": "1"})}
@@ -69,3 +69,13 @@ def test_what_does_less_than_was_shown_needs_no_other_consent() -> None:
     assert not covered(steps(a="replace"), steps(a="replace", b="live"))
     assert not covered(steps(a="add"), steps(a="remove"))
     assert not covered(steps(a="remove"), steps(a="add"))
+
+
+def test_preconditions_that_are_made_one_after_the_other_are_as_if_made_anew() -> None:
+    made = Preconditions()
+    other = replace(GROUP, options={"threads": "6"})
+    for group in (GROUP, replace(GROUP, members=()), replace(GROUP, scaled=True), other, replace(other, processes=9)):
+        for keyed in (True, False):
+            expected = precondition(3, DESIRED, {"blog": group}, keyed=keyed)
+            assert made.of(3, DESIRED, {"blog": group}, keyed=keyed) == expected
+    assert made.of(3, DESIRED, {}) == precondition(3, DESIRED, {})

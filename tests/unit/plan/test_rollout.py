@@ -103,6 +103,7 @@ def test_a_part_of_a_process_is_none_that_may_be_missing() -> None:
         [old(1, 1)],
         [Member(2, 1, READY)],
         [Member(1, 1, READY), old(1, 2)],
+        [Member(1, 1, READY), Member(1, 2, READY)],
     ],
 )
 def test_not_settled(members: list[Member]) -> None:

@@ -365,7 +365,7 @@ def test_log_survives_a_reader_that_left() -> None:
     read, write = os.pipe()
     os.close(read)
     try:
-        logs.to_descriptor(write, lambda: "x")("error", "text")
+        logs.LogLines(write, lambda: "x").log("error", "text")
         logs.never_blocking(write, lambda: "x")("error", "text")
     finally:
         os.close(write)

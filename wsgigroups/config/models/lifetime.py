@@ -115,8 +115,8 @@ class StuckOptions(OptionModel):
     startup_timeout: Duration = option(
         0.0,
         'The time a process may take from its start until its applications are loaded; with load = "lazy", from the '
-        "first request, whether the load hangs or fails each time. A process that takes longer is ended and started "
-        "again, later each time.",
+        "first request, whether the load hangs or fails each time. A process that takes longer tells where it is, is "
+        "ended, and started again, later each time.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason=_WATCHED,

@@ -9,7 +9,7 @@ from wsgigroups.config.diagnostics import Finding
 from wsgigroups.host.interface import Asking, UnknownError, Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wsgigroups.config.build import Parts
     from wsgigroups.config.models.group import Group
@@ -44,14 +44,24 @@ class Checking:
     privileged: bool
     findings: list[Finding] = field(default_factory=list)
     unanswered: int = 0
+    judging: bool = True  # by permission bits, who can use what
 
     def add(self, code: str, path: Path, message: str, hint: str | None = None) -> None:
         """Report."""
         self.findings.append(Finding(code, path, message, hint))
 
-    def attempt(self, check: Callable[[], None]) -> None:
+    def attempt(self, check: Callable[[], object]) -> None:
         """Run a check; one that the host cannot answer is counted."""
         try:
             check()
         except UnknownError:
             self.unanswered += 1
+
+
+def members_of(parts: Parts) -> Iterator[CheckedGroup]:
+    """Yield all groups, those of sites after the others."""
+    for name, group in parts.groups.items():
+        yield CheckedGroup(("groups", name), group, None)
+    for site_name, site in parts.sites.items():
+        for name, group in site.groups.items():
+            yield CheckedGroup(("sites", site_name, "groups", name), group, site)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.host.checks.borders import check_borders
-from wsgigroups.host.checks.checking import CheckedGroup, Checking
+from wsgigroups.host.checks.checking import Checking, members_of
 from wsgigroups.host.checks.identity import check_identity, check_ignored
 from wsgigroups.host.checks.machine_limits import check_limits, check_listen
 from wsgigroups.host.checks.paths import check_paths, check_static
@@ -18,7 +18,7 @@ from wsgigroups.host.checks.python import applications_of, check_applications, c
 from wsgigroups.host.interface import Asking, Host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from wsgigroups.config.build import Parts
 
@@ -27,7 +27,7 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
     """Return what is wrong on this host."""
     asking = Asking(host)
     checking = Checking(parts, asking, asking.privileged())
-    members = list(_members(parts))
+    members = list(members_of(parts))
     for member in members:
         checking.attempt(lambda member=member: check_identity(checking, member))  # type: ignore[misc]
     for member in members:
@@ -58,11 +58,3 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
 def against(host: Host) -> Callable[[Parts], list[Finding]]:
     """Return `check_host` of one host, for `config.load`."""
     return partial(check_host, host=host)
-
-
-def _members(parts: Parts) -> Iterator[CheckedGroup]:
-    for name, group in parts.groups.items():
-        yield CheckedGroup(("groups", name), group, None)
-    for site_name, site in parts.sites.items():
-        for name, group in site.groups.items():
-            yield CheckedGroup(("sites", site_name, "groups", name), group, site)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.diagnostics import suggestion
+from wsgigroups.host.interface import HIDDEN
 
 if TYPE_CHECKING:
     from wsgigroups.config.source import Path
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
 def check_paths(checking: Checking, member: CheckedGroup) -> None:
     """Everything the group names has to be there, and its user has to get at it."""
+    check_presence(checking, member)
+    for option, value in (("lang", member.group.lang), ("locale", member.group.locale)):
+        if value is not None:
+            checking.attempt(lambda option=option, value=value: _locale(checking, member, option, value))  # type: ignore[misc]
+
+
+def check_presence(checking: Checking, member: CheckedGroup) -> None:
+    """The same without locales, which a program has to be asked for."""
     group = member.group
     for i, directory in enumerate(group.python_path):
         _directory(checking, member, (*member.path, "python-path", i), member.inside(directory), "WG0612", "use")
@@ -27,9 +36,6 @@ def check_paths(checking: Checking, member: CheckedGroup) -> None:
     _confinement(checking, member)
     for i, file in enumerate(group.environment_files):
         checking.attempt(lambda i=i, file=file: _environment_file(checking, member, i, file))  # type: ignore[misc]
-    for option, value in (("lang", group.lang), ("locale", group.locale)):
-        if value is not None:
-            checking.attempt(lambda option=option, value=value: _locale(checking, member, option, value))  # type: ignore[misc]
 
 
 def _confinement(checking: Checking, member: CheckedGroup) -> None:
@@ -59,7 +65,7 @@ def check_static(checking: Checking) -> None:
             path: Path = ("sites", name, "static", i, "directory")
 
             def check(directory: str = static.directory, path: Path = path) -> None:
-                if checking.host.path(directory) != "directory":
+                if checking.host.path(directory) not in ("directory", HIDDEN):
                     checking.add("WG0613", path, f"there is no directory {directory}", None)
 
             checking.attempt(check)
@@ -72,10 +78,12 @@ def _directory(checking: Checking, member: CheckedGroup, path: Path, directory: 
             if checking.privileged or not _hidden(checking, directory):
                 checking.add(code, path, f"there is no directory {directory}", None)
             return
+        if kind == HIDDEN:
+            return
         if kind != "directory":
             checking.add(code, path, f"{directory} is not a directory", None)
             return
-        if checking.privileged and member.identity is None:
+        if not checking.judging or (checking.privileged and member.identity is None):
             return
         blocked = checking.host.blocked(purpose, directory, member.identity)
         if blocked is not None:
@@ -99,7 +107,7 @@ def _environment_file(checking: Checking, member: CheckedGroup, i: int, file: st
     kind = checking.host.path(file)
     if kind is None:
         checking.add("WG0618", path, f"there is no file {file}", None)
-    elif kind != "file":
+    elif kind not in ("file", HIDDEN):
         checking.add("WG0618", path, f"{file} is not a file", None)
     elif not checking.privileged and checking.host.blocked("read", file, None) is not None:
         checking.add("WG0618", path, f"this user cannot read {file}", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.diagnostics import did_you_mean
-from wsgigroups.host.interface import SoughtApplication
+from wsgigroups.host.interface import HIDDEN, SoughtApplication
 from wsgigroups.host.interpreters import LEAST_VERSION
 from wsgigroups.runtime.text import clean
 
@@ -87,14 +87,25 @@ def check_applications(checking: Checking, member: CheckedGroup) -> None:
         checking.attempt(lambda path=path, application=application: _check(checking, member, path, application))  # type: ignore[misc]
 
 
+def check_scripts(checking: Checking, member: CheckedGroup) -> None:
+    """Scripts alone: whether they are there."""
+    for path, application in applications_of(checking, member):
+        if application.kind == "script":
+            checking.attempt(lambda path=path, application=application: _is_there(checking, path, application))  # type: ignore[misc]
+
+
+def _is_there(checking: Checking, path: Path, application: SoughtApplication) -> bool:
+    kind = checking.host.path(application.target)
+    if kind is None:
+        checking.add("WG0608", path, f"there is no file {application.target}", None)
+    elif kind not in ("file", HIDDEN):
+        checking.add("WG0608", path, f"{application.target} is not a file", None)
+    return kind in ("file", HIDDEN)
+
+
 def _check(checking: Checking, member: CheckedGroup, path: Path, application: SoughtApplication) -> None:
     if application.kind == "script":
-        kind = checking.host.path(application.target)
-        if kind is None:
-            checking.add("WG0608", path, f"there is no file {application.target}", None)
-            return
-        if kind != "file":
-            checking.add("WG0608", path, f"{application.target} is not a file", None)
+        if not _is_there(checking, path, application):
             return
         blocked = checking.host.blocked("read", application.target, member.identity)
         if blocked is not None and (member.identity is not None or not checking.privileged):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
@@ -72,6 +72,20 @@ OfGroups = Call[NoParameters, NoParameters, GroupsBody]
 OfConfiguration = Call[NoParameters, NoParameters, ConfigurationBody]
 
 
+@dataclass(slots=True)
+class Configurations:
+    """Reads documents; what was planned is not read again to be applied."""
+
+    _last: tuple[dict[str, Any], Configuration] | None = None
+
+    def read(self, document: dict[str, Any]) -> Configuration:
+        """Return the configuration. Raises WsgigroupsError."""
+        last = self._last
+        if last is None or last[0] != document:
+            last = self._last = document, Configuration.from_document(document)
+        return last[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """The routes' methods."""
@@ -81,6 +95,7 @@ class Handlers:
     started_at: float
     end: Callable[[], None]
     upgrading: Upgrading
+    configurations: Configurations = field(default_factory=Configurations)
 
     async def status(self, _call: Plain) -> StatusDocument:
         return views.status(self.applying.shell, self.started_at)
@@ -123,7 +138,7 @@ class Handlers:
         return view
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
-        found = await self.applying.plan(lambda: Configuration.from_document(call.body.configuration))
+        found = await self.applying.plan(lambda: self.configurations.read(call.body.configuration))
         return PlanDocument.model_validate(found)
 
     async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
@@ -131,7 +146,7 @@ class Handlers:
         given = call.body.precondition
         expected = Precondition(given.revision, given.observed, given.desired, given.keyed) if given else None
         asked = replace(self._asked(call, "apply", f"uid {call.peer.uid}"), precondition=expected)
-        return self._begun(await self.applying.apply(lambda: Configuration.from_document(document), asked))
+        return self._begun(await self.applying.apply(lambda: self.configurations.read(document), asked))
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
         if call.body.change is not None:

@@ -6,6 +6,7 @@ Runs in the manager's only thread.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from wsgigroups.manager.control.requests import NoParameters, read_body, read_te
 from wsgigroups.manager.control.routes import ROUTES, Access, Route
 from wsgigroups.manager.supervision.sealing import is_shut
 from wsgigroups.trust.peers import Peer, groups_of
-from wsgigroups.trust.sockets import Inode, bind_unix, inode_of
+from wsgigroups.trust.sockets import Inode, TakenPathError, bind_unix, inode_of, unlink_if_same, who_answers
 from wsgigroups.trust.walking import trusted_here
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
 _BACKLOG = 512  # a connection that finds no room in it fails at once, on a UNIX socket
 PARTIAL_S = 5.0  # for a head, for a body, and between two requests of a connection
 LINGERING_S = 1.0  # for what still comes of a body that was refused
+_LOOK_S = 0.02
 UNREAD_S = 30.0  # for an answer that its caller does not take
 
 
@@ -83,6 +85,7 @@ class ControlServer:
             self._entrance.move(self._listener())
 
     def _listener(self) -> socket.socket:
+        refuse_foreign(self._path)
         self._path.unlink(missing_ok=True)
         if self._read_gid is None:
             sock = bind_unix(str(self._path), trusted_here())
@@ -129,7 +132,7 @@ class ControlServer:
             await asyncio.sleep(0)  # transports close their sockets in the next turn of the loop
         if self._entrance:
             self._entrance.close()
-        self._path.unlink(missing_ok=True)
+        unlink_if_same(str(self._path), self._inode, trusted_here())
 
     def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
         handler: Callable[[Call[Any, Any, Any]], Awaitable[Document]] = getattr(self._handlers, route.handler)
@@ -168,6 +171,19 @@ class ControlServer:
             hint="run the command as the user who started the manager",
             exit_code=ExitCode.NOT_PERMITTED,
         )
+
+
+def refuse_foreign(path: Path, patience_s: float = 0.0) -> None:
+    """Leave alone a socket on which somebody answers. Raises TakenPathError.
+
+    The lock of the run directory is held, so that it is no manager's. patience_s: how long to wait, blocking, for a
+    child that a manager which was killed was just starting: until it executes it has the socket.
+    """
+    until = time.monotonic() + patience_s
+    while who := who_answers(str(path)):
+        if time.monotonic() > until:
+            raise TakenPathError(str(path), who, "it is left alone; end it, or choose another --run-dir")
+        time.sleep(_LOOK_S)
 
 
 async def _whole(request: web.Request) -> bytes:

@@ -232,7 +232,9 @@ def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
         refused = shell.remains.limited(name).refused
         found[name] = ObservedGroup(
             # what was refused is not what it is, so that it is tried again
-            options={key: value for key, value in group.target.options.items() if key not in refused},
+            options={key: value for key, value in group.target.options.items() if key not in refused}
+            if refused
+            else group.target.options,
             fingerprint=group.target.fingerprint,
             processes=group.target.processes if override is None else override,
             scaled=override is not None,

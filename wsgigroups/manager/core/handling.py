@@ -143,7 +143,7 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
                     group,
                     target=steps.with_code(group.target, event.code),
                     restart_before=turn.state.next_life,
-                    graceful_lives=frozenset(r.life for r in group.records) if graceful else frozenset(),
+                    graceful_lives=frozenset(r.life for r in group.records if r.live) if graceful else frozenset(),
                     last_error=None,
                     stopped=False,
                 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.core.turn import Turn
 
 LAST_WORDS_S = 0.2  # for a process that is to be killed, to tell what it is doing
+_LEFT_ALONE = "it is left alone, as unknown"
 
 
 def tick(turn: Turn) -> tuple[str, ...]:
@@ -48,7 +49,9 @@ def _overdue(turn: Turn, record: Record) -> None:
         if later is not record:
             turn.put(group.with_record(record, later))
             return
-    steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life()))
+    last_words_s = LAST_WORDS_S if record.state is Tenancy.STARTING else 0.0
+    event = lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life())
+    steps.step(turn, record, event, last_words_s=last_words_s)
 
 
 def queued(turn: Turn, event: model.StillQueued) -> tuple[str, ...]:
@@ -117,7 +120,9 @@ def told(turn: Turn, event: model.LifeFailed | model.LifeOverdue | model.LifeTol
             turn.put(group.told(event.life, event.requests, event.stacks))
             return ()
         case model.LifeOverdue():
-            if record.state is Tenancy.READY:
+            if group.unknown:
+                turn.note("warning", f"{record}: {event.reason}, {event.detail}; {_LEFT_ALONE}", group.target.name)
+            elif record.state is Tenancy.READY:
                 turn.note("warning", f"{record}: {event.reason}, {event.detail}", group.target.name)
                 turn.put(group.blamed(judged(record, event)))
                 turn.commands.append(model.KillLife(record, LAST_WORDS_S))
@@ -136,11 +141,12 @@ def lived(
         return ()  # a message of a life that is over
     group, record = found
     name = group.target.name
-    if not record.live and isinstance(event, (model.LifeExited, model.LifeRefused)):
-        return ()  # it was told before: the record stays for the life that follows
+    if not record.live and not isinstance(event, model.LifeSpawned):
+        return ()  # it is over, and was told before: the record stays for the life that follows
     match event:
         case model.LifeRefused():
-            turn.put(group.blamed(LastError(record.slot, record.life, event.reason)))
+            blamed = group.blamed(LastError(record.slot, record.life, event.reason))
+            turn.put(_without_wishes_of(blamed, record.life))
             turn.note("error", f"{record}: {event.reason}", name)
             kind = EventKind.GAVE_UP if event.permanent else EventKind.REFUSED
             steps.step(turn, record, lifecycle.Event(kind))
@@ -149,7 +155,7 @@ def lived(
         case model.LifeExited():
             _exited(turn, group, record, event)
         case model.LifeStalled() if group.unknown:
-            turn.note("warning", f"{record}: {event.reason}, {event.detail}; it is left alone, as unknown", name)
+            turn.note("warning", f"{record}: {event.reason}, {event.detail}; {_LEFT_ALONE}", name)
         case model.LifeStalled():
             turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
             group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
@@ -185,14 +191,7 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
             group = group.blamed(LastError(record.slot, record.life, how))
     else:
         turn.note("info", f"{record}: {event.exit}", name)
-    turn.put(
-        replace(
-            group,
-            recycle={life: why for life, why in group.recycle.items() if life != record.life},
-            graceful_lives=group.graceful_lives - {record.life},
-            untuned=group.untuned - {record.life},
-        )
-    )
+    turn.put(_without_wishes_of(group, record.life))
     steps.step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
     if worn or group.bare:
         for cooling in turn.state.groups[name].records:
@@ -201,6 +200,18 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
     newcomer = (group.fallback is not None or group.restart_before > 0) and not group.outdated(record)
     if unasked and (record.ready_at is None or newcomer):
         _did_not_come_up(turn, name, record)
+
+
+def _without_wishes_of(group: GroupState, life: int) -> GroupState:
+    """Return the group without what was to be done about a life that is over."""
+    if life not in group.recycle and life not in group.graceful_lives and life not in group.untuned:
+        return group
+    return replace(
+        group,
+        recycle={key: why for key, why in group.recycle.items() if key != life},
+        graceful_lives=group.graceful_lives - {life},
+        untuned=group.untuned - {life},
+    )
 
 
 def _is_successor(group: GroupState, record: Record) -> bool:

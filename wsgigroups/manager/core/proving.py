@@ -48,7 +48,7 @@ def members(group: GroupState, now: float) -> tuple[Member, ...]:
     whole = not gated(group, now)
     time_s = group.target.rollout.min_ready_time_s
     return tuple(
-        replace(member, seasoned=whole or _ready_for(record, time_s, now))
+        member if whole or _ready_for(record, time_s, now) else replace(member, seasoned=False)
         for record, member in zip(group.records, group.members(), strict=True)
     )
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 
-def step(turn: Turn, record: Record, event: lifecycle.Event) -> None:
-    """Let one record meet one event and take over the result."""
+def step(turn: Turn, record: Record, event: lifecycle.Event, *, last_words_s: float = 0.0) -> None:
+    """Let one record meet one event and take over the result. last_words_s: what is killed may tell where it is."""
     try:
         after, commands = lifecycle.step(record, event, turn.now)
     except lifecycle.Impossible as bug:
@@ -37,7 +37,7 @@ def step(turn: Turn, record: Record, event: lifecycle.Event) -> None:
             case Action.DRAIN:
                 turn.commands.append(model.DrainLife(command.record))
             case Action.KILL:
-                turn.commands.append(model.KillLife(command.record))
+                turn.commands.append(model.KillLife(command.record, last_words_s))
 
 
 def reconcile(turn: Turn, name: str) -> None:

@@ -16,13 +16,14 @@ from wsgigroups.manager.core.model import Former, GroupState, LastError, Progres
 from wsgigroups.plan.planner import needs_replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from wsgigroups.manager.core.model import Change
     from wsgigroups.manager.core.turn import Turn
     from wsgigroups.plan.desired import GroupTarget
 
 _ASKED = "rolled back as asked"
+_READY = Tenancy.READY
 
 
 _Asked = model.Apply | model.Return | model.Resolved | model.StillUnresolved | model.CodeKnown
@@ -113,18 +114,18 @@ def _give_up(turn: Turn, change: int) -> tuple[str, ...]:
 
 def ready_as_asked(group: GroupState) -> int:
     """How many processes are ready that are what the group should be."""
-    return sum(
-        record.state is Tenancy.READY
-        and record.fingerprint == group.target.fingerprint
-        and not 0 < record.life < group.restart_before
-        for record in group.records
-    )
+    wanted, before, count = group.target.fingerprint, group.restart_before, 0
+    for record in group.records:  # no generator: this is asked of every group in turn
+        if record.state is _READY and record.fingerprint == wanted and not 0 < record.life < before:
+            count += 1
+    return count
 
 
 def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[str, Progress], frozenset[str]]:
     """Put all targets into force; return the parts of the change, and the groups that go when the rest is done."""
     parts: dict[str, Progress] = {}
     leaving = set()
+    wanted = {listener.address for target in event.targets.values() for listener in target.listeners}
     for name in names:
         target, group = event.targets.get(name), turn.state.groups.get(name)
         if name in event.unresolved:
@@ -132,7 +133,7 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
             parts[name] = Progress()
         elif target is None:
             assert group is not None
-            if group.unknown and not _in_the_way(group, event.targets):
+            if group.unknown and not _in_the_way(group, wanted):
                 continue  # nobody asked for its end
             leaving.add(name)
             parts[name] = Progress(goal="gone")
@@ -145,6 +146,8 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
         elif ready_as_asked(group) < group.wanted:
             parts[name] = Progress()
     removals = frozenset(name for name in leaving if not turn.state.groups[name].bare)
+    if event.kind == model.START_UP:
+        removals = frozenset()  # each group stands for itself: none waits for the rest
     for name in leaving if leaving == parts.keys() else leaving - removals:
         turn.put(replace(turn.state.groups[name], removing=True))
     return parts, removals
@@ -194,7 +197,9 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
             turn.put(replace(group, unresolved=""))  # it has returned by itself
         elif group.target != was.target:
             back = _retarget(turn, group, was.target)
-            turn.put(replace(back, processes_override=override, last_error=group.last_error, watched=False))
+            back = replace(back, processes_override=override, last_error=group.last_error, watched=False)
+            # a failure is nobody's asking: the bound on starts stands
+            turn.put(back if why else replace(back, starts=group.starts))
         else:
             turn.put(replace(group, processes_override=override, unresolved=""))
         if name in change.groups and part.state != "overtaken":
@@ -239,9 +244,8 @@ def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState
     return replace(kept, unresolved=found.reason, last_error=LastError(0, 0, found.reason), removing=False)
 
 
-def _in_the_way(group: GroupState, targets: Mapping[str, GroupTarget]) -> bool:
+def _in_the_way(group: GroupState, wanted: Collection[str]) -> bool:
     """Whether another group asks for an address of this one: the two cannot answer on it side by side."""
-    wanted = {listener.address for target in targets.values() for listener in target.listeners}
     return any(listener.address in wanted for listener in group.target.listeners)
 
 

@@ -68,7 +68,7 @@ class Turn:
         """Tell of every change that is over and was not before this turn."""
         for key, change in self.state.changes.items():
             former = before.changes.get(key)
-            if change.finished and (former is None or not former.finished):
+            if change is not former and change.finished and (former is None or not former.finished):
                 self.commands.append(model.FinishChange(change))
 
     def pending(self, name: str) -> Progress | None:

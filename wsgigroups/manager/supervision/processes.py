@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import select
 import signal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2  # pidfd_send_signal(2)
+_CLOCK_S = 0.01  # a timer of the event loop may come so much early
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Process:
         self.forked_by: str | None = info["spawner"]
         self.board_fd = board_fd
         self.exited = False
+        self._accepts_until = math.inf  # of the loop's clock; finite once it was told to leave
         self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
         self.start_bytes = 0  # resident when it said that it was ready; 0: not known
         self.told = 0  # the number of the live options that it was sent last
@@ -123,6 +126,16 @@ class Process:
     def behind(self) -> bool:
         """Whether it has not read all that was sent."""
         return self.channel.behind
+
+    def accepts_for(self, seconds: float, after: Callable[[str], None]) -> None:
+        """It was told to leave, and takes connections for so long; then call back with its group."""
+        self._accepts_until = self._loop.time() + seconds
+        self._loop.call_later(seconds + _CLOCK_S, after, self.group)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it may take connections still."""
+        return self._loop.time() < self._accepts_until
 
     def keep_fds(self) -> list[int]:
         """The descriptors that a spawner keeps for the next manager, in the order of `Keep`."""
@@ -242,3 +255,9 @@ def moment(age_s: float = 0.0) -> str:
     """The time for people, UTC in whole seconds. Taken once for each process: the clock may be set while it runs."""
     then = datetime.now(timezone.utc) - timedelta(seconds=age_s)
     return then.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def accepting(processes: Mapping[int, Process], life: int) -> bool:
+    """Whether a life takes connections, as far as is known."""
+    process = processes.get(life)
+    return process is None or process.accepts

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import adopting, model
 from wsgigroups.manager.core.happenings import Happening, Kind
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import hung, kept_changes
 from wsgigroups.manager.supervision.cgroups.strays import look_at
 from wsgigroups.manager.supervision.processes import Process, moment
-from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
+from wsgigroups.manager.supervision.remembering import group_from_json
 from wsgigroups.manager.supervision.shell import CountedExit
 from wsgigroups.manager.supervision.spawners import HELLO_TIMEOUT_S, uid_of_socket
 from wsgigroups.manager.supervision.unknown import unknown_groups
@@ -46,18 +46,18 @@ LOST_WINDOW_S = 120.0  # for daemons to leave by themselves of whose windows not
 
 def to_stored(shell: Shell, state: model.State | None = None) -> Stored:
     """What the store keeps of the state, or of one to come; lives up to the next step are considered used."""
-    state = state or shell.state
-    groups = dict(shell.unadopted)
+    state, texts = state or shell.state, shell.texts
+    groups: dict[str, Any] = dict(shell.unadopted)
     run_dir = str(shell.outside.run_dir)
-    counted: dict[str, list[int]] = {}  # lives of whose exits a next manager would be told again
+    counted: dict[str, list[int]] = {}
     for life, exited in shell.unacknowledged.items():
         counted.setdefault(exited.group, []).append(life)
     for name, group in state.groups.items():
         if not group.removing and not group.bare:
-            groups[name] = {**group_to_json(group), "run_dir": run_dir, "counted": counted.get(name, [])}
+            groups[name] = texts.group(name, group, run_dir, counted.get(name, ()))
+    texts.forget_others(state.groups.keys())
     ceiling = (state.next_life // LIFE_STEP + 1) * LIFE_STEP
-    transaction = kept_changes.to_json(state)
-    return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=transaction)
+    return Stored(state.revision, ceiling, groups, next_change=state.next_change, transaction=texts.transaction(state))
 
 
 def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
@@ -278,11 +278,6 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         board.STATE["ready"]: Tenancy.READY,
     }.get(word, Tenancy.DRAINING)
     timings = Timings(group.target.startup_timeout_s, group.target.spec.shutdown_timeout_s)
-    deadline = None
-    if tenancy is Tenancy.DRAINING:
-        deadline = now + group.target.spec.eviction_timeout_s + timings.shutdown_s + EXIT_S
-    elif tenancy is Tenancy.STARTING and timings.startup_s:
-        deadline = now + timings.startup_s
     record = Record(
         group=group.target.name,
         slot=int(info["slot"]),
@@ -290,7 +285,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
         fingerprint=str(info["fingerprint"]),
         state=tenancy,
         timings=timings,
-        deadline=deadline,
+        deadline=adopting.deadline(tenancy, group.target, now),
         pid=pid,
         spawned_at=now - age_s,
         ready_at=now - age_s if tenancy is Tenancy.READY else None,

@@ -30,13 +30,12 @@ from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
 from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.supervision.logs import Logs
-from wsgigroups.manager.supervision.processes import Hooks, Process
+from wsgigroups.manager.supervision.processes import Hooks, Process, accepting
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
+from wsgigroups.manager.supervision.state_texts import StateTexts
 from wsgigroups.manager.supervision.unserved import UnservedGroups
-from wsgigroups.manager.supervision.user_spawners import (
-    UserSpawner,
-)
+from wsgigroups.manager.supervision.user_spawners import UserSpawner
 from wsgigroups.manager.supervision.vitals import usage
 from wsgigroups.runtime.wire import board, messages
 
@@ -92,6 +91,7 @@ class Shell:
     unreachable: dict[tuple[str, str], str] = field(default_factory=dict)  # group, address → why it is not bound again
     # entries of a former manager's state that are not in force here: stored again until an apply asks for something
     unadopted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    texts: StateTexts = field(default_factory=StateTexts)  # of what is stored
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
@@ -169,11 +169,12 @@ class Shell:
                     followed = bool(of and of.wanted)  # else nobody serves its addresses on
                     process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
                     failpoints.reached("drain: gone")
-                    if not followed:
-                        asyncio.get_running_loop().call_later(REFUSE_S + record.window_s, self._refuse, record.group)
+                    after = self.release_unwanted if followed else self._refuse
+                    process.accepts_for(REFUSE_S + record.window_s, after)
             case model.KillLife(record, after_s):
                 process = self.processes.get(record.life)
                 if process and after_s:
+                    process.dump_stacks()
                     asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
                 elif process:
                     self.remains.kill(process)
@@ -254,7 +255,8 @@ class Shell:
         state = self.state.groups.get(group)
         if state is None:
             return
-        former = any(record.live and record.fingerprint != state.target.fingerprint for record in state.records)
+        current = state.target.fingerprint
+        former = any(r.live and r.fingerprint != current and accepting(self.processes, r.life) for r in state.records)
         stopped = not state.wanted and not state.records  # until it is started, whoever connects is refused
         transaction = self.state.transaction
         if former or (not stopped and (state.fallback or (transaction and group in transaction.former))):

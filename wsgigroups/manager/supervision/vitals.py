@@ -124,8 +124,8 @@ class Watcher:
             return
         # what it is doing goes to the log before it is told to leave: by itself, or on a signal if it cannot
         process.send(messages.DumpStacks(process.life))
-        process.dump_stacks()
         if verdict.verdict in (Verdict.STALLED, Verdict.STUCK):
+            process.dump_stacks()
             graceful = verdict.verdict is Verdict.STUCK
             self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail, graceful))
         else:

@@ -5,29 +5,46 @@ Runs in the forked child before it loses its privileges and before chroot, becau
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from typing import Any, BinaryIO, Iterable, Optional, cast
 
 from .. import kernel
+from ..counted import CountedLines
 from .failure import step
 
+_NO_ROOM = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
-class _Unhindered(io.FileIO):
-    """stdout or stderr: what a pipe has no room for, or nobody reads any more, is left out.
+
+class Unhindered(io.FileIO):
+    """stdout or stderr: what has no room on the disk or in a pipe, or nobody reads any more, is left out and counted.
 
     The log may be a pipe to the manager (error-log = "/dev/stdout"), which may be stopped or gone: an application that
     prints must neither wait for it nor fail.
     """
 
+    def __init__(self, fd: int, lines: CountedLines) -> None:
+        super().__init__(fd, "w", closefd=False)
+        self._lines = lines
+
     def write(self, data: Any) -> int:
-        """Raises OSError, but not of a pipe."""
+        """Raises OSError, but not for want of room."""
+        why = OSError(errno.EAGAIN, "nobody reads them")
         try:
             written: Optional[int] = super().write(data)
-        except BrokenPipeError:
-            written = None
-        return memoryview(data).nbytes if written is None else written
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            written, why = None, error
+        if written is None:
+            self._lines.lose(bytes(data), why)
+            return memoryview(data).nbytes
+        if written < memoryview(data).nbytes:
+            self._lines.torn = True
+        self._lines.again()
+        return written
 
 
 def redirect(log_fd: int) -> None:
@@ -54,8 +71,10 @@ def keep_only(kept: Iterable[int]) -> None:
         kernel.close_all_except({0, 1, 2, *kept})
 
 
-def reopen_streams() -> None:
+def reopen_streams(lines: CountedLines) -> None:
     """Give sys.stdin, stdout and stderr the new files: text by line, nothing that cannot be encoded is lost.
+
+    lines: of the same log, which tells what there was no room for.
 
     The spawner's own objects were block buffered or may have been None; they are dropped without closing.
     """
@@ -65,7 +84,7 @@ def reopen_streams() -> None:
         ("stdout", 1, "w", "backslashreplace"),
         ("stderr", 2, "w", "backslashreplace"),
     ):
-        raw = io.FileIO(fd, mode, closefd=False) if fd == 0 else _Unhindered(fd, mode, closefd=False)
+        raw = io.FileIO(fd, mode, closefd=False) if fd == 0 else Unhindered(fd, lines)
         buffered = io.BufferedReader(raw) if fd == 0 else io.BufferedWriter(raw)
         stream = io.TextIOWrapper(cast("BinaryIO", buffered), encoding, errors, line_buffering=fd > 0)
         setattr(sys, name, stream)

@@ -11,8 +11,9 @@ import sys
 import traceback
 from contextlib import contextmanager
 from os.path import dirname
+from traceback import FrameSummary
 from types import TracebackType
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 from ..wire.exits import STEPS
 
@@ -103,6 +104,14 @@ def _trimmed(trace: Optional[TracebackType]) -> Optional[TracebackType]:
     while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return trace
+
+
+def without_ours(stack: List[FrameSummary]) -> List[FrameSummary]:
+    """Return a stack without the frames that led from us to the application, and those of imports; at least one."""
+    first = 0
+    while first < len(stack) - 1 and _is_ours(stack[first].filename):
+        first += 1
+    return [frame for frame in stack[first:] if not frame.filename.startswith("<frozen importlib")]
 
 
 def _is_ours(filename: str) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import signal
 import socket
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from ..log import Log, escaped, to_descriptor
+from ..counted import CountedLines
+from ..log import Log, LogLines, escaped
 from ..server import Server
 from ..wire import messages, origin
 from ..wire.board import STATE, WORD, Board
@@ -25,13 +25,10 @@ from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
 from .loading import Loading
+from .overdue import tells_where
 from .reporter import Reporter, SpecError
 from .script import ScriptRules
 from .title import set_title
-
-# All stacks to the log, written by C without the GIL: for a process that is given up, since to walk over the stacks of
-# threads that go on meanwhile can crash it.
-STACKS_SIGNAL = signal.SIGQUIT
 
 
 def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
@@ -45,9 +42,10 @@ def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
         sys.stderr.write("wsgigroups daemon pid=%d: %s\n" % (os.getpid(), escaped(str(error))))
         sys.stderr.flush()
         return STEPS["spec"]
-    log = to_descriptor(2, lambda: "%s/%d life=%d pid=%d" % (spec.group, spec.slot, spec.life, os.getpid()))
+    lines = LogLines(2, lambda: "%s/%d life=%d pid=%d" % (spec.group, spec.slot, spec.life, os.getpid()))
+    log = lines.log
     try:
-        lifetime = _start(spec, fds, reporter, board, log)
+        lifetime = _start(spec, fds, reporter, board, lines)
     except StepError as failure:
         log("error", "%s\n%s" % (failure, failure.trace) if failure.trace else str(failure))
         limited = "DATA" in spec.rlimits or "AS" in spec.rlimits
@@ -57,7 +55,8 @@ def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
     return lifetime.serve()
 
 
-def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Log) -> Lifetime:
+def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, lines: LogLines) -> Lifetime:
+    log = lines.log
     board.words[WORD["state"]] = STATE["starting"]
     log_fd, rest = fds[0], fds[1:]
     access_fd = rest.pop() if spec.access_log else None
@@ -67,18 +66,19 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, log: Lo
     with step("session", "confine the process"):
         confined = _confine(spec, kept, log)
     with step("interpreter", "prepare the interpreter"):
-        _furnish(spec, log)
+        _furnish(spec, lines)
     lifetime = Lifetime(spec, reporter, board, log)
     pid = os.getpid()
     rules = ScriptRules(spec.script_user, spec.script_group)
-    with step("import", "load the applications"):
-        application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
-    if os.getpid() != pid:
-        os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
-    if spec.health is not None:
-        health.check(spec.health, spec.serving, application)
+    with tells_where(reporter, spec.life):
+        with step("import", "load the applications"):
+            application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
+        if os.getpid() != pid:
+            os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
+        if spec.health is not None:
+            health.check(spec.health, spec.serving, application)
     pulses = _pulses(pulse_fds)
-    server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd))
+    server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd, log))
     with step("serving", "start serving"):
         lifetime.start(server, rules, confined)
     return lifetime
@@ -128,15 +128,14 @@ def _prove(identity: Optional[Identity], was: Tuple[int, int]) -> None:
     witness.close()
 
 
-def _furnish(spec: Spec, log: Log) -> None:
+def _furnish(spec: Spec, lines: LogLines) -> None:
     """What the application finds when it is imported."""
     surroundings.set_umask(spec.umask)
     surroundings.enter_home(spec.home)
-    surroundings.replace_environment(spec, log)
+    surroundings.replace_environment(spec, lines.log)
     with step("descriptors", "open the standard streams"):
-        descriptors.reopen_streams()
+        descriptors.reopen_streams(lines)
     faulthandler.enable(file=2, all_threads=True)
-    faulthandler.register(STACKS_SIGNAL, file=2, all_threads=True, chain=False)
     interpreter.prepare(spec)
     set_title(spec.title)
 
@@ -173,13 +172,9 @@ def _pulses(fds: List[int]) -> List[Pulse]:
     return pulses
 
 
-def _access_log(fd: Optional[int]) -> Callable[[bytes], None]:
-    target = 1 if fd is None else fd
+def _access_log(fd: Optional[int], log: Log) -> Callable[[bytes], None]:
+    def tell(text: str) -> bool:
+        log("warning", "access log: %s" % text)
+        return True
 
-    def write(line: bytes) -> None:
-        try:
-            os.write(target, line)
-        except OSError:  # a full disk must not end a request
-            return
-
-    return write
+    return CountedLines(1 if fd is None else fd, tell).write

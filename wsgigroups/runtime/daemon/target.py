@@ -118,6 +118,9 @@ def _missing(found: Any, name: str, where: str) -> str:
         public = sorted(item for item in dir(found) if not item.startswith("_"))
     except Exception:  # noqa: BLE001 - a module's __dir__ may do anything too
         public = []
+    file = getattr(found, "__file__", None)
+    if isinstance(file, str) and not file.endswith(where):  # of two modules of this name the other was found first
+        where = "%s (%s)" % (where, file)
     message = "cannot find %r in %s" % (name, where)
     shown = ", ".join(public[:_SHOWN]) + (", ..." if len(public) > _SHOWN else "")
     message += ": it has %s" % shown if public else ": it has no public names"

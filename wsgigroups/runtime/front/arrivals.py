@@ -85,8 +85,10 @@ class Arrivals:
             most = _ACCEPTS_ALONE if alone else min(_ACCEPTS, connections.answering.places())
             most = min(most, connections.answering.remaining())
         left = self.most_connections - len(connections.open)
+        now_ns = self._clock()
         for connection in self._listening.accept(fd, connections.trust, max(1, min(most, left))):
             connections.open[connection.fd] = connection
+            connection.begun_ns = now_ns
             # Most clients send at once: look before epoll is asked to watch.
             self._ready.append((connection, select.EPOLLIN))
 

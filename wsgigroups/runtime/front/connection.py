@@ -104,7 +104,7 @@ class Connection:
         self.decoder: Optional[ChunkedDecoder] = None
         self.received_bytes = 0  # of that request's body, for the minimum rate
         self.since_ns = 0  # when that body began
-        self.begun_ns = 0  # when an unfinished head began
+        self.begun_ns = 0  # when it was accepted; later, when an unfinished head began
         self.arrived_ns = 0  # when that request began to wait for a thread
         self.offered_ns = 0  # when it was put into the queue
         self.deadline_ns = 0  # when the poller must do something about it; 0: never

@@ -28,9 +28,16 @@ def to_end(connections: Iterable[Connection], most: int, now_ns: int) -> List[Co
         begun = item.state in (HEAD, BODY)
         return begun, item.peer not in crowded, _speed(item, now_ns) if begun else item.deadline_ns
 
-    ended = [item for item in free if item.state in (IDLE, LINGERING) or _is_slow(item, now_ns)]
+    ended = [item for item in free if _only_waits(item, now_ns) or _is_slow(item, now_ns)]
     ended.sort(key=rank)
     return ended[: max(1, most // PART)]
+
+
+def _only_waits(item: Connection, now_ns: int) -> bool:
+    """Whether nothing is begun. The first request of a connection that is young may be on its way."""
+    if item.state == IDLE:
+        return item.begun or now_ns - item.begun_ns >= _YOUNG_NS
+    return item.state == LINGERING
 
 
 def _is_slow(item: Connection, now_ns: int) -> bool:

@@ -288,8 +288,7 @@ def test_a_ready_life_that_does_not_load_is_killed_and_followed_with_backoff(wor
     kills = [command for command in commands if isinstance(command, model.KillLife)]
     assert [(kill.record.life, kill.after_s > 0) for kill in kills] == [(life, True)]  # first it may tell
     world.tell(model.LifeOverdue(life, "startup-timeout", "not loaded"))
-    world.run(world.now + 0.005)
-    world.run(world.now + 0.01)
+    world.run(world.now + kills[0].after_s + 0.015)
     (record,) = world.state.groups["blog"].records
     assert (record.failures, world.state.groups["blog"].restarts) == (1, 1)
     error = world.state.groups["blog"].last_error

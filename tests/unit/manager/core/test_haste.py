@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.simulation.world import World, target
@@ -42,6 +44,13 @@ def test_a_minute_of_them_is_a_few_lives(
 ) -> None:
     leaving(world, 60.0, event)
     assert 6 <= len(world.daemons) <= 13
+
+
+def test_the_life_after_several_that_stalled_waits(world: World) -> None:
+    leaving(world, 60.0, model.LifeStalled)
+    began = [what.record.spawned_at or 0.0 for _when, what in world.history if isinstance(what, model.SpawnLife)]
+    pauses = [after - before for before, after in itertools.pairwise(began)]
+    assert pauses[6] > 3.0, "not only the bound on starts of a minute holds it back"
 
 
 def test_a_change_ends_while_they_go_on(world: World) -> None:
@@ -171,3 +180,16 @@ def test_what_is_too_large_at_its_start_is_replaced_ever_later_and_named(world: 
     error = world.state.groups["blog"].last_error
     assert error is not None
     assert "is below the start size, 80M" in error.message
+
+
+def test_a_slot_whose_lives_stall_waits_for_longer_each_time(world: World) -> None:
+    """The bound on starts in a minute would let the first ten follow at once: this wait is the slot's own."""
+    waited_s = []
+    for _life in range(4):
+        life = ready(world)
+        world.tell(model.LifeStalled(life, "reports", "it floods"))
+        began = world.now
+        while not any(r.life > life and r.state is Tenancy.READY for r in world.state.groups["blog"].records):
+            world.run(world.now + 0.01)
+        waited_s.append(world.now - began)
+    assert waited_s[3] > waited_s[1] + 0.3

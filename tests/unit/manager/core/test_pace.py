@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.step import Record
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model, pace
+from wsgigroups.manager.core import handling, model, pace
 from wsgigroups.plan.desired import RolloutTarget
 
 BAD = ("fails", "dies-soon", "refused", "never-ready")
@@ -96,3 +96,11 @@ def test_after_long_health_the_first_restart_is_immediate() -> None:
     assert (record.state, record.spawned_at is not None and world.now - record.spawned_at < 0.2) == (
         Tenancy.SPAWNING, True,
     )  # fmt: skip
+
+
+def test_a_tenancy_that_begins_anew_waits_as_well() -> None:
+    group = model.GroupState(target("a", 1, 1), starts={1: tuple(map(float, range(10)))})
+    state, commands = handling.handle(model.State({"a": group}), model.Recovered(), 10.0)
+    assert not [command for command in commands if isinstance(command, model.SpawnLife)]
+    (record,) = state.groups["a"].records
+    assert (record.state, record.deadline) == (Tenancy.COOLING, 60.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
@@ -203,7 +204,7 @@ def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
         def save() -> bool:
             drops = [message for message in bench.spawner.asked if isinstance(message, messages.Drop)]
             assert not drops, "acknowledged before it was stored"
-            stored.append(to_stored(bench.shell).groups["blog"])
+            stored.append(json.loads(to_stored(bench.shell).groups["blog"]))
             return next(outcomes)
 
         bench.shell.outside.save = save
@@ -212,7 +213,7 @@ def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
         await asyncio.wait_for(acknowledged.wait(), 10)
         assert [(item["ended"], item["counted"]) for item in stored] == [({"requests_total": 7}, [life])] * 3
         assert bench.spawner.asked[-1] == messages.Drop("process", str(life))
-        assert to_stored(bench.shell).groups["blog"]["counted"] == []
+        assert json.loads(to_stored(bench.shell).groups["blog"])["counted"] == []
         group = views.group_view(bench.shell, bench.shell.state.groups["blog"])
         assert (group.requests_total, group.requests_active) == (7, 0)
 

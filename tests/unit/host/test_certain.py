@@ -1,0 +1,66 @@
+"""What keeps an apply from beginning: what is certain, and nothing that a host might allow all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from support.configurations import codes
+
+from wsgigroups.config import load
+from wsgigroups.host.checks.certain import certain
+from wsgigroups.host.real import RealHost
+
+TEXT = (
+    'version = 1\n[groups.a]\nscript = "{0}/a.wsgi"\nlisten = ["127.0.0.1:1"]\nuser = "#4242"\nhome = "{0}"\n'
+    'python-path = ["{0}/lib"]\nread-only-paths = ["{0}/gone"]\n'
+)
+
+
+class Root(RealHost):
+    """This host as root asks it; a question about an interpreter or an application fails the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers["privileged"] = {"[]": True}
+        self.answers["addresses"] = {"[]": ["127.0.0.1"]}
+
+    def ask(self, question: str, *arguments: str) -> object:
+        assert question not in ("interpreter", "application", "blocked", "locales"), question
+        return super().ask(question, *arguments)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "groups.toml").write_text(TEXT.format(tmp_path / "site"))
+    return tmp_path / "groups.toml"
+
+
+def test_what_is_missing_is_refused(path: Path) -> None:
+    found = codes(load([path], check=certain(Root()), trust=False))
+    assert [code for code in found if code.startswith("WG06")] == ["WG0608", "WG0613", "WG0612"]
+
+
+def test_what_is_closed_to_its_user_is_not(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "site" / "lib").mkdir(parents=True)
+    (tmp_path / "site" / "a.wsgi").write_text("raise")
+    (tmp_path / "site").chmod(0o700)  # an access control list may open it
+    assert not load([path], check=certain(Root()), trust=False).errors
+
+
+def test_what_root_cannot_see_is_not_missing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share may make root nobody, while the group's own user gets at it."""
+    real = os.stat
+
+    def refused(name: object, *arguments: object, **more: object) -> object:
+        if "site" in str(name):
+            raise PermissionError(13, "Permission denied")
+        return real(name, *arguments, **more)  # type: ignore[arg-type]
+
+    host = Root()
+    monkeypatch.setattr("wsgigroups.host.real.os.stat", refused)
+    assert not load([path], check=certain(host), trust=False).errors
+    assert set(host.answers["path"].values()) == {"hidden"}
+    assert json.dumps(host.answers)

@@ -1,0 +1,308 @@
+"""What the control API answers with, as types: made by `make schemas` from manager/control/documents.py."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class BegunAnswer(TypedDict):
+    """What a call that changes something has begun."""
+
+    change: int | None
+    revision: int
+
+
+class ChangeAnswer(TypedDict):
+    """One change and how far each of its groups is."""
+
+    id: int
+    kind: str
+    outcome: Literal["pending", "done", "failed", "rolled-back", "overtaken"]
+    finished: bool
+    revision: int | None
+    groups: dict[str, ChangedGroupAnswer]
+    running_revision: int
+    seen: str
+
+
+class ChangedGroupAnswer(TypedDict):
+    """How far a group is in a change."""
+
+    state: Literal["pending", "done", "failed", "rolled-back", "overtaken"]
+    error: LastErrorAnswer | None
+    wanted: int
+    ready: int
+    leaving: int
+    processes: list[ChangedProcessAnswer]
+    watched_s: float | None
+
+
+class ChangedProcessAnswer(TypedDict):
+    """A process of a group that changes."""
+
+    slot: int
+    life: int
+    pid: int | None
+    state: Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
+
+
+class ConfinementAnswer(TypedDict):
+    """What became of one option of confinement in a process, as the process says."""
+
+    state: Literal["enforced", "partly", "missing", "unknown"]
+    reason: str
+
+
+class CostAnswer(TypedDict):
+    """What a step takes."""
+
+    processes_started: int
+    processes_stopped: int
+    processes_replaced: int
+    surge_processes: int
+    surge_bytes: int | None
+    duration_s: float | None
+
+
+class EventAnswer(TypedDict):
+    """One thing that happened; null is what it does not concern."""
+
+    number: int
+    at: str
+    kind: Literal[
+        "started",
+        "ready",
+        "refused",
+        "judged",
+        "worn",
+        "died",
+        "ended",
+        "group-added",
+        "group-removed",
+        "change-begun",
+        "change-ended",
+        "rolled-back",
+        "failed",
+        "proved",
+        "manager-started",
+        "manager-ended",
+        "adopted",
+    ]
+    group: str | None
+    slot: int | None
+    life: int | None
+    pid: int | None
+    change: int | None
+    text: str
+
+
+class EventsAnswer(TypedDict):
+    """What happened, oldest first."""
+
+    schema_version: Literal[1]
+    events: list[EventAnswer]
+    last: int
+
+
+class GroupAnswer(TypedDict):
+    """One group and its processes."""
+
+    name: str
+    state: Literal["ready", "degraded", "starting", "failed", "stopped"]
+    processes_wanted: int
+    processes_ready: int
+    threads: int
+    user: str | None
+    group: str | None
+    listen: list[str]
+    python: str
+    interpreter: str
+    spawner: str
+    requests_total: int
+    status_1xx: int
+    status_2xx: int
+    status_3xx: int
+    status_4xx: int
+    status_5xx: int
+    received_bytes: int
+    sent_bytes: int
+    queue_time_s: float
+    application_time_s: float
+    requests_active: int
+    requests_queued: int
+    connections: int
+    queue_timeouts: int
+    refused: int
+    started_total: int
+    aborted: int
+    interrupted: int
+    restarts: int
+    last_error: LastErrorAnswer | None
+    log: str
+    scaled: bool
+    cleanup: Literal["cgroup", "session"]
+    not_in_force: dict[str, str]
+    confinement: dict[str, str]
+    processes: list[ProcessAnswer]
+    proved: bool
+    rollout: RolloutAnswer | None
+    unknown: bool
+    unreachable: dict[str, str]
+    unresolved: str | None
+
+
+class HistoryAnswer(TypedDict):
+    """The accepted configurations that are kept, newest first."""
+
+    schema_version: Literal[1]
+    revisions: list[RevisionAnswer]
+
+
+class LastErrorAnswer(TypedDict):
+    """How a life ended that was not asked to."""
+
+    slot: int
+    life: int
+    message: str
+    step: str | None
+    traceback: str | None
+    requests: list[str]
+
+
+class ManagerAnswer(TypedDict):
+    """The manager that answers."""
+
+    pid: int
+    version: str
+    uptime_s: float
+    cleanup: Literal["cgroup", "session"]
+    cleanup_reason: str | None
+    handovers: int
+
+
+class PlanAnswer(TypedDict):
+    """What applying a configuration would change."""
+
+    schema_version: Literal[1]
+    empty: bool
+    steps: list[StepAnswer]
+    counts: dict[str, int]
+    notices: list[str]
+    precondition: PreconditionAnswer | None
+
+
+class PreconditionAnswer(TypedDict):
+    """What a plan was made against; an apply that is given it is refused elsewhere."""
+
+    revision: int
+    observed: dict[str, str]
+    desired: dict[str, str]
+    keyed: bool
+
+
+class ProcessAnswer(TypedDict):
+    """One process, or a slot without one that waits for its next."""
+
+    slot: int
+    pid: int | None
+    life: int
+    state: Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
+    started_at: str | None
+    uptime_s: float
+    heartbeat_age_s: float | None
+    requests_total: int
+    status_1xx: int
+    status_2xx: int
+    status_3xx: int
+    status_4xx: int
+    status_5xx: int
+    received_bytes: int
+    sent_bytes: int
+    queue_time_s: float
+    application_time_s: float
+    requests_active: int
+    requests_queued: int
+    connections: int
+    queue_timeouts: int
+    refused: int
+    last_activity_age_s: float | None
+    started_total: int
+    aborted: int
+    loading_s: float | None
+    interrupted: int
+    rss_bytes: int
+    pss_bytes: int
+    cpu_s: float
+    failures: int
+    last_exit: str | None
+    retry_in_s: float | None
+    last_death: LastErrorAnswer | None
+    confinement: dict[str, ConfinementAnswer]
+    former_runtime: bool
+
+
+class ReasonAnswer(TypedDict):
+    """One option that differs; old is null for what is added, new for what is taken away."""
+
+    option: str
+    old: str | None
+    new: str | None
+    effect: Literal["replace", "rebind", "live", "scale", "start", "none"]
+    why: str
+    files: list[str]
+    files_more: int
+    unit: Literal["", "s", "bytes", "%"]
+
+
+class RevisionAnswer(TypedDict):
+    """One accepted configuration, without its text."""
+
+    revision: int
+    accepted_at: str
+    outcome: str
+    by: str
+    error: str
+    running: bool
+
+
+class RolloutAnswer(TypedDict):
+    """How far the replacement of a group's processes is by what has still to show that it lasts."""
+
+    new_ready: int
+    old_ready: int
+    watched_s: float | None
+    returns: bool
+    surge: int
+    unavailable: int
+    short_of_memory: bool
+
+
+class StatusAnswer(TypedDict):
+    """All groups and processes."""
+
+    schema_version: Literal[1]
+    revision: int
+    manager: ManagerAnswer
+    groups: list[GroupAnswer]
+
+
+class StepAnswer(TypedDict):
+    """What happens to one group."""
+
+    group: str
+    kind: Literal["remove", "start", "live", "adopt", "scale", "rebind", "replace", "add"]
+    sign: str
+    reasons: list[ReasonAnswer]
+    cost: CostAnswer
+
+
+class UpgradeAnswer(TypedDict):
+    """What an upgrade comes to. The answer is sent before the manager executes the installed version."""
+
+    schema_version: Literal[1]
+    former_version: str
+    version: str
+    pid: int
+    handovers: int
+    groups: list[str]
+    begun: bool
