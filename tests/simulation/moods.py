@@ -55,7 +55,10 @@ def begin(world: World, record: Record, shutdown_s: float) -> FakeDaemon:
 
 def drain(world: World, daemon: FakeDaemon, record: Record) -> None:
     """A process is asked to leave: it does in its window, or has not heard."""
-    daemon.drained_at, daemon.window_s = world.now, record.window_s
+    if daemon.drained_at is None:
+        daemon.drained_at, daemon.window_s = world.now, record.window_s
+    else:  # again, which ends its window where that is not over
+        daemon.window_s = min(daemon.window_s, world.now - daemon.drained_at)
     daemon.shutdown_s = world.state.groups[record.group].target.spec.shutdown_timeout_s
     if daemon.mood not in ("deaf", "undying"):
         delay_s = world.random.uniform(0.0, record.window_s + 1.0)

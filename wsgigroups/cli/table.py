@@ -100,6 +100,8 @@ def _status(status: StatusAnswer, width: int) -> Group:
             problems.append(_unresolved(group["name"], unresolved))
         problems += [_unreachable(group["name"], *item) for item in group.get("unreachable", {}).items()]
         problems += [_missing(group["name"], *item) for item in group["not_in_force"].items()]
+        if unanswered := _unanswered(group):
+            problems.append(Text(f"\n{clean(group['name'])}: of its requests {unanswered}", style="yellow"))
         if error := group["last_error"]:
             problems.append(_problem(group, error))
     shown = _fitting(rows, width)
@@ -154,6 +156,16 @@ def _rows(group: GroupAnswer) -> list[Row]:
         }
         rows.append(row)
     return rows
+
+
+def _unanswered(group: GroupAnswer) -> str:
+    """Which of its requests the application was not asked, or did not end by itself; "" if none."""
+    found = (
+        (group.get("queue_timeouts", 0), "waited for longer than queue-timeout (504)"),
+        (group.get("refused", 0), "found no place within connect-timeout (503)"),
+        (group.get("interrupted", 0), "interrupted at request-timeout"),
+    )
+    return ", ".join(f"{count} {what}" for count, what in found if count)
 
 
 def _missing(group: str, option: str, why: str) -> Text:

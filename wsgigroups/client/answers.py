@@ -135,6 +135,7 @@ class GroupAnswer(TypedDict):
     refused: int
     started_total: int
     aborted: int
+    interrupted: int
     restarts: int
     last_error: LastErrorAnswer | None
     log: str
@@ -228,6 +229,7 @@ class ProcessAnswer(TypedDict):
     started_total: int
     aborted: int
     loading_s: float | None
+    interrupted: int
     rss_bytes: int
     pss_bytes: int
     cpu_s: float

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.followed import followed
 from wsgigroups.config.kinds import write_percent
 from wsgigroups.config.schema import default_text, default_value
 from wsgigroups.config.shape import (
@@ -84,7 +85,7 @@ def blocks(
         for group_name, group in site.groups.items():
             plain += _of_group((*here, "groups", group_name), group)
     for path, model, options, repeated in plain:
-        values = tuple(_values(path, model, options, composed, defaults=defaults))
+        values = tuple(_values(configuration, path, model, options, composed, defaults=defaults))
         if not secrets:
             values = tuple(_hidden(value) if options[value.name].kind == "environment" else value for value in values)
         if values or (path[0] in ("groups", "sites") and path[-1:] != ("rollout",)):
@@ -96,7 +97,13 @@ def _of_group(path: Path, group: Group) -> list[tuple[Path, OptionModel, Mapping
 
 
 def _values(
-    path: Path, model: OptionModel, options: Mapping[str, Option], composed: Composed | None, *, defaults: bool
+    configuration: Configuration,
+    path: Path,
+    model: OptionModel,
+    options: Mapping[str, Option],
+    composed: Composed | None,
+    *,
+    defaults: bool,
 ) -> Iterator[Value]:
     for name, option in options.items():
         here = (*path, name)
@@ -109,8 +116,25 @@ def _values(
             else:
                 yield Value(here, name, value, True, _origin(composed, here))
         elif defaults:
-            value = default_value(option)
-            yield Value(here, name, value, False, "default", "" if value is not None else default_text(option))
+            yield _default(configuration, path, option, composed)
+
+
+def _default(configuration: Configuration, path: Path, option: Option, composed: Composed | None) -> Value:
+    """Of an option that nobody wrote; where it is the value of another option, that one and its origin."""
+    here, name = (*path, option.name), option.name
+    source = followed(configuration, path, name)
+    if source:
+        where, model, other = source
+        value = readable(other, getattr(model, other.attribute)) if model.is_set(other.name) else default_value(other)
+        if value is not None:
+            which = other.name if where == path else f"{other.name} of {_table_name(where)}"
+            return Value(here, name, value, False, f"{_origin(composed, (*where, other.name))}, {which}")
+    value = default_value(option)
+    return Value(here, name, value, False, "default", "" if value is not None else default_text(option))
+
+
+def _table_name(path: Path) -> str:
+    return "its site" if path[0] == "sites" else f"[{path[0]}]"
 
 
 def _hidden(value: Value) -> Value:

@@ -109,8 +109,20 @@ def step(record: Record, event: Event, now: float) -> tuple[Record, tuple[Comman
     if cell == IMPOSSIBLE:
         raise Impossible(record, event)
     assert isinstance(cell, Transition)
+    if record.state is Tenancy.DRAINING and event.kind is EventKind.WANT_DOWN:
+        return _end_window(record, event, now)
     after = _enter(_absorb(record, event, now), cell.state, event, now)
     return after, (Command(cell.action, after),) if cell.action else ()
+
+
+def _end_window(record: Record, event: Event, now: float) -> tuple[Record, tuple[Command, ...]]:
+    """A window is set once: it may be ended before its time, by a wish without one, and nothing makes it longer."""
+    if event.window_s > 0 or record.window_s <= 0:
+        return record, ()
+    ended = replace(record, window_s=0.0)  # the first reason stays
+    if record.deadline is not None:
+        ended = replace(ended, deadline=min(record.deadline, now + record.timings.shutdown_s + EXIT_S))
+    return ended, (Command(Action.DRAIN, ended),)
 
 
 def _absorb(record: Record, event: Event, now: float) -> Record:

@@ -139,7 +139,7 @@ TABLE: dict[Tenancy, dict[EventKind, Cell]] = {
     },
     Tenancy.DRAINING: {
         _E.WANT_UP: IGNORE,
-        _E.WANT_DOWN: IGNORE,
+        _E.WANT_DOWN: _DRAIN,  # without a window, which ends the one that is open (`step`); with one, nothing happens
         _E.SPAWNED: IMPOSSIBLE,
         _E.REFUSED: IMPOSSIBLE,
         _E.BECAME_READY: IGNORE,

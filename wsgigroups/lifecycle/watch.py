@@ -61,7 +61,7 @@ class Vitals:
     requests_active: int
     idle_s: float  # since a request last began or ended
     rss_bytes: int
-    loading_s: float = 0.0  # since a request began to load an application; 0: none is loading
+    loading_s: float = 0.0  # since a request first wanted an application that is not loaded; 0: there is none
     damage: str = ""  # what is wrong with the board; then nothing that was read from it is in here
 
 

@@ -22,7 +22,7 @@ from .front.timing import DRAIN_IDLE_NS, SECOND_NS
 from .log import bounded
 from .protocol.limits import DEFAULT
 from .records.access import AccessLog
-from .wire.board import Board
+from .wire.board import WORD, Board
 from .wire.pulse import Pulse
 from .wire.spec import Serving
 from .wsgi.bodies import EMPTY_BODY
@@ -58,6 +58,7 @@ class Server:
         nanoseconds (tests).
         """
         self._settings = settings
+        self._words = board.words
         self.on_maximum_requests: Optional[Callable[[], None]] = None
         errors = ErrorsStream(log)
         base = self._base(settings, errors, identity)
@@ -202,6 +203,7 @@ class Server:
         ident, still, asked = self.crew.threads.request_of(thread, since_ns)
         stack = self._interrupts.interrupt(ident, still) if ident else ""
         if stack:
+            self._words[WORD["interrupted"]] += 1
             self._log("warning", "request-timeout: %s is interrupted\n%s" % (asked, stack))
         return bool(stack)
 

@@ -137,12 +137,13 @@ def orders_of(target: GroupTarget, below: _Below | None = None) -> dict[str, dic
     home, version = (f"{inside}{spec.python_home}" if spec.python_home else ""), target.spawner.version
     installed = [*(item for item in own if item not in sources), *below(home, target.spawner.executable, version)]
     for application in spec.applications:
+        at = "" if application.mount == "/" else f" at {application.mount}"
         if application.kind == "script":
             if not spec.script_reloading:  # else it is watched while it runs
-                orders["script"] = {"what": "tree", "path": f"{inside}{application.target}"}
+                orders[f"script{at}"] = {"what": "tree", "path": f"{inside}{application.target}"}
         elif not target.watch:
             package = re.split(r"[.:]", application.target, maxsplit=1)[0]
-            orders["application"] = {"what": "package", "package": package, "directories": [*own, *installed]}
+            orders[f"application{at}"] = {"what": "package", "package": package, "directories": [*own, *installed]}
     for path in target.watch:
         orders[f"watch {path}"] = {"what": "tree", "path": f"{inside}{path}"}
     if not target.watch:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wsgigroups.config.models.site import ServerDefaults
     from wsgigroups.host.interpreters import Interpreter
     from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
+    from wsgigroups.runtime.wire.spec import Application
     from wsgigroups.targets.identity import Person
 
 Answer = TypeVar("Answer")
@@ -37,12 +38,13 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What a group's names and defaults come to on this host."""
+    """What a group's names and defaults come to, on this host and in this configuration."""
 
     root: bool  # whether processes become somebody else
     person: Person
     interpreter: Interpreter
     spawner: SpawnerTarget
+    applications: tuple[Application, ...]  # sites may mount some for it
     home: str
     locale: dict[str, str]
     environment: dict[str, str]

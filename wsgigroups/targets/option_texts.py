@@ -7,6 +7,7 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Group
+from wsgigroups.targets.mounted import text_of
 
 if TYPE_CHECKING:
     from wsgigroups.plan.desired import SpawnerTarget
@@ -29,10 +30,7 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
             texts[name] = _text(getattr(group, option.attribute))
     for name, option in ROLLOUT_OPTIONS.items():
         texts[f"rollout.{name}"] = _text(getattr(group.rollout, option.attribute))
-    application = spec.applications[0]
-    texts["application"] = application.target
-    if application.kind == "script":
-        texts["application"] += f":{application.callable_object}"
+    texts["application"] = text_of(spec.applications)
     texts["user"] = f"{person.user_name} ({person.uid})"
     texts["group"] = f"{person.group_name} ({person.gid})"
     texts["supplementary-groups"] = ", ".join(map(str, person.groups[1:])) if spec.identity else "inherited"

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.host.interpreters import can_execute
 from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
-from wsgigroups.runtime.wire.spec import Application, Identity, Serving, Spec
+from wsgigroups.runtime.wire.spec import Identity, Serving, Spec
 from wsgigroups.targets.confinement import confinement_of
 from wsgigroups.targets.environment import build_environment
+from wsgigroups.targets.home import home_of
 from wsgigroups.targets.identity import (
     Person,
     of_group,
@@ -30,6 +30,7 @@ from wsgigroups.targets.identity import (
     resolve_uid,
 )
 from wsgigroups.targets.interpreters import Chooser
+from wsgigroups.targets.mounted import applications_of, mounts_of
 from wsgigroups.targets.once import HostFacts, Once, Targets
 from wsgigroups.targets.option_texts import option_texts
 from wsgigroups.targets.rollout import health_of, rollout_of
@@ -111,9 +112,9 @@ def described(name: str, configuration: Configuration, around: Surroundings) -> 
 
 
 def _served(configuration: Configuration) -> dict[str, Group]:
-    """The groups with an application of their own: others are only reachable through a site's mounts."""
-    groups = configuration.all_groups().items()
-    return {name: group for name, group in groups if group.app is not None or group.script is not None}
+    """The groups with something to answer with: others can only be reached through the addresses of sites."""
+    groups, mounts = configuration.all_groups().items(), mounts_of(configuration)
+    return {name: group for name, group in groups if applications_of(group, mounts.get(name, ()))}
 
 
 def _log_path(name: str, group: Group, configuration: Configuration, around: Surroundings) -> str:
@@ -132,6 +133,7 @@ class _Look:
         self.root = os.geteuid() == 0
         self.chooser = Chooser(root=self.root, per_user=configuration.server.spawners == "per-user")
         self.once = Once()
+        self.mounts = mounts_of(configuration)
 
     def target(self, name: str, group: Group) -> GroupTarget:
         """Return a group's target. Raises WsgigroupsError, and OSError."""
@@ -147,11 +149,16 @@ class _Look:
         interpreter, doubt = self.chooser.find(name, group, person)
         if doubt:
             notices.append(f"its interpreter is started as {person.user_name}, not as root: {doubt}")
-        if root and group.chroot:
+        if group.chroot and not root:
+            raise WsgigroupsError(
+                f"cannot use the chroot {group.chroot} of group {name!r}: only a manager that runs as root can",
+                hint="run the manager as root, or leave chroot out and confine the group (docs/confinement.md)",
+            )
+        if group.chroot:
             self.once.of(("chroot", group.chroot), lambda: _check_chroot(name, Path(str(group.chroot))))
         locale = dict(around.locale)
         locale.update({key: value for key, value in (("LANG", group.lang), ("LC_ALL", group.locale)) if value})
-        home, home_notice = self._home(group, person)
+        home, home_notice = home_of(group, person, around.cwd, self.once, root=root)
         if home_notice:
             notices.append(home_notice)
         python_home = str(interpreter.python_home) if interpreter.python_home else None
@@ -161,6 +168,7 @@ class _Look:
             person=person,
             interpreter=interpreter,
             spawner=self.chooser.spawner(interpreter, locale, person, doubt),
+            applications=applications_of(group, self.mounts.get(name, ())),
             home=home,
             locale=locale,
             environment=build_environment(name, person, group.environment, files, locale, python_home),
@@ -191,19 +199,6 @@ class _Look:
             return self.once.of("own person", own_person)
 
         return self.once.of(("person", user, primary, tuple(others)), ask)
-
-    def _home(self, group: Group, person: Person) -> tuple[str, str]:
-        """The working directory and, where the default had to give way, a notice."""
-        cwd = self.around.cwd
-        if group.home:
-            return str(group.home), ""
-        if self.root and group.user and person.home:
-            return person.home, ""
-        if self.root:
-            who = (person.uid, person.gid, person.groups)
-            if self.once.of(("enters", cwd, who), lambda: can_execute(cwd, *who)) is not True:
-                return "/", f"home is /: {person.user_name} cannot enter {cwd}, where the manager was started"
-        return str(cwd), ""
 
     def _listeners(self, name: str, group: Group) -> tuple[ListenerTarget, ...]:
         owner = None
@@ -289,7 +284,6 @@ def _identity_notices(group: Group, configuration: Configuration, person: Person
             ("group", group.group),
             ("[server] group", None if group.group else server.group),
             ("supplementary-groups", group.supplementary_groups),
-            ("chroot", group.chroot),
             ("socket-user", group.socket_user),
         )
         if value
@@ -367,10 +361,6 @@ def _serving(group: Group, server: ServerDefaults) -> Serving:
 
 
 def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> Spec:
-    if group.app is not None:
-        application = Application("callable", group.app)
-    else:
-        application = Application("script", str(group.script), group.callable_object)
     person = facts.person if facts.root else None
     python_home = facts.interpreter.python_home
     graceful_s = group.graceful_timeout
@@ -380,7 +370,7 @@ def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> 
         life=0,
         fingerprint="",
         title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
-        applications=(application,),
+        applications=facts.applications,
         serving=_serving(group, server),
         environment=facts.environment,
         listen=tuple(str(address) for address in group.listen),

@@ -151,7 +151,6 @@ def test_second_drain_may_end_the_window(manager: Manager, started: Started, wor
     [
         (signal.SIGTERM, "signal"),
         (signal.SIGINT, "signal"),
-        (signal.SIGUSR1, "signal"),
         (signal.SIGXCPU, "cpu-time-limit"),
     ],
 )
@@ -165,20 +164,26 @@ def test_signals(manager: Manager, started: Started, number: int, reason: str) -
     assert (exited.exit_code, exited.signal, exited.reason) == (0, 0, REASON[reason])
 
 
-@pytest.mark.parametrize(
-    ("number", "window"), [(signal.SIGUSR1, "eviction_timeout_s"), (signal.SIGXCPU, "graceful_timeout_s")]
-)
-def test_graceful_signals_open_a_window(
-    manager: Manager, started: Started, workspace: Path, number: int, window: str
-) -> None:
-    life = started(**{window: HUNG_S * 10})
+def test_cpu_time_limit_opens_a_window(manager: Manager, started: Started, workspace: Path) -> None:
+    life = started(graceful_timeout_s=HUNG_S * 10)
     request = InFlight(life, workspace)
-    life.signal(number)
+    life.signal(signal.SIGXCPU)
     assert isinstance(life.receive(), messages.Leaving)
-    life.signal(number)  # SIGXCPU comes again each second
+    life.signal(signal.SIGXCPU)  # it comes again each second
     assert life.get() == (200, b"done")
     assert request.finish() == (200, b"done")
     assert manager.wait_exited(life).exit_code == 0
+
+
+def test_sigusr1_asks_for_a_successor_and_serves_on_until_it_is_told(manager: Manager, started: Started) -> None:
+    life = started()
+    life.signal(signal.SIGUSR1)
+    message = life.receive()
+    assert isinstance(message, messages.Leaving)
+    assert message.reason == "signal"
+    assert life.get() == (200, b"done")
+    assert life.snapshot()["state"] == STATE["ready"]
+    assert manager.drain(life).reason == REASON["signal"]
 
 
 @pytest.mark.slow

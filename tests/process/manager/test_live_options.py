@@ -264,3 +264,16 @@ def test_what_was_applied_is_a_fact_on_what_runs(running: Running, option: str) 
         assert running.pid == before
     assert running.plan(options)["empty"]
     assert running.apply(options) is None
+
+
+@pytest.mark.ordinary
+def test_a_priority_that_a_running_process_cannot_have_is_that_of_another_one(running: Running) -> None:
+    """setpriority(2) takes an ordinary user's process down only: it was called done, and nothing had changed."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if own > 15:
+        return  # there is no room below the tests' own
+    running.apply(f"cpu-priority = {own + 3}")
+    before = running.pid
+    running.apply(f"cpu-priority = {own + 1}")
+    assert os.getpriority(os.PRIO_PROCESS, running.pid) == own + 1
+    assert running.pid != before

@@ -414,3 +414,20 @@ def test_init_imports_nothing(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import sys\nsys.exit('imported')\nfrom flask import Flask\napp = Flask('x')\n")
     assert run("init", str(tmp_path)).exit_code == 0
     assert run("init", str(tmp_path / "nowhere")).exit_code == 1
+
+
+def test_an_option_that_follows_another_shows_its_value_and_where_that_is_from(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text(
+        'version = 1\n[server]\ntimeout = "7s"\nuser = "web"\n[groups.a]\napp = "a:b"\ngraceful-timeout = "8s"\n'
+        'listen = ["127.0.0.1:8000"]\n[groups.b]\napp = "a:b"\neviction-timeout = "9s"\nlisten = ["127.0.0.1:8001"]\n'
+    )
+    data = json.loads(run("config", "show", str(path), "-o", "json").output)
+    groups, origins = data["configuration"]["groups"], data["origins"]
+    assert (groups["a"]["eviction-timeout"], groups["b"]["eviction-timeout"]) == ("8s", "9s")
+    assert groups["a"]["user"] == groups["a"]["socket-user"] == "web"
+    assert groups["a"]["response-socket-timeout"] == groups["a"]["socket-timeout"] == "7s"
+    assert origins["groups.a.eviction-timeout"] == f"{path}:7, graceful-timeout"
+    assert origins["groups.a.response-socket-timeout"] == f"{path}:3, timeout of [server]"
+    assert origins["groups.b.eviction-timeout"] == f"{path}:11"
+    assert 'eviction-timeout = "8s"' in run("config", "show", str(path)).output

@@ -39,9 +39,19 @@ def test_draining_gets_its_window_and_then_shutdown_timeout_once() -> None:
     assert record.state is Tenancy.DRAINING
     assert record.deadline == 100.0 + 2.0 + 5.0 + 1.0
     assert [command.action for command in commands] == [Action.DRAIN]
-    again, commands = step(record, Event(EventKind.WANT_DOWN, reason="stop"), 104.0)
-    assert again.deadline == record.deadline
+    again, commands = step(record, Event(EventKind.WANT_DOWN, reason="reload", window_s=60.0), 101.0)
+    assert again == record
     assert commands == ()
+
+
+def test_a_stop_ends_a_window_and_nothing_puts_the_end_off() -> None:
+    record, _ = step(ready(), Event(EventKind.WANT_DOWN, reason="reload", window_s=60.0), 100.0)
+    hurried, commands = step(record, Event(EventKind.WANT_DOWN, reason="stop"), 110.0)
+    assert (hurried.reason, hurried.window_s, hurried.deadline) == ("reload", 0.0, 116.0)
+    assert [(command.action, command.record) for command in commands] == [(Action.DRAIN, hurried)]
+    assert step(hurried, Event(EventKind.WANT_DOWN, reason="stop"), 114.0) == (hurried, ())
+    late, _ = step(record, Event(EventKind.WANT_DOWN, reason="stop"), 165.0)
+    assert late.deadline == record.deadline == 166.0
 
 
 def test_an_overdue_drain_is_killed_and_the_kill_repeated() -> None:

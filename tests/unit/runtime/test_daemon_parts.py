@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -188,12 +189,12 @@ def test_the_oldest_load_that_goes_on_counts() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def load() -> None:
-        with loading:
+        with loading.of("second"):
             inside.set()
             leave.wait(30)
 
     other = threading.Thread(target=load)
-    with loading:
+    with loading.of("first"):
         first_ns = published.words[word]
         other.start()
         assert inside.wait(30)
@@ -201,6 +202,29 @@ def test_the_oldest_load_that_goes_on_counts() -> None:
     assert published.words[word] > first_ns
     leave.set()
     other.join(30)
+    assert published.words[word] == 0
+    published.close()
+
+
+def test_a_load_that_fails_does_not_begin_its_time_anew() -> None:
+    published = board.private(1)
+    loading, word = Loading(published), board.WORD["loading_since_ns"]
+
+    def attempt(which: str, error: Exception | None = None) -> None:
+        with contextlib.suppress(StepError, script.ForbiddenError), loading.of(which, script.ForbiddenError):
+            if error:
+                raise error
+
+    attempt("first", StepError("import", "it fails"))
+    first_ns = published.words[word]
+    attempt("second", StepError("import", "it fails"))
+    attempt("first", StepError("import", "it fails"))
+    attempt("third")  # loads, which says nothing of the others
+    attempt("fourth", script.ForbiddenError("nothing of it has run"))
+    assert published.words[word] == first_ns > 0
+    attempt("first")
+    assert published.words[word] > first_ns
+    attempt("second")
     assert published.words[word] == 0
     published.close()
 

@@ -20,6 +20,7 @@ from wsgigroups.plan.desired import Desired
 from wsgigroups.plan.observed import ObservedGroup
 from wsgigroups.plan.planner import StepKind, plan
 from wsgigroups.runtime.wire.spec import Serving
+from wsgigroups.targets import home as homes
 from wsgigroups.targets import resolve as resolving
 from wsgigroups.targets.resolve import Surroundings, resolve
 
@@ -30,7 +31,7 @@ ORDINARY_UID = 4711  # has no entry anywhere
 def manager_uid(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Whom the manager would run as; what root executes is another test's concern."""
     monkeypatch.setattr(os, "geteuid", lambda: request.param)
-    monkeypatch.setattr(resolving, "can_execute", lambda *_: True)
+    monkeypatch.setattr(homes, "can_execute", lambda *_: True)
     monkeypatch.setattr(resolving, "untrusted_component", lambda *_: None)
     return int(request.param)
 

@@ -31,6 +31,8 @@ def check_references(
             findings.append(Finding("WG0408", path, message, "rename one of the two", related, at_key=True))
     reached = _check_mounts(groups, sites, findings)
     for path, group in _walk(groups, sites):
+        if group.listen:
+            _check_own_listener(str(path[-1]), group, reached.get(str(path[-1]), []), findings)
         _check_application(path, group, reached, dropped.get(path, set()), findings)
     check_addresses([*_walk(groups, sites)], sites, findings)
     _check_sites(sites, findings)
@@ -149,11 +151,29 @@ def _check_application(
         findings.append(Finding("WG0412", path, f"nothing leads to {path_text(path)}", hint, at_key=True))
 
 
+def _check_own_listener(name: str, group: Group, mounts: list[tuple[Path, Mount]], findings: list[Finding]) -> None:
+    """There the host of a request means nothing, so that a path leads to one application."""
+    first: dict[str, tuple[Path, Mount]] = {}
+    for path, mount in mounts:
+        at, other = first.setdefault(mount.path, (path, mount))
+        if _application(mount, group) != _application(other, group):
+            message = f'on the addresses of "{name}" {mount.path} leads to the application that is mounted first'
+            related = (((*at, "path"), "first mounted here"),)
+            hint = "mount it for a group of its own, or at another path"
+            findings.append(Finding("WG0416", (*path, "path"), message, hint, related))
+
+
+def _application(mount: Mount, group: Group) -> tuple[object, ...]:
+    own = mount if mount.app is not None or mount.script is not None else group
+    return own.app, own.script, own.script and own.callable_object
+
+
 def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
     for key, site in sites.items():
         path: Path = ("sites", key)
         message = "sites are checked, but this version does not serve them: nothing listens on their addresses"
-        findings.append(Finding("WG0414", path, message, "give the group a listen address of its own", at_key=True))
+        hint = "give the group a listen address of its own: its mounts are served there, by their paths"
+        findings.append(Finding("WG0414", path, message, hint, at_key=True))
         prefixes: dict[str, Path] = {}
         for i, mount in enumerate(site.mounts):
             _check_prefix(mount.path, (*path, "mounts", i), prefixes, findings)

@@ -125,7 +125,7 @@ HOST = (
     note(
         "WG0621",
         "Without effect for an ordinary user",
-        "user, group, supplementary-groups, chroot and socket-user need a manager that runs as root; otherwise all "
+        "user, group, supplementary-groups and socket-user need a manager that runs as root; otherwise all "
         "processes run as the manager's user, as WSGIDaemonProcess documents.",
         "Nothing has to be done if that is what is meant.",
     ),
@@ -211,5 +211,12 @@ HOST = (
         "Another user could change the interpreter of the group, so that it is started as the group's user (WG0607), "
         "and only root can change the root directory of a process.",
         "Make the environment with an interpreter of the system, or leave chroot out.",
+    ),
+    error(
+        "WG0642",
+        "chroot needs a manager that runs as root",
+        "Only root can change the root directory of a process (chroot(2)), and processes that were to be shut in are "
+        "not started outside.",
+        "Run the manager as root, or leave chroot out: an ordinary user has the options of confinement.",
     ),
 )

@@ -111,7 +111,8 @@ REFERENCES = (
         "WG0414",
         "Sites are not served yet",
         "Sites, mounts and static directories are read and checked in full, but this version has no gateway: nothing "
-        "listens on the addresses of sites. Groups with an address of their own are served.",
+        "listens on the addresses of sites. A group with an address of its own is served there, with the mounts that "
+        "lead to it: the longest path that ends at a / of the request's path wins, whatever the host.",
         "Give the groups addresses, and put the web server that you have in front of them.",
         _SITE + 'process-group = "blog"\n',
     ),
@@ -121,5 +122,15 @@ REFERENCES = (
         "Two sites have the same host name on the same address. The first one answers, the second is never reached.",
         "Use different names or addresses, or put the mounts into one site.",
         _SITE + 'process-group = "blog"\n\n[sites.second]\nserver-name = "www.example.org"\nlisten = ["0.0.0.0:80"]\n',
+    ),
+    warning(
+        "WG0416",
+        "One path, two applications",
+        "A group answers on an address of its own, and two sites mount different applications of it at one path. On "
+        "that address the host of a request means nothing: the application of the first site answers.",
+        "Mount one of them for a group of its own, or at another path.",
+        _SITE + 'process-group = "blog"\n\n[[sites."www.example.org".mounts]]\npath = "/"\napp = "blog:one"\n\n'
+        '[sites."other.example.org"]\nlisten = ["0.0.0.0:80"]\nprocess-group = "blog"\n\n'
+        '[[sites."other.example.org".mounts]]\npath = "/"\napp = "blog:two"\n',
     ),
 )

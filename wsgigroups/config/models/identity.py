@@ -46,7 +46,8 @@ class IdentityOptions(OptionModel):
         None,
         "The working directory, entered as the group's user; a process that cannot enter it does not start. Written, "
         "it also comes first on sys.path.",
-        default_text="the home directory of user where user is set, else the manager's working directory at its start",
+        default_text="the home directory of user where user is set, else the manager's working directory at its "
+        "start; / where the user cannot enter that or it is not there, as the home of nobody, which plan says",
         effect=Effect.REPLACE,
         reason="a process enters it when it starts",
         example="/srv/blog",
@@ -63,8 +64,9 @@ class IdentityOptions(OptionModel):
     )
     chroot: AnyPath | None = option(
         None,
-        "Directory that becomes the root directory of the processes; only with a manager that runs as root. The "
-        "documentation of WSGIDaemonProcess calls it deprecated and names containers instead.",
+        "Directory that becomes the root directory of the processes; a manager that does not run as root refuses it. "
+        "The script, home, python-path and python-eggs are looked for in it. The documentation of WSGIDaemonProcess "
+        "calls it deprecated and names containers instead.",
         default_text="none",
         effect=Effect.REPLACE,
         reason="entered when a process starts",

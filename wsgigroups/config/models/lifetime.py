@@ -27,8 +27,9 @@ class RecyclingOptions(OptionModel):
     )
     maximum_requests: Integer = option(
         0,
-        "Replace a process after this many requests that reached the application; the last answer is complete. Spread "
-        "by up to 10 %, so that a group never goes cold at once. For memory that leaks.",
+        "Replace a process after this many requests that reached the application; the last answer is complete. With "
+        "one thread it is the last: no connection is taken after it has begun. Spread by up to 10 %, so that a group "
+        "never goes cold at once. For memory that leaks.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason="running processes count against the new number",
@@ -49,7 +50,8 @@ class RecyclingOptions(OptionModel):
     )
     memory_soft_limit: Bytes = option(
         0,
-        "Replace a process whose resident memory exceeds this, successor first.",
+        "Replace a process whose resident memory exceeds this, successor first. Below the size that a process has when "
+        "it is ready nothing helps: successors come ever later then, and status names that size.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason="the manager compares it with what processes use",
@@ -113,7 +115,8 @@ class StuckOptions(OptionModel):
     startup_timeout: Duration = option(
         0.0,
         'The time a process may take from its start until its applications are loaded; with load = "lazy", from the '
-        "first request. A process that takes longer tells where it is, is ended, and started again, later each time.",
+        "first request, whether the load hangs or fails each time. A process that takes longer tells where it is, is "
+        "ended, and started again, later each time.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason=_WATCHED,
@@ -137,7 +140,8 @@ class EndingOptions(OptionModel):
     )
     eviction_timeout: Duration = option(
         0.0,
-        "The same window for `wsgigroups reload` and SIGUSR1.",
+        "The same window for `wsgigroups reload` and SIGUSR1. It begins when the successor is ready. SIGTERM and a "
+        "stop end any window at once; nothing makes one longer.",
         default_text="graceful-timeout",
         effect=Effect.LIVE,
         reason="told to running processes",

@@ -120,7 +120,8 @@ class Mount(OptionModel):
 
     path: UrlPath = option(
         None,
-        "The URL prefix. The longest prefix that ends at a / of the request's path wins.",
+        "The URL prefix. The longest prefix that ends at a / of the request's path wins. Where the group has a listen "
+        "of its own, its mounts are served there too, whatever the host; another prefix then replaces its processes.",
         effect=Effect.LIVE,
         reason=_ROUTES,
         example="/api",

@@ -30,6 +30,10 @@ class CheckedGroup:
     resolved: bool = True
     runnable: bool = True  # False once its interpreter was refused
 
+    def inside(self, path: str) -> str:
+        """Where on the host that is what the group's processes see at this path: in their root directory."""
+        return f"{self.group.chroot}{path}" if self.group.chroot else path
+
 
 @dataclass(slots=True)
 class Checking:

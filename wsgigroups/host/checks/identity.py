@@ -79,7 +79,11 @@ def check_ignored(checking: Checking, members: list[CheckedGroup]) -> None:
     """Say once what an ordinary user's manager leaves out."""
     if checking.privileged:
         return
-    options = ("user", "group", "supplementary-groups", "chroot", "socket-user")
+    for member in members:
+        if member.group.chroot:
+            message = "only a manager that runs as root can change the root directory of a process"
+            checking.add("WG0642", (*member.path, "chroot"), message, "run the manager as root, or leave chroot out")
+    options = ("user", "group", "supplementary-groups", "socket-user")
     for option in options:
         written = [member for member in members if getattr(member.group, option.replace("-", "_"))]
         if written:

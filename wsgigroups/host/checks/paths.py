@@ -25,10 +25,10 @@ def check_presence(checking: Checking, member: CheckedGroup) -> None:
     """The same without locales, which a program has to be asked for."""
     group = member.group
     for i, directory in enumerate(group.python_path):
-        _directory(checking, member, (*member.path, "python-path", i), directory, "WG0612", "use")
+        _directory(checking, member, (*member.path, "python-path", i), member.inside(directory), "WG0612", "use")
     for option, value, purpose in (
-        ("home", group.home, "use"),
-        ("python-eggs", group.python_eggs, "write"),
+        ("home", group.home and member.inside(group.home), "use"),
+        ("python-eggs", group.python_eggs and member.inside(group.python_eggs), "write"),
         ("chroot", group.chroot if checking.privileged else None, "use"),
     ):
         if value is not None:

@@ -63,20 +63,21 @@ def applications_of(checking: Checking, member: CheckedGroup) -> Iterator[tuple[
         for i, mount in enumerate(site.mounts):
             if (mount.process_group or site.process_group) == member.path[-1]:
                 entries.append((("sites", key, "mounts", i), mount.app, mount.script, mount.callable_object))
-    directories = [*group.python_path]
-    home = group.home
-    if home:
-        directories.append(home)
+    directories = [
+        member.inside(directory) for directory in (*group.python_path, *([group.home] if group.home else []))
+    ]
     identity = member.identity.key() if member.identity else ""
     for path, app, script, name in entries:
-        if app is not None:
+        if app is not None and not group.chroot:  # what its interpreter finds in there is not what one finds here
             where: Path = (*path, "app")
             yield where, SoughtApplication("callable", app, "", group.python_home or "", tuple(directories), identity)
         if script is not None:
             where = (*path, "script")
             yield (
                 where,
-                SoughtApplication("script", script, name, group.python_home or "", tuple(directories), identity),
+                SoughtApplication(
+                    "script", member.inside(script), name, group.python_home or "", tuple(directories), identity
+                ),
             )
 
 

@@ -43,6 +43,16 @@ def out_of_memory(group: GroupState, event: LifeExited) -> str:
     return f": out of memory, {what}"
 
 
+def too_large_at_start(group: GroupState, record: Record, start_bytes: int) -> LastError:
+    """Return why a process is replaced that was above memory-soft-limit before it had a request."""
+    limit = group.target.rules.memory_soft_limit_bytes
+    size = f"{start_bytes / 2**20:.0f}M"
+    message = (
+        f"memory-soft-limit {format_bytes(limit)} is below the start size, {size}: a fresh process exceeds it, too"
+    )
+    return LastError(record.slot, record.life, message)
+
+
 def _limits(group: GroupState) -> str:
     found = {option: group.target.options.get(option, "0") for option in _MEMORY_OPTIONS}
     named = [

@@ -16,10 +16,13 @@ from wsgigroups.manager.core.model import GroupState, Held
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
+    from wsgigroups.runtime.wire.spec import Spec
 
 SERVED_S = 10.0  # ready for this long: its wish is granted at once, whatever the lives before it did
 PACED = frozenset({"restart-interval", "inactivity-timeout"})  # the manager's own judgements, which take their time
 SCRIPT = "script-reloading"  # the wish that is for the whole group
+MEMORY = "memory-soft-limit"  # what a fresh process exceeds again is not helped by another one
+EVICTION = "signal"  # SIGUSR1: the wish of a person, whose window is that of a reload
 STALLS = 3  # so many in a row are no accident: what was to follow is given up
 
 
@@ -31,10 +34,15 @@ def worn(group: GroupState, record: Record, reason: str, now: float, next_life: 
     if reason in PACED or served_s >= SERVED_S:
         return _granted(group, record.life, reason, next_life), 0.0
     group, backoff_s = _counted(group, record, now)
-    delay_s = min(backoff_s, SERVED_S - served_s)
+    delay_s = backoff_s if reason == MEMORY else min(backoff_s, SERVED_S - served_s)
     if delay_s > 0:
         return replace(group, held={**group.held, record.life: Held(reason, now + delay_s)}), delay_s
     return _granted(group, record.life, reason, next_life), 0.0
+
+
+def window_s(spec: Spec, reason: str) -> float:
+    """For how long a process that leaves for this reason goes on, still accepting, once its successor is ready."""
+    return spec.eviction_timeout_s if reason == EVICTION else spec.graceful_timeout_s
 
 
 def stalled(group: GroupState, record: Record, now: float) -> GroupState:

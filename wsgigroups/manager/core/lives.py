@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import haste, model, pace, steps
-from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory
+from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added
 
@@ -82,6 +82,10 @@ def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, 
         return ()
     when = f"a successor starts in {delay_s:.2g} s, it was ready for a moment only" if delay_s else "a successor starts"
     turn.note("info", f"{record}: {reason}, {when}", group.target.name)
+    if isinstance(event, model.LifeWorn) and event.start_bytes:
+        error = too_large_at_start(after, record, event.start_bytes)
+        turn.note("warning", f"{record}: {error.message}", group.target.name)
+        after = after.blamed(error)
     turn.put(after)
     return (group.target.name,)
 

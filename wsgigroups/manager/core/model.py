@@ -399,6 +399,7 @@ class LifeWorn:
 
     life: int
     reason: str
+    start_bytes: int = 0  # of a process that was above memory-soft-limit when it was ready: how large it was
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def reconcile(turn: Turn, name: str) -> None:
         # what runs is left alone, and nobody knows how to start another
         turn.settle(name, Progress("failed", error=model.LastError(0, 0, why_bare(group))))
         return
+    if group.stopped or group.removing:
+        end_windows(turn, name)
+        group = turn.state.groups[name]
     for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), proving.budget(group, turn.now)):
         match intent:
             case rollout.Begin(slot):
@@ -122,13 +125,20 @@ def _begin(turn: Turn, name: str, slot: int) -> None:
 def _end(turn: Turn, name: str, life: int, *, replaced: bool) -> None:
     group = turn.state.groups[name]
     record = next(r for r in group.records if r.life == life)
-    window_s = 0.0
-    reason = "replaced" if replaced else "stop"
+    reason, window_s = "replaced" if replaced else "stop", 0.0
     if life in group.recycle:
-        reason, window_s = group.recycle[life], group.target.spec.graceful_timeout_s
+        reason = group.recycle[life]
+        window_s = haste.window_s(group.target.spec, reason)
     elif life in group.graceful_lives:
         reason, window_s = "reload", group.target.spec.eviction_timeout_s
     leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
+
+
+def end_windows(turn: Turn, name: str) -> None:
+    """What nobody wants any more takes no new requests: a stop ends the window in which a process leaves."""
+    for record in turn.state.groups[name].records:
+        if record.state is Tenancy.DRAINING and record.window_s > 0:
+            leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason="stop"))
 
 
 def leave(turn: Turn, record: Record, event: lifecycle.Event) -> None:

@@ -66,6 +66,7 @@ class Process:
         self.exited = False
         self._accepts_until = math.inf  # of the loop's clock; finite once it was told to leave
         self.confined: Mapping[str, Any] | None = None  # what it said of its confinement when it was ready
+        self.start_bytes = 0  # resident when it said that it was ready; 0: not known
         self.told = 0  # the number of the live options that it was sent last
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays

@@ -36,6 +36,7 @@ from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
 from wsgigroups.manager.supervision.state_texts import StateTexts
 from wsgigroups.manager.supervision.unserved import UnservedGroups
 from wsgigroups.manager.supervision.user_spawners import UserSpawner
+from wsgigroups.manager.supervision.vitals import usage
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
@@ -412,6 +413,7 @@ class Shell:
         match message:
             case messages.Ready() if message.life == life:
                 process.confined = message.confinement
+                process.start_bytes = usage(process.pid, pss=False).rss_bytes
                 failpoints.reached("ready: heard")
                 self.unserved.serves(process.group)
                 self.dispatch(model.LifeBecameReady(life))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import haste, model
 from wsgigroups.manager.supervision import rolling
 from wsgigroups.manager.supervision.specs import spread
 from wsgigroups.runtime.wire import board, messages
@@ -96,10 +96,12 @@ class Watcher:
             rules = group.target.rules
             for record in group.records:
                 process = self._shell.processes.get(record.life)
-                if record.state is Tenancy.READY and process and record.life not in group.recycle:
-                    self._judge(rules, process, now - (record.ready_at or now))
+                if record.state is Tenancy.READY and process:
+                    # one that waits for its successor may wait for long, and can hang meanwhile
+                    leaves = record.life in group.recycle
+                    self._judge(rules, process, now - (record.ready_at or now), leaves=leaves)
 
-    def _judge(self, rules: Rules, process: Process, age_s: float) -> None:
+    def _judge(self, rules: Rules, process: Process, age_s: float, *, leaves: bool) -> None:
         snapshot = process.snapshot()
         damage = damage_of(snapshot, int(process.info["threads"]))
         if snapshot is None or damage:
@@ -113,8 +115,12 @@ class Watcher:
         if verdict.verdict is Verdict.INTERRUPT:
             self._interrupt(process, snapshot, verdict)
             return
+        if verdict.verdict is Verdict.RECYCLE and leaves:
+            return
         if verdict.verdict is Verdict.RECYCLE:
-            self._shell.dispatch(model.LifeWorn(process.life, verdict.reason))
+            below = verdict.reason == haste.MEMORY and process.start_bytes > rules.memory_soft_limit_bytes
+            start_bytes = process.start_bytes if below else 0
+            self._shell.dispatch(model.LifeWorn(process.life, verdict.reason, start_bytes))
             return
         # what it is doing goes to the log before it is told to leave: by itself, or on a signal if it cannot
         process.send(messages.DumpStacks(process.life))

@@ -24,6 +24,7 @@ What threads share, and what orders it; "lock" is the one of the connections. No
 from __future__ import annotations
 
 import collections
+import sys
 import time
 from typing import Callable, Deque, Optional
 
@@ -41,6 +42,7 @@ from .waiting import Waiting
 from .work import Work
 
 _STARTED, _ACTIVE, _LAST = WORD["started_total"], WORD["requests_active"], WORD["last_activity_ns"]
+_TOTAL = WORD["requests_total"]
 
 
 class Crew:
@@ -75,6 +77,7 @@ class Crew:
         self.detached = 0  # request threads in the application that are not the inline leader
         self.closing = False
         self.maximum_requests = settings.maximum_requests
+        self.last_begun = False  # of maximum-requests, where one thread has an order of them
         self.waiting.tune(settings)
         poller.connections.answering = self
 
@@ -111,6 +114,12 @@ class Crew:
     def places(self) -> int:
         """How many more connections this process has threads for; the rest is for siblings. At least one."""
         return max(1, self.threads.most - self.detached - len(self.poller.ready))
+
+    def remaining(self) -> int:
+        """How many more requests may begin here, by maximum-requests, where one thread has an order of them."""
+        if not self.maximum_requests or self.threads.most > 1:
+            return sys.maxsize
+        return max(1, self.maximum_requests - self.words[_TOTAL])
 
     def ended(self) -> int:
         """How many calls have ended that somebody else led beside."""
@@ -185,14 +194,25 @@ class Crew:
 
     # Its threads
 
+    def begin(self, me: RequestThread) -> None:
+        """Leave to the successor what comes from now on, if this request is the last one. The only thread, as it calls.
+
+        Requests that are here already are answered all the same: nobody else can.
+        """
+        if self.words[_TOTAL] + me.tally.untold + 1 >= self.maximum_requests > 0 and self.threads.most == 1:
+            self.last_begun = True
+            self.poller.listening.over = True
+            self.poller.connections.last = True
+            self.poller.connections.keeps = False
+
     def publish(self, tally: Tally) -> None:
         """Add a thread's tally to the board. Locked."""
-        if tally.empty:
+        if tally.empty and not self.last_begun:
             return
         self.words[_LAST] = self.clock()
         total = tally.publish(self.words)
         self.words[_STARTED] = total + self.detached
-        if self.maximum_requests and total >= self.maximum_requests:
+        if self.maximum_requests and (self.last_begun or total >= self.maximum_requests):
             self.maximum_requests = 0
             if self.on_maximum_requests is not None:
                 self.on_maximum_requests()

@@ -91,7 +91,7 @@ class Work:
         """Look for events, at once if a request is known; False: the end has come. The caller leads."""
         crew, poller = self._crew, self._crew.poller
         crew.words[me.busy_word] = 0
-        if not (me.tally.empty or poller.ready):
+        if (crew.last_begun or not me.tally.empty) and not poller.ready:
             with crew.lock:
                 crew.publish(me.tally)
         if crew.closing and not poller.ready:
@@ -115,6 +115,8 @@ class Work:
         """Run one request as the leader that may come back to its baton."""
         crew, pace = self._crew, self._crew.pace
         me.connection = connection
+        if crew.maximum_requests:
+            crew.begin(me)
         head, brief = connection.head, pace.brief
         if connection.arrived_ns:
             me.waited(connection, start_ns)
@@ -133,6 +135,8 @@ class Work:
         crew, words, word = self._crew, self._crew.words, me.busy_word
         words[word] = start_ns = crew.clock()
         me.connection = connection
+        if crew.maximum_requests:
+            crew.begin(me)
         head, slow, connection.slow = connection.head, connection.slow, False
         if connection.arrived_ns:
             me.waited(connection, start_ns)

@@ -31,7 +31,13 @@ def build(
     `changed` is called with a script's path, in a request thread, once for each new version of it.
     """
     loading = loading or Loading()
-    mounted = [(item.mount, _one(spec, item, rules, log, changed, loading)) for item in spec.applications]
+    loaded: Dict[Tuple[str, str, str], Application] = {}  # one that is mounted twice is one
+    mounted = []
+    for item in spec.applications:
+        what = (item.kind, item.target, item.callable_object)
+        if what not in loaded:
+            loaded[what] = _one(spec, item, rules, log, changed, loading)
+        mounted.append((item.mount, loaded[what]))
     if not mounted:
         raise StepError("import", "cannot serve group %s: it has no application" % spec.group)
     if len(mounted) == 1 and mounted[0][0] in ("", "/"):
@@ -71,7 +77,10 @@ def _one(
 
 
 class Lazy:
-    """Loads at the first request, one thread at a time; a failure answers 500 and the next request tries again."""
+    """Loads at the first request, one thread at a time; a failure answers 500 and the next request tries again.
+
+    startup-timeout counts from the first of them.
+    """
 
     def __init__(self, what: str, load: Callable[[], Application], log: Log, loading: Loading) -> None:
         self._what = what
@@ -88,7 +97,7 @@ class Lazy:
             try:
                 with self._lock:
                     if self._application is None:
-                        with self._loading:
+                        with self._loading.of(self, ForbiddenError):
                             self._application = self._load()
                     application = self._application
             except ForbiddenError as error:
@@ -159,7 +168,8 @@ class Mounts:
     """Several applications by URL prefix, longest first, at segment boundaries; SCRIPT_NAME and PATH_INFO follow."""
 
     def __init__(self, mounted: List[Tuple[str, Application]]) -> None:
-        pairs = [(prefix.rstrip("/"), application) for prefix, application in mounted]
+        # as the paths in an environ are: bytes, each a character (PEP 3333, "Unicode Issues")
+        pairs = [(prefix.rstrip("/").encode().decode("latin-1"), application) for prefix, application in mounted]
         self._mounted = sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -162,7 +162,7 @@ class Lifetime:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._leave("signal", 0.0)
             elif number == signal.SIGUSR1:
-                self._leave("signal", self._times["eviction_timeout_s"])
+                self._announce("signal")  # its window, eviction-timeout, begins when the successor is ready
             elif number == signal.SIGXCPU:
                 self._leave("cpu-time-limit", self._times["graceful_timeout_s"])
         if self._reached_maximum:
@@ -234,8 +234,9 @@ class Lifetime:
             self._window_ends_s = now_s + max(window_s, 0.0)
             self._board.words[WORD["state"]] = STATE["draining"]
             self._server.make_way()
-        elif window_s <= 0:
-            self._window_ends_s = min(self._window_ends_s, now_s)
+        elif window_s <= 0 and now_s < self._window_ends_s:
+            self._log("info", "leaving: its window ends before its time")
+            self._window_ends_s = now_s
 
     def _stop(self) -> None:
         """Take nothing new and let what runs finish; idle connections wait for their next request meanwhile.

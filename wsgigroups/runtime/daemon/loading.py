@@ -1,14 +1,15 @@
-"""Since when a request has been loading an application (load = "lazy"), on the board: startup-timeout begins there.
+"""Since when a request has wanted an application that is not loaded (load = "lazy"), on the board: for startup-timeout.
 
-Runs in request threads, several at once when a group has several applications.
+Runs in request threads, several at once when a group has several applications. A load that fails does not end the time:
+the next request tries again, and what has not succeeded by startup-timeout costs the process, as a load that hangs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from types import TracebackType
-from typing import List, Optional, Type
+from typing import Dict, Iterator, Optional
 
 from ..wire.board import WORD, Board
 
@@ -16,27 +17,31 @@ _WORD = WORD["loading_since_ns"]
 
 
 class Loading:
-    """A context around each load; the board has the start of the oldest that goes on, 0 while none does."""
+    """The board has the first attempt at the application that has been wanted for longest, 0 while none is wanted."""
 
     def __init__(self, board: Optional[Board] = None) -> None:
         self._words = None if board is None else board.words
         self._lock = threading.Lock()
-        self._local = threading.local()
-        self._starts: List[int] = []
+        self._since_ns: Dict[object, int] = {}
 
-    def __enter__(self) -> None:
-        self._local.start_ns = time.monotonic_ns()
+    @contextlib.contextmanager
+    def of(self, application: object, *forgiven: type) -> Iterator[None]:
+        """A context around each attempt at one application. forgiven: errors that do not mean that it failed."""
         with self._lock:
-            self._starts.append(self._local.start_ns)
+            self._since_ns.setdefault(application, time.monotonic_ns())
             self._publish()
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        with self._lock:
-            self._starts.remove(self._local.start_ns)
-            self._publish()
+        failed = False
+        try:
+            yield
+        except BaseException as error:
+            failed = not isinstance(error, forgiven)
+            raise
+        finally:
+            if not failed:
+                with self._lock:
+                    self._since_ns.pop(application, None)
+                    self._publish()
 
     def _publish(self) -> None:
         if self._words is not None:
-            self._words[_WORD] = min(self._starts) if self._starts else 0
+            self._words[_WORD] = min(self._since_ns.values()) if self._since_ns else 0

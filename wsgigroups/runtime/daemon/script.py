@@ -10,13 +10,16 @@ import importlib.util
 import os
 import stat
 import sys
+import threading
 import types
-from typing import Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from .failure import StepError
-from .target import Application, failed_in, find, parse_attribute
+from .target import Application, Attribute, failed_in, find, parse_attribute
 
 _STEP = "import"
+_locks: Dict[str, threading.Lock] = {}  # by module: a script that several mounts name is run once
+_locks_lock = threading.Lock()
 Version = Tuple[int, int, int]  # mtime in ns, size, inode: another one is another script
 
 
@@ -97,14 +100,27 @@ def module_name(path: str) -> str:
 
 
 def load_script(path: str, callable_object: str, rules: ScriptRules) -> Application:
-    """Compile and run the file, find its callable. Raises StepError("import"), ForbiddenError."""
+    """Compile and run the file, once in a process, and find its callable. Raises StepError("import"), ForbiddenError.
+
+    A file that does not load, or has not this callable, is run anew at the next try.
+    """
     attribute = parse_attribute(callable_object)
+    name = module_name(path)
+    with _locks_lock:
+        lock = _locks.setdefault(name, threading.Lock())
+    with lock:
+        if name in sys.modules:  # another callable of it is loaded
+            check(path, rules)
+            return find(sys.modules[name], attribute, path)
+        return _run(path, name, attribute, rules)
+
+
+def _run(path: str, name: str, attribute: Attribute, rules: ScriptRules) -> Application:
     try:
         with os.fdopen(open_checked(path, rules), "rb") as file:
             source = file.read()
     except OSError as error:
         raise StepError(_STEP, "cannot open the script %s: %s" % (path, error)) from error
-    name = module_name(path)
     module = types.ModuleType(name)
     module.__file__ = path
     sys.modules[name] = module

@@ -40,6 +40,9 @@ class Answering(Protocol):
     def places(self) -> int:
         """How many more connections there are threads for; at least one."""
 
+    def remaining(self) -> int:
+        """How many more requests may begin at all; at least one."""
+
     def ended(self) -> int:
         """How many calls have ended that somebody else led beside, since whenever."""
 

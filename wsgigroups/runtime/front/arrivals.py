@@ -43,7 +43,8 @@ class Arrivals:
         open_now = len(self._connections.open)
         self._compare(open_now)
         full = open_now >= self.most_connections and not self._make_room()
-        if listening.watching != (not full) or listening.occupied or listening.paused_until_ns or listening.stopped:
+        given_up = listening.stopped or listening.over
+        if listening.watching != (not full) or listening.occupied or listening.paused_until_ns or given_up:
             listening.adjust(full)
 
     def _compare(self, open_now: int) -> None:
@@ -82,6 +83,7 @@ class Arrivals:
         if not most:
             alone = self._listening.siblings.alone()
             most = _ACCEPTS_ALONE if alone else min(_ACCEPTS, connections.answering.places())
+            most = min(most, connections.answering.remaining())
         left = self.most_connections - len(connections.open)
         now_ns = self._clock()
         for connection in self._listening.accept(fd, connections.trust, max(1, min(most, left))):

@@ -49,6 +49,7 @@ class Connections:
         self.open: Dict[int, Connection] = {}
         self.deadlines = Deadlines(self.lock)
         self.dates = Dates()
+        self.last = False  # the last request has begun: each answer from now on closes its connection
         self.stopping = False
         self.idle_until_ns = 0  # when idle ones are closed at the latest, because the process leaves; 0: no limit
         self.surplus = 0
@@ -65,7 +66,7 @@ class Connections:
         self.trust = Trust(settings.trusted_proxies, settings.trusted_uids)
         self.preparer = Preparer(settings.header_buffer_size_bytes)
         self.keep_alive_ns = int(settings.keep_alive_timeout_s * SECOND_NS)
-        self.keeps = self.keep_alive_ns > 0 and not self.stopping
+        self.keeps = self.keep_alive_ns > 0 and not (self.stopping or self.last)
 
     def log_request(self, head: Head, connection: Connection, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""

@@ -56,6 +56,7 @@ class Listening:
         self.watching = False
         self.stopped = False
         self.leaving = False  # a successor serves, or will soon: connections that no thread is free for are for it
+        self.over = False  # nothing more is taken, whatever comes: the last request has begun (maximum-requests)
         self.paused_until_ns = 0
         self.saturated = False  # no request thread is free
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
@@ -72,7 +73,9 @@ class Listening:
 
     def adjust(self, full: bool) -> None:
         """Watch or do not, as the state of the process wants; cheap when nothing changed."""
-        wanted = not (self.stopped or self.paused_until_ns or full or (self.occupied and self._siblings_are_better()))
+        wanted = not (
+            self.stopped or self.over or self.paused_until_ns or full or (self.occupied and self._siblings_are_better())
+        )
         if wanted == self.watching:
             return
         if not wanted:
@@ -119,7 +122,7 @@ class Listening:
 
     def probing(self) -> bool:
         """Tell whether `probe` should be called every PROBE_S."""
-        if self.watching or self.stopped or self.leaving or self.paused_until_ns:
+        if self.watching or self.stopped or self.leaving or self.over or self.paused_until_ns:
             return False
         return self._has_siblings and bool(self.occupied)
 

@@ -208,7 +208,7 @@ class Poller:
         is set last, because the main thread takes "stopped, and no connections" for the end.
         """
         self.listening.unwatch()
-        for fd in self.listening.descriptors:
+        for fd in () if self.listening.over else self.listening.descriptors:
             self.arrivals.accept(fd, 64)
         connections = self.connections
         limit_ns = connections.idle_until_ns

@@ -41,6 +41,11 @@ class Tally:
         """Whether no request has ended since the last `publish`."""
         return self.statuses == self._told_statuses and self.aborted == self._told[0]
 
+    @property
+    def untold(self) -> int:
+        """How many requests have ended since the last `publish`."""
+        return sum(self.statuses) - sum(self._told_statuses)
+
     def publish(self, words: memoryview) -> int:
         """Add to the board what has come since the last time; returns its count of requests.
 

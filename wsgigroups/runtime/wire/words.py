@@ -97,12 +97,17 @@ WORDS: Tuple[Word, ...] = (
     ),
     Word("aborted", 23, NUMBER, COUNTER, "connections that ended before their answers were whole", _BOTH, "aborted"),
     Word(
-        "loading_since_ns", 24, MOMENT, LEVEL, 'since a request began to load the application (`load = "lazy"`)',
+        "loading_since_ns", 24, MOMENT, LEVEL,
+        'since a request first wanted an application that is not loaded yet (`load = "lazy"`)',
         "the request thread that loads", "loading_s",
     ),
     Word(
         "tuned", 25, CODE, LEVEL, "which live options it was told last and goes by; 1 until it is told some", _MAIN,
         reader="the manager, which waits for it; 0 is a process of a version that does not say",
+    ),
+    Word(
+        "interrupted", 26, NUMBER, COUNTER, "requests interrupted at request-timeout (`interrupt-timeout`)", _MAIN,
+        "interrupted",
     ),
 )  # fmt: skip
 

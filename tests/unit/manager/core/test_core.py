@@ -212,6 +212,24 @@ def test_a_worn_life_is_followed_before_it_leaves_in_its_window(world: World) ->
     assert lives(world, "blog") == {2}
 
 
+@pytest.mark.parametrize(("reason", "window_s"), [("maximum-requests", 2.0), ("signal", 3.0)])
+def test_a_signal_has_the_eviction_window_and_a_stop_ends_any(reason: str, window_s: float) -> None:
+    world = World(seed=3, moods=("deaf",))
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    world.run(world.now + 5.0)
+    world.tell(model.LifeWorn(1, reason))
+    while world.state.find(1)[1].state is Tenancy.READY:  # type: ignore[index]
+        world.run(world.now + 0.01)
+    record = world.state.find(1)[1]  # type: ignore[index]
+    assert (record.state, record.window_s) == (Tenancy.DRAINING, window_s)
+    world.tell(model.Stop(("blog",)))
+    hurried = world.state.find(1)[1]  # type: ignore[index]
+    assert (hurried.window_s, hurried.reason) == (0.0, reason)
+    assert hurried.deadline is not None
+    assert record.deadline is not None
+    assert hurried.deadline < record.deadline - window_s + 0.1
+
+
 def test_a_worn_life_that_leaves_by_itself_does_not_cost_its_successor_the_slot(world: World) -> None:
     apply(world, target("blog", 1, 1))
     world.tell(model.LifeWorn(1, "signal"))

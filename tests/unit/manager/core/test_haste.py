@@ -166,6 +166,22 @@ def test_who_served_for_ten_seconds_is_followed_at_once(world: World) -> None:
         world.run(world.now + 3.0)
 
 
+def test_what_is_too_large_at_its_start_is_replaced_ever_later_and_named(world: World) -> None:
+    """No successor is any smaller: ten seconds each, for ever, would be as good as one."""
+    told: set[int] = set()
+    until = world.now + 300.0
+    while world.now < until:
+        life = ready(world)
+        if life not in told:
+            told.add(life)
+            world.tell(model.LifeWorn(life, "memory-soft-limit", 80 << 20))
+        world.run(world.now + 0.1)
+    assert 8 <= len(told) <= 18
+    error = world.state.groups["blog"].last_error
+    assert error is not None
+    assert "is below the start size, 80M" in error.message
+
+
 def test_a_slot_whose_lives_stall_waits_for_longer_each_time(world: World) -> None:
     """The bound on starts in a minute would let the first ten follow at once: this wait is the slot's own."""
     waited_s = []

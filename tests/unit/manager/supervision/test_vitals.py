@@ -197,3 +197,16 @@ def test_a_heartbeat_that_never_came_is_as_old_as_the_process_is_ready(monkeypat
     watched.target.rules = replace(RULES, deadlock_timeout_s=5.0)
     watched.look(1001)
     assert [event.reason for event in watched.dispatched] == ["deadlock-timeout"]
+
+
+def test_who_waits_for_a_successor_can_hang_and_has_no_second_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A successor that does not come up would else keep it for ever."""
+    watched = Watched(monkeypatch)
+    watched.shell.state.groups["blog"].recycle = {7: "maximum-requests"}
+    watched.target.rules = replace(RULES, restart_interval_s=10.0)
+    watched.look(1100)
+    assert watched.dispatched == []
+    watched.target.rules = replace(RULES, interrupt_timeout_s=0.0)
+    watched.busy = {0: 1000 * 10**9}
+    watched.look(1101)
+    assert [(type(event), event.reason) for event in watched.dispatched] == [(model.LifeStalled, "request-timeout")]
