@@ -5,11 +5,10 @@ Runs in request threads, several at once when a group has several applications.
 
 from __future__ import annotations
 
-import threading
-import time
 from types import TracebackType
 from typing import List, Optional, Type
 
+from ..originals import Lock, local, time
 from ..wire.board import WORD, Board
 
 _WORD = WORD["loading_since_ns"]
@@ -20,8 +19,8 @@ class Loading:
 
     def __init__(self, board: Optional[Board] = None) -> None:
         self._words = None if board is None else board.words
-        self._lock = threading.Lock()
-        self._local = threading.local()
+        self._lock = Lock()
+        self._local = local()
         self._starts: List[int] = []
 
     def __enter__(self) -> None:

@@ -7,12 +7,13 @@ owner the configuration does not allow.
 from __future__ import annotations
 
 import importlib.util
-import os
+import io
 import stat
 import sys
 import types
 from typing import Optional, Tuple
 
+from ..originals import os
 from .failure import StepError
 from .target import Application, failed_in, find, parse_attribute
 
@@ -100,7 +101,7 @@ def load_script(path: str, callable_object: str, rules: ScriptRules) -> Applicat
     """Compile and run the file, find its callable. Raises StepError("import"), ForbiddenError."""
     attribute = parse_attribute(callable_object)
     try:
-        with os.fdopen(open_checked(path, rules), "rb") as file:
+        with io.FileIO(open_checked(path, rules)) as file:
             source = file.read()
     except OSError as error:
         raise StepError(_STEP, "cannot open the script %s: %s" % (path, error)) from error
