@@ -119,6 +119,11 @@ class Asking:
         found: str | None = self._host.ask("untrusted", path)
         return found
 
+    def refused_line(self, file: str) -> tuple[str, str] | None:
+        """What is wrong with a line of an environment file, and what helps; None: nothing, or it cannot be read."""
+        found = self._host.ask("refused_line", file)
+        return (str(found[0]), str(found[1])) if found else None
+
     def open_to_others(self, file: str) -> bool:
         """Whether any user could read a file of the configuration itself."""
         return bool(self._host.ask("open_to_others", file))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.host.environment_files import MAXIMUM_FILE_BYTES, refused_line
 from wsgigroups.host.interface import HIDDEN, SoughtApplication, UnknownError, Viewer
 from wsgigroups.host.interpreters import can_execute, can_read, find_interpreter
 from wsgigroups.trust.helpers import Account, HelperError, run_helper
@@ -127,6 +128,15 @@ class RealHost:
     def _untrusted(self, path: str) -> str | None:
         found = untrusted_component(Path(path))
         return str(found) if found else None
+
+    def _refused_line(self, file: str) -> tuple[str, str] | None:
+        if os.geteuid() == 0 and untrusted_component(Path(file)):
+            return None  # root reads nothing where another user may put a link; it is read as the group's user later
+        try:
+            with open(file, "rb") as opened:
+                return refused_line(opened.read(MAXIMUM_FILE_BYTES).decode(errors="replace"))
+        except OSError:
+            return None
 
     def _open_to_others(self, file: str) -> bool:
         return can_read(Path(file), *_STRANGER) is True

@@ -31,6 +31,8 @@ class RecordedHost:
             return self._facts["groups"].get(arguments[0])
         if question == "names":
             return sorted(self._facts[arguments[0]])
+        if question == "refused_line":
+            return self._answers.get(question, {}).get(json.dumps(arguments))  # recorded before it was asked: unknown
         if question == "open_to_others":
             return False  # the files that are checked are not that host's
         known = self._answers.get(question, {})

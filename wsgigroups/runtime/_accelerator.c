@@ -401,7 +401,7 @@ Reader_call(Tool *self, PyObject *arguments, PyObject *keywords)
     return found;
 }
 
-/* Append a text of Latin-1 without controls; the place behind it, NULL if it is not one or has no room. */
+/* Append a text of Latin-1 without controls but HTAB; the place behind it, NULL if it is not one or has no room. */
 static char *
 append(char *to, const char *end, PyObject *text)
 {
@@ -413,7 +413,7 @@ append(char *to, const char *end, PyObject *text)
     for (Py_ssize_t i = 0; i < length; i++) {
         unsigned c = (unsigned)wide[i];
         all |= c;
-        controls |= (c < 32) | (c == 127);
+        controls |= ((c < 32) & (c != '\t')) | (c == 127);
         to[i] = (char)c;
     }
     return all > 255 || controls ? NULL : to + length;

@@ -6,9 +6,9 @@ which a part was written already is ended by the next one, so that two do not be
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Callable
+
+from .originals import Alone, os
 
 _NEWLINE = ord("\n")
 
@@ -27,7 +27,7 @@ class CountedLines:
         os.register_at_fork(after_in_child=self._fresh)  # a child must not wait for a thread that it does not have
 
     def _fresh(self) -> None:
-        self._alone = threading.RLock()  # a signal's handler may log while the main thread does
+        self._alone = Alone()  # a signal's handler may log while the main thread does
 
     def write(self, data: bytes) -> None:
         """Write whole lines; those that cannot be written are counted. Raises nothing."""

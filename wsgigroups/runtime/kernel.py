@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
-import signal
 import struct
 from typing import Any, Iterable, List, Optional, Tuple
+
+from .originals import os, signal
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long

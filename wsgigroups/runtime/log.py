@@ -7,12 +7,10 @@ every control character is escaped, further lines are indented.
 from __future__ import annotations
 
 import errno
-import select
-import threading
-import time
 from typing import Callable, Dict
 
 from .counted import CountedLines
+from .originals import Lock, select, time
 from .text import clean
 from .wire.rates import Quota
 
@@ -50,7 +48,11 @@ class LogLines(CountedLines):
 
     def log(self, level: str, text: str) -> None:
         """Write a record."""
-        self.write(record(self._who(), level, text))
+        self.write(self.record(level, text))
+
+    def record(self, level: str, text: str) -> bytes:
+        """Return a record of whoever the log is of."""
+        return record(self._who(), level, text)
 
 
 def bounded(log: Log, clock: Callable[[], float] = time.monotonic) -> Log:
@@ -59,7 +61,7 @@ def bounded(log: Log, clock: Callable[[], float] = time.monotonic) -> Log:
     A level has its own bound, so that a flood of bad requests does not hide that the application fails.
     """
     quotas: Dict[str, Quota] = {}
-    lock = threading.Lock()
+    lock = Lock()
 
     def bounded_log(level: str, text: str) -> None:
         with lock:

@@ -6,9 +6,6 @@ Every method may be called from any thread. The threads are the crew's; the main
 from __future__ import annotations
 
 import itertools
-import select
-import socket
-import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from .calls.crew import Crew
@@ -20,6 +17,7 @@ from .front.listening import Listening
 from .front.poller import Poller
 from .front.timing import DRAIN_IDLE_NS, SECOND_NS
 from .log import bounded
+from .originals import select, socket, time
 from .protocol.limits import DEFAULT
 from .records.access import AccessLog
 from .wire.board import WORD, Board

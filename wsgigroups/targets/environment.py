@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 
 from wsgigroups.errors import WsgigroupsError
+from wsgigroups.host.environment_files import MAXIMUM_FILE_BYTES, refused_line
 from wsgigroups.trust.helpers import Account, read_file
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from wsgigroups.targets.identity import Person
 
-MAXIMUM_FILE_BYTES = 1024 * 1024
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -44,6 +44,11 @@ def build_environment(
 
 def _read_file(group: str, name: str, person: Person) -> dict[str, str]:
     text = _read_text(group, name, person)
+    refused = refused_line(text)
+    if refused:
+        raise WsgigroupsError(
+            f"cannot use the environment file {name} of group {group!r}: {refused[0]}", hint=refused[1]
+        )
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     without = sum(value is None for value in values.values())
     if without:  # the lines themselves may be secrets

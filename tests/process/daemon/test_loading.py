@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from wsgigroups.runtime.wire.spec import Application
 
 Script = Callable[..., Application]
 
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 ANSWER = """
 def answer(text):
     def application(environ, start_response):
@@ -102,7 +104,28 @@ def test_stacks_of_a_hanging_import(manager: Manager, script: Script, workspace:
 def test_what_an_import_prints_is_in_the_log_at_once(manager: Manager, script: Script) -> None:
     life = manager.fork(script("print('printed'); import os; os._exit(1)"))
     manager.wait_exited(life)
-    assert "printed\n" in life.log
+    assert re.fullmatch(STAMP + rf" blog/1 life=1 pid={life.pid} stdout: printed\n", life.log)
+
+
+def test_what_is_printed_is_a_record_and_does_not_run_into_the_next(manager: Manager, script: Script) -> None:
+    source = r"""
+import sys
+print("no end", end="", flush=True)
+print("a\nb\x1b[2J")
+print("to stderr", file=sys.stderr)
+sys.stdout.buffer.write(b"\xff bytes\n")
+sys.stdout.flush()
+print("x" * 100_000)
+"""
+    life = manager.fork(script(source + HELLO))
+    life.ready()
+    assert manager.drain(life).exit_code == 0
+    who = rf"{STAMP} blog/1 life=1 pid={life.pid}"
+    texts = ["stdout: no end", "stdout: a", r"stdout: b\x1b[2J", "stderr: to stderr", r"stdout: \xff bytes"]
+    lines = life.log.splitlines()
+    for text, line in zip([*texts, "stdout: " + "x" * 100_000], lines, strict=False):
+        assert re.fullmatch(f"{who} {re.escape(text)}", line), line[:200]
+    assert len(lines) > len(texts)
 
 
 PACKAGE = (

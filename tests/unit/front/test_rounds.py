@@ -14,6 +14,7 @@ from support.driven import Driven
 from support.gated import GET
 from support.serving import Clock, receive_all, receive_response
 
+from wsgigroups.runtime import originals
 from wsgigroups.runtime.front.connection import CLOSED, IDLE, Connection
 from wsgigroups.runtime.wire.board import WORD
 
@@ -155,7 +156,8 @@ def test_what_epoll_watches_is_not_blocking(driven: Driven, monkeypatch: pytest.
         driven.send()
         assert receive_response(sock)[2] == b"/"
         sock.sendall(GET % b"/")
-        monkeypatch.setattr(os, "read", lambda fd, most: read(fd, most) and read(fd, most))  # as if it had been before
+        # As if it had been read before.
+        monkeypatch.setattr(originals.os, "read", lambda fd, most: read(fd, most) and read(fd, most))
         driven.poller.wait()
         assert connection.state == IDLE
         assert not driven.poller.ready
@@ -269,7 +271,7 @@ def test_an_answer_that_the_first_client_is_slow_to_take_makes_its_socket_non_bl
 def test_nothing_read_is_the_end_and_no_request(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
     with driven.connect() as sock:
         (connection,) = driven.connections
-        monkeypatch.setattr(os, "read", lambda _fd, _most: b"")
+        monkeypatch.setattr(originals.os, "read", lambda _fd, _most: b"")
         sock.sendall(GET % b"/")
         driven.poller.wait()
         assert not driven.poller.ready
@@ -283,7 +285,7 @@ def test_no_memory_for_what_has_come_ends_its_connection_only(driven: Driven, mo
     with driven.connect() as sock:
         (connection,) = driven.connections
         with monkeypatch.context() as patch:
-            patch.setattr(os, "read", fail)
+            patch.setattr(originals.os, "read", fail)
             sock.sendall(GET % b"/")
             driven.poller.wait()
         assert connection.state == CLOSED

@@ -15,11 +15,17 @@ from support import corpus
 from support.driven import Driven
 from support.serving import Clock, serving
 
+from wsgigroups.runtime import originals
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.records import access
 from wsgigroups.runtime.records.access import PREPARED, AccessLog
 
 GET = b"GET /p%20q?a=b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: agent/1\r\nConnection: close\r\n\r\n"
+
+
+def _size(text: str | bytes) -> int:
+    """Read a number of a line; "-" is none."""
+    return 0 if text in ("-", b"-") else int(text)
 
 
 def application(environ: Any, start_response: Any) -> list[bytes]:
@@ -48,6 +54,55 @@ def test_apache_formats(form: str) -> None:
     assert b'" 501 ' in refused
 
 
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+@pytest.mark.parametrize("way", ["length", "chunked", "none", "many", "fails"])
+def test_the_size_is_that_of_the_body(form: str, way: str) -> None:
+    def sized(_environ: Any, start_response: Any) -> Any:
+        if way == "fails":
+            raise ValueError(way)
+        start_response("200 OK", [("Content-Length", "14")] if way == "length" else [])
+        return [] if way == "none" else iter([b"1234567", b"b" * 70_000]) if way == "many" else iter([b"b" * 14])
+
+    wanted = {"length": 14, "chunked": 14, "none": 0, "many": 70_007, "fails": len("Internal Server Error\n")}[way]
+    for line in lines_of(form, GET, GET.replace(b"GET", b"HEAD"), app=sized):
+        size = wanted if b"GET" in line else 0
+        if form == "json":
+            assert json.loads(line)["sent_bytes"] == size
+        else:
+            assert line.split(b'"')[2].split()[1] == (b"%d" % size if size else b"-")
+
+
+@pytest.mark.parametrize("form", ["common", "combined", "json"])
+def test_the_user_is_whom_the_application_finds(form: str) -> None:
+    def knows(environ: Any, start_response: Any) -> list[bytes]:
+        environ["REMOTE_USER"] = 'bob"\n'
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    (line,) = lines_of(form, GET, app=knows)
+    if form == "json":
+        assert json.loads(line)["remote_user"] == 'bob"\n'
+    else:
+        assert b' - bob\\"\\x0a [' in line
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n", 417),
+    ],
+)
+def test_a_refused_request_has_a_line(request_: bytes, status: int) -> None:
+    (line,) = lines_of("common", request_)
+    found, size = line.split(b'"')[2].split()
+    assert int(found) == status
+    assert 0 < int(size) < 50  # a word
+
+
 def test_json() -> None:
     (line,) = lines_of("json", GET)
     record = json.loads(line)
@@ -55,7 +110,7 @@ def test_json() -> None:
     assert record["target"] == "/p%20q?a=b"
     assert record["status"] == 200
     assert record["user_agent"] == "agent/1"
-    assert record["sent_bytes"] > 5
+    assert record["sent_bytes"] == 5
     assert record["duration_s"] >= 0
     assert record["time"].endswith("Z")
 
@@ -157,7 +212,7 @@ def test_lines_of_one_batch_with_one_note_each_say_their_own(form: str) -> None:
         records = [json.loads(line) for line in lines]
         assert [(record["status"], record["sent_bytes"]) for record in records] == answers
     else:
-        wanted = [f' "GET / HTTP/1.1" {status} {size}' for status, size in answers]
+        wanted = [f' "GET / HTTP/1.1" {status} {size or "-"}' for status, size in answers]
         assert [line.partition("]")[2].removesuffix(' "-" "-"') for line in lines] == wanted
 
 
@@ -165,7 +220,7 @@ def test_lines_of_one_batch_with_one_note_each_say_their_own(form: str) -> None:
 def test_an_equal_line_of_another_second_has_its_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
     clock = Clock()
-    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_900_000_000 + clock() - 10**15)
+    monkeypatch.setattr(originals.time, "time_ns", lambda: 1_700_000_000_900_000_000 + clock() - 10**15)
     log = AccessLog(form, written.append, clock)
     asked = log.ask(head_of("::1"))
     for advance_s in (0.0, 0.1, 0.1):
@@ -228,7 +283,7 @@ def test_the_leader_makes_lines_and_does_not_write_them(form: str) -> None:
     log.flush()
     assert len(written) == 2
     lines = b"".join(written).splitlines()
-    sizes = [json.loads(line)["sent_bytes"] if form == "json" else int(line.rsplit(b" ", 1)[1]) for line in lines]
+    sizes = [json.loads(line)["sent_bytes"] if form == "json" else _size(line.rsplit(b" ", 1)[1]) for line in lines]
     assert sizes == list(range(2 * PREPARED + 1))
 
 
@@ -312,12 +367,13 @@ def test_equal_requests_with_answers_that_differ_have_lines_that_do(form: str) -
             fields = [("X", "y")]
             if with_length:
                 fields.append(("Content-Length", str(len(body))))
-            wanted += [(int(status[:3]), size) for size in ask(4, ask_with)]
+            ask(4, ask_with)
+            wanted += [(int(status[:3]), 0 if ask_with == b"HEAD" else len(body))] * 4
         found = lines()
     if form == "json":
         assert [(record["status"], record["sent_bytes"]) for record in map(json.loads, found)] == wanted
     else:
-        assert [tuple(map(int, line.split('"')[2].split())) for line in found] == wanted
+        assert [tuple(map(_size, line.split('"')[2].split())) for line in found] == wanted
 
 
 def answering_five(_environ: Any, start_response: Any) -> list[bytes]:
@@ -329,7 +385,7 @@ def answering_five(_environ: Any, start_response: Any) -> list[bytes]:
 @pytest.mark.parametrize("form", ["common", "combined"])
 def test_answers_of_another_second_have_its_time(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000 * 10**9 + clock() - 10**15)
+    monkeypatch.setattr(originals.time, "time_ns", lambda: 1_700_000_000 * 10**9 + clock() - 10**15)
     with driven(form, answering_five, clock) as (ask, lines, _server):
         for _ in range(3):
             ask(3)
@@ -346,11 +402,11 @@ def test_each_answer_has_its_own_time_and_duration(monkeypatch: pytest.MonkeyPat
 
     def application(_environ: Any, start_response: Any) -> list[bytes]:
         clock.now_ns += micros[len(ends_ns)] * 1000
-        ends_ns.append(time.time_ns())
+        ends_ns.append(originals.time.time_ns())
         start_response("200 OK", [("Content-Length", "5")])
         return [b"12345"]
 
-    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000 * 10**9 + 123_456_789 + clock())
+    monkeypatch.setattr(originals.time, "time_ns", lambda: 1_700_000_000 * 10**9 + 123_456_789 + clock())
     with driven("json", application, clock) as (ask, lines, _server):
         ask(len(micros), brief=brief)
         found = [json.loads(line) for line in lines()]

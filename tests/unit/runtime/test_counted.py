@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from wsgigroups.runtime import originals
 from wsgigroups.runtime.counted import CountedLines
 from wsgigroups.runtime.daemon import descriptors
 from wsgigroups.runtime.log import LogLines
@@ -38,7 +39,7 @@ class Disk:
 @pytest.fixture(params=[errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Disk:
     made = Disk(request.param)
-    monkeypatch.setattr(os, "write", made.write)
+    monkeypatch.setattr(originals.os, "write", made.write)
     return made
 
 
@@ -92,7 +93,7 @@ def test_who_prints_does_not_fail(gone: int, file: tuple[int, Callable[[], list[
     fd, lines = file
     log = LogLines(fd, lambda: "a/1")
     full = os.open("/dev/full", os.O_WRONLY)
-    stream = descriptors.Unhindered(fd, log)
+    stream = descriptors.Unhindered(fd, log, "stdout", "utf-8")
     kept = os.dup(fd)
     os.dup2(full, fd)
     os.close(full)
@@ -101,14 +102,14 @@ def test_who_prints_does_not_fail(gone: int, file: tuple[int, Callable[[], list[
     os.dup2(kept, fd)
     os.close(kept)
     assert stream.write(b"seen\n") == 5
-    assert lines()[0] == "seen"
+    assert lines()[0].endswith("Z a/1 stdout: seen")
     assert f" a/1 warning: 2 lines could not be written: {os.strerror(gone)}" in lines()[1]
 
 
 def test_another_error_is_the_applications(file: tuple[int, Callable[[], list[str]]]) -> None:
     fd, _lines = file
     reading = os.open("/dev/null", os.O_RDONLY)
-    stream = descriptors.Unhindered(reading, LogLines(fd, lambda: "a/1"))
+    stream = descriptors.Unhindered(reading, LogLines(fd, lambda: "a/1"), "stdout", "utf-8")
     with pytest.raises(OSError, match="Bad file descriptor"):
         stream.write(b"text\n")
     os.close(reading)

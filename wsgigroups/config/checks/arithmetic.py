@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.checks.cgroups import check_cgroups
 from wsgigroups.config.checks.confinement import check_confinement
+from wsgigroups.config.checks.late_variables import late_variable
 from wsgigroups.config.checks.rollout import check_rollout
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 ADVISED_THREADS = 64
 THREADS_BESIDE = 2  # of a process, besides those for requests: the main thread and the monitor
 LEAST_DESCRIPTORS = 32
-_LATE = {
-    "PYTHONHOME": "python-home",
-    "PYTHONPATH": "python-path",
-    "PYTHONUTF8": "locale",
-    "PYTHONIOENCODING": "locale",
-    "LANG": "lang",
-    "LC_ALL": "locale",
-}
 
 
 def check_arithmetic(path: Path, group: Group, server: ServerDefaults, findings: list[Finding]) -> None:
@@ -89,13 +82,10 @@ def _ceilings(group: Group, _server: ServerDefaults) -> Found:
 
 
 def _late_variables(group: Group, _server: ServerDefaults) -> Found:
-    for name in sorted(_LATE.keys() & group.environment.keys()):
-        yield (
-            "WG0512",
-            f"environment.{name}",
-            f"{name} in environment comes too late: the interpreter has read it when it started",
-            f"use {_LATE[name]}",
-        )
+    for name in sorted(group.environment):
+        found = late_variable(name)
+        if found:
+            yield "WG0512", f"environment.{name}", *found
 
 
 def _without_effect(group: Group, _server: ServerDefaults) -> Found:

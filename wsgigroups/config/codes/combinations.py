@@ -86,7 +86,8 @@ COMBINATIONS = (
         "A variable that comes too late",
         "Python and the C library read these variables when the interpreter starts. The environment of the group is "
         "set after that, because one interpreter starts the processes of several groups.",
-        "Use the option that the message names.",
+        "Use the option, or the call in the application, that the message names. Programs that the application starts "
+        "do get the variable.",
         _BLOG + 'environment = { PYTHONPATH = "/srv/blog" }\n',
     ),
     warning(

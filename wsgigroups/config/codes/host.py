@@ -107,8 +107,9 @@ HOST = (
     error(
         "WG0618",
         "An environment file cannot be read",
-        "environment-files are read when the configuration is applied; this one is missing or closed.",
-        "Check the path and its permissions.",
+        "environment-files are read when the configuration is applied; this one is missing or closed, "
+        "or has a line that no environment can have: one with a NUL character, or one that goes on behind a backslash.",
+        "Check the path and its permissions, or the line that the message names.",
     ),
     warning(
         "WG0619",

@@ -111,6 +111,10 @@ def _environment_file(checking: Checking, member: CheckedGroup, i: int, file: st
         checking.add("WG0618", path, f"{file} is not a file", None)
     elif not checking.privileged and checking.host.blocked("read", file, None) is not None:
         checking.add("WG0618", path, f"this user cannot read {file}", None)
+    else:
+        refused = checking.host.refused_line(file)
+        if refused is not None:
+            checking.add("WG0618", path, f"{file}: {refused[0]}", refused[1])
 
 
 def _locale(checking: Checking, member: CheckedGroup, option: str, value: str) -> None:

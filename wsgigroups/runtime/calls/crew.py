@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import collections
 import sys
-import time
 from typing import Callable, Deque, Optional
 
 from ..front.connection import Connection
 from ..front.poller import Poller
+from ..originals import time
 from ..records.tally import Tally
 from ..wire.board import WORD, Board
 from ..wire.spec import Serving
@@ -125,14 +125,14 @@ class Crew:
         """How many calls have ended that somebody else led beside."""
         return self.ended_calls
 
-    def refused(self, connection: Connection, status: int, size: int) -> None:
+    def refused(self, connection: Connection, status: int, size: int, body_size: int) -> None:
         """Count an answer of the server's own, and write it to the access log."""
         with self.lock:
             self.words[WORD["status_1xx"] + status // 100 - 1] += 1
             self.words[WORD["sent_bytes"]] += size
         access = self.caller.access
         if access.on:
-            access.refused(connection, status, size)
+            access.refused(connection, status, body_size)
 
     # Leadership
 

@@ -16,12 +16,11 @@ from __future__ import annotations
 import collections
 import ctypes
 import sys
-import threading
-import time
-import traceback
 from types import FrameType
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional
 
+from .. import tracebacks
+from ..originals import get_ident, time
 from ..wsgi.files import FileWrapper
 from ..wsgi.interrupted import RequestTimeout
 
@@ -118,7 +117,7 @@ class Interrupts:
         doors = self._doors
 
         def interruptible(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Any:
-            ident = threading.get_ident()
+            ident = get_ident()
             door = doors.get(ident)
             if door is None:
                 doors[ident] = door = Door(ident)
@@ -137,7 +136,7 @@ class Interrupts:
         frame = sys._current_frames().get(ident)
         if door is None or frame is None:
             return ""
-        stack = "".join(traceback.format_stack(frame))
+        stack = tracebacks.of_stack(frame)
         del frame
         try:
             door.token.pop()

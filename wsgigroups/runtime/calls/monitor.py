@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING, Optional
 
+from ..originals import Lock, time
+from ..threads import ServerThread
 from ..wire.board import WORD
 from .pace import TICK_S
 
@@ -24,13 +24,13 @@ class Monitor:
         self._crew = crew
         self.leads = False
         self.sleeps = False  # for long: whoever begins a call wakes it
-        self._bell = threading.Lock()
+        self._bell = Lock()
         self._bell.acquire()
-        self._thread: Optional[threading.Thread] = None
+        self._thread: Optional[ServerThread] = None
 
     def start(self) -> None:
         """Start the thread. Raises RuntimeError."""
-        self._thread = threading.Thread(target=self._run, name="wsgigroups-monitor", daemon=True)
+        self._thread = ServerThread("wsgigroups-monitor", self._run)
         self._thread.start()
 
     def wake(self) -> None:
@@ -43,10 +43,7 @@ class Monitor:
 
     def join(self, until_s: float) -> bool:
         """Wait for its end until then, as time.monotonic; whether it has ended."""
-        if self._thread is None:
-            return True
-        self._thread.join(max(0.0, until_s - time.monotonic()))
-        return not self._thread.is_alive()
+        return self._thread is None or self._thread.join(until_s - time.monotonic())
 
     def _run(self) -> None:
         try:

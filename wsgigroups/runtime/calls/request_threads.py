@@ -5,12 +5,12 @@ See crew.Crew for who runs when.
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Callable, List, Optional, Tuple
 
 from ..front.connection import Connection
+from ..originals import Lock, stack_size, time
 from ..records.tally import Tally
+from ..threads import ServerThread
 from ..wire.board import BUSY_WORD
 
 
@@ -23,9 +23,9 @@ class RequestThread:
         self.busy_word = BUSY_WORD + index
         self.tally = Tally()
         self.connection: Optional[Connection] = None  # whose request it runs, or ran last
-        self.wake = threading.Lock()  # released to give it the baton, or to end it
+        self.wake = Lock()  # released to give it the baton, or to end it
         self.wake.acquire()
-        self.thread: Optional[threading.Thread] = None
+        self.thread: Optional[ServerThread] = None
 
     def asked(self) -> str:
         """Return method and target of its request, or of its last one; "" if that is not known any more."""
@@ -84,14 +84,13 @@ class RequestThreads:
         return True
 
     def _start(self, thread: RequestThread) -> None:
-        before = threading.stack_size(self._stack_size_bytes) if self._stack_size_bytes else None
+        before = stack_size(self._stack_size_bytes) if self._stack_size_bytes else None
         try:
-            name = "wsgigroups-request-%d" % len(self.all)
-            thread.thread = threading.Thread(target=self._work, args=(thread,), name=name, daemon=True)
+            thread.thread = ServerThread("wsgigroups-request-%d" % len(self.all), self._work, thread)
             thread.thread.start()
         finally:
             if before is not None:
-                threading.stack_size(before)
+                stack_size(before)
 
     def busy(self) -> bool:
         """Whether one is in the application."""
@@ -116,8 +115,8 @@ class RequestThreads:
         if not 0 <= number < len(threads) or not still():
             return 0, still, ""
         thread = threads[number].thread
-        ident = thread.ident if thread is not None else None
-        return ident or 0, still, _for(threads[number].asked(), self._clock() - since_ns)
+        ident = thread.ident if thread is not None else 0
+        return ident, still, _for(threads[number].asked(), self._clock() - since_ns)
 
     def wake_idle(self) -> None:
         """Wake those that are idle, so that they end."""
@@ -128,6 +127,4 @@ class RequestThreads:
     def join(self, until_s: float) -> bool:
         """Wait for all to end; until_s: as time.monotonic. Returns whether they have. Without the lock."""
         threads = [thread.thread for thread in self.all if thread.thread is not None]
-        for thread in threads:
-            thread.join(max(0.0, until_s - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+        return all(thread.join(until_s - time.monotonic()) for thread in threads)

@@ -12,13 +12,12 @@ their place, and others pass them.
 from __future__ import annotations
 
 import collections
-import select
-import time
 from typing import Callable, Deque, List, Optional, Tuple
 
 from ..front.connection import CLOSED, QUEUED, RUNNING, Connection
 from ..front.poller import Poller
 from ..front.timing import SECOND_NS
+from ..originals import select, time
 from ..protocol import forwarding
 from ..wire.board import WORD
 from ..wire.spec import Serving

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import select
-import time
 from typing import TYPE_CHECKING, Optional
 
 from ..front.connection import CLOSED, IDLE, POSTED, Connection
+from ..originals import select, time
 from .pace import BRIEF_NS, INLINE_NS
 from .request_threads import RequestThread
 

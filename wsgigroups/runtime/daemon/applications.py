@@ -6,11 +6,10 @@ request threads, many at once. A single application at "/" with nothing to check
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from ..log import Log, escaped
+from ..originals import Lock, time
 from ..wire import spec as wire
 from . import script
 from .failure import StepError
@@ -87,7 +86,7 @@ class Lazy:
         self._load = load
         self._log = log
         self._loading = loading
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._application: Optional[Application] = None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -144,7 +143,7 @@ class Watched:
         self._application = application
         self._changed = changed
         self._next_look_ns = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer with the application that is loaded."""

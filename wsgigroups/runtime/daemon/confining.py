@@ -7,13 +7,13 @@ ends the process with the mechanism's own exit code where it is required, else i
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterable, Iterator, List, Optional
 
 from ..confinement import landlock, mounts, seccomp
 from ..log import Log
+from ..originals import os
 from ..wire.spec import Spec
 from .failure import StepError
 

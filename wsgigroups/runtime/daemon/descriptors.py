@@ -7,44 +7,61 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
 from typing import Any, BinaryIO, Iterable, Optional, cast
 
 from .. import kernel
-from ..counted import CountedLines
+from ..log import LogLines
+from ..originals import os
 from .failure import step
 
+_NEWLINE = ord("\n")
 _NO_ROOM = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class Unhindered(io.FileIO):
-    """stdout or stderr: what has no room on the disk or in a pipe, or nobody reads any more, is left out and counted.
+    """stdout or stderr: each line is a record of the log, and so is what is flushed without the end of its line.
 
-    The log may be a pipe to the manager (error-log = "/dev/stdout"), which may be stopped or gone: an application that
-    prints must neither wait for it nor fail.
+    What has no room on the disk or in a pipe, or nobody reads any more, is left out and counted. The log may be a pipe
+    to the manager (error-log = "/dev/stdout"), which may be stopped or gone: an application that prints must neither
+    wait for it nor fail.
     """
 
-    def __init__(self, fd: int, lines: CountedLines) -> None:
+    def __init__(self, fd: int, lines: LogLines, stream: str, encoding: str) -> None:
         super().__init__(fd, "w", closefd=False)
         self._lines = lines
+        self._stream = stream
+        self._encoding = encoding
+        self._unfinished = False  # the last write did not end its line
 
     def write(self, data: Any) -> int:
-        """Raises OSError, but not for want of room."""
+        """Take all of it. Raises OSError, but not for want of room."""
+        size = memoryview(data).nbytes
+        text = bytes(data).decode(self._encoding, "backslashreplace")
+        if self._unfinished and text.startswith("\n"):
+            text = text[1:]  # the end of what is a record already: print() gives it by itself
+        self._unfinished = bool(text) and not text.endswith("\n")
+        if text:
+            lines = (text[:-1] if text.endswith("\n") else text).split("\n")
+            self._put(b"".join([self._lines.record(self._stream, line) for line in lines]))
+        return size
+
+    def _put(self, records: bytes) -> None:
         why = OSError(errno.EAGAIN, "nobody reads them")
-        try:
-            written: Optional[int] = super().write(data)
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            written, why = None, error
-        if written is None:
-            self._lines.lose(bytes(data), why)
-            return memoryview(data).nbytes
-        if written < memoryview(data).nbytes:
-            self._lines.torn = True
+        rest = memoryview(b"\n" + records if self._lines.torn else records)
+        while rest:
+            try:
+                written: Optional[int] = super().write(rest)
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                written, why = None, error
+            if written is None:
+                self._lines.lose(bytes(rest), why)
+                return
+            self._lines.torn = rest[written - 1] != _NEWLINE
+            rest = rest[written:]
         self._lines.again()
-        return written
 
 
 def redirect(log_fd: int) -> None:
@@ -71,7 +88,7 @@ def keep_only(kept: Iterable[int]) -> None:
         kernel.close_all_except({0, 1, 2, *kept})
 
 
-def reopen_streams(lines: CountedLines) -> None:
+def reopen_streams(lines: LogLines) -> None:
     """Give sys.stdin, stdout and stderr the new files: text by line, nothing that cannot be encoded is lost.
 
     lines: of the same log, which tells what there was no room for.
@@ -84,7 +101,7 @@ def reopen_streams(lines: CountedLines) -> None:
         ("stdout", 1, "w", "backslashreplace"),
         ("stderr", 2, "w", "backslashreplace"),
     ):
-        raw = io.FileIO(fd, mode, closefd=False) if fd == 0 else Unhindered(fd, lines)
+        raw = io.FileIO(fd, mode, closefd=False) if fd == 0 else Unhindered(fd, lines, name, encoding)
         buffered = io.BufferedReader(raw) if fd == 0 else io.BufferedWriter(raw)
         stream = io.TextIOWrapper(cast("BinaryIO", buffered), encoding, errors, line_buffering=fd > 0)
         setattr(sys, name, stream)

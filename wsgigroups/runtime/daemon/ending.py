@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import os
 import threading
-import time
 import traceback
 from typing import List, NoReturn, Optional
 
 from ..log import Log
-from .stacks import stack_of_main
+from ..originals import Lock, get_ident, os, time
+from ..threads import ServerThread, patched
+from .stacks import stack_of
 
 _UNBOUNDED_S = 3600.0
 _BEHIND_S = 0.25  # how long after the first guard the second one acts
@@ -33,10 +33,13 @@ def end_interpreter(until_s: Optional[float], limit_s: float, log: Log) -> NoRet
     if until_s is not None:
         _guard(until_s, limit_s, log)
     left_s = _UNBOUNDED_S if until_s is None else max(until_s - time.monotonic(), 0.0)
-    joiner = threading.Thread(target=_join_threads, name="wsgigroups-join", daemon=True)
-    joiner.start()
-    joiner.join(left_s / 2)
-    if joiner.is_alive():
+    # Green threads can be joined in the thread they belong to alone, as Py_FinalizeEx does it.
+    joiner = None if patched() else ServerThread("wsgigroups-join", _join_threads)
+    if joiner is not None:
+        joiner.start()
+    elif not _has_others():
+        threading._shutdown = int  # type: ignore[attr-defined]  # it may look for what was not there when it was patched
+    if joiner is not None and not joiner.join(left_s / 2):
         names = ", ".join(thread.name for thread in _others()) or "a hook of a library"
         log("notice", "exit functions run now, though these have not ended: %s" % names)
         threading._shutdown = int  # type: ignore[attr-defined]  # Py_FinalizeEx would wait for them for ever
@@ -47,20 +50,29 @@ def end_interpreter(until_s: Optional[float], limit_s: float, log: Log) -> NoRet
 def _guard(until_s: float, limit_s: float, log: Log) -> None:
     left_s = max(until_s - time.monotonic(), _LEAST_S)
     faulthandler.dump_traceback_later(left_s + _BEHIND_S, exit=True, file=2)
-    bell = threading.Lock()
+    bell = Lock()
     bell.acquire()
+    main = get_ident()
 
     def watch() -> None:
         bell.acquire(timeout=left_s)
-        log("warning", "shutdown-timeout of %gs is over: the exit is cut off in\n%s" % (limit_s, stack_of_main()))
+        log("warning", "shutdown-timeout of %gs is over: the exit is cut off in\n%s" % (limit_s, stack_of(main)))
         os._exit(0)
 
-    threading.Thread(target=watch, name="wsgigroups-end", daemon=True).start()
+    ServerThread("wsgigroups-end", watch).start()
 
 
 def _others() -> List[threading.Thread]:
+    """Return the threads that the process would wait for; the server's own are none of them."""
     ours = (threading.current_thread(), threading.main_thread())
     return [thread for thread in threading.enumerate() if thread not in ours and not thread.daemon]
+
+
+def _has_others() -> bool:
+    try:
+        return bool(_others())
+    except Exception:  # noqa: BLE001 - it is patched: nothing can be said of it
+        return True
 
 
 def _join_threads() -> None:

@@ -6,7 +6,6 @@ Pure. A step is a key of wire.exits.STEPS, which gives the exit code.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from traceback import FrameSummary
 from types import TracebackType
 from typing import Iterator, List, Optional
 
+from ..originals import os
 from ..wire.exits import STEPS
 
 MAXIMUM_TRACEBACK_CHARACTERS = 65536  # it travels in one frame, is stored and shown; its end says most

@@ -7,17 +7,18 @@ for a GET without a body; the application is called as a request thread calls it
 from __future__ import annotations
 
 import io
-import os
 import sys
-import threading
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import unquote_to_bytes
 
+from ..originals import os
+from ..threads import ServerThread
 from ..wire.exits import STEPS
 from ..wire.spec import Health, Serving
 from .failure import StepError, described, traceback_of
 
 _PORT = "80"
+_UNBOUNDED_S = 1e6  # the manager has its own limit for a start
 
 
 class Checked:
@@ -57,10 +58,9 @@ def check(health: Health, serving: Serving, application: Callable[..., Any]) -> 
     """Have the application answer. Raises StepError("health") when it does not, not in time, or with another status."""
     what = "GET %s" % health.path
     checked = Checked(application, _environ(health, serving))
-    thread = threading.Thread(target=checked.call, name="health-path", daemon=True)
+    thread = ServerThread("health-path", checked.call)
     thread.start()
-    thread.join(health.timeout_s or None)
-    if thread.is_alive():
+    if not thread.join(health.timeout_s or _UNBOUNDED_S):
         raise StepError("health", "cannot join: %s was not answered within %g s" % (what, health.timeout_s))
     if checked.error is not None:
         message = "cannot join: %s raised %s" % (what, described(checked.error))

@@ -6,12 +6,12 @@ spawner was started with -I -S, hence `site` and `sysconfig` have not looked at 
 
 from __future__ import annotations
 
-import os
 import site  # with -S importing it does nothing yet: main() is called after the drop
 import sys
 import types
 from typing import Any, Dict, Optional, Sequence, Tuple
 
+from ..originals import os
 from ..wire.spec import Spec
 from .failure import StepError, step
 

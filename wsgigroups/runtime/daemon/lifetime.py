@@ -7,14 +7,11 @@ health: the manager does that from the board, and ends with SIGKILL what does no
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import signal
 import sys
-import time
 from typing import Any, Dict, Mapping, NoReturn, Optional
 
 from ..log import Log
+from ..originals import os, select, signal, time
 from ..server import Server
 from ..wire import messages
 from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board

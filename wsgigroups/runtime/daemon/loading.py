@@ -7,10 +7,9 @@ the next request tries again, and what has not succeeded by startup-timeout cost
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from typing import Dict, Iterator, Optional
 
+from ..originals import Lock, time
 from ..wire.board import WORD, Board
 
 _WORD = WORD["loading_since_ns"]
@@ -21,7 +20,7 @@ class Loading:
 
     def __init__(self, board: Optional[Board] = None) -> None:
         self._words = None if board is None else board.words
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._since_ns: Dict[object, int] = {}
 
     @contextlib.contextmanager

@@ -7,13 +7,12 @@ after it nothing here needs privileges. The order is argued in docs/architecture
 from __future__ import annotations
 
 import faulthandler
-import os
-import socket
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..counted import CountedLines
 from ..log import Log, LogLines, escaped
+from ..originals import os, socket
 from ..server import Server
 from ..wire import messages, origin
 from ..wire.board import STATE, WORD, Board

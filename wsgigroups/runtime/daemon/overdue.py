@@ -8,12 +8,12 @@ where the main thread is. A process that hangs in C says no more than the log ha
 from __future__ import annotations
 
 import faulthandler
-import signal
 import traceback
 from contextlib import contextmanager
 from types import FrameType
 from typing import Iterator, Optional
 
+from ..originals import signal
 from ..wire import messages
 from .failure import without_ours
 from .reporter import Reporter

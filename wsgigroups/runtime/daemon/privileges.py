@@ -8,10 +8,10 @@ OpenSSH's permanently_set_uid, which tries to come back.
 from __future__ import annotations
 
 import errno
-import os
 from typing import Callable, Dict, List, Optional, Tuple
 
 from .. import kernel
+from ..originals import os
 from ..wire.spec import Identity
 from .failure import StepError, step
 

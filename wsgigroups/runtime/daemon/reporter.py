@@ -5,12 +5,9 @@ Sends from the main thread only. Must never wait for a manager that does not rea
 
 from __future__ import annotations
 
-import os
-import select
-import socket
-import time
 from typing import Dict, List, Optional, Tuple
 
+from ..originals import os, select, socket, time
 from ..wire import messages
 from ..wire.frames import Channel, FrameError
 from ..wire.lines import LineError, encode_line

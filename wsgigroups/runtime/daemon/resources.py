@@ -5,11 +5,11 @@ Runs in the forked child while it may still raise limits and priority.
 
 from __future__ import annotations
 
-import os
 import resource
 from typing import Dict, Optional, Tuple
 
 from ..log import Log
+from ..originals import os
 from .failure import StepError, step
 
 _DEFAULTS = {"CORE": (0, 0)}  # a core file would hold every secret of the environment

@@ -7,13 +7,14 @@ owner the configuration does not allow.
 from __future__ import annotations
 
 import importlib.util
-import os
+import io
 import stat
 import sys
 import threading
 import types
 from typing import Dict, Optional, Tuple
 
+from ..originals import os
 from .failure import StepError
 from .target import Application, Attribute, failed_in, find, parse_attribute
 
@@ -117,7 +118,7 @@ def load_script(path: str, callable_object: str, rules: ScriptRules) -> Applicat
 
 def _run(path: str, name: str, attribute: Attribute, rules: ScriptRules) -> Application:
     try:
-        with os.fdopen(open_checked(path, rules), "rb") as file:
+        with io.FileIO(open_checked(path, rules)) as file:
             source = file.read()
     except OSError as error:
         raise StepError(_STEP, "cannot open the script %s: %s" % (path, error)) from error

@@ -5,8 +5,9 @@ Set before anything of an application is read; an import may replace them.
 
 from __future__ import annotations
 
-import signal
 from typing import Any
+
+from ..originals import signal
 
 IGNORED = (signal.SIGHUP, signal.SIGUSR2)  # mod_wsgi 6 passes these on to the application, too
 

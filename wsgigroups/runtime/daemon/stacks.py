@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import sys
 import threading
-import traceback
+from typing import Dict, Optional
+
+from .. import threads, tracebacks
+from ..originals import get_ident
 
 
 def other_stacks() -> str:
     """Return the stacks of all threads but this one, as a traceback has them: the innermost call last."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    own = threading.get_ident()
-    found = []
-    for ident, frame in sorted(sys._current_frames().items()):
-        if ident != own:
-            lines = "".join(traceback.format_stack(frame))
-            found.append("Thread %s (most recent call last):\n%s" % (names.get(ident, ident), lines))
-    return "\n".join(found)
+    known = _names()
+    own = get_ident()
+    return "\n".join(
+        "Thread %s (most recent call last):\n%s" % (known.get(ident, ident), tracebacks.of_stack(frame))
+        for ident, frame in sorted(sys._current_frames().items())
+        if ident != own
+    )
 
 
-def stack_of_main() -> str:
-    """Return the stack of the main thread, the innermost call last."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    return "".join(traceback.format_stack(frame)) if frame is not None else ""
+def stack_of(ident: int) -> str:
+    """Return the stack of a thread, the innermost call last; "" if there is none."""
+    frame = sys._current_frames().get(ident)
+    return tracebacks.of_stack(frame) if frame is not None else ""
+
+
+def _names() -> Dict[Optional[int], str]:
+    """Names by ident; of the application's threads only where `threading` knows those of the system."""
+    known: Dict[Optional[int], str] = {}
+    if not threads.patched():
+        known.update((thread.ident, thread.name) for thread in threading.enumerate())
+    known.update(threads.names.copy().items())
+    return known

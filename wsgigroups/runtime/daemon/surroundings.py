@@ -7,12 +7,11 @@ is gone for os.environ and for the C library alike.
 from __future__ import annotations
 
 import locale
-import os
-import time
 from typing import Dict, Optional
 
 from .. import kernel
 from ..log import Log
+from ..originals import os, time
 from ..wire.spec import Spec
 from .failure import StepError, step
 

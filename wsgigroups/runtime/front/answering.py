@@ -5,7 +5,7 @@ A front, this folder, brings complete requests and sees answers off. It knows no
 
 from __future__ import annotations
 
-from typing import List, Protocol, Tuple
+from typing import List, Protocol, Set, Tuple
 
 from ..protocol.forwarding import Trust
 from ..protocol.heads import Head
@@ -46,8 +46,8 @@ class Answering(Protocol):
     def ended(self) -> int:
         """How many calls have ended that somebody else led beside, since whenever."""
 
-    def refused(self, connection: Connection, status: int, size: int) -> None:
-        """Count an answer of the server's own, of so many bytes."""
+    def refused(self, connection: Connection, status: int, size: int, body_size: int) -> None:
+        """Count an answer of the server's own, of so many bytes, of which so many are its body."""
 
 
 class Front(Protocol):
@@ -59,6 +59,8 @@ class Front(Protocol):
     dates: Dates
     keeps: bool  # whether an answer may leave its connection open
     surplus: int  # so many kept connections are to end with their next answers; whoever ends one counts down
+
+    dropped: Set[Tuple[str, str]]  # applications and the fields of theirs of which was said that they are left out
 
     @property
     def write_timeout_s(self) -> float:

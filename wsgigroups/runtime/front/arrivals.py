@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import resource
-import select
 from typing import Callable, Deque, List, Tuple
 
+from ..originals import select
 from ..wire.board import WORD
 from . import room
 from .connection import BODY, Connection

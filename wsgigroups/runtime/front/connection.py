@@ -8,9 +8,9 @@ the connection back.
 
 from __future__ import annotations
 
-import socket
 from typing import Any, Dict, Optional, Tuple
 
+from ..originals import socket
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.heads import Head
 from ..protocol.names import Keys

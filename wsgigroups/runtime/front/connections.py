@@ -7,14 +7,11 @@ answering.Front. No application code runs here, and nothing here waits.
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import socket
 import struct
-import threading
-import traceback
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Optional, Set, Tuple
 
+from .. import tracebacks
+from ..originals import Lock, os, select, socket
 from ..protocol import responses
 from ..protocol.forwarding import Trust
 from ..protocol.heads import Head
@@ -44,7 +41,7 @@ class Connections:
     def __init__(
         self, epoll: select.epoll, words: memoryview, settings: Serving, clock: Callable[[], int], log: Log
     ) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.epoll = epoll
         self.open: Dict[int, Connection] = {}
         self.deadlines = Deadlines(self.lock)
@@ -53,6 +50,7 @@ class Connections:
         self.stopping = False
         self.idle_until_ns = 0  # when idle ones are closed at the latest, because the process leaves; 0: no limit
         self.surplus = 0
+        self.dropped: Set[Tuple[str, str]] = set()
         self.tune(settings)
         self.log = log
         self._words = words
@@ -75,9 +73,7 @@ class Connections:
     def report(self, text: str, error: BaseException) -> None:
         """Log an error that no application has caused, with what memory there is."""
         with contextlib.suppress(Exception):
-            self.log(
-                "error", text + "\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            )
+            self.log("error", text + "\n" + tracebacks.of_error(error))
 
     @property
     def write_timeout_s(self) -> float:
@@ -111,9 +107,10 @@ class Connections:
         keep: it can, the request was whole. Returns whether the connection waits for the next one.
         """
         head, keep = connection.head, keep and self.keeps
-        data = responses.refusal(status, self.dates.lines[0], keep, head is not None and head.method == "HEAD")
+        is_head = head is not None and head.method == "HEAD"
+        data = responses.refusal(status, self.dates.lines[0], keep, is_head)
         self.log("info", "%s: %d: %s" % (connection.peer, status, reason))
-        self.answering.refused(connection, status, len(data))
+        self.answering.refused(connection, status, len(data), responses.refusal_length(status, is_head))
         try:
             sent = connection.sock.send(data, DONT_WAIT)
         except OSError:  # a client that takes nothing, or is gone, gets no explanation

@@ -6,8 +6,7 @@ are read by every request thread. One store of a tuple: readers see the old or t
 
 from __future__ import annotations
 
-import time
-
+from ..originals import time
 from ..protocol.responses import SERVER_LINE
 
 _DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")

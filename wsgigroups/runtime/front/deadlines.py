@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Iterable, List
 
+from ..originals import LockType
 from .connection import Connection
 from .timing import SECOND_NS
 
@@ -20,7 +20,7 @@ class Deadlines:
 
     __slots__ = ("_lock", "next_ns")
 
-    def __init__(self, lock: threading.Lock) -> None:
+    def __init__(self, lock: LockType) -> None:
         self._lock = lock
         self.next_ns = 0
 

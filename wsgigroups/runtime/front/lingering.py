@@ -7,9 +7,9 @@ LINGER_NS, one that does not for LINGER_IDLE_NS.
 
 from __future__ import annotations
 
-import socket
 from typing import Callable
 
+from ..originals import socket
 from .connection import Connection
 from .deadlines import Deadlines
 from .timing import LINGER_IDLE_NS, LINGER_NS, LINGER_RATE_BYTES, SECOND_NS

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import select
-import socket
 import struct
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from ..originals import select, socket
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
 from ..wire.pulse import Pulse
@@ -37,7 +36,7 @@ class Listener:
         else:
             address = sock.getsockname()
             self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
-            self.base.update(SERVER_NAME=address[0], SERVER_PORT=str(address[1]))
+            self.base.update(SERVER_NAME=_server_name(address[0]), SERVER_PORT=str(address[1]))
 
     def is_shut(self) -> bool:
         """Whether a UNIX socket was shut down; accept(2) without waiting says of it what it says of an empty queue."""
@@ -68,9 +67,14 @@ class Listener:
         base["REMOTE_ADDR"] = host = address[0]
         base["REMOTE_PORT"] = str(address[1])
         if self._wildcard:
-            base["SERVER_NAME"] = sock.getsockname()[0]
+            base["SERVER_NAME"] = _server_name(sock.getsockname()[0])
         trusted = trust.covers(host) if trust else False
         return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)
+
+
+def _server_name(address: str) -> str:
+    """Return an IP address as a host is written (RFC 3875 sections 3.3 and 4.1.14); a zone is of this machine alone."""
+    return "[%s]" % address.partition("%")[0] if ":" in address else address
 
 
 def _uid_of_peer(sock: socket.socket) -> int:

@@ -12,9 +12,9 @@ connections than a sibling leaves it the next one. See siblings.Siblings.
 from __future__ import annotations
 
 import errno
-import select
 from typing import Callable, Dict, List, Sequence, Tuple
 
+from ..originals import select
 from ..protocol.forwarding import Trust
 from .connection import Connection
 from .listener import Listener

@@ -7,9 +7,9 @@ leader sends while the application computes, and after the request thread has go
 from __future__ import annotations
 
 import collections
-import socket
-import threading
 from typing import Deque
+
+from ..originals import Lock, socket
 
 DONT_WAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
@@ -20,7 +20,7 @@ class Output:
     __slots__ = ("blocks", "lock", "size")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.blocks: Deque[memoryview] = collections.deque()
         self.size = 0
 

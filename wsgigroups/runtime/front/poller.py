@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import os
-import select
 from typing import Callable, Deque, List, Optional, Tuple
 
+from ..originals import os, select
 from .arrivals import Arrivals
 from .connection import BODY, CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, RECEIVE_BYTES, Connection
 from .connections import Connections

@@ -5,9 +5,9 @@ Called by the leader, and by a request thread for the connection that it owns.
 
 from __future__ import annotations
 
-import socket
 from typing import Callable
 
+from ..originals import socket
 from ..protocol.errors import ProtocolError
 from .connection import BODY, CLOSED, HEAD, LINGERING, QUEUED, RECEIVE_BYTES, Connection
 from .connections import Connections

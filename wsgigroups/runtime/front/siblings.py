@@ -7,9 +7,9 @@ acts on it leaves or sends away a few connections, and looks again.
 
 from __future__ import annotations
 
-import time
 from typing import Callable, List, Sequence
 
+from ..originals import time
 from ..wire.pulse import FULL, GONE, NO_LANE, Pulse
 
 AHEAD = 4  # connections more than a sibling: it has the next one, if it wants it

@@ -79,8 +79,11 @@ def client_of(chain: str, trust: Trust) -> Optional[str]:
     Everything left of it was said by somebody untrusted. A chain of trusted proxies alone gives its left-most one.
     """
     found: Optional[str] = None
-    for item in reversed(chain.split(",")):
-        address = _address(item.strip(" \t"))
+    for part in reversed(chain.split(",")):
+        item = part.strip(" \t")
+        if not item:
+            continue  # RFC 9110 section 5.6.1.2
+        address = _address(item)
         if address is None:
             return found
         found = address

@@ -1,7 +1,7 @@
 """What an application says of its answer, checked and encoded (PEP 3333, "The start_response() Callable"; RFC 9110).
 
-Sans-I/O; called in request threads. What is forbidden is refused at once, so that the error is raised inside the
-application's call.
+Sans-I/O; called in request threads. What is malformed is refused at once, so that the error is raised inside the
+application's call. Fields of the connection, which is the server's, are left out; only `Connection: close` is heeded.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import accelerator
-from .responses import DATED, NAMED, Prepared
+from .responses import CLOSED, DATED, DROPPED, NAMED, Prepared
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # but HTAB (RFC 9110 section 5.5)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS = re.compile(r"([2-9][0-9][0-9]) [\t -~\x80-\xff]*")
 _REMEMBERED = 256  # of each kind of things; then all are let go: what comes often is soon here again
 _DIGITS = 16  # Content-Length with fewer is within every header-buffer-size
 _REMEMBERED_BYTES = 256  # of one line
+_SHOWN = 100  # characters of an item that cannot be read
 _ONCE, _COMMON, _LENGTH, _HOP_BY_HOP, _DATE, _SERVER = range(6)
 _KINDS = {
     "connection": _HOP_BY_HOP,
@@ -78,7 +79,11 @@ class Preparer:
             found: Optional[Prepared] = self._writer(status, headers)
             if found is not None:
                 return found
-        return self._prepare(status, headers)
+        try:
+            return self._prepare(status, headers)
+        except (TypeError, ValueError):
+            _check_items(headers)
+            raise
 
     def _prepare(self, status: Any, headers: Any) -> Prepared:
         try:
@@ -114,6 +119,9 @@ class Preparer:
                 length = int(value)
                 if code == 204:  # RFC 9110 section 8.6
                     continue
+            elif kind == _HOP_BY_HOP:
+                own |= _said_of_connection(name, value)
+                continue
             elif kind >= _DATE:
                 own |= DATED if kind == _DATE else NAMED
             lines.append(line)
@@ -138,8 +146,6 @@ class Preparer:
         if _TOKEN.fullmatch(name) is None:
             raise ValueError("header name %r is no token" % name)
         kind = _KINDS.get(name.lower(), _ONCE)
-        if kind == _HOP_BY_HOP:
-            raise ValueError("%s is a hop-by-hop header: it belongs to the server (PEP 3333)" % name)
         if len(name) <= _REMEMBERED_BYTES:
             if len(self._kinds) >= _REMEMBERED:
                 self._lines.clear()  # or a name whose line is known would not come here again, and is slow from then on
@@ -171,6 +177,37 @@ class Preparer:
         if kind == _COMMON and len(line) <= _REMEMBERED_BYTES and type(value) is str:
             _remember(self._lines, (name, value), line)
         return kind, line
+
+
+def dropped(headers: List[Tuple[str, str]]) -> List[str]:
+    """Return the names of fields that are the server's to set: they were left out (PEP 3333, "Other HTTP Features")."""
+    return [name for name, _value in headers if _KINDS.get(name.lower()) == _HOP_BY_HOP]
+
+
+def _said_of_connection(name: str, value: str) -> int:
+    """Return the bits for a field that is left out."""
+    closes = name.lower() == "connection" and "close" in [option.strip().lower() for option in value.split(",")]
+    return DROPPED | CLOSED if closes else DROPPED
+
+
+def _check_items(headers: Any) -> None:
+    """Raise TypeError if one of them is no pair."""
+    if not isinstance(headers, list):
+        return
+    for field in headers:
+        try:
+            _name, _value = field
+        except (TypeError, ValueError):
+            raise TypeError("a header must be a tuple of name and value, not %s" % _shown(field)) from None
+
+
+def _shown(field: Any) -> str:
+    """Return a malformed item of the headers, cut short."""
+    try:
+        text = repr(field)
+    except Exception:  # noqa: BLE001 - an application's class may be broken itself
+        text = type(field).__name__
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def _remember(known: Dict[Any, Any], key: Any, value: Any) -> None:

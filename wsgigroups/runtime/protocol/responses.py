@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import List, Optional, Tuple
 
 BODILESS = (204, 304)
-DATED, NAMED = 1, 2
+DATED, NAMED, CLOSED, DROPPED = 1, 2, 4, 8
 SHORT_BYTES = 65536  # a body up to this size is copied behind the head, so that one send takes both
 
 NO_BODY, WITH_LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
@@ -38,7 +38,8 @@ class Prepared:
         self.code = code
         self.lines = lines  # that of the status, then the fields', each with its CRLF; perhaps all of them in one
         self.length = length  # Content-Length
-        self.own = own  # which of our fields the application has sent itself: DATED, NAMED
+        # Which of our fields the application has set itself: DATED, NAMED; of the connection's: CLOSED, DROPPED.
+        self.own = own
 
 
 UNPREPARED = Prepared(500, [], None, 0)  # of an application that has not called start_response
@@ -61,6 +62,8 @@ def compose(
     """
     framing = WITH_LENGTH
     extra = b""
+    if prepared.own & CLOSED:
+        keep_alive = False
     if prepared.code in BODILESS:
         framing = NO_BODY
     elif is_head:
@@ -88,6 +91,11 @@ def compose(
 
 
 SERVER_LINE = b"Server: wsgigroups\r\n"
+
+
+def refusal_length(status: int, is_head: bool = False) -> int:
+    """Return how long the body of a `refusal` is, in bytes."""
+    return 0 if is_head else len(REASONS.get(status, "Error")) + 1
 
 
 def refusal(status: int, own: bytes, keep_alive: bool = False, is_head: bool = False) -> bytes:

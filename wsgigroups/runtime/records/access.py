@@ -8,11 +8,10 @@ leader for the interpreter meanwhile.
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any, Callable, List, Tuple
 
 from ..front.connection import Connection
+from ..originals import Lock, time
 from ..protocol.heads import Head
 from .lines import FORMATS, THOUSANDTHS, Asked
 
@@ -38,27 +37,33 @@ class AccessLog:
         self._format = FORMATS["common" if form == "off" else form]
         self.ask = self._format.ask
         self._width = self._format.width
+        self._none = self._format.none
+        self._user_at = self._format.user_at
         self._time_at, self._status_at, self._took_at = self._format[-3:]
         self._write = write
         self._clock = clock
         self._second: Tuple[int, str] = (-_SECOND_NS, "")  # by the clock when the last one began, and its text
         self._values: List[Any] = []  # of answers that wait
-        self._flushing = threading.Lock()
+        self._flushing = Lock()
         self._prepared: List[bytes] = []  # lines, to be written
 
     def __len__(self) -> int:
         """How many answers wait to become lines."""
         return len(self._values) // self._width
 
-    def answered(self, asked: Asked, status: int, sent_bytes: int, took_ns: int, end_ns: int) -> None:
-        """Take in an answer. sent_bytes: head and body, as far as they were given to the socket; end_ns: monotonic."""
+    def answered(self, asked: Asked, status: int, body_bytes: int, took_ns: int, end_ns: int, user: Any = None) -> None:
+        """Take in an answer. body_bytes: as far as they were given to the socket; end_ns: monotonic;
+        user: REMOTE_USER as the application has left it, which may be its own finding.
+        """
         began_ns, text = self._second
         if not 0 <= end_ns - began_ns < _SECOND_NS:
             began_ns, text = self._begin_second(end_ns)
         place = self._status_at
         asked[self._time_at] = text
+        if user is not None and type(user) is str and user:
+            asked[self._user_at] = self._format.user(user)
         asked[place] = status
-        asked[place + 1] = sent_bytes
+        asked[place + 1] = body_bytes or self._none
         if self._took_at:
             millis, micros = divmod(took_ns // 1000, 1000)
             asked[1] = THOUSANDTHS[(end_ns - began_ns) // 1_000_000]
@@ -71,19 +76,19 @@ class AccessLog:
         self._second = found = when_ns - past_ns, self._format.time_text(second)
         return found
 
-    def record(self, asked: Asked, status: int, sent_bytes: int, took_ns: int) -> None:
+    def record(self, asked: Asked, status: int, body_bytes: int, took_ns: int) -> None:
         """Take in an answer that ends now; as `answered`."""
-        self.answered(asked, status, sent_bytes, took_ns, self._clock())
+        self.answered(asked, status, body_bytes, took_ns, self._clock())
         if len(self._values) >= _BATCH * self._width:
             self.flush()
 
-    def refused(self, connection: Connection, status: int, sent_bytes: int) -> None:
+    def refused(self, connection: Connection, status: int, body_bytes: int) -> None:
         """Take in an answer of the server's own; there may have been no whole head."""
         head = connection.head
         if head is None:
             environ = {"REMOTE_ADDR": connection.base["REMOTE_ADDR"], "REQUEST_URI": "-", "SERVER_PROTOCOL": "-"}
             head = Head("-", "-", environ, True)
-        self.record(self.ask(head), status, sent_bytes, 0)
+        self.record(self.ask(head), status, body_bytes, 0)
 
     def prepare(self) -> None:
         """Put lines together of what has been taken in, if that is much and nobody is about it."""

@@ -7,9 +7,9 @@ more in them than the format has itself, they are made again, with every value e
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, Callable, Dict, List, NamedTuple
 
+from ..originals import time
 from ..protocol.heads import Head
 
 # The values of a line in their order, of which the request's are there. Those of the answer have places: they are known
@@ -20,7 +20,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _ESCAPES: Dict[int, str] = {code: "\\x%02x" % code for code in [*range(32), *range(127, 256)]}
 _ESCAPES.update({34: '\\"', 92: "\\\\"})  # as Apache escapes them (mod_log_config, "Format Notes")
 _SPECIAL = bytes([*range(32), 34, 92, 127])  # of ASCII, what may not be in a value as it is
-_COMMON = '%s - %s [%s] "%s %s %s" %d %d\n'
+_COMMON = '%s - %s [%s] "%s %s %s" %d %s\n'
 _COMBINED = _COMMON[:-1] + ' "%s" "%s"\n'
 _JSON = (
     '{"time":"%s.%sZ","remote_addr":"%s","remote_user":%s,"method":"%s","target":"%s","protocol":"%s","host":%s,'
@@ -39,6 +39,9 @@ class Format(NamedTuple):
     width: int  # values of a line
     ask: Callable[[Head], Asked]
     time_text: Callable[[int], str]  # of a second of UTC
+    user_at: int  # the place of the user
+    user: Callable[[str], str]  # … and its value
+    none: Any  # the size of an empty body
     special: int  # characters of the template that may not be in a value, quotes of null included
     escaped: Callable[[List[Any]], List[Any]]  # the values
     time_at: int  # the place of the time's text, and in JSON of the millisecond behind it
@@ -127,7 +130,11 @@ def _json_time(second: int) -> str:
 
 
 FORMATS: Dict[str, Format] = {
-    "common": Format(_COMMON, 8, _ask_common, _apache_time, _COMMON.count('"') + 1, _escaped, 2, 6, 0),
-    "combined": Format(_COMBINED, 10, _ask_combined, _apache_time, _COMBINED.count('"') + 1, _escaped, 2, 6, 0),
-    "json": Format(_JSON, _JSON_WIDTH, _ask_json, _json_time, _JSON_SPECIAL, _escaped_json, 0, 8, 12),
+    "common": Format(_COMMON, 8, _ask_common, _apache_time, 1, str, "-", _COMMON.count('"') + 1, _escaped, 2, 6, 0),
+    "combined": Format(
+        _COMBINED, 10, _ask_combined, _apache_time, 1, str, "-", _COMBINED.count('"') + 1, _escaped, 2, 6, 0
+    ),
+    "json": Format(
+        _JSON, _JSON_WIDTH, _ask_json, _json_time, 3, '"{}"'.format, 0, _JSON_SPECIAL, _escaped_json, 0, 8, 12
+    ),
 }

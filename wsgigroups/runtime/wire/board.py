@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import fcntl
 import mmap
-import os
 import struct
 from typing import Dict
 
+from ..originals import os
 from .words import INDEX
 
 MAGIC = int.from_bytes(b"WSGIGRPS", "little")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import array
 import json
-import os
-import socket
 import struct
 from typing import Any, Dict, List, Sequence, Tuple
+
+from ..originals import os, socket
 
 MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024  # a spec carries a whole environment; execve itself stops at 2 MiB by default
 MAXIMUM_FDS = 250  # two for each address of a group, a log, two of our own; Linux passes 253 (SCM_MAX_FD)

@@ -6,9 +6,10 @@ that this is not its own. Read once in a process; hashed without OpenSSL, which 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import List, Optional
+
+from ..originals import os
 
 try:
     from _blake2 import blake2b

@@ -8,14 +8,12 @@ also after another manager has taken over. Runs in daemons, spawners and the man
 
 from __future__ import annotations
 
-import os
 import resource
-import select
-import socket
 import struct
 from typing import Optional, Tuple
 
 from .. import kernel
+from ..originals import os, select, socket
 
 _LIMIT = 10  # RLIMIT_LOCKS of <asm-generic/resource.h>, the same everywhere; the module resource has no name for it
 _TITLE = b"Max file locks"  # of its line in /proc/PID/limits (proc_pid_limits(5))

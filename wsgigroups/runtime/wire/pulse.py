@@ -11,9 +11,9 @@ nobody but itself; the seals keep its size.
 from __future__ import annotations
 
 import mmap
-import os
 from typing import List
 
+from ..originals import os
 from .board import create_sealed
 
 SIZE_BYTES = 4096

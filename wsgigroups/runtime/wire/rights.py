@@ -11,7 +11,8 @@ Since Linux 6.16 a socket can refuse them at the sender. Runs in spawners and th
 from __future__ import annotations
 
 import contextlib
-import socket
+
+from ..originals import socket
 
 _SO_PASSRIGHTS = 83  # <asm-generic/socket.h>, Linux 6.16; on at first
 _LOOK_BYTES = 65536

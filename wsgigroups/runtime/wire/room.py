@@ -6,9 +6,10 @@ opens more than the list of its own descriptors, and that only where the kernel 
 
 from __future__ import annotations
 
-import os
 import resource
 from typing import Tuple
+
+from ..originals import os
 
 _DIRECTORY = "/proc/self/fd"
 

@@ -7,13 +7,12 @@ from `read`, again at each call, and the request's answer is discarded: nothing 
 from __future__ import annotations
 
 import io
-import select
-import socket
 from typing import Any, Callable, Optional
 
 from ..front.connection import Connection
 from ..front.output import DONT_WAIT
 from ..front.timing import BODY_GRACE_NS, BODY_RATE_BYTES, SECOND_NS
+from ..originals import select, socket
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 

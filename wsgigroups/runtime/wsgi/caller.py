@@ -88,7 +88,8 @@ class Caller:
         if body is not None:
             tally.received_bytes += body.received_bytes
         if asked is not None:
-            access.answered(asked, code, sent_bytes, end_ns - start_ns, end_ns)
+            user = head.environ.get("REMOTE_USER")
+            access.answered(asked, code, exchange.body_bytes, end_ns - start_ns, end_ns, user)
         if not connection.answer:
             if not whole:
                 tally.aborted += 1

@@ -6,13 +6,12 @@ Used by the request thread that owns the connection. It waits when the client is
 from __future__ import annotations
 
 import errno
-import os
-import select
 from typing import Optional
 
 from ..front.answering import Front
 from ..front.connection import Connection
 from ..front.output import DONT_WAIT, Output
+from ..originals import os, select
 from ..protocol.heads import Head
 
 SENDFILE_BYTES = 1 << 30
@@ -26,12 +25,13 @@ class ClientGoneError(OSError):
 class Delivery:
     """The base of an exchange: all that it has to do with a socket. Whoever makes one sets what is declared here."""
 
-    __slots__ = ("connection", "front", "gone", "head", "sent_bytes")
+    __slots__ = ("connection", "framed_bytes", "front", "gone", "head", "sent_bytes")
 
     front: Front
     connection: Connection
     head: Head
     sent_bytes: int
+    framed_bytes: int  # of these, what is no body: the head, and what chunks are framed with
     gone: bool  # the client has left
 
     def send(self, data: bytes, flags: int = DONT_WAIT) -> None:
@@ -75,6 +75,11 @@ class Delivery:
             offset += sent
             self.sent_bytes += sent
         return count - (end - offset)
+
+    @property
+    def body_bytes(self) -> int:
+        """How much of the body was given to the socket."""
+        return max(0, self.sent_bytes - self.framed_bytes)
 
     def log(self, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""

@@ -6,19 +6,23 @@ ends before its Content-Length, or an exception after the head has left, makes `
 
 from __future__ import annotations
 
-import socket
 from typing import Any, Callable, List, Optional, Tuple
 
 from ..front.answering import Front
 from ..front.connection import Connection
 from ..front.output import DONT_WAIT
+from ..originals import socket
 from ..protocol import responses
 from ..protocol.heads import Head
+from ..protocol.preparing import dropped
 from ..protocol.responses import UNPREPARED
 from .bodies import ArrivingBody
 from .delivery import Delivery
 
 UNSENT = -1
+_LAST_CHUNK = b"0\r\n\r\n"
+YIELDED = "the iterable must yield bytes, not %s"
+_MOST_SAID = 256  # pairs of application and name; SCRIPT_NAME may be a client's to choose
 _WITH_END = DONT_WAIT | socket.MSG_MORE
 
 
@@ -41,6 +45,8 @@ class Exchange(Delivery):
         if self.ended:
             raise RuntimeError("start_response was called after the request had ended")
         if exc_info is not None:
+            if not isinstance(exc_info, tuple) or len(exc_info) != 3:
+                raise TypeError("exc_info must be a tuple as sys.exc_info() gives, not %s" % type(exc_info).__name__)
             if self.framing != UNSENT:
                 try:
                     raise exc_info[1].with_traceback(exc_info[2])
@@ -48,17 +54,31 @@ class Exchange(Delivery):
                     exc_info = None  # break the cycle through this frame
         elif self.prepared is not UNPREPARED:
             raise RuntimeError("start_response was called again without exc_info")
-        self.prepared = self.front.preparer.prepare(status, headers)
+        self.prepared = prepared = self.front.preparer.prepare(status, headers)
+        if prepared.own & responses.DROPPED:
+            self._warn_of_dropped(headers)
         return self  # a method of it would be made for each request, and most let it go
 
     def __call__(self, block: bytes) -> None:
         """PEP 3333, "The write() Callable". Raises TypeError, RuntimeError, ClientGoneError."""
         if type(block) is not bytes:
-            raise TypeError("write() takes bytes, not %s" % type(block).__name__)
+            block = plain(block, "write() takes bytes, not %s")
         if self.ended:
             raise RuntimeError("write() was called after the request had ended")
         if block:
             self.send_block(block)
+
+    def _warn_of_dropped(self, headers: List[Tuple[str, str]]) -> None:
+        """Say once for each application and name that it is of no use."""
+        application, said = str(self.head.environ.get("SCRIPT_NAME", "")) or "/", self.front.dropped
+        for name in dropped(headers):
+            key = application, name.lower()
+            if key not in said and len(said) < _MOST_SAID:
+                said.add(key)
+                text = (
+                    "the application at %s sets %s, which belongs to the server (PEP 3333): dropped, and not said again"
+                )
+                self.log("warning", text % (application, name))
 
     # For the caller
 
@@ -84,12 +104,13 @@ class Exchange(Delivery):
         if self.framing == responses.WITH_LENGTH:
             length = prepared.length if prepared.length is not None else known
             self.left = -1 if length is None else length
+        self.framed_bytes += len(data)
         return data
 
     def whole(self, block: bytes) -> Tuple[bytes, bytes]:
         """Return head and body of an answer that has one block."""
         if type(block) is not bytes:
-            raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
+            block = plain(block, YIELDED)
         head = self.compose(len(block))
         return head, b"" if self.framing == responses.NO_BODY else self._within_length(block)
 
@@ -97,10 +118,12 @@ class Exchange(Delivery):
         """Send a block of the body, and the head before the first one."""
         head = self.compose(None) if self.framing == UNSENT else b""
         if self.framing == responses.CHUNKED:
+            start = b"%x\r\n" % len(block)
+            self.framed_bytes += len(start) + 2
             if len(block) <= responses.SHORT_BYTES:
-                block = b"%x\r\n%b\r\n" % (len(block), block)
+                block = b"%b%b\r\n" % (start, block)
             else:
-                self.send(head + b"%x\r\n" % len(block))
+                self.send(head + start)
                 self.send(block)
                 head, block = b"", b"\r\n"
         elif self.framing == responses.NO_BODY:
@@ -123,7 +146,8 @@ class Exchange(Delivery):
         if self.framing == UNSENT:
             self.send(self.compose(0))
         elif self.framing == responses.CHUNKED:
-            self.send(b"0\r\n\r\n")
+            self.framed_bytes += len(_LAST_CHUNK)
+            self.send(_LAST_CHUNK)
         return self.left <= 0
 
     def _within_length(self, block: bytes) -> bytes:
@@ -159,6 +183,13 @@ class Exchange(Delivery):
             self.send_with_head(head, block)
 
 
+def plain(block: Any, complaint: str) -> bytes:
+    """Return what a subclass of bytes holds, whatever its methods say. Raises TypeError for anything else."""
+    if not isinstance(block, bytes):
+        raise TypeError(complaint % type(block).__name__)
+    return b"".join((block,))
+
+
 _new = Exchange.__new__
 
 
@@ -172,6 +203,6 @@ def begin(front: Front, connection: Connection, head: Head, body: Optional[Arriv
     exchange.prepared = UNPREPARED
     exchange.framing = UNSENT
     exchange.keep = head.keep_alive
-    exchange.sent_bytes = 0
+    exchange.sent_bytes = exchange.framed_bytes = 0
     exchange.gone = exchange.ended = False
     return exchange

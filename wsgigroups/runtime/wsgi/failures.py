@@ -5,9 +5,9 @@ Used by the request thread, whatever the exception is, SystemExit included.
 
 from __future__ import annotations
 
-import traceback
 from typing import Any
 
+from .. import tracebacks
 from ..protocol import responses
 from .delivery import ClientGoneError
 from .exchange import UNSENT, Exchange
@@ -32,7 +32,7 @@ def answer_failure(exchange: Exchange, error: BaseException) -> bool:
         status = body.error.status
         exchange.log("info", "the request's body broke off: %s" % body.error.reason)
     else:
-        exchange.log("error", "the application failed\n" + _text(error))
+        exchange.log("error", "the application failed\n" + tracebacks.of_error(error))
     if exchange.framing != UNSENT or not status:
         return False
     exchange.keep = (
@@ -40,8 +40,10 @@ def answer_failure(exchange: Exchange, error: BaseException) -> bool:
     )
     exchange.prepared = responses.Prepared(status, [], None, 0)
     is_head = exchange.head.method == "HEAD"
+    data = responses.refusal(status, front.dates.lines[0], exchange.keep, is_head)
+    exchange.framed_bytes += len(data) - responses.refusal_length(status, is_head)
     try:
-        exchange.send(responses.refusal(status, front.dates.lines[0], exchange.keep, is_head))
+        exchange.send(data)
     except ClientGoneError:
         return False
     return True
@@ -63,8 +65,4 @@ def close(exchange: Exchange, result: Any) -> None:
         if found is not None:
             found()
     except BaseException as error:  # noqa: BLE001 — as in `Caller.answer`
-        exchange.log("error", "close() of the answer's iterable failed\n" + _text(error))
-
-
-def _text(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        exchange.log("error", "close() of the answer's iterable failed\n" + tracebacks.of_error(error))

@@ -6,9 +6,10 @@ PEP 3333, "Optional Platform-Specific File Handling". Used in request threads.
 from __future__ import annotations
 
 import io
-import os
 import stat
 from typing import Any, Iterator, Optional, Tuple
+
+from ..originals import os
 
 _UNBACKED_BYTES = 4096  # up to this size a file that occupies no blocks may be a kernel's, whose size says nothing
 

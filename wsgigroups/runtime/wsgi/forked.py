@@ -7,9 +7,10 @@ nor close what the application has returned: both processes have that.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from typing import NoReturn, Optional
+
+from ..originals import os
 
 
 def leave(error: Optional[BaseException]) -> NoReturn:

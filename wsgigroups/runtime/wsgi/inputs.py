@@ -8,10 +8,10 @@ CONTENT_LENGTH; unless the application is to read it as it comes (`chunked-bodie
 from __future__ import annotations
 
 import io
-import os
 from typing import Any, BinaryIO, Callable, Dict, Optional, Tuple
 
 from ..front.connection import Connection
+from ..originals import os
 from ..protocol import limits
 from ..protocol.errors import ProtocolError
 from ..protocol.heads import Head

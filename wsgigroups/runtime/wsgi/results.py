@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import select
 from typing import Any, Callable
 
 from ..front.timing import SECOND_NS
+from ..originals import select
 from ..protocol import responses
-from .exchange import UNSENT, Exchange
+from .exchange import UNSENT, YIELDED, Exchange, plain
 from .files import FileWrapper
 
 _POSTED_BYTES = 16384  # a longer answer gains nothing by leaving together with others
@@ -37,6 +37,7 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
     ):  # as most answers are; the other way comes to the same for these
         data = b"".join([*prepared.lines, front.dates.lines[0], b"\r\n", block])
         exchange.framing = responses.WITH_LENGTH
+        exchange.framed_bytes = len(data) - len(block)
         if brief and len(data) <= _POSTED_BYTES:
             exchange.connection.answer = data
             exchange.sent_bytes = len(data)
@@ -64,9 +65,8 @@ def _send_any(exchange: Exchange, result: Any, clock: Callable[[], int]) -> bool
     if isinstance(result, (bytes, str)):
         raise TypeError("the application returned %s: it must return an iterable of bytes" % type(result).__name__)
     silence = None
-    for block in result:
-        if type(block) is not bytes:
-            raise TypeError("the iterable must yield bytes, not %s" % type(block).__name__)
+    for each in result:
+        block = each if type(each) is bytes else plain(each, YIELDED)
         if block:
             silence = None
             complete_body(exchange)
