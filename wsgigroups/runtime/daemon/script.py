@@ -10,17 +10,16 @@ import importlib.util
 import io
 import stat
 import sys
-import threading
 import types
 from typing import Dict, Optional, Tuple
 
-from ..originals import os
+from ..originals import Lock, LockType, os
 from .failure import StepError
 from .target import Application, Attribute, failed_in, find, parse_attribute
 
 _STEP = "import"
-_locks: Dict[str, threading.Lock] = {}  # by module: a script that several mounts name is run once
-_locks_lock = threading.Lock()
+_locks: Dict[str, LockType] = {}  # by module: a script that several mounts name is run once
+_locks_lock = Lock()
 Version = Tuple[int, int, int]  # mtime in ns, size, inode: another one is another script
 
 
@@ -108,7 +107,7 @@ def load_script(path: str, callable_object: str, rules: ScriptRules) -> Applicat
     attribute = parse_attribute(callable_object)
     name = module_name(path)
     with _locks_lock:
-        lock = _locks.setdefault(name, threading.Lock())
+        lock = _locks.setdefault(name, Lock())
     with lock:
         if name in sys.modules:  # another callable of it is loaded
             check(path, rules)
