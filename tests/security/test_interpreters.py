@@ -189,7 +189,7 @@ def test_one_that_becomes_the_tenants_is_not_started_again(
 
 def test_its_user_cannot_change_its_root_directory(manager: ManagerUnderTest, prefix: TenantPrefix) -> None:
     jail = manager.base / "jail"
-    jail.mkdir()
+    (jail / str(APPS)[1:]).mkdir(parents=True)  # or there would be no directory of applications in it
     text = group("a", manager.port(), of_prefix(prefix, f'chroot = "{jail}"'))
     validated = manager.cli("validate", str(manager.write(text)))
     assert "WG0641" in validated.stdout + validated.stderr

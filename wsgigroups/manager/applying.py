@@ -68,10 +68,14 @@ class Applying:
     async def plan(self, read: Read) -> dict[str, Any]:
         """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
         _configuration, targets = await self._resolve(read)
-        observed = views.observed(self.shell)
-        planned = plan(targets, observed, self.code.files_of)
-        depends = self.conditions.of(self.shell.state.revision, targets, observed)
-        return {**planned.to_json(), "precondition": depends.to_json()}
+        observed, revision = views.observed(self.shell), self.shell.state.revision
+
+        def planned() -> dict[str, Any]:
+            depends = self.conditions.of(revision, targets, observed)
+            return {**plan(targets, observed, self.code.files_of).to_json(), "precondition": depends.to_json()}
+
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(planned)
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""

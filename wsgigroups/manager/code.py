@@ -48,16 +48,18 @@ class CodeKeeper:
         return {name: target.code for name, target in looked.items() if target.code}
 
     def files_of(self, digest: str) -> Files | None:
-        """What a part consisted of: name → digest of the content; None when nobody has kept it."""
-        if digest not in self._files:
-            try:
-                kept = json.loads((self.directory / f"{digest}.json").read_bytes())
-            except (OSError, ValueError):
-                return None
-            if not isinstance(kept, dict):
-                return None
-            self._files[digest] = kept
-        return self._files[digest]
+        """What a part consisted of: name → digest of the content; None when nobody has kept it. In any thread."""
+        known = self._files.get(digest)
+        if known is not None:
+            return known
+        try:
+            kept = json.loads((self.directory / f"{digest}.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        if not isinstance(kept, dict):
+            return None
+        self._files[digest] = kept
+        return kept
 
     def keep(self, targets: Desired, state: State) -> None:
         """Keep what these targets and all processes of the state consist of, and nothing else."""
@@ -70,7 +72,7 @@ class CodeKeeper:
             for path in self.directory.glob("*.json"):
                 if path.stem not in used:
                     path.unlink(missing_ok=True)
-        self._files = {digest: files for digest, files in self._files.items() if digest in used}
+        self._files = {digest: files for digest, files in self._files.copy().items() if digest in used}
 
     def _write(self, targets: Desired) -> None:
         with contextlib.suppress(OSError):  # a full disk: names are all that is lost
