@@ -150,6 +150,7 @@ def test_the_managers_own_directories_are_nobody_elses(manager: ManagerUnderTest
 
 
 def test_a_chroot_that_a_tenant_can_change_is_refused(manager: ManagerUnderTest, home: Path) -> None:
+    (home / str(APPS)[1:]).mkdir(parents=True)  # or there would be no directory of applications in it
     listen = f'listen = ["127.0.0.1:{manager.port()}"]\nuser = "alice"\n'
     refused(manager, f'[groups.a]\n{COMMON}{listen}chroot = "{home}"', f"{home} can be changed by another user")
 
