@@ -170,6 +170,7 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/gated/open", None, {}),
     ("GET", "/gated/body", None, {}),
     ("GET", "/hello/", None, {}),
+    ("GET", "/hoarding/", None, {}),
     ("GET", "/identity/", None, {}),
     ("GET", "/identity/environ?a=%20b", None, {"Cookie": "a=1; b=2", "Accept": "*/*"}),
     ("GET", "/identity/try", None, {}),
@@ -178,6 +179,7 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/lasting/", None, {}),
     ("GET", "/leaving/one", None, {}),
     ("GET", "/live_facts/", None, {}),
+    ("POST", "/noisy/", b"line\n" * 10, PLAIN),
     ("GET", "/printing/x", None, {}),
     ("POST", "/leaving/reading", b"a body", PLAIN),
     ("POST", "/leaving/begun", b"a body", PLAIN),
@@ -193,8 +195,9 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("POST", "/uploading/ignore", b"line\n" * 10, PLAIN),
     ("GET", "/forking/", None, {}),  # last: its children wait at the same gate
 ]
-# On purpose: tests/process/serving asks the first for each of its offences, tests/security the others.
-MISBEHAVE = {"misbehaving_app", "hasty_app", "hostile_app"}
+# On purpose: tests/process/serving asks the first for each of its offences, tests/security the next two, and the last
+# changes the standard library of its whole process.
+MISBEHAVE = {"misbehaving_app", "hasty_app", "hostile_app", "patched_app"}
 
 
 def test_every_well_behaved_application_is_validated() -> None:

@@ -10,7 +10,7 @@ import pytest
 from support.manager import APPS, ManagerUnderTest
 from support.population import Population, daemons
 
-STARTUP_S = 2.0
+STARTUP_S = 6.0
 MARGIN_S = 2.0  # from the end of startup-timeout until the command tells
 GOOD = (APPS / "hello_app.py").read_text()
 # what the module is → what the failing apply says
@@ -35,6 +35,11 @@ BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
 def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
     with ManagerUnderTest(tmp_path) as under_test:
         yield under_test
+
+
+def tried(manager: ManagerUnderTest) -> set[str]:
+    """The lives that were never ready: one that ends at once is too short for a look at processes."""
+    return set(re.findall(r"a/\d life=(\d+) pid=\d+ (?!DRAINING)[A-Z]+: ", manager.log("manager")))
 
 
 def test_broken_code_replaces_nothing_and_is_told_with_its_place(manager: ManagerUnderTest) -> None:
@@ -65,8 +70,9 @@ def test_broken_code_replaces_nothing_and_is_told_with_its_place(manager: Manage
             for words in said:
                 assert words in done.stderr, f"{name}: {done.stderr}"
             assert manager.pids("a") == before, name
-            assert (population.fewest_ready, population.most) == (2, 3), name
-            assert len(population.others) == 1, f"{name}: one was tried, and no more"
+            assert population.fewest_ready == 2, name
+            assert population.most <= 3, name
+            assert len(tried(manager)) == number + 1, f"{name}: one was tried, and no more"
             assert clients.failures == [], name
             shop.write_text(f"{GOOD}NUMBER = {number}\n")
             assert manager.change_to(text)["outcome"] == "done", name
