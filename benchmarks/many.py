@@ -85,7 +85,9 @@ def _emperor(ground: Ground, directory: Path, count: int) -> list[str]:
             f"[uwsgi]\nhttp-socket = {address(directory, number)}\nmodule = {CALLABLE}\nmaster = true\nprocesses = 1\n"
             f"threads = 2\npythonpath = {ground.applications}\nhome = {ground.environment}\ndisable-logging = true\n"
         )
-    return [str(ground.environment / "bin" / "uwsgi"), "--emperor", str(vassals), "--die-on-term"]
+    program = str(ground.environment / "bin" / "uwsgi")
+    # of a wheel it is a script, and vassals would be started with the interpreter alone
+    return [program, "--emperor", str(vassals), "--emperor-wrapper", program, "--die-on-term"]
 
 
 FLEETS = (
