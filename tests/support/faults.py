@@ -12,11 +12,13 @@ import select
 import signal
 import socket
 import threading
+from http import HTTPStatus
 from types import TracebackType
 
 import psutil
 
 HUNG_S = 40.0
+AGAIN_S = 1.0
 
 
 class Killer:
@@ -51,7 +53,11 @@ class Killer:
             connection = self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HUNG_S)
             try:
                 connection.request("GET", "/")
-                victim = int(connection.getresponse().read())
+                response = connection.getresponse()
+                if response.status == HTTPStatus.SERVICE_UNAVAILABLE:  # nobody serves: what is measured is no flood
+                    self._over.wait(AGAIN_S)
+                    continue
+                victim = int(response.read())
             except (http.client.HTTPException, OSError, ValueError):  # accepted by one that was just dying
                 continue
             finally:
