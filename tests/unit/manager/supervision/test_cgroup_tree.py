@@ -269,3 +269,9 @@ def test_who_is_forked_while_room_is_made_is_moved_too(kernel: FakeKernel, tree:
     leaf = kernel.root / "wsgigroups-abc.manager"
     assert (leaf / "cgroup.procs").read_text().split() == ["77", "78"]
     assert (kernel.root / "cgroup.procs").read_text() == ""
+
+
+def test_a_tree_that_has_gone_has_no_lives(tmp_path: Path) -> None:
+    """A sweep that comes after the end of everything raised in the event loop."""
+    gone = Tree(tmp_path / "gone")
+    assert gone.lives() == gone.spawners() == []

@@ -145,8 +145,8 @@ class Tree:
 
     def lives(self) -> list[LifeCgroup]:
         """Return the cgroups of all lives, of this and of former managers."""
-        groups = [entry for entry in self.directory.iterdir() if entry.is_dir() and entry.name != SPAWNERS]
-        return [LifeCgroup(entry) for group in groups for entry in group.iterdir() if entry.is_dir()]
+        groups = [entry for entry in _below(self.directory) if entry.name != SPAWNERS]
+        return [LifeCgroup(entry) for group in groups for entry in _below(group)]
 
     def spawner(self, key: str) -> LifeCgroup:
         """Return a new cgroup for a spawner of this key: what was in an earlier one may still be on its way out.
@@ -171,9 +171,7 @@ class Tree:
 
     def spawners(self) -> list[LifeCgroup]:
         """Return the cgroups of all spawners, of this and of former managers."""
-        directory = self.directory / SPAWNERS
-        found = directory.iterdir() if directory.is_dir() else ()
-        return [LifeCgroup(entry) for entry in found if entry.is_dir()]
+        return [LifeCgroup(entry) for entry in _below(self.directory / SPAWNERS)]
 
     def remove_group(self, group: str) -> bool:
         """Remove a group's cgroup once no life is in it; tell whether there is none any more."""
@@ -187,7 +185,7 @@ class Tree:
 
     def close(self) -> bool:
         """Remove the tree, and go back to where the manager was; tell whether nothing is left."""
-        for group in [entry for entry in self.directory.iterdir() if entry.is_dir()] if self.directory.exists() else []:
+        for group in _below(self.directory):
             with contextlib.suppress(OSError):
                 group.rmdir()
         with contextlib.suppress(OSError):
@@ -332,3 +330,11 @@ def _write(file: Path, text: str) -> None:
         os.write(fd, text.encode("ascii"))
     finally:
         os.close(fd)
+
+
+def _below(directory: Path) -> list[Path]:
+    """The cgroups in it; none in one that has gone meanwhile, as all do at a shutdown."""
+    try:
+        return [entry for entry in directory.iterdir() if entry.is_dir()]
+    except FileNotFoundError:
+        return []
