@@ -233,6 +233,7 @@ class _Manager:
         signals.listen()
         stored = store.load_or_set_aside(log_line)
         adopted = await recover(shell, stored)
+        applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
         applying.socket_files.clear(shell.state)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))

@@ -227,6 +227,7 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
     """Add what a process counted that ended since a former manager last stored its state."""
     name = str(exited.info.get("group", "?"))
     group = shell.state.groups.get(name)
+    shell.state = replace(shell.state, next_life=max(shell.state.next_life, exited.life + 1))
     if not counted:
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
         how = f"ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}"
