@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.config import load
@@ -40,12 +39,6 @@ while True:
                     time.sleep(0.001)
         time.sleep(0.002 if how == "rename" else 0.03)
 """
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 class Versions:

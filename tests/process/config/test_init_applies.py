@@ -16,12 +16,6 @@ from wsgigroups.config import load
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
-
-
-@pytest.fixture
 def only_one_looking_for_a_port() -> Iterator[None]:
     """From the look of `init` for a free port until the port is in use, no other run of the tests may look.
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from support.commands import Done, run_all
 from support.manager import APPS, ManagerUnderTest
 from support.refused_files import BROKEN, WRONG, write_refused, wrong, wrong_yaml
@@ -21,12 +19,6 @@ IN_YAML = (
 ERROR = re.compile(
     r"^(error\[(WG\d+)\]: .*(?:\n(?! *-->|error|warning|note).*)*)(?:\n *--> .*?(\d+:\d+)$)?", re.MULTILINE
 )
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 class Refused:

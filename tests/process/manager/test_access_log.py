@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from support.manager import APPS, ManagerUnderTest
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def test_a_change_of_the_access_log_touches_no_process(manager: ManagerUnderTest) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +16,6 @@ from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
 
 BODY = b"".join(streaming_app.LINES)
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 class Browser:

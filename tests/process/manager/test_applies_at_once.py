@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from support.commands import run_all
 from support.manager import APPS, ManagerUnderTest
 from support.population import Population
 
 APPLIES = 20
 PROCESSES = 2
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def text(port: int, threads: int, app: str = "hello_app") -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from support.manager import APPS, ManagerUnderTest
 from support.population import Population, daemons
 
@@ -29,12 +26,6 @@ BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "a crash": ("import ctypes\nctypes.string_at(0)\n", ("killed by signal 11 before it was ready",)),
     "another name": (GOOD.replace("def application", "def aplication"), ("shop.py", "Did you mean 'aplication'?")),
 }
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def tried(manager: ManagerUnderTest) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
 from support.population import daemons
 from support.unix_clients import unix_get
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(manager: ManagerUnderTest, name: str, *listen: str, extra: str = "") -> str:

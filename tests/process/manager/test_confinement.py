@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from support.manager import APPS, HUNG_S, ManagerUnderTest
 from wsgigroups.runtime.confinement import landlock
 
 pytestmark = pytest.mark.skipif(landlock.abi() < 3, reason="takes Landlock of Linux 6.2")
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def text(port: int, options: str = "") -> str:

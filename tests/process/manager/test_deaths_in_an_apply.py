@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,12 +19,6 @@ from wsgigroups.manager import failpoints
 
 WHOLE_S = 10.0  # from a manager's start until everything is old, or everything is new
 SHARDS = 4
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 class Deploy:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from support.faults import outlives
 from support.gate import Gate
 from support.manager import APPS, HUNG_S, ManagerUnderTest
 from support.proc import descriptors, processor_s
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def test_with_64_descriptors_a_manager_answers_and_starts_what_fits(manager: ManagerUnderTest) -> None:

@@ -7,20 +7,12 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.manager import early_signals
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(port: int) -> str:

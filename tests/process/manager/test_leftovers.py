@@ -5,21 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
-import pytest
 from support.leftovers import descriptors
 from support.manager import APPS, ManagerUnderTest
 
 CYCLES = 10
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def open_in(pids: list[int]) -> dict[int, Counter[str]]:

@@ -5,19 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 DOCS = Path(__file__).parents[3] / "docs"
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, app: str, port: int, extra: str = "") -> str:

@@ -5,19 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 from support.unix_clients import reached
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, *listen: str, extra: str = "") -> str:

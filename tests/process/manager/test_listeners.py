@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,12 +14,6 @@ import pytest
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 from support.unix_clients import reached, unix_get
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, *listen: str, extra: str = "", app: str = "hello_app:application") -> str:

@@ -5,17 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.manager import APPS, ManagerUnderTest
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(port: int, more: str = "", app: str = "printing_app") -> str:

@@ -6,20 +6,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import psutil
 import pytest
 from support.faults import outlives
 from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, port: int, extra: str = "") -> str:

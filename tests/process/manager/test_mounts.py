@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from support.manager import ManagerUnderTest
 
 SOURCE = """
@@ -17,12 +15,6 @@ def {callable}(environ, start_response):
     return [f"{name}|{{environ['SCRIPT_NAME']}}|{{environ['PATH_INFO']}}".encode("latin-1")]
 """
 SITE = '[sites."www.example.org"]\nlisten = ["127.0.0.1:{site}"]\nprocess-group = "a"\n'
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def script(manager: ManagerUnderTest, name: str, more: str = "", callable_object: str = "application") -> Path:

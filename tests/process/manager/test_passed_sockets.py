@@ -8,17 +8,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.manager import APPS, HUNG_S, ManagerUnderTest
 from support.service_manager import ServiceManager, passing, service_manager
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 @pytest.fixture

@@ -31,12 +31,6 @@ for number in range({AT_ONCE}):
 """
 
 
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
-
-
 @contextlib.contextmanager
 def container(manager: ManagerUnderTest, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
     """A manager that is process 1 of a name space: unshare(1), which ends as it does, and itself."""

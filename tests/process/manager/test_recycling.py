@@ -9,19 +9,11 @@ import contextlib
 import http.client
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-import pytest
 from support.gate import Gate
 from support.manager import APPS, ManagerUnderTest
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(app: str, port: int, extra: str) -> str:

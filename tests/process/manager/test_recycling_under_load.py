@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import pytest
@@ -98,12 +97,6 @@ CAUSES = {
     "script": Cause("script-reloading = true", touch, "script-reloading"),
     "SIGUSR1": Cause('eviction-timeout = "1s"', evict, "signal"),
 }
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 @pytest.mark.parametrize("name", CAUSES)

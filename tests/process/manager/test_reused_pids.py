@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.manager import APPS, ManagerUnderTest
@@ -13,12 +11,6 @@ from support.pid_space import PidSpace
 pytestmark = [pytest.mark.root, pytest.mark.needs("unshare")]
 PROCESSES = 20
 ROUNDS = ("stopped", "killed", "stopped", "stopped", "killed", "stopped")  # what the manager is meanwhile
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(port: int) -> str:

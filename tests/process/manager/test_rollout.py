@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.clients import Clients
@@ -15,12 +13,6 @@ from support.manager import APPS, ManagerUnderTest
 from support.population import Population
 
 WATCHED = '[groups.a.rollout]\nmin-ready-time = "5s"\n'
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def text(port: int, rollout: str = WATCHED, **environment: str) -> str:

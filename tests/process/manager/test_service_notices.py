@@ -16,12 +16,6 @@ from wsgigroups.manager.systemd.notifying import VARIABLES
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
-
-
-@pytest.fixture
 def service(manager: ManagerUnderTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceManager]:
     with service_manager(manager.base) as listening:
         monkeypatch.setenv("NOTIFY_SOCKET", listening.address)

@@ -8,23 +8,15 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import psutil
-import pytest
 from support.faults import outlives
 from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 PROCESSES = 4
 ROUNDS = 20
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(port: int, name: str = "a", processes: int = PROCESSES) -> str:

@@ -7,22 +7,13 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import psutil
-import pytest
 from support import frozen
 from support.faults import outlives
 from support.looking import pause
 from support.manager import APPS, HUNG_S, ManagerUnderTest
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, port: int, processes: int = 2, extra: str = "") -> str:

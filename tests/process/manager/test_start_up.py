@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,6 @@ import pytest
 from support.accounts import Accounts
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, port: int, extra: str = "") -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.faults import Killer, outlives, processor_s
@@ -15,12 +13,6 @@ BROKEN = 10
 SETTLED_S = 10.0  # the promise is about what a storm costs from then on
 WINDOW_S = 10.0
 MOST_OF_A_CORE = 0.05
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
 
 
 def group(name: str, app: str, port: int) -> str:

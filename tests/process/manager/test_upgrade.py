@@ -23,12 +23,6 @@ from wsgigroups.errors import ExitCode
 pytestmark = pytest.mark.timeout(120)
 
 
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
-        yield under_test
-
-
 def group(name: str, port: int, app: str = "hello_app") -> str:
     where = f'python-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
     return f'[groups.{name}]\napp = "{app}:application"\n{where}processes = 2\n'
