@@ -37,7 +37,7 @@ while True:
                     file.write(text[start : start + third])
                     file.flush()
                     time.sleep(0.001)
-        time.sleep(0.002 if how == "rename" else 0.03)
+        time.sleep(0.002 if how == "rename" else 0.03)  # how often it writes; nobody waits for that
 """
 
 
