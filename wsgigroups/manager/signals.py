@@ -18,6 +18,7 @@ from wsgigroups.manager import early_signals
 from wsgigroups.manager.core import model
 from wsgigroups.manager.queueing import Asked
 from wsgigroups.manager.supervision.group_log import GroupLog
+from wsgigroups.runtime import signal_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,7 @@ class Signals:
         for number in signal.valid_signals() - _LEFT:
             self._heard.listen(number, self._took)
         faulthandler.register(signal.SIGQUIT, file=2, all_threads=True, chain=False)
+        signal_stack.make_room()
 
     def follow(self) -> None:
         """Do what was asked for on the way up, and follow signals from now on."""

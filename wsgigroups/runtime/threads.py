@@ -56,7 +56,7 @@ def patched() -> bool:
 class ServerThread:
     """One thread that does not keep the process from ending. Any thread may start it and wait for it."""
 
-    __slots__ = ("_arguments", "_ended", "_function", "_handle", "ident", "name")
+    __slots__ = ("_arguments", "_begun", "_ended", "_function", "_handle", "ident", "name")
 
     def __init__(self, name: str, function: Callable[..., None], *arguments: Any) -> None:
         self.name = name
@@ -64,6 +64,10 @@ class ServerThread:
         self._function = function
         self._arguments = arguments
         self._ended = Lock()  # held until the function has returned
+        # Held until it runs. One that begins while the interpreter ends looks into what is freed, which is a SIGSEGV
+        # (CPython 3.11, thread_run). threading.Thread.start waits, too.
+        self._begun = Lock()
+        self._begun.acquire()
         self._handle: Any = None  # what says that nothing of the thread is left
 
     def start(self) -> None:
@@ -76,8 +80,10 @@ class ServerThread:
                 self._handle = getattr(thread, "_handle", None) or getattr(thread, "_tstate_lock", None)
             elif _start_joinable is not None:
                 self._handle = _start_joinable(self._run, daemon=True)
+                self._begun.acquire()
             else:
                 _start_unknown(self._run_unknown, ())
+                self._begun.acquire()
         except BaseException:
             self._ended.release()
             raise
@@ -99,6 +105,7 @@ class ServerThread:
     def _run(self) -> None:
         self.ident = ident = get_ident()
         names[ident] = self.name
+        self._begun.release()
         try:
             self._function(*self._arguments)
         finally:

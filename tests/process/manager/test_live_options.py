@@ -160,6 +160,12 @@ def error_log(running: Running) -> str:
     return Path(f"/proc/{running.pid}/fd/2").resolve().name
 
 
+def many_requests(running: Running) -> bool:
+    """With its jitter; few would replace the process in the middle of the next option."""
+    allowed: int = running.told()["serving"]["maximum_requests"]
+    return 80000 < allowed <= 90000
+
+
 def nothing(running: Running) -> None:
     """An option of which nothing depends: it has only to be accepted."""
     running.told()
@@ -176,7 +182,7 @@ FACTS: dict[str, Fact] = {
     "script-group": Fact("", f'script-group = "#{SCRIPT.st_gid}"', leaving("script_group"), SCRIPT.st_gid),
     "socket-user": Fact("", f'socket-user = "#{ALICE_UID}"', owner, (ALICE_UID, 0o600), root=True),
     "restart-interval": Fact("", 'restart-interval = "1h"', rule("restart_interval_s"), 3600.0),
-    "maximum-requests": Fact("", "maximum-requests = 9", serving("maximum_requests"), 9),
+    "maximum-requests": Fact("", "maximum-requests = 90000", many_requests, True),
     "inactivity-timeout": Fact("", 'inactivity-timeout = "1h"', rule("inactivity_timeout_s"), 3600.0),
     "memory-soft-limit": Fact("", 'memory-soft-limit = "4G"', rule("memory_soft_limit_bytes"), 4096 * MIB),
     "request-timeout": Fact("", 'request-timeout = "1h"', rule("request_timeout_s"), 3600.0),

@@ -10,6 +10,7 @@ import faulthandler
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from .. import signal_stack
 from ..counted import CountedLines
 from ..log import Log, LogLines, escaped
 from ..originals import os, socket
@@ -135,6 +136,7 @@ def _furnish(spec: Spec, lines: LogLines) -> None:
     with step("descriptors", "open the standard streams"):
         descriptors.reopen_streams(lines)
     faulthandler.enable(file=2, all_threads=True)
+    signal_stack.make_room()
     interpreter.prepare(spec)
     set_title(spec.title)
 
