@@ -267,7 +267,7 @@ def test_what_was_applied_is_a_fact_on_what_runs(running: Running, option: str) 
     assert fact.read(running) in (fact.seen, NOT_HERE), change
     if option not in OTHER_PROCESSES:
         assert step["cost"]["processes_replaced"] == 0
-        assert running.pid == before
+        assert running.pid == before, manager.log("manager")
     assert running.plan(options)["empty"]
     assert running.apply(options) is None
 

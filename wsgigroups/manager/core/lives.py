@@ -99,11 +99,13 @@ def tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
     group = turn.state.groups.get(event.group)
     if group is None:
         return ()
-    before = turn.state.next_life if event.refused else group.restart_before
+    staying = {r.life for r in group.records if r.live and r.state is not Tenancy.DRAINING and not group.outdated(r)}
+    refused = {life: why for life, why in event.refused.items() if life in staying}  # of the others nobody asks it
+    before = turn.state.next_life if refused else group.restart_before
     on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
     untuned = group.untuned.difference(set(event.lives) - on_the_way)
     turn.put(replace(group, untuned=untuned, restart_before=before))
-    for life, detail in event.refused.items():
+    for life, detail in refused.items():
         turn.note("warning", f"{event.group} life={life}: {detail}; its successor starts", event.group)
     if event.failed:
         turn.note("error", f"{event.group}: not in force: {event.failed}", event.group)

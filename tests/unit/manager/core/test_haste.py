@@ -134,6 +134,25 @@ def test_what_cannot_be_tuned_is_replaced_and_done_only_then() -> None:
     assert ready(world) > old
 
 
+def test_what_leaves_anyway_has_nobody_replaced_for_it() -> None:
+    """A process that drained could not have what its successor had: the successor was replaced at once, too."""
+    world = World(seed=1, moods=("deaf",))  # they drain until shutdown-timeout is over
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    world.run(world.now + 5.0)
+    old = ready(world)
+    world.answers_tuning = False
+    world.tell(model.Apply({"blog": target("blog", 1, 1, shutdown_s=9.0)}, 2))
+    world.tell(model.GroupTuned("blog", (old,), {old: "cannot"}))
+    while ready(world) == old:
+        world.run(world.now + 0.1)
+    new, number = ready(world), world.state.next_change
+    assert world.state.find(old)
+    world.tell(model.Apply({"blog": target("blog", 1, 1, shutdown_s=8.0)}, 3))
+    world.tell(model.GroupTuned("blog", (old, new), {old: "cannot"}))
+    assert world.state.changes[number].outcome == "done"
+    assert ready(world) == new
+
+
 def test_what_was_tuned_is_done_at_once() -> None:
     world = World(seed=1, moods=("good",))
     world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
