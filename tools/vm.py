@@ -26,9 +26,8 @@ TIMEOUT_S = {"kvm": 15 * 60, "tcg": 60 * 60}  # of the whole machine; a sixth as
 MEMORY_MB = 2048
 LSM = "landlock,lockdown,yama,integrity,apparmor,bpf"  # those of Debian, should its kernel have another list
 TREE = ("pyproject.toml", "wsgigroups", "tests", "sample-configs", "tools")
-_CONFINEMENT = ("tests/security/confinement/test_calls.py", "tests/security/confinement/test_files.py")
-ROOT_TESTS = ("tests/vm", *_CONFINEMENT)
-ORDINARY_TESTS = ("tests/vm", _CONFINEMENT[0])  # the other takes Landlock of Linux 6.2: Debian has 6.1
+# test_files.py beside it takes Landlock of Linux 6.2: Debian has 6.1
+TESTS = ("tests/vm", "tests/security/confinement/test_calls.py")
 _EXIT = re.compile(rb"^wsgigroups-vm: exit code (\d+)")
 ACCELERATORS = {"kvm": "under KVM", "tcg": "emulated: this takes minutes"}
 TIMED_OUT = 124  # timeout(1)
@@ -81,9 +80,8 @@ def main(arguments: list[str]) -> None:
     chosen, options = parser.parse_known_args(arguments)
     if os.geteuid() != 0:
         sys.exit("error: cannot make a virtual machine's disk as an ordinary user: run make test-vm as root")
-    words = {"root": ROOT_TESTS, "ordinary": ORDINARY_TESTS, "options": options}
-    if chosen.tests:
-        words.update(root=chosen.tests.split(","), ordinary=chosen.tests.split(","))
+    paths = chosen.tests.split(",") if chosen.tests else TESTS
+    words = {"root": paths, "ordinary": paths, "options": options}
     os.umask(0o022)
     began = time.monotonic()
     try:

@@ -60,5 +60,5 @@ def test_it_has_no_network_and_keeps_nothing() -> None:
 
 
 def test_what_it_runs_is_there() -> None:
-    for path in {*vm.ROOT_TESTS, *vm.ORDINARY_TESTS, *vm.TREE, "tests/vm/guest.py"}:
+    for path in {*vm.TESTS, *vm.TREE, "tests/vm/guest.py"}:
         assert (ROOT / path).exists(), path

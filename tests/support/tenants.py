@@ -135,10 +135,19 @@ class Tenants(ManagerUnderTest):
         if before is None or before.pid != self.manager_pid:
             return
         # who asks for its status, and who is just being followed, is there for a moment longer
-        self.soon(
-            "no descriptor is left", lambda: self._holding().descriptors <= before.descriptors + self._answering()
-        )
+        try:
+            self.soon(
+                "no descriptor is left", lambda: self._holding().descriptors <= before.descriptors + self._answering()
+            )
+        except AssertionError:
+            print(f"{before}, and then:\n{self._open()}")  # shown for a test that failed
+            raise
         assert self._holding().memory_bytes <= before.memory_bytes + MORE_BYTES
+
+    def _open(self) -> str:
+        """What the manager's descriptors are."""
+        directory = Path(f"/proc/{self.manager_pid}/fd")
+        return "\n".join(f"{fd.name} {os.readlink(fd)}" for fd in directory.iterdir() if fd.is_symlink())
 
     def _answering(self) -> int:
         """The manager's descriptors of who answers 503 for a group that has failed for long: no group's."""
