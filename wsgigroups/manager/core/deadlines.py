@@ -27,7 +27,7 @@ def deadline_of(group: GroupState) -> float | None:
 
 
 @dataclass(slots=True)
-class Deadlines:
+class GroupDeadlines:
     """Those of all groups. Group states are frozen: the same object has the same deadline."""
 
     _seen: dict[str, GroupState] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions, watching
-from wsgigroups.manager.core.deadlines import Deadlines
+from wsgigroups.manager.core.deadlines import GroupDeadlines
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
 
@@ -38,7 +38,7 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
 
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
-    return Deadlines().next(state.groups)
+    return GroupDeadlines().next(state.groups)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:

@@ -18,7 +18,7 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import handling, model
-from wsgigroups.manager.core.deadlines import Deadlines
+from wsgigroups.manager.core.deadlines import GroupDeadlines
 from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
@@ -101,7 +101,7 @@ class Shell:
     forking: Forking = field(init=False)
     unserved: UnservedGroups = field(init=False)
     _timer: asyncio.TimerHandle | None = None
-    _deadlines: Deadlines = field(default_factory=Deadlines)
+    _deadlines: GroupDeadlines = field(default_factory=GroupDeadlines)
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _attempts: dict[str, int] = field(default_factory=dict)  # to start a spawner again, by its key

@@ -8,7 +8,7 @@ from dataclasses import replace
 from support.targets import small_target
 
 from wsgigroups.lifecycle.step import Record
-from wsgigroups.manager.core.deadlines import Deadlines, deadline_of
+from wsgigroups.manager.core.deadlines import GroupDeadlines, deadline_of
 from wsgigroups.manager.core.haste import MEMORY
 from wsgigroups.manager.core.model import GroupState, Held
 
@@ -22,7 +22,7 @@ def some_group(dice: random.Random, name: str) -> GroupState:
 
 
 def test_what_is_remembered_is_what_a_whole_look_finds() -> None:
-    dice, remembered = random.Random(8), Deadlines()
+    dice, remembered = random.Random(8), GroupDeadlines()
     groups: dict[str, GroupState] = {}
     for _round in range(500):
         name = f"g{dice.randrange(6)}"
