@@ -52,9 +52,11 @@ class Logs:
 
         tenant = target.spec.identity is not None
         try:
-            return self.open(target.log_path, who, tenant=tenant)
+            fd = self.open(target.log_path, who, tenant=tenant)
         except OSError as error:
             raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
+        process.log_begin = os.fstat(fd).st_size
+        return fd
 
     def reopen(self, process: Process, target: GroupTarget) -> None:
         """Give a running process its log anew: each of its lines is in the one or in the other. Raises OSError."""
