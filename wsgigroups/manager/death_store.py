@@ -54,13 +54,16 @@ class DeathStore:
     directory: Path
     log: Callable[[str, str], None]
     kept: list[KeptDeath] = field(default_factory=list)
+    _lives: set[tuple[str, int]] = field(default_factory=set)
+    _counts: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    _bytes: int = 0
     _file_bytes: int = 0
     _torn: bool = False  # whether the file has not all of it, or ends within a line
     _warned: bool = False
 
     def open(self) -> None:
         """Read what former managers have stored. Raises nothing: what cannot be read is left out."""
-        self.kept = read(self.directory)
+        self._keep(read(self.directory))
         with contextlib.suppress(OSError), open(self.directory / FILE, "rb") as file:
             self._file_bytes = file.seek(0, os.SEEK_END)
             if self._file_bytes:
@@ -69,10 +72,15 @@ class DeathStore:
 
     def record(self, death: Death) -> None:
         """Keep a record, and store it. A life that has one already was told of twice, by two managers."""
-        if any(known.life == death.life and known.group == death.group for known in self.kept):
+        if (death.group, death.life) in self._lives:
             return
         found = _kept(death)
-        self.kept = _within_caps([*self.kept, found])
+        self.kept.append(found)
+        self._lives.add((found.group, found.life))
+        self._counts[found.group, found.asked] += 1
+        self._bytes += len(found.line)
+        if self._counts[found.group, found.asked] > KEPT_OF_A_GROUP or self._bytes > MAXIMUM_BYTES:
+            self._keep(_within_caps(self.kept))
         try:
             if self._torn or self._file_bytes + len(found.line) > 2 * MAXIMUM_BYTES:
                 self._write_all()
@@ -89,6 +97,12 @@ class DeathStore:
     def chosen(self, group: str = "", slot: int = 0, limit: int = 10) -> list[Death]:
         """Return the newest records of a group, of a slot of it, or of all, the oldest first."""
         return chosen(self.kept, group, slot, limit)
+
+    def _keep(self, kept: list[KeptDeath]) -> None:
+        self.kept = kept
+        self._lives = {(item.group, item.life) for item in kept}
+        self._counts = Counter((item.group, item.asked) for item in kept)
+        self._bytes = sum(len(item.line) for item in kept)
 
     def _append(self, line: bytes) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

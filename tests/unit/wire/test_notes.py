@@ -6,8 +6,8 @@ import os
 import time
 
 import pytest
-from support.gated import GET, Gated, waiting
-from support.serving import serving
+from support.gated import GET, Gated, pass_time, waiting
+from support.serving import Clock, Running, serving
 
 from wsgigroups.runtime.wire import board, notes
 from wsgigroups.runtime.wire.in_flight import MOST, in_flight
@@ -35,6 +35,17 @@ def noted(target: bytes, method: bytes = b"GET") -> str:
 )
 def test_a_note_has_method_and_path_and_never_the_query(target: bytes, told: str) -> None:
     assert noted(target) == f"GET {told}"
+
+
+@pytest.mark.parametrize(
+    ("file", "told"), [("/srv/app.py", "/srv/app.py"), ("/" + "x" * 99 + "/app.py", "..." + "x" * 62 + "/app.py")]
+)
+def test_a_place_is_the_end_of_a_file_a_line_and_a_function(file: str, told: str) -> None:
+    raw = bytearray(2 * notes.NOTE_BYTES)
+    notes.write_where(memoryview(raw), notes.NOTE_BYTES, 5, file, 12, "f" * 99)
+    found = notes.note_of(bytes(raw[notes.NOTE_BYTES :]))
+    assert (found.where_since_ns, found.where) == (5, (told, 12, "f" * 32))
+    assert notes.note_of(bytes(raw[: notes.NOTE_BYTES])).where is None
 
 
 def test_nothing_is_noted_where_nothing_was_asked() -> None:
@@ -82,14 +93,32 @@ def test_a_board_without_notes_serves_and_is_read(monkeypatch: pytest.MonkeyPatc
         os.close(fd)
 
 
+def all_notes(running: Running) -> list[notes.ThreadNote]:
+    raw = bytes(running.board.notes)
+    return [notes.note_of(raw[at : at + notes.NOTE_BYTES]) for at in range(0, len(raw), notes.NOTE_BYTES)]
+
+
+@pytest.mark.parametrize("threads", [1, 3])  # the monitor leads, or only beats
+def test_of_a_request_that_takes_long_the_place_is_noted(threads: int) -> None:
+    clock, gated = Clock(), Gated()
+    with serving(gated, threads=threads, clock=clock) as running, waiting(running, gated, 1):
+        pass_time(running, clock, 5.0)
+        running.wait(lambda: any(note.where for note in all_notes(running)))
+        (note,) = (note for note in all_notes(running) if note.where)
+        assert note.where is not None
+        assert note.where[0].endswith("/tests/support/gated.py"), "not where Semaphore.acquire waits"
+        assert note.where[2] == "__call__"
+        assert note.where_since_ns in list(running.board.words[board.BUSY_WORD : board.BUSY_WORD + threads])
+        gated.open(1)
+
+
 def test_each_request_is_noted_before_the_application_is_called() -> None:
     gated = Gated()
     with serving(gated, threads=4) as running, waiting(running, gated, 2):
         for _ in range(3):
             assert running.exchange(GET % b"/quick?secret").endswith(b"/quick")
         running.wait_word("requests_active", 2)
-        raw = bytes(running.board.notes)
-        told = [notes.note_of(raw[at : at + notes.NOTE_BYTES]) for at in range(0, len(raw), notes.NOTE_BYTES)]
+        told = all_notes(running)
         assert [note.asked for note in told].count("GET /wait") == 2
         assert "GET /quick" in [note.asked for note in told]
         threads = {note.ident for note in told if note.asked == "GET /wait"}

@@ -107,10 +107,9 @@ def death_of(
     cause, reason = deaths.cause_of(group, record, status, name, error, out_of_memory=out_of_memory)
     testimony = process.testimony if cause in (*deaths.JUDGED, "startup-timeout") else None
     flight = testimony.flight if testimony else in_flight(process.board_fd, int(process.info["threads"]))
-    path = group.target.log_path
-    lines: list[str] = []
-    if path not in STREAMS:
-        lines = log_tail.of_life(log_tail.read_end(path, judging_root(), process.log_begin), process.life)
+    # the last lines of one that left as it was told to say nothing, and of many that do so at once are much to read
+    said = "" if cause in deaths.ASKED - {"cut-off"} else _said(process, group.target.log_path)
+    lines = log_tail.of_life(said, process.life)
     threads = stacks.read("\n".join(lines)) if cause in _LOG_STACKS else []
     if testimony and testimony.stacks:
         threads = stacks.read(testimony.stacks) or threads
@@ -183,6 +182,12 @@ def signal_name(number: int) -> str:
         return f"signal {number}"  # of the real-time signals only the first and the last have names
 
 
+def _said(process: Process, path: str) -> str:
+    if process.log_pipe is not None:
+        return process.log_pipe.said()
+    return "" if path in STREAMS else log_tail.read_end(path, judging_root(), process.log_begin)
+
+
 def _requests(flight: dict[str, Any]) -> list[tuple[RequestAtDeath, int]]:
     """Read what wire.in_flight said, here or in a spawner, with the ident of each thread."""
     found = []
@@ -192,11 +197,21 @@ def _requests(flight: dict[str, Any]) -> list[tuple[RequestAtDeath, int]]:
             age_s = float(item["age_s"])
             asked = clean(str(item["asked"]))[:_ASKED]
             thread, ident = int(item["thread"]), int(item["ident"])
+            stack = stacks.fold(_where(item.get("where")))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(age_s):
-            found.append((RequestAtDeath(asked, round(max(0.0, age_s), 1), thread), ident))
+            request = RequestAtDeath(asked, round(max(0.0, age_s), 1), thread, stack)
+            found.append((request, ident))
     return found
+
+
+def _where(noted: Any) -> list[tuple[str, int, str]]:
+    """Read a place that was noted: a stack of one call, or of none. Raises TypeError, ValueError."""
+    if not noted:
+        return []
+    file, line, function = noted
+    return [(str(file), int(line), str(function))]
 
 
 def _located(

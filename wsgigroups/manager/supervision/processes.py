@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsgigroups.manager.supervision.dying import Testimony
+    from wsgigroups.manager.supervision.log_pipe import LogPipe
     from wsgigroups.plan.desired import GroupTarget
 
 
@@ -74,6 +75,7 @@ class Process:
         self.testimony: Testimony | None = None  # what it told when it was judged
         self.spent = Spent()  # once it has ended
         self.log_begin = 0  # how long its log was when it got it
+        self.log_pipe: LogPipe | None = None  # where its log is no file
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
         self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for
         self._hooks = hooks
@@ -202,6 +204,7 @@ class Process:
     def close(self) -> None:
         """Let go of every descriptor."""
         self._let_go()
+        self.log_pipe = None  # it closes itself, at the end of what was said
         if self.pidfd >= 0:
             self._loop.remove_reader(self.pidfd)
             os.close(self.pidfd)

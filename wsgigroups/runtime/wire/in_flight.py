@@ -16,10 +16,10 @@ _LONGEST_S = 1e9
 
 
 def in_flight(board_fd: int, threads: int) -> Dict[str, Any]:
-    """Return {"total": n, "requests": [{"thread", "ident", "asked", "age_s"} …]}, the oldest first, MOST of them.
+    """Return {"total": n, "requests": [{"thread", "ident", "asked", "age_s", "where"} …]}, the oldest first.
 
-    thread: number of the request thread; ident: that of the thread, as faulthandler writes it. Raises nothing: of a
-    board that was overwritten there is none.
+    MOST of them. thread: number of the request thread; ident: that of the thread, as faulthandler writes it; where:
+    [end of a file's name, line, function], or []. Raises nothing: of a board that was overwritten there is none.
     """
     threads = max(0, min(threads, MAXIMUM_THREADS))
     try:
@@ -30,7 +30,9 @@ def in_flight(board_fd: int, threads: int) -> Dict[str, Any]:
             raw = os.pread(board_fd, NOTE_BYTES, size_bytes(threads) + thread * NOTE_BYTES)
             note = note_of(raw.ljust(NOTE_BYTES, b"\0"))
             age_s = min(max(0, now_ns - since_ns) / 1e9, _LONGEST_S)
-            found.append({"thread": thread, "ident": note.ident, "asked": note.asked, "age_s": round(age_s, 3)})
+            where = list(note.where) if note.where is not None and note.where_since_ns == since_ns else []
+            known = {"thread": thread, "ident": note.ident, "asked": note.asked, "where": where}
+            found.append(dict(known, age_s=round(age_s, 3)))
     except (OSError, ValueError):
         return {"total": 0, "requests": []}
     return {"total": len(busy), "requests": found}

@@ -21,6 +21,7 @@ from wsgigroups.manager.core.model import GroupState, LastError
 from wsgigroups.manager.core.stacks import Frame
 from wsgigroups.manager.supervision import dying, log_tail
 from wsgigroups.manager.supervision.dying import Spent
+from wsgigroups.manager.supervision.log_pipe import LogPipe
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.shell import Outside
 from wsgigroups.runtime.wire import board, messages, notes
@@ -56,6 +57,7 @@ class Dead:
         self.board = board.Board(self.process.board_fd)
 
     def answers(self, thread: int, target: bytes, age_s: float = 1.0) -> None:
+        """Have a request under way."""
         notes.write_ident(self.board.notes, thread * notes.NOTE_BYTES, 2000 + thread)
         notes.write_asked(self.board.notes, thread * notes.NOTE_BYTES + notes.ASKED_OFFSET, b"GET", target)
         self.board.words[board.BUSY_WORD + thread] = time.monotonic_ns() - int(age_s * 1e9)
@@ -111,9 +113,16 @@ def test_a_crash_names_the_request_that_it_came_up_in(tmp_path: Path) -> None:
 def test_a_kill_has_the_requests_and_no_stack_of_somebody_elses_crash(tmp_path: Path) -> None:
     def story(dead: Dead) -> None:
         dead.answers(1, b"/long")
+        dead.answers(2, b"/noted", 0.5)
+        dead.answers(3, b"/brief", 0.1)
+        for thread, since in ((2, dead.board.words[board.BUSY_WORD + 2]), (3, 7)):  # 7: of a request before it
+            notes.write_where(dead.board.notes, thread * notes.NOTE_BYTES, since, "/srv/app.py", 12, "pay")
         dead.log.write_text(FAULT)
         found = dead.death(KILLED)
-        assert (found.cause, found.requests[0].asked, found.requests[0].stack) == ("killed", "GET /long", ())
+        assert (found.cause, found.requests[0].stack) == ("killed", ())
+        assert [(request.asked, str(request.frame)) for request in found.requests] == [
+            ("GET /long", "None"), ("GET /noted", "/srv/app.py:12 in pay"), ("GET /brief", "None"),
+        ]  # fmt: skip
 
     play(tmp_path, story)
 
@@ -213,6 +222,7 @@ def test_an_end_without_a_manager_is_what_the_spawner_tells() -> None:
         {"in_flight": {"total": -1, "requests": [7, {}, {"thread": 1, "ident": 1, "asked": 1, "age_s": "x"}]}},
         {"in_flight": {"requests": [{"thread": 1, "ident": 1, "asked": "x", "age_s": float("inf")}]}},
         {"in_flight": {"requests": {"x": 1}}},
+        {"in_flight": {"requests": [{"thread": 1, "ident": 1, "asked": "x", "age_s": 1.0, "where": [1]}]}},
         {"user_s": float("nan")},
         {"user_s": -5.0, "maximum_rss_bytes": -1},
         {"ended_at": float("inf")},
@@ -244,5 +254,30 @@ def test_the_end_of_a_log_is_read_of_files_alone(tmp_path: Path) -> None:
     link, fifo = tmp_path / "link", tmp_path / "fifo"
     link.symlink_to(path)
     os.mkfifo(fifo)
-    for other in (link, fifo, tmp_path):
+    for other in (link, fifo, tmp_path, Path("/dev/zero")):
         assert log_tail.read_end(str(other), None) == ""
+
+
+def test_where_the_manager_passes_lines_on_it_knows_the_last_ones(tmp_path: Path) -> None:
+    """With what the process wrote just before it died, and no more than a bound whatever it writes."""
+
+    async def run() -> None:
+        dead = Dead(tmp_path)
+        with (tmp_path / "stream").open("wb") as stream:
+            read_end, write_end = os.pipe2(os.O_NONBLOCK)
+            pipe = LogPipe(read_end, stream.fileno(), lambda: "blog/1 pid=99", lambda _pipe: None)
+            dead.process.log_pipe = pipe
+            dead.answers(1, b"/segv")
+            os.write(write_end, b"x" * 40_000 + b"\n" + FAULT.encode() + b"the last")
+            found = dead.death(CRASHED)
+            assert str(found.requests[0].frame) == "/srv/shop/app.py:46 in crash"
+            assert found.log[-1] == "the last"
+            for _ in range(100):
+                os.write(write_end, b"y" * 999 + b"\n")
+                assert len(pipe.said()) <= 17_000
+            os.close(write_end)
+            pipe.close()
+            assert pipe.said().endswith("y\n")
+        dead.close()
+
+    asyncio.run(run())
