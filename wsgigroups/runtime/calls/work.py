@@ -25,8 +25,8 @@ class Work:
     def run(self, me: RequestThread) -> None:
         """Lead whenever woken, until the crew closes."""
         crew = self._crew
-        me.introduce(crew.notes)
         try:
+            me.introduce(crew.notes)
             while not crew.closing:
                 me.wake.acquire()
                 if not crew.closing:  # else it was woken without the baton, to end
