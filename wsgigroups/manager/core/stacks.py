@@ -78,6 +78,11 @@ def read(text: str) -> list[ThreadStack]:
     return list(found.values())
 
 
+def is_part(line: str) -> bool:
+    """Whether a line is one of a stack: what is said around stacks is worth more than them, where they were read."""
+    return bool(_FRAME.match(line) or _THREAD.match(line.strip()))
+
+
 def fold(frames: Sequence[tuple[str, int, str]]) -> tuple[Frame, ...]:
     """Return a stack with the calls of libraries and of the server folded, the innermost call last; its end."""
     folded: list[Frame] = []

@@ -104,6 +104,7 @@ def test_a_crash_names_the_request_that_it_came_up_in(tmp_path: Path) -> None:
         assert found.stack == first.stack
         text = "\n".join(found.log)
         assert "Fatal Python error" in text
+        assert "app.py" not in text, "the stacks are told apart"
         for absent in ("secret", "older", "another"):
             assert absent not in text
 
