@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 FrameKind = Literal["application", "library", "server"]
 MAXIMUM_FRAMES = 12  # of one stack when it is folded, the innermost
@@ -78,9 +78,19 @@ def read(text: str) -> list[ThreadStack]:
     return list(found.values())
 
 
-def is_part(line: str) -> bool:
-    """Whether a line is one of a stack: what is said around stacks is worth more than them, where they were read."""
-    return bool(_FRAME.match(line) or _THREAD.match(line.strip()))
+def without_stacks(lines: Iterable[str]) -> Iterator[str]:
+    """Give the lines that are of no stack, nor source below a call: where stacks were read, the others say more.
+
+    Lines are as in a text or as in a log, where all of a record but its first line is indented.
+    """
+    depth = -1  # of the call before, below which its source stands
+    for line in lines:
+        indent = len(line) - len(line.lstrip(" "))
+        if _FRAME.match(line):
+            depth = indent
+        elif not (_THREAD.match(line.strip()) or 0 <= depth < indent):
+            depth = -1
+            yield line
 
 
 def fold(frames: Sequence[tuple[str, int, str]]) -> tuple[Frame, ...]:
@@ -100,9 +110,10 @@ def fold(frames: Sequence[tuple[str, int, str]]) -> tuple[Frame, ...]:
         else:
             names = [name]
             folded.append(Frame(kind, _named(names)))
-    while folded and folded[0].kind == "server":  # what leads from us to the application
-        folded.pop(0)
-    return tuple(folded[-MAXIMUM_FRAMES:])
+    own = next((place for place, frame in enumerate(folded) if frame.kind == "application"), len(folded))
+    ours = [place for place, frame in enumerate(folded[:own]) if frame.kind == "server"]
+    led = ours[-1] + 1 if ours else 0  # so many lead from the start of the thread to the application
+    return tuple(folded[led:][-MAXIMUM_FRAMES:])
 
 
 def _close(thread: ThreadStack | None, *, reverse: bool) -> None:

@@ -135,7 +135,7 @@ def death_of(
         rss_bytes=spent.rss_bytes,
         cpu_s=spent.cpu_s,
         revision=_revision(process.info, revision),
-        log=log_tail.shown(line for line in lines if not (cause in _LOG_STACKS and stacks.is_part(line))),
+        log=log_tail.shown(stacks.without_stacks(lines) if cause in _LOG_STACKS else lines),
     )
 
 

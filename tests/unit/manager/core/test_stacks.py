@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.manager.core.stacks import MAXIMUM_FRAMES, Frame, fold, read
+from wsgigroups.manager.core.stacks import MAXIMUM_FRAMES, Frame, fold, read, without_stacks
 
 FAULT = """2026-01-31T09:00:00.000Z shop/1 life=1 pid=2 info: before
 Fatal Python error: Segmentation fault
@@ -44,6 +44,30 @@ def test_the_stack_that_a_process_tells() -> None:
     assert [str(frame) for frame in fold(thread.frames)] == [
         "/srv/shop/app.py:12 in application", "(3 calls in requests, urllib3, socket)",
     ]  # fmt: skip
+
+
+def test_what_leads_to_the_application_is_left_out_and_what_it_calls_is_not() -> None:
+    server, library = ("/x/wsgigroups/runtime/calls/work.py", 1, "lead"), ("/usr/lib/python3.11/threading.py", 1, "run")
+    own, framework = ("/srv/a.py", 5, "view"), ("/x/site-packages/django/base.py", 2, "handle")
+    assert [str(frame) for frame in fold([library, server, framework, own, server, library])] == [
+        "(1 call in django)", "/srv/a.py:5 in view", "(1 call in wsgigroups)", "(1 call in threading)",
+    ]  # fmt: skip
+    assert [str(frame) for frame in fold([library, server, framework])] == ["(1 call in django)"]
+    assert fold([library, server]) == ()
+
+
+def test_of_a_log_with_stacks_the_rest_is_left() -> None:
+    record = "2026-01-31T09:00:00.000Z shop/1 life=1 pid=2 notice: stacks:\n"
+    log = f"{FAULT}{record}" + "".join(f"    {line}\n" for line in TOLD.splitlines()) + "    and more\nafter\n"
+    assert [line for line in without_stacks(log.splitlines()) if line] == [
+        "2026-01-31T09:00:00.000Z shop/1 life=1 pid=2 info: before",
+        "Fatal Python error: Segmentation fault",
+        "  <no Python frame>",
+        "Extension modules: x (total: 1)",
+        record.strip(),
+        "    and more",
+        "after",
+    ]
 
 
 def test_of_a_thread_that_is_there_twice_the_last_counts() -> None:
