@@ -53,7 +53,8 @@ the option behind a verdict), what the daemon could still say (step, sentence, t
 judged, the requests in the application and the stacks of its threads. The latest of the group is `last_error` in
 `status`, that of each slot `last_death`; `why GROUP/SLOT` shows the slot's. Requests and stacks are in the log before
 the daemon is told to leave. While something holds the GIL the daemon cannot name its requests; then the log has the
-stacks alone, written on a signal.
+stacks alone, written on a signal. Besides, every process that ends leaves a record of its own, which survives the
+manager: [deaths](deaths.md).
 
 The third start in a row that finds no memory names `memory-limit` or `virtual-memory-limit` as too small. With `load
 = "lazy"`, startup-timeout begins with the first request that loads; a load that takes longer ends the process, and

@@ -25,14 +25,17 @@ UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "tempfile.
 RUNS_SCRIPTS = {Path("wsgigroups/runtime/daemon/script.py")}  # a script file is run, that is what it is for
 WALL_CLOCK = {"time.time", "datetime.now", "datetime.datetime.now", "datetime.utcnow", "datetime.datetime.utcnow"}
 TELLS_THE_TIME = {
+    Path("wsgigroups/cli/deaths.py"),  # which deaths are of today
     Path("wsgigroups/cli/events.py"),  # --since is before now, on the clock of the stamps
     Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
     Path("wsgigroups/manager/main.py"),
     Path("wsgigroups/manager/store.py"),
+    Path("wsgigroups/manager/supervision/dying.py"),  # when one ended
     Path("wsgigroups/manager/supervision/processes.py"),  # when one began
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/front/dates.py"),
+    Path("wsgigroups/runtime/spawner/loop.py"),  # when one ended that nobody manages
     Path("wsgigroups/runtime/calls/waiting.py"),  # X-Request-Start of a gateway is wall-clock time
 }
 

@@ -22,6 +22,7 @@ from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
+from wsgigroups.manager.death_store import DeathStore
 from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.shell import Outside, Shell
@@ -89,14 +90,15 @@ class ControlUnderTest:
 
         self.journal = Journal(self._directory / "state", log)
         self.journal.open()
-        self.shell = Shell(Outside(self._directory, 2, log, record=self.journal.record))
+        self.deaths = DeathStore(self._directory / "state", log)
+        self.shell = Shell(Outside(self._directory, 2, log, record=self.journal.record, died=self.deaths.record))
         self.shell.pool.get = self._never  # type: ignore[method-assign, assignment]
         applying = Applying(self.shell, store, surroundings(self._directory / "log"), log)
         target = small_target(log_path=str(self._directory / "log" / "blog.log"))
         self.shell.dispatch(model.Apply({"blog": target}, 1))
         self.upgrading = Upgrading(applying, ["/bin/false"], self._end)
-        handlers = Handlers(applying, self.journal, 0.0, self._end, self.upgrading)
-        self.server = ControlServer(self.path, handlers, None, log)
+        self.handlers = Handlers(applying, self.journal, self.deaths, 0.0, self._end, self.upgrading)
+        self.server = ControlServer(self.path, self.handlers, None, log)
         self.upgrading.server = self.server
         await self.server.start()
 

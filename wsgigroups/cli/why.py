@@ -1,4 +1,4 @@
-"""`wsgigroups why GROUP[/SLOT]`: the state of a group in sentences."""
+"""`wsgigroups why GROUP[/SLOT]`: the state of a group in sentences, and how its processes ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli.actions import complete_groups
-from wsgigroups.cli.output import OUTPUT_FORMATS, indented, write_data
+from wsgigroups.cli.output import OUTPUT_FORMATS, indented, say, write_data
+from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
@@ -19,19 +20,38 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @click.argument("name", metavar="GROUP[/SLOT]", shell_complete=complete_groups)
+@click.option("--last", type=click.IntRange(0, 1000), default=10, show_default=True, help="The newest so many deaths.")
+@click.option("--stacks", is_flag=True, help="With the stacks of requests that were under way, and the end of the log.")
 @click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
 @click.pass_obj
-def command(options: Globals, name: str, output: str) -> None:
-    """Explain the state of a group or a process."""
+def command(options: Globals, name: str, last: int, stacks: bool, output: str) -> None:
+    """Explain the state of a group or a process, and how its processes ended."""
+    from wsgigroups.cli import deaths
     from wsgigroups.cli.status import select
     from wsgigroups.client import Client
 
-    groups: list[Any] = [reasons(group) for group in select(Client(options.run_dir).status(), (name,))["groups"]]
+    client = Client(options.run_dir)
+    group, _slash, slot = name.partition("/")
+    number = int(slot) if slot.isascii() and slot.isdigit() else 0
+    try:
+        groups: list[Any] = [reasons(item) for item in select(client.status(), (name,))["groups"]]
+    except WsgigroupsError as error:
+        found = []
+        if error.exit_code is ExitCode.NO_MANAGER:
+            found = deaths.left_behind(options.state_dir, group, number, last)
+        if not found:
+            raise
+        say(f"no manager runs: this is what the last one has left of {name}", options.verbosity)
+        groups = [{"name": group, "deaths": found}]
+    else:
+        for item in groups:
+            item["deaths"] = deaths.asked_for(client, item["name"], number, last)
     if output != "text":
         write_data({"schema_version": 1, "groups": groups}, output)
         return
-    for group in groups:
-        click.echo("\n".join(sentences(group)))
+    for item in groups:
+        lines = [*(sentences(item) if "state" in item else ()), *deaths.sentences(item["deaths"], stacks=stacks)]
+        click.echo("\n".join(lines))
 
 
 _OF_GROUP = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsgigroups.client.answers import (
         BegunAnswer,
         ChangeAnswer,
+        DeathsAnswer,
         EventsAnswer,
         HistoryAnswer,
         PlanAnswer,
@@ -134,6 +135,11 @@ class Client:
         """What happened, oldest first; wait_s: how long the manager may wait before it answers, as the query has it."""
         timeout_s = wait_s + READ_TIMEOUT_S if wait_s else None
         answer: EventsAnswer = self._call("GET", f"/v1/events{query}", None, timeout_s)
+        return answer
+
+    def deaths(self, query: str = "") -> DeathsAnswer:
+        """How processes ended, oldest first."""
+        answer: DeathsAnswer = self._call("GET", f"/v1/deaths{query}", None)
         return answer
 
     def wait(self, change: int, seen: str = "", wait_s: float = 30.0) -> ChangeAnswer:

@@ -64,6 +64,55 @@ class CostAnswer(TypedDict):
     duration_s: float | None
 
 
+class DeathAnswer(TypedDict):
+    """How one process ended. What it has of requests, stacks and the log is the process's own word."""
+
+    at: str
+    group: str
+    slot: int
+    life: int
+    pid: int | None
+    up_s: float | None
+    cause: Literal[
+        "crashed",
+        "killed",
+        "out-of-memory",
+        "exited",
+        "not-started",
+        "startup-timeout",
+        "deadlock-timeout",
+        "request-timeout",
+        "board",
+        "reports",
+        "cut-off",
+        "recycled",
+        "replaced",
+        "stopped",
+        "unknown",
+    ]
+    asked: bool
+    reason: str | None
+    message: str
+    step: str | None
+    exit_code: int | None
+    signal: str | None
+    managed: bool
+    requests: list[RequestAtDeathAnswer]
+    requests_total: int
+    stack: list[FrameAnswer]
+    rss_bytes: int | None
+    cpu_s: float | None
+    revision: int | None
+    log: list[str] | None
+
+
+class DeathsAnswer(TypedDict):
+    """How processes ended, oldest first."""
+
+    schema_version: Literal[1]
+    deaths: list[DeathAnswer]
+
+
 class EventAnswer(TypedDict):
     """One thing that happened; null is what it does not concern."""
 
@@ -102,6 +151,15 @@ class EventsAnswer(TypedDict):
     schema_version: Literal[1]
     events: list[EventAnswer]
     last: int
+
+
+class FrameAnswer(TypedDict):
+    """One call of a stack, or several in a row that are not the application's."""
+
+    kind: Literal["application", "library", "server"]
+    place: str
+    function: str
+    count: int
 
 
 class GroupAnswer(TypedDict):
@@ -252,6 +310,16 @@ class ReasonAnswer(TypedDict):
     files: list[str]
     files_more: int
     unit: Literal["", "s", "bytes", "%"]
+
+
+class RequestAtDeathAnswer(TypedDict):
+    """A request that was in the application when the process was judged, or ended."""
+
+    asked: str
+    age_s: float
+    thread: int
+    frame: FrameAnswer | None
+    stack: list[FrameAnswer]
 
 
 class RevisionAnswer(TypedDict):

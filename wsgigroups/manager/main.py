@@ -27,6 +27,7 @@ from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer, refuse_foreign
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.happenings import Happening
+from wsgigroups.manager.death_store import DeathStore
 from wsgigroups.manager.guarding import Guard
 from wsgigroups.manager.heard import HeardSignals
 from wsgigroups.manager.journal import Journal
@@ -219,6 +220,9 @@ class _Manager:
         journal = Journal(options.state_dir, log_line)
         journal.open()
         outside.record = journal.record
+        deaths = DeathStore(options.state_dir, log_line)
+        deaths.open()
+        outside.died = deaths.record
         handed = options.handover
         outside.handovers = handed.handovers if handed else 0
         before = f", taken over from version {handed.version}" if handed else ""
@@ -238,7 +242,7 @@ class _Manager:
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
         upgrading = Upgrading(applying, handover.command(), self._ending.set)
-        handlers = Handlers(applying, journal, started_at, self._ending.set, upgrading)
+        handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         upgrading.server = server
         await server.start(handed.listener() if handed else None)

@@ -190,8 +190,12 @@ class Server:
         self.poller.shut(forked=True)
 
     def requests_in_flight(self) -> List[str]:
-        """Method, target and age in seconds of each request that is in the application now, the oldest first."""
+        """Method, path and age in seconds of each request that is in the application now, the oldest first."""
         return self.crew.threads.in_flight()
+
+    def threads_in_flight(self) -> List[int]:
+        """Return the idents of the threads that these requests are in."""
+        return self.crew.threads.idents()
 
     def interrupt(self, thread: int, since_ns: int) -> bool:
         """Raise RequestTimeout in the request that began then in that request thread; once. Whether it was raised.

@@ -10,6 +10,7 @@ import http.client
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 from support.gate import Gate
@@ -32,6 +33,15 @@ def replaced(manager: ManagerUnderTest, pid: int) -> int:
     return new
 
 
+def recorded(manager: ManagerUnderTest, pid: int) -> dict[str, Any]:
+    """The record of a process's death."""
+    found: dict[str, Any] = manager.wait_for(
+        "its death is on record",
+        lambda: next((d for d in manager.client.get("/v1/deaths?group=a")["deaths"] if d["pid"] == pid), None),
+    )
+    return found
+
+
 def test_maximum_requests(manager: ManagerUnderTest) -> None:
     port = manager.port()
     manager.apply(group("hello_app", port, "maximum-requests = 5"))
@@ -43,6 +53,8 @@ def test_maximum_requests(manager: ManagerUnderTest) -> None:
     replaced(manager, second)
     assert manager.group("a")["restarts"] == 0
     assert "maximum-requests" in manager.log("manager")
+    record = recorded(manager, first)
+    assert (record["cause"], record["reason"], record["asked"]) == ("recycled", "maximum-requests", True)
 
 
 def test_the_last_of_maximum_requests_is_the_last_with_one_thread(manager: ManagerUnderTest) -> None:
@@ -114,6 +126,11 @@ def test_request_timeout_with_one_thread(manager: ManagerUnderTest) -> None:
     for text in (manager.log("a"), why):
         assert "GET /stuck for " in text
         assert "in wait_at_gate" in text
+    record = recorded(manager, pid)
+    assert record["cause"] == "request-timeout"
+    assert [(request["asked"], request["frame"]["function"]) for request in record["requests"]] == [
+        ("GET /stuck", "wait_at_gate")
+    ]
 
 
 def test_request_timeout_averages_over_the_threads(manager: ManagerUnderTest) -> None:
@@ -198,6 +215,11 @@ def test_deadlock_timeout_sees_a_held_gil(manager: ManagerUnderTest) -> None:
         assert answer() is None
     manager.wait_for("the stuck one is gone", lambda: not psutil.pid_exists(first))
     assert "busy_app.py" in manager.log("a")
+    record = recorded(manager, first)
+    assert (record["cause"], record["signal"]) == ("deadlock-timeout", "SIGKILL")
+    (request,) = record["requests"]
+    assert (request["asked"], request["frame"]["function"]) == ("GET /hold", "application")
+    assert request["age_s"] >= 2
 
 
 def test_startup_timeout_ends_an_import_that_hangs(manager: ManagerUnderTest) -> None:
@@ -206,6 +228,10 @@ def test_startup_timeout_ends_an_import_that_hangs(manager: ManagerUnderTest) ->
         extra = f'environment = {{ GATE_DIRECTORY = "{manager.base}" }}\nstartup-timeout = "500ms"'
         done = manager.apply(group("loading.gated_import", port, extra), code=1)
         assert "startup-timeout" in done.stderr
+        pid, _word = gate.wait_arrival()
+        record = recorded(manager, pid)
+        assert record["cause"] == "startup-timeout"
+        assert "in wait_at_gate" in manager.cli("why", "a", "--stacks").stdout
         gate.close()
     manager.wait_for("it comes up when nothing hangs", lambda: manager.group("a")["state"] == "ready")
 

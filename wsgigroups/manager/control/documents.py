@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from wsgigroups.manager.control.figures import GroupFigures, ProcessFigures
-from wsgigroups.manager.core.happenings import Kind  # noqa: TC001  (pydantic reads it)
+from wsgigroups.manager.core.deaths import Cause  # noqa: TC001  (pydantic reads it)
+from wsgigroups.manager.core.happenings import Kind  # noqa: TC001
+from wsgigroups.manager.core.stacks import FrameKind  # noqa: TC001
 
 
 def _encodable(value: Any) -> Any:
@@ -233,6 +235,58 @@ class EventsDocument(Document):
     schema_version: Literal[1] = 1
     events: list[EventDocument]
     last: int = Field(description="The number of the newest event, chosen or not: `after` of the next question.")
+
+
+class FrameDocument(Document):
+    """One call of a stack, or several in a row that are not the application's."""
+
+    kind: FrameKind
+    place: Text = Field(description="File and line; of several calls the names of their packages.")
+    function: Text
+    count: int = Field(description="How many calls it is.")
+
+
+class RequestAtDeathDocument(Document):
+    """A request that was in the application when the process was judged, or ended."""
+
+    asked: Text = Field(description="Method and path, without the query; empty where that is not known.")
+    age_s: float
+    thread: int = Field(description="The number of its request thread.")
+    frame: FrameDocument | None = Field(description="Where in the application it was, where that is known.")
+    stack: list[FrameDocument] = Field(description="The innermost call last.")
+
+
+class DeathDocument(Document):
+    """How one process ended. What it has of requests, stacks and the log is the process's own word."""
+
+    at: Text = Field(description="UTC, in milliseconds.")
+    group: Text
+    slot: int
+    life: int
+    pid: int | None
+    up_s: float | None = Field(description="For how long it was there.")
+    cause: Cause
+    asked: bool = Field(description="Whether the manager or a person wanted it to end.")
+    reason: Text | None = Field(description="The option or the wish behind it.")
+    message: Text
+    step: Text | None = Field(description="On its way up: the step that failed.")
+    exit_code: int | None
+    signal: Text | None = Field(description="Its name, as SIGSEGV.")
+    managed: bool = Field(description="False: it ended while there was no manager.")
+    requests: list[RequestAtDeathDocument] = Field(description="Those under way for longest; the one of a fault first.")
+    requests_total: int = Field(description="How many were under way.")
+    stack: list[FrameDocument] = Field(description="Of the thread that crashed, or that loaded the application.")
+    rss_bytes: int | None = Field(description="The most that was resident.")
+    cpu_s: float | None
+    revision: int | None = Field(description="The configuration that it was started with.")
+    log: list[Text] | None = Field(description="What it said last; null for whoever may not read logs.")
+
+
+class DeathsDocument(Document):
+    """How processes ended, oldest first."""
+
+    schema_version: Literal[1] = 1
+    deaths: list[DeathDocument]
 
 
 class ChangedProcessDocument(Document):

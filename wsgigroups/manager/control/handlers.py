@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.control import showing_events, views
+from wsgigroups.manager.control import showing_deaths, showing_events, views
 from wsgigroups.manager.control.documents import (
     BegunDocument,
     ChangeDocument,
+    DeathsDocument,
     EventsDocument,
     HistoryDocument,
     PlanDocument,
@@ -28,6 +30,7 @@ from wsgigroups.manager.control.requests import (
     ChangePath,
     ChangeQuery,
     ConfigurationBody,
+    DeathsQuery,
     EventsQuery,
     GroupsBody,
     NoParameters,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.applying import Applying
+    from wsgigroups.manager.death_store import DeathStore
     from wsgigroups.manager.journal import Journal
     from wsgigroups.manager.upgrade.upgrading import Upgrading
     from wsgigroups.trust.peers import Peer
@@ -92,6 +96,7 @@ class Handlers:
 
     applying: Applying
     journal: Journal
+    deaths: DeathStore
     started_at: float
     end: Callable[[], None]
     upgrading: Upgrading
@@ -119,6 +124,14 @@ class Handlers:
             if self.journal.last != document.last:
                 document = showing_events.document(self.journal, call.query)
         return document
+
+    async def deaths_of(self, call: Call[NoParameters, DeathsQuery, NoParameters]) -> DeathsDocument:
+        query = call.query
+        if query.group and not self.deaths.chosen(query.group, limit=1):
+            handling.check_groups(self.applying.shell.state, (query.group,))
+        found = self.deaths.chosen(query.group, query.slot, query.limit)
+        # logs are their owners' to read: whoever may read the status sees no line of them
+        return showing_deaths.document(found, logs=call.peer.uid in (0, os.geteuid()))
 
     async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
         view = self._change(call.path.id)

@@ -70,6 +70,14 @@ class EventsQuery(Parameters):
     )
 
 
+class DeathsQuery(Parameters):
+    """Which deaths."""
+
+    group: str = Field(default="", description="Of this group alone; empty: of all.", max_length=255)
+    slot: int = Field(default=0, description="Of this slot alone; 0: of all.", ge=0, le=MAXIMUM_NUMBER)
+    limit: int = Field(default=10, description="The newest, at most so many.", ge=0, le=MAXIMUM_EVENTS)
+
+
 class ConfigurationBody(Parameters):
     """A configuration, as in groups.toml."""
 

@@ -69,6 +69,15 @@ ROUTES: tuple[Route, ...] = (
         query=requests.EventsQuery,
     ),
     Route(
+        "GET",
+        "/v1/deaths",
+        Access.READ,
+        "deaths_of",
+        "How processes ended, oldest first.",
+        documents.DeathsDocument,
+        query=requests.DeathsQuery,
+    ),
+    Route(
         "POST",
         "/v1/plan",
         Access.ADMINISTER,

@@ -132,6 +132,7 @@ class Forking:
                 "started_at": moment(),
                 "runtime": identity.own().digest if isinstance(spawner, UserSpawner) else spawner.runtime.digest,
                 "code": dict(target.code),
+                "revision": self.state().revision,
                 **described_by(target),
             }
             process, fork_fds = self._process(record.life, info, passed)

@@ -13,6 +13,7 @@ import fcntl
 import os
 import select
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from wsgigroups.runtime.text import clean
@@ -26,6 +27,8 @@ READ_BYTES = 65536
 BYTES_PER_S = 1 << 20  # of one process; the manager has others to look after
 PAUSE_S = 0.1
 _PIPE_BYTES = 1 << 20  # what fits while the manager does not run; the kernel's limit for ordinary users (pipe(7))
+_KEPT_BYTES = 16384  # of what it said last, for the record of its death
+_KEPT_LINE_BYTES = 1024
 _SAFE_BYTES = 4096  # PIPE_BUF: what polls writable takes this much without blocking (pipe(7))
 
 
@@ -40,6 +43,8 @@ class LogPipe:
         self._on_closed = on_closed
         self._rest = b""
         self._lost = 0
+        self._said: deque[bytes] = deque()
+        self._said_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._bucket = Bucket(BYTES_PER_S, BYTES_PER_S, time.monotonic())
         with contextlib.suppress(OSError):  # where the user has too many of them
@@ -54,10 +59,18 @@ class LogPipe:
             self._take(os.read(self._fd, READ_BYTES))
         if self._rest:
             self._pass_on([self._rest])
+            self._rest = b""
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
         self._fd = -1
         self._on_closed(self)
+
+    def said(self) -> str:
+        """What it said last, with one buffer of what nobody has read yet: it may have ended just now."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                self._take(os.read(self._fd, READ_BYTES))
+        return b"\n".join((*self._said, self._rest)).decode("utf-8", "replace")
 
     def _turn(self) -> None:
         try:
@@ -88,12 +101,19 @@ class LogPipe:
     def _pass_on(self, lines: list[bytes]) -> None:
         who = self._who()
         for line in lines:
+            self._keep(line[:_KEPT_LINE_BYTES])
             for start in range(0, len(line) or 1, LINE_BYTES):
                 text = clean(line[start : start + LINE_BYTES].decode("utf-8", "replace"), "\t")
                 if self._lost and self._write(f"{who} | ({self._lost} lines were left out)\n".encode()):
                     self._lost = 0
                 if not self._write(f"{who} | {text}\n".encode("utf-8", "replace")):
                     self._lost += 1
+
+    def _keep(self, line: bytes) -> None:
+        self._said.append(line)
+        self._said_bytes += len(line) + 1
+        while self._said_bytes > _KEPT_BYTES:
+            self._said_bytes -= len(self._said.popleft()) + 1
 
     def _write(self, data: bytes) -> bool:
         """Write one line where that does not block; whether it was written, or has no reader any more."""

@@ -38,11 +38,13 @@ class Logs:
         stream = STREAMS.get(path)
         if stream is None:
             return open_to_append(path, judging_root())
-        if not tenant:
-            return os.dup(stream)
+        return self._piped(stream, who)[0] if tenant else os.dup(stream)
+
+    def _piped(self, stream: int, who: Callable[[], str]) -> tuple[int, LogPipe]:
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._pipes.add(LogPipe(read_end, stream, who, self._pipes.discard))
-        return write_end
+        pipe = LogPipe(read_end, stream, who, self._pipes.discard)
+        self._pipes.add(pipe)
+        return write_end, pipe
 
     def of_process(self, process: Process, target: GroupTarget) -> int:
         """Open a process's log. Raises OSError."""
@@ -50,11 +52,17 @@ class Logs:
         def who() -> str:
             return f"{process.group}/{process.info['slot']} pid={process.pid}"
 
-        tenant = target.spec.identity is not None
+        stream = STREAMS.get(target.log_path)
+        process.log_pipe = None
         try:
-            return self.open(target.log_path, who, tenant=tenant)
+            if stream is not None and target.spec.identity is not None:  # it may be another user's process
+                fd, process.log_pipe = self._piped(stream, who)
+            else:
+                fd = self.open(target.log_path, who, tenant=False)
         except OSError as error:
             raise OSError(error.errno, f"the log {target.log_path}: {error.strerror}") from None
+        process.log_begin = os.fstat(fd).st_size
+        return fd
 
     def reopen(self, process: Process, target: GroupTarget) -> None:
         """Give a running process its log anew: each of its lines is in the one or in the other. Raises OSError."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager.supervision.cgroups.strays import mark_of
 from wsgigroups.manager.supervision.connection import FrameConnection
+from wsgigroups.manager.supervision.dying import Spent
 from wsgigroups.manager.supervision.reports import Reports
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import encode
@@ -26,6 +27,8 @@ from wsgigroups.runtime.wire.frames import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from wsgigroups.manager.supervision.dying import Testimony
+    from wsgigroups.manager.supervision.log_pipe import LogPipe
     from wsgigroups.plan.desired import GroupTarget
 
 
@@ -69,6 +72,10 @@ class Process:
         self.start_bytes = 0  # resident when it said that it was ready; 0: not known
         self.told = 0  # the number of the live options that it was sent last
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
+        self.testimony: Testimony | None = None  # what it told when it was judged
+        self.spent = Spent()  # once it has ended
+        self.log_begin = 0  # how long its log was when it got it
+        self.log_pipe: LogPipe | None = None  # where its log is no file
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
         self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for
         self._hooks = hooks
@@ -197,6 +204,7 @@ class Process:
     def close(self) -> None:
         """Let go of every descriptor."""
         self._let_go()
+        self.log_pipe = None  # it closes itself, at the end of what was said
         if self.pidfd >= 0:
             self._loop.remove_reader(self.pidfd)
             os.close(self.pidfd)
@@ -231,13 +239,14 @@ class Process:
 
     def _reap(self) -> Exit:
         with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            found = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             self._kill_group()  # while nobody has reaped it, it still names its group
-            status = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
-            if status is not None:
-                if status.si_code == os.CLD_EXITED:
-                    return Exit(status.si_status, 0)
-                return Exit(-1, status.si_status)
+            if found is not None:  # then it is a zombie of ours, and nobody else can have its number
+                _pid, status, used = os.wait4(found.si_pid, os.WNOHANG)
+                self.spent = Spent(round(used.ru_utime + used.ru_stime, 2), used.ru_maxrss * 1024)
+                if os.WIFEXITED(status):
+                    return Exit(os.WEXITSTATUS(status), 0)
+                return Exit(-1, os.WTERMSIG(status))
         return Exit(-1, 0)
 
     def _finish(self, status: Exit) -> None:

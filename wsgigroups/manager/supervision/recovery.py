@@ -23,7 +23,7 @@ from wsgigroups.manager.core import adopting, model
 from wsgigroups.manager.core.happenings import Happening, Kind
 from wsgigroups.manager.core.totals import added, counters
 from wsgigroups.manager.store import LIFE_STEP, Stored
-from wsgigroups.manager.supervision import hung, kept_changes
+from wsgigroups.manager.supervision import dying, hung, kept_changes
 from wsgigroups.manager.supervision.cgroups.strays import look_at
 from wsgigroups.manager.supervision.processes import Process, moment
 from wsgigroups.manager.supervision.remembering import group_from_json
@@ -230,7 +230,9 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
     shell.state = replace(shell.state, next_life=max(shell.state.next_life, exited.life + 1))
     if not counted:
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
-        how = f"ended while nobody managed it: {Exit(exited.exit_code, exited.signal)}"
+        status = Exit(exited.exit_code, exited.signal)
+        how = f"ended while nobody managed it: {status}"
+        shell.outside.died(dying.unmanaged(exited, status))
         shell.outside.log("warning", f"{who} {how}")
         slot = int(exited.info.get("slot", 0))
         kind: Kind = "died" if exited.exit_code != 0 else "ended"

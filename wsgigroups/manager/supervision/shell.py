@@ -22,7 +22,7 @@ from wsgigroups.manager.core.deadlines import GroupDeadlines
 from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import live, logs, rejoining, rolling
+from wsgigroups.manager.supervision import dying, live, logs, rejoining, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from wsgigroups.manager.core.deaths import Death
     from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
 
 REFUSE_S = 0.25  # for the processes of a group that is stopped to take the connections that wait
@@ -69,6 +70,7 @@ class Outside:
     save: Callable[[], bool] = lambda: True  # whether the state was stored
     finished: Callable[[model.Change], None] = lambda _change: None
     record: Callable[[Iterable[Happening]], None] = lambda _happenings: None
+    died: Callable[[Death], None] = lambda _death: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +342,7 @@ class Shell:
             spawner.end(f"it told of the end of pid {process.pid}, which is alive")
             return
         failpoints.reached("exit: told")
+        process.spent = dying.spent_by(message)
         process.reported(Exit(message.exit_code, message.signal))
 
     def _spawner_lost(self, spawner: AnySpawner) -> None:
@@ -427,6 +430,7 @@ class Shell:
                 reason = message.reason if message.reason in board.REASON else ""
                 self.dispatch(model.LifeFailed(life, message.step[:64], text, message.traceback[:65536], reason))
             case messages.InFlight() if message.life == life:
+                process.testimony = dying.testimony_of(process, message)
                 requests = tuple(message.requests[:65536].splitlines())
                 self.dispatch(model.LifeTold(life, requests, message.stacks[:65536]))
             case messages.Leaving() if message.life == life and message.reason in board.REASON:
@@ -455,10 +459,11 @@ class Shell:
         self.processes.pop(process.life, None)
         group, snapshot = process.group, process.snapshot()
         counted = counters(snapshot.values) if snapshot else {}
-        kills = self.remains.ended(process)
+        kills, before = self.remains.ended(process), self.state.find(process.life)
         # first, because the state may be stored on the way
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
         self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
+        dying.record(self.state, self.outside, process, before, status, out_of_memory=kills > 0)
         failpoints.reached("exit: handled")
         self.release_unwanted(group)
         self._retire_users()  # it may have been the last, after the change that it was replaced by

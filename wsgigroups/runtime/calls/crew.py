@@ -61,6 +61,7 @@ class Crew:
         self.caller = caller
         self.clock = clock
         self.words = board.words
+        self.notes = board.notes
         self.lock = poller.connections.lock
         most = min(settings.threads, board.threads)
         self.lanes = Lanes(most)

@@ -8,6 +8,7 @@ from ..originals import Lock, time
 from ..threads import ServerThread
 from ..wire.board import WORD
 from .pace import TICK_S
+from .places import LONG_NS, note_places
 
 if TYPE_CHECKING:
     from .crew import Crew
@@ -27,6 +28,7 @@ class Monitor:
         self._bell = Lock()
         self._bell.acquire()
         self._thread: Optional[ServerThread] = None
+        self._noted_ns = 0  # when places were noted last
 
     def start(self) -> None:
         """Start the thread. Raises RuntimeError."""
@@ -66,6 +68,7 @@ class Monitor:
             if now_s - beat_s >= HEARTBEAT_S:
                 beat_s = now_s
                 crew.words[_HEARTBEAT] = crew.clock()
+                self._note_places(crew.clock())
                 crew.poller.listening.tell(len(crew.poller.connections.open))
                 crew.lanes.forget(crew.clock())
             if turn != crew.turn:
@@ -85,6 +88,11 @@ class Monitor:
             self._bell.acquire(timeout=max(0.0, when_s - time.monotonic()))
         self.sleeps = False
 
+    def _note_places(self, now_ns: int) -> None:
+        if now_ns - self._noted_ns >= LONG_NS:
+            self._noted_ns = now_ns
+            note_places(self._crew.threads.all, self._crew.words, self._crew.notes, now_ns)
+
     def _lead(self) -> None:
         """Lead while every request thread is in the application."""
         crew = self._crew
@@ -92,7 +100,8 @@ class Monitor:
         while not crew.closing:
             if crew.hand_over():
                 return
-            crew.words[_HEARTBEAT] = crew.clock()
+            crew.words[_HEARTBEAT] = now_ns = crew.clock()
+            self._note_places(now_ns)
             if not poller.ready:
                 crew.caller.access.flush()
                 poller.wait()  # at most LONGEST_WAIT_S, since connections are open

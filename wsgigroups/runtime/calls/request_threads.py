@@ -8,19 +8,21 @@ from __future__ import annotations
 from typing import Callable, List, Optional, Tuple
 
 from ..front.connection import Connection
-from ..originals import Lock, stack_size, time
+from ..originals import Lock, get_ident, stack_size, time
 from ..records.tally import Tally
 from ..threads import ServerThread
 from ..wire.board import BUSY_WORD
+from ..wire.notes import ASKED_OFFSET, NOTE_BYTES, path_of, write_ident
 
 
 class RequestThread:
     """One thread that may call the application."""
 
-    __slots__ = ("busy_word", "connection", "tally", "thread", "wake")
+    __slots__ = ("busy_word", "connection", "note", "tally", "thread", "wake")
 
     def __init__(self, index: int) -> None:
         self.busy_word = BUSY_WORD + index
+        self.note = index * NOTE_BYTES + ASKED_OFFSET  # where in the notes of the board its request is written
         self.tally = Tally()
         self.connection: Optional[Connection] = None  # whose request it runs, or ran last
         self.wake = Lock()  # released to give it the baton, or to end it
@@ -28,10 +30,14 @@ class RequestThread:
         self.thread: Optional[ServerThread] = None
 
     def asked(self) -> str:
-        """Return method and target of its request, or of its last one; "" if that is not known any more."""
+        """Return method and path of its request, or of its last one; "" if that is not known any more."""
         connection = self.connection
         head = connection.head if connection is not None else None
-        return "%s %s" % (head.method, head.target) if head is not None else ""
+        return "%s %s" % (head.method, path_of(head.target)) if head is not None else ""
+
+    def introduce(self, notes: memoryview) -> None:
+        """Write down on the board which thread it is; in the thread itself."""
+        write_ident(notes, self.note - ASKED_OFFSET, get_ident())
 
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""
@@ -97,13 +103,19 @@ class RequestThreads:
         return any(self._words[thread.busy_word] for thread in self.all)
 
     def in_flight(self) -> List[str]:
-        """Return method, target and age of the requests in the application, the oldest first.
+        """Return method, path and age of the requests in the application, the oldest first.
 
         Read while the threads go on: a request that ends meanwhile may be there.
         """
         found = sorted((self._words[thread.busy_word], thread.asked()) for thread in list(self.all))
         now_ns = self._clock()
         return [_for(asked, now_ns - since_ns) for since_ns, asked in found if since_ns and asked]
+
+    def idents(self) -> List[int]:
+        """Return the threads whose requests are in the application, the oldest request first."""
+        found = sorted((self._words[thread.busy_word], number) for number, thread in enumerate(list(self.all)))
+        threads = [self.all[number].thread for since_ns, number in found if since_ns]
+        return [thread.ident for thread in threads if thread is not None]
 
     def request_of(self, number: int, since_ns: int) -> Tuple[int, Callable[[], bool], str]:
         """Return the ident of a thread, 0 if it runs no request since then; whether it still does; what it is."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Optional
 
 from ..front.connection import CLOSED, IDLE, POSTED, Connection
 from ..originals import select, time
+from ..wire.notes import write_asked
 from .pace import BRIEF_NS, INLINE_NS
 from .request_threads import RequestThread
 
@@ -25,6 +26,7 @@ class Work:
         """Lead whenever woken, until the crew closes."""
         crew = self._crew
         try:
+            me.introduce(crew.notes)
             while not crew.closing:
                 me.wake.acquire()
                 if not crew.closing:  # else it was woken without the baton, to end
@@ -117,6 +119,8 @@ class Work:
         if crew.maximum_requests:
             crew.begin(me)
         head, brief = connection.head, pace.brief
+        if head is not None:  # on the board, which outlives a crash
+            write_asked(crew.notes, me.note, head.method.encode(), head.target.encode())
         if connection.arrived_ns:
             me.waited(connection, start_ns)
         try:
@@ -137,6 +141,8 @@ class Work:
         if crew.maximum_requests:
             crew.begin(me)
         head, slow, connection.slow = connection.head, connection.slow, False
+        if head is not None:
+            write_asked(crew.notes, me.note, head.method.encode(), head.target.encode())
         if connection.arrived_ns:
             me.waited(connection, start_ns)
         computed_ns = time.process_time_ns()

@@ -193,7 +193,7 @@ class Lifetime:
 
     def _tell(self) -> None:
         """Say which requests are in the application and where every other thread is."""
-        requests, stacks = "\n".join(self._server.requests_in_flight()), other_stacks()
+        requests, stacks = "\n".join(self._server.requests_in_flight()), other_stacks(self._server.threads_in_flight())
         self._log("notice", "requests in flight:\n%s" % requests if requests else "no request is in flight")
         self._log("notice", "stacks of all threads:\n%s" % stacks)
         self._reporter.send(messages.InFlight(self._spec.life, requests[:_TOLD], stacks[:_TOLD]))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 from .. import threads, tracebacks
 from ..originals import get_ident
 
 
-def other_stacks() -> str:
-    """Return the stacks of all threads but this one, as a traceback has them: the innermost call last."""
+def other_stacks(first: Sequence[int] = ()) -> str:
+    """Return the stacks of all threads but this one, as a traceback has them: the innermost call last.
+
+    first: idents of the threads to begin with, since a long text is cut.
+    """
     known = _names()
     own = get_ident()
+    places = {ident: place for place, ident in enumerate(first)}
     return "\n".join(
         "Thread %s (most recent call last):\n%s" % (known.get(ident, ident), tracebacks.of_stack(frame))
-        for ident, frame in sorted(sys._current_frames().items())
+        for ident, frame in sorted(
+            sys._current_frames().items(), key=lambda item: (places.get(item[0], len(places)), item[0])
+        )
         if ident != own
     )
 

@@ -23,6 +23,7 @@ from ..log import Log
 from ..wire import identity, messages, origin, rights, room
 from ..wire.board import read
 from ..wire.frames import Frame, FrameError
+from ..wire.in_flight import in_flight
 from ..wire.rates import Bucket
 from ..wire.sender import PAUSE_S
 from ..wire.words import COUNTER, WORDS
@@ -417,10 +418,18 @@ class Spawner:
             reason=words.get("reason", _NO_REASON) & 0xFFFF,
             info=child.info,
             words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
+            in_flight=in_flight(child.board, _threads(child.info)),
+            ended_at=time.time(),
         )
         close(child.descriptors())
         self._registry.ended(exited)
         self._tell(exited)
+
+
+def _threads(info: Dict[str, object]) -> int:
+    """How many request threads a process has, as its Fork said; 0 where it did not."""
+    threads = info.get("threads", 0)
+    return threads if isinstance(threads, int) else 0
 
 
 def _words(board: int) -> Dict[str, int]:

@@ -3,7 +3,8 @@
 The manager creates it (memfd_create(2), sealed against shrinking and growing), the daemon maps it and writes words,
 the manager reads with pread(2) and never maps it. A tenant can lie on its own board and nowhere else, so everything
 read is an untrusted integer. One writer per word; counters may be torn across words, never within one (aligned
-8-byte stores). What each word says is in words.py; busy words are CLOCK_MONOTONIC nanoseconds.
+8-byte stores). What each word says is in words.py; busy words are CLOCK_MONOTONIC nanoseconds. Behind the words there
+is a note for each request thread, what it was asked last, for whoever finds the process dead (notes.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import struct
 from typing import Dict
 
 from ..originals import os
+from . import notes
 from .words import INDEX
 
 MAGIC = int.from_bytes(b"WSGIGRPS", "little")
@@ -39,13 +41,14 @@ REASON_NAME = {value: name for name, value in REASON.items()}
 
 
 def size_bytes(threads: int) -> int:
-    """Bytes of a board for this many request threads, rounded up to pages."""
+    """Bytes of the words of a board for this many request threads, rounded up to pages."""
     return -(-(BUSY_WORD + threads) * 8 // 4096) * 4096
 
 
 def create(threads: int, name: str) -> int:
     """Make a sealed board and return its descriptor (close-on-exec). Raises OSError."""
-    return create_sealed(name, size_bytes(threads), struct.pack("<QQQ", MAGIC, ABI, threads))
+    size = size_bytes(threads) + notes.size_bytes(threads)
+    return create_sealed(name, size, struct.pack("<QQQ", MAGIC, ABI, threads))
 
 
 def create_sealed(name: str, size: int, beginning: bytes) -> int:
@@ -72,10 +75,17 @@ class Board:
         if self.words[WORD["magic"]] != MAGIC or self.words[WORD["abi"]] != ABI:
             raise ValueError("the board has another layout")
         self.threads = min(self.words[WORD["threads"]], MAXIMUM_THREADS)
+        self._bytes = memoryview(self._map)
+        begin = size_bytes(self.threads)
+        # one of a manager that did not read notes has no room for them
+        roomy = size >= begin + notes.size_bytes(self.threads)
+        self.notes = self._bytes[begin:] if roomy else memoryview(bytearray(notes.size_bytes(self.threads)))
 
     def close(self) -> None:
         """Unmap; only tests need it, a daemon's board lives as long as the daemon."""
         self.words.release()
+        self.notes.release()
+        self._bytes.release()
         self._map.close()
 
 

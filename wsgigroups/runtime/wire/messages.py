@@ -139,7 +139,8 @@ class Exited(Message):
     """Spawner to manager: the process ended and was reaped; what was left of its session was killed before.
 
     `reason` is the reason word of its board at the end (board.REASON), `words` has the board's counters by name; both
-    are untrusted integers. `info` is that of its Fork.
+    are untrusted integers. `in_flight` is what wire.in_flight reads of it. `info` is that of its Fork. ended_at:
+    seconds since the epoch; 0 where the spawner does not say.
     """
 
     life: int
@@ -152,6 +153,8 @@ class Exited(Message):
     reason: int = 0
     info: Dict[str, Any] = field(default_factory=dict)
     words: Dict[str, Any] = field(default_factory=dict)
+    in_flight: Dict[str, Any] = field(default_factory=dict)
+    ended_at: float = 0.0
 
 
 @dataclass(frozen=True)
