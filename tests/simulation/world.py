@@ -73,6 +73,7 @@ class World:
     finished: set[int] = field(default_factory=set)
     moods: tuple[str, ...] = MOODS
     answers_tuning: bool = True
+    refuses: float = 0.1  # how likely a process cannot have a live change
     limits_fail: float = 0.0  # how often what a group is tuned to cannot be had
     tuning_s: tuple[float, ...] = (0.0,)  # how long that may take
     most_slots: int = 0
@@ -264,7 +265,7 @@ class World:
                     self._tune(group_target.name, lives)
 
     def _tune(self, group: str, lives: tuple[int, ...]) -> None:
-        refused = {life: "cannot" for life in lives if self.random.random() < 0.1}
+        refused = {life: "cannot" for life in lives if self.random.random() < self.refuses}
         failed = "no such controller" if self.limits_fail and self.random.random() < self.limits_fail else ""
         told = model.GroupTuned(group, lives, refused, failed)
         delay_s = self.random.choice(self.tuning_s) if len(self.tuning_s) > 1 else self.tuning_s[0]

@@ -20,8 +20,8 @@ def blog(version: int, processes: int = 4, **rollout: Any) -> GroupTarget:
 
 @pytest.fixture
 def world() -> World:
-    """A group of four that has been ready for a minute."""
-    world = World(seed=1, moods=("good",))
+    """A group of four that has been ready for a minute; what is live can be had."""
+    world = World(seed=1, moods=("good",), refuses=0.0)
     world.tell(model.Apply({"blog": blog(1)}, 1))
     world.run(world.now + 60.0)
     return world
