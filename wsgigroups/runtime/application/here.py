@@ -70,17 +70,18 @@ class Here:
         return {self.id_of(head): self.data_of(head) for head in self._server.crew.threads.heads()}
 
     def id_of(self, head: "Head") -> str:
-        """Return what names the request, in this process and beyond."""
+        """Return what names the request, in this process and beyond: the same to all threads that ask."""
         if not head.name:
-            head.name = "%s/%d-%d-%d" % (self.group, self.slot, self.life, next(self._numbers))
+            vars(head).setdefault("name", "%s/%d-%d-%d" % (self.group, self.slot, self.life, next(self._numbers)))
         return head.name
 
     @staticmethod
     def data_of(head: "Head") -> Dict[Any, Any]:
-        """Return the dict that belongs to the request."""
+        """Return the dict that belongs to the request: the same to all threads that ask."""
         if head.data is None:
-            head.data = {}
-        return head.data
+            vars(head).setdefault("data", {})
+        data: Dict[Any, Any] = head.data  # type: ignore[assignment]  # since just now
+        return data
 
     def thread_number(self) -> int:
         """Return which request thread this is, from 0 on; -1 if it is none."""
