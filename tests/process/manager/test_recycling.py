@@ -404,15 +404,22 @@ def test_a_request_after_a_change_waits_for_the_new_code(manager: ManagerUnderTe
     script = manager.base / "hello.wsgi"
     replace_file(script, answers("first"))
     port = manager.port()
-    manager.apply(
-        f'[groups.a]\nscript = "{script}"\nlisten = ["127.0.0.1:{port}"]\nprocesses = 2\n'
+    text = (
+        f'[groups.a]\nscript = "{script}"\nlisten = ["127.0.0.1:{port}"]\n'
         'script-reloading = "wait"\nconnect-timeout = "1h"\n'
     )
+    manager.apply(text + "processes = 2\n")
     assert manager.get(port) == (200, b"first")
+    first = set(manager.pids("a").values())
     replace_file(script, answers("second"))
     assert manager.get(port) == (200, b"second")
+    # what breaks while they are replaced leaves some of them as they were before
+    manager.wait_for(
+        "both are replaced", lambda: len(found := set(manager.pids("a").values())) == 2 and not found & first
+    )
+    manager.apply(text + "processes = 1\n")
     replace_file(script, "def application(:\n")
-    assert manager.get(port) == (200, b"second")  # and there is one: nobody waits for what does not come
+    assert manager.get(port) == (200, b"second")  # there will be no successor: nobody waits for what does not come
     replace_file(script, answers("third"))
     assert manager.get(port) == (200, b"third")
 
