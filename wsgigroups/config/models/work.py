@@ -91,7 +91,7 @@ class ApplicationOptions(OptionModel):
         default_text="none",
         effect=Effect.LIVE,
         reason="told to running processes, which look for changes from then on",
-        example=["src/**/*.py"],
+        example=["/srv/blog/src/**/*.py"],
         related=("script-reloading", "watch"),
         extension=True,
     )
