@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import types
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.serving import receive_response, serving
+from support.serving import HUNG_S, receive_response, serving
 
 from wsgigroups.runtime.daemon import reloading, script
 from wsgigroups.runtime.daemon.reloading import FileWatch, Freshness, ScriptWatch, Watched
@@ -193,17 +194,18 @@ def test_a_connection_does_not_wait_for_ever(path: Path) -> None:
         assert running.exchange(GET).endswith(b"hello")
 
 
-def test_what_waits_for_a_successor_is_not_taken_along_at_the_end(path: Path) -> None:
+def test_what_waits_for_a_successor_is_left_to_it_at_the_end(path: Path) -> None:
     fresh = Freshness(lambda _path: None)
     fresh.watches.append(ScriptWatch(str(path), Log()))
-    with serving(hello, connect_timeout_s=3600) as running:
-        running.server.hold_for_successor(fresh.outdated)
-        path.write_text("other")
-        with running.connect() as sock:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with serving(hello, connect_timeout_s=3600, listener=listener) as running:
+            running.server.hold_for_successor(fresh.outdated)
+            path.write_text("other")
+            sock = running.connect()
             sock.sendall(GET)
             running.wait(lambda: running.server.listening.held)
-            waiting = running.server.listening.anybody_waits()
             running.server.stop_accepting(0.0)
             running.wait(running.server.is_idle)
-            assert waiting
-            assert running.word("requests_total") == 0
+        listener.settimeout(HUNG_S)
+        with sock, listener.accept()[0] as taken:  # the test is the successor
+            assert taken.recv(1000) == GET
