@@ -98,7 +98,7 @@ def test_a_trusted_gateway_says_who_asked() -> None:
     packet = corpus.uwsgi(("REMOTE_ADDR", "1.2.3.4"), ("HTTPS", "on"), ("REMOTE_USER", "joe"), ("SCRIPT_NAME", "/m"))
     found = feed([packet], trusted=True)
     assert found["REMOTE_ADDR"] == "1.2.3.4"
-    assert found["wsgi.url_scheme"] == "https"
+    assert found["wsgi.url_scheme"] == found["REQUEST_SCHEME"] == "https"
     assert found["REMOTE_USER"] == "joe"
     assert found["SCRIPT_NAME"] == "/m"
     assert feed([packet])["REMOTE_ADDR"] == "9.9.9.9"
