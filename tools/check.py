@@ -213,6 +213,11 @@ def generate(bench: Bench, _extra: Sequence[str]) -> list[str]:
     return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.generate") else ["schemas"]
 
 
+def conform(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Ask an Apache with mod_wsgi the same as this project; docs/conformance.md of the clone is written again."""
+    return [] if replace(bench, tree=CLONE).run("python", "tests/support/conformance/write.py") else ["conformance"]
+
+
 def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what CI runs; return the names of what failed."""
     failed = lint(bench, extra)
@@ -267,6 +272,7 @@ def main(arguments: list[str]) -> None:
         "lint": lint,
         "fast": fast,
         "bench": measure,
+        "conformance": conform,
         "mutants": mutate,
         "schemas": generate,
         "prepare": lambda _bench, _extra: [],

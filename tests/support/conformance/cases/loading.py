@@ -1,0 +1,78 @@
+"""How scripts are loaded, whose they may be, and what a new version does to requests on their way."""
+
+from __future__ import annotations
+
+import os
+
+from support.conformance.asking import Asked
+from support.conformance.case import Case, Facts, better, on_purpose
+
+_VERSION = "BODY = b'old'\n"
+_ANSWERS = """
+inner = application
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/version":
+        start_response("200 OK", [("Content-Length", "3")])
+        return [BODY]
+    return inner(environ, start_response)
+"""
+_FAILS_IN_ONE_PROCESS = """
+first = os.environ["GATE_DIRECTORY"] + "/../notes/first"
+if not os.path.exists(first) or open(first).read() == str(os.getpid()):
+    with open(first, "w") as file:
+        file.write(str(os.getpid()))
+    raise RuntimeError("on purpose, in one process")
+"""
+
+
+def _reloaded(asked: Asked) -> Facts:
+    """A new version of the script while a POST is in the process: when is it served, and what becomes of the POST."""
+    assert asked.get("/version").body == b"old"
+    held, pid = asked.held("/held-in-the-old", method="POST", body=bytes(1 << 20))
+    text = asked.script.read_text()
+    asked.script.write_text(text.replace("b'old'", "b'new'"))
+    os.utime(asked.script, (2_000_000_000, 2_000_000_000))
+    first = asked.later("/version")
+    early = first.within(asked.patience_s)
+    if asked.ours:
+        asked.followed(pid)
+        early = asked.get("/version")
+    asked.gate.release()
+    post = held.answer()
+    return {
+        "the POST in the old process": f"{post.outcome}, {post.fields.get('X-Read')} bytes read",
+        "the first request after the change": first.answer().body.decode(),
+        "new code while the POST runs": "yes" if early and early.body == b"new" else "no",
+    }
+
+
+def _healed(asked: Asked) -> Facts:
+    first = asked.get("/pid").outcome
+    pid = int((asked.notes / "first").read_text())
+    return {"while the script raises": first, "the process is replaced": asked.followed(pid)}
+
+
+def _refused(asked: Asked) -> Facts:
+    return {"a request": asked.get("/pid").outcome}
+
+
+def _writable(asked: Asked) -> Facts:
+    before = asked.get("/pid").outcome
+    asked.script.chmod(0o664)
+    return {"owner and modes right": before, "the group may write to it": asked.get("/pid").outcome}
+
+
+CASES = (
+    Case("reloaded", "A changed script while a POST is on its way", _reloaded, lines=_VERSION + _ANSWERS,
+         options={"threads": 3, "shutdown-timeout": 60}, here={"script-reloading": True},
+         apart={
+             **on_purpose("The old code answers until the new one has been loaded and is ready: a file that does not "
+                          "load, or was written by halves, is never served.", "the first request after the change"),
+             **better("A successor with the new code serves while what is on its way comes to its end; Apache has "
+                      "everybody wait for that.", "new code while the POST runs"),
+         }),
+    Case("healed", "startup-timeout, a script that raises", _healed, lines=_FAILS_IN_ONE_PROCESS, lazy=True,
+         options={"startup-timeout": 1}),
+    Case("owner", "script-user, the file of another", _refused, options={"script-user": "www-data"}),
+    Case("writable", "script-user", _writable, options={"script-user": "root"}),
+)  # fmt: skip
