@@ -43,6 +43,7 @@ ROOT_IS_ENOUGH = (
     "tests/process/config/test_imports.py",
     "tests/process/config/test_no_traceback.py",
     "tests/process/config/test_queries.py",
+    "tests/process/manager/test_real_applications.py",
     "tests/process/manager/test_recycling.py",
     "tests/process/serving",
     "tests/unit/config/test_reading.py",
@@ -224,6 +225,7 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     bench.run("python", "tests/support/frameworks.py")
+    bench.run("python", "tests/support/real_applications.py")
     if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
         failed.append("pytest without the accelerator")
     if bench.account.is_caller():
