@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import Phase, settings
 from support.interpreters import Accessible
+from support.ports import Ports
+
+# A shell without job control has what it starts in the background ignore this, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 # whether a test fails is all that counts where a line was broken on purpose: tools/mutants.py
@@ -28,6 +33,14 @@ def interpreters() -> Iterator[Accessible]:
     found = Accessible()
     yield found
     found.close()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A loopback port that nobody has, and that no other test gets meanwhile."""
+    ports = Ports()
+    yield ports.reserve()
+    ports.close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -28,6 +28,7 @@ from support.accounts import Accounts
 from support.clients import BackgroundGet, Clients
 from support.faults import outlives
 from support.looking import pause
+from support.ports import Ports
 
 from wsgigroups.client import Client
 from wsgigroups.config import load
@@ -50,6 +51,7 @@ class ManagerUnderTest:
         self.client = Client(self.run_dir)
         self._announced: list[leftovers.Announced] = []
         self.accounts = accounts
+        self._ports = Ports()
 
     def __enter__(self) -> ManagerUnderTest:  # noqa: PYI034 — Self is Python 3.11
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -67,9 +69,11 @@ class ManagerUnderTest:
                     assert not zombies, f"nobody reaps {zombies}"
                 self.client.post("/v1/shutdown", {})  # as the command does; starting one for each test takes its time
                 assert not outlives(pid, HUNG_S), "the manager does not end"
+            self._ports.close()
             if error is None:
                 self._check_leftovers()
         finally:
+            self._ports.close()
             _end_children()
             self._show()  # pytest shows it for a test that failed; a fixture is not told whether it did
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -179,10 +183,8 @@ class ManagerUnderTest:
     # Addresses
 
     def port(self) -> int:
-        """A loopback port that nobody has; reserved by a bound socket until a group takes it."""
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            return int(sock.getsockname()[1])
+        """A loopback port that nobody has, and that nobody else's tests get while this manager is under test."""
+        return self._ports.reserve()
 
     def listening(self, port: int) -> bool:
         """Whether anybody accepts connections there."""

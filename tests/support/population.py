@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import threading
 from collections import Counter
 from pathlib import Path
@@ -112,3 +113,8 @@ def _dead(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
         return True
+
+
+def never_ready(manager: ManagerUnderTest) -> set[str]:
+    """The lives that ended before they were ready, by the log: one that ends at once is too short for a look."""
+    return set(re.findall(r" \S+/\d+ life=(\d+) pid=\d+ (?!READY|DRAINING)[A-Z]+: ", manager.log("manager")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from support.manager import APPS, ManagerUnderTest
-from support.population import Population, daemons
+from support.population import Population, daemons, never_ready
 
 STARTUP_S = 6.0
 MARGIN_S = 2.0  # from the end of startup-timeout until the command tells
@@ -26,11 +26,6 @@ BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "a crash": ("import ctypes\nctypes.string_at(0)\n", ("killed by signal 11 before it was ready",)),
     "another name": (GOOD.replace("def application", "def aplication"), ("shop.py", "Did you mean 'aplication'?")),
 }
-
-
-def tried(manager: ManagerUnderTest) -> set[str]:
-    """The lives that were never ready: one that ends at once is too short for a look at processes."""
-    return set(re.findall(r"a/\d life=(\d+) pid=\d+ (?!DRAINING)[A-Z]+: ", manager.log("manager")))
 
 
 def test_broken_code_replaces_nothing_and_is_told_with_its_place(manager: ManagerUnderTest) -> None:
@@ -63,7 +58,7 @@ def test_broken_code_replaces_nothing_and_is_told_with_its_place(manager: Manage
             assert manager.pids("a") == before, name
             assert population.fewest_ready == 2, name
             assert population.most <= 3, name
-            assert len(tried(manager)) == number + 1, f"{name}: one was tried, and no more"
+            assert len(never_ready(manager)) == number + 1, f"{name}: one was tried, and no more"
             assert clients.failures == [], name
             shop.write_text(f"{GOOD}NUMBER = {number}\n")
             assert manager.change_to(text)["outcome"] == "done", name

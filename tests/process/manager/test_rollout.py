@@ -10,7 +10,7 @@ import pytest
 from support.clients import Clients
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
-from support.population import Population
+from support.population import Population, never_ready
 
 WATCHED = '[groups.a.rollout]\nmin-ready-time = "5s"\n'
 
@@ -54,7 +54,7 @@ def test_the_application_of_a_new_process_answers_before_it_joins(manager: Manag
     with manager.clients(port, 4) as clients, Population(manager, "a", of=set(before.values())) as population:
         done = manager.apply(text(port, health, ANSWERS="500 Oh"), code=8)
         clients.wait_for_more(20)
-    assert (len(population.others), population.fewest_ready) == (1, 4)
+    assert (len(never_ready(manager)), population.fewest_ready) == (1, 4)
     assert clients.failures == []
     assert "GET /health was answered with 500 Oh" in done.stderr
     assert manager.pids("a") == before

@@ -54,11 +54,8 @@ class Apache:
     It is an error of the caller's to open it where the modules are missing (`missing`).
     """
 
-    def __init__(self, directory: Path, scripts: Mapping[str, Path], cases: Sequence[Case]) -> None:
-        self.directory = directory
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = int(sock.getsockname()[1])
+    def __init__(self, directory: Path, port: int, scripts: Mapping[str, Path], cases: Sequence[Case]) -> None:
+        self.directory, self.port = directory, port
         modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in _MODULES)
         text = _CONFIGURATION.format(
             directory=directory, port=self.port, account=ACCOUNT, modules=modules, scripts=directory.parent

@@ -46,7 +46,7 @@ def _answers(cases: Sequence[Case], base: Path, directory: Path) -> list[list[Fa
     top.mkdir(mode=0o755)
     with (
         ManagerUnderTest(directory) as manager,
-        Apache(top, theirs, cases) as apache,
+        Apache(top, manager.port(), theirs, cases) as apache,
         _gates(theirs) as their_gates,
         _gates(ours) as our_gates,
     ):

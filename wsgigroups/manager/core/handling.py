@@ -13,6 +13,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions, watching
+from wsgigroups.manager.core.deadlines import Deadlines
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
 
@@ -37,14 +38,7 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
 
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
-    times = []
-    for group in state.groups.values():  # after every event, over all groups: as little as can be for each
-        times += [record.deadline for record in group.records if record.deadline is not None]
-        if group.look_at is not None:
-            times.append(group.look_at)
-        if group.held:
-            times += haste.next_wish(group)
-    return min(times, default=None)
+    return Deadlines().next(state.groups)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:

@@ -9,6 +9,7 @@ from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import haste, model, pace, steps
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
+from wsgigroups.manager.core.deadlines import deadline_of
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added
 
@@ -23,22 +24,25 @@ _LEFT_ALONE = "it is left alone, as unknown"
 def tick(turn: Turn) -> tuple[str, ...]:
     touched = set()
     for name, group in turn.state.groups.items():
-        for record in group.records:
-            if record.deadline is not None and record.deadline <= turn.now:
-                if record.state is Tenancy.STARTING:
-                    limit_s = group.target.startup_timeout_s
-                    error = LastError(record.slot, record.life, f"not ready within startup-timeout ({limit_s:g} s)")
-                    turn.put(turn.state.groups[name].blamed(error))
-                _overdue(turn, record)
-                touched.add(name)
-        before = turn.state.groups[name]
-        after = haste.due(before, turn.now, turn.state.next_life)
-        if after is not before:
-            turn.put(after)
-            touched.add(name)
-        if after.look_at is not None and after.look_at <= turn.now:
+        until = deadline_of(group)
+        if until is not None and until <= turn.now:
+            _due(turn, name, group)
             touched.add(name)
     return tuple(sorted(touched))
+
+
+def _due(turn: Turn, name: str, group: GroupState) -> None:
+    for record in group.records:
+        if record.deadline is not None and record.deadline <= turn.now:
+            if record.state is Tenancy.STARTING:
+                limit_s = group.target.startup_timeout_s
+                error = LastError(record.slot, record.life, f"not ready within startup-timeout ({limit_s:g} s)")
+                turn.put(turn.state.groups[name].blamed(error))
+            _overdue(turn, record)
+    before = turn.state.groups[name]
+    after = haste.due(before, turn.now, turn.state.next_life)
+    if after is not before:
+        turn.put(after)
 
 
 def _overdue(turn: Turn, record: Record) -> None:

@@ -18,6 +18,7 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import handling, model
+from wsgigroups.manager.core.deadlines import Deadlines
 from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
@@ -100,6 +101,7 @@ class Shell:
     forking: Forking = field(init=False)
     unserved: UnservedGroups = field(init=False)
     _timer: asyncio.TimerHandle | None = None
+    _deadlines: Deadlines = field(default_factory=Deadlines)
     _acknowledging: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _attempts: dict[str, int] = field(default_factory=dict)  # to start a spawner again, by its key
@@ -144,7 +146,7 @@ class Shell:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        deadline = handling.next_deadline(self.state)
+        deadline = self._deadlines.next(self.state.groups)
         if deadline is not None:
             self._timer = asyncio.get_running_loop().call_at(deadline, self.dispatch, model.Tick())
 

@@ -137,10 +137,7 @@ def test_a_kept_socket_is_adopted(listeners: Listeners, path: Path) -> None:
     assert not path.exists()
 
 
-def test_tcp_addresses_of_both_families(listeners: Listeners) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_tcp_addresses_of_both_families(listeners: Listeners, port: int) -> None:
     bind(listeners, "a", ListenerTarget(f"127.0.0.1:{port}"), ListenerTarget(f"[::1]:{port}"))
     for host in ("127.0.0.1", "::1"):
         socket.create_connection((host, port), timeout=10).close()
@@ -160,10 +157,7 @@ def test_a_socket_is_not_handed_to_another_user(listeners: Listeners, path: Path
 
 
 @pytest.mark.root  # nobody else has groups of several users, or may lock a filter
-def test_a_group_that_becomes_another_users_has_another_socket(listeners: Listeners) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_a_group_that_becomes_another_users_has_another_socket(listeners: Listeners, port: int) -> None:
     target = ListenerTarget(f"127.0.0.1:{port}")
     bind_for(listeners, "a", 1001, target)
     kept = socket.socket(fileno=os.dup(listeners.of("a")[target.address].sock.fileno()))
@@ -188,10 +182,8 @@ def test_what_is_released_is_ended_for_everybody(listeners: Listeners, path: Pat
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
-def test_what_somebody_shut_down_is_bound_again(listeners: Listeners, path: Path, kind: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"unix:{path}" if kind == "unix" else f"127.0.0.1:{probe.getsockname()[1]}"
+def test_what_somebody_shut_down_is_bound_again(listeners: Listeners, path: Path, port: int, kind: str) -> None:
+    address = f"unix:{path}" if kind == "unix" else f"127.0.0.1:{port}"
     bind(listeners, "a", ListenerTarget(address))
     assert listeners.mend("a", {address}) == []
     inherited = os.dup(listeners.of("a")[address].sock.fileno())

@@ -27,14 +27,12 @@ def commit(listeners: Listeners, target: ListenerTarget) -> socket.socket:
     return listeners.of("blog")[target.address].sock
 
 
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+@pytest.fixture
+def address(port: int) -> str:
+    return f"127.0.0.1:{port}"
 
 
-def test_the_backlog_is_what_the_kernel_says(listeners: Listeners) -> None:
-    address = free_address()
+def test_the_backlog_is_what_the_kernel_says(listeners: Listeners, address: str) -> None:
     sock = commit(listeners, ListenerTarget(address, backlog=7))
     assert socket_settings.backlog_of(sock) == 7
     assert commit(listeners, ListenerTarget(address, backlog=9)) is sock
@@ -42,8 +40,9 @@ def test_the_backlog_is_what_the_kernel_says(listeners: Listeners) -> None:
 
 
 @pytest.mark.parametrize(("field", "number"), [("receive", socket.SO_RCVBUF), ("send", socket.SO_SNDBUF)])
-def test_buffers_are_set_and_given_back_to_the_system(listeners: Listeners, field: str, number: int) -> None:
-    address = free_address()
+def test_buffers_are_set_and_given_back_to_the_system(
+    listeners: Listeners, address: str, field: str, number: int
+) -> None:
     sock = commit(listeners, ListenerTarget(address))
     before = sock.getsockopt(socket.SOL_SOCKET, number)
     commit(listeners, ListenerTarget(address, **{f"{field}_buffer_size_bytes": 20_000}))
@@ -54,12 +53,14 @@ def test_buffers_are_set_and_given_back_to_the_system(listeners: Listeners, fiel
     assert after >= min(before, 40_000)
 
 
-def test_a_size_beyond_the_systems_limit_is_not_done(listeners: Listeners, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_beyond_the_systems_limit_is_not_done(
+    listeners: Listeners, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(socket_settings, "_BUFFERS", (
         ("receive-buffer-size", socket.SO_RCVBUF, socket.SO_RCVBUF, "net.core.rmem"),
         ("send-buffer-size", socket.SO_SNDBUF, socket.SO_SNDBUF, "net.core.wmem"),
     ))  # fmt: skip
-    target = ListenerTarget(free_address(), receive_buffer_size_bytes=1 << 30)
+    target = ListenerTarget(address, receive_buffer_size_bytes=1 << 30)
     with pytest.raises(WsgigroupsError, match="receive-buffer-size cannot be 1073741824: the system allows"):
         listeners.prepare("blog", [target])
 

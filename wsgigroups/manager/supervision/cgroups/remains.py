@@ -33,6 +33,7 @@ _ROUNDS = 10  # of looking for strays at once: whoever forks meanwhile is found 
 _AGAIN_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts at what is on its way out
 _CLOSE_S = 5.0
 _FRESH_S = 0.05
+_LATER_S = 1.0  # to a look at all processes that most likely finds nobody
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class _Life:
     started: int
     marks: frozenset[str]
     cgroup: LifeCgroup | None
+    adopted: bool = False  # from a former manager: what it left may be anybody's child
     descendants: set[tuple[int, int]] = field(default_factory=set)
     listeners: frozenset[str] = frozenset()  # marks of its group's, as it was told to end and as it ended
 
@@ -69,7 +71,7 @@ class Remains:
     _gone: list[_Life] = field(default_factory=list)  # whose strays are to be looked for
     _leaving: set[LifeCgroup] = field(default_factory=set)  # killed, not yet empty
     _released: set[str] = field(default_factory=set)  # groups that are gone
-    _looking: asyncio.Handle | None = None
+    _looking: asyncio.TimerHandle | None = None
     _seen: Mapping[int, Seen] = field(default_factory=dict)
     _looked_until: float = 0.0  # on the loop's clock
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when nothing is on its way out any more
@@ -149,6 +151,7 @@ class Remains:
         if self.tree:
             cgroup = self.tree.find(process.pid, process.group, slot, process.life)
         self._note(process, process.pid, uid, cgroup)
+        self._lives[process.life].adopted = True
 
     def _note(self, process: Process, pid: int, uid: int | None, cgroup: LifeCgroup | None) -> None:
         seen = strays.look_at(pid)
@@ -197,9 +200,21 @@ class Remains:
             return kills
         life.listeners |= self.listening(life.group)
         self._gone.append(life)
-        if self._looking is None:  # once for all that end in this turn
-            self._looking = asyncio.get_running_loop().call_soon(self.flush)
+        around = self.around()
+        # What a process leaves is re-parented to the manager before its end can be seen. Where nobody is, a look at all
+        # processes is for what was passed a listener, and its successor need not wait for that.
+        orphans = around.adopted - around.lives - around.spawners
+        self._look_in(0.0 if orphans or life.adopted else _LATER_S)
         return 0
+
+    def _look_in(self, delay_s: float, attempt: int = 0) -> None:
+        """Look for strays, once for all lives that end until then."""
+        loop = asyncio.get_running_loop()
+        if self._looking:
+            if self._looking.when() <= loop.time() + delay_s:
+                return
+            self._looking.cancel()
+        self._looking = loop.call_later(delay_s, self.flush, attempt)
 
     def flush(self, attempt: int = 0) -> None:
         """End the strays of all lives that have ended."""
@@ -221,8 +236,7 @@ class Remains:
         if killed:
             self.log("warning", f"processes that were left behind were ended: {', '.join(str(p) for p, _ in killed)}")
         if killed and attempt < len(_AGAIN_S):  # until a look finds nobody
-            again = asyncio.get_running_loop().call_later(_AGAIN_S[attempt], self.flush, attempt + 1)
-            self._looking = again
+            self._look_in(_AGAIN_S[attempt], attempt + 1)
         else:
             self._gone.clear()
             self._tell_quiet()
@@ -318,6 +332,7 @@ class Remains:
         """End and remove everything, within a few seconds."""
         self.users.close()
         self.sweep()
+        self.flush()
         self._tell_quiet()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), _CLOSE_S)

@@ -64,8 +64,14 @@ def look() -> dict[int, Seen]:
 def look_at(pid: int) -> Seen | None:
     """Return one process; None when it has ended."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b") ")[2].split()  # a name can hold anything, also parentheses
+        fd = os.open(
+            f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC
+        )  # a file object takes as long again, and there are many
+        try:
+            stat = os.read(fd, 4096)
+        finally:
+            os.close(fd)
+        fields = stat.rpartition(b") ")[2].split(None, 20)  # a name can hold anything, also parentheses
         return Seen(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0].decode())
     except (OSError, IndexError, ValueError):
         return None
