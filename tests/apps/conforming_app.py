@@ -188,12 +188,20 @@ def replaced_start(environ, start_response):
     return [b"fine"]
 
 
-def handler(environ, start_response):
-    """Ask for a signal; say what the handler is then."""
-    before = signal.getsignal(signal.SIGUSR2)
-    signal.signal(signal.SIGUSR2, lambda number, frame: None)
-    kept = signal.getsignal(signal.SIGUSR2) == before
-    return answer(start_response, b"ignored" if kept else b"set")
+def modules(environ, start_response):
+    """Say what mod_wsgi's modules have, and what is left of a handler that was set while the script was loaded."""
+    import apache
+    import mod_wsgi
+
+    found = {
+        "mod_wsgi." + name: repr(getattr(mod_wsgi, name, "none"))
+        for name in ("process_group", "application_group", "maximum_processes", "threads_per_process")
+    }
+    for module in (mod_wsgi, apache):
+        names = {name for name in (*dir(module), "active_requests") if not name.startswith("_")}
+        found["names of " + module.__name__] = sorted(name for name in names if hasattr(module, name))
+    found["handler"] = repr(getattr(signal.getsignal(signal.SIGUSR2), "__name__", "") != "<lambda>")
+    return answer(start_response, json.dumps(found).encode())
 
 
 def printed(environ, start_response):
@@ -208,7 +216,7 @@ NAMED = {
     "/" + function.__name__.replace("_", "-"): function
     for function in (
         unread, uploaded, past_the_end, endless, killed, held_for_good, held_gil, burned, large_field, twice, elsewhere,
-        no_length, no_content, tuple_of_headers, replaced_start, handler, printed,
+        no_length, no_content, tuple_of_headers, replaced_start, modules, printed,
     )
 }  # fmt: skip
 

@@ -52,7 +52,7 @@ def application(environ, start_response):
     facts = {
         "pid": os.getpid(),
         "serving": dataclasses.asdict(found._server._settings),
-        "leaving": dict(found._times, script_user=rules.user, script_group=rules.group),
+        "leaving": dict(found._times, script_user=rules.user, script_group=rules.group, reload=found._files.patterns),
         "listening": listening(),
     }
     start_response("200 OK", [("Content-Type", "application/json")])

@@ -22,6 +22,8 @@ Script = Callable[..., Application]
 VALIDATED = """
 from wsgiref.validate import validator
 import atexit, json, os, sys
+import wsgigroups_daemon
+from mod_wsgi import process_group, process_metrics
 atexit.register(print, "exit function ran")
 
 def simple(environ, start_response):
@@ -29,7 +31,8 @@ def simple(environ, start_response):
         "version": "%d.%d" % sys.version_info[:2], "uid": os.getuid(), "prefix": sys.prefix,
         "flags": [sys.flags.isolated, sys.flags.no_site, sys.flags.no_user_site, sys.flags[12]],
         "ours": sorted(name for name in sys.modules if name.split(".")[0] == "wsgigroups"),
-        "path": sys.path,
+        "path": sys.path, "threads": wsgigroups_daemon.threads,
+        "known": [wsgigroups_daemon.group == process_group, process_metrics()["pid"] == os.getpid()],
     }).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
@@ -60,6 +63,7 @@ def test_serves_and_leaves(foreign: Manager, script: Script, version: str) -> No
     assert (status, told["version"], told["uid"]) == (200, version, uid_of())
     assert told["flags"] == [0, 0, 0, 0]
     assert told["ours"] == []
+    assert (told["known"], told["threads"]) == ([True, True], 3)
     assert not [entry for entry in told["path"] if "wsgigroups-runtime" in entry]
     status_file = Path(f"/proc/{life.pid}/status").read_text()
     assert "NoNewPrivs:\t1\n" in status_file

@@ -102,6 +102,7 @@ KINDS: list[tuple[str, set[str]]] = [
     (r"name of a variable", {"identifier"}),
     (r"`[\w-]+`.* or `[\w-]+`", {"choice"}),
     (r"true or false", {"boolean"}),
+    (r"true, false or `wait`", {"reloading"}),
     (r"list of addresses", {"addresses"}),
     (r"list of networks", {"networks"}),
     (r"list of names, ~ .*", {"system-calls", "address-families", "namespaces"}),

@@ -30,6 +30,8 @@ TELLS_THE_TIME = {
     Path("wsgigroups/manager/main.py"),
     Path("wsgigroups/manager/store.py"),
     Path("wsgigroups/manager/supervision/processes.py"),  # when one began
+    Path("wsgigroups/runtime/application/here.py"),  # to an application, as mod_wsgi does
+    Path("wsgigroups/runtime/application/request_events.py"),
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/front/dates.py"),

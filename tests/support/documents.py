@@ -44,6 +44,7 @@ def value_of(option: Option) -> Any:
     made: dict[str, Any] = {
         "text": PLAIN,
         "boolean": st.booleans(),
+        "reloading": st.sampled_from([True, False, "wait"]),
         "path": PATHS,
         "paths": st.lists(PATHS_IN_LISTS, max_size=3, unique=True),
         "user": USERS,

@@ -41,7 +41,7 @@ def _step(connection: Connection, intake: Intake, left: list[bytes]) -> bool:
 
 def new_connection(trusted: bool = False) -> Connection:
     """Return a connection that nothing has been sent on."""
-    base = {"wsgi.url_scheme": "http", "SCRIPT_NAME": "", "REMOTE_ADDR": PEER}
+    base = {"wsgi.url_scheme": "http", "REQUEST_SCHEME": "http", "SCRIPT_NAME": "", "REMOTE_ADDR": PEER}
     return Connection(NoSocket(), base, TRUSTED if trusted else UNTRUSTED, "peer", False)  # type: ignore[arg-type]
 
 

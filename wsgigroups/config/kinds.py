@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable as Call
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
@@ -141,6 +141,11 @@ def read_boolean(value: Any) -> bool:
         hint = "write true or false, without quotes"
         raise refuse("WG0301", f"true or false is expected, this is {type_name(value)}", hint)
     return value
+
+
+def read_reloading(value: Any) -> bool | str:
+    """true, false or "wait"."""
+    return value if value == "wait" and isinstance(value, str) else read_boolean(value)
 
 
 def read_path(value: Any) -> str:
@@ -410,6 +415,7 @@ Percent = Annotated[
 Part = Annotated[int | str, BeforeValidator(read_part), Kind("part")]
 Integer = Annotated[int, BeforeValidator(read_integer), Kind("integer")]
 Boolean = Annotated[bool, BeforeValidator(read_boolean), Kind("boolean")]
+Reloading = Annotated[bool | Literal["wait"], BeforeValidator(read_reloading), Kind("reloading")]
 AnyPath = Annotated[str, BeforeValidator(read_path), Kind("path")]
 LogPath = Annotated[str, BeforeValidator(read_log), Kind("log")]
 Paths = Annotated[tuple[_Path, ...], listed("paths", ":"), AfterValidator(distinct), Kind("paths")]

@@ -39,6 +39,7 @@ KIND_TEXTS = {
     "part": "whole number, or per cent in quotes",
     "integer": "whole number",
     "boolean": "true or false",
+    "reloading": 'true, false or "wait"',
     "path": "path",
     "log": "path, or /dev/stdout, /dev/stderr",
     "paths": "list of paths, or text with colons",

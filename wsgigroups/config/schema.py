@@ -53,6 +53,7 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "integer": {"type": "integer"},
     "boolean": {"type": "boolean"},
+    "reloading": {"anyOf": [{"type": "boolean"}, {"const": "wait"}]},
     "path": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
     "log": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
     "paths": _list("path", ":"),

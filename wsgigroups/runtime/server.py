@@ -27,7 +27,9 @@ from .wsgi.bodies import EMPTY_BODY
 from .wsgi.caller import Caller
 from .wsgi.errors import ErrorsStream
 from .wsgi.files import FileWrapper
+from .wsgi.observed import Observer, observe
 
+_UNLIMITED_S = 86400.0
 _LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out
 
 
@@ -72,6 +74,7 @@ class Server:
             int(identity.rpartition("/")[2] or 0),
         )
         self.listening.on_all_shut = self._all_shut
+        self.listening.hold_ns = _hold_ns(settings)
         intake = Intake(DEFAULT)
         intake.tune(settings)
         self.poller = Poller(connections, self.listening, intake, board.words, clock)
@@ -79,6 +82,7 @@ class Server:
         self._clock = clock
         self._application = application
         self._interrupts = Interrupts()
+        self._observer: Optional[Observer] = None
         self._log = log
         self.caller = Caller(self._callable(settings), connections, clock, self._access(settings), errors)
         self.crew = Crew(self.poller, self.caller, settings, board, clock, log)
@@ -95,6 +99,7 @@ class Server:
             "SCRIPT_NAME": "",
             "GATEWAY_INTERFACE": "CGI/1.1",
             "SERVER_SOFTWARE": "wsgigroups",
+            "REQUEST_SCHEME": "http",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
             "wsgi.errors": errors,
@@ -115,18 +120,38 @@ class Server:
         return AccessLog(settings.access_log, write, self._clock)
 
     def _callable(self, settings: Serving) -> Callable[..., Iterable[bytes]]:
-        """Return what is called for a request."""
-        if not settings.interruptible:
-            return self._application
-        if not threads_compete():  # nobody can look at the stack of a thread that goes on meanwhile
-            self._log("notice", "requests are not interrupted on an interpreter without a GIL")
-            return self._application
-        return self._interrupts.wrap(self._application)
+        """Return what is called for a request. An observer is outermost: a RequestTimeout cannot come up in it."""
+        application = self._application
+        if settings.interruptible:
+            if threads_compete():
+                application = self._interrupts.wrap(application)
+            else:  # nobody can look at the stack of a thread that goes on meanwhile
+                self._log("notice", "requests are not interrupted on an interpreter without a GIL")
+        return application if self._observer is None else self._observer.around(application)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every request that begins from now on; only the first who asks. Any thread."""
+        if self._observer is None:
+            self._observer = observer
+            self.caller.application = self._callable(self._settings)
+            observe(self.caller, observer)
 
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
         self.listening.adjust(False)
         self.crew.start()
+
+    def hold_for_successor(self, outdated: Callable[[], bool]) -> None:
+        """Leave connections to a successor from the moment on when this is so; it is asked before any are accepted.
+
+        They wait for connect-timeout at most, or until `accept_again`.
+        """
+        self.listening.outdated = outdated
+
+    def accept_again(self) -> None:
+        """Take the connections that wait for a successor: there will be none."""
+        self.listening.release()
+        self.poller.wake()
 
     def make_way(self) -> None:
         """Leave new connections to the successor from now on, when no request thread is free. Main thread only."""
@@ -165,6 +190,7 @@ class Server:
             access.flush()
         if settings.interruptible != before.interruptible:
             self.caller.application = self._callable(settings)
+        self.listening.hold_ns = _hold_ns(settings)
         self.poller.connections.tune(settings)
         self.poller.receiving.intake.tune(settings)
         self.crew.waiting.tune(settings)
@@ -218,6 +244,11 @@ class Server:
 
 def _gone(_environ: Dict[str, Any], _start_response: Callable[..., Any]) -> Iterable[bytes]:
     raise RuntimeError("the application is called after the end")
+
+
+def _hold_ns(settings: Serving) -> int:
+    """Return for how long connections may wait for a successor."""
+    return int((settings.connect_timeout_s or _UNLIMITED_S) * SECOND_NS)
 
 
 def _listener(sock: socket.socket, pulse: Optional[Pulse], base: Dict[str, Any]) -> Listener:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wsgigroups.targets.identity import Person
 
 # of which a group without it is as it was before there was such an option
-_ONLY_WRITTEN = frozenset({"release", "watch"})
+_ONLY_WRITTEN = frozenset({"release", "watch", "reload", "signals"})
 # compared through resolved values, or one by one
 _ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
 
@@ -25,7 +25,7 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
     texts = {}
     for name, option in OPTIONS.items():
         if name not in _ELSEWHERE and hasattr(group, option.attribute):
-            if name in _ONLY_WRITTEN and not getattr(group, option.attribute):
+            if name in _ONLY_WRITTEN and getattr(group, option.attribute) == option.default:
                 continue
             texts[name] = _text(getattr(group, option.attribute))
     for name, option in ROLLOUT_OPTIONS.items():

@@ -339,16 +339,20 @@ def test_script_that_is_a_fifo(manager: Manager, workspace: Path) -> None:
 
 
 def test_multiprocessing_from_an_application(manager: Manager, workspace: Path) -> None:
-    """Its children start a plain interpreter: neither our bootstrap nor our -I -S is repeated in them."""
+    """Its children are forked, or start a plain interpreter: neither our bootstrap nor our -I -S is repeated there."""
     (workspace / "work.py").write_text(
         "import multiprocessing\n"
         "def double(number): return number * 2\n"
         "def application(environ, start_response):\n"
-        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
-        "        body = str(pool.map(double, [21])).encode()\n"
+        "    found = []\n"
+        "    for method in ('spawn', 'forkserver', 'fork'):\n"
+        "        with multiprocessing.get_context(method).Pool(1) as pool:\n"
+        "            found += pool.map(double, [21])\n"
+        "    body = str(found).encode()\n"
         "    start_response('200 OK', [('Content-Length', str(len(body)))])\n"
         "    return [body]\n"
     )
-    life = manager.fork(Application("callable", "work:application"), python_path=(str(workspace),))
+    life = manager.fork(Application("callable", "work:application"), python_path=(str(workspace),), signals="ignore")
     life.ready()
-    assert life.get() == (200, b"[42]"), life.log
+    assert life.get() == (200, b"[42, 42, 42]"), life.log
+    assert manager.drain(life).exit_code == 0

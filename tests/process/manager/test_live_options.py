@@ -180,6 +180,7 @@ FACTS: dict[str, Fact] = {
     "display-name": Fact("", 'display-name = "%{GROUP}"', title, "(wsgi:blog)"),
     "script-user": Fact("", f'script-user = "#{SCRIPT.st_uid}"', leaving("script_user"), SCRIPT.st_uid),
     "script-group": Fact("", f'script-group = "#{SCRIPT.st_gid}"', leaving("script_group"), SCRIPT.st_gid),
+    "reload": Fact("", 'reload = ["/srv/*.py"]', leaving("reload"), ["/srv/*.py"]),
     "socket-user": Fact("", f'socket-user = "#{ALICE_UID}"', owner, (ALICE_UID, 0o600), root=True),
     "restart-interval": Fact("", 'restart-interval = "1h"', rule("restart_interval_s"), 3600.0),
     "maximum-requests": Fact("", "maximum-requests = 90000", many_requests, True),

@@ -365,29 +365,76 @@ def test_a_stop_ends_the_window_of_a_process_that_leaves(manager: ManagerUnderTe
         manager.wait_for("it is gone", lambda: not psutil.pid_exists(pid))
 
 
+def answers(word: str) -> str:
+    return (
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        f"    return [b'{word}']\n"
+    )
+
+
+def replace_file(path: Path, body: str) -> None:
+    fresh = path.with_name("fresh")
+    fresh.write_text(body)
+    fresh.chmod(0o644)
+    fresh.replace(path)
+
+
 def test_a_changed_script_rolls_the_group_and_a_broken_one_does_not(manager: ManagerUnderTest) -> None:
     manager.expect_in_log("SyntaxError")
     script = manager.base / "hello.wsgi"
-
-    def write(body: str) -> None:
-        fresh = manager.base / "fresh.wsgi"
-        fresh.write_text(body)
-        fresh.chmod(0o644)
-        fresh.replace(script)
-
-    def answers(word: str) -> str:
-        return (
-            "def application(environ, start_response):\n"
-            "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-            f"    return [b'{word}']\n"
-        )
-
-    write(answers("first"))
+    replace_file(script, answers("first"))
     port = manager.port()
     manager.apply(f'[groups.a]\nscript = "{script}"\nlisten = ["127.0.0.1:{port}"]\nscript-reloading = true\n')
     assert manager.get(port) == (200, b"first")
-    write(answers("second"))
+    replace_file(script, answers("second"))
     manager.wait_for("the new one answers", lambda: manager.get(port) == (200, b"second"))
-    write("def application(:\n")
-    manager.wait_for("it was tried", lambda: manager.get(port) and "SyntaxError" in manager.log("a"))
+    for broken in ("def application(:\n", "def application(;\n"):  # a second one is no better than the first
+        tried = manager.log("a").count("SyntaxError")
+        replace_file(script, broken)
+        manager.wait_for(
+            "it was tried",
+            lambda tried=tried: manager.get(port) and manager.log("a").count("SyntaxError") > tried,  # type: ignore[misc]
+        )
+        assert manager.get(port) == (200, b"second")
+
+
+def test_a_request_after_a_change_waits_for_the_new_code(manager: ManagerUnderTest) -> None:
+    manager.expect_in_log("SyntaxError")
+    script = manager.base / "hello.wsgi"
+    replace_file(script, answers("first"))
+    port = manager.port()
+    text = (
+        f'[groups.a]\nscript = "{script}"\nlisten = ["127.0.0.1:{port}"]\n'
+        'script-reloading = "wait"\nconnect-timeout = "1h"\n'
+    )
+    manager.apply(text + "processes = 2\n")
+    assert manager.get(port) == (200, b"first")
+    first = set(manager.pids("a").values())
+    replace_file(script, answers("second"))
     assert manager.get(port) == (200, b"second")
+    # what breaks while they are replaced leaves some of them as they were before
+    manager.wait_for(
+        "both are replaced", lambda: len(found := set(manager.pids("a").values())) == 2 and not found & first
+    )
+    manager.apply(text + "processes = 1\n")
+    replace_file(script, "def application(:\n")
+    assert manager.get(port) == (200, b"second")  # there will be no successor: nobody waits for what does not come
+    replace_file(script, answers("third"))
+    assert manager.get(port) == (200, b"third")
+
+
+def test_a_changed_file_that_reload_names_rolls_the_group(manager: ManagerUnderTest) -> None:
+    source = manager.base / "src"
+    source.mkdir()
+    source.chmod(0o755)
+    module = source / "its_words.py"
+    replace_file(module, answers("first"))
+    port = manager.port()
+    manager.apply(
+        f'[groups.a]\napp = "its_words:application"\npython-path = ["{source}"]\nlisten = ["127.0.0.1:{port}"]\n'
+        f'reload = ["{source}/**/*.py"]\n'
+    )
+    assert manager.get(port) == (200, b"first")
+    replace_file(module, answers("another"))
+    manager.wait_for("the new one answers", lambda: manager.get(port) == (200, b"another"))

@@ -28,6 +28,9 @@ ACCEPTED = [
     ('lang = "en_US.UTF-8@euro"', "lang", "en_US.UTF-8@euro"),
     ('load = "lazy"', "load", "lazy"),
     ("script-reloading = true", "script_reloading", True),
+    ('script-reloading = "wait"', "script_reloading", "wait"),
+    ('reload = ["/srv/src/**/*.py"]', "reload", ("/srv/src/**/*.py",)),
+    ('signals = "raise"', "signals", "raise"),
     ('trusted-proxies = ["unix", "10.0.0.0/8", "::1"]', "trusted_proxies", ("unix", "10.0.0.0/8", "::1/128")),
     ('environment = { A = "", B_2 = "x\\ny" }', "environment", {"A": "", "B_2": "x\ny"}),
     ('listen = ["localhost:1", "[::1]:1"]', "listen", ("127.0.0.1:1", "[::1]:1")),
@@ -128,6 +131,7 @@ REFUSED = [
     ('listen = ["localhost:1", "127.0.0.1:1"]', "WG0319", "more than once"),
     ("script-reloading = 1", "WG0301", "true or false"),
     ('script-reloading = "yes"', "WG0301", "without quotes"),
+    ('signals = "ignored"', "WG0305", 'did you mean "ignore"?'),
 ]
 
 

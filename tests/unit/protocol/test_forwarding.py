@@ -63,7 +63,7 @@ def test_the_client_is_the_right_most_stranger(chain: str, client: str | None) -
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"HTTP_X_FORWARDED_PROTO": "https"}, {"wsgi.url_scheme": "https"}),
+        ({"HTTP_X_FORWARDED_PROTO": "https"}, {"wsgi.url_scheme": "https", "REQUEST_SCHEME": "https"}),
         ({"HTTP_X_FORWARDED_PROTO": "http, HTTPS"}, {"wsgi.url_scheme": "https"}),
         ({"HTTP_X_FORWARDED_PROTO": "javascript"}, {"wsgi.url_scheme": "http"}),
         ({"HTTP_X_FORWARDED_HOST": "www.example.org"}, {"HTTP_HOST": "www.example.org"}),

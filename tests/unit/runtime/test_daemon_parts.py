@@ -134,12 +134,28 @@ def test_every_step_of_the_code_has_an_exit_code() -> None:
     ],
 )
 def test_mounts(prefixes: list[str], path: str, body: bytes) -> None:
-    mounts = applications.Mounts([(prefix, answering(prefix)) for prefix in prefixes])
+    mounts = applications.Mounts([(prefix, answering(prefix), {}) for prefix in prefixes])
     assert ask(mounts, path) == ("200 OK", body.replace(b"/ / /", b"/  /"))
 
 
 def test_mounts_without_a_match() -> None:
-    assert ask(applications.Mounts([("/a", answering("a"))]), "/b")[0] == "404 Not Found"
+    assert ask(applications.Mounts([("/a", answering("a"), {})]), "/b")[0] == "404 Not Found"
+
+
+def test_each_mount_says_which_script_it_is() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def seeing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(environ)
+        return answering("")(environ, start_response)
+
+    scripts = [Application("script", "/srv/\udce9.wsgi", "app", "/a"), Application("callable", "a:b", mount="/")]
+    mounts = applications.Mounts([(item.mount, seeing, applications.of_application(item)) for item in scripts])
+    ask(mounts, "/a/x")
+    ask(mounts, "/b")
+    assert seen[0]["SCRIPT_FILENAME"] == "/srv/\xe9.wsgi"
+    assert seen[0]["mod_wsgi.callable_object"] == "app"
+    assert "SCRIPT_FILENAME" not in seen[1]
 
 
 def test_one_callable_at_the_root_is_passed_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,30 +283,6 @@ def test_stacks_name_each_other_thread() -> None:
     assert "test_stacks_name_each_other_thread" not in text
 
 
-def test_watched_tells_each_version_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "app.wsgi"
-    path.write_text("one")
-    now_ns = [10**12]
-    monkeypatch.setattr(applications.time, "monotonic_ns", lambda: now_ns[0])
-    told: list[str] = []
-    watched = applications.Watched(str(path), script.version(str(path)), answering("w"), told.append)
-
-    def after(seconds: float) -> int:
-        now_ns[0] += int(seconds * 1e9)
-        ask(watched, "/")
-        return len(told)
-
-    assert after(0) == 0
-    path.write_text("other")
-    assert after(0.5) == 0  # at most one look a second
-    assert after(1.1) == 1
-    assert after(1.1) == 1
-    path.unlink()
-    assert after(1.1) == 1  # it is being replaced
-    path.write_text("third one")
-    assert after(1.1) == 2
-
-
 def test_script_is_a_module_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "app.wsgi"
     path.write_text("import sys\nmodule = sys.modules[__name__]\ndef application(e, s): return [__file__.encode()]\n")
@@ -299,6 +291,7 @@ def test_script_is_a_module_of_its_own(tmp_path: Path) -> None:
     try:
         assert re.fullmatch("_wsgigroups_[0-9a-f]{16}", name)
         assert sys.modules[name].module is sys.modules[name]
+        assert sys.modules[name].__mtime__ == path.stat().st_mtime_ns // 1000
         assert loaded({}, None) == [str(path).encode()]
         assert script.module_name("/other") != name
     finally:

@@ -102,6 +102,23 @@ def test_who_is_believed_on_a_unix_socket(manager_uid: int) -> None:
     assert targets({"blog": options})["blog"].spec.serving.trusted_uids == (0, owner)
 
 
+def test_connections_are_not_kept_where_requests_wait_for_new_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
+    kept = {
+        mode: targets({"blog": {"script-reloading": mode}})["blog"].spec.serving.keep_alive_timeout_s
+        for mode in (False, True, "wait")
+    }
+    assert kept == {False: 5.0, True: 5.0, "wait": 0.0}
+
+
+def test_a_group_without_the_newer_options_is_as_it_was_before_there_were_any() -> None:
+    plain, named = (targets({"blog": extra})["blog"] for extra in ({}, {"signals": "ignore", "reload": []}))
+    assert plain.fingerprint == named.fingerprint
+    assert not {"signals", "reload"} & plain.options.keys()
+    assert plain.fingerprint != targets({"blog": {"signals": "allow"}})["blog"].fingerprint
+    assert plain.fingerprint == targets({"blog": {"reload": ["/srv/*.py"]}})["blog"].fingerprint
+
+
 LIMITS = {
     "limit-request-line": "16K",
     "limit-request-field-size": "32K",

@@ -8,7 +8,6 @@ from wsgigroups.config.effects import Effect, When
 from wsgigroups.config.kinds import (
     Addresses,
     AnyPath,
-    Boolean,
     Callable,
     Duration,
     Environment,
@@ -17,6 +16,7 @@ from wsgigroups.config.kinds import (
     Kind,
     Locale,
     Paths,
+    Reloading,
     Text,
 )
 from wsgigroups.config.models.base import OptionModel, option
@@ -69,14 +69,43 @@ class ApplicationOptions(OptionModel):
         related=("startup-timeout",),
         extension=True,
     )
-    script_reloading: Boolean = option(
+    script_reloading: Reloading = option(
         False,
-        "Watch the script file: when it changes, the processes of the group are replaced one by one, successor first. "
-        "If the new file does not load, the processes in place go on serving.",
+        "Watch the script file: when it changes, or a function reload_required(path) in it returns true, the processes "
+        "of the group are replaced one by one, successor first. If the new file does not load, the processes in place "
+        "go on serving. true: requests look once a second, and are answered by the processes in place until the "
+        'successors are ready. "wait": it is looked at before a connection is accepted, and one that comes after a '
+        "change waits for a successor with the new code, for connect-timeout at most, as users of mod_wsgi know it; "
+        "connections are not kept open then.",
         effect=Effect.REPLACE,
         reason=_STARTS,
         example=True,
-        related=("script",),
+        related=("script", "reload", "connect-timeout"),
+        extension=True,
+    )
+    reload: Paths = option(
+        (),
+        "Patterns of files, for development: when one that matches is changed, added or removed, the processes of the "
+        "group are replaced one by one, successor first, as with script-reloading. * and ? stand for characters of a "
+        "name, ** for any directories. Each process looks once a second, as its user.",
+        default_text="none",
+        effect=Effect.LIVE,
+        reason="told to running processes, which look for changes from then on",
+        example=["/srv/blog/src/**/*.py"],
+        related=("script-reloading", "watch"),
+        extension=True,
+    )
+    signals: Annotated[Literal["ignore", "raise", "allow"], Kind("choice")] = option(
+        "ignore",
+        "What signal.signal does in the application, whose process leaves by signals. ignore: nothing, and a line in "
+        "the log says where it was called, as with mod_wsgi. raise: ValueError, as outside of the main thread. allow: "
+        "what Python does; a handler set when the application is imported holds for signals that the process does not "
+        "need itself. Processes that the application forks may always set handlers.",
+        effect=Effect.REPLACE,
+        reason=_STARTS,
+        example="raise",
+        choices=("ignore", "raise", "allow"),
+        related=("load",),
         extension=True,
     )
     release: Text | None = option(

@@ -43,6 +43,13 @@ class TuneGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeOn:
+    """These lives may have left requests to successors, and there will be none (script-reloading = "wait")."""
+
+    lives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseGroup:
     """The group is gone: close its listeners, remove its sockets."""
 
@@ -70,4 +77,4 @@ class StoreState:
     """What a next manager has to know has changed without anybody having asked."""
 
 
-Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ReleaseGroup | FinishChange | Note
+Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ServeOn | ReleaseGroup | FinishChange | Note

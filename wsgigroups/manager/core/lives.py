@@ -245,6 +245,8 @@ def stop_replacing(turn: Turn, name: str, error: LastError | None) -> None:
     group = turn.state.groups[name]
     turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
     turn.put(replace(group, restart_before=0, watched=False, fits=None))
+    if group.target.spec.script_reloading == "wait":
+        turn.commands.append(model.ServeOn(tuple(r.life for r in group.records if r.state is Tenancy.READY)))
     turn.settle(name, Progress("rolled-back", error=error))
 
 

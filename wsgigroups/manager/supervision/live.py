@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 _FIXED = ("threads", "multiprocess", "run_once", "stack_size_bytes")  # of Serving, for as long as a process lives
-_LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group")
+_LEAVING = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s", "script_user", "script_group", "reload")
 TAKE_OVER_S = 5.0  # for a process to go by what it was told; one that does not is followed
 LOOK_S = 0.01
 _TITLE = {

@@ -174,14 +174,12 @@ class Shell:
                     after = self.release_unwanted if followed else self._refuse
                     process.accepts_for(REFUSE_S + record.window_s, after)
             case model.KillLife(record, after_s):
-                process = self.processes.get(record.life)
-                if process and after_s:
-                    process.dump_stacks()
-                    asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
-                elif process:
-                    self.remains.kill(process)
+                self._kill(record.life, after_s)
             case model.TuneGroup(target, lives):
                 self._tune(target, lives)
+            case model.ServeOn(lives):
+                for process in filter(None, map(self.processes.get, lives)):
+                    process.send(messages.Tune(process.life))
             case model.ReleaseGroup(group):
                 failpoints.reached("release: about to begin")
                 self.quotas.forget(group)
@@ -204,6 +202,14 @@ class Shell:
                 self._store_later()
             case model.Note(level, text, group):
                 self.quotas.log(group, level, text)
+
+    def _kill(self, life: int, after_s: float) -> None:
+        process = self.processes.get(life)
+        if process and after_s:
+            process.dump_stacks()
+            asyncio.get_running_loop().call_later(after_s, self.remains.kill, process)
+        elif process:
+            self.remains.kill(process)
 
     def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
         failed = self.remains.limit(target)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Tuple
 
-from ..front.connection import Connection
-from ..originals import Lock, stack_size, time
-from ..records.tally import Tally
+from ..front.connection import RUNNING, Connection
+from ..originals import Lock, get_ident, stack_size, time
+from ..protocol.heads import Head
+from ..records.tally import Tally, ThreadCounts
 from ..threads import ServerThread
 from ..wire.board import BUSY_WORD
 
@@ -32,6 +33,12 @@ class RequestThread:
         connection = self.connection
         head = connection.head if connection is not None else None
         return "%s %s" % (head.method, head.target) if head is not None else ""
+
+    @property
+    def head(self) -> Optional[Head]:
+        """Return that of the request which it runs now."""
+        connection = self.connection
+        return connection.head if connection is not None and connection.state == RUNNING else None
 
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""
@@ -117,6 +124,36 @@ class RequestThreads:
         thread = threads[number].thread
         ident = thread.ident if thread is not None else 0
         return ident, still, _for(threads[number].asked(), self._clock() - since_ns)
+
+    def current_number(self) -> int:
+        """Return the number of the calling thread; -1 if it is none of these."""
+        ident = get_ident()
+        threads = [item.thread for item in list(self.all)]
+        return next((number for number, item in enumerate(threads) if item is not None and item.ident == ident), -1)
+
+    def current_head(self) -> Optional[Head]:
+        """Return that of the request which the calling thread runs; None if it runs none."""
+        number = self.current_number()
+        return None if number < 0 else self.all[number].head
+
+    def heads(self) -> List[Head]:
+        """Return those of the requests in the application. Read while the threads go on."""
+        found = [thread.head for thread in list(self.all) if self._words[thread.busy_word]]
+        return [head for head in found if head is not None]
+
+    def work(self) -> List[ThreadCounts]:
+        """Return what each thread has done. Read while they go on: of one request a part may be there."""
+        return [
+            ThreadCounts(
+                tuple(thread.tally.statuses),
+                thread.tally.queue_ns,
+                thread.tally.application_ns,
+                thread.tally.received_bytes,
+                thread.tally.sent_bytes,
+                self._words[thread.busy_word] if thread.head is not None else 0,
+            )
+            for thread in list(self.all)
+        ]
 
     def wake_idle(self) -> None:
         """Wake those that are idle, so that they end."""

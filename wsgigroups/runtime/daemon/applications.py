@@ -6,28 +6,31 @@ request threads, many at once. A single application at "/" with nothing to check
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 from ..log import Log, escaped
-from ..originals import Lock, time
+from ..originals import Lock, os
 from ..wire import spec as wire
 from . import script
 from .failure import StepError
 from .loading import Loading
+from .reloading import Freshness, ScriptWatch, Watched
 from .script import ForbiddenError, ScriptRules
-from .target import Application, load_callable
-
-Environ = Dict[str, Any]
-StartResponse = Callable[..., Any]
-_RELOAD_CHECK_NS = 1_000_000_000
+from .target import Application, Environ, StartResponse, load_callable
 
 
 def build(
-    spec: wire.Spec, rules: ScriptRules, log: Log, changed: Callable[[str], None], loading: Optional[Loading] = None
+    spec: wire.Spec,
+    rules: ScriptRules,
+    log: Log,
+    changed: Callable[[str], None],
+    loading: Optional[Loading] = None,
+    fresh: Optional[Freshness] = None,
 ) -> Application:
     """Load (eager) or prepare (lazy) every application. Raises StepError("import").
 
-    `changed` is called with a script's path, in a request thread, once for each new version of it.
+    `changed` is called with a script's path, in a request thread, once for each new version of it; fresh: gets the
+    scripts that are looked at before requests come instead (script-reloading = "wait").
     """
     loading = loading or Loading()
     loaded: Dict[Tuple[str, str, str], Application] = {}  # one that is mounted twice is one
@@ -35,13 +38,28 @@ def build(
     for item in spec.applications:
         what = (item.kind, item.target, item.callable_object)
         if what not in loaded:
-            loaded[what] = _one(spec, item, rules, log, changed, loading)
-        mounted.append((item.mount, loaded[what]))
+            loaded[what] = _one(spec, item, rules, log, changed, loading, fresh)
+        mounted.append((item.mount, loaded[what], of_application(item)))
     if not mounted:
         raise StepError("import", "cannot serve group %s: it has no application" % spec.group)
-    if len(mounted) == 1 and mounted[0][0] in ("", "/"):
+    if is_alone(spec):
         return mounted[0][1]
     return Mounts(mounted)
+
+
+def is_alone(spec: wire.Spec) -> bool:
+    """Whether all requests are for one application, at the root."""
+    return len(spec.applications) == 1 and spec.applications[0].mount in ("", "/")
+
+
+def of_application(item: wire.Application) -> Environ:
+    """Return the keys that an environ has because of the application that it is for."""
+    if item.kind != "script":
+        return {}
+    return {
+        "SCRIPT_FILENAME": os.fsencode(item.target).decode("latin-1"),
+        "mod_wsgi.callable_object": item.callable_object,
+    }
 
 
 def _one(
@@ -51,6 +69,7 @@ def _one(
     log: Log,
     changed: Callable[[str], None],
     loading: Loading,
+    fresh: Optional[Freshness],
 ) -> Application:
     if item.kind == "callable":
         if spec.load == "lazy":
@@ -58,7 +77,7 @@ def _one(
         return load_callable(item.target)
     if item.kind != "script":
         raise StepError("import", "cannot load an application of kind %r" % item.kind)
-    seen = script.version(item.target)
+    watch = ScriptWatch(item.target, log)
 
     def load() -> Application:
         return script.load_script(item.target, item.callable_object, rules)
@@ -70,8 +89,10 @@ def _one(
         except ForbiddenError as error:  # nothing of the file has run; it is loaded when the test passes
             log("error", "cannot load the script %s: %s" % (item.target, error))
     application = Guarded(item.target, application, rules, log)
-    if spec.script_reloading:
-        application = Watched(item.target, seen, application, changed)
+    if spec.script_reloading == "wait" and fresh is not None:
+        fresh.watches.append(watch)
+    elif spec.script_reloading:
+        application = Watched(watch, application, changed)
     return application
 
 
@@ -128,56 +149,24 @@ class Guarded:
         return result
 
 
-class Watched:
-    """script-reloading: looks at the file at most once a second and tells when it has changed; serves on.
-
-    Two threads may look at once; both see the same change and `_seen` makes one of them report it. A look lost to
-    such a race is made up by the next request.
-    """
-
-    def __init__(
-        self, path: str, seen: Optional[script.Version], application: Application, changed: Callable[[str], None]
-    ) -> None:
-        self._path = path
-        self._seen = seen
-        self._application = application
-        self._changed = changed
-        self._next_look_ns = 0
-        self._lock = Lock()
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer with the application that is loaded."""
-        if time.monotonic_ns() >= self._next_look_ns and self._lock.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._lock.release()
-        result: Iterable[bytes] = self._application(environ, start_response)
-        return result
-
-    def _look(self) -> None:
-        self._next_look_ns = time.monotonic_ns() + _RELOAD_CHECK_NS
-        found = script.version(self._path)
-        if found is not None and found != self._seen:  # a vanished file is being replaced: look again later
-            self._seen = found
-            self._changed(self._path)
-
-
 class Mounts:
     """Several applications by URL prefix, longest first, at segment boundaries; SCRIPT_NAME and PATH_INFO follow."""
 
-    def __init__(self, mounted: List[Tuple[str, Application]]) -> None:
+    def __init__(self, mounted: List[Tuple[str, Application, Environ]]) -> None:
+        """Each with its prefix, and the keys that its environs have beside."""
         # as the paths in an environ are: bytes, each a character (PEP 3333, "Unicode Issues")
-        pairs = [(prefix.rstrip("/").encode().decode("latin-1"), application) for prefix, application in mounted]
-        self._mounted = sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)
+        found = [(prefix.rstrip("/").encode().decode("latin-1"), item, keys) for prefix, item, keys in mounted]
+        self._mounted = sorted(found, key=lambda item: len(item[0]), reverse=True)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer with the application of the longest matching mount, else 404."""
         whole = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        for prefix, application in self._mounted:
+        for prefix, application, keys in self._mounted:
             if whole.startswith(prefix) and (len(whole) == len(prefix) or whole[len(prefix)] == "/"):
                 environ["SCRIPT_NAME"] = prefix
                 environ["PATH_INFO"] = whole[len(prefix) :]
+                if keys:
+                    environ.update(keys)
                 result: Iterable[bytes] = application(environ, start_response)
                 return result
         return _answer(start_response, "404 Not Found")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any, Dict, Mapping, NoReturn, Optional
+from typing import Any, Callable, Dict, Mapping, NoReturn, Optional
 
-from ..log import Log
+from ..application.here import Here
 from ..originals import os, select, signal, time
 from ..server import Server
+from ..threads import ServerThread
 from ..wire import messages
 from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board
 from ..wire.exits import STEPS
@@ -21,6 +22,7 @@ from ..wsgi.forked import leave
 from . import signals
 from .ending import end_interpreter
 from .failure import is_ours
+from .reloading import FileWatch
 from .reporter import Reporter
 from .script import ScriptRules
 from .stacks import other_stacks
@@ -28,6 +30,7 @@ from .title import set_title
 
 _CLOSE_S = 2.0  # for threads of the server that have nothing to do any more; the rest is for exit functions
 _IDLE_PART = 0.95  # of shutdown-timeout in which idle connections may be waited for; the rest is for exit functions
+_UNBOUNDED_S = 3600.0
 _LAST_IDLE_S = 2.0  # … where nobody follows: a request may be on its way for this long
 _TOLD = 32768  # characters of each part; it travels in one frame, is kept and shown
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
@@ -39,11 +42,12 @@ _TIMES = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s")
 class Lifetime:
     """Ready, draining, stopping, gone. Only the main thread changes its state; others leave a note and wake it."""
 
-    def __init__(self, spec: Spec, reporter: Reporter, board: Board, log: Log) -> None:
+    def __init__(self, spec: Spec, reporter: Reporter, board: Board, here: Here) -> None:
         self._spec = spec
         self._reporter = reporter
         self._board = board
-        self._log = log
+        self._here = here
+        self._log = here.log
         self._times: Dict[str, float] = {name: getattr(spec, name) for name in _TIMES}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pid = os.getpid()
@@ -61,13 +65,14 @@ class Lifetime:
         self._rules: ScriptRules
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
 
-    def start(self, server: Server, rules: ScriptRules, confined: Mapping[str, Any]) -> None:
+    def start(self, server: Server, rules: ScriptRules, confined: Mapping[str, Any], files: FileWatch) -> None:
         """Take over the signals and start the server. Raises what the server raises.
 
         confined: what became of the options of confinement.
         """
         self._server = server
         self._rules = rules
+        self._files = files
         server.on_maximum_requests = self._maximum_requests
         server.on_all_shut = self._no_listener
         server.on_failure = _end_at_once
@@ -77,6 +82,7 @@ class Lifetime:
         for number in _SIGNALS:
             signal.signal(number, _only_wake)
         server.start()
+        files.start()
         self._board.words[WORD["tuned"]] = 1
         self._board.words[WORD["state"]] = STATE["ready"]
         self._confined = dict(confined)
@@ -159,9 +165,12 @@ class Lifetime:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._leave("signal", 0.0)
             elif number == signal.SIGUSR1:
+                self._because("eviction")
                 self._announce("signal")  # its window, eviction-timeout, begins when the successor is ready
             elif number == signal.SIGXCPU:
                 self._leave("cpu-time-limit", self._times["graceful_timeout_s"])
+            elif number in signals.IGNORED and self._here.signals.callbacks:
+                self._in_a_thread("signal", self._here.signalled, signal.Signals(number).name, number)
         if self._reached_maximum:
             self._reached_maximum = False
             self._announce("maximum-requests")
@@ -170,7 +179,7 @@ class Lifetime:
             self._leave("listeners-shut", 0.0)
         path, self._changed_script = self._changed_script, None
         if path is not None:
-            self._log("notice", "the script %s has changed" % path)
+            self._log("notice", "%s has changed" % path)
             self._announce("script-reloading")
 
     def _hear(self) -> None:
@@ -208,8 +217,16 @@ class Lifetime:
                 self._times[name] = float(value)
             elif name in ("script_user", "script_group") and (value is None or isinstance(value, int)):
                 setattr(self._rules, name[len("script_") :], value)
+            elif name == "reload" and isinstance(value, list):
+                self._files.follow([str(item) for item in value])
+        if self._window_ends_s is None:
+            self._server.accept_again()  # a process that is told how to go on is not about to be followed
         if message.number > 0:
             self._board.words[WORD["tuned"]] = message.number
+
+    def _because(self, reason: str) -> None:
+        """Let the application know why the process leaves; the first reason counts."""
+        self._here.shutdown_reason = self._here.shutdown_reason or reason
 
     def _announce(self, reason: str) -> None:
         """Say that a successor is wanted; without a manager to hear it the daemon simply serves on."""
@@ -228,6 +245,7 @@ class Lifetime:
         now_s = time.monotonic()
         if self._window_ends_s is None:
             self._log("info", "leaving: %s, window %gs" % (reason, window_s))
+            self._because(self._reason_on_board() or reason)
             self._window_ends_s = now_s + max(window_s, 0.0)
             self._board.words[WORD["state"]] = STATE["draining"]
             self._server.make_way()
@@ -248,14 +266,34 @@ class Lifetime:
         if limit_s > 0:
             idle_s = min(limit_s * _IDLE_PART, limit_s if idle_s is None else idle_s)
         self._server.stop_accepting(idle_s)
+        telling = self._tell_application()
         while not self._server.is_idle():
             left_s = 3600.0 if until_s is None else until_s - time.monotonic()
             if left_s <= 0:
                 self._log("warning", "shutdown-timeout of %gs is over: running requests are cut off" % limit_s)
                 os._exit(0)
             self._server.wait_idle(left_s)
+        if telling is not None and not telling.join(_UNBOUNDED_S if until_s is None else _left_s(until_s) / 2):
+            self._log("warning", "a subscriber of process_stopping has not returned: the process ends without it")
         left_s = _CLOSE_S if until_s is None else (until_s - time.monotonic()) / 4
         self._server.close(max(min(left_s, _CLOSE_S), 0.0))
+
+    def _reason_on_board(self) -> str:
+        word = self._board.words[WORD["reason"]]
+        return "" if word == REASON["none"] else REASON_NAME.get(word, "")
+
+    def _tell_application(self) -> Optional[ServerThread]:
+        """Call who has subscribed to the end of the process, in a thread: this one has a deadline to keep."""
+        return self._in_a_thread("stopping", self._here.stopping) if self._here.wants_to_know else None
+
+    def _in_a_thread(self, name: str, function: Callable[..., None], *arguments: Any) -> Optional[ServerThread]:
+        thread = ServerThread("wsgigroups-" + name, function, *arguments)
+        try:
+            thread.start()
+        except RuntimeError as error:  # a limit on processes or memory
+            self._log("warning", "the application is not told of %s: %s" % (name, error))
+            return None
+        return thread
 
     def _forget_in_child(self) -> None:
         """Run in processes that the application forks: they must neither answer nor wake for us."""
@@ -274,6 +312,10 @@ class Lifetime:
 def _end_at_once() -> None:
     """Leave without ceremony: nothing is answered any more, and the manager replaces what has ended."""
     os._exit(STEPS["serving"])
+
+
+def _left_s(until_s: float) -> float:
+    return max(0.0, until_s - time.monotonic())
 
 
 def _only_wake(_number: int, _frame: Any) -> None:

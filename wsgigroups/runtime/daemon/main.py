@@ -11,6 +11,8 @@ import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .. import signal_stack
+from ..application import modules
+from ..application.here import Here
 from ..counted import CountedLines
 from ..log import Log, LogLines, escaped
 from ..originals import os, socket
@@ -20,12 +22,13 @@ from ..wire.board import STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Identity, Spec
-from . import applications, descriptors, health, interpreter, privileges, resources, surroundings
+from . import applications, descriptors, handlers, health, interpreter, privileges, resources, surroundings
 from .confining import Confining
 from .failure import StepError, step
 from .lifetime import Lifetime
 from .loading import Loading
 from .overdue import tells_where
+from .reloading import FileWatch, Freshness
 from .reporter import Reporter, SpecError
 from .script import ScriptRules
 from .title import set_title
@@ -67,20 +70,28 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, lines: 
         confined = _confine(spec, kept, log)
     with step("interpreter", "prepare the interpreter"):
         _furnish(spec, lines)
-    lifetime = Lifetime(spec, reporter, board, log)
+    here = Here(spec, log)
+    modules.install(here)
+    handlers.restrict(spec.signals, log)
+    lifetime = Lifetime(spec, reporter, board, here)
+    fresh = Freshness(lifetime.script_changed)
+    files = FileWatch(spec.reload, lifetime.script_changed)
     pid = os.getpid()
     rules = ScriptRules(spec.script_user, spec.script_group)
     with tells_where(reporter, spec.life):
         with step("import", "load the applications"):
-            application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board))
+            application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board), fresh)
         if os.getpid() != pid:
             os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
         if spec.health is not None:
             health.check(spec.health, spec.serving, application)
     pulses = _pulses(pulse_fds)
     server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd, log))
+    if fresh.watches:
+        server.hold_for_successor(fresh.outdated)
+    here.attach(server)
     with step("serving", "start serving"):
-        lifetime.start(server, rules, confined)
+        lifetime.start(server, rules, confined, files)
     return lifetime
 
 
@@ -161,7 +172,17 @@ def _server(
             log=log,
             access_log=access_log,
             identity="%s/%d" % (spec.group, spec.slot),
+            environ=_environ(spec),
         )
+
+
+def _environ(spec: Spec) -> Dict[str, Any]:
+    """What applications that were written for mod_wsgi find in each environ, as far as it is always the same."""
+    found = modules.environ_constants()
+    found["mod_wsgi.process_group"] = spec.group
+    if applications.is_alone(spec):
+        found.update(applications.of_application(spec.applications[0]))
+    return found
 
 
 def _pulses(fds: List[int]) -> List[Pulse]:

@@ -118,6 +118,7 @@ def load_script(path: str, callable_object: str, rules: ScriptRules) -> Applicat
 def _run(path: str, name: str, attribute: Attribute, rules: ScriptRules) -> Application:
     try:
         with io.FileIO(open_checked(path, rules)) as file:
+            modified_ns = os.fstat(file.fileno()).st_mtime_ns
             source = file.read()
     except OSError as error:
         raise StepError(_STEP, "cannot open the script %s: %s" % (path, error)) from error
@@ -129,6 +130,7 @@ def _run(path: str, name: str, attribute: Attribute, rules: ScriptRules) -> Appl
     except BaseException as error:
         sys.modules.pop(name, None)  # the next try starts anew
         raise failed_in("load the script", path, error) from error
+    vars(module)["__mtime__"] = modified_ns // 1000  # microseconds, as mod_wsgi has it
     try:
         return find(module, attribute, path)
     except StepError:

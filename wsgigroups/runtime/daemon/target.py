@@ -14,6 +14,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from .failure import StepError, described, traceback_of
 
 Application = Callable[..., Any]
+Environ = Dict[str, Any]
+StartResponse = Callable[..., Any]
 _STEP = "import"
 _DEFAULT = "application"
 _SHOWN = 12  # names listed in a message

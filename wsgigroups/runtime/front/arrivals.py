@@ -70,6 +70,8 @@ class Arrivals:
     def take_in(self, arrivals: List[int]) -> None:
         """Accept from these listeners, or leave that to siblings; look whether anybody waits where nobody is free."""
         listening = self._listening
+        if listening.outdated is not None and (arrivals or listening.probing()) and listening.holds():
+            return
         for fd in arrivals:
             if not listening.leaves(fd, len(self._connections.open)):
                 self.accept(fd)

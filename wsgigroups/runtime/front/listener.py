@@ -36,7 +36,8 @@ class Listener:
         else:
             address = sock.getsockname()
             self._wildcard = address[0] in ("0.0.0.0", "::")  # noqa: S104 — compared, not bound
-            self.base.update(SERVER_NAME=_server_name(address[0]), SERVER_PORT=str(address[1]))
+            self.base.update(_server(address[0]), SERVER_PORT=str(address[1]))
+            self.base["mod_wsgi.listener_port"] = str(address[1])
 
     def is_shut(self) -> bool:
         """Whether a UNIX socket was shut down; accept(2) without waiting says of it what it says of an empty queue."""
@@ -67,14 +68,19 @@ class Listener:
         base["REMOTE_ADDR"] = host = address[0]
         base["REMOTE_PORT"] = str(address[1])
         if self._wildcard:
-            base["SERVER_NAME"] = _server_name(sock.getsockname()[0])
+            base.update(_server(sock.getsockname()[0]))
         trusted = trust.covers(host) if trust else False
         return Connection(sock, base, TRUSTED if trusted else UNTRUSTED, host, False)
 
 
-def _server_name(address: str) -> str:
-    """Return an IP address as a host is written (RFC 3875 sections 3.3 and 4.1.14); a zone is of this machine alone."""
-    return "[%s]" % address.partition("%")[0] if ":" in address else address
+def _server(address: str) -> Dict[str, str]:
+    """Return what an IP address says of the server; a zone is of this machine alone.
+
+    As a name it is as a host is written (RFC 3875 sections 3.3 and 4.1.14), and else as Apache has it.
+    """
+    address = address.partition("%")[0]
+    name = "[%s]" % address if ":" in address else address
+    return {"SERVER_NAME": name, "SERVER_ADDR": address, "mod_wsgi.listener_host": address}
 
 
 def _uid_of_peer(sock: socket.socket) -> int:

@@ -12,7 +12,7 @@ connections than a sibling leaves it the next one. See siblings.Siblings.
 from __future__ import annotations
 
 import errno
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..originals import select
 from ..protocol.forwarding import Trust
@@ -58,6 +58,9 @@ class Listening:
         self.leaving = False  # a successor serves, or will soon: connections that no thread is free for are for it
         self.over = False  # nothing more is taken, whatever comes: the last request has begun (maximum-requests)
         self.paused_until_ns = 0
+        self.outdated: Optional[Callable[[], bool]] = None  # asked before connections are accepted: for a successor?
+        self.hold_ns = 0  # for how long they wait for one
+        self.held = False  # they do
         self.saturated = False  # no request thread is free
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
         self._taken = 0  # connections since the start
@@ -182,6 +185,21 @@ class Listening:
         self._left[fd] = pulse.word[0]
         self.paused_until_ns = self._clock() + LEAVE_NS
         return True
+
+    def holds(self) -> bool:
+        """Whether connections wait for a successor, from now on or still; it serves them, or `release` is called.
+
+        Not for ever: nobody says that there will be none.
+        """
+        if not self.held and self.outdated is not None and self.outdated():
+            self.held = True
+            self.paused_until_ns = self._clock() + self.hold_ns
+        return self.held
+
+    def release(self) -> None:
+        """Accept again: there is no successor. Any thread; it wakes the leader afterwards."""
+        self.held = False
+        self.paused_until_ns = 0
 
     def accept(self, fd: int, trust: Trust, most: int) -> List[Connection]:
         """Accept up to `most` connections."""

@@ -207,7 +207,7 @@ class Poller:
         is set last, because the main thread takes "stopped, and no connections" for the end.
         """
         self.listening.unwatch()
-        for fd in () if self.listening.over else self.listening.descriptors:
+        for fd in () if self.listening.over or self.listening.held else self.listening.descriptors:
             self.arrivals.accept(fd, 64)
         connections = self.connections
         limit_ns = connections.idle_until_ns
@@ -225,7 +225,7 @@ class Poller:
             return
         now_ns = self._clock()
         if 0 < listening.paused_until_ns <= now_ns:
-            listening.paused_until_ns = 0
+            listening.release()
         if 0 < expiry_ns <= now_ns:
             for connection, status, reason in waiting.expire(now_ns):
                 connection.owned = False

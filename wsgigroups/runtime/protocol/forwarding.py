@@ -65,7 +65,7 @@ def apply(environ: Dict[str, Any], trust: Trust) -> None:
     if scheme is not None:
         scheme = scheme.rpartition(",")[2].strip().lower()
         if scheme in ("http", "https"):
-            environ["wsgi.url_scheme"] = scheme
+            environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"] = scheme
     host = environ.get("HTTP_X_FORWARDED_HOST")
     if host is not None:
         host = host.rpartition(",")[2].strip()

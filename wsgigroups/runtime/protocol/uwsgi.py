@@ -187,5 +187,5 @@ def _request(given: Dict[str, str], environ: Dict[str, Any], trusted: bool, limi
 
 def _scheme(given: Dict[str, str], environ: Dict[str, Any]) -> None:
     secure = given.get("HTTPS", "").lower() in ("on", "1") or given.get("REQUEST_SCHEME", "") == "https"
-    environ["wsgi.url_scheme"] = "https" if secure else "http"
+    environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"] = "https" if secure else "http"
     environ.pop("HTTPS", None)

@@ -6,6 +6,8 @@ poller's lock may add to the board what they have grown by, while the thread goe
 
 from __future__ import annotations
 
+from typing import NamedTuple, Sequence
+
 from ..wire.board import WORD
 
 _REQUESTS_TOTAL, _STATUS_1XX = WORD["requests_total"], WORD["status_1xx"]
@@ -13,6 +15,22 @@ _SUMS = tuple(
     WORD[name] for name in ("aborted", "sent_bytes", "application_time_ns", "received_bytes", "queue_time_ns")
 )
 _HUNDREDS = (2, 3, 4, 5)  # those of an application of which the board has a count
+
+
+class ThreadCounts(NamedTuple):
+    """Of one request thread since its start."""
+
+    statuses: Sequence[int]  # requests by the hundred of their status
+    queue_ns: int
+    application_ns: int
+    received_bytes: int
+    sent_bytes: int
+    busy_since_ns: int  # 0: it runs no request
+
+    @property
+    def requests(self) -> int:
+        """Those that have ended."""
+        return sum(self.statuses)
 
 
 class Tally:

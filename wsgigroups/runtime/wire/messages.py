@@ -200,7 +200,9 @@ class Tune(Message):
     """Manager to daemon: new values for fields of Serving that may change while it runs, or a new title.
 
     `spec` has new values for fields of Spec itself: shutdown_timeout_s, graceful_timeout_s, eviction_timeout_s,
-    script_user, script_group. Unknown keys are ignored. The daemon writes `number` on its board when it goes by them.
+    script_user, script_group, reload. Unknown keys are ignored. The daemon writes `number` on its board when it goes by
+    them; 0: it need not. One without anything says that the daemon is to serve on: requests that it has left to a
+    successor are its own.
     """
 
     life: int

@@ -6,7 +6,7 @@ Made by the manager, read by the daemon from its own channel after the fork; the
 from __future__ import annotations
 
 from dataclasses import asdict, astuple, dataclass, field, fields
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Union
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,10 @@ class Spec:
     switch_interval_s: float = 0.0
     load: str = "eager"  # or "lazy": at the first request
     health: Optional[Health] = None
-    script_reloading: bool = False
+    script_reloading: Union[bool, str] = False  # or "wait": requests wait for a successor that has the new script
+    reload: Tuple[str, ...] = ()  # patterns of files whose change is as that of a script
+    signals: str = "allow"  # what becomes of signal.signal in the application: "ignore", "raise"
+    processes: int = 1  # as configured when it was made; others may come and go
     script_user: Optional[int] = None  # uid that must own script files
     script_group: Optional[int] = None
     shutdown_timeout_s: float = 5.0
@@ -157,6 +160,7 @@ def from_wire(data: Dict[str, Any]) -> Spec:
     kept["serving"] = Serving().tuned(kept["serving"])
     kept["listen"] = tuple(kept["listen"])
     kept["python_path"] = tuple(kept.get("python_path", ()))
+    kept["reload"] = tuple(kept.get("reload", ()))
     kept["rlimits"] = {key: (pair[0], pair[1]) for key, pair in kept.get("rlimits", {}).items()}
     kept["confinement"] = _confinement(kept.get("confinement", {}))
     if kept.get("health") is not None:

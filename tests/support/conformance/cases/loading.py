@@ -16,6 +16,10 @@ def application(environ, start_response):
         return [BODY]
     return inner(environ, start_response)
 """
+_SETS_A_HANDLER = """
+import signal
+signal.signal(signal.SIGUSR2, lambda number, frame: None)
+"""
 _FAILS_IN_ONE_PROCESS = """
 first = os.environ["GATE_DIRECTORY"] + "/../notes/first"
 if not os.path.exists(first) or open(first).read() == str(os.getpid()):
@@ -46,6 +50,21 @@ def _reloaded(asked: Asked) -> Facts:
     }
 
 
+def _waited(asked: Asked) -> Facts:
+    assert asked.get("/version").body == b"old"
+    asked.script.write_text(asked.script.read_text().replace("b'old'", "b'new'"))
+    os.utime(asked.script, (2_000_000_000, 2_000_000_000))
+    return {"the first request after the change": asked.get("/version").body.decode()}
+
+
+def _modules(asked: Asked) -> Facts:
+    """What applications import that were written for mod_wsgi."""
+    found = asked.json("/modules")
+    names = {f"`{module}.{name}`": "there" for module in ("mod_wsgi", "apache") for name in found[f"names of {module}"]}
+    values = {f"value of `{name}`": value for name, value in found.items() if name.startswith("mod_wsgi.")}
+    return {**names, **values, "signal.signal in a script is ignored": found["handler"]}
+
+
 def _healed(asked: Asked) -> Facts:
     first = asked.get("/pid").outcome
     pid = int((asked.notes / "first").read_text())
@@ -71,6 +90,12 @@ CASES = (
              **better("A successor with the new code serves while what is on its way comes to its end; Apache has "
                       "everybody wait for that.", "new code while the POST runs"),
          }),
+    Case("waited", "A changed script, and requests that wait for it", _waited, lines=_VERSION + _ANSWERS,
+         here={"script-reloading": "wait"}),
+    Case("modules", "The modules of mod_wsgi", _modules, lines=_SETS_A_HANDLER, options={"processes": 1, "threads": 2},
+         apart=better("It is of mod_wsgi 6, and there for applications that were written for that.",
+                      "`mod_wsgi.RequestTimeout`", "`mod_wsgi.signal_callbacks`", "`mod_wsgi.start_recording_metrics`",
+                      "`mod_wsgi.subscribe_signals`")),
     Case("healed", "startup-timeout, a script that raises", _healed, lines=_FAILS_IN_ONE_PROCESS, lazy=True,
          options={"startup-timeout": 1}),
     Case("owner", "script-user, the file of another", _refused, options={"script-user": "www-data"}),

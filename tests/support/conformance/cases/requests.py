@@ -80,40 +80,29 @@ def _keys(kind: str, why: str, *names: str) -> dict[str, Apart]:
 
 _ENVIRON = {
     **_keys(
-        ON_PURPOSE, "There is no document tree, no directory and no administrator: a group answers for itself.",
+        ON_PURPOSE, "It comes from Apache's configuration of directories and administrators, which there is not.",
         "CONTEXT_DOCUMENT_ROOT", "CONTEXT_PREFIX", "DOCUMENT_ROOT", "PATH_TRANSLATED", "SERVER_ADMIN",
         "SERVER_SIGNATURE",
     ),
     **_keys(
-        ON_PURPOSE, "PEP 3333 has `wsgi.url_scheme`.", "REQUEST_SCHEME",
+        ON_PURPOSE, "It tells how mod_wsgi itself works.", "mod_wsgi.enable_sendfile", "mod_wsgi.ignore_activity",
+        "mod_wsgi.script_reloading", "mod_wsgi.thread_requests", "mod_wsgi.total_requests",
     ),
     **_keys(
-        ON_PURPOSE, "The script is `__file__` in the script.", "SCRIPT_FILENAME", "mod_wsgi.handler_script",
-        "mod_wsgi.request_handler", "mod_wsgi.callable_object",
+        ON_PURPOSE, "Daemons answer clients themselves: nothing connects to one on behalf of a request.",
+        "mod_wsgi.daemon_connects", "mod_wsgi.daemon_restarts",
     ),
     **_keys(
-        ON_PURPOSE, "It tells of Apache or of this version of mod_wsgi, and neither is here.", "apache.version",
-        "mod_wsgi.version", "mod_wsgi.enable_sendfile", "mod_wsgi.ignore_activity", "mod_wsgi.script_reloading",
+        ON_PURPOSE, "Nothing rewrites a path here but a mount, which is known.", "mod_wsgi.path_info",
+        "mod_wsgi.script_name",
     ),
     **_keys(
-        ON_PURPOSE, "Each group is a process, and has no interpreters within it.", "mod_wsgi.application_group",
+        ON_PURPOSE, "It differs in each request and would cost every one; `subscribe_events` tells those who ask.",
+        "mod_wsgi.daemon_start", "mod_wsgi.queue_start", "mod_wsgi.script_start", "mod_wsgi.request_id",
+        "mod_wsgi.request_start", "mod_wsgi.thread_id",
     ),
     **_keys(
-        ON_PURPOSE, "Daemons answer clients themselves: there is no process between, and nothing to connect to.",
-        "mod_wsgi.daemon_connects", "mod_wsgi.daemon_restarts", "mod_wsgi.daemon_start", "mod_wsgi.path_info",
-        "mod_wsgi.script_name", "mod_wsgi.queue_start", "mod_wsgi.script_start",
-    ),
-    **_keys(
-        ON_PURPOSE, "The group has another name for it: `wsgigroups.group`.", "mod_wsgi.process_group",
-    ),
-    **_keys(
-        ON_PURPOSE, "What is counted is in the status document, and times are in the access log.",
-        "mod_wsgi.request_id", "mod_wsgi.request_start", "mod_wsgi.thread_id", "mod_wsgi.thread_requests",
-        "mod_wsgi.total_requests",
-    ),
-    **_keys(
-        ON_PURPOSE, "SERVER_NAME and SERVER_PORT say where it listens.", "SERVER_ADDR", "mod_wsgi.listener_host",
-        "mod_wsgi.listener_port",
+        ON_PURPOSE, "It is that of the mod_wsgi whose names are here; Debian's is an older one.", "mod_wsgi.version",
     ),
     **_keys(
         BETTER, "Applications that check credentials themselves get them: no server in front has done so.",

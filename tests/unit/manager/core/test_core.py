@@ -117,6 +117,22 @@ def test_a_restart_whose_successor_fails_keeps_the_old_processes(world: World) -
     assert lives(world, "blog") == before
 
 
+@pytest.mark.parametrize(("reloading", "told"), [(False, 0), (True, 0), ("wait", 1)])
+def test_processes_that_hold_requests_for_a_successor_are_told_that_there_is_none(
+    world: World, reloading: bool | str, told: int
+) -> None:
+    wanted = target("blog", 2, 1)
+    apply(world, replace(wanted, spec=replace(wanted.spec, script_reloading=reloading)))
+    before = lives(world, "blog")
+    world.moods = ("fails",)
+    seen = len(world.history)
+    world.tell(model.ScriptChanged(min(before)))
+    world.run(world.now + 30)
+    found = [what for _when, what in world.history[seen:] if isinstance(what, model.ServeOn)]
+    assert [set(command.lives) for command in found] == [before] * told
+    assert lives(world, "blog") == before
+
+
 def test_restart_replaces_every_life(world: World) -> None:
     apply(world, target("blog", 3, 1))
     before = lives(world, "blog")
