@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.conformance.case import Case
-from support.conformance.cases import answers, loading, processes, requests, timeouts, windows
+from support.conformance.cases import answers, configuration, loading, processes, requests, timeouts, windows
 
 PARTS: dict[str, tuple[Case, ...]] = {
     "What an application is given": requests.CASES,
@@ -12,5 +12,6 @@ PARTS: dict[str, tuple[Case, ...]] = {
     "Timeouts and limits": timeouts.CASES,
     "Windows and recycling": windows.CASES,
     "Loading and new code": loading.CASES,
+    "The configuration": configuration.CASES,
 }
 CASES = tuple(case for part in PARTS.values() for case in part)

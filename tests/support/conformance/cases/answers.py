@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from support.conformance.asking import Asked
 from support.conformance.case import Case, Facts, better, on_purpose
 from support.looking import wait
@@ -39,11 +41,15 @@ def _leaving(asked: Asked) -> Facts:
         assert sock.recv(65536)
     closed = asked.notes / "closed"
     wait(closed.exists, lambda: f"close() was not called, ours: {asked.ours}", 60)
+    killed = asked.get("/killed").outcome
+    after = asked.get("/pid").outcome
+    pid = asked.pid()
+    asked.send_to_process(pid, signal.SIGKILL)
     return {
         "a client that leaves within an endless answer": "close() is called",
-        "the next one": asked.get().outcome,
-        "a request in a process that is killed": asked.get("/killed").outcome,
-        "the request after it": asked.get("/pid").outcome,
+        "a request in a process that is killed": killed,
+        "the request after it": after,
+        "an idle process that is killed is replaced": asked.left(pid),
     }
 
 

@@ -6,6 +6,7 @@ import os
 
 from support.conformance.asking import Asked
 from support.conformance.case import Case, Facts, better, on_purpose
+from support.conformance.cases.answers import NO_FRONT
 
 _VERSION = "BODY = b'old'\n"
 _ANSWERS = """
@@ -26,6 +27,16 @@ if not os.path.exists(first) or open(first).read() == str(os.getpid()):
     with open(first, "w") as file:
         file.write(str(os.getpid()))
     raise RuntimeError("on purpose, in one process")
+"""
+
+
+_HANGS_IN_ONE_PROCESS = """
+import time
+first = os.environ["GATE_DIRECTORY"] + "/../notes/first"
+if not os.path.exists(first):
+    with open(first, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
 """
 
 
@@ -71,6 +82,12 @@ def _healed(asked: Asked) -> Facts:
     return {"while the script raises": first, "the process is replaced": asked.followed(pid)}
 
 
+def _hung(asked: Asked) -> Facts:
+    first = asked.get("/pid").outcome
+    pid = int((asked.notes / "first").read_text())
+    return {"the request that loads it": first, "the process is replaced": asked.left(pid)}
+
+
 def _refused(asked: Asked) -> Facts:
     return {"a request": asked.get("/pid").outcome}
 
@@ -78,7 +95,14 @@ def _refused(asked: Asked) -> Facts:
 def _writable(asked: Asked) -> Facts:
     before = asked.get("/pid").outcome
     asked.script.chmod(0o664)
-    return {"owner and modes right": before, "the group may write to it": asked.get("/pid").outcome}
+    writable = asked.get("/pid").outcome
+    asked.script.chmod(0o644)
+    asked.directory.chmod(0o775)
+    return {
+        "owner and modes right": before,
+        "the group may write to it": writable,
+        "the group may write to its directory": asked.get("/pid").outcome,
+    }
 
 
 CASES = (
@@ -98,6 +122,9 @@ CASES = (
                       "`mod_wsgi.subscribe_signals`")),
     Case("healed", "startup-timeout, a script that raises", _healed, lines=_FAILS_IN_ONE_PROCESS, lazy=True,
          options={"startup-timeout": 1}),
+    Case("hung", "startup-timeout, a script that hangs", _hung, lines=_HANGS_IN_ONE_PROCESS, lazy=True,
+         options={"startup-timeout": 1, "shutdown-timeout": 1},
+         apart=on_purpose(NO_FRONT, "the request that loads it")),
     Case("owner", "script-user, the file of another", _refused, options={"script-user": "www-data"}),
     Case("writable", "script-user", _writable, options={"script-user": "root"}),
 )  # fmt: skip
