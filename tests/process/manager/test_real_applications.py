@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 from support.manager import ManagerUnderTest
 from support.real_applications import APPLICATIONS, installed
 
@@ -20,6 +21,7 @@ def own(top: Path) -> None:
             shutil.chown(path, ACCOUNT, ACCOUNT)
 
 
+@pytest.mark.timeout(600)  # the first one on a machine installs them
 def test_they_serve_and_a_restart_under_load_loses_nothing(manager: ManagerUnderTest) -> None:
     environment = installed()
     ports, text = {}, f'[server]\nuser = "{ACCOUNT}"\ngroup = "{ACCOUNT}"\n'

@@ -30,7 +30,6 @@ def _bare(asked: Asked) -> Facts:
         "HOME": str(found["environ"].get("HOME")),
         "working directory": "where the server was started" if found["cwd"] == os.getcwd() else found["cwd"],
         "umask": found["umask"],
-        "nice": str(found["nice"]),
         "sys.argv": repr(found["argv"]),
         "requests run in the main thread": str(found["main"]),
         **_limits(found),
