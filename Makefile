@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: help try try-stop test test-vm fast lint schemas bench mutants clean
+.PHONY: help try try-stop test test-vm fast lint schemas bench conformance mutants clean
 
 help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -32,6 +32,9 @@ schemas:             ## write schemas/ and the generated documents again
 
 bench:               ## measure against other servers: benchmarks/RESULTS.md (BENCH_ARGS="--seconds 1 --rounds 1")
 	@$(PYTHON) -B -m tools.check bench $(BENCH_ARGS)
+
+conformance:         ## as root on Debian: ask an Apache with mod_wsgi the same as this project: docs/conformance.md
+	@$(PYTHON) -B -m tools.check conformance
 
 mutants:             ## break each listed line, one at a time, and see that its test fails (minutes; as root: all of them)
 	@$(PYTHON) -B -m tools.check mutants $(MUTANTS_ARGS)

@@ -46,6 +46,7 @@ ROOT_IS_ENOUGH = (
     "tests/process/daemon/test_lifetime.py",
     "tests/process/manager/test_applications.py",
     "tests/process/manager/test_deaths_in_an_apply.py",
+    "tests/process/manager/test_real_applications.py",
     "tests/process/manager/test_recycling.py",
     "tests/process/manager/test_service_notices.py",
     "tests/process/serving",
@@ -222,12 +223,18 @@ def generate(bench: Bench, _extra: Sequence[str]) -> list[str]:
     return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.generate") else ["schemas"]
 
 
+def conform(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Ask an Apache with mod_wsgi the same as this project; docs/conformance.md of the clone is written again."""
+    return [] if replace(bench, tree=CLONE).run("python", "tests/support/conformance/write.py") else ["conformance"]
+
+
 def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what CI runs; return the names of what failed."""
     failed = lint(bench, extra)
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     bench.run("python", "tests/support/frameworks.py")
+    bench.run("python", "tests/support/real_applications.py")
     if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
         failed.append("pytest without the accelerator")
     if bench.account.is_caller():
@@ -276,6 +283,7 @@ def main(arguments: list[str]) -> None:
         "lint": lint,
         "fast": fast,
         "bench": measure,
+        "conformance": conform,
         "mutants": mutate,
         "schemas": generate,
         "prepare": lambda _bench, _extra: [],

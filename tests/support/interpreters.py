@@ -17,7 +17,8 @@ from pathlib import Path
 
 from support.users import ALICE
 
-VERSIONS = ("3.8", "3.11", "3.13")
+VERSIONS = ("3.8", "3.11", "3.13")  # most tests: the oldest, Debian's, a new one
+ALL_VERSIONS = tuple(f"3.{minor}" for minor in range(8, 15))
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "test", "tests", "idlelib", "turtledemo", "*.a", "share", "include")
 
 
@@ -48,10 +49,10 @@ def _base(candidate: str, version: str) -> Path | None:
     return Path(executable) if found == version else None
 
 
-def present() -> list[str]:
-    """Return those of VERSIONS that this machine has, and always the version that runs the tests."""
+def present(versions: tuple[str, ...] = VERSIONS) -> list[str]:
+    """Return those of the versions that this machine has, and always the version that runs the tests."""
     own = sysconfig.get_python_version()
-    return [version for version in dict.fromkeys((*VERSIONS, own)) if find(version) is not None]
+    return [version for version in dict.fromkeys((*versions, own)) if find(version) is not None]
 
 
 class Accessible:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.interpreters import Accessible, present
+from support.interpreters import ALL_VERSIONS, Accessible, present
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.runtime import accelerator
@@ -30,18 +30,23 @@ def group(name: str, port: int, extra: str) -> str:
 def usable(interpreters: Accessible) -> list[str]:
     """Versions that this account can start; root makes itself a copy where others can enter."""
     versions = []
-    for version in present():
+    for version in present(ALL_VERSIONS):
         with contextlib.suppress(LookupError):
             interpreters.get(version)
             versions.append(version)
     return versions
 
 
+def as_one(version: str) -> str:
+    """The name of that version's group."""
+    return "py" + version.replace(".", "")
+
+
 def test_all_versions_side_by_side(manager: ManagerUnderTest, interpreters: Accessible) -> None:
     versions = usable(interpreters)
     assert versions
     if os.geteuid() == 0 and os.environ.get("CI"):
-        assert {"3.8", "3.11", "3.13"} <= set(versions)
+        assert {"3.8", "3.9", "3.10", "3.11", "3.12", "3.13"} <= set(versions)
     ports = {version: manager.port() for version in versions}
     text = ""
     for version in versions:
@@ -50,7 +55,7 @@ def test_all_versions_side_by_side(manager: ManagerUnderTest, interpreters: Acce
         subprocess.run(
             [str(interpreters.get(version)), "-m", "venv", "--without-pip", str(home)], check=True, timeout=60
         )
-        text += group("py" + version.replace(".", ""), ports[version], f'python-home = "{home}"')
+        text += group(as_one(version), ports[version], f'python-home = "{home}"')
     manager.apply(text)
     for version in versions:
         seen = manager.identity(ports[version])
@@ -61,7 +66,17 @@ def test_all_versions_side_by_side(manager: ManagerUnderTest, interpreters: Acce
         assert uses_accelerator(seen["pid"]) == (accelerator.load() is not None)  # one file serves them all
     pythons = {g["name"]: g["python"] for g in manager.status()["groups"]}
     for version in versions:
-        assert pythons["py" + version.replace(".", "")].startswith(version + ".")
+        assert pythons[as_one(version)].startswith(version + ".")
+    # one rolling restart of all: each is followed by another process of its own version, and nothing is lost meanwhile
+    before = {name: manager.pids(name) for name in pythons}
+    with contextlib.ExitStack() as stack:
+        all_clients = [stack.enter_context(manager.clients(port, 1)) for port in ports.values()]
+        assert manager.cli("restart", *pythons).returncode == 0
+        for clients in all_clients:
+            clients.wait_for_more(1)
+    assert [clients.failures for clients in all_clients] == [[]] * len(versions)
+    for version in versions:
+        assert manager.identity(ports[version])["pid"] == manager.pids(as_one(version))[1] != before[as_one(version)][1]
     # one broken interpreter later: the others do not notice
     before = {name: manager.pids(name) for name in pythons}
     shutil.rmtree(manager.base / f"venv-{versions[-1]}")
