@@ -22,9 +22,8 @@ from wsgigroups.manager.core.deadlines import GroupDeadlines
 from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import dying, live, logs, rejoining, rolling
+from wsgigroups.manager.supervision import dying, live, logs, own, rejoining, rolling
 from wsgigroups.manager.supervision.cgroups.remains import Remains
-from wsgigroups.manager.supervision.cgroups.strays import Spared, adopted, below, look
 from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
@@ -111,7 +110,9 @@ class Shell:
 
     def __post_init__(self) -> None:
         out = self.outside
-        self.remains = Remains(out.run_dir, out.log, self._spared, self.listeners.marks, self._movable)
+        self.remains = Remains(
+            out.run_dir, out.log, partial(own.spared, self), self.listeners.marks, partial(own.movable, self)
+        )
         self.pool = SpawnerPool(
             *(out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, partial(rejoining.rejoin, self)),
             *(self.remains.users, out.descriptor_limit),
@@ -318,25 +319,6 @@ class Shell:
                 self.quotas.log(f"spawner {spawner.key}", "warning", text)
         for fd in fds:
             os.close(fd)
-
-    def _movable(self) -> set[int]:
-        """Spawners, and what they and this manager have just started: helpers, daemons that are not in place yet."""
-        ours = self._spawner_pids()
-        return ours | below({os.getpid(), *ours}, look())
-
-    def _spawner_pids(self) -> set[int]:
-        kept = {spawner.pid for spawner in self.pool.all()}
-        users = {spawner.pid for spawner in self.pool.users()}
-        return kept | users | self.pool.child_pids() | self.unserved.child_pids()
-
-    def _spared(self) -> Spared:
-        """Who is no stray, whatever it looks like."""
-        return Spared(
-            manager=os.getpid(),
-            lives=frozenset(process.pid for process in self.processes.values() if process.pid > 0),
-            spawners=frozenset(self._spawner_pids()),
-            adopted=adopted(),
-        )
 
     def take_exit(self, spawner: AnySpawner, message: messages.Exited) -> None:
         """How it ended is the spawner's word, that it did is seen: a user's spawner could tell of the end of a life."""
