@@ -17,7 +17,8 @@ def test_no_command_passes_on_what_an_application_wrote(
 ) -> None:
     directory = manager.base / "app"
     directory.mkdir()
-    text = f'import sys\nprint("{EVIL}", file=sys.stderr, flush=True)\nraise RuntimeError("{EVIL}")\n'
+    raw = f'os.write(2, "{EVIL}\\n".encode())\n'  # what is printed is escaped on its way to the log
+    text = f'import os, sys\n{raw}print("{EVIL}", file=sys.stderr, flush=True)\nraise RuntimeError("{EVIL}")\n'
     if syntax:
         text = "boom\x1b]52;c;cm0=\x07\u202e\x9b (\n"
     (directory / "evil.py").write_text(text, encoding="utf-8")

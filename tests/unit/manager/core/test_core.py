@@ -410,3 +410,13 @@ def test_a_stopped_group_or_none_has_nobody_to_follow(world: World, group: str) 
     before = world.state
     world.tell(model.ListenersRenewed(group))
     assert world.state == before
+
+
+def test_an_apply_waits_for_what_is_not_ready_although_nothing_differs() -> None:
+    world = World(seed=1, moods=("good",))
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    number = world.state.next_change
+    world.tell(model.Apply({"blog": target("blog", 1, 1)}, 1))
+    assert world.state.changes[number].outcome == "pending"
+    world.run(world.now + 10.0)
+    assert world.state.changes[number].outcome == "done"
