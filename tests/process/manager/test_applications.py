@@ -190,7 +190,7 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
 ]
 # On purpose: tests/process/serving asks the first for each of its offences, tests/security the next two, and the last
 # changes the standard library of its whole process.
-MISBEHAVE = {"misbehaving_app", "hasty_app", "hostile_app", "patched_app"}
+MISBEHAVE = {"misbehaving_app", "conforming_app", "hasty_app", "hostile_app", "patched_app"}  # the second when asked to
 
 
 def test_every_well_behaved_application_is_validated() -> None:
