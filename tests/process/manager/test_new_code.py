@@ -9,6 +9,7 @@ from typing import Any
 
 from support.faults import outlives
 from support.manager import HUNG_S, ManagerUnderTest
+from support.population import daemons
 
 VIEW = 'def text():\n    return b"{}"\n'
 WSGI = """
@@ -44,7 +45,9 @@ class Blog:
         path.chmod(0o644)
 
     def says(self) -> bytes:
-        """What is served."""
+        """What is served by those that stay: one that was told to leave a moment ago may take one request more."""
+        pid, stay = self.manager.manager_pid, set(self.manager.pids("blog").values())
+        self.manager.wait_for("the others have left", lambda: daemons(pid) == stay)
         return self.manager.get(self.port)[1]
 
     def plan(self) -> dict[str, Any]:
