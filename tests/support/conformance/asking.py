@@ -121,6 +121,10 @@ class Asked:
         wait(lambda: self._other_answers(pid), lambda: f"{self.prefix or '/'}: {pid} has no successor", HUNG_S)
         return "yes"
 
+    def comes(self, path: str, body: bytes) -> None:
+        """Wait until this is answered: who was told to leave a moment ago may take one request more."""
+        wait(lambda: self.get(path).body == body, lambda: f"{self.prefix}{path} never is {body!r}", HUNG_S)
+
     def _other_answers(self, pid: int) -> bool:
         answer = self.get("/pid")
         return answer.status == 200 and int(answer.body) != pid

@@ -51,6 +51,7 @@ def _reloaded(asked: Asked) -> Facts:
     early = first.within(asked.patience_s)
     if asked.ours:
         asked.followed(pid)
+        asked.comes("/version", b"new")
         early = asked.get("/version")
     asked.gate.release()
     post = held.answer()
