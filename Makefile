@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: help try try-stop test test-vm fast lint schemas bench conformance mutants clean
+.PHONY: help try try-stop test test-vm fast lint schemas docs coverage bench conformance mutants package clean
 
 help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -27,6 +27,12 @@ fast:                ## the tests that start no process
 lint:                ## formatting, lint, types, import layers
 	@$(PYTHON) -B -m tools.check lint
 
+docs:                ## the documentation as a site, in site/: every link is checked, nothing is loaded from elsewhere
+	@$(PYTHON) -B -m tools.check docs
+
+coverage:            ## branch coverage of the packages that do nothing but compute, by the tests that start no process
+	@$(PYTHON) -B -m tools.check coverage
+
 schemas:             ## write schemas/ and the generated documents again
 	@$(PYTHON) -B -m tools.check schemas
 
@@ -38,6 +44,9 @@ conformance:         ## as root on Debian: ask an Apache with mod_wsgi the same 
 
 mutants:             ## break each listed line, one at a time, and see that its test fails (minutes; as root: all of them)
 	@$(PYTHON) -B -m tools.check mutants $(MUTANTS_ARGS)
+
+package:             ## the sdist and a wheel in dist/, checked, installed and started
+	@$(PYTHON) -B -m tools.check package
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made
 	@$(PYTHON) -B -m tools.clean

@@ -1,4 +1,8 @@
-"""Build hook: compiles the accelerator where there is a compiler, and leaves it out where there is none.
+"""Build hooks: the description that a package index shows, and the accelerator.
+
+The description is the README, whose links lead to the files of that version in the repository.
+
+The accelerator is compiled where there is a compiler, and left out where there is none.
 
 The wheel is tagged `cp38-abi3` then, since one file serves every CPython from 3.8 on, else it is one of pure Python.
 CC names the compiler, "cc" if it is not set; an empty CC does without. An editable install has the file in the tree.
@@ -7,6 +11,7 @@ CC names the compiler, "cc" if it is not set; an empty CC does without. An edita
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sysconfig
@@ -15,11 +20,27 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 SOURCE = "wsgigroups/runtime/_accelerator.c"
 BUILT = "wsgigroups/runtime/_accelerator.abi3.so"
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-DNDEBUG", "-DPy_LIMITED_API=0x03080000")
 PATIENCE_S = 120
+RELATIVE_LINK = re.compile(r"(!?)(\[[^]]*\])\((?![a-z]+:|#)([^)\s]+)\)")
+
+
+class DescriptionHook(MetadataHookInterface):
+    """Adds the README as the description."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Set `readme`; the version is read as the build reads it."""
+        text = Path(self.root, "README.md").read_text(encoding="utf-8")
+        version = re.search(r'__version__ = "(.+)"', Path(self.root, "wsgigroups", "__init__.py").read_text("utf-8"))
+        repository = metadata["urls"]["Source"]
+        metadata["readme"] = {
+            "content-type": "text/markdown",
+            "text": with_absolute_links(text, repository, f"v{version[1]}" if version else "main"),
+        }
 
 
 class AcceleratorHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -47,6 +68,16 @@ class AcceleratorHook(BuildHookInterface):  # type: ignore[type-arg]
         """Remove what was made beside the tree."""
         if version != "editable":
             self._made.cleanup()
+
+
+def with_absolute_links(text: str, repository: str, revision: str) -> str:
+    """Return the text with each relative link leading to the file of that tag or branch in the repository."""
+
+    def absolute(found: re.Match[str]) -> str:
+        kind = "raw" if found[1] else "blob"
+        return f"{found[1]}{found[2]}({repository}/{kind}/{revision}/{found[3]})"
+
+    return RELATIVE_LINK.sub(absolute, text)
 
 
 def compile_to(place: Path, source: Path) -> str:

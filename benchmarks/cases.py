@@ -43,6 +43,7 @@ class Case:
     connections: int = 32
     script: str = "plain.lua"  # in benchmarks/scripts
     close: bool = False  # a connection per request
+    secure: bool = False  # TLS
     idle_connections: int = 0  # kept open beside the load
     slow_heads: int = 0  # connections beside the load that send a byte of a head every two seconds
     fast_ones: bool = False  # latencies are of the requests that do not wait

@@ -86,7 +86,7 @@ def command_of(case: Case, port: int, seconds: float) -> list[str]:
         "--timeout=10s",
         f"--script={case.script}",
         *(["--header=Connection: close"] if case.close else []),
-        f"http://127.0.0.1:{port}{case.path}",
+        f"{'https' if case.secure else 'http'}://127.0.0.1:{port}{case.path}",
     ]
 
 

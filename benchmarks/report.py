@@ -11,9 +11,11 @@ from typing import Any
 
 from benchmarks import (
     costs_report,
+    observing_report,
     parts_report,
     peers,
     scale_report,
+    sites_report,
     starts_report,
     summary,
     switches_report,
@@ -55,7 +57,8 @@ def document(results: dict[str, Any]) -> Iterable[str]:
     if results["supervision"]:
         yield ""
         yield from supervision_section(results["supervision"])
-    for kind, part in (("scale", scale_report), ("starts", starts_report)):
+    sections = {"observing": observing_report, "scale": scale_report, "starts": starts_report, "sites": sites_report}
+    for kind, part in sections.items():
         if results.get(kind):
             yield ""
             yield from part.section(results[kind])

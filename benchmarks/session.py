@@ -9,7 +9,20 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs, faults, machine, peers, quiet, scale, starts, store, supervision, switches
+from benchmarks import (
+    costs,
+    faults,
+    machine,
+    observing,
+    peers,
+    quiet,
+    scale,
+    sites,
+    starts,
+    store,
+    supervision,
+    switches,
+)
 from benchmarks.cases import CASES, LAYOUTS
 from benchmarks.measuring import Sample, Schedule, measure
 from benchmarks.progress import Progress, estimate_s, words
@@ -57,6 +70,8 @@ class Session:
             "supervision": None,
             "scale": None,
             "starts": None,
+            "sites": None,
+            "observing": None,
         }
         self._source = store.source(ground.environment)
         self._before = Others(0.0, 0.0)
@@ -124,6 +139,12 @@ class Session:
             figures = scale.measure(self._ground)
         elif kind == "starts":
             figures = starts.measure(self._ground)
+        elif kind == "sites":
+            figures = sites.measure(self._ground, self._schedule.rounds, self._schedule.seconds)
+            part["other_load"] |= quiet.summarize(quiet.during(figures["samples"]))
+        elif kind == "observing":
+            figures = observing.measure(self._ground, self._schedule.rounds, self._schedule.seconds)
+            part["other_load"] |= quiet.summarize(quiet.during(figures))
         elif kind == "switches":
             figures = switches.measure(self._ground, self._schedule.rounds, self._schedule.seconds)
             part["other_load"] |= quiet.summarize(quiet.during(figures))
@@ -169,4 +190,6 @@ def estimates(schedule: Schedule) -> dict[str, float]:
         "supervision": SUPERVISION_S,
         "scale": SCALE_S,
         "starts": STARTS_S,
+        "sites": sites.estimate_s(schedule.rounds, schedule.seconds),
+        "observing": observing.estimate_s(schedule.rounds, schedule.seconds),
     }

@@ -17,8 +17,14 @@ from typing import Any
 
 from benchmarks.load import LoadError
 
-KINDS = ("loads", "switches", "costs", "supervision", "scale", "starts")
-APART = ("supervision", "scale", "starts")  # what these measure is not the request path
+KINDS = ("loads", "switches", "costs", "supervision", "scale", "starts", "sites", "observing")
+APART = (
+    "supervision",
+    "scale",
+    "starts",
+    "sites",
+    "observing",
+)  # what these measure is not, or not alone, the request path
 REQUEST_PATH = ("front", "calls", "wsgi", "records", "protocol", "server.py")  # in wsgigroups/runtime
 Results = dict[str, Any]
 

@@ -6,13 +6,16 @@ applications of `tests/apps` by their own name, as a daemon with that python-pat
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from support import sharing
 from support.interpreters import Accessible
 from support.ports import Ports
 
@@ -43,6 +46,23 @@ def port() -> Iterator[int]:
     ports.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tools/check.py tells runs that go on at the same time."""
+    group = parser.getgroup("sharing", "runs at the same time")
+    group.addoption("--share", type=Path, metavar="DIRECTORY", help="run the files that no other run has taken")
+    group.addoption("--first", action="append", default=[], metavar="PATH", help="begin with what is there")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Share the files out among runs, where there are several; else all is as ever."""
+    options = session.config.option
+    if options.share is None or options.collectonly or session.testsfailed:
+        return None
+    sharing.run(session, options.share, options.first)
+    return True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what is marked for another account or machine: it belongs to another run, it is not missing in this."""
     others = "ordinary" if os.geteuid() == 0 else "root"
@@ -51,6 +71,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Keep thousands of collected tests out of the collector's way: looking at them takes it half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

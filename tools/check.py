@@ -1,9 +1,9 @@
 """`make test`, `make lint` and `make fast`: everything that CI runs, from a clone and nothing else.
 
-As root there are three runs of the tests at the same time: one as an ordinary account, without the tests marked `root`,
-and two as root, which share the others. What is the same for every account is tested by one of the two accounts. Tests
-with a bound on time follow by themselves. Where the ordinary account cannot read the clone, all use a copy that it can
-read.
+As root there are four runs of the tests at the same time: two as an ordinary account, without the tests marked `root`,
+and two as root. The two of an account share its test files: each takes the next one that the other has not taken
+(`tests/support/sharing.py`). What is the same for every account is tested by one of the two accounts. Tests with a
+bound on time follow by themselves. Where the ordinary account cannot read the clone, all use a copy that it can read.
 """
 
 from __future__ import annotations
@@ -28,9 +28,25 @@ from tools.environment import CLONE, Recipe, say
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
-    ("--editable", ".", "--group", "apps", "--group", "bench", "--group", "lint", "--group", "tests"),
+    (
+        "--editable",
+        ".",
+        "--group",
+        "apps",
+        "--group",
+        "bench",
+        "--group",
+        "docs",
+        "--group",
+        "lint",
+        "--group",
+        "tests",
+    ),
 )
-ACCELERATOR = ("hatch_build.py", "wsgigroups/runtime/_accelerator.c")  # an editable install compiles it into the tree
+ACCELERATOR = (  # an editable install compiles it into the tree
+    *("hatch_build.py", "wsgigroups/runtime/_accelerator.c", "wsgigroups/runtime/_accelerator_link.h"),
+    "wsgigroups/runtime/_accelerator_gateway.h",
+)
 LINTS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -46,9 +62,9 @@ ROOT_IS_ENOUGH = (
     "tests/process/daemon/test_ending.py",
     "tests/process/daemon/test_lifetime.py",
     "tests/process/manager/test_applications.py",
-    "tests/process/manager/test_deaths_in_an_apply.py",
     "tests/process/manager/test_early_signals.py",
     "tests/process/manager/test_failures.py",
+    "tests/process/manager/test_followed_pages.py",
     "tests/process/manager/test_life_of_a_configuration.py",
     "tests/process/manager/test_real_applications.py",
     "tests/process/manager/test_recycling.py",
@@ -58,23 +74,62 @@ ROOT_IS_ENOUGH = (
     "tests/unit/wsgi",
 )
 ORDINARY_IS_ENOUGH = (
+    "tests/process/config/test_files_under_writers.py",
     "tests/process/daemon/test_patched.py",
+    "tests/process/gateway/test_contract.py",
+    "tests/process/gateway/test_forged.py",
+    "tests/process/gateway/test_shortage.py",
+    "tests/process/gateway/test_sites.py",
+    "tests/process/gateway/test_tls.py",
+    "tests/process/gateway/test_verdicts.py",
+    "tests/process/manager/test_access_log.py",
+    "tests/process/manager/test_applies.py",
+    "tests/process/manager/test_applies_at_once.py",
+    "tests/process/manager/test_broken_code.py",
+    "tests/process/manager/test_deaths_in_an_apply.py",
     "tests/process/manager/test_drill.py",
+    "tests/process/manager/test_events.py",
+    "tests/process/manager/test_gateway_deaths.py",
+    "tests/process/manager/test_gateway_replacements.py",
     "tests/process/manager/test_lost_state.py",
+    "tests/process/manager/test_mounts.py",
     "tests/process/manager/test_passed_sockets.py",
+    "tests/process/manager/test_patched.py",
+    "tests/process/manager/test_plan_files.py",
+    "tests/process/manager/test_recycling_under_load.py",
     "tests/process/manager/test_rollout.py",
+    "tests/process/manager/test_signals.py",
+    "tests/process/manager/test_stopped.py",
     "tests/property",
+    "tests/repo/test_applications.py",
+    "tests/repo/test_benchmarks.py",
     "tests/repo/test_documented_ci.py",
+    "tests/repo/test_documented_commands.py",
+    "tests/repo/test_mutants.py",
+    "tests/repo/test_names.py",
+    "tests/repo/test_newcomers.py",
+    "tests/repo/test_public_place.py",
+    "tests/repo/test_purity.py",
+    "tests/repo/test_samples.py",
     "tests/repo/test_schema.py",
+    "tests/repo/test_sharing.py",
+    "tests/repo/test_site.py",
+    "tests/repo/test_tidy.py",
     "tests/simulation",
     "tests/unit/calls",
     "tests/unit/cli",
     "tests/unit/config/test_codes_in_use.py",
     "tests/unit/config/test_compose.py",
     "tests/unit/config/test_explaining.py",
+    "tests/unit/config/test_places.py",
+    "tests/unit/config/test_reports.py",
     "tests/unit/config/test_speed.py",
+    "tests/unit/config/test_values.py",
+    "tests/unit/config/test_yaml_scanner.py",
     "tests/unit/front",
     "tests/unit/lifecycle",
+    "tests/unit/manager/core",
+    "tests/unit/manager/test_applies_in_a_row.py",
     "tests/unit/plan",
     "tests/unit/protocol",
     "tests/unit/records",
@@ -85,14 +140,21 @@ WITHOUT_ACCELERATOR = (
     "tests/unit/front",
     "tests/property/test_protocol_splits.py",
 )
-# What the second run as root has of it; the first has the rest. In the rest are all tests that fill up an account's
-# processes: two at a time would take each other's.
-SECOND_SHARE = ("tests/process/config", "tests/process/manager", "tests/process/serving")
+# One run of an account begins with these, and no other run of it has any of them: they fill up an account's processes
+# and keyrings, or look for what is left of its processes. Two at a time would take each other's.
+ONE_AT_A_TIME = (
+    "tests/conformance",
+    "tests/foreign",
+    "tests/process/daemon",
+    "tests/process/spawner",
+    "tests/security",
+)
+RUNS = 2  # at the same time, of each account: they wait a good part of the time
 SLOWEST = 25  # so many tests of each run are shown with their time
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 HUNG_S = 40 * 60  # no program here takes a third of it
 BEGAN = time.monotonic()
-NOT_COPIED = (".build", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", "node_modules")
+NOT_COPIED = (".build", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".venv", "dist", "node_modules", "site")
 
 
 def succeeds(process: subprocess.Popen[bytes]) -> bool:
@@ -132,7 +194,7 @@ class Bench:
     def beside(self, command: Sequence[str], *, as_account: bool) -> Iterator[list[bool]]:
         """Run a program beside the block; afterwards the list has whether it succeeded.
 
-        Its output follows that of the block. Tests wait a third of the time, so three runs take two processors.
+        Its output follows that of the block.
         """
         succeeded: list[bool] = []
         run = self._run_as_account if as_account else self._run_into
@@ -156,6 +218,17 @@ class Bench:
                 output.seek(0)
                 shutil.copyfileobj(output, sys.stdout.buffer)
                 sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def shared(self, *, as_account: bool) -> Iterator[str]:
+        """A directory in which the runs of an account say to each other what they have taken."""
+        directory = tempfile.mkdtemp(prefix="wt-shared-", dir="/tmp")
+        try:
+            if as_account:
+                os.chown(directory, self.account.uid, self.account.gid)
+            yield directory
+        finally:
+            shutil.rmtree(directory)
 
     def _run_into(self, output: int, *command: str) -> bool:
         """Run a program as the caller, with its output in a file."""
@@ -232,15 +305,31 @@ def conform(bench: Bench, _extra: Sequence[str]) -> list[str]:
     return [] if replace(bench, tree=CLONE).run("python", "tests/support/conformance/write.py") else ["conformance"]
 
 
+def document(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Build the documentation into `site/` of the clone."""
+    return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.site") else ["docs"]
+
+
+def cover(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Measure the branches that tests take in what does nothing but compute."""
+    return [] if bench.run("python", "-m", "tools.coverage", *extra) else ["coverage"]
+
+
+def package(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Build sdist and wheel into `dist/` of the clone, check them, install and start each."""
+    return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.package") else ["package"]
+
+
 def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what CI runs; return the names of what failed."""
-    failed = lint(bench, extra)
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
-    bench.run("python", "tests/support/frameworks.py")
-    bench.run("python", "tests/support/real_applications.py")
-    if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
-        failed.append("pytest without the accelerator")
+    with contextlib.ExitStack() as stack:
+        for name in ("frameworks", "real_applications"):
+            stack.enter_context(bench.beside(["python", f"tests/support/{name}.py"], as_account=False))
+        failed = lint(bench, extra)
+        if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
+            failed.append("pytest without the accelerator")
     if bench.account.is_caller():
         return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
     return failed + (run_part(bench, extra) if extra else run_shares(bench))
@@ -262,22 +351,34 @@ def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
 
 
 def run_shares(bench: Bench) -> list[str]:
-    """Run all tests: the shares at the same time, then those with a bound on time; return what failed."""
-    failed = []
-    command = ["pytest", "-m", "not measured", f"--durations={SLOWEST}"]
-    with (
-        bench.beside([*command, *without(ROOT_IS_ENOUGH)], as_account=True) as as_account,
-        bench.beside([*command, *without(ORDINARY_IS_ENOUGH), *SECOND_SHARE], as_account=False) as as_root,
-    ):
-        if not bench.run(*command, *without((*ORDINARY_IS_ENOUGH, *SECOND_SHARE))):
-            failed.append("pytest")
-    if as_root != [True]:
-        failed.append("pytest of the second share")
-    if as_account != [True]:
-        failed.append(f"pytest as {bench.account.name}")
-    if not bench.run("pytest", "-m", "measured"):
-        failed.append("pytest -m measured")
-    return failed
+    """Run all tests: those of both accounts at the same time, then those with a bound on time; return what failed."""
+    runs: list[tuple[str, list[bool]]] = []
+    with contextlib.ExitStack() as stack:
+        (here, *others), theirs = (
+            shares(stack.enter_context(bench.shared(as_account=as_account)), left_out)
+            for as_account, left_out in ((False, ORDINARY_IS_ENOUGH), (True, ROOT_IS_ENOUGH))
+        )
+        for name, commands, as_account in (("root", others, False), (bench.account.name, theirs, True)):
+            runs += [
+                (f"pytest as {name}", stack.enter_context(bench.beside(command, as_account=as_account)))
+                for command in commands
+            ]
+        runs.append(("pytest", [bench.run(*here)]))
+    runs.append(("pytest -m measured", [bench.run("pytest", "-m", "measured", *measured(bench.tree))]))
+    return [name for name, succeeded in runs if succeeded != [True]]
+
+
+def shares(directory: str, left_out: Sequence[str]) -> list[list[str]]:
+    """Return the commands of an account's runs: the first begins with what only one may have, the others have none."""
+    command = ["pytest", "-m", "not measured", f"--durations={SLOWEST}", f"--share={directory}", *without(left_out)]
+    first = [*command, *(f"--first={path}" for path in ONE_AT_A_TIME)]
+    return [first, *([*command, *without(ONE_AT_A_TIME)] for _run in range(RUNS - 1))]
+
+
+def measured(tree: Path) -> list[str]:
+    """Return the test files that have a test with a bound on time: to collect all others takes its time, too."""
+    files = sorted(tree.joinpath("tests").rglob("test_*.py"))
+    return [str(file.relative_to(tree)) for file in files if "mark.measured" in file.read_text(encoding="utf-8")]
 
 
 def main(arguments: list[str]) -> None:
@@ -285,10 +386,13 @@ def main(arguments: list[str]) -> None:
     tasks: dict[str, Callable[[Bench, Sequence[str]], list[str]]] = {
         "test": everything,
         "lint": lint,
+        "docs": document,
+        "coverage": cover,
         "fast": fast,
         "bench": measure,
         "conformance": conform,
         "mutants": mutate,
+        "package": package,
         "schemas": generate,
         "prepare": lambda _bench, _extra: [],
     }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from tools import facts
 from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, say
 
-IN_CLONE = (".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache", "dist")
+IN_CLONE = (".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache", "dist", "site")
 
 
 def main() -> None:
@@ -21,20 +20,10 @@ def main() -> None:
         place = Path(choose_place(facts.places(CLONE, account), account.name).path)
     except SetUpError as problem:
         sys.exit(f"error: {problem}")
-    notes = Path(tempfile.gettempdir(), f"wsgigroups-notes-{account.uid}")
-    if notes.is_dir():  # what the quickstart's Django application kept; removed as the account that it belongs to
-        say(f"Removing {notes}")
-        facts.holds_for(account, lambda: removed(notes))
     for path in (place, *(CLONE / name for name in IN_CLONE)):
         if path.is_dir():
             say(f"Removing {path}")
             shutil.rmtree(path)
-
-
-def removed(path: Path) -> bool:
-    """Remove a directory; tell whether it is gone."""
-    shutil.rmtree(path, ignore_errors=True)
-    return not path.exists()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tools.environment import CLONE
 def contents() -> dict[str, str]:
     """Return path → text of every generated file."""
     import wsgigroups
-    from tools import client_types, lifecycle_page, status_page
+    from tools import client_types, lifecycle_page, man_pages, metrics_page, status_page
     from wsgigroups.config.codes import CODES
     from wsgigroups.config.codes.page import make_index, make_page
     from wsgigroups.config.reference import make_data, make_markdown
@@ -32,9 +32,11 @@ def contents() -> dict[str, str]:
         "wsgigroups/client/answers.py": client_types.make_module(),
         "docs/options.md": make_markdown(),
         "docs/lifecycle.md": lifecycle_page.make_markdown(),
+        "docs/metrics.md": metrics_page.make_markdown(),
         "docs/status.md": status_page.make_markdown(),
         "docs/diagnostics/index.md": make_index(),
         **pages,
+        **{f"man/{name}": text for name, text in man_pages.pages().items()},
     }
 
 

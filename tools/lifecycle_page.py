@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.status import PROCESS_STATE
-from wsgigroups.lifecycle.step import EXIT_S, KILL_RETRY_S, SPAWN_S
+from wsgigroups.lifecycle.step import EXIT_S, KILL_RETRY_S, SPAWN_S, STALLED_SHUTDOWN_S
 from wsgigroups.lifecycle.table import IGNORE, TABLE, TIMER, EventKind, Timer, Transition
 from wsgigroups.manager.core.haste import SERVED_S
 from wsgigroups.manager.supervision.start_queue import AT_LEAST, EACH_PROCESSOR, SLOW_S
@@ -26,8 +26,8 @@ The diagram, the tables and the durations on this page are made from the code by
 its process group. The deadlines: *spawn* @SPAWN@ from its turn to be forked, *startup* the group's startup-timeout,
 *drain* the window of the drain plus shutdown-timeout plus @EXIT@ for the exit itself, *kill* @KILL@ until it is
 repeated, *backoff* @DELAYS@, each ±@JITTER@ %, beginning again after @HEALTHY@ of
-health. The time for which the life was ready counts as waiting: whoever served for as long as the wait would be is
-followed at once, and starts of what keeps dying are still that far apart.
+health. The time for which the life was ready counts as waiting: a process that had been ready at least as long as
+the wait is restarted at once; one that keeps crashing waits for the whole of it.
 
 The same wait applies to a life that wants a successor (maximum-requests, a script that changed, a signal …) or stalls
 soon after it was ready, counted for its slot over its lives. One that wants a successor serves on meanwhile, and is
@@ -67,6 +67,24 @@ end: a vacant slot first, then a successor for an outdated process. A ready proc
 stands in its slot. At most a quarter more processes than wanted (at least one) exist at a time, those that are still
 draining and those that wait in backoff included. A successor that does not come up ends the rollout: the processes in
 place stay, and an `apply` returns the group to the configuration they were started with (exit code 8).
+
+It is the same for every cause: maximum-requests, restart-interval, inactivity-timeout, memory-soft-limit,
+cpu-time-limit, a script that changed, SIGUSR1, `restart`, `reload`, and request-timeout where a thread is left for
+other requests. What serves nobody has nothing to wait for: at deadlock-timeout, at request-timeout with a request of
+that age in each thread, after damage to its board and after SIGTERM a process leaves at once, and its successor begins
+in the same moment.
+
+Where a successor begins beside the process that it follows, at its first attempt and after a backoff, there has to be
+memory for one process more. Where there is not, the one before leaves first.
+
+## When a change is done
+
+A process that is told to leave at once takes what comes to its listeners until it has heard of that, a matter of
+milliseconds. When it has let go of them it says so on its board (`listening`), and only then a change that has replaced
+it is `done`: whoever connects from then on is served by its successor. What it has accepted it answers to the end, and
+a kept connection stays with the process that it is with. One that is stopped, or hangs, says nothing: it is waited for
+until it has ended or is killed, at the end of shutdown-timeout, or for @LONGEST@ where that is 0. In a window
+(graceful-timeout, eviction-timeout: `reload`, recycling) a process takes requests by intent, and nobody waits for that.
 """
 
 
@@ -83,6 +101,7 @@ def make_markdown() -> str:
         "SLOW": f"{SLOW_S:g} s",
         "SERVED": f"{SERVED_S:g} s",
         "EXIT": f"{EXIT_S:g} s",
+        "LONGEST": f"{STALLED_SHUTDOWN_S + EXIT_S:g} s",
         "KILL": f"{KILL_RETRY_S:g} s",
         "DELAYS": f"{', '.join(delays[:-1])}, then {delays[-1]} s",
         "JITTER": f"{backoff.JITTER * 100:g}",

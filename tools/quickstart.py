@@ -1,12 +1,14 @@
 """`make try` and `make try-stop`: the quickstart configuration, applied, asked and shown.
 
-Everything lies in one directory of its own (environment, copies of configuration and applications, run, state and log
-directories), so it never meets another wsgigroups of the machine. As root the applications run as another account.
+Everything lies in one directory of its own (environment, copies of configuration and applications, what these keep,
+run, state and log directories), so it never meets another wsgigroups of the machine, nor the quickstart of another
+clone. As root the applications run as another account.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -15,13 +17,22 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 from tools import environment, facts
 from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, say
 
-ADDRESS = re.compile(r'^\s*listen\s*=\s*\["127\.0\.0\.1:(\d+)"\]', re.MULTILINE)
+ADDRESS = re.compile(r'(?m)^(\s*listen\s*=\s*\["127\.0\.0\.1:)(\d+)(?="\])')
+ENVIRONMENT = re.compile(r"(?m)^(\s*environment\s*=\s*\{ )(?=DJANGO_SETTINGS_MODULE)")
+SAMPLE = CLONE / "sample-configs" / "quickstart.toml"
+COMMAND = """\
+#!/bin/sh
+# Written by `make try`: wsgigroups with the directories of this quickstart.
+{settings}
+exec {program} "$@"
+"""
 
 
 class Trial:
@@ -30,6 +41,7 @@ class Trial:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.configuration = place / "config" / "quickstart.toml"
+        self.notes = place / "notes"
         self.program = place / "venv" / "bin" / "wsgigroups"
         self.settings = {f"WSGIGROUPS_{name.upper()}_DIR": str(place / name) for name in ("run", "state", "log")}
 
@@ -53,12 +65,56 @@ class Trial:
 
     def ports(self) -> list[int]:
         """Return the loopback ports that the configuration names."""
-        return [int(port) for port in ADDRESS.findall(self.configuration.read_text())]
+        return ports_in(self.configuration.read_text())
 
-    def shown(self, *arguments: str) -> str:
-        """Return a command as people can paste it."""
-        words = [*(f"{key}={shlex.quote(value)}" for key, value in self.settings.items()), str(self.program)]
-        return " ".join([*words, *arguments])
+    def write_configuration(self, ports: Iterable[int]) -> None:
+        """Write the sample with these ports, and with a place in this directory for what its applications keep."""
+        self.configuration.write_text(adapted(SAMPLE.read_text(), ports, self.notes))
+
+    def make_notes(self, account: facts.Account) -> None:
+        """Make the directory that the notes application writes to, for nobody but its account."""
+        self.notes.mkdir(mode=0o700, exist_ok=True)
+        if not account.is_caller():
+            os.chown(self.notes, account.uid, account.gid, follow_symlinks=False)
+
+    def write_command(self) -> None:
+        """Write `wsgigroups`, a command for people to type: it has this trial's directories."""
+        settings = "\n".join(f"export {key}={shlex.quote(value)}" for key, value in self.settings.items())
+        command = self.place / "wsgigroups"
+        command.write_text(COMMAND.format(settings=settings, program=shlex.quote(str(self.program))))
+        command.chmod(0o755)
+
+
+def ports_in(text: str) -> list[int]:
+    """Return the loopback ports that a configuration names, in its order."""
+    return [int(port) for _before, port in ADDRESS.findall(text)]
+
+
+def adapted(sample: str, ports: Iterable[int], notes: Path) -> str:
+    """Return the sample with these ports in the place of its own, and with `notes` for the notes application."""
+    remaining = iter(ports)
+    directory = json.dumps(str(notes), ensure_ascii=False).replace("${", "$${")
+    text = ADDRESS.sub(lambda found: f"{found[1]}{next(remaining)}", sample)
+    return ENVIRONMENT.sub(lambda found: f"{found[1]}NOTES_DIRECTORY = {directory}, ", text)
+
+
+def free_ports(wanted: Iterable[int]) -> list[int]:
+    """Return a free loopback port for each that is wanted: that one, or where it is taken, another one."""
+    kept: list[socket.socket] = []  # until all are found: none is found twice
+    try:
+        for port in wanted:
+            probe = socket.socket()
+            kept.append(probe)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                probe.bind(("127.0.0.1", 0))
+                say(f"Port {port} is taken ({error.strerror}): using {probe.getsockname()[1]}.")
+        return [probe.getsockname()[1] for probe in kept]
+    finally:
+        for probe in kept:
+            probe.close()
 
 
 def find_trial() -> tuple[Trial, facts.Account]:
@@ -87,10 +143,10 @@ def start(trial: Trial, account: facts.Account) -> None:
         stop(trial)
     environment.make_environment(trial.place / "venv", recipe)
     environment.copy_tree(CLONE / "sample-configs" / "quickstart", trial.place / "config" / "quickstart")
-    trial.configuration.write_bytes((CLONE / "sample-configs" / "quickstart.toml").read_bytes())
-    ports = trial.ports()
-    if not trial.is_running():
-        refuse_taken_ports(ports)
+    ports = trial.ports() if trial.is_running() else free_ports(ports_in(SAMPLE.read_text()))
+    trial.write_configuration(ports)
+    trial.make_notes(account)
+    trial.write_command()
     say(f"$ wsgigroups apply {trial.configuration}")
     done = trial.command("apply", str(trial.configuration))
     if done.returncode:
@@ -99,7 +155,13 @@ def start(trial: Trial, account: facts.Account) -> None:
         print(ask(port))
     say("$ wsgigroups status")
     trial.command("status")
-    print(f"\nIt goes on running. Look at it:  {trial.shown('status')}\nStop it:                         make try-stop")
+    print(
+        f"\nBoth applications go on running. To look at them, and to change {trial.configuration.name}:\n"
+        f"  cd {shlex.quote(str(trial.place))}\n"
+        f"  ./wsgigroups status\n"
+        f"  ./wsgigroups plan {trial.configuration.relative_to(trial.place)}\n"
+        "To stop them:  make try-stop"
+    )
 
 
 def stop(trial: Trial) -> None:
@@ -109,21 +171,9 @@ def stop(trial: Trial) -> None:
         return
     done = trial.command("shutdown")
     if done.returncode:
-        raise SetUpError(f"cannot stop the quickstart: {trial.shown('shutdown')} gave exit code {done.returncode}.")
-
-
-def refuse_taken_ports(ports: list[int]) -> None:
-    """Raise SetUpError when somebody listens where the quickstart would."""
-    for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise SetUpError(
-                    f"cannot listen on 127.0.0.1:{port}: {error.strerror}. "
-                    "Stop what listens there, or change `listen` in sample-configs/quickstart.toml."
-                ) from error
+        raise SetUpError(
+            f"cannot stop the quickstart: {trial.place / 'wsgigroups'} shutdown gave exit code {done.returncode}."
+        )
 
 
 def ask(port: int) -> str:

@@ -20,25 +20,41 @@ from `wsgigroups/runtime/wire/words.py` by `make schemas`.
 | | |
 |---|---|
 | `schema_version`, `revision` | 1; the revision whose configuration runs, or is being rolled out |
+| `rolled_back` | `revision` and `ended_at` of the newest one, where its groups returned to what they were; null else |
 | `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` ([upgrades](upgrade.md)) |
 | `groups` | by name, see below |
+| `gateway` | what it serves, see below; null without sites |
 
 Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `processes_wanted`, `processes_ready`,
 `threads`, `user`, `group`, `listen`, `python`, `interpreter` (the executable that forks its processes), `spawner`
-(whose process that is: shared, root's for one user alone, or the user's own), `restarts`, `last_error`, `log`, `scaled`
-(by hand), `confinement` (the options of it that are set, as text), `cleanup` (cgroup or session:
-[cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `unknown` (it was found
-running and nothing says what it should be), `unresolved` (why the configuration in force cannot be followed on this
-host at present), `proved` (its configuration
-came up and lasted, so that a rollout that fails returns to it), `rollout` (while processes are replaced: `new_ready`,
-`old_ready`, `watched_s` until the first new ones have lasted, `returns` when there is something to return to, `surge`,
-`unavailable`, `short_of_memory`), `unreachable` (addresses at
-which nobody can connect now, with the reason: [listeners](listeners.md)), `processes`.
+(whose process that is: shared, root's for one user alone, or the user's own), `requests_per_s` (that have ended, in
+the last ten seconds; null when not known yet), `application_p99_s` (99 of 100 requests of the last minute were in the
+application for at most so long, 10.0 standing for all that is longer; null when there were none), `restarts`,
+`last_error`, `log`, `scaled` (by hand), `scaling` (of a group whose processes [follow the load](scaling.md):
+`processes_min`, `processes_max`, `pinned`, `asleep`, `reason`, `held`, `queue_wait_s`, `delay_s`; else null),
+`confinement` (the options of it that are set, as text), `cleanup` (cgroup or
+session: [cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `unknown` (it was
+found running and nothing says what it should be), `unresolved` (why the configuration in force cannot be followed on
+this host at present), `proved` (its configuration came up and lasted, so that a rollout that fails returns to it),
+`rollout` (while processes are replaced: `new_ready`, `old_ready`, `watched_s` until the first new ones have lasted,
+`returns` when there is something to return to, `surge`, `unavailable`, `short_of_memory`), `unreachable` (addresses
+at which nobody can connect now, with the reason: [listeners](listeners.md)), `processes`.
 
 Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
 `uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,
 `retry_in_s`, `last_death`, `confinement` (what became of each option, as the process says), `former_runtime` (another
 version of wsgigroups started it, and a restart replaces it).
+
+Of the [gateway](gateway.md), whose processes are those of the group `@gateway`: `listeners` (`address`, `tls`, and
+`sites`, of which the first answers for hosts that no site has), `sites` (`name`, `server_name`, `aliases`, `listen`,
+`mounts` with the group of each path, `static` with the directory of each path, `certificate`, `requests_total`),
+`certificates` (`file`, `expires_at`, `days_left`, `sites`) and `orders` (certificates that an authority makes: `sites`,
+`names`, `state`, `failures`, `error`, `next_at`; [certificates](certificates.md)).
+
+`requests_total` of a site are the requests that were answered, whoever answered: a daemon, a file or the gateway
+itself. All processes of the gateway are added up, and those that have ended. The number goes on over changes of the
+routes and with a new manager, as long as the configuration has the site; lost is what a process counted that ended
+while there was no manager. With `engine = "nginx"` it stays 0.
 """
 
 _FIGURES = """

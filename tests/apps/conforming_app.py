@@ -7,6 +7,7 @@ the process id; `/held-for-good` and `/held-gil` never do, the latter while it h
 
 import ctypes
 import hashlib
+import inspect
 import json
 import locale
 import os
@@ -199,7 +200,9 @@ def modules(environ, start_response):
     }
     for module in (mod_wsgi, apache):
         names = {name for name in (*dir(module), "active_requests") if not name.startswith("_")}
-        found["names of " + module.__name__] = sorted(name for name in names if hasattr(module, name))
+        # but for modules that it imports: an installed package mod_wsgi may have some
+        there = {name for name in names if hasattr(module, name) and not inspect.ismodule(getattr(module, name))}
+        found["names of " + module.__name__] = sorted(there)
     found["handler"] = repr(getattr(signal.getsignal(signal.SIGUSR2), "__name__", "") != "<lambda>")
     return answer(start_response, json.dumps(found).encode())
 

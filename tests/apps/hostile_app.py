@@ -85,8 +85,8 @@ def in_a_stray(work):
 
 
 def flood(fd):
-    """Write messages of ours without end."""
-    line = json.dumps({"type": "leaving", "life": life(), "reason": "maximum-requests"}).encode() + b"\n"
+    """Write messages of ours without end, none of which asks for anything."""
+    line = json.dumps({"type": "in-flight", "life": life()}).encode() + b"\n"
     os.set_blocking(fd, True)
     while True:
         os.write(fd, line * 300)

@@ -46,7 +46,9 @@ def listening():
 
 
 def application(environ, start_response):
-    """Return pid, serving, leaving and listening."""
+    """Return pid, serving, leaving and listening; `/said` is printed."""
+    if environ.get("PATH_INFO") == "/said":
+        print("said")
     found = lifetime()
     rules = found._rules
     facts = {

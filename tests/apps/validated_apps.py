@@ -16,6 +16,8 @@ warnings.simplefilter("error", WSGIWarning)
 MODULES = {
     "bulk": "bulk_app",
     "busy": "busy_app",
+    "counted": "counted_app",
+    "counting": "counting_app",
     "crashing": "crashing_app",
     "denying": "denying_app",
     "django": "django_site.wsgi",
@@ -34,6 +36,7 @@ MODULES = {
     "reporting": "reporting_app",
     "slow": "slow_app",
     "streaming": "streaming_app",
+    "traced": "traced_app",
     "uploading": "uploading_app",
 }
 

@@ -33,6 +33,16 @@ USUAL = (
     b"POST /items/7%20a?page=2 HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: Mozilla/5.0 (X11)\r\nAccept: */*\r\n"
     b"Connection: keep-alive\r\nCookie: session=1; theme=dark\r\nX-Forwarded-For: ::2\r\nContent-Length: 12\r\n\r\n"
 )
+ANSWER = b"HTTP/1.1 200 OK\r\nServer: a\r\nContent-Type: text/html\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
+PLAIN = (
+    *(
+        b"GET %b HTTP/1.1\r\nHost: www.example.org:80\r\nUser-Agent: Mozilla/5.0 (X11)\r\nTE: a\r\n"
+        b"X-Forwarded-For: ::2\r\nConnection: keep-alive\r\nCookie: session=1; theme=dark\r\nX-Request-Id: 5\r\n\r\n"
+        % target
+        for target in (b"/items/7%20a?page=2", b"/api")
+    ),
+    b"GET /api/v2 HTTP/1.1\r\nHost: www.example.org\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(62)) + b"\r\n",
+)
 NAMES = ["Content-Length", "Content-Type", "X-A", "Set-Cookie", "X-" + "n" * 500, "Date", "", "\u1234", "a b"]
 VALUES = ["text/html", "5", "", "y" * 1022, "y" * 1023, "y" * 1024, "y" * 500, "9" * 15, "9" * 16, "z" * 4090, "\x00",
           "\xff", "\u1234", "\U0001f600", "\udc80"]  # fmt: skip
@@ -78,6 +88,7 @@ def fuzz(place: str, seconds: float, seed: int) -> None:
 
     assert extension.__file__.startswith(place)
     chance = random.Random(seed)
+    judge = ShortWay(extension, place)
     seeds = [data for _name, data, _verdict in corpus.CASES if len(data) < 9000 and data[:1] != b"\0"]
     seeds += [USUAL] * len(seeds)
     taken = tries = 0
@@ -90,8 +101,28 @@ def fuzz(place: str, seconds: float, seed: int) -> None:
         first = 5 if chance.random() < 0.7 else None  # of both lists: what a plain answer has
         fields = [(chance.choice(NAMES[:first]), chance.choice(VALUES[:first])) for _ in range(chance.randint(0, 9))]
         compare.answer("200 OK", fields)
+        compare.packet(mutated(chance, chance.choice(PACKETS))[: chance.choice((70000, 70000, 60))])
+        compare.daemon(mutated(chance, ANSWER))
+        compare.packed(fields)
+        judge.asked(mutated(chance, chance.choice(PLAIN)))
+        judge.relayed(mutated(chance, ANSWER.replace(b"Length: 5", b"Length: %d" % chance.choice((0, 5, 70000)))))
     print(f"seed {seed}: {tries} heads, {taken} of them taken")
     assert taken > tries // 20
+
+
+def packed(pairs: dict[str, str]) -> bytes:
+    """Return the packet of these variables."""
+    parts = [bytes((len(text), 0)) + text.encode("latin-1") for pair in pairs.items() for text in pair]
+    size = sum(map(len, parts))
+    return b"".join((bytes((0, size & 255, size >> 8, 0)), *parts))
+
+
+VARIABLES = {
+    "WSGIGROUPS_FRAMING": "chunked", "REQUEST_METHOD": "POST", "REQUEST_URI": "/a?b=c", "QUERY_STRING": "b=c",
+    "SERVER_PROTOCOL": "HTTP/1.1", "SCRIPT_NAME": "", "PATH_INFO": "/a", "CONTENT_LENGTH": "5", "CONTENT_TYPE": "",
+    "SERVER_NAME": "a", "REMOTE_ADDR": "::1", "REQUEST_SCHEME": "http", "HTTP_HOST": "a:80", "HTTP_X_A": "a",
+}  # fmt: skip
+PACKETS = [packed(VARIABLES), packed({**VARIABLES, "HTTPS": "on"})]
 
 
 def mutated(chance: random.Random, data: bytes) -> bytes:
@@ -111,11 +142,14 @@ class Comparison:
     """The extension beside Python."""
 
     def __init__(self, extension: Any) -> None:
-        from wsgigroups.runtime.protocol import heads
+        from wsgigroups.runtime.gateway import answers
+        from wsgigroups.runtime.protocol import heads, uwsgi
         from wsgigroups.runtime.protocol.preparing import Preparer
 
         self._readers = heads.readers(extension)
         self._with, self._without = Preparer(2000), Preparer(2000)
+        self._pack = extension.pack
+        self._packets, self._daemons = uwsgi.reader(extension), answers.reader(extension)
         self._with.use(extension)
         self._without.use(None)
 
@@ -137,6 +171,46 @@ class Comparison:
             sys.exit(f"differs: {data!r}")
         return True
 
+    def packet(self, data: bytes) -> None:
+        """Exit where a packet is taken otherwise than by Python."""
+        from wsgigroups.runtime.protocol import uwsgi
+        from wsgigroups.runtime.protocol.errors import ProtocolError
+        from wsgigroups.runtime.protocol.limits import DEFAULT
+
+        found = self._packets(data, {"SERVER_NAME": "b"}, DEFAULT.short_bytes, DEFAULT.fields)
+        if found is None:
+            return
+        try:
+            other = uwsgi.exactly(data, {"SERVER_NAME": "b"}, True, DEFAULT)
+        except ProtocolError as error:
+            sys.exit(f"taken, but Python refuses with {error.status}: {data!r}")
+        if (found.environ, found.length, found.method) != (other.environ, other.length, other.method):
+            sys.exit(f"differs: {data!r}")
+
+    def daemon(self, data: bytes) -> None:
+        """Exit where the head of a daemon's answer is taken otherwise than by Python."""
+        from wsgigroups.runtime.gateway import answers
+
+        found = self._daemons(data, 100, 200)
+        if found is None:
+            return
+        try:
+            other = answers.exactly(data, 100)
+        except answers.AnswerError as error:
+            sys.exit(f"taken, but Python refuses with {error.status}: {data!r}")
+        names = answers.Answer.__slots__
+        if other is None or [getattr(found, name) for name in names] != [getattr(other, name) for name in names]:
+            sys.exit(f"differs: {data!r}")
+
+    def packed(self, fields: list[Any]) -> None:
+        """Exit where values are packed otherwise than by Python."""
+        pairs = {f"A{number}": value for number, (_name, value) in enumerate(fields)}
+        found = self._pack(pairs, {name: bytes((len(name), 0)) + name.encode() for name in pairs}, ())
+        from wsgigroups.runtime.gateway.packets import packet
+
+        if found is not None and found != packet(list(pairs.items())):
+            sys.exit(f"differs: {fields!r}")
+
     def answer(self, status: str, fields: list[Any]) -> None:
         """Exit where an answer is made otherwise than by Python."""
         found = []
@@ -148,6 +222,51 @@ class Comparison:
                 found.append((type(error), str(error)))  # type: ignore[arg-type]
         if found[0] != found[1]:
             sys.exit(f"differs: {fields!r}")
+
+
+class ShortWay:
+    """A gateway's short way beside Python."""
+
+    def __init__(self, extension: Any, place: str) -> None:
+        from support.short_way import Asking
+
+        from wsgigroups.runtime.gateway import answers
+
+        self._asking = Asking(extension, place)
+        self._relay = answers.relay(extension)
+
+    def asked(self, data: bytes) -> None:
+        """Exit where a request is taken otherwise than by Python."""
+        from wsgigroups.runtime.protocol import uwsgi
+        from wsgigroups.runtime.protocol.errors import ProtocolError
+
+        packet = self._asking.asked(data)
+        if packet is None:
+            return
+        try:
+            other = self._asking.by_python(data)
+        except ProtocolError as error:
+            sys.exit(f"taken, but Python refuses with {error.status}: {data!r}")
+        if dict(uwsgi.variables(packet)) != other:
+            sys.exit(f"differs: {data!r}")
+
+    def relayed(self, data: bytes) -> None:
+        """Exit where an answer is passed on otherwise than by Python."""
+        from support.short_way import relayed, relayed_by_python
+
+        from wsgigroups.runtime.gateway.answers import AnswerError
+
+        if not data:
+            return
+        found = relayed(self._relay, data, 100, b"X-Own: 1\r\n")
+        if found == data:
+            return
+        try:
+            other = relayed_by_python(data, 100, b"X-Own: 1\r\n")
+        except AnswerError as error:
+            sys.exit(f"taken, but Python refuses with {error.status}: {data!r}")
+        if found != other:
+            sys.exit(f"differs: {data!r}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.control import ControlUnderTest, Reply
 
 from wsgigroups.config import OPTIONS
-from wsgigroups.manager.control.routes import ROUTES, Route
+from wsgigroups.manager.control.routes import ROUTES, ControlRoute
 
 OPENAPI = json.loads((Path(__file__).parents[2] / "schemas" / "control.openapi.json").read_text())
 TOUCHES_THE_HOST = {"error-log", "listen"}  # a configuration that can be applied is applied
@@ -39,7 +39,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlUnderTest]:
         yield under_test
 
 
-def check(reply: Reply, route: Route) -> None:
+def check(reply: Reply, route: ControlRoute) -> None:
     assert reply.status < 500, reply.raw
     assert reply.content_type == "application/json"
     responses = OPENAPI["paths"][route.path][route.method.lower()]["responses"]
@@ -49,7 +49,7 @@ def check(reply: Reply, route: Route) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.handler)
-def test_no_value_of_a_parameter_is_an_error_of_the_server(api: ControlUnderTest, route: Route) -> None:
+def test_no_value_of_a_parameter_is_an_error_of_the_server(api: ControlUnderTest, route: ControlRoute) -> None:
     @given(st.data())
     def play(data: st.DataObject) -> None:
         path = route.path
@@ -67,7 +67,7 @@ def test_no_value_of_a_parameter_is_an_error_of_the_server(api: ControlUnderTest
     play()
 
 
-def bodies(route: Route) -> st.SearchStrategy[Any]:
+def bodies(route: ControlRoute) -> st.SearchStrategy[Any]:
     assert route.body is not None
     known: dict[str, st.SearchStrategy[Any]] = {}
     for name in route.body.model_fields:

@@ -88,7 +88,15 @@ def test_what_cannot_be_added_is_refused_before_anything_is_measured(
 
 def test_the_command_line_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.read_arguments(["--supervision"]).parts == ["supervision"]
-    assert run.read_arguments(["--no-supervision"]).parts == ["loads", "switches", "costs", "scale", "starts"]
+    assert run.read_arguments(["--no-supervision"]).parts == [
+        "loads",
+        "switches",
+        "costs",
+        "scale",
+        "starts",
+        "sites",
+        "observing",
+    ]
     for arguments in (["--parts", "nothing"], ["--cases", "hallo"], ["--rounds", "0"], ["--seconds", "0"]):
         with pytest.raises(SystemExit):
             run.read_arguments(arguments)

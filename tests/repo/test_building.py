@@ -1,13 +1,15 @@
-"""The package as an installation builds it, with a compiler and without one; and an editable one."""
+"""The package as an installation builds it, with a compiler and without one; an editable one; what an index gets."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,49 @@ def test_an_editable_install_has_it_in_the_tree(clone: Path) -> None:
             check=True, capture_output=True, timeout=120,
         )  # fmt: skip
         assert reads(clone) == works
+
+
+@pytest.fixture
+def sdist(clone: Path) -> Path:
+    """Build the sdist, and return it."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(clone.parent / "sdist")]
+    subprocess.run(command, cwd=clone, check=True, capture_output=True, timeout=120)
+    (found,) = (clone.parent / "sdist").iterdir()
+    return found
+
+
+def unpacked(sdist: Path) -> Path:
+    """Return the tree that is in an sdist."""
+    subprocess.run(["tar", "-xzf", str(sdist)], cwd=sdist.parent, check=True)
+    return sdist.with_name(sdist.name.removesuffix(".tar.gz"))
+
+
+def test_an_sdist_builds_the_same_wheel(clone: Path, sdist: Path) -> None:
+    tree = unpacked(sdist)
+    for number, directory in enumerate((clone, tree)):
+        name, _said = build(directory, CC="")
+        shutil.move(directory.parent / "wheels" / name, clone.parent / f"{number}.whl")
+    ours, theirs = (zipfile.ZipFile(clone.parent / f"{number}.whl") for number in range(2))
+    with ours, theirs:
+        assert {item.filename: item.CRC for item in ours.infolist()} == {
+            item.filename: item.CRC for item in theirs.infolist()
+        }
+
+
+def test_an_index_takes_it_and_its_links_lead_somewhere(sdist: Path) -> None:
+    command = [sys.executable, "-m", "twine", "check", "--strict", str(sdist)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    metadata = message_from_bytes((unpacked(sdist) / "PKG-INFO").read_bytes())
+    urls = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL", []))
+    assert {"Documentation", "Source", "Issues", "Changelog"} <= urls.keys()
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    links = re.findall(r"\]\(([^)]*)\)", metadata.get_payload())
+    assert links
+    for link in links:
+        assert link.startswith("https://"), link
+        if link.startswith(urls["Source"]):
+            kind, revision, path = link.removeprefix(urls["Source"] + "/").split("/", 2)
+            assert kind in ("blob", "raw")
+            assert revision == f"v{metadata['Version']}"
+            assert (ROOT / path.partition("#")[0]).exists(), link

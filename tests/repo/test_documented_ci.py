@@ -167,7 +167,8 @@ def repository(tmp_path: Path) -> Path:
     """A repository of somebody who uses the hook."""
     files = {
         "groups.toml": GOOD,
-        "deploy/groups.yaml": "groups: {x: {app: 'a:b', listen: ['127.0.0.1:1']}}\n",
+        # another project's: the same group at the same address is no mistake
+        "deploy/groups.yaml": "version: 1\ngroups: {blog: {app: 'a:b', listen: ['127.0.0.1:8000']}}\n",
         "mygroups.toml": "not checked",
         "groups.toml.j2": "not checked",
         "groups.json": "not checked",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from wsgigroups.config import OPTIONS, Option
+from wsgigroups.config import OPTIONS, Option, schema
 from wsgigroups.config.effects import Effect, When
 from wsgigroups.config.units import parse_bytes, parse_duration
 
@@ -88,6 +88,8 @@ def test_every_option_is_decided_once() -> None:
 
 KINDS: list[tuple[str, set[str]]] = [
     (r"(0 or )?≥ \d+|[−\d]+ … \d+", {"integer", "bytes"}),
+    (r"≥ 1, or `auto`", {"process-count"}),
+    (r"above 0, up to 1", {"fraction"}),
     (r"text", {"text"}),
     (r"(absolute )?dir|file", {"path", "log"}),
     (r"name, `#u?g?id`", {"user", "ordinary-user"}),
@@ -143,11 +145,11 @@ def bounds(cell: str) -> tuple[int | None, int | None]:
 @pytest.mark.parametrize("name", TABLE)
 def test_defaults(name: str) -> None:
     option, cell = OPTIONS[name], TABLE[name].default
-    number = re.fullmatch(r"\d+|\[server\] timeout \((\d+)\)", cell)
+    number = re.fullmatch(r"\d+(?:\.\d+)?|\[server\] timeout \((\d+)\)", cell)
     if name in NEWER:
         assert (option.default, type(option.default)) == (NEWER[name][1], type(NEWER[name][1]))
     elif number:
-        assert option.default == int(number[1] or number[0])
+        assert option.default == float(number[1] or number[0])
     elif cell in ("true", "false"):
         assert option.default is (cell == "true")
     elif option.kind in ("choice", "identifier"):
@@ -186,7 +188,7 @@ def test_effects_of_both_directions_are_read() -> None:
     """So that the test above cannot pass by reading nothing."""
     assert effects(TABLE["memory-limit"].effect) == (Effect.LIVE, {When.RAISED: Effect.REPLACE})
     assert effects(TABLE["processes"].effect) == (Effect.LIVE, {When.WRITTEN: Effect.REPLACE})
-    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 7
+    assert sum(bool(option.otherwise) for option in OPTIONS.values()) == 8
 
 
 def written(option: Option, value: Any) -> Any:
@@ -206,7 +208,13 @@ def test_the_schema_says_the_same(name: str) -> None:
         assert "default" not in entry
     else:
         assert written(option, entry["default"]) == option.default
-    assert entry.get("$ref") == (None if option.kind == "choice" else f"#/$defs/{option.kind}")
+    kind = {} if option.kind == "choice" else schema.KINDS[option.kind]
+    assert {key: entry[key] for key in kind if key != "description"} == {
+        key: value for key, value in kind.items() if key != "description"
+    }
+    assert kind.get("description", "") in entry["description"]
+    for shown in (option.doc, f"default: {schema.default_text(option)}", f"effect of a change: {said}"):
+        assert shown in entry["markdownDescription"]
     if option.kind == "integer":
         assert (entry["minimum"], entry["maximum"]) == (option.minimum, option.maximum)
 

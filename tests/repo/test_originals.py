@@ -14,7 +14,7 @@ from support.tree import parsed, python_files
 
 RUNTIME = "wsgigroups/runtime"
 # Nothing of these runs in a process that has an application; the confinement is over before it is loaded.
-APART = ("spawner", "answerer", "logwriter", "confinement")
+APART = ("spawner", "answerer", "logwriter", "confinement", "gateway")
 PATCHED = {
     *("os", "select", "selectors", "signal", "socket", "ssl", "time", "threading", "_thread", "queue", "subprocess"),
     *("logging", "codecs", "builtins", "tempfile", "asyncio", "multiprocessing", "concurrent", "socketserver", "http"),
@@ -30,7 +30,7 @@ ALLOWED = {
 }
 # Before an application is loaded.
 EARLY_OPEN = {"wire/origin.py", "daemon/resources.py", "wire/identity.py"}
-LAZY_IMPORTS = {"accelerator.py"}
+LAZY_IMPORTS = {"accelerator.py", "daemon/main.py"}  # of the latter: a gateway, which never loads one
 
 
 def beside() -> list[tuple[str, Path]]:

@@ -15,9 +15,21 @@ import pytest
 from support.tree import ROOT, calls, imported, parsed, python_files
 
 WORLD = {"time", "os", "socket", "select", "threading", "subprocess", "logging"}
+PURE_OF_THE_GATEWAY = (
+    *("answers", "codings", "forwarding", "http_dates", "packets", "pages", "preconditions"),
+    *("proxy_header", "router"),
+)
 PURE = (
     *("wsgigroups/plan", "wsgigroups/lifecycle", "wsgigroups/manager/core", "wsgigroups/runtime/protocol"),
-    *("wsgigroups/trust/judging.py", "wsgigroups/runtime/text.py"),
+    *(
+        "wsgigroups/gateway",
+        "wsgigroups/interop",
+        "wsgigroups/metrics",
+        "wsgigroups/trust/judging.py",
+        "wsgigroups/runtime/text.py",
+    ),
+    "wsgigroups/runtime/wire/media_types.py",
+    *(f"wsgigroups/runtime/gateway/{name}.py" for name in PURE_OF_THE_GATEWAY),
 )
 OPTIONAL_IN_RUNTIME = {"setproctitle"}  # used where an interpreter has them, never needed
 UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dbm"}
@@ -26,17 +38,25 @@ RUNS_SCRIPTS = {Path("wsgigroups/runtime/daemon/script.py")}  # a script file is
 WALL_CLOCK = {"time.time", "datetime.now", "datetime.datetime.now", "datetime.utcnow", "datetime.datetime.utcnow"}
 TELLS_THE_TIME = {
     Path("wsgigroups/cli/deaths.py"),  # which deaths are of today
-    Path("wsgigroups/cli/events.py"),  # --since is before now, on the clock of the stamps
+    Path("wsgigroups/cli/moments.py"),  # --since is before now, on the clock of the stamps
+    Path("wsgigroups/cli/status_table.py"),  # how long ago a revision was rolled back
     Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
+    Path("wsgigroups/host/real.py"),  # whether a certificate has ended
+    Path("wsgigroups/manager/control/showing_sites.py"),  # how many days a certificate has left
+    Path("wsgigroups/manager/asking.py"),  # whether a certificate has ended
     Path("wsgigroups/manager/main.py"),
+    Path("wsgigroups/manager/observing/telemetry_sender.py"),  # stamps of what it sends
+    Path("wsgigroups/manager/ordering.py"),  # when a certificate is due, which a manager that follows has to know
     Path("wsgigroups/manager/store.py"),
     Path("wsgigroups/manager/supervision/dying.py"),  # when one ended
+    Path("wsgigroups/manager/supervision/log_rotation.py"),  # how old a log is, on the clock of its records
     Path("wsgigroups/manager/supervision/processes.py"),  # when one began
     Path("wsgigroups/runtime/application/here.py"),  # to an application, as mod_wsgi does
     Path("wsgigroups/runtime/application/request_events.py"),
     Path("wsgigroups/runtime/log.py"),
     Path("wsgigroups/runtime/records/access.py"),  # of a request, to people, as a stamp; durations are monotonic
     Path("wsgigroups/runtime/front/dates.py"),
+    Path("wsgigroups/runtime/gateway/files.py"),  # no file was modified later than now
     Path("wsgigroups/runtime/spawner/loop.py"),  # when one ended that nobody manages
     Path("wsgigroups/runtime/calls/waiting.py"),  # X-Request-Start of a gateway is wall-clock time
 }

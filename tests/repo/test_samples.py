@@ -12,9 +12,13 @@ from support.configurations import messages
 from wsgigroups.config import Configuration, load
 from wsgigroups.host.interpreters import Interpreter
 from wsgigroups.plan.planner import plan
+from wsgigroups.plan.routing import GATEWAY
+from wsgigroups.targets import gateway as gateways
 from wsgigroups.targets import resolve as resolving
 from wsgigroups.targets.identity import Person
+from wsgigroups.targets.nginx import NginxProgram
 from wsgigroups.targets.resolve import Surroundings, resolve
+from wsgigroups.trust.certificates import Pair
 
 SAMPLES = Path(__file__).parents[2] / "sample-configs"
 FILES = [
@@ -34,11 +38,6 @@ def profiles_of(path: Path) -> list[list[str]]:
 
 CASES = [(path, profiles) for path in FILES for profiles in profiles_of(path)]
 NAMES = [f"{path.stem}{'-' + profiles[0] if profiles else ''}" for path, profiles in CASES]
-
-
-# groups that are reached through the mounts of sites only: sites are checked, but this version does not serve them
-# (WG0414), so nothing is planned for these. An exception that is not needed any more fails.
-NOT_SERVED = {"shared-hosting.yaml": {"blog", "wiki", "shop"}}
 
 
 def test_there_are_samples_for_many_situations() -> None:
@@ -62,7 +61,7 @@ def test_it_opens_with_its_schema_and_what_it_shows(path: Path) -> None:
 def test_it_is_valid_without_a_warning(path: Path, profiles: list[str]) -> None:
     loaded = load([path], profiles=profiles, strict=True, variables={})
     assert loaded.configuration, messages(loaded)
-    assert {item.code for item in loaded.diagnostics} <= {"WG0414"}, messages(loaded)
+    assert not loaded.diagnostics, messages(loaded)
     assert Configuration.from_document(loaded.configuration.to_document()) == loaded.configuration
 
 
@@ -81,21 +80,22 @@ def test_it_can_be_planned(path: Path, profiles: list[str], monkeypatch: pytest.
     monkeypatch.setattr(resolving, "resolve_person", person)
     monkeypatch.setattr(resolving.Chooser, "find", interpreter)
     monkeypatch.setattr(resolving, "resolve_uid", lambda *_: 1000)
+    program = NginxProgram("/usr/sbin/nginx", "nginx version: nginx/1.22.1", "2026-11-19T10:20:30Z")
+    monkeypatch.setattr(gateways, "ask_nginx", lambda *_: program)
     monkeypatch.setattr(resolving, "resolve_gid", lambda *_: 1000)
     monkeypatch.setattr("wsgigroups.targets.environment._read_file", lambda *_: {})
+    monkeypatch.setattr("wsgigroups.targets.site_files.read_pair", lambda *_: Pair("name", b"", b""))
     loaded = load([path], profiles=profiles, variables={})
     assert loaded.configuration
-    targets = resolve(loaded.configuration, Surroundings(tmp_path, tmp_path, {}))
+    targets = resolve(loaded.configuration, Surroundings(Path("/run/w"), tmp_path, tmp_path, {}))
     planned = plan(targets, {}).to_json()
     groups = loaded.configuration.all_groups()
     assert groups
-    expected = {name for name, group in groups.items() if group.app is not None or group.script is not None}
-    left_out = NOT_SERVED.get(path.name, set())
-    assert set(groups) - expected == left_out
-    assert expected or left_out, "a plan of nothing would prove nothing"
+    expected = {*groups, *([GATEWAY] if loaded.configuration.sites else [])}
     assert sorted(step["group"] for step in planned["steps"]) == sorted(expected)
     for step in planned["steps"]:
         assert step["kind"] == "add"
-        assert step["cost"]["processes_started"] == groups[step["group"]].processes > 0
-    assert planned["empty"] is not bool(expected)
+        wanted = groups.get(step["group"], loaded.configuration.gateway)
+        assert step["cost"]["processes_started"] == wanted.processes > 0
+    assert not planned["empty"]
     assert targets.keys() == expected

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import sharing
+from support.configurations import messages
 
 from tools import check, environment, facts, quickstart
 from tools.choose import Interpreter, Place, SetUpError, choose_interpreter, choose_place, lacks_only_packages
+from wsgigroups.config import load
 
 GOOD = Interpreter("/usr/bin/python3", runs=True, version=(3, 11, 2))
 HIDDEN = Interpreter("/home/somebody/python3", runs=False, reason="Permission denied")
@@ -179,7 +182,7 @@ def test_root_gets_another_account_for_daemons() -> None:
 def test_the_runs_share_out_all_tests() -> None:
     """What an account leaves out exists, the other account does not leave it out, and nobody misses a marked test."""
     shared = (*check.ROOT_IS_ENOUGH, *check.ORDINARY_IS_ENOUGH)
-    for path in (*shared, *check.SECOND_SHARE):
+    for path in (*shared, *check.ONE_AT_A_TIME, *sharing.LONGEST):
         assert (environment.CLONE / path).exists(), path
     for number, path in enumerate(shared):
         assert not any(Path(path).is_relative_to(other) for other in shared[:number] + shared[number + 1 :]), path
@@ -221,20 +224,51 @@ def test_a_step_that_fails_speaks_in_its_own_words() -> None:
         environment.run([sys.executable, "-c", "import sys; print('out of luck'); sys.exit(3)"])
 
 
-def test_a_taken_port_is_named() -> None:
-    with socket.socket() as taken:
+def test_a_taken_port_is_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken, socket.socket() as other:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(SetUpError, match=rf"127\.0\.0\.1:{taken.getsockname()[1]}"):
-            quickstart.refuse_taken_ports([taken.getsockname()[1]])
+        other.bind(("127.0.0.1", 0))
+        port, free = taken.getsockname()[1], other.getsockname()[1]
+        other.close()
+        found = quickstart.free_ports([port, free, port])
+    assert found[1] == free
+    assert port not in found
+    assert len(set(found)) == 3
+    assert f"Port {port} is taken (Address already in use): using {found[0]}." in capsys.readouterr().err
 
 
-def test_the_ports_of_the_quickstart(tmp_path: Path) -> None:
-    trial = quickstart.Trial(tmp_path)
-    trial.configuration.parent.mkdir()
-    trial.configuration.write_bytes((environment.CLONE / "sample-configs" / "quickstart.toml").read_bytes())
-    assert trial.ports() == [18641, 18642]
-    assert not trial.is_running()
+def test_the_quickstart_keeps_everything_in_its_own_directory(tmp_path: Path) -> None:
+    """Two clones share neither a directory nor a port, and a command is left to type."""
+    trials = []
+    for name, ports in (("one", [1111, 2222]), ('two ${HOME} "', [3333, 4444])):
+        trial = quickstart.Trial(tmp_path / name)
+        trial.configuration.parent.mkdir(parents=True)
+        environment.copy_tree(quickstart.SAMPLE.with_suffix(""), trial.configuration.parent / "quickstart")
+        trial.write_configuration(ports)
+        trial.make_notes(facts.Account("me", os.geteuid(), os.getegid()))
+        trial.write_command()
+        assert trial.ports() == ports
+        assert not trial.is_running()
+        trials.append(trial)
+        loaded = load([trial.configuration], variables={}, trust=False)
+        assert loaded.configuration, messages(loaded)
+        assert [group.listen[0] for group in loaded.configuration.groups.values()] == [
+            f"127.0.0.1:{port}" for port in ports
+        ]
+        assert loaded.configuration.groups["notes"].environment["NOTES_DIRECTORY"] == str(trial.place / "notes")
+        assert (trial.place / "notes").stat().st_mode & 0o777 == 0o700
+        trial.program.parent.mkdir(parents=True)
+        trial.program.write_text('#!/bin/sh\necho "$WSGIGROUPS_RUN_DIR|$WSGIGROUPS_STATE_DIR|$WSGIGROUPS_LOG_DIR|$*"\n')
+        trial.program.chmod(0o755)
+        typed = ["./wsgigroups", "logs", "--grep", "a b"]
+        done = subprocess.run(typed, cwd=trial.place, capture_output=True, text=True, check=True)
+        place = trial.place
+        assert done.stdout == f"{place / 'run'}|{place / 'state'}|{place / 'log'}|logs --grep a b\n"
+
+
+def test_the_sample_of_the_quickstart_has_the_ports_of_the_readme() -> None:
+    assert quickstart.ports_in(quickstart.SAMPLE.read_text()) == [18641, 18642]
 
 
 def test_an_old_python_is_told_so() -> None:

@@ -11,22 +11,27 @@ from support.tree import ROOT, calls, files, parsed, python_files
 
 LONGEST_FILE_LINES = 500
 PLACES = [
-    r"(LICENSE|Makefile|README\.md|CHANGELOG\.md|SECURITY\.md|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-hooks\.yaml)",
+    r"(LICENSE|Makefile|(README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md|mkdocs\.yml|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-(config|hooks)\.yaml)",
     r"\.ci/run",
+    r"\.github/(workflows|ISSUE_TEMPLATE)/[a-z]+\.yml",
     r"hatch_build\.py",
     r"benchmarks/.*\.(py|lua|md|json|png)",
     r"docs/.*\.(md|svg)",
+    r"docs/pictures/[a-z-]+\.png",
     r"sample-configs/.*",
     r"schemas/[a-z.-]+\.json",
+    r"man/wsgigroups(-[a-z]+)*\.1",
     r"wsgigroups/config/generated/[a-z.]+\.json",
     r"tests/.*",
     r"tools/[a-z_]+\.py",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",
     r"wsgigroups/py\.typed",
-    r"wsgigroups/runtime/_accelerator\.(c|pyi)",
+    r"wsgigroups/web/static/[a-z]+\.(css|html|js|svg)",
+    r"wsgigroups/runtime/_accelerator(\.(c|pyi)|_(link|gateway)\.h)",
 ]
 NAMES_A_MACHINE = re.compile(r"/(?:work|farm|root)/(?!\.\.)[A-Za-z.]")
 UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b|\bfor" + r" now\b")
+WRITTEN_BY_MACHINES = {"wsgigroups/client/answers.py"}  # whose length is that of what they are made from
 PAUSES = {"pause", "read", "receive", "recv", "select", "wait", "wait_for_more"}
 SLEEPS = {"time.sleep", "asyncio.sleep", "sleep", "trio.sleep"}
 
@@ -39,6 +44,8 @@ def test_every_file_has_a_place() -> None:
 
 def test_no_file_is_too_long() -> None:
     for path in python_files(""):
+        if str(path) in WRITTEN_BY_MACHINES:
+            continue
         lines = (ROOT / path).read_text(encoding="utf-8", errors="replace").count("\n")
         assert lines <= LONGEST_FILE_LINES, f"{path} has {lines} lines: split it by responsibility"
 

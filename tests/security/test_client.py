@@ -112,5 +112,8 @@ def test_nobody_serves(base: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(base / "control.sock"))
     assert not Client(base).running()
-    with pytest.raises(WsgigroupsError, match="cannot reach a manager"):
+    with pytest.raises(WsgigroupsError, match=r"no manager is running for user \S+ \(looked in ") as caught:
         Client(base).status()
+    assert caught.value.exit_code is ExitCode.NO_MANAGER
+    assert str(base) in caught.value.message
+    assert "--run-dir" in str(caught.value.hint)

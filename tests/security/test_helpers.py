@@ -162,3 +162,29 @@ def test_what_another_tenant_cannot_read_is_not_read_for_it(theirs: Path) -> Non
     with pytest.raises(OSError, match="user bob cannot read it"):
         read_file(str(path), bob, 100)
     assert subprocess.run(["test", "-r", str(path)], check=False).returncode == 0
+
+
+def test_a_helper_has_what_it_is_to_keep_and_nothing_else(tmp_path: Path) -> None:
+    kept = os.open(tmp_path, os.O_RDONLY | os.O_CLOEXEC)
+    other = os.open(tmp_path, os.O_RDONLY | os.O_CLOEXEC)
+    code = (
+        "import json, os; found = os.listdir('/proc/self/fd')\n"  # its own is closed by then
+        "print(json.dumps(sorted(int(fd) for fd in found if os.path.exists(f'/proc/self/fd/{fd}'))))"
+    )
+    try:
+        program = [sys.executable, "-I", "-S", "-c", code]
+        status, output = run_helper(None, program, b"", 20.0, 65536, (kept,))
+        assert (status, json.loads(output)) == (0, [0, 1, 2, kept])
+    finally:
+        os.close(kept)
+        os.close(other)
+
+
+def test_a_helper_ends_when_it_is_told_to() -> None:
+    stop = os.eventfd(1)
+    program = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
+    try:
+        with pytest.raises(HelperError, match="stopped"):
+            run_helper(None, program, b"", 60.0, 10, (), stop)
+    finally:
+        os.close(stop)

@@ -167,7 +167,8 @@ def test_two_users_do_not_share_a_log_under_any_name(manager: ManagerUnderTest) 
         )
 
     logs, other = manager.base / "logs", manager.base / "other"
-    refused(manager, text(str(logs), str(logs), "bob"), "could write over the other's lines", "WG0632")
+    same = text(str(logs), f"{logs}/../logs", "bob")
+    refused(manager, same, "it is one file under two names", "WG0632")
     assert "cannot use the log" in manager.apply(text(str(logs), str(other), "bob"), code=1).stderr
     manager.apply(text(str(logs), str(other), "alice"))
 

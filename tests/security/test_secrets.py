@@ -19,7 +19,9 @@ SECRET = "hunter2"
 
 def digest(key: bytes, group: str = "a", name: str = "PASSWORD", value: str = SECRET) -> str:
     document = {"version": 1, "groups": {group: {"app": "a:b", "user": "nobody", "environment": {name: value}}}}
-    targets = resolve(Configuration.from_document(document), Surroundings(Path("/tmp"), Path("/"), {}, key))
+    targets = resolve(
+        Configuration.from_document(document), Surroundings(Path("/run/w"), Path("/tmp"), Path("/"), {}, key)
+    )
     return targets[group].options[f"environment.{name}"]
 
 

@@ -94,6 +94,8 @@ def test_a_session_is_ended_by_descriptors_while_its_leader_is_not_reaped() -> N
     os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
     pidfds = [os.pidfd_open(pid) for pid in pids]
     try:
+        assert kill_sessions([leader.pid], apart=pids)[leader.pid] == 0
+        assert not select.select([pidfds[1]], [], [], 0)[0]  # of those it was said that they are in no such session
         assert kill_sessions([leader.pid])[leader.pid] >= 1
         for fd in pidfds[:2]:
             assert select.select([fd], [], [], 30)[0]

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 import pytest
 from support.accounts import ALICE_UID, BOB_UID, STAFF_GID
 from support.manager import APPS, ManagerUnderTest
+from support.routes import with_values
 
-from wsgigroups.manager.control.routes import ROUTES, Access
+from wsgigroups.manager.control.routes import ROUTES, TEXTS, Access
 
 pytestmark = pytest.mark.root
 
@@ -69,7 +70,7 @@ def calls(manager: ManagerUnderTest, uid: int, count: int, requests: list[str], 
 
 
 def requests(access: Access) -> list[str]:
-    return [f"{route.method} {route.path.replace('{id}', '1')}" for route in ROUTES if route.access is access]
+    return [f"{route.method} {with_values(route.path)}" for route in (*ROUTES, *TEXTS) if route.access is access]
 
 
 @pytest.mark.parametrize("uid", [NOBODY_UID, ALICE_UID, BOB_UID])
@@ -87,7 +88,7 @@ def test_where_the_file_lets_everybody_in_the_manager_refuses(
     (manager.run_dir / "control.sock").chmod(0o777)
     every = [*requests(Access.READ), *requests(Access.ADMINISTER)]
     assert calls(manager, uid, CALLS, every) == {"403": CALLS}
-    lines = re.findall(rf"warning: uid {uid} \(pid \d+\) may not (?:GET|POST) /v1/", manager.log("manager"))
+    lines = re.findall(rf"warning: uid {uid} \(pid \d+\) may not (?:GET|POST) /(?:v1/|metrics)", manager.log("manager"))
     assert 1 <= len(lines) <= LINES + LINES_PER_S * (time.monotonic() - began_s)
     assert manager.status()["groups"][0]["state"] == "ready"
 
@@ -101,7 +102,9 @@ def test_members_of_the_read_group_change_nothing(manager: ManagerUnderTest) -> 
         before = manager.pids("a")
         changing = requests(Access.ADMINISTER)
         assert calls(manager, BOB_UID, 10 * len(changing), changing, STAFF_GID) == {"403": 10 * len(changing)}
-        reading = [request for request in requests(Access.READ) if "changes" not in request]
+        reading = [
+            request for request in requests(Access.READ) if "changes" not in request and "/metrics/" not in request
+        ]
         assert calls(manager, BOB_UID, len(reading), reading, STAFF_GID) == {"200": len(reading)}
         assert calls(manager, NOBODY_UID, 10, reading) == {"PermissionError": 10}
         assert manager.pids("a") == before

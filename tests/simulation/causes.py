@@ -46,6 +46,8 @@ class Causes:
                 self._applied(state, event)
             case model.Resolved(target):
                 self._wanted(target)
+            case model.Rerouted(target) if state.transaction is None:
+                self._wanted(target)
             case model.Restart(names) | model.Reload(names):
                 self._replaced(state, *names)
                 self._begun(names)
@@ -78,10 +80,10 @@ class Causes:
                 self.ended[event.life] = "script"
             case model.LifeWorn() | model.LifeStalled() | model.LifeOverdue():
                 self.ended[event.life] = type(event).__name__
-            case model.GroupTuned(name, _lives, refused, failed):
-                if refused:
+            case model.GroupTuned(name, _lives, refused, failed, unusable):
+                if refused or unusable:
                     self._replaced(state, name)
-                if failed:
+                if failed or unusable:
                     self.trouble.add(name)
             case model.RolloutCounted(name, new):
                 if new.errors:
@@ -107,13 +109,16 @@ class Causes:
             if group is None:
                 self.stopped.discard(name)
             else:
-                self._judge_group(name, group)
+                waits = after.transaction is not None and name in after.transaction.later
+                self._judge_group(name, group, waits=waits)
         if after.changes is not before.changes:
             self._judge_changes(before, after)
         dropped = {command.record.life for command in commands if isinstance(command, model.KillLife)}
         for command in commands:
             match command:
-                case model.SpawnLife(record) if record.life in dropped and after.groups[record.group].removing:
+                case model.SpawnLife(record) if record.life in dropped and (
+                    after.groups[record.group].removing or _waited(before, record.group)
+                ):
                     pass  # the last that it was wanted for came true in the same moment
                 case model.SpawnLife(record, target):
                     group = after.groups[record.group]
@@ -127,8 +132,11 @@ class Causes:
                     why = self._why(before, after, record)
                     assert why, f"{record} is ended and nobody asked for it"
 
-    def _judge_group(self, name: str, group: model.GroupState) -> None:
-        """What a group should be is what was asked for last, or was before, when something failed since."""
+    def _judge_group(self, name: str, group: model.GroupState, *, waits: bool) -> None:
+        """What a group should be is what was asked for last, or was before, when something failed since.
+
+        waits: it is to be that when what it leads to is ready.
+        """
         assert group.stopped == (name in self.stopped), f"{name} is {'' if group.stopped else 'not '}stopped"
         assert not group.removing or self.trouble or name not in self.asked, f"{name} goes for no reason"
         if group.unknown and group.removing:
@@ -138,7 +146,7 @@ class Causes:
         if group.bare or group.removing:
             return
         assert (name, group.target.fingerprint) in self.ever, f"nobody asked for this {name}"
-        if not self.trouble and name in self.asked and not group.unresolved:
+        if not self.trouble and name in self.asked and not group.unresolved and not waits:
             assert _same(group.target, self.asked[name]), f"{name} is not what was asked for, and nothing failed"
         if group.processes_override is not None:
             assert group.processes_override in self.scaled.get(name, ()), f"nobody scaled {name}"
@@ -207,8 +215,12 @@ class Causes:
         self._replaced(state, *event.renewed)
 
 
+def _waited(state: model.State, name: str) -> bool:
+    return state.transaction is not None and name in state.transaction.later
+
+
 def _same(first: GroupTarget, second: GroupTarget) -> bool:
     """Whether two targets are one, whatever is known of their code."""
-    return (first.fingerprint, first.processes, first.options, first.rollout) == (
-        second.fingerprint, second.processes, second.options, second.rollout,
+    return (first.fingerprint, first.processes, first.options, first.rollout, first.routing, first.scaling) == (
+        second.fingerprint, second.processes, second.options, second.rollout, second.routing, second.scaling,
     )  # fmt: skip

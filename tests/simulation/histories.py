@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 PAUSES_S = (0.0, 0.05, 0.5, 4.0, 40.0)
+WITH_GATEWAY = 1_000_000  # the first seed of histories in which one group leads to the others
+WITH_LOAD = 2_000_000  # … and of those in which processes follow a load
 FRIENDLY_S = 600.0  # more than all timeouts of a world come to
 QUIET_S = 3600.0
 STUCK = ("never-ready", "deaf", "undying", "slow")  # some do not end, or do not get ready, without a timeout
@@ -34,7 +36,8 @@ class History:
 
     def __post_init__(self) -> None:
         self.world = World(self.seed, causes=Causes())
-        self.people = People(self.world)
+        gateway = WITH_GATEWAY <= self.seed < WITH_LOAD
+        self.people = People(self.world, "d" if gateway else "", loaded=self.seed >= WITH_LOAD)
 
     def live(self) -> None:
         """From the first to the last step. Raises AssertionError, with the seed and the last steps."""
@@ -130,9 +133,13 @@ class History:
         group = self.world.state.groups[name]
         assert group.target == wanted, f"{name} is not what was asked for"
         ready = [r.fingerprint for r in group.records if r.state is Tenancy.READY]
-        assert ready == [wanted.fingerprint] * wanted.processes, f"{name}: {group.records}"
+        number, limits = wanted.processes, wanted.scaling
+        if limits is not None:
+            number = group.wanted
+            assert limits.minimum <= number <= limits.maximum, f"{number} processes of {name}"
+        assert ready == [wanted.fingerprint] * number, f"{name}: {group.records}"
         alive = sum(daemon.alive for daemon in self.world.forked.values() if daemon.group == name)
-        assert alive == wanted.processes, f"{alive} processes of {name} are there"
+        assert alive == number, f"{alive} processes of {name} are there"
 
     def _check_end(self, names: Iterable[str]) -> None:
         world = self.world

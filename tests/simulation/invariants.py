@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from wsgigroups.lifecycle.step import EXIT_S, STALLED_SHUTDOWN_S
 from wsgigroups.lifecycle.table import TIMER, Tenancy, Timer
 from wsgigroups.manager.core import model, proving, turn
 from wsgigroups.plan.rollout import LEAVING, LIVE
@@ -20,7 +21,7 @@ TIMED = frozenset(state for state, timer in TIMER.items() if timer in (Timer.SPA
 UNTIMED = frozenset(state for state, timer in TIMER.items() if timer is Timer.NONE)
 
 
-def check(world: World, before: model.State, commands: tuple[model.Command, ...]) -> None:
+def check(world: World, before: model.State, event: model.Event, commands: tuple[model.Command, ...]) -> None:
     """Raise AssertionError for what must not be."""
     for name, former, group in touched(before, world.state):
         known = {record.life for record in group.records} if group else set()
@@ -33,11 +34,13 @@ def check(world: World, before: model.State, commands: tuple[model.Command, ...]
             _check_deadlines(world, group)
             if not group.bare and not world.deaths:
                 _check_slots(group)
+    if world.state.changes is not before.changes:
+        _check_done(world, before)
     for command in commands:
         match command:
             case model.SpawnLife(record):
                 _check_surge(world, before, record)
-            case model.DrainLife(record) if record.reason == "replaced":
+            case model.DrainLife(record) if _waited(world, before, event, record):
                 _check_succession(world, record)
             case model.ReleaseGroup(name):
                 assert name not in world.state.groups, f"{name} has lost its listeners and is still wanted"
@@ -86,6 +89,24 @@ def _check_slots(group: model.GroupState) -> None:
         assert count == 1 or outdated, f"{count} tenancies hold slot {slot} of {group.target.name}"
 
 
+def _check_done(world: World, before: model.State) -> None:
+    """What is done is so for whoever asks now: none that was told to leave at once takes requests any more."""
+    for number, change in world.state.changes.items():
+        former = before.changes.get(number)
+        for name, part in change.groups.items() if change is not former else ():
+            was = former.groups.get(name) if former else None
+            group = world.state.groups.get(name)
+            if part.state != "done" or (was and was.state == "done") or part.goal != "settled" or group is None:
+                continue
+            for record in group.records if not world.deaths else ():
+                daemon = world.daemons[record.life]
+                if record.state is not Tenancy.DRAINING or record.window_s > 0 or not daemon.alive or daemon.let_go:
+                    continue
+                assert daemon.drained_at is not None
+                limit_s = (daemon.shutdown_s or STALLED_SHUTDOWN_S) + EXIT_S
+                assert world.now >= daemon.drained_at + limit_s, f"change {number} is done, and {record} still accepts"
+
+
 def _check_surge(world: World, before: model.State, record: Record) -> None:
     """Never more processes than the surge allows."""
     group = world.state.groups[record.group]
@@ -102,6 +123,16 @@ def _check_surge(world: World, before: model.State, record: Record) -> None:
         serving = {r.slot for r in group.records if r.state is Tenancy.READY and group.outdated(r)}
         surge = max(surge, sum(r.slot in serving and not group.outdated(r) for r in group.records))
     assert live <= group.wanted + surge, "more than the surge"
+
+
+def _waited(world: World, before: model.State, event: model.Event, record: Record) -> bool:
+    """Whether a process that is told to leave had to wait for its successor: nobody wants it to be less, or stuck."""
+    if isinstance(event, model.LifeStalled) and event.life == record.life:
+        return False
+    found = before.find(record.life)
+    wish = found[0].recycle.get(record.life) if found and found[1].state is Tenancy.READY else None
+    recycled = record.reason == wish and record.slot <= world.state.groups[record.group].wanted
+    return record.reason == "replaced" or recycled
 
 
 def _check_succession(world: World, record: Record) -> None:

@@ -36,6 +36,7 @@ class FakeDaemon:
     lost: bool = False  # its manager or spawner died before it was forked
     orphan: bool = False  # its spawner has died: nobody can tell how it ends
     kills: int = 0
+    let_go: bool = False  # it takes no requests any more
 
 
 def begin(world: World, record: Record, shutdown_s: float) -> FakeDaemon:
@@ -62,6 +63,8 @@ def drain(world: World, daemon: FakeDaemon, record: Record) -> None:
     daemon.shutdown_s = world.state.groups[record.group].target.spec.shutdown_timeout_s
     if daemon.mood not in ("deaf", "undying"):
         delay_s = world.random.uniform(0.0, record.window_s + 1.0)
+        if record.window_s <= 0:
+            world.later(delay_s / 2, lambda: _let_go(daemon))
         world.later(delay_s, lambda: ended(daemon, Exit(0, 0)))
 
 
@@ -78,6 +81,10 @@ def ended(daemon: FakeDaemon, status: Exit) -> model.Event | None:
         return None
     daemon.alive, daemon.over = False, True
     return model.LifeExited(daemon.life, Exit(-1, 0) if daemon.orphan else status, {"requests_total": 1}, daemon.group)
+
+
+def _let_go(daemon: FakeDaemon) -> model.Event | None:
+    return model.LifeLetGo(daemon.life) if daemon.alive else None
 
 
 def _forked(world: World, daemon: FakeDaemon) -> model.Event | None:

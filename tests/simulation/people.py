@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,19 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import handling, model
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, RolloutTarget, Share, SpawnerTarget
+from wsgigroups.plan.routing import RoutingTarget
+from wsgigroups.plan.scaling import ScalingTarget
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
 
 NAMES = ("a", "b", "c", "d")
 ADDRESSES = {"a": "127.0.0.1:1", "b": "127.0.0.1:2", "c": "127.0.0.1:3", "d": "127.0.0.1:3"}  # c and d: the same
 WISHES = ("maximum-requests", "restart-interval", "inactivity-timeout", "memory-soft-limit")
+
+
+def _routes(text: str) -> RoutingTarget:
+    return RoutingTarget(text, (), (), (), "/run")
 
 
 def policy(dice: random.Random) -> RolloutTarget:
@@ -35,6 +41,8 @@ class People:
     """Those who use one manager, and the configuration that they have in mind."""
 
     world: World
+    gateway: str = ""  # the group that leads to the others; "": there is none
+    loaded: bool = False  # whether the numbers of processes follow a load
     versions: dict[str, int] = field(default_factory=dict)
     unresolved: dict[str, GroupTarget] = field(default_factory=dict)  # that this host cannot have at present
 
@@ -49,7 +57,7 @@ class People:
             return self.apply()
         acts: list[tuple[float, Callable[[tuple[str, ...]], None]]] = [
             (4.0, lambda _some: self.apply()),
-            (1.2, lambda some: self._order(model.Restart(some, code=self._code(some)))),
+            (1.2, lambda some: self._order(model.Restart(some, code=self._code(some), slots=self._slots(some)))),
             (0.8, lambda some: self._order(model.Reload(some))),
             (0.8, lambda some: self._order(model.Stop(some))),
             (1.0, lambda some: self._order(model.Start(some, code=self._code(some)))),
@@ -59,6 +67,8 @@ class People:
             (0.6, self._notice),
             (1.2, lambda _some: self._look_again()),
         ]
+        if self.loaded:
+            acts.append((3.0, lambda some: self._load(some)))
         some = tuple(name for name in names if self._dice.random() < 0.5) or tuple(names[:1])
         (chosen,) = self._dice.choices([act for _weight, act in acts], [weight for weight, _act in acts])
         return chosen(some)
@@ -89,6 +99,10 @@ class People:
         dice = self._dice
         startup_s, shutdown_s = dice.choice([0.0, 2.0, 5.0]), dice.choice([0.0, 5.0, 5.0, 9.0])
         new = target(name, dice.randint(1, 4), version, startup_s=startup_s, shutdown_s=shutdown_s)
+        if self.loaded and dice.random() < 0.7:
+            new = replace(new, scaling=ScalingTarget(dice.choice([0, 0, 1]), max(new.processes, dice.randint(1, 6))))
+        if name == self.gateway:  # every other version is one of its routes alone
+            new = replace(target(name, new.processes, version // 2), routing=_routes(str(version)))
         return replace(new, rollout=policy(dice), listeners=(ListenerTarget(ADDRESSES[name]),), code={"script": "1"})
 
     def _order(self, event: model.Restart | model.Reload | model.Stop | model.Start | model.Scale) -> None:
@@ -102,6 +116,18 @@ class People:
         if isinstance(event, (model.Restart, model.Reload)):
             self._measure(names)
         self.world.tell(event)
+
+    def _slots(self, names: tuple[str, ...]) -> dict[str, frozenset[int]]:
+        """Of some groups only some processes, as the control API lets it through."""
+        dice = random.Random(self.world.state.next_life)  # of its own: histories of before stay what they are
+        groups = {name: self.world.state.groups[name] for name in names}
+        able = [name for name, group in groups.items() if group.wanted and dice.random() < 0.4]
+        return {name: frozenset({dice.randint(1, groups[name].wanted)}) for name in able}
+
+    def _load(self, names: tuple[str, ...]) -> None:
+        """The load of groups asks for other numbers, sometimes for what cannot be."""
+        for name in names:
+            self.world.tell(model.Scaled(name, self._dice.choice([0, 0, 1, 2, 4, 9]), "busy"))
 
     def _code(self, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
         return {name: {"script": str(self._dice.randint(1, 3))} for name in names if self._dice.random() < 0.5}
@@ -123,7 +149,7 @@ class People:
             return
         life = self._dice.choice(ready).life
         events: list[model.Event] = [
-            model.LifeStalled(life, "deadlock-timeout", graceful=self._dice.random() < 0.3),
+            self._stalled(life),
             model.LifeOverdue(life, "startup-timeout"),
             model.LifeWorn(life, self._dice.choice(WISHES)),
             model.ScriptChanged(life),
@@ -133,9 +159,20 @@ class People:
         if isinstance(event, (model.LifeStalled, model.LifeOverdue)):
             self.world.tell(model.LifeTold(life, ("GET /",), "stack"))
 
+    def _stalled(self, life: int) -> model.LifeStalled:
+        """A process hangs as a whole; or some of its requests do, or all."""
+        kind = self._dice.random()
+        if kind >= 0.4:
+            return model.LifeStalled(life, "deadlock-timeout")
+        return model.LifeStalled(life, "request-timeout", graceful=True, serves=kind < 0.3)
+
     def _notice(self, some: tuple[str, ...]) -> None:
-        """Somebody has removed a socket file; or new code is known of what runs."""
-        if self._dice.random() < 0.5:
+        """Somebody has removed a socket file; new code is known of what runs, or a certificate is another one."""
+        gateway = self.world.state.groups.get(self.gateway)
+        if gateway and gateway.target.routing and self._dice.random() < 0.3:
+            text = gateway.target.routing.text
+            self.world.tell(model.Rerouted(replace(gateway.target, routing=_routes(f"{text}, renewed"))))
+        elif self._dice.random() < 0.5:
             self.world.tell(model.ListenersRenewed(some[0]))
         else:
             self.world.tell(model.CodeKnown(self._code(some)))
@@ -149,7 +186,7 @@ class People:
         self.resolve(likely=0.5)
 
     def _count(self, group: model.GroupState) -> None:
-        current = [r for r in group.records if r.state is Tenancy.READY and not group.outdated(r)]
+        current = [r for r in group.records if r.state is Tenancy.READY and group.is_new(r)]
         new = self._dice.randint(0, 20) if current else 0
         errors = new if self._dice.random() < 0.3 else 0
         old = model.Answers(100, self._dice.choice([0, 100]))

@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.histories import History
+from tests.simulation.histories import WITH_GATEWAY, WITH_LOAD, History
 
 EVERY_RUN = "0-2399"
+GATEWAYS = range(WITH_GATEWAY, WITH_GATEWAY + 200)  # of every run, too
+LOADS = range(WITH_LOAD, WITH_LOAD + 200)
 TOGETHER = 50  # histories of one test: a test costs more than a history
 KEPT = [int(line) for line in (Path(__file__).parent / "seeds.txt").read_text().split("\n") if line.isdigit()]
 
 
 def chosen() -> list[range]:
     """The seeds of this run, in parts."""
-    first, _, last = os.environ.get("WSGIGROUPS_SEEDS", EVERY_RUN).partition("-")
-    end = int(last or first) + 1
-    return [range(begin, min(begin + TOGETHER, end)) for begin in range(int(first), end, TOGETHER)]
+    asked = os.environ.get("WSGIGROUPS_SEEDS", "")
+    first, _, last = (asked or EVERY_RUN).partition("-")
+    wanted = [range(int(first), int(last or first) + 1), *([] if asked else [GATEWAYS, LOADS])]
+    return [seeds[begin : begin + TOGETHER] for seeds in wanted for begin in range(0, len(seeds), TOGETHER)]
 
 
 @pytest.mark.parametrize("seeds", chosen(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")

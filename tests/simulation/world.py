@@ -76,6 +76,7 @@ class World:
     answers_tuning: bool = True
     refuses: float = 0.1  # how likely a process cannot have a live change
     limits_fail: float = 0.0  # how often what a group is tuned to cannot be had
+    routes_fail: float = 0.1  # how likely a process cannot go by its new routes
     tuning_s: tuple[float, ...] = (0.0,)  # how long that may take
     most_slots: int = 0
     deaths: int = 0  # of the manager
@@ -96,6 +97,8 @@ class World:
         """Hand one event to the core, carry out its commands, check the invariants."""
         self.history.append((self.now, event))
         before = self.state
+        if isinstance(event, model.LifeLetGo) and event.life in self.daemons:
+            self.daemons[event.life].let_go = True
         if isinstance(event, ASKED):
             asked = _groups_of(before, event)
             self.starts = {key: times for key, times in self.starts.items() if key[0] not in asked}
@@ -114,7 +117,7 @@ class World:
         for command in commands:
             self.history.append((None, command))
             self._carry_out(command)
-        invariants.check(self, before, commands)
+        invariants.check(self, before, event, commands)
         if self.causes:
             self.causes.judge(before, self.state, commands)
 
@@ -263,12 +266,16 @@ class World:
                 assert level in ("info", "warning", "error")
             case model.TuneGroup(group_target, lives):
                 if self.answers_tuning:
-                    self._tune(group_target.name, lives)
+                    self._tune(group_target, lives)
 
-    def _tune(self, group: str, lives: tuple[int, ...]) -> None:
+    def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
+        group = target.name
         refused = {life: "cannot" for life in lives if self.random.random() < self.refuses}
         failed = "no such controller" if self.limits_fail and self.random.random() < self.limits_fail else ""
-        told = model.GroupTuned(group, lives, refused, failed)
+        unusable = {}
+        if target.routing is not None and self.routes_fail:
+            unusable = {life: "no such directory" for life in lives if self.random.random() < self.routes_fail}
+        told = model.GroupTuned(group, lives, refused, failed, unusable)
         delay_s = self.random.choice(self.tuning_s) if len(self.tuning_s) > 1 else self.tuning_s[0]
         self.later(delay_s, lambda: told, lasts=False)
 
@@ -290,7 +297,7 @@ class World:
 
     def calm(self) -> None:
         """From now on every new daemon is good; the bad ones that live go on until they are replaced."""
-        self.moods, self.limits_fail = ("good",), 0.0
+        self.moods, self.limits_fail, self.routes_fail = ("good",), 0.0, 0.0
 
 
 def _groups_of(state: model.State, event: model.Event) -> Collection[str]:

@@ -1,30 +1,37 @@
 """Keep-alive clients that go on in threads while a test does something to the servers, and tell what failed where.
 
-Runs in pytest's process. Bounded: every client stops when the context ends.
+Runs in pytest's process. Bounded: every client stops when the context ends. Each rests for a few milliseconds after an
+answer: four of them still ask some hundred times a second, at any phase of what the test does, and the processors are
+left to the managers and daemons that the test is about.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import random
 import select
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
 HUNG_S = 40.0
+REST_S = 0.01  # at most; a client that is told of the end of its connection rests no longer
 
 
 @dataclass(frozen=True)
 class Failure:
     """A connection that ended otherwise than announced.
 
-    how: "closed" (end of stream), "reset", or "status N" / "body" for a wrong answer. served_by: what the answers on
-    that connection said before, the pid where the application answers with it (`crashing_app`, `gated_app`); None when
-    there was none yet. connection: its number among all of these clients. outstanding: a request was under way on it;
-    False when the client found it closed before it sent the next one, so that no request was lost. client: its number.
+    how: "closed" (end of stream), "reset", "refused", or "status N" / "body" for a wrong answer. served_by: what the
+    answers on that connection said before, the pid where the application answers with it (`crashing_app`, `gated_app`);
+    None when there was none yet. connection: its number among all of these clients. outstanding: a request was under
+    way on it; False when the client found it closed before it sent the next one, so that no request was lost. client:
+    its number.
     """
 
     how: str
@@ -40,9 +47,10 @@ class Clients:
     A connection that the server announced it would close is opened anew without a failure (RFC 9112, 9.6).
     """
 
-    def __init__(self, port: int, count: int, path: str = "/", *, close: bool = False) -> None:
+    def __init__(self, port: int, count: int, path: str = "/", *, close: bool = False, rest_s: float = REST_S) -> None:
         self._port, self._path = port, path
         self._fields = {"Connection": "close"} if close else {}  # a connection for each request
+        self._rest_s = rest_s
         self._stop = threading.Event()
         self._moved = threading.Condition()
         self._answers = [0] * count
@@ -62,6 +70,11 @@ class Clients:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    @property
+    def connections(self) -> int:
+        """How many they have opened so far."""
+        return self._connections
 
     def served_by(self) -> Counter[str]:
         """How many of the open connections each answer came from, for those that have been answered."""
@@ -92,6 +105,7 @@ class Clients:
     def _go_on(self, client: int) -> None:
         connection: http.client.HTTPConnection | None = None
         number = 0
+        dice = random.Random(client)
         while not self._stop.is_set():
             if connection is not None and _closed_by_server(connection):
                 self._failed("closed", client, number, outstanding=False)
@@ -105,14 +119,16 @@ class Clients:
                 body = response.read()
             except (http.client.RemoteDisconnected, http.client.IncompleteRead):
                 self._failed("closed", client, number)
-            except ConnectionError:
-                self._failed("reset", client, number)
+            except ConnectionError as error:
+                self._failed("refused" if isinstance(error, ConnectionRefusedError) else "reset", client, number)
             else:
                 if response.status != http.client.OK or not body:
                     self._failed(f"status {response.status}" if body else "body", client, number)
                 self._answered(client, body)
                 if not response.will_close:
+                    select.select([connection.sock], [], [], dice.uniform(0, self._rest_s))
                     continue
+                self._stop.wait(dice.uniform(0, self._rest_s))
             connection.close()
             connection = None
         if connection is not None:
@@ -179,3 +195,21 @@ class BackgroundGet:
             self._answer = None
         finally:
             connection.close()
+
+
+@contextlib.contextmanager
+def kept_alive(ask: Callable[[], object]) -> Iterator[None]:
+    """Ask on a connection, twice a second, while the block goes on: who says nothing for 5 s is let go."""
+    enough = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+
+        def go_on() -> None:
+            while not enough.wait(0.5):
+                ask()
+
+        asking = pool.submit(go_on)
+        try:
+            yield
+        finally:
+            enough.set()
+        asking.result(HUNG_S)

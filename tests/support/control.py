@@ -24,6 +24,8 @@ from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
 from wsgigroups.manager.death_store import DeathStore
 from wsgigroups.manager.journal import Journal
+from wsgigroups.manager.observing.application_metrics import ApplicationMetrics
+from wsgigroups.manager.observing.scraping import Scrapes
 from wsgigroups.manager.store import Store
 from wsgigroups.manager.supervision.shell import Outside, Shell
 from wsgigroups.manager.upgrade.upgrading import Upgrading
@@ -93,11 +95,22 @@ class ControlUnderTest:
         self.deaths = DeathStore(self._directory / "state", log)
         self.shell = Shell(Outside(self._directory, 2, log, record=self.journal.record, died=self.deaths.record))
         self.shell.pool.get = self._never  # type: ignore[method-assign, assignment]
-        applying = Applying(self.shell, store, surroundings(self._directory / "log"), log)
+        applying = Applying(
+            self.shell, store, surroundings(self._directory, self._directory / "log", self._directory / "state"), log
+        )
         target = small_target(log_path=str(self._directory / "log" / "blog.log"))
         self.shell.dispatch(model.Apply({"blog": target}, 1))
         self.upgrading = Upgrading(applying, ["/bin/false"], self._end)
-        self.handlers = Handlers(applying, self.journal, self.deaths, 0.0, self._end, self.upgrading)
+        self.handlers = Handlers(
+            applying,
+            self.journal,
+            self.deaths,
+            0.0,
+            self._end,
+            self.upgrading,
+            Scrapes(self.shell, 0.0),
+            ApplicationMetrics(self._directory),
+        )
         self.server = ControlServer(self.path, self.handlers, None, log)
         self.upgrading.server = self.server
         await self.server.start()
@@ -116,11 +129,11 @@ class ControlUnderTest:
     def _end(self) -> None:
         self.ended += 1
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> Reply:
+    def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
         """One request; the path is sent as it stands."""
         connection = _Connection(self.path)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             return Reply(response.status, response.headers.get_content_type(), response.read())
         finally:

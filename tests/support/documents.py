@@ -54,6 +54,7 @@ def value_of(option: Option) -> Any:
         "locale": st.sampled_from(["C", "C.UTF-8", "de_DE.UTF-8@euro"]),
         "callable": st.builds("{}.{}:{}{}".format, IDENTIFIERS, IDENTIFIERS, IDENTIFIERS, st.sampled_from(["", "()"])),
         "identifier": IDENTIFIERS,
+        "address": st.sampled_from(["127.0.0.1:9180", "[::1]:9181", "unix:/run/observed.sock"]),
         "networks": st.lists(st.sampled_from(["unix", "10.0.0.0/8", "::1/128"]), max_size=3, unique=True),
         "system-calls": st.sampled_from([["@system-service", "mount"], ["~@raw-io"], "ptrace bpf", "~@swap @reboot"]),
         "address-families": st.sampled_from([["AF_UNIX", "AF_INET"], "~AF_PACKET", ["none"]]),
@@ -63,6 +64,11 @@ def value_of(option: Option) -> Any:
         "log": st.one_of(st.just("-"), PATHS),
         "url-path": st.sampled_from(["/", "/health"]),
         "host-name": st.sampled_from(["localhost", "www.example.org"]),
+        "process-count": st.one_of(st.integers(1, 1000), st.just("auto")),
+        "udp-address": st.just("127.0.0.1:8125"),
+        "service-url": st.just("http://127.0.0.1:4318/v1/metrics"),
+        "datagram-socket": st.just("unix:/run/telemetry.sock"),
+        "fraction": st.integers(1, 100).map(lambda number: number / 100),
         "percent": st.one_of(st.just(0), st.integers(1, 3200).map("{}%".format)),
     }
     if option.kind == "choice":
@@ -98,6 +104,10 @@ def groups(draw: Any, port: int) -> dict[str, Any]:
         group["callable-object"] = draw(IDENTIFIERS)
     for name in draw(st.lists(st.sampled_from(_SINGLE), max_size=12, unique=True)):
         group[name] = draw(value_of(OPTIONS[name]))
+    least, most = group.get("processes-min"), group.get("processes-max")
+    if least is not None or most is not None:  # with these a number that is possible
+        group.pop("processes", None)
+        group["processes-max"] = max(least or 1, most or 1)
     rollout = draw(st.lists(st.sampled_from(list(ROLLOUT_OPTIONS)), max_size=4, unique=True))
     if rollout:
         group["rollout"] = {name: draw(value_of(ROLLOUT_OPTIONS[name])) for name in rollout}

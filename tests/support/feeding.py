@@ -146,7 +146,7 @@ def _next(connection: Connection, intake: Intake, left: list[bytes]) -> dict[str
     environ = {**head.environ, "body": body}
     if head.chunked:  # as `inputs.open_input`, which collects it
         environ["CONTENT_LENGTH"] = str(len(body))
-        del environ["HTTP_TRANSFER_ENCODING"]
+        environ.pop("HTTP_TRANSFER_ENCODING", None)  # behind a packet there is none
     return environ
 
 

@@ -9,8 +9,13 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 PAUSE_S = 0.01
+LONGEST_S = 0.05
+_PART = 0.1  # of the time that it has been waited for already: what took long need not be seen at once
 
 
 def pause() -> None:
@@ -18,10 +23,15 @@ def pause() -> None:
     select.select([], [], [], PAUSE_S)
 
 
-def wait(fact: Callable[[], object], what: Callable[[], str], hung_s: float = 40.0) -> None:
-    """Wait until something is so, by looking. Raises TimeoutError with what `what` returns."""
-    until = time.monotonic() + hung_s
-    while not fact():
-        if time.monotonic() > until:
+def wait(fact: Callable[[], _T], what: Callable[[], str], hung_s: float = 40.0) -> _T:
+    """Wait until something is so, by looking ever less often; return what was seen.
+
+    Raises TimeoutError with what `what` returns.
+    """
+    began = time.monotonic()
+    while not (seen := fact()):
+        waited_s = time.monotonic() - began
+        if waited_s > hung_s:
             raise TimeoutError(what())
-        pause()
+        select.select([], [], [], min(max(PAUSE_S, waited_s * _PART), LONGEST_S))
+    return seen

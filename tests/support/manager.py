@@ -27,7 +27,8 @@ from support import leftovers
 from support.accounts import Accounts
 from support.clients import BackgroundGet, Clients
 from support.faults import outlives
-from support.looking import pause
+from support.log_settling import settle
+from support.looking import pause, wait
 from support.ports import Ports
 
 from wsgigroups.client import Client
@@ -88,7 +89,10 @@ class ManagerUnderTest:
         return [*prefix, sys.executable, "-m", "wsgigroups", *where, *arguments]
 
     def cli(self, *arguments: str, timeout_s: float = 90.0, **more: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command to its end. What it prints goes to no terminal, whatever size one has that the tests run in."""
+        if "logs" in arguments:
+            settle()
+        more.setdefault("env", {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")})
         return subprocess.run(
             self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False, **more
         )
@@ -116,11 +120,22 @@ class ManagerUnderTest:
         return done
 
     def change_to(self, text: str) -> dict[str, Any]:
-        """The same through the control API, without a command, which takes its time to start: how the change ended."""
+        """The same through the control API, without a command, which takes its time to start: how the change ended.
+
+        Where nothing is to be changed, it is done.
+        """
         configuration = load([self.write(text)]).configuration
         assert configuration
-        number = self.client.post("/v1/apply", {"configuration": configuration.to_document()})["change"]
-        change = self.client.wait(number)
+        begun = self.client.post("/v1/apply", {"configuration": configuration.to_document()})["change"]
+        return {"outcome": "done", "finished": True} if begun is None else self._end_of(begun)
+
+    def restart(self, group: str) -> None:
+        """Have each process of a group replaced, and wait until all are."""
+        change = self._end_of(self.client.post("/v1/restart", {"groups": [group]})["change"])
+        assert change["outcome"] == "done", change
+
+    def _end_of(self, number: int) -> dict[str, Any]:
+        change: dict[str, Any] = self.client.wait(number)
         while not change["finished"]:
             change = self.client.wait(number, change["seen"])
         return change
@@ -139,14 +154,11 @@ class ManagerUnderTest:
         return {p["slot"]: p["pid"] for p in self.group(name)["processes"] if p["state"] == "ready"}
 
     def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
-        """Ask again, with a pause, until the answer is true."""
-        until = time.monotonic() + HUNG_S
-        while time.monotonic() < until:
-            answer = condition()
-            if answer:
-                return answer
-            pause()
-        raise AssertionError(f"never: {what}\n{json.dumps(self.status(), indent=1)}")
+        """Ask again, with pauses, until the answer is true; return it."""
+        try:
+            return wait(condition, lambda: f"never: {what}\n{json.dumps(self.status(), indent=1)}", HUNG_S)
+        except TimeoutError as never:
+            raise AssertionError(str(never)) from None
 
     def wait_up(self, name: str) -> None:
         """Wait until a manager runs that has a process of this group ready."""
@@ -162,8 +174,10 @@ class ManagerUnderTest:
         self.wait_for(f"{name} is up", up)
 
     def log(self, name: str) -> str:
-        """A log's text."""
-        path = self.log_dir / f"{name}.log"
+        """A log's text, with all that was said until now. name: of a group, or of a file."""
+        if name != "manager":
+            settle()
+        path = self.log_dir / (name if ".log" in name else f"{name}.log")
         return path.read_text(errors="replace") if path.exists() else ""
 
     @property
@@ -190,7 +204,7 @@ class ManagerUnderTest:
         """Whether anybody accepts connections there."""
         try:
             socket.create_connection(("127.0.0.1", port), timeout=10).close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # it was closed before, or just then
             return False
         return True
 

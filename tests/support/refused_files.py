@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 MIB = 1024 * 1024
+_TOML = 'app = "a:b"\nlisten = ["127.0.0.1:1"]\n'
+_YAML = "version: 1\ngroups:\n  a:\n    app: a:b\n    listen: ['127.0.0.1:1']\n"
 
 
 def _bomb() -> str:
@@ -23,7 +25,7 @@ BROKEN: list[tuple[str, str, Callable[[], str | bytes], str]] = [
     ("value.toml", "WG0106", lambda: "version = 1\nx = joe\n", "2:5"),
     ("number.toml", "WG0106", lambda: "a = " + "9" * 5000, "1:1"),
     ("quotes.toml", "WG0106", lambda: '"' * MIB, "1:3"),
-    ("duplicate.toml", "WG0108", lambda: "[groups.a]\nthreads = 1\nthreads = 2\n", "3:1"),
+    ("duplicate.toml", "WG0108", lambda: f"version = 1\n[groups.a]\n{_TOML}threads = 1\nthreads = 2\n", "6:1"),
     ("table.toml", "WG0108", lambda: "[groups.a]\n[groups.b]\n[groups.a]\n", "3:9"),
     ("inline.toml", "WG0108", lambda: "x = { a = 1, a = 2 }", "1:14"),
     ("dotted.toml", "WG0109", lambda: ".".join(["a"] * 10000) + " = 1", "1:1"),
@@ -41,7 +43,7 @@ BROKEN: list[tuple[str, str, Callable[[], str | bytes], str]] = [
     ("tab.yaml", "WG0107", lambda: "version: 1\ngroups:\n\tblog:\n", "3:1"),
     ("toml.yaml", "WG0204", lambda: 'version = 1\n[groups.blog]\napp = "a:b"\nlisten = ["x"]\n', ""),
     ("control.yaml", "WG0107", lambda: "a: \x07\n", "1:4"),
-    ("duplicate.yaml", "WG0108", lambda: "groups:\n  a:\n    threads: 1\n    threads: 2\n", "4:5"),
+    ("duplicate.yaml", "WG0108", lambda: f"{_YAML}    threads: 1\n    threads: 2\n", "7:5"),
     ("brackets.yaml", "WG0109", lambda: "a: " + "[" * 10000 + "]" * 10000, "1:36"),
     ("indent.yaml", "WG0109", lambda: "\n".join(" " * i + "a:" for i in range(1000)), ""),
     ("bomb.yaml", "WG0110", _bomb, "5:10"),
@@ -73,7 +75,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], str]]] = {
         "WG0110",
         _lines("groups:\n  a:\n    app: a:b\n    environment:\n", "      V{0}: &a{0} x\n", 40_000),
     ),
-    "merges.yaml": ("WG0111", _lines("groups:\n  a: &a\n    app: a:b\n", "  g{0}:\n    <<: *a\n", 20_000)),
+    "merges.yaml": ("WG0103", _lines("groups:\n  a: &a\n    app: a:b\n", "  g{0}:\n    <<: *a\n", 20_000)),
     "keys.yaml": ("WG0103", _lines("version: 1\n", "k{0}: 1\n", 58_000)),
     "keys-at-the-limit.yaml": ("WG0121", _lines("version: 1\n", "k{0}: 1\n", 17_900)),
     "wrong-groups.yaml": ("WG0121", _lines("version: 1\ngroups:\n", "  g{0}:\n    threads: x\n", 5_900)),

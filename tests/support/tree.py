@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {".build", ".git", ".hypothesis", "__pycache__", "dist", "node_modules"}
+NOT_OURS = {".build", ".git", ".hypothesis", "__pycache__", "dist", "node_modules", "site"}
 
 
 @cache

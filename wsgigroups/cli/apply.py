@@ -9,7 +9,9 @@ import click
 
 from wsgigroups.cli import plan_files
 from wsgigroups.cli.loading import FILES, PROFILE, load_files
+from wsgigroups.cli.output import for_whoever_reads
 from wsgigroups.cli.turns import begin, with_turn
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.cli.waiting import deadline, follow, with_wait
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
-    from wsgigroups.client.answers import BegunAnswer, PlanAnswer, PreconditionAnswer
+    from wsgigroups.client.answers import BegunAnswer, PlanAnswer
 
 
-@click.command("apply")
+@click.command("apply", cls=Verb)
 @FILES
 @PROFILE
 @click.option("--yes", is_flag=True, help="Do not ask before groups are removed.")
@@ -38,6 +40,7 @@ def command(
     overtake: bool,
     no_wait: bool,
     timeout: float | None,
+    output: str,
 ) -> int:
     """Make the running processes match the configuration, and wait until they are ready.
 
@@ -45,14 +48,15 @@ def command(
     ready; what is not ready is waited for, or tried again. When a group of it fails whose processes served, or with it
     another's, all groups return to what they were. One apply at a time: the next one waits, and is told for whom.
 
-    What is applied is the plan that is shown. FILE may also be one that `plan --out` has written: it is refused where
-    the state has moved since.
+    What is applied is the plan that is shown on standard output, whether or not somebody reads it there. FILE may also
+    be one that `plan --out` has written: it is refused where the state has moved since.
     """
     from wsgigroups.cli.background import ensure_manager
     from wsgigroups.cli.bound import begin_bound
     from wsgigroups.cli.plan import make_plan
     from wsgigroups.cli.planning import show_plan
     from wsgigroups.client import Client
+    from wsgigroups.plan.precondition import kinds_of
 
     saved = plan_files.read(files)
 
@@ -60,40 +64,43 @@ def command(
         return (saved.plan, saved.configuration) if saved else make_plan(options, configuration)
 
     if not saved:
-        configuration = load_files(files, profiles, options.color, on_this_host=True)  # once: it may be replaced now
+        configuration = load_files(options, files, profiles, on_this_host=True)  # once: it may be replaced now
     started = False if dry_run else ensure_manager(options, check=make)
     plan, document = make()
-    if plan["empty"]:
-        click.echo("No changes.")
-        return int(ExitCode.DONE)
-    if options.verbosity >= 0 or dry_run:
-        show_plan(plan, options.color)
-    if dry_run:
-        return int(ExitCode.DONE)
+    readable = output == "text"
+    more: dict[str, Any] = {} if readable else {"plan": plan}
+    if plan["empty"] or dry_run:
+        if readable and dry_run and not plan["empty"]:
+            show_plan(plan, options.color)
+            return int(ExitCode.DONE)
+        return follow(options, None, no_wait, timeout, output=output, more=more)
+    if readable and options.verbosity >= 0:
+        with for_whoever_reads():
+            show_plan(plan, options.color)
     _confirm(plan["counts"]["remove"], yes)
     client, until = Client(options.run_dir), deadline(timeout)
 
-    def post(expected: PreconditionAnswer | None) -> BegunAnswer:
-        body = {"configuration": document, "precondition": expected}
+    def post(shown: PlanAnswer) -> BegunAnswer:
+        agreed = {} if saved else {"shown": kinds_of(shown), "agrees": yes}
+        body = {"configuration": document, "precondition": shown["precondition"], **agreed}
         return begin(client, "apply", body, queue=not no_queue, overtake=overtake, until=until)
 
     def again() -> PlanAnswer:
         return client.plan(document)
 
     try:
-        answer = post(plan["precondition"]) if saved else begin_bound(plan, post, again, yes=yes, color=options.color)
+        answer = post(plan) if saved else begin_bound(plan, post, again, yes=yes, color=options.color)
     except WsgigroupsError:
         if started and not client.status()["groups"]:
             client.act("shutdown", {})  # a manager that was started for nothing
         raise
-    if answer is None:
-        click.echo("No changes.")
-        return int(ExitCode.DONE)
-    code = follow(options, answer["change"], no_wait, timeout, until=until)
-    if not no_wait and options.verbosity >= 0:
-        from wsgigroups.cli.table import show_status
+    number = answer["change"] if answer is not None else None
+    code = follow(options, number, no_wait, timeout, until=until, output=output, more=more)
+    if number is not None and not no_wait and readable and options.verbosity >= 0:
+        from wsgigroups.cli.status_table import show_status
 
-        show_status(client.status(), options.color)
+        with for_whoever_reads():
+            show_status(client.status(), options.color)
     return code
 
 

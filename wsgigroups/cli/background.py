@@ -16,7 +16,9 @@ from wsgigroups.manager.systemd.notifying import VARIABLES
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from wsgigroups.cli.main import Globals
 
@@ -35,24 +37,11 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
         raise WsgigroupsError(
             f"cannot write the manager's log in {options.log_dir}: {error.strerror}", hint="choose another --log-dir"
         ) from None
-    read_end, write_end = os.pipe()
-    directories = ["--run-dir", options.run_dir, "--state-dir", options.state_dir, "--log-dir", options.log_dir]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, early_signals.HELD)  # it inherits that, until it can note them
     try:
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-m", "wsgigroups", *map(str, directories), "run", "--ready-fd", str(write_end)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(write_end,),
-            start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
-        )
+        child, ready = start_manager(options, stdout=log, stderr=log)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(write_end)
         os.close(log)
-    with os.fdopen(read_end, "rb") as ready:
+    with ready:
         came, _, _ = select.select([ready], [], [], START_TIMEOUT_S)
         if not came or not ready.readline().startswith(b"ready"):
             child.kill()
@@ -64,3 +53,43 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
             )
     child.returncode = 0  # it outlives this command on purpose; nobody waits for it here
     return True
+
+
+def start_manager(
+    options: Globals,
+    arguments: Sequence[str] = (),
+    *,
+    stdout: int,
+    stderr: int,
+    directory: Path | None = None,
+) -> tuple[subprocess.Popen[bytes], BinaryIO]:
+    """Start a manager in a session of its own; return it, and what gives a line that begins with "ready" once it is up.
+
+    arguments: further ones of `run`; directory: where it works, for groups that do not say where they do. What it
+    gives ends without that line where the manager does not come up; both are the caller's.
+    """
+    read_end, write_end = os.pipe()
+    directories = ["--run-dir", options.run_dir, "--state-dir", options.state_dir, "--log-dir", options.log_dir]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, early_signals.HELD)  # it inherits that, until it can note them
+    try:
+        child = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-m", "wsgigroups"),
+                *map(str, directories),
+                *("run", "--resume", "--ready-fd", str(write_end), *arguments),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(write_end,),
+            start_new_session=True,
+            cwd=directory,
+            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
+        )
+    except BaseException:
+        os.close(read_end)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(write_end)
+    return child, os.fdopen(read_end, "rb")

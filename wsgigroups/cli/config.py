@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.loading import FILES
+from wsgigroups.cli.loading import FILES, running
+from wsgigroups.cli.verbs import VerbGroup
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
 
 
-@click.group("config")
+@click.group("config", cls=VerbGroup)
 def command() -> None:
     """Show what the files say together."""
 
@@ -49,7 +50,7 @@ def show(
     from wsgigroups.config import show as showing
     from wsgigroups.config.loader import load
 
-    result = load(list(files), profiles=profiles, trust=False)
+    result = load(files or running(options), profiles=profiles, trust=False)
     if result.configuration is None:
         show_diagnostics(result, options.color)
         raise WsgigroupsError("cannot show a configuration that has errors", exit_code=ExitCode.USAGE)

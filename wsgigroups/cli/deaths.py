@@ -32,12 +32,13 @@ _DID = {
     "request-timeout": ("was ended", "message"),
     "board": ("was ended", "message"),
     "reports": ("was ended", "message"),
-    "cut-off": ("was killed on its way out", "reason"),
+    "cut-off": ("was cut off on its way out", "reason"),
     "recycled": ("was recycled", "reason"),
     "replaced": ("was replaced", "reason"),
     "stopped": ("was stopped", "reason"),
     "unknown": ("ended, and nobody knows how", "message"),
 }
+_SAID = {"replaced": ("replaced",), "stopped": ("stop",)}  # reasons that say no more than the cause
 _SHOWN = 5  # requests of one death, without --stacks
 
 
@@ -65,7 +66,7 @@ def sentences(deaths: Sequence[DeathAnswer], *, stacks: bool) -> Iterator[str]:
     """Return the lines, the newest death last; stacks: with all that is known."""
     for death in deaths:
         yield f"  {clean(sentence(death))}"
-        if stacks or not death["asked"]:
+        if stacks or not _is_quiet(death):
             for line in _details(death, stacks=stacks):
                 yield f"      {clean(line, chr(9))}"
 
@@ -77,15 +78,22 @@ def sentence(death: DeathAnswer) -> str:
     facts += [f"up {_duration(death['up_s'])}"] if death["up_s"] is not None else []
     where = f" ({', '.join(facts)})" if facts else ""
     what = _exit(death) if more == "exit" else str(cast("dict[str, Any]", death)[more] or "")
+    if what in _SAID.get(death["cause"], ()):
+        what = ""
     text = f"{_moment(death['at'])} {death['group']}/{death['slot']}{where} {did}{f': {what}' if what else ''}"
     if not death["managed"]:
         text += ", while no manager ran"
     return text + _while(death)
 
 
+def _is_quiet(death: DeathAnswer) -> bool:
+    """Whether all is said with the sentence: nothing was lost."""
+    return death["asked"] and death["cause"] != "cut-off"
+
+
 def _while(death: DeathAnswer) -> str:
     total = death["requests_total"]
-    if not total or death["asked"]:
+    if not total or _is_quiet(death):
         return ""
     known = next((request["asked"] for request in death["requests"] if request["asked"]), "")
     others = total - bool(known)

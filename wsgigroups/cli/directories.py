@@ -38,3 +38,12 @@ def default_state_dir() -> Path:
 def default_log_dir() -> Path:
     """`/var/log/wsgigroups` as root, else `log` below the state directory."""
     return Path("/var/log/wsgigroups") if os.geteuid() == 0 else default_state_dir() / "log"
+
+
+def absolute(path: Path) -> Path:
+    """The whole path. Raises WsgigroupsError where the working directory was removed."""
+    try:
+        return path.absolute()
+    except OSError:
+        hint = "change to a directory that exists, or give its whole path"
+        raise WsgigroupsError(f"cannot find {path}: the working directory was removed", hint=hint) from None

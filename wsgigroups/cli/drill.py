@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsgigroups.cli.actions import complete_groups
+from wsgigroups.cli.completing import complete_groups
 from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
 from wsgigroups.cli.values import DURATION
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ COLUMNS = ("sent", "answered", "lost", "late", "repeated", "closed")
 BACK_S = 5.0  # for whoever supervises the manager to start another one; then it is started here
 
 
-@click.command("drill")
+@click.command("drill", cls=Verb)
 @click.argument("group", metavar="GROUP", shell_complete=complete_groups)
 @click.option("--restarts", type=click.IntRange(0, 1000), default=3, show_default=True, help="Rolling restarts.")
 @click.option(

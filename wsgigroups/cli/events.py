@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from wsgigroups.cli.actions import complete_groups
-from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.completing import complete_groups
+from wsgigroups.cli.moments import moment
+from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
@@ -19,27 +21,33 @@ if TYPE_CHECKING:
 
 WAIT_S = 30.0  # of one question while they are followed
 AGAIN_S = 1.0  # between two attempts to reach a manager that has ended
-PAGE = 1000  # events in one answer while they are followed
+NEWEST = 100  # events that are shown where nobody says how many
+PAGE = 1000  # events in one answer
 
 
-@click.command("events")
+@click.command("events", cls=Verb)
 @click.argument("group", required=False, shell_complete=complete_groups)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, also under the next manager.")
 @click.option("--since", metavar="WHEN", help="From then on: 10m (ago), or a time as 2026-01-31T09:00:00Z.")
-@click.option("-n", "--limit", type=click.IntRange(1, PAGE), default=100, show_default=True, help="The newest so many.")
+@click.option("-n", "--limit", type=click.IntRange(1, PAGE), help=f"The newest so many: 100, with --since {PAGE}.")
 @click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
 @click.pass_obj
-def command(options: Globals, group: str | None, follow: bool, since: str | None, limit: int, output: str) -> None:
+def command(
+    options: Globals, group: str | None, follow: bool, since: str | None, limit: int | None, output: str
+) -> None:
     """Show what happened: starts, deaths with their cause, changes, adoption."""
     if follow and output == "yaml":
         raise click.UsageError("--follow writes text, or a line of JSON for each event.")
-    query: dict[str, Any] = {"limit": limit, "since": _moment(since), "group": group}
+    most = limit or (PAGE if since else NEWEST)
+    query: dict[str, Any] = {"limit": most, "since": moment(since), "group": group}
     try:
         answer = _ask(options, query)
     except WsgigroupsError as error:
         if error.exit_code is not ExitCode.NO_MANAGER or follow:
             raise
         answer = _kept(options, query, error)
+    if since and limit is None and len(answer["events"]) == most:
+        say(f"these are the newest {most}: there may be older ones since then", options.verbosity)
     if not follow:
         if output != "text":
             write_data(answer, output)
@@ -87,32 +95,14 @@ def _kept(options: Globals, query: dict[str, Any], error: WsgigroupsError) -> Ev
     return cast("EventsAnswer", answer)
 
 
-def _moment(since: str | None) -> float:
-    """Seconds since the epoch. Raises click.UsageError."""
-    from datetime import datetime, timezone
-
-    from wsgigroups.config.units import parse_duration
-
-    if since is None:
-        return 0.0
-    try:
-        return max(0.0, time.time() - parse_duration(since))
-    except ValueError:
-        pass
-    try:
-        found = datetime.fromisoformat(since.replace("Z", "+00:00"))
-        return max(0.0, (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp())
-    except (ValueError, OverflowError):
-        raise click.UsageError(f"--since: {since!r} is neither a duration such as 10m nor a time.") from None
-
-
 def show(answer: EventsAnswer, output: str) -> None:
     """Print a line for each event, of text or JSON."""
     for event in answer["events"]:
-        click.echo(json.dumps(event) if output == "json" else _line(event))
+        click.echo(json.dumps(event) if output == "json" else line(event))
 
 
-def _line(event: EventAnswer) -> str:
+def line(event: EventAnswer) -> str:
+    """Return one event as a line, clean."""
     who = event["group"] or ""
     if event["slot"] is not None:
         who += f"/{event['slot']} life={event['life']}"

@@ -10,23 +10,19 @@ import textwrap
 
 import click
 
+from wsgigroups.cli.completing import complete_keys
 from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 
-@click.command("explain")
-@click.argument("key", metavar="[KEY|CODE]", required=False)
+@click.command("explain", cls=Verb)
+@click.argument("key", metavar="[KEY|CODE]", required=False, shell_complete=complete_keys)
 @click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Show the arithmetic for N threads.")
 @click.option("--value", metavar="VALUE", help="Show the arithmetic for this value of the option.")
 @click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
 def command(key: str | None, threads: int | None, value: str | None, output: str) -> None:
-    """Explain an option or a diagnostic.
-
-    \b
-        wsgigroups explain request-timeout --threads 25
-        wsgigroups explain WG0201
-        wsgigroups explain                                    all options, a line each
-    """
+    """Explain an option or a diagnostic."""
     if key is not None and re.fullmatch(r"(?i)WG\d+", key):
         _explain_code(key.upper(), output)
         return

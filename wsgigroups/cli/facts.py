@@ -11,6 +11,7 @@ import click
 
 from wsgigroups.cli.loading import FILE
 from wsgigroups.cli.output import write_data
+from wsgigroups.cli.verbs import Verb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,17 +19,13 @@ if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
 
 
-@click.command("facts")
+@click.command("facts", cls=Verb)
 @click.argument("files", metavar="[FILE]…", nargs=-1, type=FILE)
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Overlay to use; repeatable.")
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text")
 @click.pass_obj
 def command(_options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], output: str) -> None:
     """Print what validate needs to know of this host.
-
-    \b
-        wsgigroups facts -o json groups.toml > prod.json       on the host, as the user of the manager
-        wsgigroups validate --facts prod.json groups.toml      anywhere
 
     Users, groups, limits, addresses and locales; with FILE also what there is at the paths in it, which interpreters
     it names, and whether its applications compile. Nothing of an application is run.

@@ -49,6 +49,20 @@ def release_streams() -> None:
         _to_nowhere(2)
 
 
+def explain_usage(error: click.ClickException) -> int:
+    """Say what is wrong with a command line, and how it is written; return the exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the help
+        error.show()
+        return error.exit_code
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    _say(f"error: {clean(message[:1].lower() + message[1:], chr(10))}", None)
+    if context is not None:
+        pieces = " ".join(context.command.collect_usage_pieces(context))
+        _say(f"usage: {context.command_path} {pieces}", f"hint: `{context.command_path} --help` has all options")
+    return error.exit_code
+
+
 def explain(error: Exception, verbosity: int) -> int:
     """Say what happened on stderr; return the exit code."""
     if isinstance(error, BrokenPipeError):
@@ -64,7 +78,7 @@ def explain(error: Exception, verbosity: int) -> int:
             None,
         )
     else:
-        hint = "hint: this is a mistake in wsgigroups; with -v before the command it shows where"
+        hint = "hint: this is a mistake in wsgigroups; with -v it shows where"
         _say(f"error: internal: {type(error).__name__}: {clean(str(error))}", None if verbosity > 0 else hint)
     if verbosity > 0:
         import traceback

@@ -1,82 +1,86 @@
-"""`wsgigroups init [DIR]`: a commented groups.toml for the project in a directory.
+"""`wsgigroups init [DIR]`: a commented groups file for the project in a directory.
 
 Runs in the user's process. Reads the project, imports nothing of it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.errors import WsgigroupsError
+from wsgigroups.cli.verbs import Verb
+from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
+if TYPE_CHECKING:
+    from wsgigroups.config.discovery import Found
 
-@click.command("init")
+
+@click.command("init", cls=Verb)
 @click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Overwrite an existing groups.toml.")
+@click.option("--app", metavar="MODULE:APP|FILE.wsgi", help="The application, instead of what is found first.")
+@click.option("--name", metavar="NAME", help="Of the group (the project's).")
+@click.option("--listen", multiple=True, metavar="ADDRESS", help="HOST:PORT, unix:/path, or a port of 127.0.0.1.")
+@click.option("--user", metavar="USER", help="Whose processes they are, when wsgigroups runs as root.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Write groups.yaml.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--stdout", is_flag=True, help="Print it instead of writing a file.")
-def command(directory: Path, force: bool, stdout: bool) -> None:
-    """Write a commented groups.toml after looking at the project: Django, Flask, a factory, a .wsgi file, a venv."""
+def command(
+    directory: Path,
+    app: str | None,
+    name: str | None,
+    listen: tuple[str, ...],
+    user: str | None,
+    as_yaml: bool,
+    force: bool,
+    stdout: bool,
+) -> None:
+    """Write a commented groups.toml after looking at the project.
+
+    Finds Django, Flask, Falcon, Bottle, Pyramid, factories, .wsgi files, what a Procfile or pyproject.toml names, and
+    the environment of venv, uv, Poetry, PDM or Pipenv. Where it finds no application it writes a template.
+    """
+    from wsgigroups.cli.new_files import addresses, free_port, write_new
+    from wsgigroups.config.build import GROUP_NAME, RESERVED_NAMES
     from wsgigroups.config.discovery import discover
-    from wsgigroups.config.starter import starter
+    from wsgigroups.config.kinds import is_user
+    from wsgigroups.config.starter import StarterFile
 
     if not directory.is_dir():
         raise WsgigroupsError(f"cannot look at {directory}: it is not a directory")
-    found = discover(directory)
-    if not found:
-        raise WsgigroupsError(
-            f"cannot find a WSGI application in {directory}",
-            hint="looked for manage.py, *.wsgi, and Flask, create_app or application in wsgi.py, app.py, main.py and "
-            "packages; docs/options.md has all that a file can say",
-        )
-    text = starter(found[0], found[1:], _free_port())
+    if name is not None and (not GROUP_NAME.fullmatch(name) or name in RESERVED_NAMES):
+        raise click.UsageError(f"--name: {name!r} cannot be the name of a group.")
+    if user is not None and not is_user(user):
+        raise click.UsageError(f"--user: {user!r} is no name of a user.")
+    found = [_named(app, directory)] if app is not None else discover(directory)
+    places = addresses(listen) if listen else [f"127.0.0.1:{free_port()}"]
+    first = found[0] if found else None
+    text = StarterFile(first, found[1:], places, name or "", user, yaml=as_yaml).text()
     if stdout:
         click.echo(text, nl=False)
         return
-    target = directory / "groups.toml"
-    _write(target, text, force)
-    click.echo(f"wrote {target}: {clean(found[0].what)}", err=True)
-    click.echo(f"next: wsgigroups validate {target}", err=True)
+    target = directory / ("groups.yaml" if as_yaml else "groups.toml")
+    write_new(target, text, force=force)
+    if first is not None:
+        click.echo(f"wrote {target}: {clean(first.what)}", err=True)
+        click.echo(f"next: wsgigroups validate {target}", err=True)
+    else:
+        click.echo(f"wrote {target}: a template, because no WSGI application was found in {directory}", err=True)
+        click.echo(f"next: write what yours is called into it, then wsgigroups validate {target}", err=True)
 
 
-def _write(target: Path, text: str, force: bool) -> None:
-    """Write a new file, or replace the old one at once. Raises WsgigroupsError."""
-    try:
-        if not force:
-            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.write(text)
-            return
-        fd, name = tempfile.mkstemp(dir=target.parent, prefix=".groups.toml-")
-        try:
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.write(text)
-                os.fchmod(fd, 0o644)  # by descriptor: whoever owns the project could exchange the name
-            os.replace(name, target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-    except FileExistsError:
-        raise WsgigroupsError(f"cannot write {target}: it is there already", hint="--force overwrites it") from None
-    except OSError as error:
-        raise WsgigroupsError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from None
+def _named(app: str, directory: Path) -> Found:
+    """The application that was named. Raises WsgigroupsError (2)."""
+    from wsgigroups.config.discovery import named
 
-
-def _free_port() -> int:
-    """The first port from 8000 on that nobody listens on, so that the file applies as it is."""
-    for port in range(8000, 8100):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    return 8000
+    found = named(app, directory)
+    if found is None or (found.script is not None and not (directory / app).is_file()):
+        raise WsgigroupsError(
+            f"cannot find {app}: it is no module:application, and no .wsgi or .py file of {directory}",
+            exit_code=ExitCode.USAGE,
+        )
+    if found.script is not None:
+        found.script = app
+    return found

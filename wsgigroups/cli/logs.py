@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import time
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsgigroups.cli.actions import complete_groups
-from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.cli.completing import complete_processes
+from wsgigroups.cli.log_files import FollowedLog
+from wsgigroups.cli.log_lines import LogChoice, parsed
+from wsgigroups.cli.moments import moment
+from wsgigroups.cli.naming import spread
+from wsgigroups.cli.output import write_line
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
@@ -19,102 +26,137 @@ if TYPE_CHECKING:
     from wsgigroups.client.answers import StatusAnswer
 
 POLL_S = 0.2  # how often a followed file is looked at; logs may lie on any file system, so no inotify
-_TAIL_BYTES = 1024 * 1024
+LINES = 20
+NO_FILES = ("/dev/stdout", "/dev/stderr", "/dev/log")
+_COLORS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta", "bright_yellow")
 
 
-@click.command("logs")
-@click.argument("groups", metavar="[GROUP]…", nargs=-1, shell_complete=complete_groups)
+@click.command("logs", cls=Verb)
+@click.argument("names", metavar="[GROUP[/SLOT]]…", nargs=-1, shell_complete=complete_processes)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
-@click.option("-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="Lines to begin with.")
+@click.option("-n", "--lines", type=click.IntRange(0), help="Lines to begin with: 20; with --since or --grep all.")
+@click.option("--since", metavar="WHEN", help="From then on: 10m (ago), or a time as 2026-01-31T09:00:00Z.")
+@click.option("--grep", metavar="RE", help="Records that a regular expression (Python's) is found in.")
+@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", help="json: a line for each line.")
 @click.option("--manager", is_flag=True, help="The manager's own log.")
 @click.option("--reopen", is_flag=True, help="Have all logs opened again, after logrotate has renamed them; show none.")
 @click.pass_obj
-def command(options: Globals, groups: tuple[str, ...], follow: bool, lines: int, manager: bool, reopen: bool) -> None:
-    """Show or follow the logs of groups; without a name, of all."""
+def command(
+    options: Globals,
+    names: tuple[str, ...],
+    follow: bool,
+    lines: int | None,
+    since: str | None,
+    grep: str | None,
+    output: str,
+    manager: bool,
+    reopen: bool,
+) -> None:
+    """Show or follow the logs of groups, or of single processes; without a name, of all."""
     if reopen:
         from wsgigroups.client import Client
 
         Client(options.run_dir).act("reopen", {})
         return
-    files = [_Followed("manager", str(options.log_dir / "manager.log"))] if manager else _files(options, groups)
-    several = len(files) > 1
-    for file in files:
-        for line in file.tail(lines):
-            _write(file, line, several)
+    asked = LogChoice(since_s=moment(since), pattern=_pattern(grep))
+    if manager:
+        shown = [_Shown("manager", FollowedLog(str(options.log_dir / "manager.log")), asked)]
+    else:
+        shown = _shown(options, names, asked)
+    most = lines if lines is not None or since or grep else LINES
+    writer = _Writer(several=len(shown) > 1, colored=_is_colored(options.color), as_json=output == "json")
+    for log in shown:
+        writer.write(log, log.file.last(most, log.choice))
     while follow:
         wrote = False
-        for file in files:
-            for line in file.added():
-                _write(file, line, several)
-                wrote = True
+        for log in shown:
+            wrote = writer.write(log, log.file.added(log.choice)) or wrote
         if not wrote:
             time.sleep(POLL_S)
 
 
-def _files(options: Globals, groups: tuple[str, ...]) -> list[_Followed]:
+@dataclass
+class _Shown:
+    """One group, with its log and what of it is asked for."""
+
+    name: str
+    file: FollowedLog
+    choice: LogChoice
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text is not None else None
+    except re.error as error:
+        raise click.UsageError(f"--grep: {text!r} is no regular expression: {error}.") from None
+
+
+def _shown(options: Globals, names: tuple[str, ...], asked: LogChoice) -> list[_Shown]:
     from wsgigroups.cli.status import select
     from wsgigroups.client import Client
 
-    status: StatusAnswer = select(Client(options.run_dir).status(), groups)
+    everything = Client(options.run_dir).status()
+    names = spread(names, [group["name"] for group in everything["groups"]])
+    status: StatusAnswer = select(everything, names)
+    whole = {name for name in names if "/" not in name}
+    paths = [group["log"] for group in everything["groups"]]
     found = []
     for group in status["groups"]:
-        if group["log"] in ("/dev/stdout", "/dev/stderr"):  # of the manager, and nobody else has read it
-            click.echo(f"{group['name']} logs to the manager's {group['log'][5:]}", err=True)
-        else:
-            found.append(_Followed(group["name"], group["log"]))
+        if group["log"] in NO_FILES:  # nobody else has read it
+            place = "syslog" if group["log"] == "/dev/log" else f"the manager's {group['log'][5:]}"
+            click.echo(f"{group['name']} logs to {place}", err=True)
+            continue
+        name = group["name"]
+        slots = {int(item.partition("/")[2]) for item in names if item.startswith(f"{name}/")}
+        choice = LogChoice(
+            group=name if paths.count(group["log"]) > 1 else "",
+            slots=frozenset() if name in whole else frozenset(slots),
+            since_s=asked.since_s,
+            pattern=asked.pattern,
+        )
+        found.append(_Shown(name, FollowedLog(group["log"]), choice))
     return found
 
 
-def _write(file: _Followed, line: bytes, several: bool) -> None:
-    # an application's log may hold anything; a terminal must not obey it, behind a pager either
-    text = clean(line.decode(errors="replace").rstrip("\n"), "\t")
-    click.echo(f"{file.name} | {text}" if several else text)
+def _is_colored(color: str) -> bool:
+    if color != "auto":
+        return color == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-@dataclass
-class _Followed:
-    """One log file; opened again when it was replaced."""
+def _document(name: str, line: str) -> dict[str, Any]:
+    """A line for programs: whose log it is in, what it says of itself, and all of it."""
+    said = parsed(line)
+    at = None
+    if said.time_s is not None:
+        at = datetime.fromtimestamp(said.time_s, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"log": name, "at": at, "group": said.group or None, "slot": said.slot or None, "text": line}
 
-    name: str
-    path: str
-    _file: BinaryIO | None = None
 
-    def tail(self, lines: int) -> list[bytes]:
-        file = self._open()
-        if file is None:
-            return []
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - _TAIL_BYTES))
-        return list(deque(file, maxlen=lines))
+class _Writer:
+    """Writes lines, of several logs each with its group's name before it."""
 
-    def added(self) -> list[bytes]:
-        if self._file is None:
-            self._open()
-        file = self._file
-        if file is None:
-            return []
-        found = file.readlines()
-        if not found and self._replaced(file):
-            file.close()
-            self._file = None
-        return found
+    def __init__(self, *, several: bool, colored: bool, as_json: bool) -> None:
+        self._several = several
+        self._as_json = as_json
+        self._colored = colored
+        self._colors: dict[str, str] = {}
 
-    def _open(self) -> BinaryIO | None:
-        try:
-            self._file = open(self.path, "rb")  # noqa: SIM115  (kept open while it is followed)
-        except FileNotFoundError:
-            return None
-        except PermissionError:
-            raise WsgigroupsError(
-                f"cannot read {self.path}: permission denied",
-                hint="run the command as the user who started the manager",
-                exit_code=ExitCode.NOT_PERMITTED,
-            ) from None
-        return self._file
+    def write(self, log: _Shown, lines: list[str]) -> bool:
+        """Write lines of a log; whether there were any."""
+        for line in lines:
+            if self._as_json:
+                write_line(_document(log.name, line))
+                continue
+            # an application's log may hold anything; a terminal must not obey it, behind a pager either
+            text = clean(line, "\t")
+            click.echo(f"{self._before(log.name)}{text}", color=self._colored)
+        return bool(lines)
 
-    def _replaced(self, file: BinaryIO) -> bool:
-        try:
-            now = os.stat(self.path)
-        except FileNotFoundError:
-            return False
-        return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
+    def _before(self, name: str) -> str:
+        if not self._several:
+            return ""
+        if not self._colored:
+            return f"{name} | "
+        color = self._colors.setdefault(name, _COLORS[len(self._colors) % len(_COLORS)])
+        return click.style(f"{name} |", fg=color) + " "

@@ -8,26 +8,31 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import wsgigroups
 from wsgigroups.cli import directories
-from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.cli.verbs import COLOR_HELP, COLORS, DIRECTORY, PREFIX, keep_verbosity_in, note_verbosity
+from wsgigroups.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 # command → (module, one line of help). The help stands here so that --help imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("serve", "Serve one project in the foreground, without a file."),
     "init": ("init", "Write a commented groups.toml after looking at the project."),
+    "import": ("importing", "Write a groups.toml from the files of Apache, gunicorn, uWSGI and others."),
     "validate": ("validate", "Report every mistake of the configuration, with its place and the way out."),
     "plan": ("plan", "Show what apply would change, why, and what it costs."),
     "apply": ("apply", "Make the running processes match the configuration, and wait until they are ready."),
     "run": ("run", "Run the manager in the foreground (systemd, containers)."),
     "status": ("status", "Show groups and processes."),
+    "top": ("top", "Show what every group, process and thread does, live."),
+    "web": ("web", "Show the same as a page for a browser, at a port of this machine."),
     "start": ("start", "Start stopped groups."),
     "stop": ("stop", "Drain groups and keep them stopped."),
     "restart": ("restart", "Replace the processes of groups one by one, successor first."),
@@ -36,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drill": ("drill", "Prove that nothing is lost: load at a group through restarts, a crash and a recycle."),
     "logs": ("logs", "Show or follow the logs of groups."),
     "why": ("why", "Explain the state of a group or a process."),
+    "advise": ("advise", "Say what to change about groups, with the arithmetic."),
     "events": ("events", "Show what happened: starts, deaths with their cause, changes, adoption."),
     "history": ("history", "List accepted configurations."),
     "rollback": ("rollback", "Apply an earlier revision again."),
@@ -43,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "upgrade": ("upgrade", "Hand over to the version that was installed, without dropping a request."),
     "shutdown": ("shutdown", "Drain everything and end the manager."),
     "config": ("config", "Show the effective configuration with the origin of each value."),
+    "render": ("render", "Print the sites as the configuration of another front: an nginx.conf."),
     "schema": ("schema", "Print the JSON Schema of the configuration, or the OpenAPI file of the control API."),
     "explain": ("explain", "Explain an option or a diagnostic code, offline."),
     "facts": ("facts", "Print what validate needs to know of a host, for validate --facts."),
@@ -76,10 +83,6 @@ class Globals:
         return self.named_log_dir or directories.default_log_dir()
 
 
-# To name a directory of somebody else's manager is no wrong usage: who may not use it hears that where it matters.
-DIRECTORY = click.Path(path_type=Path, readable=False)
-
-
 class CommandTable(click.Group):
     """Commands by name from COMMANDS; the module of a command is imported when it is called."""
 
@@ -111,13 +114,13 @@ class CommandTable(click.Group):
 
 @click.group(
     cls=CommandTable,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "WSGIGROUPS"},
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": PREFIX},
 )
 @click.version_option(wsgigroups.__version__, "--version", prog_name="wsgigroups")
 @click.option("--run-dir", type=DIRECTORY, help="Sockets and locks.")
 @click.option("--state-dir", type=DIRECTORY, help="Revisions and history.")
 @click.option("--log-dir", type=DIRECTORY, help="Logs of groups.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours (NO_COLOR too).")
+@click.option("--color", type=click.Choice(COLORS), default="auto", help=COLOR_HELP)
 @click.option("-q", "--quiet", count=True, help="Say less.")
 @click.option("-v", "--verbose", count=True, help="Say more.")
 @click.pass_context
@@ -133,23 +136,21 @@ def cli(
     """Groups of WSGI daemon processes from one declarative file.
 
     \b
-    wsgigroups validate groups.toml     check the file
-    wsgigroups plan groups.toml         what would change, and why
-    wsgigroups apply groups.toml        make it so, without dropping a request
-    wsgigroups status                   what runs
+    wsgigroups serve        one project, at once
+    wsgigroups init         write groups.toml
+    wsgigroups validate     check it
+    wsgigroups plan         what would change, and why
+    wsgigroups apply        make it so, without dropping a request
+    wsgigroups status       what runs
+
+    Global options may stand before or behind a command, and in the environment: WSGIGROUPS_RUN_DIR=/run/mine. FILE is
+    groups.toml, groups.yaml, groups/ or groups.d/ in this directory where none is named, else what runs.
     """
     if isinstance(ctx.obj, dict):
-        ctx.obj["verbosity"] = verbose - quiet
-    named = [_absolute(path) if path is not None else None for path in (run_dir, state_dir, log_dir)]
-    ctx.obj = Globals(named[0], named[1], named[2], color, verbose - quiet)
-
-
-def _absolute(path: Path) -> Path:
-    try:
-        return path.absolute()
-    except OSError:
-        hint = "change to a directory that exists, or give its whole path"
-        raise WsgigroupsError(f"cannot find {path}: the working directory was removed", hint=hint) from None
+        keep_verbosity_in(ctx, ctx.obj)
+    verbosity = note_verbosity(ctx, verbose - quiet)
+    named = [directories.absolute(path) if path is not None else None for path in (run_dir, state_dir, log_dir)]
+    ctx.obj = Globals(named[0], named[1], named[2], color, verbosity)
 
 
 def main() -> None:
@@ -157,21 +158,20 @@ def main() -> None:
     from wsgigroups.cli import failures
 
     failures.prepare_streams()
-    status = _run(failures.explain)
+    status = _run(failures.explain, failures.explain_usage)
     failures.release_streams()
     sys.exit(status)
 
 
-def _run(explain: Callable[[Exception, int], int]) -> int:
+def _run(explain: Callable[[Exception, int], int], explain_usage: Callable[[click.ClickException], int]) -> int:
     given: dict[str, int] = {}  # filled by `cli`: the verbosity is wanted after its context is gone
     try:
-        status = cli.main(standalone_mode=False, obj=given)
+        status = cli.main(prog_name="wsgigroups", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return explain_usage(error)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Exception as error:  # noqa: BLE001  (the last resort: no traceback is ever what people get)

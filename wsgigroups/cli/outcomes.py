@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from wsgigroups.cli.output import indented
+from wsgigroups.cli.output import indented, say
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
@@ -26,14 +24,14 @@ def explain_change(change: ChangeAnswer) -> None:
         if _is_cause(group):
             _explain_cause(name, group, error)
         elif group["state"] == "overtaken":
-            click.echo(f"error: {name}: {clean(error['message'])}", err=True)
+            say(f"error: {name}: {clean(error['message'])}")
     returned = sorted(name for name, group in groups if group["state"] == "rolled-back")
     if not returned:
         return
     if change["revision"] is None:
-        click.echo(f"nothing was replaced: {', '.join(returned)}", err=True)
+        say(f"nothing was replaced: {', '.join(returned)}")
     else:
-        click.echo(f"rolled back to revision {change['running_revision']}: {', '.join(returned)}", err=True)
+        say(f"rolled back to revision {change['running_revision']}: {', '.join(returned)}")
 
 
 def _is_cause(group: ChangedGroupAnswer) -> bool:
@@ -43,7 +41,7 @@ def _is_cause(group: ChangedGroupAnswer) -> bool:
 def _explain_cause(name: str, group: ChangedGroupAnswer, error: LastErrorAnswer) -> None:
     """Say what went wrong in a group, with the traceback where there is one."""
     if error["life"] == 0:  # no process of the group is to blame
-        click.echo(f"error: {name}: {clean(error['message'])}", err=True)
+        say(f"error: {name}: {clean(error['message'])}")
         return
     old = group["ready"]
     if group["state"] == "failed":
@@ -54,10 +52,10 @@ def _explain_cause(name: str, group: ChangedGroupAnswer, error: LastErrorAnswer)
         what = f"the new process failed to start; {_processes(old)} of before {'serve' if old > 1 else 'serves'} on"
     else:
         what = "the new process failed to start"
-    click.echo(f"error: {name}: {what}", err=True)
+    say(f"error: {name}: {what}")
     for line in indented(error["traceback"]):
-        click.echo(line, err=True)
-    click.echo(f"cause: {clean(error['message'])}", err=True)
+        say(line)
+    say(f"cause: {clean(error['message'])}")
 
 
 def _processes(number: int) -> str:

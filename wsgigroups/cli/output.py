@@ -27,12 +27,20 @@ def console(color: str, *, err: bool = False) -> Console:
     """Return a console that respects --color, NO_COLOR and TERM=dumb; widths adapt to the terminal."""
     from rich.console import Console
 
+    class TellingConsole(Console):
+        """Lets whoever prints decide what a closed pipe means: rich would end the program."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  (called where BrokenPipeError is handled)
+
     stream = sys.stderr if err else sys.stdout
     forced = {"always": True, "never": False}.get(color)
     if forced is None and os.environ.get("FORCE_COLOR"):
         forced = True
     no_color = forced is False or (forced is None and bool(os.environ.get("NO_COLOR")))
-    return Console(file=stream, force_terminal=forced or None, no_color=no_color, highlight=False, soft_wrap=False)
+    return TellingConsole(
+        file=stream, force_terminal=forced or None, no_color=no_color, highlight=False, soft_wrap=False
+    )
 
 
 def plain_console(color: str) -> Console:
@@ -81,6 +89,25 @@ def write_data(value: Any, output: str) -> None:
         yaml.allow_unicode = False
         yaml.dump(value, buffer)
     click.echo(buffer.getvalue().encode("utf-8", "backslashreplace"), nl=False)
+
+
+def write_line(value: Any) -> None:
+    """Write plain data to stdout as one line of JSON, at once: whoever started the command waits for it."""
+    line = json.dumps(value, ensure_ascii=False)
+    click.echo(_visible(line).encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def for_whoever_reads() -> Iterator[None]:
+    """What is printed here is no result: where standard output is closed or full it goes nowhere, and work goes on."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, 1)  # what is left in the buffer goes there, too
+        os.close(nowhere)
 
 
 def say(text: str, verbosity: int = 0) -> None:

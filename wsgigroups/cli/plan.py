@@ -9,6 +9,7 @@ import click
 
 from wsgigroups.cli.loading import FILES, PROFILE, load_files
 from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.verbs import Verb
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
@@ -30,7 +31,7 @@ def make_plan(options: Globals, configuration: Configuration) -> tuple[PlanAnswe
     return planned, document
 
 
-@click.command("plan")
+@click.command("plan", cls=Verb)
 @FILES
 @PROFILE
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 0 without changes, 2 with changes.")
@@ -48,7 +49,7 @@ def command(
     """Show what apply would change, why, and what it costs."""
     from wsgigroups.cli.planning import show_plan
 
-    plan, document = make_plan(options, load_files(files, profiles, options.color, on_this_host=True))
+    plan, document = make_plan(options, load_files(options, files, profiles, on_this_host=True))
     if out is not None:
         from wsgigroups.cli import plan_files
 

@@ -11,6 +11,7 @@ import click
 
 from wsgigroups.cli.output import plain_console
 from wsgigroups.config.units import approximate_bytes, format_bytes, format_duration
+from wsgigroups.plan.routing import ROUTES
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _VERB = {
 _REBOUND_IN_PLACE = "will have its listeners changed while it runs, no process is touched"
 _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
 _LEAST_IS_ZERO = ("limit-core",)
+MOST_REASONS = 100  # of one step: a gateway has some for each site
 
 
 def show_plan(plan: PlanAnswer, color: str) -> None:
@@ -100,9 +102,18 @@ def _show_step(out: Any, step: StepAnswer) -> None:
     verb = _REBOUND_IN_PLACE if kind == "rebind" and sign == "~" else _VERB[kind]
     work = _work(step["cost"])
     out.print(f"{sign} {step['group']} {verb}" + (f": {work}" if work else ""), style=_STYLE[sign])
-    for reason in step["reasons"]:
+    for reason in step["reasons"][:MOST_REASONS]:
         name, text = _new(reason) if kind == "add" else _reason(reason)
-        out.print(f"    {clean(f'{name}: {text}')}")
+        routed = f"{_route_sign(reason)} " if reason["option"].startswith(ROUTES) else ""
+        out.print(f"    {routed}{clean(f'{name}: {text}')}")
+    more = len(step["reasons"]) - MOST_REASONS
+    if more > 0:
+        out.print(f"    and {more} more; -o json has them all")
+
+
+def _route_sign(reason: ReasonAnswer) -> str:
+    """What becomes of a route: it is new, another one, or gone."""
+    return "+" if reason["old"] is None else "-" if reason["new"] is None else "~"
 
 
 def _new(reason: ReasonAnswer) -> tuple[str, str]:
@@ -119,7 +130,7 @@ def _reason(reason: ReasonAnswer) -> tuple[str, str]:
         return option, _new_code(reason)
     if option.startswith("environment."):
         text = "set" if old is None else "unset" if new is None else "changed"  # values are secrets
-    elif new is None and option == "processes":
+    elif new is None and (option == "processes" or option.startswith(ROUTES)):
         text = f"{old} → none"
     else:
         unit = reason.get("unit")

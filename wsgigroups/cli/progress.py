@@ -121,7 +121,7 @@ def _table(change: ChangeAnswer) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from wsgigroups.cli.table import STYLE
+    from wsgigroups.cli.signs import STYLE
 
     groups = change["groups"]
     over = sum(group["state"] != "pending" for group in groups.values())

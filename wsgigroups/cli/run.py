@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from wsgigroups.cli.loading import FILE, PROFILE, load_files
+from wsgigroups.cli.loading import FILES, PROFILE, load_files
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -15,15 +17,25 @@ if TYPE_CHECKING:
 
     from wsgigroups.cli.main import Globals
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
-@click.command("run")
-@click.argument("files", metavar="FILE…", nargs=-1, type=FILE)
+
+@click.command("run", cls=Verb)
+@FILES
 @PROFILE
+@click.option("--resume", is_flag=True, help="Go on with what ran before: read no file of this directory.")
 @click.option("--read-group", metavar="GROUP", help="Members of this group may read the control API.")
 @click.option("--ready-fd", type=int, metavar="FD", help="Write a line here once the control API answers.")
+@click.option("--end-with", type=int, metavar="PID", hidden=True, help="End as with SIGTERM when this parent ends.")
 @click.pass_obj
 def command(
-    options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], read_group: str | None, ready_fd: int | None
+    options: Globals,
+    files: tuple[Path, ...],
+    profiles: tuple[str, ...],
+    resume: bool,
+    read_group: str | None,
+    ready_fd: int | None,
+    end_with: int | None,
 ) -> int:
     """Run the manager in the foreground (systemd, containers).
 
@@ -32,12 +44,17 @@ def command(
     """
     from wsgigroups.manager.upgrade import handover
 
+    if end_with is not None and not _ends_with(end_with):
+        return int(ExitCode.DONE)
+    # one that a former version has started in the background says so by its descriptor alone
+    if resume or (ready_fd is not None and not _was_named("files")):
+        files = ()
     handed = handover.taken_from(os.environ)  # before anything else could see it
     # what runs was begun with these files already, and goes on whatever they have become
-    configuration = load_files(files, profiles, options.color) if files and handed is None else None
+    configuration = load_files(options, files, profiles) if files and handed is None else None
     from wsgigroups.manager.main import ManagerOptions, run_manager
 
-    reload = (lambda: load_files(files, profiles, options.color)) if files else None
+    reload = (lambda: load_files(options, files, profiles)) if files else None
     return run_manager(
         ManagerOptions(
             run_dir=options.run_dir,
@@ -50,6 +67,20 @@ def command(
             handover=handed,
         )
     )
+
+
+def _was_named(parameter: str) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _ends_with(parent: int) -> bool:
+    """Have the kernel send SIGTERM when the parent's main thread ends; False where it has ended already."""
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    return os.getppid() == parent
 
 
 def _gid(name: str | None) -> int | None:

@@ -6,25 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.actions import complete_groups
+from wsgigroups.cli.completing import complete_counts
+from wsgigroups.cli.naming import is_pattern, spread
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.cli.waiting import follow, with_wait
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
 
 
-@click.command("scale")
-@click.argument("counts", metavar="GROUP=N…", nargs=-1, required=True, shell_complete=complete_groups)
+@click.command("scale", cls=Verb)
+@click.argument("counts", metavar="GROUP=N…", nargs=-1, required=True, shell_complete=complete_counts)
 @with_wait
 @click.pass_obj
-def command(options: Globals, counts: tuple[str, ...], no_wait: bool, timeout: float | None) -> int:
+def command(options: Globals, counts: tuple[str, ...], no_wait: bool, timeout: float | None, output: str) -> int:
     """Change the number of processes for a while; the next apply goes back to the file, plan shows it as drift."""
     from wsgigroups.client import Client
 
+    client = Client(options.run_dir)
     processes = {}
     for text in counts:
         name, sign, number = text.rpartition("=")
         if not sign or not name or not number.isascii() or not number.isdigit():
             raise click.UsageError(f"cannot read {text!r}: write GROUP=N, for example blog=4")
-        processes[name] = int(number)
-    return follow(options, Client(options.run_dir).act("scale", {"processes": processes})["change"], no_wait, timeout)
+        named: tuple[str, ...] = (name,)
+        if is_pattern(name):
+            named = spread(named, [group["name"] for group in client.status()["groups"]])
+        processes.update(dict.fromkeys(named, int(number)))
+    return follow(options, client.act("scale", {"processes": processes})["change"], no_wait, timeout, output=output)

@@ -9,8 +9,10 @@ import json
 
 import click
 
+from wsgigroups.cli.verbs import Verb
 
-@click.command("schema")
+
+@click.command("schema", cls=Verb)
 @click.option("--control", is_flag=True, help="The OpenAPI description of the control API instead.")
 def command(control: bool) -> None:
     """Print the JSON Schema (2020-12) of a configuration file.

@@ -6,28 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.waiting import follow, wait_until_ended, with_wait
+from wsgigroups.cli.verbs import Verb
+from wsgigroups.cli.waiting import follow, wait_until_ended, with_wait, write_change
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
 
 
-@click.command("shutdown")
+@click.command("shutdown", cls=Verb)
 @click.option("--now", is_flag=True, help="Do not wait for requests: kill at once.")
 @with_wait
 @click.pass_obj
-def command(options: Globals, now: bool, no_wait: bool, timeout: float | None) -> int:
+def command(options: Globals, now: bool, no_wait: bool, timeout: float | None, output: str) -> int:
     """Drain everything and end the manager."""
     from wsgigroups.client import Client
 
     number = Client(options.run_dir).act("shutdown", {"now": now})["change"]
     if no_wait:
-        return follow(options, number, no_wait, timeout)
+        return follow(options, number, no_wait, timeout, output=output)
     try:
-        follow(options, number, no_wait, timeout)
+        follow(options, number, no_wait, timeout, output=output)
     except WsgigroupsError as error:
         if error.exit_code is not ExitCode.NO_MANAGER:  # it may end between two questions; that is what was asked for
             raise
+        if output != "text":
+            write_change(None, output, number)
     wait_until_ended(options.run_dir, timeout)
     return int(ExitCode.DONE)

@@ -2,61 +2,100 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.actions import complete_groups
-from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.completing import complete_processes
+from wsgigroups.cli.naming import NamedPart, split, spread
+from wsgigroups.cli.output import write_data
+from wsgigroups.cli.values import DURATION
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.plan.routing import GATEWAY
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client import Client
     from wsgigroups.client.answers import GroupAnswer, LastErrorAnswer, ProcessAnswer, StatusAnswer
 
 
-@click.command("status")
-@click.argument("names", metavar="[GROUP[/SLOT]]…", nargs=-1, shell_complete=complete_groups)
+@click.command("status", cls=Verb)
+@click.argument("names", metavar="[GROUP[/SLOT]]…", nargs=-1, shell_complete=complete_processes)
 @click.option("--check", is_flag=True, help="Exit 3 unless every group or process named is ready.")
+@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="With --check: and stays so for that long.")
 @click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
-@click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
+@click.option("-o", "--output", type=click.Choice(("text", "wide", "json", "yaml")), default="text")
 @click.pass_obj
-def command(options: Globals, names: tuple[str, ...], check: bool, watch: bool, output: str) -> int:
-    """Show groups and processes."""
+def command(
+    options: Globals, names: tuple[str, ...], check: bool, for_s: float | None, watch: bool, output: str
+) -> int:
+    """Show groups: how many processes are ready, what they do, what is wrong; the manager last.
+
+    Of groups that are named also their processes, how they are set, what happened last and the end of the log. `-o
+    wide` has everything that is known of processes, in lines as long as that takes.
+    """
+    from wsgigroups.cli import watching
     from wsgigroups.client import Client
 
     client = Client(options.run_dir)
+    wide, readable = output == "wide", output in ("text", "wide")
+
+    def ask() -> StatusAnswer:
+        whole = client.status()
+        found = select(whole, names)
+        if readable and "gateway" in whole:  # addresses of groups are those of sites that lead to them
+            found = found.copy()
+            found["gateway"] = whole["gateway"]
+        return found
+
+    if for_s is not None and not check:
+        raise click.UsageError("--for belongs to --check.")
     if watch:
-        from wsgigroups.cli.table import watch_status
-
-        watch_status(lambda: select(client.status(), names), options.color, time.sleep)
+        if check or not readable:
+            raise click.UsageError("--watch shows a table until it is interrupted: without --check, json and yaml.")
+        watching.watch_status(ask, options.color, named=bool(names), wide=wide, sites=_with_sites(names))
         return int(ExitCode.DONE)
-    status = select(client.status(), names)
-    if output == "text":
-        from wsgigroups.cli.table import show_status
-
-        show_status(status, options.color, named=bool(names))
+    well = True
+    if check:
+        unhealthy = partial(_unhealthy, names=names)
+        status, well = watching.lasting(ask, unhealthy, for_s or 0.0, options.verbosity if for_s else -1)
+    else:
+        status = ask()
+    if readable:
+        _show(client, status, options.color, names, wide=wide)
     else:
         write_data(status, output)
-    return int(ExitCode.NOT_RUNNING) if check and not healthy(status, names) else int(ExitCode.DONE)
+    return int(ExitCode.DONE if well else ExitCode.NOT_RUNNING)
 
 
-@dataclass(slots=True)
-class _Wanted:
-    """What the arguments name of one group."""
+def _show(client: Client, status: StatusAnswer, color: str, names: tuple[str, ...], *, wide: bool) -> None:
+    from wsgigroups.cli.status_table import show_status, status_console
 
-    whole: bool = False
-    slots: set[int] = field(default_factory=set)
+    show_status(status, color, named=bool(names), wide=wide, sites=_with_sites(names))
+    if not names:
+        return
+    from wsgigroups.cli.group_details import details
+
+    out = status_console(color)
+    wanted = split(spread(names, [group["name"] for group in status["groups"]]))
+    for group in status["groups"]:
+        if wanted[group["name"]].whole:
+            for part in details(client, group, status.get("gateway")):
+                out.print(part)
+
+
+def _with_sites(names: tuple[str, ...]) -> bool:
+    return not names or GATEWAY in names
 
 
 def select(status: StatusAnswer, names: tuple[str, ...]) -> StatusAnswer:
     """Keep only the named groups and slots. Raises WsgigroupsError (exit code 4) for a name that is not there."""
     if not names:
         return status
-    wanted = _read(names)
     groups = {group["name"]: group for group in status["groups"]}
+    wanted = split(spread(names, list(groups)))
     selected: list[GroupAnswer] = []
     for name, part in wanted.items():
         group = groups.get(name)
@@ -74,32 +113,26 @@ def select(status: StatusAnswer, names: tuple[str, ...]) -> StatusAnswer:
     selected.sort(key=lambda group: list(groups).index(group["name"]))
     found = status.copy()
     found["groups"] = selected
+    if GATEWAY not in wanted:
+        found["gateway"] = None  # nobody asked for it
     return found
 
 
 def healthy(status: StatusAnswer, names: tuple[str, ...]) -> bool:
     """Whether all that is named is ready: a group with all of its processes, a slot with the process that holds it."""
-    wanted = _read(names)
+    return not _unhealthy(status, names)
+
+
+def _unhealthy(status: StatusAnswer, names: tuple[str, ...]) -> list[str]:
+    wanted = split(spread(names, [group["name"] for group in status["groups"]]))
+    found = []
     for group in status["groups"]:
-        part = wanted.get(group["name"], _Wanted(whole=True))
+        part = wanted.get(group["name"], NamedPart(whole=True))
         ready = {process["slot"] for process in group["processes"] if process["state"] == "ready"}
-        if (part.whole and group["state"] != "ready") or not part.slots <= ready:
-            return False
-    return True
-
-
-def _read(names: tuple[str, ...]) -> dict[str, _Wanted]:
-    wanted: dict[str, _Wanted] = {}
-    for text in names:
-        name, slash, slot = text.partition("/")
-        if slash and not (slot.isascii() and slot.isdigit()):
-            raise click.UsageError(f"cannot read {text!r}: write GROUP or GROUP/SLOT")
-        part = wanted.setdefault(name, _Wanted())
-        if slash:
-            part.slots.add(int(slot))
-        else:
-            part.whole = True
-    return wanted
+        if part.whole and group["state"] not in ("ready", "asleep"):
+            found.append(group["name"])
+        found += [f"{group['name']}/{slot}" for slot in sorted(part.slots - ready)]
+    return found
 
 
 def _slots(group: GroupAnswer) -> set[int]:

@@ -12,6 +12,7 @@ import click
 
 from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
 from wsgigroups.cli.values import DURATION
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.cli.waiting import deadline, follow
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -25,7 +26,7 @@ _REHEARSES_S = 90.0
 _LEAVING = ("draining", "stopping")
 
 
-@click.command("upgrade")
+@click.command("upgrade", cls=Verb)
 @click.option("--no-restart", is_flag=True, help="Leave all processes as they are: only the manager is replaced.")
 @click.option("--yes", is_flag=True, help="Do not ask before.")
 @click.option("--timeout", type=DURATION, metavar="TIME", help="Give up waiting for new processes: 30, 5m; 0: never.")

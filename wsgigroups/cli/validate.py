@@ -6,17 +6,21 @@ Runs in the user's process.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.cli.loading import FILES
+from wsgigroups.cli.loading import FILES, running
+from wsgigroups.cli.output import say
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.config.reports import FORMATS
 from wsgigroups.errors import ExitCode
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wsgigroups.cli.main import Globals
     from wsgigroups.config import Loaded
@@ -24,12 +28,17 @@ if TYPE_CHECKING:
     from wsgigroups.config.diagnostics import Finding
 
 
-@click.command("validate")
+PASSES = 3  # what is fixed may bring to light what was hidden behind it
+
+
+@click.command("validate", cls=Verb)
 @FILES
 @click.option("-o", "--output", type=click.Choice(FORMATS), default="text", help="Format of the report, on stdout.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Overlay to use; repeatable.")
 @click.option("--offline", is_flag=True, help="Leave out what depends on the host: users, paths, interpreters.")
+@click.option("--separate", is_flag=True, help="Each FILE is a configuration of its own.")
+@click.option("--fix", "fixes", is_flag=True, help="Write into the files what is certain to be meant.")
 @click.option("--facts", type=click.Path(path_type=Path), metavar="FILE", help="Check against this recorded host.")
 @click.pass_obj
 def command(
@@ -39,20 +48,46 @@ def command(
     strict: bool,
     profiles: tuple[str, ...],
     offline: bool,
+    separate: bool,
+    fixes: bool,
     facts: Path | None,
 ) -> int:
     """Report every mistake of the configuration, with its place and the way out.
 
-    FILE may be a directory, or - for standard input. Checked against this host, unless --offline is given, or --facts
+    FILE may be a directory, or - for standard input; without one it is groups.toml, groups.yaml or groups/ here, else
+    what runs. Checked against this host, unless --offline is given, or --facts
     with what `wsgigroups facts` wrote on another one. Exit code: 0 without errors, 2 with.
     """
     from wsgigroups.config.loader import load
 
     if offline and facts is not None:
         raise click.UsageError("--offline and --facts exclude each other")
-    result = load(list(files), profiles=profiles, strict=strict, trust=False, check=choose_check(offline, facts))
+    check = choose_check(offline, facts)
+    read = partial(load, profiles=profiles, strict=strict, trust=False, check=check)
+    configurations = [[file] for file in files] if separate and files else [files or running(options)]
+    results = [read(paths) for paths in configurations]
+    if fixes:
+        from wsgigroups.cli.fixing import fix
+
+        for number, paths in enumerate(configurations):
+            for _pass in range(PASSES):
+                done = fix(results[number])
+                if not done:
+                    break
+                for name, count in done.items():
+                    say(f"fixed {count} {'mistakes' if count > 1 else 'mistake'} in {clean(name)}", options.verbosity)
+                results[number] = read(paths)
+    result = results[0] if len(results) == 1 else _together(results)
     write_report(result, output, options)
     return int(ExitCode.USAGE) if result.errors else int(ExitCode.DONE)
+
+
+def _together(results: Sequence[Loaded]) -> Loaded:
+    """Of several configurations one report."""
+    from wsgigroups.config import Loaded
+
+    diagnostics = tuple(item for result in results for item in result.diagnostics)
+    return Loaded(None, diagnostics, tuple(source for result in results for source in result.sources))
 
 
 def choose_check(offline: bool, facts: Path | None) -> Callable[[Parts], list[Finding]] | None:
@@ -80,10 +115,12 @@ def write_report(result: Loaded, output: str, options: Globals) -> None:
         click.echo(renderer(output)(result.diagnostics, names).encode(), nl=False)
         return
     from wsgigroups.cli.diagnostics import use_color
-    from wsgigroups.cli.output import say
     from wsgigroups.config.reports.text import render, summary
 
+    fixable = sum(item.fix is not None for item in result.diagnostics)
     colored = use_color(options.color, sys.stdout)
     if result.diagnostics:
         click.echo(render(result.diagnostics, result.source, color=colored), color=colored)
     say(summary(result.diagnostics, len(names)), options.verbosity)
+    if fixable:
+        say(f"{fixable} of them can be fixed: wsgigroups validate --fix", options.verbosity)

@@ -12,13 +12,14 @@ import click
 
 from wsgigroups.cli.interrupting import INTERRUPTED, go_on_waiting, ways_back
 from wsgigroups.cli.outcomes import explain_change
-from wsgigroups.cli.output import say
+from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
 from wsgigroups.cli.progress import Display, display
 from wsgigroups.cli.values import DURATION
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
@@ -32,15 +33,16 @@ _OUTCOME = {
 }
 
 WAIT = (
-    click.option("--no-wait", is_flag=True, help="Do not wait; print the change's number."),
+    click.option("--no-wait", is_flag=True, help="Do not wait; print the change's number, for `wsgigroups wait`."),
     click.option(
         "--timeout", type=DURATION, metavar="TIME", help="Give up waiting after that long: 30, 30s, 5m; 0: never."
     ),
+    click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text", help="How to say how it ended."),
 )
 
 
 def with_wait(function: Any) -> Any:
-    """Add --no-wait and --timeout to a command."""
+    """Add --no-wait, --timeout and --output to a command."""
     for option in reversed(WAIT):
         function = option(function)
     return function
@@ -59,16 +61,25 @@ def follow(
     *,
     until: float | None = None,
     good: str = "done",
+    output: str = "text",
+    more: Mapping[str, Any] | None = None,
 ) -> int:
     """Wait for a change, None where nothing was to be done; return the exit code, after it was told what failed.
 
-    until: a wait that has begun already; good: the outcome that was asked for. Raises WsgigroupsError (7).
+    until: a wait that has begun already; good: the outcome that was asked for; more: what else a program is told.
+    Raises WsgigroupsError (7).
     """
     if number is None:
-        click.echo("No changes.")
+        if output == "text":
+            click.echo("No changes.")
+        else:
+            write_change(None, output, None, more)
         return int(ExitCode.DONE)
     if no_wait:
-        click.echo(str(number))
+        if output == "text":
+            click.echo(str(number))
+        else:
+            write_change(Client(options.run_dir).wait(number, wait_s=0.0), output, number, more)
         say(f"change {number} goes on; `wsgigroups wait {number}` waits for its end", options.verbosity)
         return int(ExitCode.DONE)
     until = until if until is not None else deadline(timeout_s)
@@ -79,10 +90,24 @@ def follow(
         except KeyboardInterrupt:
             if not go_on_waiting(Client(options.run_dir), number):
                 return INTERRUPTED
+    if output != "text":
+        write_change(change, output, number, more)
     if change["outcome"] == good:
         return int(ExitCode.DONE)
     explain_change(change)
     return int(_OUTCOME[change["outcome"]])
+
+
+def write_change(
+    change: ChangeAnswer | None, output: str, number: int | None, more: Mapping[str, Any] | None = None
+) -> None:
+    """Write for programs what became of a change. None: it had nothing to do, or nobody is there any more to ask."""
+    found: dict[str, Any] | None = None
+    if change is not None:
+        found = {key: value for key, value in change.items() if key != "seen"}
+    elif number is not None:
+        found = {"id": number, "outcome": "done", "finished": True}
+    write_data({"schema_version": 1, **(more or {}), "change": found}, output)
 
 
 def wait(options: Globals, number: int, timeout_s: float | None, until: float | None) -> ChangeAnswer:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsgigroups.cli.actions import complete_groups
+from wsgigroups.cli.completing import complete_processes
 from wsgigroups.cli.output import OUTPUT_FORMATS, indented, say, write_data
+from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from wsgigroups.client.answers import GroupAnswer
 
 
-@click.command("why")
-@click.argument("name", metavar="GROUP[/SLOT]", shell_complete=complete_groups)
+@click.command("why", cls=Verb)
+@click.argument("name", metavar="GROUP[/SLOT]", shell_complete=complete_processes)
 @click.option("--last", type=click.IntRange(0, 1000), default=10, show_default=True, help="The newest so many deaths.")
 @click.option("--stacks", is_flag=True, help="With the stacks of requests that were under way, and the end of the log.")
 @click.option("-o", "--output", type=click.Choice(OUTPUT_FORMATS), default="text")
@@ -65,6 +66,7 @@ _OF_GROUP = (
     "not_in_force",
     "unreachable",
     "last_error",
+    "slow_requests",
 )
 _OF_PROCESS = ("slot", "life", "state", "last_exit", "failures", "retry_in_s")
 
@@ -74,7 +76,7 @@ def reasons(group: GroupAnswer) -> dict[str, Any]:
     whole: Mapping[str, Any] = group
     members: Sequence[Mapping[str, Any]] = group["processes"]
     processes = [{key: process[key] for key in _OF_PROCESS} for process in members]
-    return {**{key: whole[key] for key in _OF_GROUP}, "processes": processes}
+    return {**{key: whole.get(key) for key in _OF_GROUP}, "processes": processes}
 
 
 def sentences(group: GroupAnswer) -> Iterator[str]:
@@ -87,6 +89,9 @@ def _sentences(group: GroupAnswer) -> Iterator[str]:
     scaled = ", scaled by hand" if group["scaled"] else ""
     yield f"{group['name']} is {group['state']}: {ready} of {wanted} processes are ready{scaled}"
     yield f"  {group['restarts']} restarts that nobody asked for; log: {group['log']}"
+    slow = group.get("slow_requests", 0)
+    if slow:
+        yield f"  {slow} requests took longer than slow-request; the log has each, with the stack of its thread"
     for process in group["processes"]:
         text = f"  {group['name']}/{process['slot']} life {process['life']} is {process['state']}"
         if process["last_exit"]:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from wsgigroups.client.answers import (
         BegunAnswer,
         ChangeAnswer,
+        ConfigurationAnswer,
         DeathsAnswer,
+        DifferenceAnswer,
         EventsAnswer,
+        GroupDetailsAnswer,
         HistoryAnswer,
         PlanAnswer,
         StatusAnswer,
@@ -91,6 +94,29 @@ def _impostor(path: Path, why: str) -> WsgigroupsError:
     )
 
 
+_ABSENT = (FileNotFoundError, NotADirectoryError, ConnectionRefusedError)  # no socket, or nobody who listens on it
+_OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told otherwise
+
+
+def no_manager(path: Path) -> WsgigroupsError:
+    """What is to be said when nobody serves the control socket at this path: for whom, where, and the way out."""
+    hint = "`wsgigroups apply` starts one; --run-dir names the directory of another"
+    if str(path.parent) != _OF_ROOT and os.path.lexists(os.path.join(_OF_ROOT, SOCKET_NAME)):
+        hint = f"root's manager may run: sudo wsgigroups, or --run-dir {_OF_ROOT}; `wsgigroups apply` starts your own"
+    return WsgigroupsError(
+        f"no manager is running for {_who()} (looked in {path.parent})", hint=hint, exit_code=ExitCode.NO_MANAGER
+    )
+
+
+def _who() -> str:
+    import pwd
+
+    try:
+        return f"user {pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:
+        return f"uid {os.geteuid()}"
+
+
 class Client:
     """Calls to the manager of one run directory. Each raises WsgigroupsError with the manager's sentence."""
 
@@ -124,6 +150,23 @@ class Client:
     def status(self, timeout_s: float | None = None) -> StatusAnswer:
         """Groups and processes."""
         answer: StatusAnswer = self._call("GET", "/v1/status", None, timeout_s)
+        return answer
+
+    def group(self, name: str) -> GroupDetailsAnswer:
+        """One group: how it is set, and what its threads do now."""
+        from urllib.parse import quote
+
+        answer: GroupDetailsAnswer = self._call("GET", f"/v1/groups/{quote(name, safe='')}", None)
+        return answer
+
+    def configuration(self) -> ConfigurationAnswer:
+        """The configuration that runs, secrets included."""
+        answer: ConfigurationAnswer = self._call("GET", "/v1/configuration", None)
+        return answer
+
+    def difference(self, revision: int) -> DifferenceAnswer:
+        """What a revision has that the one before it had not."""
+        answer: DifferenceAnswer = self._call("GET", f"/v1/history/{revision}", None)
         return answer
 
     def history(self) -> HistoryAnswer:
@@ -168,22 +211,24 @@ class Client:
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float | None = None, attempts: int = 3
     ) -> Any:
-        """attempts: of a question that a manager at a limit of its own has dropped without a word."""
+        """attempts: of what a manager did not act on: it was not sent whole, or is a question that was dropped."""
         if timeout_s is None:
             timeout_s = self._timeout_s if body is not None else min(self._timeout_s, READ_TIMEOUT_S)
         connection = _UnixConnection(self.path, timeout_s, reads_only=method == "GET")
         with contextlib.closing(connection):
+            sent = False
             try:
                 data = None if body is None else json.dumps(body)
                 connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
+                sent = True
                 response = connection.getresponse()
                 answer = json.loads(response.read())
             except PermissionError:
                 raise self._not_permitted() from None
             except TimeoutError:
                 raise self._silent(timeout_s) from None
-            except http.client.RemoteDisconnected as error:
-                if method != "GET" or attempts <= 1:
+            except (BrokenPipeError, ConnectionResetError) as error:  # http.client.RemoteDisconnected is one
+                if (sent and method != "GET") or attempts <= 1:
                     raise self._unreachable(error) from None
                 time.sleep(AGAIN_S)
                 return self._call(method, path, body, timeout_s, attempts - 1)
@@ -202,9 +247,12 @@ class Client:
         return answer
 
     def _unreachable(self, error: Exception) -> WsgigroupsError:
+        return no_manager(self.path) if isinstance(error, _ABSENT) else self._no_answer(error)
+
+    def _no_answer(self, error: Exception) -> WsgigroupsError:
         return WsgigroupsError(
             f"cannot reach a manager on {self.path}: {error}",
-            hint="`wsgigroups apply FILE` starts one; --run-dir names another",
+            hint="`wsgigroups apply` starts one; --run-dir names another",
             exit_code=ExitCode.NO_MANAGER,
         )
 

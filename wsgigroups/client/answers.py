@@ -10,6 +10,26 @@ class BegunAnswer(TypedDict):
 
     change: int | None
     revision: int
+    moved: list[str]
+    plan: PlanAnswer | None
+
+
+class BusyThreadAnswer(TypedDict):
+    """A request thread with a request in the application. What it says of it is the process's own word."""
+
+    thread: int
+    asked: str
+    age_s: float
+    frame: FrameAnswer | None
+
+
+class CertificateAnswer(TypedDict):
+    """A certificate that sites have."""
+
+    file: str
+    expires_at: str
+    days_left: int
+    sites: list[str]
 
 
 class ChangeAnswer(TypedDict):
@@ -46,6 +66,14 @@ class ChangedProcessAnswer(TypedDict):
     state: Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
 
 
+class ConfigurationAnswer(TypedDict):
+    """The configuration that runs, or is being rolled out, secrets included."""
+
+    schema_version: Literal[1]
+    revision: int
+    configuration: dict[str, object]
+
+
 class ConfinementAnswer(TypedDict):
     """What became of one option of confinement in a process, as the process says."""
 
@@ -62,6 +90,13 @@ class CostAnswer(TypedDict):
     surge_processes: int
     surge_bytes: int | None
     duration_s: float | None
+
+
+class DashboardAnswer(TypedDict):
+    """A link to the manager's dashboard."""
+
+    schema_version: Literal[1]
+    url: str
 
 
 class DeathAnswer(TypedDict):
@@ -113,6 +148,15 @@ class DeathsAnswer(TypedDict):
     deaths: list[DeathAnswer]
 
 
+class DifferenceAnswer(TypedDict):
+    """What one revision has that the one before it had not."""
+
+    schema_version: Literal[1]
+    revision: RevisionAnswer
+    before: int | None
+    changes: list[OptionChangeAnswer]
+
+
 class EventAnswer(TypedDict):
     """One thing that happened; null is what it does not concern."""
 
@@ -124,6 +168,7 @@ class EventAnswer(TypedDict):
         "refused",
         "judged",
         "worn",
+        "slow",
         "died",
         "ended",
         "group-added",
@@ -133,9 +178,12 @@ class EventAnswer(TypedDict):
         "rolled-back",
         "failed",
         "proved",
+        "scaled",
         "manager-started",
         "manager-ended",
         "adopted",
+        "certificate-made",
+        "certificate-failed",
     ]
     group: str | None
     slot: int | None
@@ -162,11 +210,33 @@ class FrameAnswer(TypedDict):
     count: int
 
 
+class GatewayAnswer(TypedDict):
+    """What the gateway serves; its processes are those of the group @gateway."""
+
+    listeners: list[ListenerAnswer]
+    sites: list[SiteAnswer]
+    certificates: list[CertificateAnswer]
+    orders: list[OrderAnswer]
+
+
+class GroupDetailsAnswer(TypedDict):
+    """One group: how it is set, and what its processes do now."""
+
+    schema_version: Literal[1]
+    name: str
+    options: dict[str, str]
+    variables: list[str]
+    application: str
+    home: str
+    python_home: str
+    processes: list[ThreadsAnswer]
+
+
 class GroupAnswer(TypedDict):
     """One group and its processes."""
 
     name: str
-    state: Literal["ready", "degraded", "starting", "failed", "stopped"]
+    state: Literal["ready", "degraded", "starting", "failed", "asleep", "stopped"]
     processes_wanted: int
     processes_ready: int
     threads: int
@@ -194,10 +264,17 @@ class GroupAnswer(TypedDict):
     started_total: int
     aborted: int
     interrupted: int
+    send_time_s: float
+    wakes: int
+    late_s: float
+    slow_requests: int
+    requests_per_s: float | None
+    application_p99_s: float | None
     restarts: int
     last_error: LastErrorAnswer | None
     log: str
     scaled: bool
+    scaling: ScalingAnswer | None
     cleanup: Literal["cgroup", "session"]
     not_in_force: dict[str, str]
     confinement: dict[str, str]
@@ -227,6 +304,14 @@ class LastErrorAnswer(TypedDict):
     requests: list[str]
 
 
+class ListenerAnswer(TypedDict):
+    """An address of the gateway."""
+
+    address: str
+    tls: bool
+    sites: list[str]
+
+
 class ManagerAnswer(TypedDict):
     """The manager that answers."""
 
@@ -236,6 +321,26 @@ class ManagerAnswer(TypedDict):
     cleanup: Literal["cgroup", "session"]
     cleanup_reason: str | None
     handovers: int
+
+
+class OptionChangeAnswer(TypedDict):
+    """One key that differs. Of variables of the environment there are no values."""
+
+    key: str
+    sign: Literal["+", "-", "~"]
+    old: str | None
+    new: str | None
+
+
+class OrderAnswer(TypedDict):
+    """A certificate that an authority makes (RFC 8555)."""
+
+    sites: list[str]
+    names: list[str]
+    state: Literal["waiting", "ordering", "made"]
+    failures: int
+    error: str | None
+    next_at: str
 
 
 class PlanAnswer(TypedDict):
@@ -288,6 +393,10 @@ class ProcessAnswer(TypedDict):
     aborted: int
     loading_s: float | None
     interrupted: int
+    send_time_s: float
+    wakes: int
+    late_s: float
+    slow_requests: int
     rss_bytes: int
     pss_bytes: int
     cpu_s: float
@@ -329,8 +438,16 @@ class RevisionAnswer(TypedDict):
     accepted_at: str
     outcome: str
     by: str
+    ended_at: str | None
     error: str
     running: bool
+
+
+class RolledBackAnswer(TypedDict):
+    """A revision that did not come true."""
+
+    revision: int
+    ended_at: str | None
 
 
 class RolloutAnswer(TypedDict):
@@ -345,6 +462,32 @@ class RolloutAnswer(TypedDict):
     short_of_memory: bool
 
 
+class ScalingAnswer(TypedDict):
+    """Of a group whose processes follow the load."""
+
+    processes_min: int
+    processes_max: int
+    pinned: bool
+    asleep: bool
+    reason: str
+    held: str | None
+    queue_wait_s: float | None
+    delay_s: float | None
+
+
+class SiteAnswer(TypedDict):
+    """What is served under one host name."""
+
+    name: str
+    server_name: str
+    aliases: list[str]
+    listen: list[str]
+    mounts: dict[str, str]
+    static: dict[str, str]
+    certificate: str | None
+    requests_total: int
+
+
 class StatusAnswer(TypedDict):
     """All groups and processes."""
 
@@ -352,6 +495,8 @@ class StatusAnswer(TypedDict):
     revision: int
     manager: ManagerAnswer
     groups: list[GroupAnswer]
+    gateway: GatewayAnswer | None
+    rolled_back: RolledBackAnswer | None
 
 
 class StepAnswer(TypedDict):
@@ -362,6 +507,17 @@ class StepAnswer(TypedDict):
     sign: str
     reasons: list[ReasonAnswer]
     cost: CostAnswer
+
+
+class ThreadsAnswer(TypedDict):
+    """One process, and what its request threads do now."""
+
+    slot: int
+    life: int
+    pid: int
+    state: Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
+    threads: int
+    busy: list[BusyThreadAnswer]
 
 
 class UpgradeAnswer(TypedDict):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from wsgigroups.config.loader import Loaded, load
     from wsgigroups.config.models.base import Option
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
+    from wsgigroups.config.models.server import ServerDefaults
+    from wsgigroups.config.models.site import Gateway, Mount, Site, Static
     from wsgigroups.config.shape import OPTIONS, ROLLOUT_OPTIONS
 
 __all__ = [

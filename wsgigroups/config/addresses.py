@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAXIMUM_SOCKET_PATH_BYTES = 107  # sun_path without its final NUL, unix(7)
 
@@ -30,7 +31,7 @@ class Address:
     @property
     def is_wildcard(self) -> bool:
         """Whether it takes every address of its family."""
-        return self.kind == "tcp" and ipaddress.ip_address(self.host or "").is_unspecified
+        return self.kind == "tcp" and _is_unspecified(self.host or "")
 
     def overlaps(self, other: Address) -> bool:
         """Whether both cannot be bound at the same time."""
@@ -42,6 +43,15 @@ class Address:
         return same_family and (self.is_wildcard or other.is_wildcard)
 
 
+_REMEMBERED = 1024  # ten thousand sites may have a few addresses between them
+
+
+@lru_cache(_REMEMBERED)
+def _is_unspecified(host: str) -> bool:
+    return ipaddress.ip_address(host).is_unspecified
+
+
+@lru_cache(_REMEMBERED)
 def parse(text: str) -> Address:
     """Return the address. Raises ValueError with a sentence that names what is wrong."""
     if text.startswith("unix:"):

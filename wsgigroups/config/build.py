@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.checks.arithmetic import check_arithmetic
+from wsgigroups.config.checks.authority import check_authority
 from wsgigroups.config.checks.bounds import check_bounds
+from wsgigroups.config.checks.engines import check_engine
+from wsgigroups.config.checks.observing import check_observing
 from wsgigroups.config.checks.references import check_references
 from wsgigroups.config.codes import severity_of
 from wsgigroups.config.diagnostics import Finding, Severity, did_you_mean
@@ -19,7 +22,8 @@ from wsgigroups.config.kinds import is_host_name, shown, type_name
 from wsgigroups.config.models.base import Option, OptionModel
 from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.rollout import RolloutOptions
-from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
+from wsgigroups.config.models.server import ServerDefaults
+from wsgigroups.config.models.site import Gateway, Mount, Site, Static
 from wsgigroups.config.shape import (
     GATEWAY_OPTIONS,
     MOUNT_OPTIONS,
@@ -99,7 +103,10 @@ def build(document: Mapping[str, Any], file_of: Callable[[Path], str] | None = N
                 parts.sites[name] = _site(name, data, parts)
     if parts.unseen:
         return parts  # what refers to a table that was left out would seem to be wrong
+    check_engine(parts.gateway, parts.groups, parts.sites, parts.findings)
     check_references(parts.groups, parts.sites, parts.dropped, parts.findings)
+    check_observing(parts.server, _all_groups(parts), parts.sites, parts.findings)
+    check_authority(parts.gateway, parts.sites, parts.findings)
     for path, group in _all_groups(parts):
         dropped: set[tuple[int | str, ...]] = {(name,) for name in parts.dropped.get(path, ())}
         dropped |= {("rollout", name) for name in parts.dropped.get((*path, "rollout"), ())}
@@ -224,7 +231,8 @@ def _finding(item: Any, path: Path, options: Mapping[str, Option]) -> Finding:
     context = item.get("ctx") or {}
     kind = item["type"]
     if kind.startswith("WG"):
-        return Finding(kind, here, context["message"], context["hint"] or None, at_key=at_key)
+        mend = context.get("mend")
+        return Finding(kind, here, context["message"], context["hint"] or None, at_key=at_key, mend=mend)
     name = str(location[-1]) if location else ""
     option = options.get(str(location[0])) if location else None
     if kind == "literal_error":

@@ -11,7 +11,8 @@ from wsgigroups.config.build import Parts, build
 from wsgigroups.config.codes import severity_of
 from wsgigroups.config.diagnostics import Finding, Severity, path_text
 from wsgigroups.config.models.group import Group
-from wsgigroups.config.models.site import Gateway, ServerDefaults, Site
+from wsgigroups.config.models.server import ServerDefaults
+from wsgigroups.config.models.site import Gateway, Site
 from wsgigroups.config.normalise import Normaliser
 from wsgigroups.config.shape import DOCUMENT
 from wsgigroups.errors import ExitCode, WsgigroupsError

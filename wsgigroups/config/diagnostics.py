@@ -40,6 +40,18 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """What is to stand in the place of what is wrong: a value or a key, or what is written, in quotes.
+
+    certain: nothing else can be meant, so that a program may write it. covered: no report has it, it may be a secret.
+    """
+
+    text: str | None = None  # as TOML and YAML both have it; None: what is written, as text
+    certain: bool = True
+    covered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. file is the name as people gave it; span is None where the whole file, or no file, is meant."""
 
@@ -52,6 +64,8 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     option: str | None = None  # where it is in the configuration: groups.blog.threads
     strict_only: bool = False  # shown, as an error, only with --strict
+    fix: str | None = None  # what is certain to be meant in the place of the span
+    covered: bool = False  # no report has that
 
     def strict(self) -> Diagnostic:
         """The same with warnings turned into errors."""
@@ -84,6 +98,7 @@ class Diagnostic:
             "span": _span_to_json(self.span),
             "option": self.option,
             "hint": self.hint,
+            "fix": None if self.covered else self.fix,
             "related": [
                 {"message": item.message, "file": item.file, "span": _span_to_json(item.span)} for item in self.related
             ],
@@ -100,6 +115,7 @@ class Finding:
     hint: str | None = None
     related: tuple[tuple[tuple[str | int, ...], str], ...] = ()
     at_key: bool = False  # the key is what is wrong, not its value
+    mend: Mend | None = None
 
 
 _HALF = re.compile("[\ud800-\udfff]")  # what stands for a byte that is not UTF-8, in names and variables (PEP 383)

@@ -9,6 +9,10 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.commands_found import applications
+from wsgigroups.config.django_static import static_of
+from wsgigroups.config.environments import VENVS, find_environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -16,8 +20,18 @@ if TYPE_CHECKING:
 MAXIMUM_SOURCE_BYTES = 1024 * 1024
 _FACTORIES = ("create_app", "make_app", "create_application", "make_application", "get_app", "get_application")
 _MODULES = ("wsgi", "app", "application", "main", "server")
-_VENVS = (".venv", "venv", "env", ".env")
-_FRAMEWORKS = {"Flask": "Flask", "Bottle": "Bottle", "Falcon": "Falcon", "App": "Falcon", "API": "Falcon"}
+_NAMED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")  # module:callable, module:factory()
+LOOKED_FOR = (
+    "looked for manage.py, *.wsgi, Procfile, and Flask, Falcon, Bottle, Pyramid, create_app or application in wsgi.py, "
+    "app.py, main.py and packages"
+)
+_FRAMEWORKS = {
+    **dict.fromkeys(("Flask", "APIFlask", "Eve", "FlaskApp"), "Flask"),
+    **dict.fromkeys(("Bottle", "default_app"), "Bottle"),
+    **dict.fromkeys(("App", "API", "Falcon"), "Falcon"),
+    "make_wsgi_app": "Pyramid",
+}
+_MEANT_BY = {"App": "falcon", "API": "falcon", "default_app": "bottle", "FlaskApp": "connexion"}
 
 
 @dataclass(slots=True)
@@ -33,11 +47,13 @@ class Found:
     environment: dict[str, str] = field(default_factory=dict)
     python_home: str | None = None
     single_threaded: bool = False
+    static: dict[str, str] = field(default_factory=dict)  # directories by URL prefix, of files that no code answers
 
 
 def discover(directory: Path) -> list[Found]:
     """Return what was found, the likeliest first; python_home is filled in for all."""
-    found = [*_django(directory), *_modules(directory), *_scripts(directory)]
+    found = [*_said(directory), *_django(directory), *_modules(directory), *_scripts(directory)]
+    found = list({item.app or item.script: item for item in reversed(found)}.values())[::-1]
     python_home = find_venv(directory)
     for item in found:
         item.python_home = python_home
@@ -45,12 +61,44 @@ def discover(directory: Path) -> list[Found]:
     return found
 
 
+def named(target: str, directory: Path) -> Found | None:
+    """Return the application that somebody names, as module:callable below the directory or as the path of a file.
+
+    A file is a .wsgi script, or a Python module in the directory. None: that is no such name, or there is none in it.
+    What names an application that `discover` finds is that one, with its environment.
+    """
+    if _NAMED.fullmatch(target):
+        known = [*_django(directory), *_modules(directory)]
+        found = next((item for item in known if item.app == target), None)
+        found = found or Found("", f"the object {target.partition(':')[2]} in {target.partition(':')[0]}", app=target)
+    elif target.endswith(".py"):
+        found = _module(directory, os.path.basename(target)[: -len(".py")])
+    elif target.endswith(".wsgi"):
+        found = Found("", f"a WSGI script ({os.path.basename(target)})", script=os.path.basename(target))
+    else:
+        return None
+    if found:
+        found.python_home = find_venv(directory)
+        found.name = project_name(directory)
+    return found
+
+
+def folders(directory: Path) -> tuple[list[str], bool]:
+    """The names of the directories that belong to the project itself, and whether there are no others.
+
+    Others hold what is installed: environments and node_modules. Hidden ones do not count.
+    """
+    inner = [path.name for path in _entries(directory) if not (path / "pyvenv.cfg").exists()]
+    try:
+        visible = {name for name in os.listdir(directory) if not name.startswith(".") and (directory / name).is_dir()}
+    except OSError:
+        return [], True
+    return inner, visible <= set(inner)
+
+
 def find_venv(directory: Path) -> str | None:
-    """The name of a virtual environment in the directory."""
-    for name in _VENVS:
-        if (directory / name / "pyvenv.cfg").is_file():
-            return name
-    return None
+    """The name of a virtual environment in the directory, or the path of one that belongs to it."""
+    return find_environment(directory, os.environ, _read)
 
 
 def project_name(directory: Path) -> str:
@@ -70,28 +118,69 @@ def _django(directory: Path) -> Iterator[Found]:
         text = _read(directory / base / "manage.py")
         if text is None or "django" not in text.lower():
             continue
-        settings = re.search(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""", text)
+        settings = _settings_in(text)
         if not settings:
             continue
-        package = settings[1].split(".")[0]
-        for candidate in (settings[1].rsplit(".", 1)[0], package):
-            if (directory / base / candidate.replace(".", "/") / "wsgi.py").is_file():
-                yield Found(
-                    name="",
-                    what=f"Django (settings {settings[1]})",
-                    app=f"{candidate}.wsgi:application",
-                    python_path=base,
-                    environment={"DJANGO_SETTINGS_MODULE": settings[1]},
-                )
-                return
+        for candidate in dict.fromkeys(
+            (settings.rsplit(".", 1)[0], settings.split(".")[0], *_packages(directory / base))
+        ):
+            server = _read(directory / base / candidate.replace(".", "/") / "wsgi.py")
+            if server is None:
+                continue
+            # manage.py is for developers: what wsgi.py says is meant for a server
+            settings = _settings_in(server) or settings
+            yield Found(
+                name="",
+                what=f"Django (settings {settings})",
+                app=f"{candidate}.wsgi:application",
+                python_path=base,
+                environment={"DJANGO_SETTINGS_MODULE": settings},
+                static=_django_static(directory, directory / base / settings.replace(".", "/")),
+            )
+            return
+
+
+def _settings_in(text: str) -> str | None:
+    found = re.search(r"""DJANGO_SETTINGS_MODULE["']\]?\s*[,=]\s*["']([\w.]+)["']""", text)
+    return found[1] if found else None
+
+
+def _packages(root: Path) -> list[str]:
+    names = sorted(item.name for item in _entries(root) if (item / "__init__.py").is_file())
+    return [name for name in names if name.isidentifier() and name not in ("tests", "test", "docs")]
+
+
+def _said(directory: Path) -> Iterator[Found]:
+    """What the project says itself: the command lines of its Procfile and pyproject.toml, and Flask's settings."""
+    known = {item.app: item for item in (*_django(directory), *_modules(directory))}
+    for app, where in applications(directory, _read):
+        base = next((base for base in _bases(directory) if _is_module(directory / base, app)), None)
+        if base is None:
+            continue
+        found = known.get(app)
+        yield found or Found("", f"the application that {where} names", app=app, python_path=base)
+
+
+def _is_module(root: Path, app: str) -> bool:
+    path = root / app.partition(":")[0].replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def _django_static(directory: Path, settings: Path) -> dict[str, str]:
+    """Return what `collectstatic` has collected: nothing as long as its directory is not there."""
+    path = settings / "__init__.py" if settings.is_dir() else settings.parent / f"{settings.name}.py"
+    static = static_of(_read(path) or "", os.path.abspath(path))
+    if static is None or not os.path.isdir(static[1]):
+        return {}
+    place = os.path.relpath(static[1], os.path.abspath(directory))
+    return {static[0]: static[1] if place.startswith("..") else place}
 
 
 def _modules(directory: Path) -> Iterator[Found]:
     for base in _bases(directory):
         root = directory / base
         names = [name for name in _MODULES if (root / f"{name}.py").is_file()]
-        packages = sorted(item.name for item in _entries(root) if (item / "__init__.py").is_file())
-        packages = [name for name in packages if name.isidentifier() and name not in ("tests", "test", "docs")]
+        packages = _packages(root)
         names += packages + [f"{package}.{name}" for package in packages for name in _MODULES]
         for name in names:
             found = _module(root, name)
@@ -133,11 +222,11 @@ class _Bindings:
 def _bindings(tree: ast.Module, text: str) -> _Bindings:
     bound = _Bindings()
     for node in tree.body:
-        for target in node.targets if isinstance(node, ast.Assign) else []:
+        for target in _targets(node):
             if not isinstance(target, ast.Name):
                 continue
             made = _constructor(node)
-            if made in _FRAMEWORKS and (made not in ("App", "API") or "falcon" in text):
+            if made in _FRAMEWORKS and _MEANT_BY.get(made, "") in text:
                 bound.instance = (target.id, _FRAMEWORKS[made])
             elif made in _FACTORIES:
                 # made when the module is imported: calling the factory again would make a second one
@@ -149,6 +238,12 @@ def _bindings(tree: ast.Module, text: str) -> _Bindings:
         elif isinstance(node, ast.FunctionDef) and node.name in _FACTORIES and not _needs_arguments(node):
             bound.factory = node.name
     return bound
+
+
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AnnAssign) and node.value is not None else []
 
 
 def _constructor(node: ast.stmt) -> str:
@@ -189,7 +284,7 @@ def _entries(directory: Path, *, files: bool = False) -> list[Path]:
         names = sorted(os.listdir(directory))[:500]
     except OSError:
         return []
-    paths = [directory / name for name in names if name not in _VENVS and not name.startswith(("node_modules", "."))]
+    paths = [directory / name for name in names if name not in VENVS and not name.startswith(("node_modules", "."))]
     return [path for path in paths if (path.is_file() if files else path.is_dir())]
 
 

@@ -147,10 +147,11 @@ def list_lines(tables: Tables) -> list[str]:
     for table, options in tables.items():
         lines += ["", f"[{table}]"]
         width = max(map(len, options))
-        lines += [f"  {name:<{width}}  {_first_sentence(facts['doc'])}" for name, facts in options.items()]
+        lines += [f"  {name:<{width}}  {first_sentence(facts['doc'])}" for name, facts in options.items()]
     return [*lines[1:], "", "wsgigroups explain KEY says more; so does wsgigroups explain CODE for diagnostics."]
 
 
-def _first_sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
+    """What a text begins with, as one short line."""
     sentence = text.split(". ", maxsplit=1)[0].rstrip(".")
     return sentence if len(sentence) <= 90 else sentence[:87].rsplit(" ", 1)[0] + " …"

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 MAXIMUM_FILES = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class GivenText:
+    """A configuration that stands in no file: YAML, with the name that diagnostics have for it."""
+
+    name: str
+    text: str
+
+
 @dataclass(slots=True)
 class Collector:
     """Reads files in order: each one, then what it includes."""
@@ -32,12 +40,15 @@ class Collector:
     _seen: dict[str, str] = field(default_factory=dict)
     _left_bytes: int = reading.MAXIMUM_TOTAL_BYTES
 
-    def collect(self, paths: Sequence[Path]) -> None:
+    def collect(self, paths: Sequence[Path | GivenText]) -> None:
         """Read everything."""
         if not paths:
             self._report(Problem("WG0101", "no file was named"), None, None)
         for path in paths:
-            if "\0" in str(path):
+            if isinstance(path, GivenText):
+                self.names.append(path.name)
+                self._parse(path.name, "/", path.text, "yaml")
+            elif "\0" in str(path):
                 self._report(Problem("WG0101", "cannot open a file whose name holds a NUL character"), None, None)
             elif str(path) == "-":
                 self._stdin()
@@ -134,7 +145,7 @@ class Collector:
             from wsgigroups.config.toml import parse
         source, found = parse(name, directory, text)
         self.diagnostics += found
-        if found:
+        if found and not source.data:
             self.broken.append(source)
             return None
         self.sources.append(source)

@@ -63,4 +63,5 @@ def _table(
         if path[0] == "sites":
             yield path[:2], configuration.sites[str(path[1])], SITE_OPTIONS
     else:
-        yield path, configuration.all_groups()[str(path[-1])], OPTIONS
+        groups = configuration.sites[str(path[1])].groups if path[0] == "sites" else configuration.groups
+        yield path, groups[str(path[-1])], OPTIONS

@@ -7,9 +7,9 @@ diagnostic; pydantic brings it to the loader together with its place.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
-from collections.abc import Callable as Call
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,8 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from wsgigroups.config import addresses, units
 from wsgigroups.config.capacity import MAXIMUM_ITEMS
-from wsgigroups.config.diagnostics import did_you_mean
-from wsgigroups.config.kernel_names import NAMESPACES, address_families, known_system_calls, system_call_sets
+from wsgigroups.config.diagnostics import Mend
 
 _MOST_PROCESSES = 4096
 
@@ -31,15 +30,26 @@ class Kind:
     name: str
 
 
-def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
+def refuse(code: str, message: str, hint: str = "", mend: Mend | None = None) -> PydanticCustomError:
     """Make the error of a value: braces in the texts are kept as they are."""
-    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint})
+    context: dict[str, Any] = {"message": message, "hint": hint}
+    return PydanticCustomError(code, "{message}", context if mend is None else {**context, "mend": mend})
+
+
+def as_written(value: Any) -> Mend | None:
+    """Numbers and booleans where text is expected: what stands there, in quotes."""
+    return Mend() if isinstance(value, (int, float)) else None
 
 
 _USER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}\$?")
 _USER_NUMBER = re.compile(r"#[0-9]{1,10}")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _LOCALE = re.compile(r"[A-Za-z][A-Za-z0-9_.@-]{0,63}")
+_ERROR_STATUS = re.compile(r"[45][0-9]{2}")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), "true"),
+    **dict.fromkeys(("false", "no", "off", "0"), "false"),
+}
 _UMASK = re.compile(r"[0-7]{1,4}")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -68,10 +78,10 @@ def type_name(value: Any) -> str:
     return "nothing" if value is None else "a date or time"
 
 
-def _text(value: Any, what: str = "text") -> str:
+def text_of(value: Any, what: str = "text") -> str:
     if not isinstance(value, str):
         hint = f'write "{shown(value)}"' if isinstance(value, (int, float)) else ""
-        raise refuse("WG0301", f"{what} is expected, this is {type_name(value)}", hint)
+        raise refuse("WG0301", f"{what} is expected, this is {type_name(value)}", hint, as_written(value))
     if not value:
         raise refuse("WG0318", "the text is empty", "leave the key out to get the default")
     if len(value) > _MAXIMUM_TEXT or (not value.isprintable() and _CONTROL.search(value)):
@@ -81,7 +91,7 @@ def _text(value: Any, what: str = "text") -> str:
 
 def read_text(value: Any) -> str:
     """One line of text."""
-    return _text(value)
+    return text_of(value)
 
 
 def read_duration(value: Any) -> float:
@@ -90,6 +100,9 @@ def read_duration(value: Any) -> float:
         return units.parse_duration(value)
     except ValueError as error:
         hint = 'a number of seconds, or "90s", "5m", "1h30m", "250ms"; 0 turns a limit off'
+        meant = units.meant_duration(value) if isinstance(value, str) else None
+        if meant:
+            raise refuse("WG0303", str(error), f'write "{meant}"', Mend(f'"{meant}"')) from None
         raise refuse("WG0303", str(error), hint) from None
 
 
@@ -99,6 +112,10 @@ def read_bytes(value: Any) -> int:
         return units.parse_bytes(value)
     except ValueError as error:
         hint = 'a number of bytes, or "512K", "256M", "1GiB" (powers of 1024)'
+        meant = units.meant_bytes(value) if isinstance(value, str) else None
+        if meant:
+            hint = f'write "{meant}" (powers of 1024)'
+            raise refuse("WG0304", str(error), hint, Mend(f'"{meant}"', certain=False)) from None
         raise refuse("WG0304", str(error), hint) from None
 
 
@@ -130,8 +147,9 @@ def read_part(value: Any) -> int | str:
 def read_integer(value: Any) -> int:
     """A whole number, not text, not a boolean."""
     if isinstance(value, bool) or not isinstance(value, int):
-        hint = f"write {value} without quotes" if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value) else ""
-        raise refuse("WG0301", f"a whole number is expected, this is {type_name(value)}", hint)
+        plain = isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,17})", value, re.ASCII)
+        hint, mend = (f"write {value} without quotes", Mend(str(value))) if plain else ("", None)
+        raise refuse("WG0301", f"a whole number is expected, this is {type_name(value)}", hint, mend)
     return value
 
 
@@ -139,6 +157,15 @@ def read_boolean(value: Any) -> bool:
     """true or false."""
     if not isinstance(value, bool):
         hint = "write true or false, without quotes"
+        meant = _BOOLEANS.get(value.lower()) if isinstance(value, str) else None
+        if meant:
+            mend = Mend(meant, certain=value.lower() not in ("1", "0"))
+            raise refuse(
+                "WG0301",
+                f"true or false is expected, this is {type_name(value)}",
+                f"write {meant}, without quotes",
+                mend,
+            )
         raise refuse("WG0301", f"true or false is expected, this is {type_name(value)}", hint)
     return value
 
@@ -150,34 +177,40 @@ def read_reloading(value: Any) -> bool | str:
 
 def read_path(value: Any) -> str:
     """An absolute path; the loader has already joined relative ones to the directory of their file."""
-    path = _text(value, "a path")
+    path = text_of(value, "a path")
     if not path.startswith("/"):
         raise refuse("WG0307", f"the path {shown(path)} is not absolute", "write it from / on")
     return path
 
 
-# The manager's own streams, by every name that people use for them; "-" is its stdout.
+# The manager's own streams, by every name that people use for them; "-" is its stdout. /dev/log is syslog's socket.
 _STREAMS = {
+    "/dev/log": "/dev/log",
     **dict.fromkeys(("-", "/dev/stdout", "/proc/self/fd/1", "/dev/fd/1"), "/dev/stdout"),
     **dict.fromkeys(("/dev/stderr", "/proc/self/fd/2", "/dev/fd/2"), "/dev/stderr"),
 }
 
 
 def read_log(value: Any) -> str:
-    """A path, or one of the manager's standard streams as /dev/stdout or /dev/stderr."""
+    """A path, or one of the manager's standard streams as /dev/stdout or /dev/stderr, or syslog as /dev/log."""
     return _STREAMS.get(value) or read_path(value) if isinstance(value, str) else read_path(value)
 
 
 def is_stream(path: str) -> bool:
-    """Whether a log is a standard stream of the manager."""
+    """Whether a log is a standard stream of the manager, or syslog: no file."""
     return path in _STREAMS
+
+
+def is_user(text: str) -> bool:
+    """Whether a text can be the name of a user, or `#` and a number."""
+    return bool(_USER_NAME.fullmatch(text) or _USER_NUMBER.fullmatch(text))
 
 
 def read_user(value: Any) -> str:
     """A user's or group's name, or `#number`."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise refuse("WG0308", f"{value} is a number, a name or text with # is expected", f'write "#{value}"')
-    name = _text(value, "a name")
+    name = text_of(value, "a name")
     if name.isascii() and name.isdigit():
         raise refuse("WG0308", f'"{name}" is neither a name nor marked as a number', f'a number is written "#{name}"')
     if name.startswith("#"):
@@ -202,12 +235,14 @@ def read_ordinary_user(value: Any) -> str:
 def read_umask(value: Any) -> str:
     """Octal digits in quotes."""
     if isinstance(value, int) and not isinstance(value, bool):
+        # whether the digits that stand there are octal is for whoever wrote them to say
         raise refuse(
             "WG0310",
             f"the umask {value} is a number, and whether that is octal depends on the format",
             'write the octal digits in quotes: "0027"',
+            Mend(certain=False) if _UMASK.fullmatch(str(value)) else None,
         )
-    text = _text(value, "a umask")
+    text = text_of(value, "a umask")
     if not _UMASK.fullmatch(text) or int(text, 8) > 0o777:
         raise refuse("WG0310", f"{shown(text)} is no umask", 'three or four octal digits in quotes: "0027"')
     return text
@@ -215,7 +250,7 @@ def read_umask(value: Any) -> str:
 
 def read_locale(value: Any) -> str:
     """The name of a locale."""
-    name = _text(value, "a locale's name")
+    name = text_of(value, "a locale's name")
     if not _LOCALE.fullmatch(name):
         raise refuse("WG0313", f"{shown(name)} is no locale's name", 'for example "en_US.UTF-8" or "C.UTF-8"')
     return name
@@ -223,7 +258,7 @@ def read_locale(value: Any) -> str:
 
 def read_callable(value: Any) -> str:
     """`package.module:callable`, or `package.module:factory()`."""
-    text = _text(value, "a callable")
+    text = text_of(value, "a callable")
     if not _CALLABLE.fullmatch(text):
         hint = "write package.module:callable, or package.module:factory() to call a factory"
         if ":" not in text and re.fullmatch(rf"{_IDENTIFIER}(\.{_IDENTIFIER})*", text):
@@ -236,7 +271,7 @@ def read_callable(value: Any) -> str:
 
 def read_identifier(value: Any) -> str:
     """The name of a variable in a script."""
-    text = _text(value, "a name")
+    text = text_of(value, "a name")
     if not re.fullmatch(_IDENTIFIER, text):
         raise refuse("WG0311", f"{shown(text)} is no name of a Python variable", 'for example "application"')
     return text
@@ -244,7 +279,7 @@ def read_identifier(value: Any) -> str:
 
 def read_host_name(value: Any) -> str:
     """One host name."""
-    name = _text(value, "a host name").lower()
+    name = text_of(value, "a host name").lower()
     if not is_host_name(name):
         raise refuse("WG0208", f"{shown(value)} is no host name", 'for example "www.example.org"')
     return name
@@ -257,7 +292,7 @@ def is_host_name(name: str) -> bool:
 
 def read_url_path(value: Any) -> str:
     """A URL prefix that begins with `/`; a final `/` is dropped, except for `/` itself."""
-    path = _text(value, "a URL path")
+    path = text_of(value, "a URL path")
     if not path.startswith("/") or "//" in path or any(part in (".", "..") for part in path.split("/")):
         raise refuse("WG0307", f"{shown(path)} is no URL path", 'it begins with / and has no empty, "." or ".." part')
     return path.rstrip("/") or "/"
@@ -265,7 +300,7 @@ def read_url_path(value: Any) -> str:
 
 def read_address(value: Any) -> str:
     """An address in canonical form."""
-    text = _text(value, "an address")
+    text = text_of(value, "an address")
     try:
         return str(addresses.parse(text))
     except ValueError as error:
@@ -276,7 +311,7 @@ def read_address(value: Any) -> str:
 
 def read_network(value: Any) -> str:
     """A network in CIDR notation, or `unix` for peers on UNIX sockets."""
-    text = _text(value, "a network")
+    text = text_of(value, "a network")
     try:
         return text if text == "unix" else str(ipaddress.ip_network(text))
     except ValueError:
@@ -295,8 +330,12 @@ def read_variable_name(value: Any) -> str:
 def read_variable_value(value: Any) -> str:
     """The value of an environment variable; it may be empty and have several lines."""
     if not isinstance(value, str):
-        hint = f'write "{shown(value)}"' if isinstance(value, (int, float)) else ""
-        raise refuse("WG0312", f"the value of a variable is text, this is {type_name(value)}", hint)
+        hint, mend = "", None  # without the value, which may be a secret
+        if isinstance(value, bool):
+            hint, mend = f'write "{shown(value)}"', Mend()
+        elif isinstance(value, (int, float)):
+            hint, mend = "put quotation marks around it, as it stands there", Mend(covered=True)
+        raise refuse("WG0312", f"the value of a variable is text, this is {type_name(value)}", hint, mend)
     if "\0" in value or len(value) > _MAXIMUM_VARIABLE or _has_surrogates(value):
         raise refuse("WG0312", "the value holds a NUL character or is longer than 131071 characters")
     return value
@@ -304,7 +343,7 @@ def read_variable_value(value: Any) -> str:
 
 def read_host_pattern(value: Any) -> str:
     """A host name whose first label may be `*`."""
-    name = _text(value, "a host name").lower()
+    name = text_of(value, "a host name").lower()
     if not is_host_name(name.removeprefix("*.")):
         raise refuse("WG0208", f"{shown(value)} is no host name", 'for example "example.org" or "*.example.org"')
     return name
@@ -320,47 +359,12 @@ def listed(what: str, separator: str | None = None) -> BeforeValidator:
                 raise refuse("WG0318", f"there is an empty item in {shown(value)}", f"take one '{separator}' out")
             return _bounded(items, "the list has", "items")
         if not isinstance(value, (list, tuple)):
-            hint = f'write ["{value}"]' if isinstance(value, str) else ""
-            raise refuse("WG0301", f"a list of {what} is expected, this is {type_name(value)}", hint)
+            mend = Mend(json.dumps([value], ensure_ascii=False)) if isinstance(value, str) else None
+            hint = f"write {mend.text}" if mend else ""
+            raise refuse("WG0301", f"a list of {what} is expected, this is {type_name(value)}", hint, mend)
         return _bounded(value, "the list has", "items")
 
     return BeforeValidator(read)
-
-
-def _word_of(what: str, known: Call[[], Collection[str]]) -> BeforeValidator:
-    """Make the reader of a word that the kernel has, perhaps with systemd's ~ before it."""
-
-    def read(value: Any) -> str:
-        text = _text(value, f"the name of {what}")
-        name = text.removeprefix("~")
-        if name not in known():
-            near = did_you_mean(name, known())
-            raise refuse("WG0320", f"{shown(text)} is no name of {what}", near or "systemd.exec(5) lists the names")
-        return text
-
-    return BeforeValidator(read)
-
-
-def inverted_as_a_whole(items: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a ~ that is not at the beginning: it stands for the whole list."""
-    for item in items[1:]:
-        if item.startswith("~"):
-            hint = 'write it once, before the first item: ["~a", "b"] is everything but a and b'
-            raise refuse("WG0320", f"{shown(item)} has a ~, which is for the list as a whole", hint)
-    return items
-
-
-def read_yes_or_no(value: Any) -> Any:
-    """true and false as the words that systemd knows for them."""
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-
-
-def _read_namespaces(value: Any) -> Any:
-    """true: none may be made, which is a list of all that are refused."""
-    if isinstance(value, bool):
-        first, *others = sorted(NAMESPACES)
-        return (f"~{first}", *others) if value else ()
-    return value
 
 
 def read_table(value: Any) -> Any:
@@ -368,6 +372,28 @@ def read_table(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise refuse("WG0301", f"a table of variables is expected, this is {type_name(value)}", '{ NAME = "value" }')
     return _bounded(value, "there are", "variables")
+
+
+def read_pages(value: Any) -> Any:
+    """A table of files by status; in YAML and TOML the status may be a number or text."""
+    if not isinstance(value, Mapping):
+        raise refuse("WG0301", f"a table of files is expected, this is {type_name(value)}", '{ 502 = "502.html" }')
+    return {str(key): item for key, item in _bounded(value, "there are", "pages").items()}
+
+
+def read_status(value: Any) -> str:
+    """The status of an answer that is an error (RFC 9110 section 15)."""
+    if not isinstance(value, str) or not _ERROR_STATUS.fullmatch(value):
+        raise refuse("WG0302", f"{shown(value)} is no status of an error", "those go from 400 to 599")
+    return value
+
+
+def read_file_name(value: Any) -> str:
+    """The name of a file, without a directory."""
+    name = text_of(value, "a file's name")
+    if "/" in name or name.startswith("."):
+        raise refuse("WG0307", f"{shown(name)} is no plain name of a file", 'for example "index.html"')
+    return name
 
 
 def _bounded(value: Any, what: str, unit: str) -> Any:
@@ -405,6 +431,7 @@ _Network = Annotated[str, BeforeValidator(read_network)]
 _HostPattern = Annotated[str, BeforeValidator(read_host_pattern)]
 _VariableName = Annotated[str, BeforeValidator(read_variable_name)]
 _VariableValue = Annotated[str, BeforeValidator(read_variable_value)]
+_Status = Annotated[str, BeforeValidator(read_status)]
 
 Text = Annotated[str, BeforeValidator(read_text), Kind("text")]
 Duration = Annotated[float, BeforeValidator(read_duration), Kind("duration")]
@@ -427,35 +454,11 @@ Locale = Annotated[str, BeforeValidator(read_locale), Kind("locale")]
 Callable = Annotated[str, BeforeValidator(read_callable), Kind("callable")]
 Identifier = Annotated[str, BeforeValidator(read_identifier), Kind("identifier")]
 Addresses = Annotated[tuple[_Address, ...], listed("addresses"), AfterValidator(distinct), Kind("addresses")]
+SingleAddress = Annotated[str, BeforeValidator(read_address), Kind("address")]
 Networks = Annotated[tuple[_Network, ...], listed("networks"), AfterValidator(distinct), Kind("networks")]
 Environment = Annotated[dict[_VariableName, _VariableValue], BeforeValidator(read_table), Kind("environment")]
 HostName = Annotated[str, BeforeValidator(read_host_name), Kind("host-name")]
 HostNames = Annotated[tuple[_HostPattern, ...], listed("host names"), AfterValidator(distinct), Kind("host-names")]
-_SystemCall = Annotated[
-    str, _word_of("a system call or a set of them", lambda: {*known_system_calls(), *system_call_sets()})
-]
-_AddressFamily = Annotated[str, _word_of("an address family", lambda: {"none", *address_families()})]
-_Namespace = Annotated[str, _word_of("a kind of namespace", lambda: NAMESPACES)]
-SystemCalls = Annotated[
-    tuple[_SystemCall, ...],
-    listed("system calls", " "),
-    AfterValidator(distinct),
-    AfterValidator(inverted_as_a_whole),
-    Kind("system-calls"),
-]
-AddressFamilies = Annotated[
-    tuple[_AddressFamily, ...],
-    listed("address families", " "),
-    AfterValidator(distinct),
-    AfterValidator(inverted_as_a_whole),
-    Kind("address-families"),
-]
-Namespaces = Annotated[
-    tuple[_Namespace, ...],
-    listed("kinds of namespaces", " "),
-    BeforeValidator(_read_namespaces),
-    AfterValidator(distinct),
-    AfterValidator(inverted_as_a_whole),
-    Kind("namespaces"),
-]
+PageFiles = Annotated[dict[_Status, _Path], BeforeValidator(read_pages), Kind("page-files")]
+FileName = Annotated[str, BeforeValidator(read_file_name), Kind("file-name")]
 UrlPath = Annotated[str, BeforeValidator(read_url_path), Kind("url-path")]

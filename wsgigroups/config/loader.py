@@ -6,22 +6,24 @@ Runs in the command line, and in a manager that rereads its files. Each file is 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.capacity import MAXIMUM_SHOWN
 from wsgigroups.config.codes import CODES, severity_of
 from wsgigroups.config.diagnostics import Diagnostic, Finding, Related, Severity, Span, path_text
 from wsgigroups.config.files import Collector
+from wsgigroups.config.mending import mended
 from wsgigroups.config.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path as FilePath
 
     from wsgigroups.config.build import Parts
     from wsgigroups.config.compose import Composed, Layer
     from wsgigroups.config.configuration import Configuration
+    from wsgigroups.config.files import GivenText
     from wsgigroups.config.source import Path, Source
 
     Validate = Callable[[Mapping[str, object], Path], list[Finding]]
@@ -49,7 +51,7 @@ class Loaded:
 
 
 def load(
-    paths: Sequence[FilePath],
+    paths: Sequence[FilePath | GivenText],
     *,
     profiles: Sequence[str] = (),
     strict: bool = False,
@@ -57,13 +59,15 @@ def load(
     trust: bool = True,
     settle: bool = False,
     check: Check | None = None,
+    unless: Collection[str] = (),
 ) -> Loaded:
-    """Read files (directories, `-` for standard input) and everything they include, and validate it all.
+    """Read files (directories, `-` for standard input, texts) and everything they include, and validate it all.
 
     variables: what `${NAME}` stands for, the process environment by default. strict: warnings are errors. trust: as
     root, a file that another user could change is an error; False makes it a warning, for checks that apply nothing.
     settle: a file written this very moment is waited for, so that half of it is never applied. check: what else is
-    asked of the parts, such as whether a host can run them (`wsgigroups.host.checks.host.against`).
+    asked of the parts, such as whether a host can run them (`wsgigroups.host.checks.host.against`). unless: codes that
+    do not matter for what the configuration is wanted for.
     """
     collector = Collector(trust, settle)
     collector.collect(paths)
@@ -99,6 +103,7 @@ def load(
     parts.texts = {source.name: source.text for source in collector.sources}
     if check is not None:
         parts.findings += check(parts)
+    parts.findings = [item for item in parts.findings if item.code not in unless]
     if collector.broken:
         # what a broken file would have defined is not missing
         parts.findings = [item for item in parts.findings if item.code not in _NEEDS_ALL_FILES]
@@ -142,7 +147,8 @@ def _in_source(source: Source, finding: Finding, layer: Layer | None = None) -> 
     renamed = layer.renamed if layer else {}
     path = renamed.get(finding.path, finding.path)
     related = tuple(Related(text, source.name, source.locate(there, key=True)) for there, text in finding.related)
-    return make(finding, source.name, source.locate(path, key=finding.at_key), related)
+    hint, fix = mended(source, path, finding)
+    return make(replace(finding, hint=hint), source.name, source.locate(path, key=finding.at_key), related, fix)
 
 
 def _located(composed: Composed, finding: Finding, first: Source) -> Diagnostic:
@@ -155,10 +161,14 @@ def _located(composed: Composed, finding: Finding, first: Source) -> Diagnostic:
             related.append(Related(text, other.source.name, other.span(key=True)))
     if origin is None:
         return make(finding, first.name, first.span(0, 0), tuple(related))
-    return make(finding, origin.source.name, origin.span(key=finding.at_key), tuple(related))
+    hint, fix = mended(origin.source, origin.path, finding)
+    found = replace(finding, hint=hint)
+    return make(found, origin.source.name, origin.span(key=finding.at_key), tuple(related), fix)
 
 
-def make(finding: Finding, file: str | None, span: Span | None, related: tuple[Related, ...] = ()) -> Diagnostic:
+def make(
+    finding: Finding, file: str | None, span: Span | None, related: tuple[Related, ...] = (), fix: str | None = None
+) -> Diagnostic:
     """A finding with its place."""
     return Diagnostic(
         finding.code,
@@ -170,4 +180,6 @@ def make(finding: Finding, file: str | None, span: Span | None, related: tuple[R
         related=related,
         option=path_text(finding.path) or None,
         strict_only=CODES[finding.code].strict_only,
+        fix=fix,
+        covered=finding.mend is not None and finding.mend.covered,
     )

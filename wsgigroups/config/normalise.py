@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.authority_kinds import ACME
 from wsgigroups.config.capacity import MAXIMUM_ITEMS, MAXIMUM_SHOWN
 from wsgigroups.config.codes import CODES
-from wsgigroups.config.diagnostics import Finding, did_you_mean
+from wsgigroups.config.diagnostics import Finding, Mend, did_you_mean
+from wsgigroups.config.foreign_names import foreign_hint
 from wsgigroups.config.kinds import shown, type_name
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
 
@@ -23,25 +25,9 @@ if TYPE_CHECKING:
     from wsgigroups.config.models.base import Option
     from wsgigroups.config.source import Path
 
+EXTENSION = "x-"  # keys of a file that begin so are for its readers, and for anchors of YAML
+_OF_GROUPS = ("a group", "[defaults]")
 _VARIABLE = re.compile(r"(\$)?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_HINTS = {
-    "<<": "YAML 1.2 has no merge keys: put what groups share into [defaults]",
-    "num-processes": "it is called processes here",
-    "workers": "it is called processes here",
-    "worker": "it is called processes here",
-    "bind": "it is called listen here",
-    "port": 'write listen = ["127.0.0.1:8000"]',
-    "env": "it is called environment here",
-    "venv": "it is called python-home here",
-    "virtualenv": "it is called python-home here",
-    "chdir": "it is called home here",
-    "cwd": "it is called home here",
-    "timeout": "it is called request-timeout here; for single reads and writes, socket-timeout",
-    "module": "it is called app here",
-    "command": "daemons are not commands: name the application with app",
-    "max-requests": "it is called maximum-requests here",
-    "nice": "it is called cpu-priority here",
-}
 
 
 @dataclass(slots=True)
@@ -93,18 +79,19 @@ class Normaliser:
         known = table.known()
         if key in known:
             return key
+        if not written and key.startswith(EXTENSION):
+            return None
         kebab = key.replace("_", "-")
         here = (*written, key)
         if kebab in known:
             message = f'"{key}" is written with underscores'
-            self._keep(Finding("WG0205", here, message, f'write "{kebab}"', at_key=True))
+            self._keep(Finding("WG0205", here, message, f'write "{kebab}"', at_key=True, mend=Mend(kebab)))
             return kebab
         if self._is_full("WG0201"):
             self.left_out["WG0201"] += 1  # without the work of a suggestion
             return None
-        hint = did_you_mean(kebab.lower(), known) or _HINTS.get(kebab)
-        if kebab in _HINTS and (table.what == "a group" or kebab == "<<"):
-            hint = _HINTS[kebab]
+        foreign = foreign_hint(kebab.lower()) if table.what in _OF_GROUPS else None
+        hint = foreign or did_you_mean(kebab.lower(), known)
         where = f"in {table.what}"
         self._keep(Finding("WG0201", here, f"unknown key {shown(key)} {where}", hint, at_key=True))
         return None
@@ -143,7 +130,8 @@ class Normaliser:
             value = self._each(value, written, self._interpolate)
         else:
             self._each(value, written, self._refuse_variables)
-        if option.kind == "path" or (option.kind == "log" and value != "-"):
+        plain = {"log": "-", "certificate": ACME}.get(option.kind)  # the word that is no path
+        if option.kind == "path" or (plain is not None and value != plain):
             return self._absolute(value, written)
         if option.kind == "paths":
             items = value.split(":") if isinstance(value, str) else value
@@ -153,6 +141,10 @@ class Normaliser:
                     self._absolute(x.strip() if one else x, written if one else (*written, i))
                     for i, x in enumerate(items)
                 ]
+        if option.kind == "page-files" and isinstance(value, Mapping):
+            return {key: self._absolute(item, (*written, str(key))) for key, item in value.items()}
+        if option.kind == "address":
+            return self._socket_path(value, written)
         if option.kind == "addresses" and isinstance(value, list):
             return [self._socket_path(item, (*written, i)) for i, item in enumerate(value)]
         return value

@@ -6,8 +6,10 @@ value (`60` and `"60s"`). `schemas/groups.schema.json` and the copy in the packa
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.counted_kinds import AUTO_TEXT, MOST_PROCESSES
 from wsgigroups.config.kernel_names import NAMESPACES
 from wsgigroups.config.kinds import write_percent
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
@@ -52,9 +54,19 @@ KINDS: dict[str, dict[str, Any]] = {
         ],
     },
     "integer": {"type": "integer"},
+    "process-count": {
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_PROCESSES}, {"const": AUTO_TEXT}],
+    },
+    "fraction": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     "boolean": {"type": "boolean"},
     "reloading": {"anyOf": [{"type": "boolean"}, {"const": "wait"}]},
     "path": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
+    "certificate": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
+    "url": {"type": "string", "pattern": "^https://[^/\\s@]+/\\S*$"},
+    "udp-address": {"type": "string", "pattern": _ADDRESS},
+    "service-url": {"type": "string", "pattern": "^https?://[^/\\s@]+/\\S*$"},
+    "datagram-socket": {"type": "string", "pattern": "^unix:/"},
+    "contact": {"type": "string", "pattern": '^[^\\s@,?<>"]+@[A-Za-z0-9.-]+$'},
     "log": {"type": "string", "minLength": 1, "pattern": "^[^~]"},
     "paths": _list("path", ":"),
     "user": _USER,
@@ -82,6 +94,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
         "additionalProperties": {"type": "string"},
     },
+    "page-files": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[45][0-9]{2}$"},
+        "additionalProperties": {"$ref": "#/$defs/path"},
+    },
+    "file-name": {"type": "string", "pattern": "^[^./][^/]*$"},
     "host-name": {"type": "string", "pattern": f"^{_HOST}$"},
     "host-pattern": {"type": "string", "pattern": f"^(?:[*][.])?{_HOST}$"},
     "host-names": _list("host-pattern"),
@@ -103,8 +121,12 @@ def make_schema() -> dict[str, Any]:
         },
         **root["properties"],
     }
+    root["patternProperties"] = {
+        "^x-": {"description": "Not read: for other programs, and for anchors of YAML."},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:wsgigroups:configuration:1",
         "title": "wsgigroups configuration",
         "description": "Groups of WSGI daemon processes: the options of WSGIDaemonProcess in one declarative file.",
         **root,
@@ -160,14 +182,15 @@ def _reference(table: Table, definitions: dict[str, Any]) -> dict[str, Any]:
 def option_schema(option: Option) -> dict[str, Any]:
     """The schema of one option: its kind, and what an editor shows."""
     default = default_text(option)
-    description = f"{option.doc}\n\nDefault: {default}. Effect of a change: {option.effect_text}."
-    schema: dict[str, Any] = {"description": description}
+    kind = {} if option.kind == "choice" else KINDS[option.kind]
+    how = f"\n\n{kind['description']}" if "description" in kind else ""
+    description = f"{option.doc}{how}\n\nDefault: {default}. Effect of a change: {option.effect_text}."
+    # the kind stands here, not behind a reference: editors show nothing of what stands beside one
+    schema: dict[str, Any] = {**kind, "description": description, "markdownDescription": _markdown(option, how)}
     if option.kind == "choice":
         schema["enum"] = list(option.choices)
         if {"yes", "no"} <= set(option.choices):
             schema["enum"] += [True, False]
-    else:
-        schema["$ref"] = f"#/$defs/{option.kind}"
     if option.kind == "integer":
         schema |= {key: value for key, value in _bounds(option).items() if value is not None}
     value = default_value(option)
@@ -178,6 +201,14 @@ def option_schema(option: Option) -> dict[str, Any]:
     if option.unit:
         schema["x-unit"] = option.unit
     return schema
+
+
+def _markdown(option: Option, how: str) -> str:
+    """What an editor shows over a key, where it knows Markdown."""
+    lines = [f"- default: {default_text(option)}", f"- effect of a change: {option.effect_text}"]
+    if not isinstance(option.example, dict):
+        lines.append(f"- example: `{option.name} = {json.dumps(option.example, ensure_ascii=False)}`")
+    return f"**{option.name}**: {option.doc}{how}\n\n" + "\n".join(lines)
 
 
 def _bounds(option: Option) -> dict[str, int | None]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from wsgigroups.config.models.base import Option, describe
 from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.rollout import RolloutOptions
-from wsgigroups.config.models.site import Gateway, Mount, ServerDefaults, Site, Static
+from wsgigroups.config.models.server import ServerDefaults
+from wsgigroups.config.models.site import Gateway, Mount, Site, Static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

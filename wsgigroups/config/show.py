@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.counted_kinds import write_process_count
 from wsgigroups.config.followed import followed
 from wsgigroups.config.kinds import write_percent
 from wsgigroups.config.schema import default_text, default_value
@@ -149,6 +150,8 @@ def readable(option: Option, value: Any) -> Any:
         return format_bytes(value) if value else 0
     if option.kind == "percent":
         return write_percent(value)
+    if option.kind == "process-count":
+        return write_process_count(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -233,16 +236,44 @@ _ESCAPED = {**OPTIONS, **ROLLOUT_OPTIONS, **SERVER_OPTIONS, **SITE_OPTIONS, **MO
 
 def _escaped(value: Value) -> Any:
     option = _ESCAPED.get(value.name)
-    return _escape(value.value) if option is not None and option.interpolated else value.value
+    return literal(value.value) if option is not None and option.interpolated else value.value
 
 
-def _escape(value: Any) -> Any:
+def literal_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of `Configuration.to_document` as a file has to have it, likewise."""
+    found = dict(document)
+    for name in ("server", "gateway"):
+        if name in found:
+            found[name] = _literal_table(found[name])
+    for name in ("groups", "sites"):
+        if name in found:
+            found[name] = {key: _literal_table(table) for key, table in found[name].items()}
+    return found
+
+
+def _literal_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _literal_option(name, value) for name, value in table.items()}
+
+
+def _literal_option(name: str, value: Any) -> Any:
+    option = _ESCAPED.get(name)
+    if option is not None and option.interpolated:
+        return literal(value)
+    if name == "groups":  # of a site
+        return {key: _literal_table(table) for key, table in value.items()}
+    if isinstance(value, list):
+        return [_literal_table(item) if isinstance(item, dict) else item for item in value]
+    return _literal_table(value) if isinstance(value, dict) else value
+
+
+def literal(value: Any) -> Any:
+    """The value as a file has to have it, so that nothing in it is taken for a variable: `${` is `$${` there."""
     if isinstance(value, str):
         return re.sub(r"\$\{(?=[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})", "$${", value)
     if isinstance(value, list):
-        return [_escape(item) for item in value]
+        return [literal(item) for item in value]
     if isinstance(value, dict):
-        return {key: _escape(item) for key, item in value.items()}
+        return {key: literal(item) for key, item in value.items()}
     return value
 
 
@@ -263,14 +294,17 @@ def toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        items = (
-            f"{key if _BARE.fullmatch(key) else toml_text(key)} = {toml_value(item)}" for key, item in value.items()
-        )
+        items = (f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
         inner = ", ".join(items)
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return str(value)
+
+
+def toml_key(text: str) -> str:
+    """One part of a key: bare where it can be (TOML 1.0, section Keys)."""
+    return text if _BARE.fullmatch(text) else toml_text(text)
 
 
 def toml_text(text: str) -> str:

@@ -35,16 +35,32 @@ class Source:
     text: str
     data: dict[str, Any] = field(default_factory=dict)
     places: Callable[[str], dict[Path, Place]] = field(default=lambda _text: {})
+    again: bool = False  # there are keys that are set again: those have no place
     _index: dict[Path, Place] | None = None
     _lines: array[int] | None = None
+    _within: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+    @property
+    def index(self) -> dict[Path, Place]:
+        """Where each key and value is."""
+        if self._index is None:
+            self._index = self.places(self.text)
+        return self._index
+
+    def values_within(self, table: str) -> list[tuple[int, int]]:
+        """Offsets of the values in all tables of this name, in the order of the text; those of tables are left out."""
+        if table not in self._within:
+            above = {path[:-1] for path in self.index}
+            found = [place for path, place in self.index.items() if table in path and path not in above]
+            self._within[table] = sorted((place.value_start, place.value_end) for place in found)
+        return self._within[table]
 
     def locate(self, path: Path, *, key: bool = False) -> Span | None:
         """The span of the value (or key) at this path, of the nearest table above it that is known otherwise."""
-        if self._index is None:
-            self._index = self.places(self.text)
+        index = self.index
         shortened = path
         while shortened:
-            place = self._index.get(shortened)
+            place = index.get(shortened)
             if place is not None:
                 above = shortened != path and isinstance(path[len(shortened)], str)
                 at_key = (key or above) and place.key_start >= 0
@@ -52,6 +68,13 @@ class Source:
                 return self.span(start, end)
             shortened = shortened[:-1]
         return None
+
+    def written(self, path: Path, *, key: bool = False) -> str | None:
+        """The text of the value (or key) at exactly this path; None where it does not stand in the file as such."""
+        place = self.index.get(path)
+        if place is None or (key and place.key_start < 0):
+            return None
+        return self.text[place.key_start : place.key_end] if key else self.text[place.value_start : place.value_end]
 
     def span(self, start: int, end: int) -> Span:
         """Offsets to lines and columns."""
@@ -69,13 +92,16 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of a line, without its end."""
+        start, end = self.offsets_of(number)
+        return self.text[start:end].rstrip("\r\n")
+
+    def offsets_of(self, number: int) -> tuple[int, int]:
+        """Where a line begins and where the next one does; (0, 0) where there is no such line."""
         if self._lines is None:
             self._lines = line_starts(self.text)
         if not 1 <= number <= len(self._lines):
-            return ""
-        start = self._lines[number - 1]
-        end = self._lines[number] if number < len(self._lines) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+            return 0, 0
+        return self._lines[number - 1], self._lines[number] if number < len(self._lines) else len(self.text)
 
 
 _PIECE = 1 << 16  # characters that are split at a time, so that the lines need not be held all together

@@ -7,9 +7,16 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from wsgigroups.config.capacity import MAXIMUM_DEPTH, MAXIMUM_TABLES, MAXIMUM_VALUES, too_deep, too_many
+from wsgigroups.config.capacity import (
+    MAXIMUM_DEPTH,
+    MAXIMUM_REPEATED,
+    MAXIMUM_TABLES,
+    MAXIMUM_VALUES,
+    too_deep,
+    too_many,
+)
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
-from wsgigroups.config.source import Source
+from wsgigroups.config.source import Place, Source
 from wsgigroups.config.toml_places import Locator, find_places, string_end
 
 if sys.version_info >= (3, 11):
@@ -25,7 +32,7 @@ _OPENINGS = re.compile(rf"(?:[\[{{]\s*){{{MAXIMUM_DEPTH},}}")
 
 
 def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic]]:
-    """Return the source; its data stays empty when there is an error."""
+    """Return the source; its data stays empty when there is an error other than keys that are set twice."""
     source = Source(name, directory, text, places=find_places)
     for pattern in (_LONG_KEY, _OPENINGS):
         found = pattern.search(text)
@@ -34,10 +41,9 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
     excess = _excess(source)
     if excess:
         return source, [excess]
+    problems: list[Diagnostic] = []
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return source, [_syntax_error(source, str(error))]
+        data = _read(source, problems)
     except RecursionError:
         start = _deep_opening(text)
         return source, [too_deep(source, start, start + 1)]
@@ -47,8 +53,36 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
     if deep:
         span = source.locate(deep)
         return source, [replace(too_deep(source, 0, 0), span=span)]
-    source.data = data
-    return source, []
+    source.data, source.again = data, bool(problems)
+    return source, problems
+
+
+def _read(source: Source, found: list[Diagnostic]) -> dict[str, Any]:
+    """Read the text without keys that are set again; note what is wrong. Return nothing for what is no TOML."""
+    text = source.text
+    while True:
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            rest = Source(source.name, source.directory, text, places=find_places)
+            problem, again = _syntax_error(rest, str(error))
+            found.append(problem)
+            shorter = _without(text, again) if again and len(found) < MAXIMUM_REPEATED else None
+            if shorter is None:
+                return {}
+            text = shorter
+
+
+def _without(text: str, place: Place) -> str | None:
+    """The text with a line, or lines, of a key and its value made blank; None where something else is on them."""
+    start, end = text.rfind("\n", 0, place.key_start) + 1, place.value_end
+    if not _KEYS.fullmatch(text, start, place.key_start) or not _REST.match(text, end):
+        return None
+    return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
+
+
+_KEYS = re.compile(rf"[ \t]*(?:{_PART}\.[ \t]*)*")
+_REST = re.compile(r"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
 
 
 _SIGNS = re.compile(r"""#[^\n]*|\"|'|^[ \t]*\[\[?[^\],=\n\[{]*\]?\]?|[=,\[{\]}]""", re.MULTILINE)
@@ -115,7 +149,8 @@ def too_deep_path(data: Any) -> tuple[str | int, ...] | None:
     return level[0][0]
 
 
-def _syntax_error(source: Source, message: str) -> Diagnostic:
+def _syntax_error(source: Source, message: str) -> tuple[Diagnostic, Place | None]:
+    """What is wrong, and where a key is set again if it is that."""
     found = _PLACE.search(message)
     what = message[: found.start()] if found else message
     if found and found[1]:
@@ -127,7 +162,7 @@ def _syntax_error(source: Source, message: str) -> Diagnostic:
         duplicate = _duplicate(source, offset)
         if duplicate:
             return duplicate
-    return Diagnostic(
+    diagnostic = Diagnostic(
         "WG0106",
         Severity.ERROR,
         f"this is not TOML: {what[:1].lower()}{what[1:]}",
@@ -135,16 +170,17 @@ def _syntax_error(source: Source, message: str) -> Diagnostic:
         source.span(offset, offset + 1),
         _hint(what, source.text, offset),
     )
+    return diagnostic, None
 
 
-def _duplicate(source: Source, offset: int) -> Diagnostic | None:
+def _duplicate(source: Source, offset: int) -> tuple[Diagnostic, Place] | None:
     # the reader stops behind the second definition, or at its start in newer versions: take the rest of that line too
     end = source.text.find("\n", offset)
     locator = Locator(source.text[: end if end >= 0 else len(source.text)])
     if not locator.duplicates:
         return None
     path, first, second = locator.duplicates[-1]
-    return Diagnostic(
+    diagnostic = Diagnostic(
         "WG0108",
         Severity.ERROR,
         f"{path_text(path)} is set twice",
@@ -154,6 +190,7 @@ def _duplicate(source: Source, offset: int) -> Diagnostic | None:
         (Related("first set here", source.name, source.span(first.key_start, first.key_end)),),
         path_text(path),
     )
+    return diagnostic, second
 
 
 def _hint(what: str, text: str, offset: int) -> str | None:

@@ -44,6 +44,32 @@ def parse_duration(value: float | str) -> float:
     return seconds
 
 
+_WORDS = {
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}
+_SPOKEN = re.compile(rf"({_NUMBER})\s*([A-Za-z]+)[\s,]*")
+
+
+def meant_duration(text: str) -> str | None:
+    """What stands for a duration that is written in another way, `15 s` or `1 hour`; None where that is not certain."""
+    found = _SPOKEN.findall(text[:64])
+    if "".join(number + word for number, word in found) != re.sub(r"[\s,]", "", text):
+        return None
+    parts = [(number, _WORDS.get(word if len(word) == 1 else word.lower())) for number, word in found]
+    meant = "".join(f"{number}{unit}" for number, unit in parts)
+    return meant if meant and None not in dict(parts).values() and re.fullmatch(DURATION_PATTERN, meant) else None
+
+
+def meant_bytes(text: str) -> str | None:
+    """The same of a size: `300 MB`, `2 GiB`, `512kb`."""
+    found = re.fullmatch(rf"\s*({_NUMBER})\s*([kKmMgGtT])(?:i?[bB]?|i?[bB]ytes?)\s*", text[:64])
+    return f"{found[1]}{found[2].upper()}" if found else None
+
+
 def format_duration(seconds: float) -> str:
     """Return text that `parse_duration` reads back as the same number: `1h30m`, `250ms`, `0s`."""
     exact_ms = Decimal(repr(float(seconds))) * 1000

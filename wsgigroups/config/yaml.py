@@ -59,7 +59,7 @@ class _Refused(Exception):  # noqa: N818
 
 
 def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic]]:
-    """Return the source; its data stays empty when there is an error."""
+    """Return the source; its data stays empty when there is an error other than keys that are set twice."""
     source = Source(name, directory, text)
     composer = _Composer(source)
     try:
@@ -80,6 +80,7 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
         return source, [_diagnostic(source, 0, f"{type(error).__name__} while reading")]
     source.places = lambda _text: composer.places
     if composer.found:
+        source.data, source.again = data if isinstance(data, dict) else {}, True
         return source, composer.found
     if not isinstance(data, dict):
         message = "the file is empty" if data is None else "the file holds no table of keys and values"
@@ -97,7 +98,8 @@ class _Composer:
         self._source = source
         self.places: dict[Path, Place] = {}
         self.found: list[Diagnostic] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[Any, int, Path]] = {}
+        self._aliases: dict[int, Path] = {}  # values that aliases stand for, by identity → where they are written
         self._open: set[str] = set()
         self._aliased = 0
         self._values = self._tables = self._anchored = self._merges = 0
@@ -151,7 +153,7 @@ class _Composer:
             self._refuse(event, "WG0107", "this is not YAML: a value is missing")
         if anchor:
             self._open.discard(anchor)
-            self._anchors[anchor] = (value, size)
+            self._anchors[anchor] = (value, size, path)
         return value, size
 
     def _alias(self, event: AliasEvent) -> tuple[Any, int]:
@@ -161,7 +163,8 @@ class _Composer:
             self._refuse(
                 event, "WG0107", f"the alias *{event.anchor} has no anchor", f"define it before: &{event.anchor}"
             )
-        value, size = self._anchors[event.anchor]
+        value, size, path = self._anchors[event.anchor]
+        self._aliases[id(value)] = path
         self._aliased += size
         if self._aliased > MAXIMUM_ALIASED:
             hint = "use [defaults] for what groups share"
@@ -184,21 +187,23 @@ class _Composer:
     def _mapping(self, path: Path, depth: int) -> tuple[dict[str, Any], int]:
         table: dict[str, Any] = {}
         total = 1
+        merged: list[tuple[Any, Path]] = []
         while not isinstance(event := next(self._events), CollectionEndEvent):
             if not isinstance(event, ScalarEvent):
                 self._refuse(event, "WG0111", "a key is not plain text", "write the key as text")
             self._check_characters(event)
             key: str = event.value
-            if key == "<<":
-                self._merge_key(event)
             key_start, key_end = event.start_mark.index, event.end_mark.index
             key_path = (*path, key)
             value_event = next(self._events)
             start = value_event.start_mark.index
-            value, size = self._node(value_event, key_path, depth + 1)
-            if key in table:
-                self._duplicate(key_path, key_start, key_end)
+            if key == "<<" and not event.style:
+                total += self._merge(event, value_event, key_path, depth, merged)
                 continue
+            if key in table:
+                total += self._twice(value_event, key_path, depth, key_start, key_end)
+                continue
+            value, size = self._node(value_event, key_path, depth + 1)
             end = self._end_of(value_event, start)
             if isinstance(value_event, ScalarEvent) and start == value_event.end_mark.index:
                 start, end = key_start, key_end  # nothing is written: point at the key
@@ -207,7 +212,43 @@ class _Composer:
             table[key] = value
             total += size
         self._last_end = event.end_mark.index
+        for value, at in merged:
+            for key in [key for key in value if key not in table]:
+                table[key] = value[key]
+                there = self.places.get((*at, key))
+                if there is not None:
+                    self.places |= {(*path, key): there}
         return table, total
+
+    def _twice(self, event: Event, path: Path, depth: int, start: int, end: int) -> int:
+        """Read a value whose key is there already: its places are nobody's. Return its size."""
+        places, self.places = self.places, {}
+        try:
+            _value, size = self._node(event, path, depth + 1)
+        finally:
+            self.places = places
+        self._duplicate(path, start, end)
+        return size
+
+    def _merge(self, key: Event, event: Event, path: Path, depth: int, merged: list[tuple[Any, Path]]) -> int:
+        """Read what a merge key stands for: a table or a list of tables, mostly aliases. Return its size.
+
+        As https://yaml.org/type/merge.html has it: keys that stand in the table itself win, then the first table.
+        """
+        self._merges += 1
+        if self._merges > MAXIMUM_TABLES:
+            raise _Refused(too_many(self._source, f"{MAXIMUM_TABLES} merge keys"))
+        value, size = self._node(event, path, depth + 1)
+        if isinstance(event, AliasEvent):
+            found = [(value, self._anchors[event.anchor][2])]
+        elif isinstance(value, list):
+            found = [(item, self._aliases.get(id(item), (*path, i))) for i, item in enumerate(value)]
+        else:
+            found = [(value, path)]
+        if not all(isinstance(item, dict) for item, _path in found):
+            self._refuse(key, "WG0111", "a merge key stands for a table, or a list of tables", "write <<: *name")
+        merged += found
+        return size
 
     _last_end = 0
 
@@ -218,13 +259,6 @@ class _Composer:
         while end > start + 1 and end <= len(text) and text[end - 1] in " \r\n\t":
             end -= 1
         return end
-
-    def _merge_key(self, event: Event) -> None:
-        """It is an unknown key like others, and reported as one; but a file with many of them was made for merging."""
-        self._merges += 1
-        if self._merges > MAXIMUM_REPEATED:
-            hint = "YAML 1.2 has no merge keys: put what groups share into [defaults]"
-            self._refuse(event, "WG0111", f"there are more than {MAXIMUM_REPEATED} merge keys", hint)
 
     def _duplicate(self, path: Path, start: int, end: int) -> None:
         first = self.places[path]

@@ -124,6 +124,25 @@ class Asking:
         found = self._host.ask("refused_line", file)
         return (str(found[0]), str(found[1])) if found else None
 
+    def certificate(self, certificate: str, key: str, identity: Viewer | None) -> dict[str, Any]:
+        """problem (text or None) with option, whose file it is about; else days_left, and expires_at for people."""
+        identity_key = identity.key() if identity else ""
+        found: dict[str, Any] = self._host.ask("certificate", certificate, key, identity_key)
+        return found
+
+    def lacks_acme(self) -> bool:
+        """Whether the library that orders certificates is missing where the manager would look for it."""
+        return bool(self._host.ask("lacks_acme"))
+
+    def lacks_nginx(self) -> bool:
+        """Whether nginx is missing where distributions put it."""
+        return bool(self._host.ask("lacks_nginx"))
+
+    def page(self, file: str, identity: Viewer | None) -> str | None:
+        """What keeps a page from being read; None if nothing does."""
+        found: str | None = self._host.ask("page", file, identity.key() if identity else "")
+        return found
+
     def open_to_others(self, file: str) -> bool:
         """Whether any user could read a file of the configuration itself."""
         return bool(self._host.ask("open_to_others", file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import importlib.util
 import itertools
 import json
 import os
@@ -12,6 +13,8 @@ import socket
 import stat
 import subprocess
 import sys
+import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,11 @@ from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.environment_files import MAXIMUM_FILE_BYTES, refused_line
 from wsgigroups.host.interface import HIDDEN, SoughtApplication, UnknownError, Viewer
 from wsgigroups.host.interpreters import can_execute, can_read, find_interpreter
-from wsgigroups.trust.helpers import Account, HelperError, run_helper
+from wsgigroups.host.programs import find_nginx
+from wsgigroups.trust.certificates import MAXIMUM_PAGE_BYTES, PairError, read_pair
+from wsgigroups.trust.helpers import Account, HelperError, read_file, run_helper
 from wsgigroups.trust.interpreters import doubt_about_interpreter
+from wsgigroups.trust.validity import days_left
 from wsgigroups.trust.walking import untrusted_component
 
 PROBE_TIMEOUT_S = 20.0
@@ -138,6 +144,28 @@ class RealHost:
         except OSError:
             return None
 
+    def _certificate(self, certificate: str, key: str, identity_key: str) -> dict[str, Any]:
+        try:
+            pair = read_pair(certificate, key, _account(identity_key))
+        except PairError as error:
+            return {"problem": str(error), "option": error.option}
+        at = datetime.fromtimestamp(pair.expires_at, timezone.utc).isoformat(timespec="seconds")
+        left = days_left(pair.expires_at, time.time())
+        return {"problem": None, "days_left": left, "expires_at": at.replace("+00:00", "Z")}
+
+    def _lacks_acme(self) -> bool:
+        return any(importlib.util.find_spec(name) is None for name in ("acme", "josepy", "cryptography"))
+
+    def _lacks_nginx(self) -> bool:
+        return not find_nginx()
+
+    def _page(self, file: str, identity_key: str) -> str | None:
+        try:
+            read_file(file, _account(identity_key), MAXIMUM_PAGE_BYTES).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
+        return None
+
     def _open_to_others(self, file: str) -> bool:
         return can_read(Path(file), *_STRANGER) is True
 
@@ -173,6 +201,14 @@ class RealHost:
 def own_environment() -> Path | None:
     """The environment that wsgigroups runs in, where it is one."""
     return Path(sys.prefix) if sys.prefix != sys.base_prefix else None
+
+
+def _account(identity_key: str) -> Account:
+    """Who reads what is not root's alone; without an identity whoever checks, as root a stranger."""
+    if identity_key:
+        identity = Viewer.of_key(identity_key)
+        return Account(identity.uid, identity.gid, identity.groups)
+    return Account(*_STRANGER) if os.geteuid() == 0 else Account(os.geteuid(), os.getegid())
 
 
 def _number(path: str) -> int | None:

@@ -22,12 +22,12 @@ PROCESS_STATE: dict[Tenancy, str | None] = {
 }
 
 
-def group_state(states: Iterable[Tenancy], wanted: int, *, stopped: bool) -> str:
-    """ready, degraded, starting, failed or stopped, from the states of a group's records and its wanted number."""
+def group_state(states: Iterable[Tenancy], wanted: int, *, stopped: bool, asleep: bool = False) -> str:
+    """ready, degraded, starting, failed, asleep or stopped, from the states of a group's records and its number."""
     present = list(states)
     ready = sum(state is Tenancy.READY for state in present)
     if stopped or wanted == 0:
-        return "stopped"
+        return "asleep" if asleep else "stopped"
     if ready >= wanted:
         return "ready"
     if ready:

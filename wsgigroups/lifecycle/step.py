@@ -51,6 +51,8 @@ class Record:
     failures: int = 0  # in a row, without 60 healthy seconds between
     last_exit: Exit | None = None
     window_s: float = 0.0  # of the drain under way: still accepting for that long
+    accepts_until: float | None = None  # told to leave at once, and may take requests still: until then at the latest
+    window_ends: float | None = None  # of that drain
     reason: str = ""  # why it drains or is killed
 
     @property
@@ -63,6 +65,17 @@ class Record:
             Tenancy.DRAINING,
             Tenancy.KILLING,
             Tenancy.ABORTING,
+        )
+
+    def postponed(self, late_s: float) -> Record:
+        """Return the record with all that it waits for moved."""
+        if self.deadline is None and self.accepts_until is None and self.window_ends is None:
+            return self
+        return replace(
+            self,
+            deadline=_later(self.deadline, late_s),
+            accepts_until=_later(self.accepts_until, late_s),
+            window_ends=_later(self.window_ends, late_s),
         )
 
     def __str__(self) -> str:
@@ -119,10 +132,23 @@ def _end_window(record: Record, event: Event, now: float) -> tuple[Record, tuple
     """A window is set once: it may be ended before its time, by a wish without one, and nothing makes it longer."""
     if event.window_s > 0 or record.window_s <= 0:
         return record, ()
-    ended = replace(record, window_s=0.0)  # the first reason stays
+    ends = now if record.window_ends is None else min(record.window_ends, now)
+    ended = replace(record, window_s=0.0, window_ends=ends, accepts_until=_accepts_until(record, now))
     if record.deadline is not None:
         ended = replace(ended, deadline=min(record.deadline, now + record.timings.shutdown_s + EXIT_S))
     return ended, (Command(Action.DRAIN, ended),)
+
+
+def retime(record: Record, timings: Timings) -> Record:
+    """Return the record with the durations of today. A longer shutdown-timeout holds for who leaves already, too."""
+    shutdown_s, deadline = timings.shutdown_s, record.deadline
+    if record.state is Tenancy.DRAINING and deadline is not None and record.window_ends is not None and shutdown_s:
+        deadline = max(deadline, record.window_ends + shutdown_s + EXIT_S)
+    return replace(record, timings=timings, deadline=deadline)
+
+
+def _later(when: float | None, late_s: float) -> float | None:
+    return None if when is None else when + late_s
 
 
 def _absorb(record: Record, event: Event, now: float) -> Record:
@@ -154,6 +180,7 @@ def _enter(record: Record, state: Tenancy, event: Event, now: float) -> Record:
             pid=None,
             reason="",
             window_s=0.0,
+            window_ends=None,
         )
     duration_s: float | None
     match TIMER[state]:
@@ -169,9 +196,21 @@ def _enter(record: Record, state: Tenancy, event: Event, now: float) -> Record:
                 # shutdown-timeout 0 waits for ever for what runs, but what is stuck never comes to an end
                 shutdown_s = shutdown_s or STALLED_SHUTDOWN_S
             duration_s = record.window_s + shutdown_s + EXIT_S if shutdown_s else None
+            record = replace(record, window_ends=now + record.window_s)
         case Timer.KILL:
             duration_s = KILL_RETRY_S
         case Timer.BACKOFF:
             healthy_s = now - record.ready_at if record.ready_at is not None else 0.0
             duration_s = backoff.delay_s(record.failures, record.life, healthy_s)
-    return replace(record, state=state, deadline=None if duration_s is None else now + duration_s)
+    at_once = state is Tenancy.DRAINING and record.window_s <= 0
+    return replace(
+        record,
+        state=state,
+        deadline=None if duration_s is None else now + duration_s,
+        accepts_until=_accepts_until(record, now) if at_once else None,
+    )
+
+
+def _accepts_until(record: Record, now: float) -> float:
+    """Until when a process that is told to leave at once may take requests: it hangs if it has not heard by then."""
+    return now + (record.timings.shutdown_s or STALLED_SHUTDOWN_S) + EXIT_S

@@ -18,7 +18,7 @@ class Verdict(Enum):
     """What should follow."""
 
     STALLED = "stalled"  # replace it, do not wait for it: drain at once with shutdown-timeout, then SIGKILL
-    STUCK = "stuck"  # the same for some of its requests; for the others it has its graceful window
+    STUCK = "stuck"  # replace it; its other requests have its graceful window. See Judgement.serves
     RECYCLE = "recycle"  # replace it start-first, in its graceful window
     OVERDUE = "overdue"  # it does not come up: end it, the next attempt waits for its backoff
     INTERRUPT = "interrupt"  # it stays, some of its requests are to end
@@ -67,12 +67,17 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, the option behind it and the arithmetic for the log."""
+    """A verdict, the option behind it and the arithmetic for the log.
+
+    serves: a thread is left for other requests, so it may wait for its successor; one that is stuck as a whole leaves
+    at once.
+    """
 
     verdict: Verdict
     reason: str
     detail: str
     requests: Sequence[Underway] = ()  # which to interrupt
+    serves: bool = False
 
 
 def absence_s(elapsed_s: float, period_s: float, busy_s: float) -> float:
@@ -125,13 +130,14 @@ def _request_timeout(rules: Rules, requests: Sequence[Underway]) -> Judgement | 
     if rules.request_timeout_s <= 0 or not requests:
         return None
     found = _over(rules, requests)
+    serves = sum(request.age_s > rules.request_timeout_s for request in requests) < rules.threads
     if rules.interrupt_timeout_s <= 0:
-        return Judgement(Verdict.STUCK, "request-timeout", found) if found else None
+        return Judgement(Verdict.STUCK, "request-timeout", found, serves=serves) if found else None
     interrupted = [request for request in requests if request.interrupted_s is not None]
     for request in interrupted:
         if (request.interrupted_s or 0.0) > rules.interrupt_timeout_s:
             detail = f"a request runs for {request.age_s:.1f} s, interrupt-timeout did not end it"
-            return Judgement(Verdict.STUCK, "request-timeout", detail)
+            return Judgement(Verdict.STUCK, "request-timeout", detail, serves=serves)
     others = sorted(
         (request for request in requests if request.interrupted_s is None),
         key=lambda request: request.age_s,

@@ -15,24 +15,30 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
+from wsgigroups.config.observing import places_of
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
-from wsgigroups.manager import failpoints
+from wsgigroups.manager import failpoints, gateway_root
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, transactions
-from wsgigroups.manager.queueing import ApplyQueue, Asked
+from wsgigroups.manager.ordering import Orders
+from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
-from wsgigroups.manager.supervision.logs import STREAMS
+from wsgigroups.manager.supervision.log_streams import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
+from wsgigroups.manager.uncollected import uncollected
+from wsgigroups.plan.own import with_manager
 from wsgigroups.plan.planner import Plan, plan
-from wsgigroups.plan.precondition import Preconditions, moved
+from wsgigroups.plan.precondition import Preconditions, does_no_more, moved
 from wsgigroups.targets.once import Targets
 from wsgigroups.targets.resolve import Surroundings, resolve
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Mapping
 
+    from wsgigroups.manager.observing.observing import Observing
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
     from wsgigroups.manager.supervision.shell import Shell
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
     Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
 
 
-Writers = dict[tuple[int, int], tuple[str, str, int]]  # device and number of a log → group, user, uid
+Writers = dict[tuple[int, int], tuple[str, str, int, str]]  # device and number of a log → group, user, uid, its path
 
 
 @dataclass(slots=True)
@@ -55,27 +61,38 @@ class Applying:
     code: CodeKeeper = field(init=False)
     queue: ApplyQueue = field(init=False)
     socket_files: SocketFiles = field(init=False)
+    orders: Orders = field(init=False)
     conditions: Preconditions = field(default_factory=Preconditions)
+    observing: Observing | None = None  # the manager's own listeners
     _known: Targets = field(default_factory=Targets)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
 
     def __post_init__(self) -> None:
         self.socket_files = SocketFiles(self.store.directory, self.log)
+        self.orders = Orders(self)
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
     async def plan(self, read: Read) -> dict[str, Any]:
         """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
-        _configuration, targets = await self._resolve(read)
-        observed, revision = views.observed(self.shell), self.shell.state.revision
+        configuration, targets = await self._resolve(read)
+        observed, revision, about = views.observed(self.shell), self.shell.state.revision, self.orders.notices()
 
         def planned() -> dict[str, Any]:
-            depends = self.conditions.of(revision, targets, observed)
-            return {**plan(targets, observed, self.code.files_of).to_json(), "precondition": depends.to_json()}
+            with uncollected():
+                depends = self.conditions.of(revision, targets, observed)
+                found = self._with_own(plan(targets, observed, self.code.files_of), configuration).to_json()
+                return {**found, "notices": [*found["notices"], *about], "precondition": depends.to_json()}
 
         async with self._one_at_a_time:
             return await asyncio.to_thread(planned)
+
+    def _with_own(self, found: Plan, configuration: Configuration) -> Plan:
+        """Return a plan with what changes for the manager itself."""
+        if self.observing is None:
+            return found
+        return with_manager(found, self.observing.places.by_option, places_of(configuration.server).by_option)
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
@@ -87,8 +104,9 @@ class Applying:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
 
         def resolved() -> tuple[Configuration, Desired]:
-            configuration = read()
-            return configuration, resolve(configuration, self.around, self._known)
+            with uncollected():
+                configuration = read()
+                return configuration, resolve(configuration, self.around, self._known)
 
         async with self._one_at_a_time:
             configuration, targets = await asyncio.to_thread(resolved)
@@ -108,11 +126,21 @@ class Applying:
         async with self.queue.turn(asked):
             failpoints.reached("apply: its turn")
             configuration, targets = await self._resolve(read)
-            same = self._under_way(targets)
+            same = self._under_way(configuration, targets)
             if same is None and await self.queue.end_of_change(asked):
                 configuration, targets = await self._resolve(read)
             failpoints.reached("apply: resolved")
-            return same or self._begin(configuration, targets, asked)
+            if same is None:
+                await self.prepare_gateway(targets)
+            with uncollected():
+                return same or self._begin(configuration, targets, asked)
+
+    async def prepare_gateway(self, targets: Desired) -> None:
+        """Make what a gateway with another target needs. Raises WsgigroupsError."""
+        state = self.shell.state
+        changed = {n: t for n, t in targets.items() if n not in state.groups or state.groups[n].target is not t}
+        gateway_root.clean(self.shell.outside.run_dir, state, self.shell.published.challenges.pairs.values())
+        await asyncio.to_thread(gateway_root.prepare, changed, str(self.shell.outside.run_dir))
 
     async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
         """Undo the apply under way, or apply an earlier revision, without a number the last good one."""
@@ -138,25 +166,23 @@ class Applying:
         self.save()
         return self.shell.state.changes[number]
 
-    def _under_way(self, targets: Desired) -> model.Change | None:
-        """The apply under way, when it brings about just these targets."""
+    def _under_way(self, configuration: Configuration, targets: Desired) -> model.Change | None:
+        """The apply under way, when it brings about just this."""
         state = self.shell.state
+        if self.observing and self.observing.places != places_of(configuration.server):
+            return None
         if state.open_apply is None or (state.transaction and state.transaction.returning):
             return None
         leaving = state.transaction.removals if state.transaction else frozenset()
         wanted = {name: g.target for name, g in state.groups.items() if name not in leaving and not g.removing}
+        if state.transaction:
+            wanted.update(state.transaction.later)
         return state.changes[state.open_apply] if wanted == dict(targets) else None
 
     def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        observed = views.observed(self.shell)
-        if asked.precondition:
-            keyed = asked.precondition.keyed
-            now = self.conditions.of(self.shell.state.revision, targets, observed, keyed=keyed)
-            if found := moved(asked.precondition, now):
-                raise MovedError(found)
-        planned = plan(targets, observed, self.code.files_of)
+        planned = self._planned(configuration, targets, asked)
         if planned.empty:
             self._learn(targets)
             return None
@@ -165,7 +191,40 @@ class Applying:
         failpoints.reached("apply: logs are there")
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
-        return self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
+        own: dict[str, socket.socket] = {}
+        try:
+            if self.observing:
+                own = self.observing.prepare(places_of(configuration.server))
+            change = self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
+        except WsgigroupsError:
+            if self.observing:
+                self.observing.discard(own)
+            raise
+        if self.observing:
+            self.observing.commit(places_of(configuration.server), own)
+            self.save()
+        return change
+
+    def _planned(self, configuration: Configuration, targets: Desired, asked: Asked) -> Plan:
+        """Return the plan that is carried out. Raises MovedError where it is not the one that was agreed to.
+
+        Whose turn it is has its plan made anew here, and goes on with it, unless somebody has to be asked.
+        """
+        observed = views.observed(self.shell)
+        found: tuple[str, ...] = ()
+        if asked.precondition:
+            keyed = asked.precondition.keyed
+            now = self.conditions.of(self.shell.state.revision, targets, observed, keyed=keyed)
+            found = moved(asked.precondition, now)
+            if found and asked.shown is None and not asked.agrees:
+                raise MovedError(found)
+        planned = self._with_own(plan(targets, observed, self.code.files_of), configuration)
+        if found:
+            kinds = {step.group: step.kind.value for step in planned.steps}
+            if not asked.agrees and not does_no_more(asked.shown or {}, kinds):
+                raise MovedError(found)
+            asked.told(News(found, planned))
+        return planned
 
     def _learn(self, targets: Desired) -> None:
         """Take what is there now for the code of processes of which nobody knows theirs: changes from now on are seen.
@@ -257,6 +316,9 @@ class Applying:
             return
         if change.outcome != "done":
             self._listen_as_before(change)
+        if change.outcome == "rolled-back" and self.observing:
+            self.observing.take_back()
+            self.save()
         try:
             self.store.set_outcome(change.revision, change.outcome)
             failpoints.reached("end: outcome stored")
@@ -266,6 +328,8 @@ class Applying:
 
     def look(self) -> None:
         """Record that the revision that runs is good when its apply failed, and what it asked for came up by itself."""
+        if self.observing:
+            self.observing.look()
         state = self.shell.state
         if not self._failed or self._failed != state.revision or state.open_apply is not None:
             return
@@ -313,6 +377,8 @@ class Applying:
         """Store a state. Raises OSError."""
         stored = to_stored(self.shell, state)
         stored.cwd = str(self.around.cwd)
+        if self.observing:
+            stored.observing = dict(self.observing.places.by_option)
         self.store.save(stored)
 
     def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
@@ -393,7 +459,7 @@ def check_log(target: GroupTarget, writers: Writers, made: set[str], *, in_use: 
         ) from None
     identity = target.spec.identity
     if identity and stat.S_ISREG(found.st_mode):
-        writer = (target.name, str(target.user), identity.uid)
+        writer = (target.name, str(target.user), identity.uid, target.log_path)
         first = writers.setdefault((found.st_dev, found.st_ino), writer)
         _refuse_shared_log(target.log_path, first, writer)
 
@@ -406,10 +472,10 @@ def _present(path: str) -> os.stat_result | None:
     return None
 
 
-def _refuse_shared_log(path: str, first: tuple[str, str, int], other: tuple[str, str, int]) -> None:
-    if first[2] != other[2]:
+def _refuse_shared_log(path: str, first: tuple[str, str, int, str], other: tuple[str, str, int, str]) -> None:
+    if first[2] != other[2] and first[3] != other[3]:
         raise WsgigroupsError(
             f"cannot use the log {path} for {first[0]!r} of {first[1]} and {other[0]!r} of {other[1]}: "
-            "each could write over the other's lines",
-            hint="give each user an error-log of its own",
+            "it is one file under two names",
+            hint="name it in the same way, or give each user a log of its own",
         )

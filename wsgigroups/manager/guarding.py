@@ -64,5 +64,7 @@ class Guard:
             log("warning", "control.sock was lost: it is made again")
         for key in shell.pool.listen_again():
             log("warning", f"the socket of spawner {key} was lost: it is made again")
+        if shell.logs.writer.listen_again():
+            log("warning", "the socket of the log writer was lost: it is made again")
         reachable.look(shell)
         shell.remains.note_again()

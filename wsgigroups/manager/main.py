@@ -15,13 +15,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups import __version__
 from wsgigroups.config.addresses import MAXIMUM_SOCKET_PATH_BYTES
+from wsgigroups.config.observing import places_from
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager import early_signals, lock
+from wsgigroups.manager import early_signals, gateway_root, lock
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer, refuse_foreign
@@ -31,6 +33,12 @@ from wsgigroups.manager.death_store import DeathStore
 from wsgigroups.manager.guarding import Guard
 from wsgigroups.manager.heard import HeardSignals
 from wsgigroups.manager.journal import Journal
+from wsgigroups.manager.observing.application_metrics import ApplicationMetrics
+from wsgigroups.manager.observing.observing import Observing
+from wsgigroups.manager.observing.push import Pusher
+from wsgigroups.manager.observing.scraping import Scrapes
+from wsgigroups.manager.observing.telemetry_sender import TelemetrySender
+from wsgigroups.manager.renewing import CertificateWatch
 from wsgigroups.manager.signals import Signals
 from wsgigroups.manager.start_up import StartUp
 from wsgigroups.manager.store import Store
@@ -40,6 +48,7 @@ from wsgigroups.manager.supervision.logs import is_own_log
 from wsgigroups.manager.supervision.passed import PassedSockets, passed_by
 from wsgigroups.manager.supervision.recovery import recover
 from wsgigroups.manager.supervision.shell import Outside, Shell
+from wsgigroups.manager.supervision.spawners import FIRST_SOCKET
 from wsgigroups.manager.supervision.vitals import PERIOD_S, Watcher
 from wsgigroups.manager.systemd.fdstore import FdStore, places
 from wsgigroups.manager.systemd.notifying import taken_from
@@ -57,6 +66,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsgigroups.config import Configuration
+    from wsgigroups.manager.observing.served_dashboard import ServedDashboard
     from wsgigroups.manager.upgrade.handover import Handover
 
 # of the main process of a service alone, and of what it becomes; LISTEN_… names descriptors, which are handed over
@@ -135,7 +145,7 @@ def _be_spared() -> None:
 
 
 def _prepare_run_dir(path: Path) -> None:
-    if len(os.fsencode(path / "control.sock")) > MAXIMUM_SOCKET_PATH_BYTES:
+    if len(os.fsencode(path / FIRST_SOCKET)) > MAXIMUM_SOCKET_PATH_BYTES:
         raise WsgigroupsError(
             f"cannot use {path} as the run directory: its path is too long for sockets in it (unix(7))",
             hint="choose another with --run-dir",
@@ -230,27 +240,46 @@ class _Manager:
         shell = Shell(outside)
         shell.listeners.passed = self._passed
         self._telling.begin(shell)
-        applying = Applying(shell, store, surroundings(options.log_dir, store.digest_key(log_line)), log_line)
+        applying = Applying(
+            *(shell, store),
+            surroundings(options.run_dir, options.log_dir, options.state_dir, store.digest_key(log_line)),
+            log_line,
+        )
         outside.save, outside.finished = applying.save, applying.finished
         heard = HeardSignals(asyncio.get_running_loop())
         signals = Signals(applying, options.reload, self._ending.set, self._telling, log_line, heard)
         signals.listen()
         stored = store.load_or_set_aside(log_line)
+        scrapes = Scrapes(shell, started_at)
+        counting = ApplicationMetrics(options.run_dir)
+        observing = Observing(shell, scrapes, log_line, counting, places_from(stored.observing))
+        observing.handed.update(handed.observed() if handed else {})
+        applying.observing = observing
         adopted = await recover(shell, stored)
         applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
         applying.socket_files.clear(shell.state)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
         upgrading = Upgrading(applying, handover.command(), self._ending.set)
-        handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading)
+        handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading, scrapes, counting)
+        observing.make_dashboard = partial(_dashboard, handlers)
+        await observing.start()
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
         upgrading.server = server
         await server.start(handed.listener() if handed else None)
         heard.listen(signal.SIGCHLD, lambda _number: self._sigchld(shell))
         log_line("info", f"manager started, {adopted} daemons adopted")
         shell.dispatch(model.Recovered())
+        shell.retuning.tell_again(shell.state)
         start_up = StartUp(applying)
         watching = asyncio.create_task(self._watch(shell, applying))
+        scaling = asyncio.create_task(shell.scaler.watch())
+        renewing = asyncio.create_task(CertificateWatch(applying, log_line).watch())
+        ordering = asyncio.create_task(applying.orders.watch())
+        sender = TelemetrySender(shell, log_line)
+        sending = asyncio.create_task(sender.watch())
+        pusher = Pusher(shell, started_at, log_line)
+        pushing = asyncio.create_task(pusher.watch())
         guarding = asyncio.create_task(Guard(applying, server, tuple(self._locks.values())).watch())
         try:
             shell.reopen_streams()
@@ -259,6 +288,7 @@ class _Manager:
             if configuration is not None and not shell.state.stopping:
                 await start_up.begin(configuration)
             self._telling.started()
+            observing.begun = True
             if options.ready_fd is not None and not handed:
                 os.write(options.ready_fd, b"ready\n")
                 os.close(options.ready_fd)
@@ -271,15 +301,25 @@ class _Manager:
             await _all_gone(shell)
         finally:
             watching.cancel()
+            scaling.cancel()
             guarding.cancel()
+            renewing.cancel()
+            ordering.cancel()
+            sending.cancel()
+            sender.close()
+            pushing.cancel()
+            pusher.close()
             start_up.stop()
             await server.stop()
+            await observing.stop()
         for spawner in await shell.pool.end():
             log_line("warning", f"spawner {spawner.key} (pid {spawner.pid}) did not end by itself and was killed")
         shell.unserved.close()
+        await shell.logs.writer.end()
         await self._spawners_reaped(shell)
         await shell.remains.close()
         shell.listeners.close_all()
+        gateway_root.remove(options.run_dir)
         applying.save()
         shell.pool.remove_left()
         self._telling.end()
@@ -323,8 +363,11 @@ class _Manager:
             while True:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
+                shell.throughput.look(shell.state.groups, shell.processes)
                 shell.pool.look(log_line)
+                shell.logs.look()
                 shell.unserved.look(shell.state.groups.values())
+                shell.beside_routes.look(shell.state)
                 applying.look()
         finally:
             heartbeat.stop()
@@ -333,10 +376,19 @@ class _Manager:
 def _reap_strangers(shell: Shell) -> None:
     """Reap orphans that were re-parented to this subreaper; never a daemon or a spawner, whose ends others report."""
     ours = {process.pid for process in shell.processes.values()} | shell.pool.child_pids()
+    ours |= shell.logs.writer.child_pids()
     # one look per child instead of waitid(P_ALL): a zombie of ours at the head of the queue would hide the others
     for pid in adopted() - ours:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
+
+
+def _dashboard(handlers: Handlers) -> ServedDashboard:
+    """Load the dashboard and make it: most managers have none."""
+    from wsgigroups.manager.observing.dashboard_source import HandlersSource
+    from wsgigroups.manager.observing.served_dashboard import ServedDashboard
+
+    return ServedDashboard(HandlersSource(handlers), log_line)
 
 
 async def _all_gone(shell: Shell) -> None:

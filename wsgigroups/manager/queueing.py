@@ -16,7 +16,16 @@ from wsgigroups.errors import BusyError, WsgigroupsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from wsgigroups.plan.planner import Plan
     from wsgigroups.plan.precondition import Precondition
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has moved since a plan was shown, and the plan that it came to."""
+
+    moved: tuple[str, ...]
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,9 @@ class Asked:
     wait_s: float | None = None
     overtake: bool = False  # does not wait for the end of a change that has begun
     precondition: Precondition | None = None  # of the plan that is asked for; None: whatever it comes to
+    shown: Mapping[str, str] | None = None  # what that plan does, by group: where it moved, what does no more is done
+    agrees: bool = False  # to whatever it has come to where it moved
+    told: Callable[[News], None] = lambda _news: None  # of what is done instead
     left: Callable[[], bool] = lambda: False  # whether nobody waits for the answer any more
     since: float = field(default_factory=time.monotonic)
 

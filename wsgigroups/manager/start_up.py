@@ -12,10 +12,12 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.observing import places_of
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.applying import Applying, Writers, check_log
 from wsgigroups.manager.core import model
 from wsgigroups.manager.queueing import Asked
+from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.targets.resolve import described, resolve_each
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class StartUp:
 
     async def begin(self, configuration: Configuration) -> None:
         """Apply a configuration, group by group."""
+        if self.applying.observing:
+            self.applying.observing.follow(places_of(configuration.server))
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile
@@ -78,6 +82,11 @@ class StartUp:
                 noted[name] = self.applying.noted(target)
             except WsgigroupsError as error:
                 failed[name] = error.message
+        try:
+            await self.applying.prepare_gateway(noted)
+        except WsgigroupsError as error:
+            failed[GATEWAY] = error.message
+            noted.pop(GATEWAY, None)
         return await self.applying.code.look(noted), failed
 
     def _prepare(self, target: GroupTarget) -> None:

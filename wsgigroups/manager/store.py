@@ -47,6 +47,7 @@ class Stored:
     next_change: int = 1
     transaction: Any = None  # of the apply under way: supervision/kept_changes.py
     cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
+    observing: dict[str, str] = field(default_factory=dict)  # option → address, of the manager's own listeners
 
 
 class Store:
@@ -56,6 +57,7 @@ class Store:
         self.directory = directory
         self.revisions = directory / "revisions"
         self._saved: tuple[bytes, object] = b"", None  # state.json as this store wrote it, and which file it is
+        self._newest: tuple[object, dict[str, Any] | None] | None = None  # likewise, of the newest revision
 
     def prepare(self) -> None:
         """Make the directories. Raises WsgigroupsError."""
@@ -135,8 +137,7 @@ class Store:
 
     def save_revision(self, number: int, document: dict[str, Any], outcome: str, by: str) -> None:
         """Keep one accepted configuration. Raises OSError."""
-        stamp = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-        body = {"revision": number, "accepted_at": stamp, "outcome": outcome, "by": by, "document": document}
+        body = {"revision": number, "accepted_at": _moment(), "outcome": outcome, "by": by, "document": document}
         self._write(self.revisions / f"{number:08d}.json", body)
         for path in self._paths()[KEPT_REVISIONS:]:
             path.unlink(missing_ok=True)
@@ -147,9 +148,36 @@ class Store:
             (self.revisions / f"{number:08d}.json").unlink()
 
     def set_outcome(self, number: int, outcome: str) -> None:
-        """Record how a revision's rollout ended. Raises OSError, and WsgigroupsError for a damaged one."""
+        """Record how a revision's rollout ended, and when. Raises OSError, and WsgigroupsError for a damaged one."""
         path = self.revisions / f"{number:08d}.json"
-        self._write(path, {**self._revision(path), "outcome": outcome})
+        self._write(path, {**self._revision(path), "outcome": outcome, "ended_at": _moment()})
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest revision without its document; None where there is none, or it cannot be read.
+
+        The same object as long as the file is the same: the status asks whenever somebody looks.
+        """
+        path = next(iter(self._paths()), None)
+        mark = _mark(path) if path else None
+        if path is None or mark is None:
+            return None
+        if self._newest is None or self._newest[0] != mark:
+            row = None
+            with contextlib.suppress(WsgigroupsError):
+                row = {key: value for key, value in self._revision(path).items() if key != "document"}
+            self._newest = mark, row
+        return self._newest[1]
+
+    def number_before(self, number: int) -> int | None:
+        """The kept revision before this one; None: there is none."""
+        return next((int(path.stem) for path in self._paths() if int(path.stem) < number), None)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One kept revision with its document. Raises WsgigroupsError."""
+        path = self.revisions / f"{number:08d}.json"
+        if not path.exists():
+            raise WsgigroupsError(f"cannot find revision {number}", hint="`wsgigroups history` lists what is kept")
+        return self._revision(path)
 
     def history(self) -> list[dict[str, Any]]:
         """All kept revisions without their documents, newest first; of one that cannot be read, the row says why."""
@@ -183,10 +211,7 @@ class Store:
 
     def document(self, number: int) -> dict[str, Any]:
         """The configuration of a revision. Raises WsgigroupsError."""
-        path = self.revisions / f"{number:08d}.json"
-        if not path.exists():
-            raise WsgigroupsError(f"cannot find revision {number}", hint="`wsgigroups history` lists what is kept")
-        document: dict[str, Any] = self._revision(path)["document"]
+        document: dict[str, Any] = self.row(number)["document"]
         return document
 
     def _paths(self) -> list[Path]:
@@ -246,6 +271,10 @@ class Store:
             raise
 
 
+def _moment() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -276,4 +305,6 @@ def _stored(data: Any) -> Stored:
     for name in ("next_change", "transaction", "cwd"):  # that an earlier version did not write
         if isinstance(data.get(name), dict if name == "transaction" else type(getattr(stored, name))):
             setattr(stored, name, data[name])
+    if isinstance(data.get("observing"), dict):
+        stored.observing = {str(key): text for key, text in data["observing"].items() if isinstance(text, str)}
     return stored

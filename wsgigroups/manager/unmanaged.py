@@ -59,7 +59,7 @@ def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path,
     except (OSError, ValueError):
         digest_key = None
     code = CodeReader()
-    targets = resolve(configuration, surroundings(log_dir, digest_key))
+    targets = resolve(configuration, surroundings(run_dir, log_dir, state_dir, digest_key))
     found = code.read(targets.values())
     targets = {name: with_code(target, found.get(name)) for name, target in targets.items()}
     observed, notices = observe(run_dir, state_dir)
@@ -102,13 +102,14 @@ def _observed(group: GroupState, members: tuple[ObservedProcess, ...]) -> Observ
     return ObservedGroup(
         options=group.target.options,
         fingerprint=group.target.fingerprint,
-        processes=group.target.processes if override is None else override,
+        processes=group.wanted_if_started,
         scaled=override is not None,
         stopped=group.stopped,
         members=members,
         unknown=group.unknown,
         listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
         code=group.target.code,
+        follows_load=group.target.scaling is not None and override is None,
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.plan.routing import RoutingTarget, routing_from_json
+from wsgigroups.plan.scaling import ScalingTarget, scaling_from_json
 from wsgigroups.runtime.wire.spec import Spec, from_wire
 
 
@@ -83,6 +85,18 @@ class RolloutTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class LogTarget:
+    """How a group's log is written. 0 is none."""
+
+    format: str = "text"
+    rotate_bytes: int = 0
+    rotate_keep: int = 0
+    rotate_age_s: float = 0.0
+    records_per_s: int = 0  # of each process
+    shared: bool = False  # with processes of another user
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTarget:
     """One group as it should be."""
 
@@ -104,6 +118,9 @@ class GroupTarget:
     watch: tuple[str, ...] = ()  # what of its code is looked at, where that was said
     code: Mapping[str, str] = field(default_factory=dict)  # part of its code → digest; a part that is missing: unknown
     rollout: RolloutTarget = field(default_factory=RolloutTarget)
+    routing: RoutingTarget | None = None  # of the gateway alone
+    log: LogTarget = field(default_factory=LogTarget)
+    scaling: ScalingTarget | None = None  # where the number of processes follows the load: `processes` is the first
 
     @property
     def uid(self) -> int | None:
@@ -141,6 +158,10 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     values["rollout"] = _rollout_from_json(values.get("rollout", {}))
     values["notices"] = tuple(values.get("notices", ()))
     values["watch"] = tuple(values.get("watch", ()))
+    values["log"] = LogTarget(**values.get("log", {}))
+    values["scaling"] = scaling_from_json(values.get("scaling"))
+    routing = values.get("routing")
+    values["routing"] = routing_from_json(routing) if routing is not None else None
     return GroupTarget(**values)
 
 

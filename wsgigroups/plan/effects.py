@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS
 from wsgigroups.config.effects import When
+from wsgigroups.plan.routing import ROUTES
 
 # Values that stand in a target's options without being options of the file.
 RESOLVED: dict[str, tuple[str, str]] = {
@@ -15,7 +16,28 @@ RESOLVED: dict[str, tuple[str, str]] = {
     "application": ("replace", "applications are loaded when a process starts"),
     "home-on-path": ("replace", "home is first on sys.path where it is written"),
     "wsgi.multiprocess": ("replace", "part of the environ; follows from writing processes or not"),
+    "engine": ("replace", "another program"),
+    "log-format": ("live", "the log writer is told"),
+    "log-rotate-size": ("live", "the log writer is told"),
+    "log-rotate-age": ("live", "the manager renames it"),
+    "log-rotate-keep": ("live", "the manager renames it"),
+    "log-rate-limit": ("live", "the log writer is told"),
+    "program": ("replace", "another program"),
+    "http2": ("live", "nginx reads its new file"),
+    "compression": ("live", "nginx reads its new file"),
+    **dict.fromkeys(
+        ("telemetry-service", "statsd-service", "otlp-service"), ("live", "the manager sends to it from then on")
+    ),
+    "server.processes-max": ("live", "the manager reads it at each look at the load"),
+    "server.memory-reserve": ("live", "the manager reads it at each look at the load"),
+    "sites": ("none", "how many there are"),
+    "acme-directory": ("live", "the next order goes by it"),
+    "acme-challenge": ("live", "the next order goes by it"),
+    "acme-contact": ("live", "the next account has it"),
+    "acme-ca-file": ("live", "the next order goes by it"),
 }
+_ROUTED = ("live", "the gateway is told its new routes")
+_CERTIFICATE = ("live", "read anew without dropping connections")
 
 _OPTIONS = {**OPTIONS, **{f"rollout.{name}": option for name, option in ROLLOUT_OPTIONS.items()}}
 
@@ -33,6 +55,8 @@ def base_name(option: str) -> str:
 
 def effect_of(option: str, old: str | None = None, new: str | None = None) -> str:
     """replace, rebind, live or none. Raises KeyError for a name that is neither an option nor resolved."""
+    if option.startswith(ROUTES):
+        return _ROUTED[0]
     if option in RESOLVED:
         return RESOLVED[option][0]
     known = _OPTIONS[base_name(option)]
@@ -63,6 +87,8 @@ def in_fingerprint(option: str) -> bool:
 
 def why(option: str) -> str:
     """The reason of the effect, for people."""
+    if option.startswith(ROUTES):
+        return (_CERTIFICATE if option.endswith(".certificate") else _ROUTED)[1]
     if option in RESOLVED:
         return RESOLVED[option][1]
     return _OPTIONS[base_name(option)].effect_reason

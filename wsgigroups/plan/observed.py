@@ -34,6 +34,8 @@ class ObservedGroup:
     trouble: str = ""  # why there are fewer
     unknown: bool = False  # found running: the options are not known
     listen: tuple[str, ...] = ()  # of an unknown one
+    follows_load: bool = False  # the number in force is what the load has come to
+    law: str = ""  # what that comes from, a clause
     code: Mapping[str, str] = field(default_factory=dict)  # that its next processes are thought to get
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.plan.code import FilesOf, code_change, nothing_known
 from wsgigroups.plan.effects import effect_of, unit_of, why
+from wsgigroups.plan.load import law_of, under_load
+from wsgigroups.plan.routing import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -108,13 +110,27 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data with a summary."""
-        steps = [{**asdict(step), "kind": step.kind.value, "sign": sign_of(step)} for step in self.steps]
+        steps = [
+            {
+                "group": step.group,
+                "kind": step.kind.value,
+                "reasons": tuple(_plain(reason) for reason in step.reasons),  # of ten thousand sites there are many
+                "cost": _plain(step.cost),
+                "sign": sign_of(step),
+            }
+            for step in self.steps
+        ]
         counts = {kind.value: sum(step.kind is kind for step in self.steps) for kind in StepKind}
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
 
 
+def _plain(item: Reason | Cost) -> dict[str, Any]:
+    """Return its fields by name. They hold nothing that somebody could change, so nothing is copied."""
+    return {name: getattr(item, name) for name in item.__slots__}
+
+
 CODE = "code"  # the reason that is no option
-RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python", "interpreter", "spawner")
+RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python", "interpreter", "spawner", "sites")
 LISTED_NAMES = 3
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")
@@ -129,13 +145,15 @@ def plan(desired: Desired, observed: Observed, files_of: FilesOf = nothing_known
     left_alone = {name for name in observed if name not in desired and not _asked_to_end(observed[name], wanted)}
     steps = [_remove(name, observed[name]) for name in sorted(observed) if name not in {*desired, *left_alone}]
     for name in sorted(desired):
-        step = _add(desired[name]) if name not in observed else _change(desired[name], observed[name], files_of)
+        target, group = desired[name], observed.get(name)
+        step = _add(target) if group is None else _change(under_load(target, group), group, files_of)
         if step is None and name in observed:
             step = _start(name, observed[name])
         if step:
             steps.append(step)
     steps.sort(key=lambda step: (_ORDER.index(step.kind), step.group))
     notices = _notices(desired)
+    notices += [f"{name}: {text}" for name in sorted(desired) if (text := law_of(desired[name], observed.get(name)))]
     notices += [
         f"{name}: stopped by hand and stays so; `wsgigroups start {name}` starts it"
         for name in sorted(desired)
@@ -182,6 +200,11 @@ def _add(target: GroupTarget) -> Step:
         Reason(option, None, target.options[option], effect_of(option), "new group")
         for option in RESOLVED_OF_A_NEW_GROUP
         if option in target.options
+    ]
+    reasons += [
+        Reason(option, None, text, effect_of(option), "new route")
+        for option, text in target.options.items()
+        if option.startswith(ROUTES)
     ]
     return Step(target.name, StepKind.ADD, tuple(reasons), Cost(processes_started=target.processes))
 
@@ -236,6 +259,9 @@ def _change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> Ste
     if target.processes != group.processes:
         text = "scaled by hand" if group.scaled else ""
         reasons.append(Reason("processes", str(group.processes), str(target.processes), "scale", text))
+    elif target.scaling and group.scaled:
+        limits = f"from {target.scaling.minimum} to {target.scaling.maximum}"
+        reasons.append(Reason("processes", str(group.processes), limits, "scale", "given by hand; the load says again"))
     replaced = any(reason.effect == "replace" for reason in reasons)
     if target.fingerprint != group.fingerprint and not any(r.effect in ("replace", "rebind") for r in reasons):
         reasons.append(Reason("fingerprint", group.fingerprint[:12], target.fingerprint[:12], "replace", "resolution"))

@@ -95,15 +95,24 @@ def covered(shown: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
     Both as `Plan.to_json` has them.
     """
-    announced = {step["group"]: StepKind(step["kind"]) for step in shown["steps"]}
+    return does_no_more(kinds_of(shown), kinds_of(now))
+
+
+def kinds_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a plan does: group → kind of its step. The plan as `Plan.to_json` has it."""
+    return {step["group"]: step["kind"] for step in plan["steps"]}
+
+
+def does_no_more(shown: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """As `covered`, of what `kinds_of` tells of the two plans."""
 
     def is_covered(group: str, kind: StepKind) -> bool:
-        before = announced.get(group)
+        before = StepKind(shown[group]) if group in shown else None
         if before is None or StepKind.REMOVE in (before, kind):
             return before is kind
         return _LESS.index(kind) <= _LESS.index(before)
 
-    return all(is_covered(step["group"], StepKind(step["kind"])) for step in now["steps"])
+    return all(is_covered(group, StepKind(kind)) for group, kind in now.items())
 
 
 def _of_targets(desired: Desired, *, keyed: bool) -> dict[str, str]:
@@ -115,7 +124,8 @@ def _of_group(group: ObservedGroup) -> str:
 
 
 def _rest(group: ObservedGroup) -> list[object]:
-    return [group.fingerprint, group.processes, group.scaled, group.stopped, group.unknown]
+    processes = 0 if group.follows_load else group.processes  # what the load does, nobody has asked for
+    return [group.fingerprint, processes, group.scaled, group.stopped, group.unknown]
 
 
 def _digest(*parts: object) -> str:

@@ -105,7 +105,7 @@ kind_of(PyObject *key)
 
 /* Return a new reference to the key of a name that is a token, NULL with an exception. */
 static PyObject *
-key_of(Tool *self, const char *name, size_t length, unsigned hash, int *kind)
+key_of(Tool *self, const char *name, size_t length, unsigned hash, int *kind, int (*kinds)(PyObject *))
 {
     Name *set = self->known[(hash ^ (hash >> 8) ^ (hash >> 16)) % SETS];
     for (int way = 0; way < 2; way++)
@@ -126,7 +126,7 @@ key_of(Tool *self, const char *name, size_t length, unsigned hash, int *kind)
         PyErr_SetString(PyExc_TypeError, "the key of a name must be a str");
         return NULL;
     }
-    *kind = kind_of(key);
+    *kind = kinds(key);
     PyObject *old = set[1].key;
     set[1] = set[0];
     set[0].key = key;
@@ -307,34 +307,56 @@ note(Facts *facts, int kind, const char *start, const char *end)
     }
 }
 
+/* A line of a head: its name with a hash of it, and its value without the space around it. */
+typedef struct {
+    const char *name, *name_end, *value, *value_end;
+    unsigned hash;
+} HeadLine;
+
+/* Take the next line from a place, which moves behind it. */
+static inline int
+take_line(const char **place, const char *end, HeadLine *line)
+{
+    const char *at = line->name = *place;
+    unsigned hash = 2166136261u; /* FNV-1a */
+    while (at < end && IS(*at, TOKEN))
+        hash = (hash ^ (unsigned char)*at++) * 16777619u;
+    line->name_end = at;
+    line->hash = hash;
+    if (at == line->name || at - line->name > LONGEST_NAME || at == end || *at != ':')
+        return NOT_TAKEN;
+    const char *value = ++at, *line_end = memchr(value, '\r', (size_t)(end - value));
+    if (!line_end || end - line_end < 4 || line_end[1] != '\n')
+        return NOT_TAKEN;
+    *place = line_end + 2;
+    unsigned char all = TEXT;
+    for (const char *c = value; c < line_end; c++)
+        all &= classes[(unsigned char)*c];
+    if (!all)
+        return NOT_TAKEN;
+    while (value < line_end && (*value == ' ' || *value == '\t'))
+        value++;
+    while (line_end > value && (line_end[-1] == ' ' || line_end[-1] == '\t'))
+        line_end--;
+    line->value = value;
+    line->value_end = line_end;
+    return TAKEN;
+}
+
 /* Fill in the fields up to the empty line, which must end the head. */
 static int
 take_fields(Tool *self, const char *at, const char *end, PyObject *environ, Facts *facts, Py_ssize_t most)
 {
     Py_ssize_t expected = PyDict_Size(environ), seen = 0;
     while (end - at > 2) {
-        const char *name = at;
-        unsigned hash = 2166136261u; /* FNV-1a */
-        while (at < end && IS(*at, TOKEN))
-            hash = (hash ^ (unsigned char)*at++) * 16777619u;
-        size_t length = (size_t)(at - name);
-        if (!length || length > LONGEST_NAME || at == end || *at != ':' || ++seen > most)
+        HeadLine line;
+        if (++seen > most || take_line(&at, end, &line) != TAKEN)
             return NOT_TAKEN;
-        const char *value = ++at, *line_end = memchr(value, '\r', (size_t)(end - value));
-        if (!line_end || end - line_end < 4 || line_end[1] != '\n')
-            return NOT_TAKEN;
-        at = line_end + 2;
-        unsigned char all = TEXT;
-        for (const char *c = value; c < line_end; c++)
-            all &= classes[(unsigned char)*c];
-        if (!all)
-            return NOT_TAKEN;
-        while (value < line_end && (*value == ' ' || *value == '\t'))
-            value++;
-        while (line_end > value && (line_end[-1] == ' ' || line_end[-1] == '\t'))
-            line_end--;
+        const char *name = line.name, *value = line.value, *line_end = line.value_end;
+        size_t length = (size_t)(line.name_end - name);
+        unsigned hash = line.hash;
         int kind;
-        PyObject *key = key_of(self, name, length, hash, &kind);
+        PyObject *key = key_of(self, name, length, hash, &kind, kind_of);
         if (!key)
             return FAILED;
         int done = 0;
@@ -567,6 +589,9 @@ static PyType_Slot writer_slots[] = {
 };
 static PyType_Spec writer_spec = {"wsgigroups._accelerator.Writer", sizeof(Tool), 0, Py_TPFLAGS_DEFAULT, writer_slots};
 
+#include "_accelerator_link.h"
+#include "_accelerator_gateway.h"
+
 static int
 fill_module(PyObject *module)
 {
@@ -583,11 +608,12 @@ fill_module(PyObject *module)
         || PyObject_SetAttrString(module, "Writer", writer);
     Py_XDECREF(reader);
     Py_XDECREF(writer);
-    return failed ? -1 : 0;
+    return failed || fill_link(module) ? -1 : fill_gateway(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill_module}, {0, NULL}};
-static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_accelerator", .m_slots = module_slots};
+static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_accelerator", .m_methods = methods,
+                             .m_slots = module_slots};
 
 PyMODINIT_FUNC
 PyInit__accelerator(void)

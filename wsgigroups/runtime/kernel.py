@@ -18,7 +18,9 @@ _LIBC.syscall.restype = ctypes.c_long
 
 # <linux/prctl.h>
 _PR_SET_NAME = 15
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_SECCOMP = 21
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2  # <linux/seccomp.h>
@@ -36,9 +38,17 @@ _CAPABILITY_SETS = struct.Struct("=6I")
 CAPABILITIES = range(64)
 
 # The generic numbers are the same on every architecture since Linux 5.1; pidfd_send_signal is one of the first.
+_NR_CLOSE_RANGE = 436
+_MAXIMUM_FD = (1 << 32) - 1  # the arguments of close_range(2) are unsigned
 _NR_PIDFD_SEND_SIGNAL = 424
 _NR_PIDFD_OPEN = 434
 _PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2  # <linux/pidfd.h>
+_NR_OPENAT2 = 437
+RESOLVE_NO_MAGICLINKS, RESOLVE_BENEATH = 0x02, 0x08  # <linux/openat2.h>
+_OPEN_HOW = struct.Struct("=QQQ")  # flags, mode, resolve
+_openat2 = _LIBC["syscall"]  # made for each static file, so that types are told once
+_openat2.restype = ctypes.c_long
+_openat2.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t)
 # keyctl(2) is older; where a machine is not named, the number is the generic one of <asm-generic/unistd.h>
 _NR_KEYCTL = {"x86_64": 250, "i386": 288, "i686": 288, "armv7l": 311, "armv6l": 311, "ppc64le": 271, "s390x": 280}
 _KEYCTL_GET_KEYRING_ID, _KEYCTL_JOIN_SESSION_KEYRING = 0, 1
@@ -87,6 +97,14 @@ def has_system_call_filter() -> bool:
     return _prctl("prctl(PR_GET_SECCOMP)", _PR_GET_SECCOMP) == _SECCOMP_MODE_FILTER
 
 
+def openat2(directory_fd: int, path: bytes, flags: int, resolve: int) -> int:
+    """Open a path below a directory as openat(2) does, with rules for its resolution (openat2(2), Linux 5.6)."""
+    if b"\0" in path:
+        raise OSError(errno.ENOENT, "openat2: %s" % os.strerror(errno.ENOENT))
+    how = _OPEN_HOW.pack(flags, 0, resolve)
+    return _checked(_openat2(_NR_OPENAT2, directory_fd, path, how, _OPEN_HOW.size), "openat2")
+
+
 def pidfd_open(pid: int) -> int:
     """Return a close-on-exec descriptor of a process (pidfd_open(2), Linux 5.3)."""
     if hasattr(os, "pidfd_open"):
@@ -108,12 +126,20 @@ def pidfd_signal_group(pidfd: int, number: int) -> None:
 
 
 def close_all_except(kept: Iterable[int]) -> None:
-    """Close every descriptor that is not in `kept`. Needs /proc where os.closerange does not use close_range(2).
+    """Close every descriptor that is not in `kept`.
 
-    From Python 3.10 on os.closerange is close_range(2); before, it tries each number up to the limit, which may be a
-    million, so that the open ones are listed instead.
+    With close_range(2) where there is such a call, because a spawner has six for each of its processes, and whoever is
+    forked has them all. Else with /proc, or each number up to the limit, which may be a million.
     """
     keep = sorted(set(kept))
+    try:
+        for first, last in _between(keep, _MAXIMUM_FD):
+            system_call("close_range", _NR_CLOSE_RANGE, first, last, 0)
+    except OSError:  # before Linux 5.9, or a filter of system calls that does not know it
+        _close_one_by_one(keep)
+
+
+def _close_one_by_one(keep: List[int]) -> None:
     listed = _open_descriptors()
     if listed is not None:
         for fd in listed:
@@ -123,11 +149,15 @@ def close_all_except(kept: Iterable[int]) -> None:
                 except OSError:  # the descriptor of the listing itself
                     continue
         return
-    first = 0
-    for fd in keep:
-        os.closerange(first, fd)
-        first = fd + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+    for first, last in _between(keep, os.sysconf("SC_OPEN_MAX")):
+        os.closerange(first, last + 1)
+
+
+def _between(keep: List[int], maximum: int) -> List[Tuple[int, int]]:
+    """Return the ranges of numbers, first and last, that none of these sorted ones is in."""
+    firsts = [0, *(fd + 1 for fd in keep)]
+    lasts = [*(fd - 1 for fd in keep), maximum]
+    return [(first, last) for first, last in zip(firsts, lasts) if first <= last]
 
 
 def _open_descriptors() -> Optional[List[int]]:
@@ -187,6 +217,21 @@ def set_no_new_privileges() -> None:
 def forbid_tracing() -> None:
     """Let nobody but root trace this process or look into it, whoever has its user id (prctl(2), PR_SET_DUMPABLE)."""
     _prctl("prctl(PR_SET_DUMPABLE)", _PR_SET_DUMPABLE, 0)
+
+
+def allow_tracing() -> None:
+    """Let processes of the same user look into this one, which a change of the user id has ended (prctl(2))."""
+    _prctl("prctl(PR_SET_DUMPABLE)", _PR_SET_DUMPABLE, 1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what one's descendants leave behind (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    _prctl("prctl(PR_SET_CHILD_SUBREAPER)", _PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with_parent(number: int) -> None:
+    """Have this signal sent to this process when the thread that forked it ends (prctl(2), PR_SET_PDEATHSIG)."""
+    _prctl("prctl(PR_SET_PDEATHSIG)", _PR_SET_PDEATHSIG, number)
 
 
 def has_no_new_privileges() -> bool:

@@ -7,16 +7,18 @@ every control character is escaped, further lines are indented.
 from __future__ import annotations
 
 import errno
-from typing import Callable, Dict
+from typing import Callable, Dict, List
 
 from .counted import CountedLines
-from .originals import Lock, select, time
+from .originals import Lock, os, select, time
 from .text import clean
+from .wire import log_frames
 from .wire.rates import Quota
 
 Log = Callable[[str, str], None]  # level, text
 
 RECORDS_PER_S = 20  # of a level, of what clients cause: enough to see what goes on, too few to fill a disk
+_WAIT_MS = 20  # for room in a log writer's pipe
 _ATOMIC_BYTES = 4096  # PIPE_BUF: a pipe that polls writable takes this much without blocking (pipe(7))
 
 
@@ -40,19 +42,86 @@ def record(who: str, level: str, text: str) -> bytes:
 
 
 class LogLines(CountedLines):
-    """A log: one write for each record, so that records of a shared file do not mix."""
+    """A log: one write for each record, so that records of a shared file do not mix.
+
+    With a log writer (`switch`) a record goes to its pipe in frames, each one write, and it is the writer that says
+    whose it is. A pipe that is full is waited for, but not for long, and not again until it has taken something.
+    """
 
     def __init__(self, fd: int, who: Callable[[], str]) -> None:
-        super().__init__(fd, lambda text: self.put(record(who(), "warning", text)))
+        super().__init__(fd, self._tell_lost)
         self._who = who
+        self._token = b""
+        self._pipe = -1
+        self._stuck = False
+        self.request_id: Callable[[], str] = str  # of the request that this thread is about; "": none, or not known
+
+    @property
+    def framed(self) -> bool:
+        """Whether a log writer takes the records."""
+        return bool(self._token)
+
+    def switch(self, token: str, pipe: int) -> None:
+        """Send records in frames to this non-blocking descriptor, which is owned from now on; "": to the log itself."""
+        with self._alone:
+            self._token = token.encode("ascii")
+            before, self._pipe = self._pipe, pipe
+            if before >= 0:
+                os.close(before)
 
     def log(self, level: str, text: str) -> None:
         """Write a record."""
-        self.write(self.record(level, text))
+        if not self._token:
+            self.write(self.record(level, text))
+            return
+        payload = log_frames.record_payload(level, time.time_ns(), self.request_id(), text)
+        with self._alone:
+            if self._put_frames(log_frames.frames(self._token, log_frames.RECORD, os.getpid(), payload), 1):
+                self.again()
+
+    def access(self, lines: bytes) -> None:
+        """Write whole lines of an access log."""
+        if not self._token:
+            self.write(lines)
+            return
+        with self._alone:
+            if self._put_frames(log_frames.access_frames(self._token, os.getpid(), lines), lines.count(b"\n")):
+                self.again()
+
+    def _tell_lost(self, text: str) -> bool:
+        if not self._token:
+            return self.put(record(self._who(), "warning", text))
+        payload = log_frames.record_payload("warning", time.time_ns(), "", text)
+        return self._put_frames(log_frames.frames(self._token, log_frames.RECORD, os.getpid(), payload), 1)
+
+    def _put_frames(self, frames: List[bytes], lines: int) -> bool:
+        for frame in frames:
+            while True:
+                try:
+                    os.write(self._pipe, frame)
+                except BlockingIOError as error:
+                    if not self._stuck and _has_room(self._pipe):
+                        continue
+                    self._stuck = True
+                    self.lose(b"\n" * lines, OSError(error.errno, "nobody reads them"))
+                    return False
+                except OSError as error:
+                    self.lose(b"\n" * lines, error)
+                    return False
+                break
+        self._stuck = False
+        return True
 
     def record(self, level: str, text: str) -> bytes:
         """Return a record of whoever the log is of."""
-        return record(self._who(), level, text)
+        name = self.request_id()
+        return record(self._who() + (" request=" + name if name else ""), level, text)
+
+
+def _has_room(fd: int) -> bool:
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return any(events & select.POLLOUT for _fd, events in poller.poll(_WAIT_MS))
 
 
 def bounded(log: Log, clock: Callable[[], float] = time.monotonic) -> Log:

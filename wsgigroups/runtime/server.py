@@ -6,18 +6,20 @@ Every method may be called from any thread. The threads are the crew's; the main
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .calls.crew import Crew
 from .calls.interrupts import Interrupts, threads_compete
+from .front.accepting import Accepting
 from .front.connections import Connections
 from .front.intake import Intake
 from .front.listener import Listener
 from .front.listening import Listening
 from .front.poller import Poller
-from .front.timing import DRAIN_IDLE_NS, SECOND_NS
+from .front.timing import SECOND_NS
 from .log import bounded
-from .originals import select, socket, time
+from .originals import Lock, select, socket, time
+from .protocol import request_ids
 from .protocol.limits import DEFAULT
 from .records.access import AccessLog
 from .wire.board import WORD, Board
@@ -27,13 +29,12 @@ from .wsgi.bodies import EMPTY_BODY
 from .wsgi.caller import Caller
 from .wsgi.errors import ErrorsStream
 from .wsgi.files import FileWrapper
-from .wsgi.observed import Observer, observe
+from .wsgi.observed import Observer, Observers, observe
 
 _UNLIMITED_S = 86400.0
-_LOOK_S = 0.02  # how often `wait_idle` looks; only ever called on the way out
 
 
-class Server:
+class Server(Accepting):
     """Serves an application on listening sockets until it is told to stop."""
 
     def __init__(
@@ -58,14 +59,15 @@ class Server:
         nanoseconds (tests).
         """
         self._settings = settings
-        self._words = board.words
         self.on_maximum_requests: Optional[Callable[[], None]] = None
         errors = ErrorsStream(log)
         base = self._base(settings, errors, identity)
         base.update(environ or {})
         epoll = select.epoll()
         connections = Connections(epoll, board.words, settings, clock, bounded(log))
-        self.listening = Listening(
+        connections.new_ids = request_ids.numbered(identity or "server", time.time_ns() // 1000)
+        connections.tune(settings)
+        listening = Listening(
             [_listener(*item, base) for item in itertools.zip_longest(listeners, pulses)],
             epoll,
             clock,
@@ -73,16 +75,18 @@ class Server:
             settings.multiprocess,
             int(identity.rpartition("/")[2] or 0),
         )
-        self.listening.on_all_shut = self._all_shut
-        self.listening.hold_ns = _hold_ns(settings)
+        listening.on_all_shut = self._all_shut
+        listening.hold_ns = _hold_ns(settings)
         intake = Intake(DEFAULT)
         intake.tune(settings)
-        self.poller = Poller(connections, self.listening, intake, board.words, clock)
+        super().__init__(Poller(connections, listening, intake, board.words, clock), listening, board.words)
         self._write_access = access_log
         self._clock = clock
         self._application = application
         self._interrupts = Interrupts()
         self._observer: Optional[Observer] = None
+        self._observers: Tuple[Observer, ...] = ()
+        self._observing = Lock()
         self._log = log
         self.caller = Caller(self._callable(settings), connections, clock, self._access(settings), errors)
         self.crew = Crew(self.poller, self.caller, settings, board, clock, log)
@@ -129,16 +133,25 @@ class Server:
                 self._log("notice", "requests are not interrupted on an interpreter without a GIL")
         return application if self._observer is None else self._observer.around(application)
 
+    @property
+    def busy(self) -> bool:
+        """Whether requests are active or queued."""
+        return self.crew.busy
+
     def observe(self, observer: Observer) -> None:
-        """Tell somebody of every request that begins from now on; only the first who asks. Any thread."""
-        if self._observer is None:
-            self._observer = observer
+        """Tell somebody of every request that begins from now on; of each kind only the first who asks. Any thread."""
+        with self._observing:
+            if any(type(known) is type(observer) for known in self._observers):
+                return
+            self._observers = (*self._observers, observer)
+            self._observer = self._observers[0] if len(self._observers) == 1 else Observers(*self._observers)
+            observe(self.caller, self._observer)
             self.caller.application = self._callable(self._settings)
-            observe(self.caller, observer)
 
     def start(self) -> None:
         """Start the threads; every listener accepts when this returns. Raises RuntimeError, OSError."""
-        self.listening.adjust(False)
+        self.listening.defer(self.listening.outdated is not None)
+        self.begin_accepting()
         self.crew.start()
 
     def hold_for_successor(self, outdated: Callable[[], bool]) -> None:
@@ -153,34 +166,6 @@ class Server:
         self.listening.release()
         self.poller.wake()
 
-    def make_way(self) -> None:
-        """Leave new connections to the successor from now on, when no request thread is free. Main thread only."""
-        self.listening.leaving = True
-        self.poller.wake()
-
-    def stop_accepting(self, idle_s: Optional[float] = DRAIN_IDLE_NS / SECOND_NS) -> None:
-        """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones.
-
-        idle_s: for so long at most, None: until the end of keep-alive-timeout.
-        """
-        self.poller.stop(idle_s)
-
-    def is_idle(self) -> bool:
-        """Whether no request is active or queued; after `stop_accepting`, also whether every connection is closed."""
-        if self.crew.busy:
-            return False
-        connections = self.poller.connections
-        return not connections.stopping or (self.listening.stopped and not connections.open)
-
-    def wait_idle(self, timeout_s: Optional[float]) -> bool:
-        """Wait until `is_idle`, at most `timeout_s`; returns it."""
-        until_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while not self.is_idle():
-            if until_s is not None and time.monotonic() >= until_s:
-                return False
-            time.sleep(_LOOK_S)
-        return True
-
     def tune(self, changes: Dict[str, Any]) -> None:
         """Take over new values of Serving's fields that may change while it runs; others are ignored."""
         before, settings = self._settings, self._settings.tuned(changes)
@@ -193,7 +178,7 @@ class Server:
         self.listening.hold_ns = _hold_ns(settings)
         self.poller.connections.tune(settings)
         self.poller.receiving.intake.tune(settings)
-        self.crew.waiting.tune(settings)
+        self.crew.tune(settings)
         if "maximum_requests" in changes:
             self.crew.maximum_requests = settings.maximum_requests
         self.poller.wake()

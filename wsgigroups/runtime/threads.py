@@ -39,9 +39,22 @@ class _Thread(threading.Thread):
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         super().__init__(name=name, daemon=True)
         self._work = work
+        self._ran = False
 
     def run(self) -> None:
+        self._ran = True
         self._work()
+
+    def _bootstrap(self) -> None:
+        """Do the work even if the application patches the module while the thread begins, which then fails there."""
+        try:
+            super()._bootstrap()  # type: ignore[misc]
+        except Exception:
+            if self._ran:
+                raise
+        if not self._ran:
+            self._started.set()  # type: ignore[attr-defined]  # who starts it waits for this
+            self.run()
 
     def _delete(self) -> None:
         """Leave the module's list, even if it has other idents since it was patched."""
@@ -80,13 +93,12 @@ class ServerThread:
                 self._handle = getattr(thread, "_handle", None) or getattr(thread, "_tstate_lock", None)
             elif _start_joinable is not None:
                 self._handle = _start_joinable(self._run, daemon=True)
-                self._begun.acquire()
             else:
                 _start_unknown(self._run_unknown, ())
-                self._begun.acquire()
         except BaseException:
             self._ended.release()
             raise
+        self._begun.acquire()
 
     def join(self, timeout_s: float) -> bool:
         """Wait until nothing of it runs any more, which the end of the interpreter could not bear; whether it is so."""

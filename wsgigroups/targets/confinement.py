@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from wsgigroups.config import Group
 
 
-def confinement_of(group: Group) -> Confinement:
-    """What a group's processes are to give up."""
+def confinement_of(group: Group, counting: str = "") -> Confinement:
+    """What a group's processes are to give up. counting: the directory in which they count, "" for none."""
+    writable = (counting,) if counting and (group.read_only_paths or group.protect_system == "strict") else ()
     inverted, families = _inverted(group.restrict_address_families)
     numbers = tuple(sorted(address_families()[name] for name in families if name != "none"))
     return Confinement(
         required=group.confinement == "required",
         read_only_paths=group.read_only_paths,
-        read_write_paths=group.read_write_paths,
+        read_write_paths=(*group.read_write_paths, *writable),
         inaccessible_paths=group.inaccessible_paths,
         protect_home=group.protect_home,
         protect_system=group.protect_system,

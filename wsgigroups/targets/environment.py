@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from wsgigroups.targets.identity import Person
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
+# variables that every process has, whatever its group asks for
+ALWAYS = frozenset({"USER", "LOGNAME", "PATH", "HOME", "WSGIGROUPS_GROUP", "LANG", "LC_ALL"})
 
 
 def build_environment(

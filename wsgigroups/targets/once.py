@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from wsgigroups.config import Group
-    from wsgigroups.config.models.site import ServerDefaults
+    from wsgigroups.config import Configuration, Group
+    from wsgigroups.config.models.server import ServerDefaults
     from wsgigroups.host.interpreters import Interpreter
     from wsgigroups.plan.desired import GroupTarget, ListenerTarget, SpawnerTarget
     from wsgigroups.runtime.wire.spec import Application
@@ -53,6 +53,8 @@ class HostFacts:
     script_group: int | None
     log_path: str
     notices: tuple[str, ...]
+    processes: int = 1
+    gateway_uid: int | None = None  # who asks it for the clients of sites; None: nobody does
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Targets:
     """The targets that were made last, by group. Not for two threads at once."""
 
     _made: dict[str, _Made] = field(default_factory=dict)
+    # of what configuration and facts the gateway's was made last; a plan and the apply behind it ask for the same
+    _gateway: list[tuple[Configuration, object, GroupTarget]] = field(default_factory=list)
 
     def get(
         self,
@@ -91,6 +95,14 @@ class Targets:
         if made is None or not same:
             made = self._made[name] = _Made(group, server, facts, digest_key, make())
         return made.target
+
+    def gateway(self, configuration: Configuration, facts: object, make: Callable[[], GroupTarget]) -> GroupTarget:
+        """Return the gateway's target: the last one, if it is of this very configuration, and of the same facts."""
+        for made in self._gateway:
+            if made[0] is configuration and made[1] == facts:
+                return made[2]
+        self._gateway[:] = [(configuration, facts, make())]
+        return self._gateway[0][2]
 
     def forget_others(self, names: Collection[str]) -> None:
         """Forget groups that are not among these."""

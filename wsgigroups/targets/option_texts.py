@@ -7,15 +7,22 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Group
-from wsgigroups.targets.mounted import text_of
+from wsgigroups.config.counted_kinds import write_process_count
+from wsgigroups.gateway.mounted import text_of
 
 if TYPE_CHECKING:
+    from wsgigroups.config.models.server import ServerDefaults
     from wsgigroups.plan.desired import SpawnerTarget
     from wsgigroups.runtime.wire.spec import Spec
     from wsgigroups.targets.identity import Person
 
 # of which a group without it is as it was before there was such an option
-_ONLY_WRITTEN = frozenset({"release", "watch", "reload", "signals"})
+_ONLY_WRITTEN = frozenset(
+    {
+        *("release", "watch", "reload", "signals", "tracing"),
+        *("processes-min", "processes-max", "target-utilisation", "queue-target", "scale-down-delay"),
+    }
+)
 # compared through resolved values, or one by one
 _ELSEWHERE = frozenset({"environment", "environment-files", "app", "script", "callable-object", "user", "group"})
 
@@ -27,15 +34,16 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
         if name not in _ELSEWHERE and hasattr(group, option.attribute):
             if name in _ONLY_WRITTEN and getattr(group, option.attribute) == option.default:
                 continue
-            texts[name] = _text(getattr(group, option.attribute))
+            texts[name] = text_of_value(getattr(group, option.attribute))
     for name, option in ROLLOUT_OPTIONS.items():
-        texts[f"rollout.{name}"] = _text(getattr(group.rollout, option.attribute))
-    texts["application"] = text_of(spec.applications)
+        texts[f"rollout.{name}"] = text_of_value(getattr(group.rollout, option.attribute))
+    texts["processes"] = str(write_process_count(group.processes))
+    texts["application"] = text_of(spec.applications, by_prefix=bool(group.listen))
     texts["user"] = f"{person.user_name} ({person.uid})"
     texts["group"] = f"{person.group_name} ({person.gid})"
     texts["supplementary-groups"] = ", ".join(map(str, person.groups[1:])) if spec.identity else "inherited"
-    texts["socket-timeout"] = _text(spec.serving.socket_timeout_s)
-    texts["eviction-timeout"] = _text(spec.eviction_timeout_s)
+    texts["socket-timeout"] = text_of_value(spec.serving.socket_timeout_s)
+    texts["eviction-timeout"] = text_of_value(spec.eviction_timeout_s)
     texts["home"] = spec.home or ""
     if spec.home_on_path:  # equal to the default it is still another sys.path
         texts["home-on-path"] = "first"
@@ -52,7 +60,8 @@ def option_texts(group: Group, spec: Spec, person: Person, spawner: SpawnerTarge
     return texts
 
 
-def _text(value: Any) -> str:
+def text_of_value(value: Any) -> str:
+    """Return the value of an option as plans compare it."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -62,3 +71,13 @@ def _text(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(str(item) for item in value) or "none"
     return str(value)
+
+
+def services_of(server: ServerDefaults) -> dict[str, str]:
+    """Return what the manager tells of a group, by option: those that are set."""
+    asked = {
+        "telemetry-service": server.telemetry_service,
+        "statsd-service": server.statsd_service,
+        "otlp-service": server.otlp_service,
+    }
+    return {name: address for name, address in asked.items() if address}

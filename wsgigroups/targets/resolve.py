@@ -5,6 +5,7 @@ Runs in the manager (apply, plan) and in the command line (plan without a manage
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,13 +13,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.addresses import parse
+from wsgigroups.config.sites import linked_groups
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.gateway.mounted import applications_of, mounts_of
+from wsgigroups.gateway.routing import link_path, served_sites
 from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
+from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.runtime.wire.spec import Identity, Serving, Spec
+from wsgigroups.targets.automatic import processes_of
 from wsgigroups.targets.confinement import confinement_of
+from wsgigroups.targets.counting import VARIABLE, counting_variables
 from wsgigroups.targets.environment import build_environment
+from wsgigroups.targets.gateway import (
+    LinkedGroup,
+    described_gateway,
+    gateway_person,
+    gateway_target,
+    refuse_foreign_owner,
+    root_of,
+)
 from wsgigroups.targets.home import home_of
 from wsgigroups.targets.identity import (
     Person,
@@ -30,34 +45,48 @@ from wsgigroups.targets.identity import (
     resolve_uid,
 )
 from wsgigroups.targets.interpreters import Chooser
-from wsgigroups.targets.mounted import applications_of, mounts_of
+from wsgigroups.targets.logs import with_logs
 from wsgigroups.targets.once import HostFacts, Once, Targets
-from wsgigroups.targets.option_texts import option_texts
+from wsgigroups.targets.option_texts import option_texts, services_of
 from wsgigroups.targets.rollout import health_of, rollout_of
+from wsgigroups.targets.scaling import first_of, scaling_of, shared_limits
+from wsgigroups.targets.settings import limits_of, rules_of, serving_of
 from wsgigroups.trust.walking import untrusted_component
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wsgigroups.config import Configuration, Group
-    from wsgigroups.config.models.site import ServerDefaults
+    from wsgigroups.config.models.server import ServerDefaults
+    from wsgigroups.config.models.site import Site
+    from wsgigroups.runtime.wire.spec import Application
+
+
+UNIX = "unix"  # in trusted-proxies: peers on UNIX sockets
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What resolution depends on besides the configuration."""
 
+    run_dir: Path
     log_dir: Path
     cwd: Path  # of the manager when it started: `home` where neither home nor user is set
     locale: dict[str, str]  # the manager's own LANG and LC_ALL: inherited
     # of the digests that stand for secrets: the manager keeps its own, so that equal values stay equal
     digest_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    state_dir: Path = Path("/nonexistent")  # where certificates are kept that an authority has made
 
 
-def surroundings(log_dir: Path, digest_key: bytes | None = None) -> Surroundings:
+def surroundings(run_dir: Path, log_dir: Path, state_dir: Path, digest_key: bytes | None = None) -> Surroundings:
     """Those of this process. digest_key None: digests are compared with nothing that is stored."""
     inherited = {name: os.environ[name] for name in ("LANG", "LC_ALL") if os.environ.get(name)}
-    return Surroundings(log_dir, Path.cwd(), inherited, digest_key or os.urandom(32))
+    return Surroundings(run_dir, log_dir, Path.cwd(), inherited, digest_key or os.urandom(32), state_dir)
+
+
+def orders_of(state_dir: Path) -> Path:
+    """Return the directory of certificates that an authority makes, in a state directory."""
+    return state_dir / "authority" / "certificates"
 
 
 def resolve(configuration: Configuration, around: Surroundings, known: Targets | None = None) -> Desired:
@@ -67,9 +96,10 @@ def resolve(configuration: Configuration, around: Surroundings, known: Targets |
     """
     _check_shared_names(configuration)
     look = _Look(configuration, around, Targets() if known is None else known)
-    targets = {name: look.target(name, group) for name, group in _served(configuration).items()}
+    targets = {name: look.target(name, group) for name, group in look.served().items()}
     look.known.forget_others(targets.keys())
-    return targets
+    gateway = look.gateway()
+    return with_logs({**targets, GATEWAY: gateway} if gateway else targets, configuration.server)
 
 
 def resolve_each(
@@ -81,7 +111,7 @@ def resolve_each(
     """
     look = _Look(configuration, around, Targets())
     targets, failed = {}, {}
-    for name, group in _served(configuration).items():
+    for name, group in look.served().items():
         if names is not None and name not in names:
             continue
         try:
@@ -90,35 +120,37 @@ def resolve_each(
             failed[name] = error.message
         except OSError as error:
             failed[name] = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
-    return targets, failed
+    if names is None or GATEWAY in names:
+        try:
+            gateway = look.gateway()
+            targets.update({GATEWAY: gateway} if gateway else {})
+        except WsgigroupsError as error:
+            failed[GATEWAY] = error.message
+    return with_logs(targets, configuration.server), failed
 
 
 def described(name: str, configuration: Configuration, around: Surroundings) -> GroupTarget:
     """What can be told of a group without looking at the host; no process can be started with it."""
-    group = configuration.all_groups()[name]
+    if name == GATEWAY:
+        return described_gateway(configuration, around.log_dir)
+    site = next((model for model in configuration.sites.values() if name in model.groups), None)
+    group = site.groups[name] if site else configuration.groups[name]
     listen = tuple(str(address) for address in group.listen)
     return GroupTarget(
         name=name,
-        processes=group.processes,
+        processes=max(1, group.processes),
         fingerprint="",
         options={},
         spec=Spec(name, 0, 0, "", "", (), Serving(threads=group.threads), {}, listen),
         listeners=(),
         spawner=SpawnerTarget("", ""),
-        log_path=_log_path(name, group, configuration, around),
+        log_path=_log_path(name, group, site, configuration, around),
         user=group.user or configuration.server.user,
         group=group.group or configuration.server.group,
     )
 
 
-def _served(configuration: Configuration) -> dict[str, Group]:
-    """The groups with something to answer with: others can only be reached through the addresses of sites."""
-    groups, mounts = configuration.all_groups().items(), mounts_of(configuration)
-    return {name: group for name, group in groups if applications_of(group, mounts.get(name, ()))}
-
-
-def _log_path(name: str, group: Group, configuration: Configuration, around: Surroundings) -> str:
-    site = next((model for model in configuration.sites.values() if name in model.groups), None)
+def _log_path(name: str, group: Group, site: Site | None, configuration: Configuration, around: Surroundings) -> str:
     error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
     return str(error_log) if error_log else str(around.log_dir / f"{name}.log")
 
@@ -134,6 +166,46 @@ class _Look:
         self.chooser = Chooser(root=self.root, per_user=configuration.server.spawners == "per-user")
         self.once = Once()
         self.mounts = mounts_of(configuration)
+        self.linked = linked_groups(configuration.sites)
+        self.groups = configuration.all_groups()
+        # whose they are; all that is asked of sites is asked once, for all groups
+        self.sites = {name: site for site in configuration.sites.values() for name in site.groups}
+
+    def served(self) -> dict[str, Group]:
+        """The groups with something to answer with: others only have mounts of sites that listen nowhere."""
+        return {name: group for name, group in self.groups.items() if self._applications(name, group)}
+
+    def _applications(self, name: str, group: Group) -> tuple[Application, ...]:
+        return self.once.of(
+            ("applications", name),
+            lambda: applications_of(group, self.mounts.get(name, ()), linked=name in self.linked),
+        )
+
+    def gateway(self) -> GroupTarget | None:
+        """Return the gateway's target, None without sites. Raises WsgigroupsError."""
+        configuration, around = self.configuration, self.around
+        if not served_sites(configuration):
+            return None
+        linked = {name: self._linked(name, self.groups[name]) for name in sorted(self.linked & self.groups.keys())}
+        person = self._gateway_person()
+        return gateway_target(
+            *(configuration, linked, person, self.chooser, around.locale, around.run_dir, around.log_dir),
+            *(orders_of(around.state_dir), self.known),
+        )
+
+    def _linked(self, name: str, group: Group) -> LinkedGroup:
+        """A group that the gateway asks; one that cannot be had now may come later, and says why itself."""
+        uid = None
+        with contextlib.suppress(WsgigroupsError):
+            uid = self._person(name, group).uid
+        return LinkedGroup(self._applications(name, group), uid)
+
+    def _gateway_person(self) -> Person:
+        def ask() -> Person:
+            user, primary = gateway_person(self.configuration)
+            return resolve_person(GATEWAY, user, primary, ())
+
+        return self.once.of("gateway", ask) if self.root else self.once.of("own person", own_person)
 
     def target(self, name: str, group: Group) -> GroupTarget:
         """Return a group's target. Raises WsgigroupsError, and OSError."""
@@ -161,6 +233,7 @@ class _Look:
         home, home_notice = home_of(group, person, around.cwd, self.once, root=root)
         if home_notice:
             notices.append(home_notice)
+        processes, reckoned = processes_of(group, self.once)
         python_home = str(interpreter.python_home) if interpreter.python_home else None
         files = [str(path) for path in group.environment_files]
         return HostFacts(
@@ -168,17 +241,22 @@ class _Look:
             person=person,
             interpreter=interpreter,
             spawner=self.chooser.spawner(interpreter, locale, person, doubt),
-            applications=applications_of(group, self.mounts.get(name, ())),
+            applications=self._applications(name, group),
             home=home,
             locale=locale,
-            environment=build_environment(name, person, group.environment, files, locale, python_home),
+            environment={
+                **build_environment(name, person, group.environment, files, locale, python_home),
+                **counting_variables(around.run_dir, name, group),
+            },
             listeners=self._listeners(name, group),
             script_user=resolve_uid(of_group("script-user", name), group.script_user) if group.script_user else None,
             script_group=resolve_gid(of_group("script-group", name), group.script_group)
             if group.script_group
             else None,
-            log_path=_log_path(name, group, configuration, around),
-            notices=tuple(notices),
+            log_path=_log_path(name, group, self.sites.get(name), configuration, around),
+            notices=(*notices, *reckoned),
+            processes=processes,
+            gateway_uid=self._gateway_person().uid if name in self.linked else None,
         )
 
     def _person(self, name: str, group: Group) -> Person:
@@ -208,16 +286,24 @@ class _Look:
             owner = None
         elif owner is None:
             owner = self.once.of("front", lambda: self._front(name))
-        return tuple(
-            ListenerTarget(
-                str(address),
-                group.listen_backlog,
-                group.receive_buffer_size,
-                group.send_buffer_size,
-                owner if str(address).startswith("unix:") else None,
-            )
-            for address in group.listen
-        )
+        listen = [(str(address), owner if str(address).startswith("unix:") else None) for address in group.listen]
+        if name in self.linked:
+            listen.append(self._link(name, group, owner, own=any(uid is not None for _address, uid in listen)))
+        sizes = group.listen_backlog, group.receive_buffer_size, group.send_buffer_size
+        return tuple(ListenerTarget(address, *sizes, uid) for address, uid in listen)
+
+    def _link(self, name: str, group: Group, owner: int | None, *, own: bool) -> tuple[str, int | None]:
+        """Where the gateway asks a group, and whose the socket is: own: socket-user is about other sockets of it."""
+        try:
+            address = str(parse(f"unix:{root_of(self.around.run_dir) / link_path(name)}"))
+        except ValueError as error:
+            raise WsgigroupsError(f"cannot mount group {name!r}: {error}", hint="choose a shorter --run-dir") from None
+        if not self.root:
+            return address, None
+        gateway = self._gateway_person().uid
+        if group.socket_user and owner is not None and not own:
+            refuse_foreign_owner(name, owner, gateway)
+        return address, gateway
 
     def _front(self, name: str) -> int:
         # names of the configuration as a whole are resolved already, so that a mistake in them is no group's
@@ -231,21 +317,22 @@ def _target(name: str, group: Group, server: ServerDefaults, facts: HostFacts, d
     spec = _spec(name, group, server, facts)
     if spawner.uid is not None:  # the manager sets its score before the process is its user's to deny it
         spec = replace(spec, became=True, oom_score_adj=None)
-    owners = {0} | {person.uid if item.owner_uid is None else item.owner_uid for item in facts.listeners}
-    spec = replace(spec, serving=replace(spec.serving, trusted_uids=tuple(sorted(owners))))
+    spec = replace(spec, serving=_trusting(spec.serving, facts))
     options = option_texts(group, spec, person, spawner, digest_key)
+    scaling = scaling_of(group, server, facts.processes)
+    options.update({**services_of(server), **shared_limits(scaling)})
     relevant = {key: value for key, value in options.items() if in_fingerprint(key)}
     relevant["listen"] = " ".join(spec.listen)
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
     return GroupTarget(
         name=name,
-        processes=group.processes,
+        processes=first_of(scaling, facts.processes),
         fingerprint=digest,
         options=options,
         spec=replace(spec, fingerprint=digest),
         listeners=facts.listeners,
         spawner=spawner,
-        rules=_rules(group),
+        rules=rules_of(group),
         startup_timeout_s=group.startup_timeout,
         log_path=facts.log_path,
         user=person.user_name,
@@ -254,8 +341,18 @@ def _target(name: str, group: Group, server: ServerDefaults, facts: HostFacts, d
         release=group.release or "",
         watch=tuple(str(path) for path in group.watch),
         rollout=rollout_of(group),
+        scaling=scaling,
         cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )
+
+
+def _trusting(serving: Serving, facts: HostFacts) -> Serving:
+    """Whom a group believes on its UNIX sockets: the gateway whatever it says itself, others where it says "unix"."""
+    owners = {0} | {facts.person.uid if item.owner_uid is None else item.owner_uid for item in facts.listeners}
+    proxies = serving.trusted_proxies
+    if facts.gateway_uid is not None and UNIX not in proxies:
+        owners, proxies = {0, facts.gateway_uid}, (*proxies, UNIX)
+    return replace(serving, trusted_proxies=proxies, trusted_uids=tuple(sorted(owners)))
 
 
 def _check_shared_names(configuration: Configuration) -> None:
@@ -303,64 +400,6 @@ def _check_chroot(name: str, path: Path) -> None:
         )
 
 
-def _rules(group: Group) -> Rules:
-    return Rules(
-        threads=group.threads,
-        deadlock_timeout_s=group.deadlock_timeout,
-        request_timeout_s=group.request_timeout,
-        request_timeout_mode=group.request_timeout_mode,
-        interrupt_timeout_s=group.interrupt_timeout,
-        inactivity_timeout_s=group.inactivity_timeout,
-        restart_interval_s=group.restart_interval,
-        memory_soft_limit_bytes=group.memory_soft_limit,
-        startup_timeout_s=group.startup_timeout if group.load == "lazy" else 0.0,
-    )
-
-
-def _limits(group: Group) -> dict[str, tuple[int, int]]:
-    limits = {"CORE": (group.limit_core, group.limit_core)}
-    for name, value in (("NPROC", group.limit_nproc), ("NOFILE", group.limit_nofile), ("FSIZE", group.limit_fsize)):
-        if value:
-            limits[name] = (value, value)
-    if group.cpu_time_limit:
-        soft = int(group.cpu_time_limit)
-        behind = int(group.graceful_timeout + group.shutdown_timeout) * group.threads + 2
-        limits["CPU"] = (soft, soft + behind)
-    if group.memory_limit:
-        limits["DATA"] = (group.memory_limit, group.memory_limit)
-    if group.virtual_memory_limit:
-        limits["AS"] = (group.virtual_memory_limit, group.virtual_memory_limit)
-    return limits
-
-
-def _serving(group: Group, server: ServerDefaults) -> Serving:
-    socket_timeout_s = group.socket_timeout if group.is_set("socket_timeout") else server.timeout
-    return Serving(
-        threads=group.threads,
-        multiprocess=group.is_set("processes"),
-        run_once=group.threads == 1 and group.maximum_requests == 1,
-        stack_size_bytes=group.stack_size,
-        listen_backlog=group.listen_backlog,
-        connect_timeout_s=group.connect_timeout,
-        socket_timeout_s=socket_timeout_s,
-        queue_timeout_s=group.queue_timeout,
-        # A kept connection is accepted once, and that is when "wait" looks for new code.
-        keep_alive_timeout_s=0.0 if group.script_reloading == "wait" else group.keep_alive_timeout,
-        response_socket_timeout_s=group.response_socket_timeout or 0.0,
-        header_buffer_size_bytes=group.header_buffer_size or 32768,
-        response_buffer_size_bytes=group.response_buffer_size or 65536,
-        maximum_requests=group.maximum_requests,
-        trusted_proxies=tuple(str(item) for item in group.trusted_proxies),
-        access_log=group.access_log,
-        interruptible=group.interrupt_timeout > 0,
-        limit_request_line=group.limit_request_line,
-        limit_request_field_size=group.limit_request_field_size,
-        limit_request_fields=group.limit_request_fields,
-        limit_request_body=group.limit_request_body,
-        chunked_bodies=group.chunked_bodies,
-    )
-
-
 def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> Spec:
     person = facts.person if facts.root else None
     python_home = facts.interpreter.python_home
@@ -372,16 +411,16 @@ def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> 
         fingerprint="",
         title=f"(wsgi:{name})" if group.display_name == "%{GROUP}" else group.display_name or "",
         applications=facts.applications,
-        serving=_serving(group, server),
+        serving=serving_of(group, server),
         environment=facts.environment,
-        listen=tuple(str(address) for address in group.listen),
+        listen=tuple(listener.address for listener in facts.listeners),
         identity=Identity(person.uid, person.gid, person.groups) if person else None,
         home=facts.home,
         home_on_path=group.home is not None,
         umask=int(group.umask, 8) if group.umask is not None else None,
         chroot=str(group.chroot) if group.chroot and person else None,
-        rlimits=_limits(group),
-        confinement=confinement_of(group),
+        rlimits=limits_of(group),
+        confinement=confinement_of(group, facts.environment[VARIABLE] if group.application_metrics else ""),
         cpu_priority=group.cpu_priority,
         oom_score_adj=0 if person else None,
         python_home=str(python_home) if python_home else None,
@@ -395,7 +434,8 @@ def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> 
         script_reloading=group.script_reloading,
         reload=tuple(str(path) for path in group.reload),
         signals=group.signals,
-        processes=group.processes,
+        tracing=group.tracing,
+        processes=max(facts.processes, group.processes_max or 0),
         script_user=facts.script_user,
         script_group=facts.script_group,
         shutdown_timeout_s=group.shutdown_timeout,

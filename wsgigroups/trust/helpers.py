@@ -50,13 +50,20 @@ class Account:
 
 
 def run_helper(
-    account: Account | None, program: Sequence[str], data: bytes, timeout_s: float, maximum_bytes: int
+    account: Account | None,
+    program: Sequence[str],
+    data: bytes,
+    timeout_s: float,
+    maximum_bytes: int,
+    keep: Sequence[int] = (),
+    stop: int = -1,
 ) -> tuple[int, bytes]:
     """Run a program as an account (None: as we are) with `data` as its standard input; return its status and output.
 
-    Raises HelperError: it did not end in time, it wrote too much.
+    keep: descriptors that it has as well, and leaves alone; stop: one that can be read when it is to end. Raises
+    HelperError: it did not end in time, it wrote too much, it was stopped.
     """
-    return _run(account, ["execute", *program], data, timeout_s, maximum_bytes)
+    return _run(account, ["execute", *program], data, timeout_s, maximum_bytes, keep, stop)
 
 
 def scan_files(account: Account, question: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +129,13 @@ def _read_as(path: str, account: Account, maximum_bytes: int) -> bytes:
 
 
 def _run(
-    account: Account | None, order: list[str], data: bytes, timeout_s: float, maximum_bytes: int
+    account: Account | None,
+    order: list[str],
+    data: bytes,
+    timeout_s: float,
+    maximum_bytes: int,
+    keep: Sequence[int] = (),
+    stop: int = -1,
 ) -> tuple[int, bytes]:
     who = ["-", "-", "-"]
     if account is not None:
@@ -140,6 +153,7 @@ def _run(
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             cwd="/",
             start_new_session=True,
+            pass_fds=keep,
         )
     except OSError as error:
         raise HelperError(f"a helper cannot be started: {error.strerror}") from None
@@ -147,7 +161,7 @@ def _run(
         os.close(given)
     until = time.monotonic() + timeout_s
     try:
-        output = _collect(child, until, maximum_bytes)
+        output = _collect(child, until, maximum_bytes, stop)
         status = child.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise HelperError(f"there was no answer within {timeout_s:g} s") from None
@@ -156,16 +170,21 @@ def _run(
     return status, output
 
 
-def _collect(child: subprocess.Popen[bytes], until: float, maximum_bytes: int) -> bytes:
+def _collect(child: subprocess.Popen[bytes], until: float, maximum_bytes: int, stop: int = -1) -> bytes:
     """Read what it writes to the end, which a process that it left behind could postpone for ever."""
     assert child.stdout is not None
     output = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
+        if stop >= 0:
+            selector.register(stop, selectors.EVENT_READ)
         while True:
             left_s = until - time.monotonic()
-            if left_s <= 0 or not selector.select(left_s):
+            found = selector.select(left_s) if left_s > 0 else []
+            if not found:
                 raise subprocess.TimeoutExpired(child.args, 0)
+            if any(key.fd == stop for key, _events in found):
+                raise HelperError("it was stopped")
             chunk = os.read(child.stdout.fileno(), _READ_BYTES)
             if not chunk:
                 return bytes(output)

@@ -122,18 +122,25 @@ def test_of_files_that_are_renamed_each_read_has_one(manager: ManagerUnderTest) 
 def test_of_a_file_that_is_written_in_parts_nothing_is_mixed(manager: ManagerUnderTest) -> None:
     versions = Versions(manager)
     assert manager.cli("apply", "--yes", str(versions.path)).returncode == 0
+
+    def changed_meanwhile() -> bool:
+        """Read it once."""
+        try:
+            text = read_text(versions.path)
+        except Problem as problem:
+            return problem.code == "WG0120"
+        assert any(version.startswith(text) for version in versions.texts)
+        return False
+
     with versions.written("parts"):
-        changed = 0
-        for _ in range(READS // 4):
-            try:
-                text = read_text(versions.path)
-            except Problem as problem:
-                changed += problem.code == "WG0120"
-                continue
-            assert any(version.startswith(text) for version in versions.texts)
-        taken = [versions.running() for _ in range(APPLIES) if versions.apply()]
+        changed = sum(changed_meanwhile() for _ in range(READS // 4))
+        manager.wait_for("a read that met the writer", lambda: changed or changed_meanwhile())
+        for _ in range(APPLIES):
+            if versions.apply():  # when nobody happened to write in that moment
+                versions.running()
         done = manager.cli("apply", "--yes", str(versions.path))
         assert done.returncode in (0, 2), done.stderr
         versions.running()
-    assert changed
-    assert taken, "one that nobody writes to for a moment is taken"
+    versions.path.write_text(versions.texts[-1])
+    assert versions.apply(), "one that nobody writes to any more is taken"
+    assert versions.running() == VERSIONS

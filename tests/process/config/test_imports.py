@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from support.manager import APPS, ManagerUnderTest
 
-HEAVY = {"rich", "pydantic", "pydantic_core", "ruamel", "aiohttp", "asyncio"}
+HEAVY = {"rich", "textual", "pydantic", "pydantic_core", "ruamel", "aiohttp", "asyncio"}
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,13 @@ COMMANDS: dict[str, tuple[str, int, str]] = {
     "completion": (f"{WSGIGROUPS} completion bash > /dev/full", 1, "error: cannot"),
     "init": (f"{GONE}{WSGIGROUPS} init", 1, "error: cannot"),
     "init, odd": (rf"""{WSGIGROUPS} init "$(printf 'x\377')" """, 1, "error: cannot"),
+    "serve": (f"{GONE}{WSGIGROUPS} serve", 1, "error: cannot"),
+    "serve, odd": (rf"""mkdir "$(printf 'x\377')" && {WSGIGROUPS} serve "$(printf 'x\377')" """, 1, "error: cannot"),
+    "serve, odd name": (
+        rf"""mkdir "$(printf 'y\377')" && cd "$(printf 'y\377')" && {WSGIGROUPS} serve a:b --write -""",
+        2,
+        "not UTF-8",
+    ),
     "facts": (f"{WSGIGROUPS} facts -o json > /dev/full", 1, "error: cannot"),
     "no home": (f"env -u HOME -u XDG_STATE_HOME setpriv --reuid 61009 --clear-groups {WSGIGROUPS} schema", 0, "{"),
 }

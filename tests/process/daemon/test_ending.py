@@ -74,6 +74,30 @@ def answer(environ):
     assert written.read_text() == "a line\n" * 10
 
 
+def test_they_are_written_where_a_limit_leaves_no_room_for_a_thread(
+    manager: Manager, started: Callable[..., Life], written: Path
+) -> None:
+    extra = f"""
+import re, resource
+log = open({str(written)!r}, "w")
+def answer(environ):
+    print("a line", file=log)
+    with open("/proc/self/status") as file:
+        has = int(re.search(r"VmSize:\\s+(\\d+) kB", file.read())[1]) * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (has + (1 << 20), resource.RLIM_INFINITY))
+    try:
+        threading.Thread(target=int).start()
+    except RuntimeError:
+        return b"done"
+    return b"room"
+"""
+    life = started(extra)
+    assert life.get() == (200, b"done")
+    assert manager.drain(life).exit_code == 0
+    assert written.read_text() == "a line\n"
+    assert "Traceback" not in life.log
+
+
 def test_modules_are_taken_down_after_exit_functions_and_threads(
     manager: Manager, started: Callable[..., Life], written: Path
 ) -> None:

@@ -148,6 +148,7 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/bulk/file?{file}", None, {}),
     ("POST", "/bulk/up", b"y" * 3_000_000, PLAIN),
     ("GET", "/busy/5", None, {}),
+    ("GET", "/counted/7", None, {}),
     ("GET", "/crashing/pid", None, {}),
     ("GET", "/django/", None, {}),
     ("GET", "/django/visit", None, {}),
@@ -182,6 +183,8 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/streaming/close", None, {}),
     ("GET", "/streaming/closed", None, {}),
     ("GET", "/streaming/write", None, {}),
+    ("GET", "/counting/", None, {}),
+    ("GET", "/traced/", None, {}),
     ("POST", "/uploading/blocks", b"line\n" * 100_000, PLAIN),
     ("POST", "/uploading/early", b"line\n" * 10, PLAIN),
     ("POST", "/uploading/read", b"line\n" * 10, PLAIN),
@@ -206,9 +209,13 @@ def test_the_validator_is_silent_over_all_applications(manager: ManagerUnderTest
     database.chmod(0o777)
     large = manager.base / "large"
     large.write_bytes(b"x" * 3_000_000)
+    calls = manager.base / "calls"
+    calls.touch()
+    calls.chmod(0o666)
     with Gate(manager.base) as gate:
         environment = {
-            **gate.environment, "SITE_DATABASE": f"{database}/site.db", "DJANGO_SETTINGS_MODULE": "django_site.settings"
+            **gate.environment, "SITE_DATABASE": f"{database}/site.db", "CALLS": str(calls),
+            "DJANGO_SETTINGS_MODULE": "django_site.settings",
         }  # fmt: skip
         lines = "".join(f'environment.{name} = "{value}"\n' for name, value in environment.items())
         manager.apply(group("validated_apps:application", port, lines))

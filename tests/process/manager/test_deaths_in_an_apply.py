@@ -6,13 +6,12 @@ import os
 import random
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from support.faults import outlives
-from support.looking import pause
+from support.looking import wait
 from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 from wsgigroups.manager import failpoints
@@ -47,6 +46,10 @@ class Deploy:
         assert done.returncode == 0, done.stderr
         assert self.whole() == "old"
 
+    def begin_again(self) -> None:
+        change = self.manager.change_to(self._text("old"))
+        assert change["outcome"] == "done", change
+
     def whole(self) -> str:
         """old or new where everything is; else empty."""
         groups = {group["name"]: group for group in self.manager.status()["groups"]}
@@ -61,10 +64,6 @@ class Deploy:
             return ""
         return word if {process["pid"] for process in processes} == daemons() else ""
 
-    def managed(self) -> bool:
-        """Whether a manager runs: an apply that finds none starts one."""
-        return self.manager.cli("status", "--output", "json", env=self.environment).returncode == 0
-
     def next_manager(self) -> None:
         read_end, write_end = os.pipe()
         with open(self.manager.base / "next.log", "ab") as log, os.fdopen(read_end, "rb") as ready:
@@ -78,11 +77,7 @@ class Deploy:
         process.returncode = 0  # who ends it is the manager under test
 
     def wait_until_whole(self) -> str:
-        until = time.monotonic() + WHOLE_S
-        while not (word := self.whole()):
-            assert time.monotonic() < until, f"{self.manager.status()}\n{daemons()}"
-            pause()
-        return word
+        return wait(self.whole, lambda: f"{self.manager.status()}\n{daemons()}", WHOLE_S)
 
 
 def daemons() -> set[int]:
@@ -130,15 +125,15 @@ def test_a_manager_that_dies_anywhere_in_an_apply_leaves_all_old_or_all_new(
             deploy.apply("new")
             assert not outlives(pid, HUNG_S), f"the manager passed {point!r}, or did not come there"
             assert not deploy.point.exists(), point
-            if deploy.managed():  # the end of the apply before had come to the point, and this one found no manager
+            # the end of the apply before may have come to the point: this one has found no manager then and started one
+            if manager.client.running():
                 assert deploy.wait_until_whole() == "new", point
             else:
                 deploy.next_manager()
                 ended[point] = deploy.wait_until_whole()
             clients.wait_for_more(20)
             assert clients.failures == [], f"{point}: {clients.failures}"
-            done = deploy.apply("old")
-            assert done.returncode == 0, f"{point}: {done.stderr}"
+            deploy.begin_again()
             assert deploy.wait_until_whole() == "old"
     for point, word in ended.items():
         if point.startswith("end"):  # exits may be those of the apply before

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In the place of pytest's, whose path may be too long for sockets."""
+    with tempfile.TemporaryDirectory(prefix="wg-", dir="/tmp") as path:
+        yield Path(path)
 
 
 def run(tmp_path: Path, **directories: Path) -> subprocess.CompletedProcess[str]:
@@ -40,8 +49,11 @@ def test_one_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_one_that_is_too_deep_for_sockets_is_named(tmp_path: Path) -> None:
-    path = tmp_path / ("x" * 100)
+@pytest.mark.parametrize("length", [200, 90])
+def test_one_that_is_too_deep_for_sockets_is_named(tmp_path: Path, length: int) -> None:
+    """One of 90 bytes has room for the control socket, and none for a spawner's."""
+    path = tmp_path / "x"
+    path = path.with_name("x" * (length - len(str(tmp_path)) - 1))
     done = run(tmp_path, run=path)
     assert done.returncode == 1
     assert f"cannot use {path} as the run directory: its path is too long for sockets in it" in done.stderr

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -51,11 +52,17 @@ def test_an_application_that_cannot_be_loaded_fails_the_apply_and_nothing_else(
     # file and line stand wherever people look: the failing apply, the status, the log
     document = json.loads(manager.cli("status", "-o", "json", "bad").stdout)
     traceback = document["groups"][0]["last_error"]["traceback"]
-    texts = {"apply": done.stderr, "status -o json": traceback, "status": manager.cli("status").stdout}
+    texts = {"apply": done.stderr, "status -o json": traceback, "status": manager.cli("status", "bad").stdout}
     texts |= {"why": manager.cli("why", "bad").stdout, "log": manager.log("bad")}
     if place is None:
         assert traceback is None
         return
+    shown = manager.cli("status").stdout
+    assert re.search(rf"^    {error}: .*→ wsgigroups why bad$", shown, re.MULTILINE), (
+        "the whole status has it in a line"
+    )
+    if place:
+        assert re.search(rf"\({Path(place).name}:[1-9]\d*\)", shown)
     for where, text in texts.items():
         begin = text.find("Traceback (most recent call last):")
         assert begin >= 0, where
@@ -82,32 +89,44 @@ def test_broken_code_leaves_the_old_processes_serving(manager: ManagerUnderTest)
 @pytest.mark.measured
 def test_a_killed_daemon_is_replaced_within_a_second_and_only_its_own_requests_fail(manager: ManagerUnderTest) -> None:
     port = manager.port()
-    manager.apply(group("a", "crashing_app:application", port, "processes = 3"))  # answers with its pid
     slots = {1, 2, 3}
-    with manager.clients(port, 16) as clients:
-        while slots:
-            clients.wait_for_each()
-            served_by = clients.served_by()
-            before = manager.pids("a")
-            slot = max(slots, key=lambda s: served_by[str(before[s])])  # each slot once, and one that has clients
-            slots.remove(slot)
-            victim = before[slot]
-            assert served_by[str(victim)] > 0
-            known, began = len(clients.failures), time.monotonic()
-            os.kill(victim, signal.SIGKILL)
-            manager.wait_for("it is replaced", lambda s=slot, v=victim: manager.pids("a").get(s) not in (None, v))
-            replaced_s = time.monotonic() - began
-            clients.wait_for_each()
-            failures = clients.failures[known:]
-            # a connection belongs to one process: what is lost is the one request under way on each of the victim's
-            assert {failure.served_by for failure in failures} <= {str(victim)}, failures
-            assert len({failure.connection for failure in failures}) == len(failures) <= served_by[str(victim)]
-            assert {failure.how for failure in failures} <= {"closed", "reset"}
-            assert {s: pid for s, pid in manager.pids("a").items() if s != slot} == {
-                s: pid for s, pid in before.items() if s != slot
-            }
-            assert replaced_s <= 1.0
-    assert [failure for failure in clients.failures if failure.outstanding]
+    with Gate(manager.base) as gate:
+        manager.apply(
+            group(
+                "a",
+                "gated_app:application",
+                port,
+                f'processes = 3\nenvironment = {{ GATE_DIRECTORY = "{gate.directory}" }}',
+            )
+        )
+        with manager.clients(port, 16, "/open") as clients, manager.background_get(port, "/held") as held:
+            holder, _ = gate.wait_arrival()  # one request is surely under way; the clients rest most of their time
+            while slots:
+                clients.wait_for_each()
+                served_by = clients.served_by()  # `gated_app` answers with its pid
+                before = manager.pids("a")
+                slot = max(slots, key=lambda s: served_by[str(before[s])])  # each slot once, and one that has clients
+                slots.remove(slot)
+                victim = before[slot]
+                assert served_by[str(victim)] > 0
+                known, began = len(clients.failures), time.monotonic()
+                os.kill(victim, signal.SIGKILL)
+                manager.wait_for("it is replaced", lambda s=slot, v=victim: manager.pids("a").get(s) not in (None, v))
+                replaced_s = time.monotonic() - began
+                clients.wait_for_each()
+                failures = clients.failures[known:]
+                # a connection belongs to one process: what is lost is the one request under way on each of the victim's
+                assert {failure.served_by for failure in failures} <= {str(victim)}, failures
+                assert len({failure.connection for failure in failures}) == len(failures) <= served_by[str(victim)]
+                assert {failure.how for failure in failures} <= {"closed", "reset"}
+                assert {s: pid for s, pid in manager.pids("a").items() if s != slot} == {
+                    s: pid for s, pid in before.items() if s != slot
+                }
+                assert replaced_s <= 1.0
+                if victim == holder:
+                    assert held() is None, "its connection ended with the process"
+                    holder = None
+            assert holder is None
     assert "signal 9" in manager.group("a")["last_error"]["message"]
     assert manager.group("a")["restarts"] == 3
 

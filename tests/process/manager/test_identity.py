@@ -52,17 +52,18 @@ CANARIES = {f"CANARY_{number}": f"secret-{number}" for number in range(24)} | {
 
 def test_two_tenants_are_exactly_who_they_should_be(manager: ManagerUnderTest, accounts: Accounts) -> None:
     alice, bob = manager.port(), manager.port()
-    text = group("a", alice, 'user = "alice"\numask = "0027"\nenvironment = { COLOUR = "red" }')
+    extra = 'switch-interval = "20ms"\nenvironment = { COLOUR = "red" }'
+    text = group("a", alice, f'user = "alice"\numask = "0027"\n{extra}')
     text += group("b", bob, 'user = "bob"\ngroup = "staffers"\nsupplementary-groups = ["extras"]')
     environment = {**os.environ, **CANARIES}
     # thirty secrets and a dozen descriptors lie around where the manager is started
-    extra = [os.open("/etc/shadow", os.O_RDONLY) for _ in range(12)]
-    for fd in extra:
+    around = [os.open("/etc/shadow", os.O_RDONLY) for _ in range(12)]
+    for fd in around:
         os.set_inheritable(fd, True)
     try:
-        manager.apply(text, env=environment, pass_fds=extra)
+        manager.apply(text, env=environment, pass_fds=around)
     finally:
-        for fd in extra:
+        for fd in around:
             os.close(fd)
     seen = manager.identity(alice, "/try")
     assert seen["uids"] == [ALICE_UID] * 3
@@ -74,6 +75,7 @@ def test_two_tenants_are_exactly_who_they_should_be(manager: ManagerUnderTest, a
         assert set(seen["status"][name]) == {"0000000000000000"}, name
     assert seen["status"]["NoNewPrivs"] == ["1"]
     assert seen["umask"] == 0o027
+    assert seen["switch_interval_s"] == 0.02
     assert seen["cwd"] == str(accounts.homes["alice"])
     assert seen["limits"]["CORE"] == [0, 0]
     assert set(seen["attempts"].values()) == {"PermissionError"}, seen["attempts"]
@@ -118,14 +120,13 @@ def test_a_daemon_has_exactly_the_specified_descriptors(manager: ManagerUnderTes
             "a connection was made and is gone", lambda n=name, p=pid: manager.get(ports[n])[0] == 200 and
             "tcp socket" not in described(p)
         )  # fmt: skip
-        log = manager.log_dir / f"{name}.log"
         assert described(pid) == sorted(
             [
-                "0 /dev/null", f"1 {log}", f"2 {log}",
+                "0 /dev/null", "1 pipe", "2 pipe",  # the log writer's
                 *(text.format(**ports) for text in listeners),
                 *([f"memory wsgigroups-{name}"] * len(listeners)),  # the pulse of each listener
                 "unix socket",  # its channel
-                "anon_inode:[eventpoll]", *(["pipe"] * 5),  # the poller, two wake-ups, its reports
+                "anon_inode:[eventpoll]", *(["pipe"] * 6),  # the poller, two wake-ups, its reports, the log again
             ]
         )  # fmt: skip
     # what is of a kind is not the same: no socket and no pipe leads from one tenant to the other

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 from support.accounts import ALICE_UID, Accounts
+from support.log_settling import settle
 from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.config import OPTIONS, load
@@ -122,6 +123,11 @@ def rule(name: str) -> Callable[[Running], Any]:
     return lambda running: running.kept()["rules"][name]
 
 
+def following(name: str) -> Callable[[Running], Any]:
+    """A limit of the law by which the number of processes follows the load."""
+    return lambda running: running.kept()["scaling"][name]
+
+
 def listening(name: str, index: int | None = None) -> Callable[[Running], Any]:
     def read(running: Running) -> Any:
         (found,) = running.told()["listening"]
@@ -156,8 +162,13 @@ def listens_elsewhere(running: Running) -> bool:
 
 
 def error_log(running: Running) -> str:
-    """What the process writes to: its standard error is the group's log."""
-    return Path(f"/proc/{running.pid}/fd/2").resolve().name
+    """What has the last line of the process: the group's log."""
+    port, manager = running.port, running.manager
+    before = {path.name: path.stat().st_size for path in manager.base.rglob("*.log")}
+    manager.get(port, "/said")
+    settle()
+    grown = [path.name for path in manager.base.rglob("*.log") if path.stat().st_size > before.get(path.name, 0)]
+    return ", ".join(sorted(grown))
 
 
 def many_requests(running: Running) -> bool:
@@ -173,10 +184,16 @@ def nothing(running: Running) -> None:
 
 SCRIPT = (APPS / "live_facts_app.py").stat()
 NOT_HERE = "not in force, and said"
+LAW = "processes-min = 1\nprocesses-max = 6"
 
 FACTS: dict[str, Fact] = {
     "listen": Fact("", "", listens_elsewhere, True),
     "processes": Fact("processes = 2", "processes = 3", processes, 3),
+    "processes-min": Fact("processes = 2\nprocesses-max = 6", f"processes = 2\n{LAW}", following("minimum"), 1),
+    "processes-max": Fact(LAW, LAW.replace("6", "7"), following("maximum"), 7),
+    "target-utilisation": Fact(LAW, f"{LAW}\ntarget-utilisation = 0.5", following("target_utilisation"), 0.5),
+    "queue-target": Fact(LAW, f'{LAW}\nqueue-target = "7s"', following("queue_target_s"), 7.0),
+    "scale-down-delay": Fact(LAW, f'{LAW}\nscale-down-delay = "7m"', following("scale_down_delay_s"), 420.0),
     "display-name": Fact("", 'display-name = "%{GROUP}"', title, "(wsgi:blog)"),
     "script-user": Fact("", f'script-user = "#{SCRIPT.st_uid}"', leaving("script_user"), SCRIPT.st_uid),
     "script-group": Fact("", f'script-group = "#{SCRIPT.st_gid}"', leaving("script_group"), SCRIPT.st_gid),
@@ -225,6 +242,8 @@ FACTS: dict[str, Fact] = {
     "cpu-quota": Fact("", 'cpu-quota = "77%"', limited("cpu-quota", "cpu.max"), "77000 100000"),
     "tasks-max": Fact("", "tasks-max = 777", limited("tasks-max", "pids.max"), "777"),
     "access-log": Fact("", 'access-log = "combined"', serving("access_log"), "combined"),
+    "request-id": Fact("", 'request-id = "response"', serving("request_id"), "response"),
+    "slow-request": Fact("", 'slow-request = "7s"', serving("slow_request_s"), 7.0),
     "error-log": Fact("", 'error-log = "{base}/other.log"', error_log, "other.log"),
     "server-metrics": Fact("", "server-metrics = true", nothing, None),
 }

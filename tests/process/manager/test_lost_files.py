@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from support.faults import outlives
+from support.log_settling import log_writers
 from support.manager import APPS, ManagerUnderTest
 
 
@@ -33,6 +34,7 @@ def test_a_run_directory_that_is_removed_comes_back_and_the_next_manager_finds_a
     text = group("a", port, "processes = 2")
     manager.apply(text)
     before, pids, pid = files(manager.run_dir), manager.pids("a"), manager.manager_pid
+    writers = log_writers()  # of a manager that is root
     with manager.clients(port, 2) as clients:
         shutil.rmtree(manager.run_dir)
         come_back(manager.run_dir, before, pid)
@@ -46,6 +48,7 @@ def test_a_run_directory_that_is_removed_comes_back_and_the_next_manager_finds_a
         assert manager.cli("apply", str(manager.base / "groups.toml")).stdout == "No changes.\n"
         assert manager.pids("a") == pids
         assert manager.manager_pid != pid
+        assert log_writers() == writers
         clients.wait_for_more(10)
     assert clients.failures == []
 

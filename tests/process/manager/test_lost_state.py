@@ -75,7 +75,7 @@ def test_a_lost_state_ends_nobody_and_an_apply_takes_over(manager: ManagerUnderT
         assert (found["state"], found["unknown"], found["processes_wanted"]) == ("ready", True, 2)
         assert found["listen"] == [f"127.0.0.1:{port}"]
         assert [process["started_at"] is not None for process in found["processes"]] == [True, True]
-        assert "a: unknown, found running" in manager.cli("status").stdout
+        assert "unknown, found running" in manager.cli("status").stdout
         assert manager.cli("restart", "a").returncode == 1
         plan = json.loads(manager.cli("plan", "-o", "json", str(manager.write(text))).stdout)
         assert [(step["group"], step["kind"]) for step in plan["steps"]] == [("a", "adopt")]

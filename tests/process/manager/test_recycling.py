@@ -437,8 +437,11 @@ def test_a_request_after_a_change_waits_for_the_new_code(manager: ManagerUnderTe
     manager.apply(text + "processes = 2\n")
     assert manager.get(port) == (200, b"first")
     first = set(manager.pids("a").values())
-    replace_file(script, answers("second"))
-    assert manager.get(port) == (200, b"second")
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.connect()  # before the change; it says nothing until after it
+        replace_file(script, answers("second"))
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"second"
     # what breaks while they are replaced leaves some of them as they were before
     manager.wait_for(
         "both are replaced", lambda: len(found := set(manager.pids("a").values())) == 2 and not found & first

@@ -11,18 +11,20 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
 import pytest
 from support.manager import ManagerUnderTest
 
 SOURCE = """
-import os, threading
+import os, threading, time
 
 BLOCKS = []
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/grow":
         BLOCKS.append(bytes(bytearray(b"x") * (96 << 20)))
+    if environ["PATH_INFO"] == "/burn":
+        while time.process_time() < 1.05:
+            pass
     if environ["PATH_INFO"] == "/hang":
         threading.Event().wait()
     body = str(os.getpid()).encode()
@@ -34,13 +36,13 @@ def application(environ, start_response):
 class Running:
     """A group, and what a cause may do to it."""
 
-    def __init__(self, manager: ManagerUnderTest, options: str, processes: int = 2) -> None:
+    def __init__(self, manager: ManagerUnderTest, options: str, processes: int = 2, threads: int = 4) -> None:
         self.manager, self.port = manager, manager.port()
         self.script = manager.base / "app.wsgi"
         self.write(SOURCE)
         listen = f'listen = ["127.0.0.1:{self.port}"]'
         manager.apply(
-            f'[groups.a]\nscript = "{self.script}"\nprocesses = {processes}\nthreads = 4\n{listen}\n{options}\n'
+            f'[groups.a]\nscript = "{self.script}"\nprocesses = {processes}\nthreads = {threads}\n{listen}\n{options}\n'
         )
         self.first = set(manager.pids("a").values())
         self.fewest = processes
@@ -65,6 +67,10 @@ def nothing(_running: Running) -> None:
 
 def grow(running: Running) -> None:
     assert running.manager.get(running.port, "/grow")[0] == 200
+
+
+def burn(running: Running) -> None:
+    assert running.manager.get(running.port, "/burn")[0] == 200
 
 
 def touch(running: Running) -> None:
@@ -93,6 +99,7 @@ CAUSES = {
     "maximum-requests": Cause("maximum-requests = 150", nothing, "maximum-requests"),
     "restart-interval": Cause('restart-interval = "2s"', nothing, "restart-interval"),
     "memory-soft-limit": Cause('memory-soft-limit = "80M"', grow, "memory-soft-limit"),
+    "cpu-time-limit": Cause('cpu-time-limit = 1\nshutdown-timeout = "60s"', burn, "cpu-time-limit", 1),
     "inactivity-timeout": Cause('inactivity-timeout = "1s"', nothing, "inactivity-timeout", 1, idle=True),
     "script": Cause("script-reloading = true", touch, "script-reloading"),
     "SIGUSR1": Cause('eviction-timeout = "1s"', evict, "signal"),
@@ -122,13 +129,15 @@ def test_no_request_is_lost_and_no_slot_is_empty(manager: ManagerUnderTest, name
 
 
 def test_what_does_not_end_costs_nobody_else_a_request(manager: ManagerUnderTest) -> None:
-    """request-timeout: the process serves on in its graceful window, since that request will not let it end earlier."""
-    times = 'request-timeout = "1s"\nrequest-timeout-mode = "each"\ngraceful-timeout = "3s"\nshutdown-timeout = "1s"'
-    running = Running(manager, times)
+    """request-timeout: with threads that are free the process serves on until its successor is ready.
+
+    There are more threads than requests, so that no process is ever stuck as a whole.
+    """
+    times = 'request-timeout = "2s"\nrequest-timeout-mode = "each"\nshutdown-timeout = "3s"'
+    running = Running(manager, times, threads=8)
     with manager.clients(running.port, 4) as clients, manager.background_get(running.port, "/hang") as stuck:
-        manager.wait_for("it is followed", lambda: len(running.first & set(manager.pids("a").values())) == 1)
-        (pid,) = running.first - set(manager.pids("a").values())
-        manager.wait_for("it is gone", lambda: not psutil.pid_exists(pid))
+        manager.wait_for("it is followed", lambda: len(running.left()) < 2)
         assert stuck() is None
         clients.wait_for_more(100)
     assert clients.failures == []
+    assert running.fewest == 2

@@ -64,8 +64,9 @@ def test_what_answers_with_errors_only_is_taken_back(manager: ManagerUnderTest) 
     port = manager.port()
     manager.apply(text(port))
     before = manager.pids("a")
-    # on new connections: an old process keeps those that it has
-    with Clients(port, 8, close=True):
+    # On new connections: an old process keeps those that it has. Without a rest: old processes that are all idle are
+    # asked first.
+    with Clients(port, 8, close=True, rest_s=0):
         done = manager.apply(text(port, ANSWERS="500 Oh"), code=8)
     assert "abort-error-rate: " in done.stderr
     assert manager.pids("a") == before

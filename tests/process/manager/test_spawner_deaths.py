@@ -17,6 +17,7 @@ from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 PROCESSES = 4
 ROUNDS = 20
+ROUNDS_ALONE = 3  # a manager has to start in each
 
 
 def group(port: int, name: str = "a", processes: int = PROCESSES) -> str:
@@ -35,7 +36,7 @@ def spawner_of(manager: ManagerUnderTest) -> int:
     def found() -> int:
         for pid in children(manager.manager_pid):
             process = psutil.Process(pid)
-            if process.status() != psutil.STATUS_ZOMBIE and "spawner" in " ".join(process.cmdline()):
+            if process.status() != psutil.STATUS_ZOMBIE and "wsgigroups: spawner" in " ".join(process.cmdline()):
                 return pid
         return 0
 
@@ -93,7 +94,7 @@ def test_without_a_manager(manager: ManagerUnderTest) -> None:
     """They leave when they have lost both, and the next manager starts four: never are there more."""
     port = manager.port()
     manager.apply(group(port))
-    for turn in range(3):
+    for turn in range(ROUNDS_ALONE):
         pids, spawner, pid = manager.pids("a"), spawner_of(manager), manager.manager_pid
         had = children(spawner)
         os.kill(pids[1], signal.SIGKILL)

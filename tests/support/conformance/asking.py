@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 from support.gate import Gate
-from support.looking import wait
+from support.looking import pause, wait
 
 HUNG_S = 60.0  # only means that something hangs
 
@@ -121,8 +121,30 @@ class Asked:
         wait(lambda: self._other_answers(pid), lambda: f"{self.prefix or '/'}: {pid} has no successor", HUNG_S)
         return "yes"
 
+    def loaded(self, fewest: int) -> set[int]:
+        """Return the processes that have noted that they have loaded the script, once there are so many."""
+        found: set[int] = set()
+
+        def enough() -> bool:
+            found.update(int(path.name.partition("-")[2]) for path in self.notes.glob("loaded-*"))
+            return len(found) >= fewest
+
+        wait(enough, lambda: f"{self.prefix or '/'}: only {found} have loaded the script", HUNG_S)
+        return found
+
+    def lives(self, pid: int) -> bool:
+        """Return whether there is such a process."""
+        return _lives(pid)
+
+    def lasts(self, pid: int, seconds: float) -> bool:
+        """Look for so long whether a process ends; whether it did not."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and _lives(pid):
+            pause()
+        return _lives(pid)
+
     def comes(self, path: str, body: bytes) -> None:
-        """Wait until this is answered: who was told to leave a moment ago may take one request more."""
+        """Wait until this is answered: of a replacement that nobody asked for nobody is told when it is done."""
         wait(lambda: self.get(path).body == body, lambda: f"{self.prefix}{path} never is {body!r}", HUNG_S)
 
     def _other_answers(self, pid: int) -> bool:

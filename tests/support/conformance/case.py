@@ -42,8 +42,8 @@ def on_purpose(why: str, *facts: str) -> dict[str, Apart]:
 class Case:
     """One group. options: of WSGIDaemonProcess, which are ours, too; here: further ones of ours.
 
-    apache: further directives; lines: of the script, after the application was imported; lazy: loaded by the first
-    request, on both sides.
+    apache: further directives, with SCRIPT for the path of the script; lines: of the script, after the application was
+    imported; lazy: loaded by the first request, on both sides.
     """
 
     name: str

@@ -6,6 +6,7 @@ Applications spin at a flag that the test holds; the test's own thread takes the
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -294,7 +295,7 @@ def test_it_can_be_interrupted_later_where_it_could_not_be_just_now(
 def test_who_leaves_waits_until_the_main_thread_has_made_up_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     door = interrupts.Door(7)
     calls: list[object] = []
-    monkeypatch.setattr(interrupts, "raise_in", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(interrupts, "take_back", calls.append)
 
     def meanwhile(*mind: Any) -> None:
         def sleep(_s: float) -> None:
@@ -310,7 +311,7 @@ def test_who_leaves_waits_until_the_main_thread_has_made_up_its_mind(monkeypatch
     meanwhile(door.token)  # it does not raise
     assert calls == ["waits"]
     meanwhile(door.raised)
-    assert calls == ["waits", "waits", (7, None)]
+    assert calls == ["waits", "waits", 7]
 
 
 def test_what_has_ended_is_answered_although_it_was_to_be_interrupted() -> None:
@@ -358,6 +359,52 @@ def test_what_has_not_come_up_is_taken_back() -> None:
             came += 0
         other.join()
         assert (door.inside, list(door.token), list(door.raised)) == (False, [], [])
+
+
+TRACED_AFTER_TAKING_BACK = """
+import faulthandler, sys, threading
+faulthandler.dump_traceback_later(60, exit=True)
+from wsgigroups.runtime.calls import interrupts
+from wsgigroups.runtime.wsgi.interrupted import RequestTimeout
+
+class Late(interrupts.Door):
+    def leave(self):
+        if self.inside and not self.raised:
+            self.token.pop()
+            self.raised.append(None)
+            interrupts.raise_in(self.ident, RequestTimeout)
+        super().leave()
+
+came = []
+def work():
+    for _ in range(50):
+        door = Late(threading.get_ident())
+        try:
+            interrupts.guarded(door, int)
+        except RequestTimeout:
+            came.append(1)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(len(came))
+
+def trace(frame, event, argument):
+    return trace
+
+def traced():
+    return "traced"
+
+sys.settrace(trace)
+print(traced())
+"""
+
+
+def test_after_one_was_taken_back_calls_can_be_traced() -> None:
+    """In a process of its own, which would go round for ever (CPython 3.11)."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED_AFTER_TAKING_BACK], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "0\ntraced\n"), done.stderr
 
 
 def test_it_never_comes_up_outside_of_the_application_however_often_it_is_raised() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wsgigroups.cli import events, failures, outcomes, output, planning, table, why
+from wsgigroups.cli import events, failures, history_table, outcomes, output, planning, status_table, why
 from wsgigroups.errors import WsgigroupsError
 
 EVIL = "boom\x1b]52;c;cm0=\x07\n  web/1  ready\u202e\x9b\udc80"
@@ -47,6 +47,7 @@ def group() -> dict[str, Any]:
         "user": EVIL,
         "python": EVIL,
         "listen": [EVIL],
+        "threads": 2,
         "log": "/x",
         "last_error": error(),
         "processes": [process],
@@ -90,8 +91,8 @@ def event() -> dict[str, Any]:
 
 
 COMMANDS: dict[str, Callable[[], object]] = {
-    "status": lambda: table.show_status(status(), "never"),
-    "history": lambda: table.show_history(
+    "status": lambda: status_table.show_status(status(), "never"),
+    "history": lambda: history_table.show_history(
         [
             {"revision": 1, "accepted_at": "x", "outcome": "done", "by": EVIL, "error": "", "running": True},
             {"revision": 2, "accepted_at": "", "outcome": "unreadable", "by": "", "error": EVIL, "running": False},

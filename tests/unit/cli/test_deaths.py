@@ -63,7 +63,7 @@ def test_a_crash_as_a_sentence() -> None:
         ({"cause": "not-started", "message": "cannot load"}, "did not start: cannot load"),
         ({"cause": "request-timeout", "message": "request-timeout: 9 s"}, "was ended: request-timeout: 9 s"),
         ({"cause": "recycled", "reason": "maximum-requests", "asked": True}, "was recycled: maximum-requests"),
-        ({"cause": "cut-off", "reason": "stop", "asked": True}, "was killed on its way out: stop"),
+        ({"cause": "cut-off", "reason": "stop", "asked": True}, "was cut off on its way out: stop"),
         ({"pid": None, "up_s": None}, "shop/1 crashed"),
         ({"up_s": 200.0}, "up 3 min"),
         ({"up_s": 4000.0}, "up 1 h 6 min"),

@@ -23,6 +23,7 @@ from wsgigroups.config.reading import SUFFIXES
 from wsgigroups.config.reference import as_toml, kind_text
 from wsgigroups.config.schema import default_text
 from wsgigroups.config.shape import GATEWAY_OPTIONS, SERVER_OPTIONS
+from wsgigroups.config.starter import UNKNOWN_APP
 from wsgigroups.errors import WsgigroupsError
 
 
@@ -401,13 +402,16 @@ def test_init_finds_the_environment_and_the_name(tmp_path: Path) -> None:
         {"manage.py": "print(1)\n"},
     ],
 )
-def test_init_says_when_there_is_nothing(tmp_path: Path, files: dict[str, str]) -> None:
+def test_init_writes_a_template_when_there_is_nothing(tmp_path: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     done = run("init", str(tmp_path))
-    assert isinstance(done.exception, WsgigroupsError)
-    assert "cannot find a WSGI application" in done.exception.message
-    assert not (tmp_path / "groups.toml").exists()
+    assert done.exit_code == 0
+    assert "a template, because no WSGI application was found" in done.stderr
+    loaded = load([tmp_path / "groups.toml"], trust=False)
+    assert loaded.configuration is not None
+    (group,) = loaded.configuration.groups.values()
+    assert group.app == UNKNOWN_APP
 
 
 def test_init_imports_nothing(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ REFUSED = [
     ('app = "/srv/blog.wsgi"', "WG0311", "script ="),
     ('app = "a:b(1)"', "WG0311", "factory"),
     ('callable-object = "a.b"\nscript = "/x"', "WG0311", "variable"),
-    ("environment = { A = 1 }", "WG0312", 'write "1"'),
+    ("environment = { A = 1 }", "WG0312", "put quotation marks around it"),
     ("environment = { A = true }", "WG0312", 'write "true"'),
     ('environment = { 1A = "x" }', "WG0312", "digit"),
     ('environment = { "A=B" = "x" }', "WG0312", "digit"),

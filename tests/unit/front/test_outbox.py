@@ -9,6 +9,7 @@ import contextlib
 import select
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from support.serving import Clock, receive_all, receive_response, serving
 
 from wsgigroups.runtime.calls import pace, work
 from wsgigroups.runtime.calls.request_threads import RequestThread
-from wsgigroups.runtime.front.connection import POSTED
+from wsgigroups.runtime.front.connection import FLUSHING, POSTED
+from wsgigroups.runtime.gateway.packets import packet
 from wsgigroups.runtime.wire.board import BUSY_WORD, WORD
 
 
@@ -68,6 +70,87 @@ def test_what_is_not_kept_or_not_whole_is_never_posted(driven: Driven) -> None:
         driven.round(1)
         assert not driven.posted
         assert receive_response(sock)[1]["connection"] == "close"
+
+
+@pytest.fixture
+def asked_by_gateways() -> Iterator[Driven]:
+    """A server that is asked by a gateway on its machine: answers have a length."""
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", environ["QUERY_STRING"])])
+        return [b"x" * int(environ["QUERY_STRING"])]
+
+    found = Driven(application, trusted_proxies=("127.0.0.0/8",))
+    yield found
+    found.close()
+
+
+def of_a_gateway(size: int) -> bytes:
+    """Return what a gateway sends to be answered so many bytes."""
+    return packet(
+        [
+            *(("WSGIGROUPS_FRAMING", "chunked"), ("REQUEST_METHOD", "GET"), ("REQUEST_URI", f"/?{size}")),
+            *(("QUERY_STRING", str(size)), ("PATH_INFO", "/"), ("HTTP_HOST", "a"), ("SERVER_PROTOCOL", "HTTP/1.1")),
+        ]
+    )
+
+
+def test_answers_to_gateways_leave_together_and_their_connections_end(asked_by_gateways: Driven) -> None:
+    driven = asked_by_gateways
+    with driven.connect() as first, driven.connect() as second:
+        first.sendall(of_a_gateway(5))
+        second.sendall(of_a_gateway(6))
+        driven.round(2)
+        assert not readable(first)
+        assert not readable(second)
+        driven.send()
+        assert receive_all(first).endswith(b"\r\nConnection: close\r\n\r\nxxxxx")
+        assert receive_all(second).endswith(b"\r\n\r\nxxxxxx")
+        assert not driven.connections
+
+
+@pytest.mark.parametrize(("size", "behind", "brief"), [(16385, b"", True), (5, b"more", True), (5, b"", False)])
+def test_an_answer_to_a_gateway_that_cannot_wait_leaves_at_once(
+    asked_by_gateways: Driven, size: int, behind: bytes, brief: bool
+) -> None:
+    driven = asked_by_gateways
+    with driven.connect() as sock:
+        sock.sendall(of_a_gateway(size) + behind)
+        driven.round(1, brief)
+        assert not driven.posted
+        sock.shutdown(socket.SHUT_WR)
+        assert receive_all(sock).endswith(b"\r\n\r\n" + b"x" * size)
+
+
+def test_a_gateway_that_takes_an_answer_slowly_gets_all_of_it_and_the_end(asked_by_gateways: Driven) -> None:
+    driven = asked_by_gateways
+    with driven.connect() as sock:
+        sock.sendall(of_a_gateway(9000))
+        connection = driven.connections[0]
+        driven.round(1)
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        while send_some(connection.sock):  # until it takes no more
+            pass
+        driven.send()
+        assert connection.state == FLUSHING
+        sock.shutdown(socket.SHUT_WR)
+        received = []
+        taking = threading.Thread(target=lambda: received.append(receive_all(sock)))
+        taking.start()
+        while driven.connections:
+            driven.poller.wait()
+            while driven.poller.ready:
+                driven.poller.step()
+        taking.join()
+        assert received[0].endswith(b"\r\n\r\n" + b"x" * 9000)
+
+
+def send_some(sock: socket.socket) -> int:
+    """Send bytes, none if there is no room for any."""
+    try:
+        return sock.send(b"0" * 4096, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return 0
 
 
 def test_a_client_that_left_costs_one_line_and_is_counted(driven: Driven) -> None:

@@ -47,8 +47,9 @@ ONE, OTHER = 'error-log = "/var/log/one.log"\n', 'error-log = "/var/log/../log/o
         (group("a", 'user = "joe"') + group("b", 'user = "joe"') + group("c", 'user = "joe"'), ["WG0633"]),
         (group("a", "") + group("b", ""), ["WG0633"]),
         (group("a", ONE + 'user = "joe"') + group("b", OTHER + 'user = "ann"'), ["WG0632"]),
+        (group("a", ONE + 'user = "joe"') + group("b", ONE + 'user = "ann"'), []),
         (group("a", ONE + 'user = "joe"') + group("b", OTHER + 'user = "joe"'), ["WG0633"]),
-        ("[server]\n" + ONE + group("a", 'user = "joe"') + group("b", 'user = "ann"'), ["WG0632"]),
+        ("[server]\n" + ONE + group("a", 'user = "joe"') + group("b", 'user = "ann"'), []),
         ("[server]\n" + ONE + group("a", 'user = "joe"') + group("b", 'user = "ann"\n' + ONE[:-6] + '2"'), []),
         (group("a", 'user = "joe"\nenvironment = { API_KEY = "1", DB_PASSWORD = "2" }'), ["WG0634"]),
     ],
@@ -65,10 +66,10 @@ def test_a_secret_that_comes_from_a_variable_is_not_in_the_file(check: Any) -> N
 
 
 def test_the_place_is_where_the_log_is_named(check: Any) -> None:
-    text = "version = 1\n[server]\n" + ONE + group("a", 'user = "joe"') + group("b", 'user = "ann"')
+    text = "version = 1\n" + group("a", 'user = "joe"\n' + ONE) + group("b", OTHER + 'user = "ann"')
     (found,) = [item for item in check(text, host=Asked()).diagnostics if item.code == "WG0632"]
     assert found.span is not None
-    assert found.span.line == 3
+    assert found.span.line == 9
     assert "a (joe) and b (ann)" in found.message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wsgigroups.lifecycle import backoff
-from wsgigroups.lifecycle.step import Event, Exit, Impossible, Record, Timings, step
+from wsgigroups.lifecycle.step import EXIT_S, Event, Exit, Impossible, Record, Timings, retime, step
 from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 
 CRASH = Event(EventKind.EXITED, exit=Exit(1, 0))
@@ -156,3 +156,18 @@ def test_shutdown_timeout_zero_waits_without_limit_unless_it_is_stuck() -> None:
     assert step(record, Event(EventKind.WANT_DOWN), 1.0)[0].deadline is None
     assert step(record, Event(EventKind.STALLED, reason="deadlock-timeout"), 1.0)[0].deadline == 7.0
     assert step(record, Event(EventKind.STALLED, reason="request-timeout", window_s=3.0), 1.0)[0].deadline == 10.0
+
+
+def test_a_longer_shutdown_timeout_holds_for_who_leaves_already_and_a_shorter_one_does_not() -> None:
+    record = Record("a", 1, 1, "f", Tenancy.READY, Timings(shutdown_s=5.0))
+    leaving, _commands = step(record, Event(EventKind.WANT_DOWN, window_s=2.0), 10.0)
+    assert leaving.deadline == 10.0 + 2.0 + 5.0 + EXIT_S
+    longer = retime(leaving, Timings(shutdown_s=9.0))
+    assert longer.deadline == 10.0 + 2.0 + 9.0 + EXIT_S
+    assert retime(longer, Timings(shutdown_s=1.0)).deadline == longer.deadline
+    assert retime(longer, Timings(shutdown_s=9.0)).deadline == longer.deadline, "again is no longer"
+    assert longer.postponed(100.0).deadline == longer.deadline + 100.0
+    assert retime(longer.postponed(100.0), Timings(shutdown_s=10.0)).deadline == 10.0 + 2.0 + 10.0 + EXIT_S + 100.0
+    hurried, _commands = step(longer, Event(EventKind.WANT_DOWN), 11.0)
+    assert hurried.deadline == 11.0 + 9.0 + EXIT_S
+    assert retime(record, Timings(shutdown_s=9.0)).deadline is None

@@ -42,6 +42,15 @@ def test_deadlock_timeout(timeout_s: float, age_s: float, expected: str | None) 
     assert reason(Rules(deadlock_timeout_s=timeout_s), vitals(heartbeat_age_s=age_s)) == expected
 
 
+def test_without_deadlock_timeout_all_else_is_judged() -> None:
+    """It switches off this check and nothing else; in mod_wsgi others went with it."""
+    seen = vitals(heartbeat_age_s=9e9, age_s=99, idle_s=99, requests=[Underway(99)])
+    for option in ("request_timeout_s", "restart_interval_s", "inactivity_timeout_s"):
+        quiet = seen if option == "request_timeout_s" else replace(seen, requests=[], requests_active=0)
+        rules = replace(Rules(deadlock_timeout_s=0), threads=1, **{option: 5.0})
+        assert reason(rules, quiet) == option.replace("_s", "").replace("_", "-")
+
+
 @pytest.mark.parametrize(
     ("timeout_s", "loading_s", "expected"),
     [(5, 0.0, None), (5, 4.9, None), (5, 5.1, "startup-timeout"), (0, 9e9, None)],
@@ -66,6 +75,28 @@ def test_request_timeout_averages_over_all_threads(stuck: int, fires_after_s: fl
 
 def test_request_timeout_with_one_thread_is_the_age_of_the_request() -> None:
     assert reason(Rules(threads=1, request_timeout_s=2), vitals(requests=[Underway(2.1)])) == "request-timeout"
+
+
+@pytest.mark.parametrize(
+    ("threads", "ages_s", "serves"),
+    [
+        (1, [2.1], False),
+        (2, [4.1], True),
+        (2, [2.1, 2.1], False),
+        (2, [3.0, 1.9], True),  # the other one may end
+        (3, [3.0, 3.0, 3.0], False),
+        (3, [6.0, 6.0, 0.1], True),
+    ],
+)
+@pytest.mark.parametrize("interrupt_s", [0.0, 1.0])
+def test_who_has_a_thread_that_is_not_stuck_serves_on(
+    threads: int, ages_s: list[float], serves: bool, interrupt_s: float
+) -> None:
+    rules = Rules(threads=threads, request_timeout_s=2, request_timeout_mode="average", interrupt_timeout_s=interrupt_s)
+    since_s = 1.5 if interrupt_s else None
+    verdict = judge(rules, vitals(requests=[Underway(age, 0, since_s) for age in ages_s]), 0.0)
+    assert verdict is not None
+    assert (verdict.verdict, verdict.serves) == (Verdict.STUCK, serves)
 
 
 def test_request_timeout_each_looks_at_the_oldest() -> None:
@@ -108,6 +139,11 @@ def test_memory_soft_limit() -> None:
 )
 def test_group_states(states: list[Tenancy], wanted: int, stopped: bool, expected: str) -> None:
     assert group_state(states, wanted, stopped=stopped) == expected
+
+
+def test_a_group_that_wants_no_process_and_was_not_stopped_is_asleep() -> None:
+    assert group_state([], 0, stopped=False, asleep=True) == "asleep"
+    assert group_state([Tenancy.DRAINING], 0, stopped=False, asleep=True) == "asleep"
 
 
 def underway(*ages_s: float | tuple[float, float]) -> list[Underway]:
@@ -157,7 +193,7 @@ def test_a_request_that_outlasts_its_interruption_is_what_it_is_without(rules: R
     assert again.verdict is Verdict.INTERRUPT
     verdict = judge(rules, vitals(requests=underway(1.0, (15.1, 5.1))), 0.0)
     detail = "a request runs for 15.1 s, interrupt-timeout did not end it"
-    assert verdict == Judgement(Verdict.STUCK, "request-timeout", detail)
+    assert verdict == Judgement(Verdict.STUCK, "request-timeout", detail, serves=rules.threads > 1)
 
 
 @given(

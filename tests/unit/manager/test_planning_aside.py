@@ -30,7 +30,7 @@ def test_a_configuration_is_read_in_another_thread(tmp_path: Path, port: int) ->
         store = Store(tmp_path / "state")
         store.prepare()
         shell = Shell(Outside(tmp_path, 2, lambda _level, _text: None))
-        applying = Applying(shell, store, surroundings(tmp_path / "log"), shell.outside.log)
+        applying = Applying(shell, store, surroundings(tmp_path, tmp_path / "log", tmp_path), shell.outside.log)
         counts: dict[str, int] = (await applying.plan(read))["counts"]
         return counts["add"]
 

@@ -172,3 +172,21 @@ def test_what_is_stored_already_is_not_written_again_unless_the_file_is_another(
     path.unlink()
     store.save(Stored(revision=1, groups={"blog": {"stopped": False}}))
     assert store.load().revision == 1
+
+
+def test_the_newest_revision_says_how_it_ended_and_is_read_once(store: Store) -> None:
+    assert store.newest() is None
+    store.save_revision(1, {"version": 1}, "pending", "uid 0")
+    newest = store.newest()
+    assert newest is not None
+    assert (newest["revision"], newest["outcome"], newest.get("ended_at")) == (1, "pending", None)
+    assert store.newest() is newest, "the file is the same"
+    store.set_outcome(1, "rolled-back")
+    newest = store.newest()
+    assert newest is not None
+    assert (newest["outcome"], newest["ended_at"][-1:]) == ("rolled-back", "Z")
+    assert "document" not in newest
+    store.save_revision(3, {"version": 1}, "done", "uid 0")
+    assert (store.number_before(3), store.number_before(1)) == (1, None)
+    (store.revisions / "00000003.json").write_text("{")
+    assert store.newest() is None

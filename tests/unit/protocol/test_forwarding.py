@@ -87,6 +87,8 @@ def test_a_trusted_proxy(given: dict[str, str], expected: dict[str, str]) -> Non
         ("1700000000.25", 1700000000.25),
         ("t=1700000000250", 1700000000.25),
         ("t=1700000000250000", 1700000000.25),
+        ("1700000000250000", 1700000000.25),
+        ("170000000025000x", None),
         ("now", None),
         ("t=-1700000000", None),
         ("1" * 400, None),
@@ -94,7 +96,11 @@ def test_a_trusted_proxy(given: dict[str, str], expected: dict[str, str]) -> Non
     ],
 )
 def test_when_a_request_began_to_wait(text: str, seconds: float | None) -> None:
-    assert forwarding.queue_start_s({"HTTP_X_REQUEST_START": text}) == seconds
+    for name in ("HTTP_X_REQUEST_START", "WSGIGROUPS_QUEUE_START"):
+        assert forwarding.queue_start_s({name: text}) == seconds
+        started_ns = forwarding.queue_start_ns({name: text})
+        assert (started_ns is None) is (seconds is None)
+        assert started_ns is None or abs(started_ns - int((seconds or 0) * 1000) * 1_000_000) < 1000
 
 
 @pytest.mark.parametrize(

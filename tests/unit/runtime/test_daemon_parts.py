@@ -134,12 +134,28 @@ def test_every_step_of_the_code_has_an_exit_code() -> None:
     ],
 )
 def test_mounts(prefixes: list[str], path: str, body: bytes) -> None:
-    mounts = applications.Mounts([(prefix, answering(prefix), {}) for prefix in prefixes])
+    mounts = applications.Mounts([(prefix, answering(prefix), {}, "") for prefix in prefixes])
     assert ask(mounts, path) == ("200 OK", body.replace(b"/ / /", b"/  /"))
 
 
 def test_mounts_without_a_match() -> None:
-    assert ask(applications.Mounts([("/a", answering("a"), {})]), "/b")[0] == "404 Not Found"
+    assert ask(applications.Mounts([("/a", answering("a"), {}, "")]), "/b")[0] == "404 Not Found"
+
+
+def test_a_gateway_names_the_application_and_splits_the_path() -> None:
+    mounts = applications.Mounts(
+        [("/", answering("first"), {}, "1"), ("/", answering("second"), {}, "2"), ("/api", answering("api"), {}, "3")]
+    )
+
+    def named(name: str, script_name: str, path_info: str) -> bytes:
+        environ = {"SCRIPT_NAME": script_name, "PATH_INFO": path_info, "WSGIGROUPS_APPLICATION": name}
+        return b"".join(mounts(environ, lambda *_: None))
+
+    assert named("2", "", "/api/x") == b"second  /api/x"
+    assert named("3", "/moved", "/x") == b"api /moved /x"
+    # of a route that is about to change: by the path then, as for everybody else
+    assert named("former", "/api", "/x") == b"api /api /x"
+    assert named("", "", "/y") == b"first  /y"
 
 
 def test_each_mount_says_which_script_it_is() -> None:
@@ -150,7 +166,7 @@ def test_each_mount_says_which_script_it_is() -> None:
         return answering("")(environ, start_response)
 
     scripts = [Application("script", "/srv/\udce9.wsgi", "app", "/a"), Application("callable", "a:b", mount="/")]
-    mounts = applications.Mounts([(item.mount, seeing, applications.of_application(item)) for item in scripts])
+    mounts = applications.Mounts([(item.mount, seeing, applications.of_application(item), "") for item in scripts])
     ask(mounts, "/a/x")
     ask(mounts, "/b")
     assert seen[0]["SCRIPT_FILENAME"] == "/srv/\xe9.wsgi"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 import types
@@ -15,6 +16,7 @@ from support.serving import HUNG_S, receive_response, serving
 
 from wsgigroups.runtime.daemon import reloading, script
 from wsgigroups.runtime.daemon.reloading import FileWatch, Freshness, ScriptWatch, Watched
+from wsgigroups.runtime.front.listener import Listener
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -209,3 +211,24 @@ def test_what_waits_for_a_successor_is_left_to_it_at_the_end(path: Path) -> None
         listener.settimeout(HUNG_S)
         with sock, listener.accept()[0] as taken:  # the test is the successor
             assert taken.recv(1000) == GET
+
+
+def test_the_kernel_keeps_a_connection_back_until_it_says_something() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setblocking(False)
+        Listener(sock, {}).defer(True)
+        with socket.create_connection(sock.getsockname(), HUNG_S) as client:
+            with pytest.raises(BlockingIOError):
+                sock.accept()
+            client.sendall(GET)
+            assert select.select([sock], [], [], HUNG_S)[0]
+            with sock.accept()[0] as taken:
+                assert taken.recv(1000) == GET
+
+
+@pytest.mark.parametrize(("before", "wanted", "after"), [(0, False, 0), (0, True, 31), (31, False, 0), (7, True, 7)])
+def test_a_wait_that_somebody_else_has_set_stays(before: int, wanted: bool, after: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, before)
+        Listener(sock, {}).defer(wanted)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) == after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 
 import pytest
@@ -23,3 +24,23 @@ def test_a_thread_that_was_started_runs(monkeypatch: pytest.MonkeyPatch, patched
         assert thread.ident
         gate.release()
         assert thread.join(30)
+
+
+class Forgetful(dict[threading.Thread, threading.Thread]):
+    """What the module has threads in that begin, when another thread patches the module in that moment."""
+
+    def __delitem__(self, key: threading.Thread) -> None:
+        raise KeyError(key)
+
+
+def test_one_that_begins_while_the_module_is_patched_runs(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(threading, "_limbo", Forgetful())
+    ran = Lock()
+    ran.acquire()
+    thread = ServerThread("a", ran.release)
+    _thread.start_new_thread(thread.start, ())  # it waits for ever if the other never runs
+    assert ran.acquire(timeout=30)
+    assert thread.join(30)
+    assert capfd.readouterr().err == ""

@@ -14,7 +14,7 @@ from wsgigroups.targets import identity
 from wsgigroups.targets.once import Once, Targets
 from wsgigroups.targets.resolve import Surroundings, resolve
 
-AROUND = Surroundings(Path("/tmp"), Path("/"), {}, b"key")
+AROUND = Surroundings(Path("/run/w"), Path("/tmp"), Path("/"), {}, b"key")
 APP = {"app": "hello_app:application"}
 
 pytestmark = pytest.mark.usefixtures("ordinary_manager")
@@ -60,7 +60,9 @@ def test_a_host_that_changed_makes_other_targets(tmp_path: Path) -> None:
 def test_another_key_makes_other_digests() -> None:
     known, groups = Targets(), {"a": {**APP, "environment": {"SECRET": "x"}}}
     before = look(known, groups)["a"].options
-    assert look(known, groups, Surroundings(Path("/tmp"), Path("/"), {}, b"other"))["a"].options != before
+    assert (
+        look(known, groups, Surroundings(Path("/run/w"), Path("/tmp"), Path("/"), {}, b"other"))["a"].options != before
+    )
 
 
 def test_what_all_groups_share_is_asked_for_once_in_a_look_and_again_in_the_next(

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from support.logs import logs_of_nobody
 
 from tests.simulation.world import target
 from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.supervision.live import tune
-from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.plan.desired import Desired
 from wsgigroups.plan.observed import ObservedGroup
 from wsgigroups.plan.planner import StepKind, plan
@@ -40,7 +40,9 @@ def targets(groups: dict[str, Any] | None = None, **tables: Any) -> Desired:
     groups = {"blog": {}} if groups is None else groups
     named = {name: {"app": "hello_app:application", **options} for name, options in groups.items()}
     document = {"version": 1, "groups": named, **tables}
-    return resolve(Configuration.from_document(document), Surroundings(Path("/tmp"), Path("/"), {}, b"key"))
+    return resolve(
+        Configuration.from_document(document), Surroundings(Path("/run/w"), Path("/tmp"), Path("/"), {}, b"key")
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,10 @@ def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyP
         limit_request_body=10 * 2**20,
         chunked_bodies="stream",
     )
-    process = SimpleNamespace(life=7, pid=0, info={"slot": 1}, send=(sent := []).append)
-    tune(cast("Any", process), after, Logs())
+    sent: list[Any] = []
+    # no process has that number: what is set from outside is left out
+    process = SimpleNamespace(life=7, pid=2**30, info={"slot": 1}, given=before, send=sent.append)
+    tune(cast("Any", process), after, logs_of_nobody())
     assert started.tuned(sent[0].serving) == tuned
     observed = ObservedGroup(before.options, before.fingerprint, 1, scaled=False, stopped=False, members=())
     (step,) = plan({"blog": after}, {"blog": observed}).steps
@@ -155,3 +159,16 @@ def test_limits_of_requests_reach_processes_that_run(monkeypatch: pytest.MonkeyP
         "limit-request-body": ("0", "10485760"),
         "chunked-bodies": ("collect", "stream"),
     }
+
+
+def test_processes_may_be_left_to_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: ORDINARY_UID)
+    target = targets({"blog": {"processes": "auto"}})["blog"]
+    assert target.processes >= 1
+    assert target.spec.processes == target.processes
+    assert target.spec.serving.multiprocess
+    assert target.options["processes"] == "auto"
+    assert any(notice.startswith(f"processes = {target.processes}: ") for notice in target.notices)
+    for wrong in (0, "many", -1, 5000, True):
+        with pytest.raises(WsgigroupsError):
+            targets({"blog": {"processes": wrong}})

@@ -7,6 +7,7 @@ import threading
 
 import misbehaving_app
 import pytest
+from support.looking import wait
 from support.serving import receive_response, serving
 
 LAST = b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -33,7 +34,7 @@ def test_one_thread_outlives_them_all(unix: bool) -> None:
         running.wait_word("connections", 0)
         assert running.word("requests_active") == 0
         assert len(running.server.crew.threads.all) == 1
-    assert threading.active_count() == threads
+    wait(lambda: threading.active_count() == threads, lambda: f"threads are left: {threading.enumerate()}")
     lines = [json.loads(line) for line in b"".join(written).splitlines()]
     asked = [path for path in misbehaving_app.OFFENCES for path in (path, *["/healthy"] * 3)]
     assert [line["target"] for line in lines] == asked

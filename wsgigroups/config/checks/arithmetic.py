@@ -8,13 +8,14 @@ from wsgigroups.config.checks.cgroups import check_cgroups
 from wsgigroups.config.checks.confinement import check_confinement
 from wsgigroups.config.checks.late_variables import late_variable
 from wsgigroups.config.checks.rollout import check_rollout
+from wsgigroups.config.checks.scaling import check_scaling
 from wsgigroups.config.checks.times import Found, check_endings, check_queue, check_requests
 from wsgigroups.config.diagnostics import Finding
 from wsgigroups.config.units import approximate_bytes, format_bytes
 
 if TYPE_CHECKING:
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import ServerDefaults
+    from wsgigroups.config.models.server import ServerDefaults
     from wsgigroups.config.source import Path
 
 ADVISED_THREADS = 64
@@ -88,6 +89,12 @@ def _late_variables(group: Group, _server: ServerDefaults) -> Found:
             yield "WG0512", f"environment.{name}", *found
 
 
+def _counting(group: Group, _server: ServerDefaults) -> Found:
+    if group.application_metrics and group.chroot:
+        message = "the directory in which processes count is not below the chroot"
+        yield "WG0531", "application-metrics", message, "leave one of the two out"
+
+
 def _without_effect(group: Group, _server: ServerDefaults) -> Found:
     for attribute, name in (("server_metrics", "server-metrics"), ("response_flush_delay", "response-flush-delay")):
         if group.is_set(attribute) and getattr(group, attribute):
@@ -104,6 +111,8 @@ _CHECKS = (
     _ceilings,
     check_confinement,
     check_rollout,
+    check_scaling,
     _late_variables,
+    _counting,
     _without_effect,
 )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import ServerDefaults
+    from wsgigroups.config.models.server import ServerDefaults
 
 THREADS_BESIDE = 2  # of a process, besides those for requests: the main thread and the monitor
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.config.checks.times import Found
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import ServerDefaults
+    from wsgigroups.config.models.server import ServerDefaults
 
 _TMP = ("/tmp", "/var/tmp")  # noqa: S108 - looked for, not used
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config import addresses
 from wsgigroups.config.diagnostics import Finding
+from wsgigroups.config.sites import addresses_of, server_name, speaks_tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,10 +50,11 @@ def check_addresses(groups: Iterable[tuple[Path, Group]], sites: Mapping[str, Si
     """Two groups cannot share an address, nor a group and a site; sites can."""
     taken = Taken()
     entries: list[tuple[Path, Sequence[str], bool]] = [(path, group.listen, False) for path, group in groups]
-    entries += [(("sites", name), site.listen, True) for name, site in sites.items()]
+    entries += [(("sites", name), addresses_of(site), True) for name, site in sites.items()]
     for path, listen, shared in entries:
+        written = len(sites[str(path[1])].listen) if shared else len(listen)
         for i, text in enumerate(listen):
-            here: Path = (*path, "listen", i)
+            here: Path = (*path, "listen", i) if i < written else (*path, "http-redirect")
             other = taken.add(addresses.parse(text), here, shared=shared)
             if other is not None:
                 _address_twice(text, other[1], here, other[2], findings)
@@ -67,11 +69,31 @@ def _address_twice(text: str, other: str, here: Path, there: Path, findings: lis
         findings.append(Finding("WG0409", here, message, "use another port, or specific addresses only", related))
 
 
+def check_tls(sites: Mapping[str, Site], findings: list[Finding]) -> None:
+    """An address speaks TLS, or does not: a client says what host it wants only after that is decided."""
+    first: dict[str, tuple[bool, Path]] = {}
+    for key, site in sites.items():
+        path: Path = ("sites", key)
+        for address in addresses_of(site):
+            tls = speaks_tls(site, address)
+            other, there = first.setdefault(address, (tls, path))
+            if other != tls:
+                message = f"{address} {'speaks TLS' if tls else 'does not speak TLS'} for {key}, and {there[1]} has it "
+                message += "without" if tls else "with TLS"
+                hint = "give both a certificate, or one of them another address"
+                findings.append(Finding("WG0417", path, message, hint, ((there, "the other site"),), at_key=True))
+        if site.certificate is None:
+            for option in ("http-redirect", "hsts", "tls-minimum"):
+                if site.is_set(option):
+                    message = f"{option} is for sites with a certificate, and {key} has none"
+                    findings.append(Finding("WG0419", (*path, option), message, "set certificate, or leave it out"))
+
+
 def check_names(sites: Mapping[str, Site], findings: list[Finding]) -> None:
     """A host name on one address belongs to one site."""
     by_address: dict[str, list[str]] = {}
     for key, site in sites.items():
-        for address in site.listen:
+        for address in addresses_of(site):
             by_address.setdefault(address, []).append(key)
     left = _MAXIMUM_PAIRS
     done: set[tuple[str, ...]] = set()
@@ -91,8 +113,3 @@ def check_names(sites: Mapping[str, Site], findings: list[Finding]) -> None:
             left -= 1 + len(site.aliases)
             if left < 0:
                 return
-
-
-def server_name(name: str, site: Site) -> str:
-    """The host name of a site: its own key, or that of its table."""
-    return site.server_name or name.lower()

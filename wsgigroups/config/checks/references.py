@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.capacity import MAXIMUM_SHOWN
-from wsgigroups.config.checks.listening import check_addresses, check_names, server_name
+from wsgigroups.config.checks.listening import check_addresses, check_names, check_tls
 from wsgigroups.config.diagnostics import Finding, did_you_mean, path_text
+from wsgigroups.config.sites import group_of, has_acme, server_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ def check_references(
     check_addresses([*_walk(groups, sites)], sites, findings)
     _check_sites(sites, findings)
     check_names(sites, findings)
+    check_tls(sites, findings)
 
 
 def _walk(groups: Mapping[str, Group], sites: Mapping[str, Site]) -> Iterator[tuple[Path, Group]]:
@@ -82,7 +84,7 @@ def _check_mounts(
             _check_name(site.process_group, where, key, usable, owners, findings)
         for i, mount in enumerate(site.mounts):
             path: Path = ("sites", key, "mounts", i)
-            name = mount.process_group or site.process_group
+            name = group_of(mount, site)
             if name is None:
                 hint = "set process-group here or in the site; there is no embedded mode"
                 near = f': for example "{usable.first()}"' if usable.first() else ""
@@ -171,9 +173,9 @@ def _application(mount: Mount, group: Group) -> tuple[object, ...]:
 def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
     for key, site in sites.items():
         path: Path = ("sites", key)
-        message = "sites are checked, but this version does not serve them: nothing listens on their addresses"
-        hint = "give the group a listen address of its own: its mounts are served there, by their paths"
-        findings.append(Finding("WG0414", path, message, hint, at_key=True))
+        if not site.listen:
+            hint = 'add listen = ["0.0.0.0:80"]'
+            findings.append(Finding("WG0414", path, f"nothing listens for {key}", hint, at_key=True))
         prefixes: dict[str, Path] = {}
         for i, mount in enumerate(site.mounts):
             _check_prefix(mount.path, (*path, "mounts", i), prefixes, findings)
@@ -181,6 +183,8 @@ def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
         for i, static in enumerate(site.static):
             _check_prefix(static.path, (*path, "static", i), prefixes, findings)
         for first, second in (("certificate", "certificate-key"), ("certificate-key", "certificate")):
+            if has_acme(site):
+                continue
             if site.is_set(first) and not site.is_set(second):
                 findings.append(Finding("WG0413", (*path, first), f"{first} needs {second}", f"set {second} too"))
 

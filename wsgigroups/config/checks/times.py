@@ -9,7 +9,7 @@ from wsgigroups.config.units import format_duration as text
 
 if TYPE_CHECKING:
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import ServerDefaults
+    from wsgigroups.config.models.server import ServerDefaults
 
 STUCK_SHUTDOWN_S = 5.0  # what the manager gives a stuck process where shutdown-timeout is 0 (lifecycle.step)
 _EXIT_S = 1.0  # and one second for the exit itself

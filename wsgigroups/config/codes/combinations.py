@@ -11,7 +11,7 @@ COMBINATIONS = (
         "WG0501",
         "Very many threads",
         "Threads of one process take turns at running Python code. The documentation of WSGIDaemonProcess advises 3 to "
-        "5 threads per process for work on the processor, and more only where requests wait.",
+        "5 threads per process for CPU-bound work, and more only where requests wait.",
         "Use more processes. Above 64 threads a process is rarely faster.",
         _BLOG + "threads = 200\n",
     ),
@@ -196,5 +196,29 @@ COMBINATIONS = (
         "It belongs to another option that is not set, or to a time that another one has used up.",
         "Set the other one, or leave this one out.",
         _BLOG + "[groups.blog.rollout]\nhealth-status = 204\n",
+    ),
+    error(
+        "WG0531",
+        "Nowhere to count",
+        "With application-metrics, processes count in a directory of the run directory. After chroot there is no such "
+        "path for them.",
+        "Leave application-metrics out, or confine the group by other options than chroot.",
+        _BLOG + 'application-metrics = true\nchroot = "/srv/jail"\n',
+    ),
+    error(
+        "WG0532",
+        "No number of processes is possible",
+        "The number of processes follows the load between processes-min and processes-max, and begins with processes. "
+        "Without processes-max it is never above processes, without processes-min never below.",
+        "Put processes between the two, or leave it out.",
+        _BLOG + "processes-min = 4\nprocesses-max = 2\n",
+    ),
+    warning(
+        "WG0533",
+        "A rule for a number that does not change",
+        "target-utilisation, queue-target and scale-down-delay say when processes come and go. They do only where "
+        "processes-min or processes-max is set.",
+        "Set processes-max, or leave the rule out.",
+        _BLOG + "target-utilisation = 0.5\n",
     ),
 )

@@ -165,10 +165,10 @@ HOST = (
     ),
     error(
         "WG0632",
-        "Groups of different users share a log",
-        "Processes get the log as a descriptor that they write to, so each user could overwrite or empty the lines of "
-        "the others. Groups of one user may share a log.",
-        "Give each user a log of its own: leave error-log out, or set it for each group.",
+        "Groups of different users share a log by several names",
+        "Processes get a log that is theirs alone as a descriptor that they write to, and could overwrite or empty the "
+        "lines of others in it. Where groups of different users name the same path, the log writer writes it instead.",
+        "Write the path of the log in the same way for all of them, or give each user a log of its own.",
     ),
     warning(
         "WG0633",
@@ -219,5 +219,54 @@ HOST = (
         "Only root can change the root directory of a process (chroot(2)), and processes that were to be shut in are "
         "not started outside.",
         "Run the manager as root, or leave chroot out: an ordinary user has the options of confinement.",
+    ),
+    error(
+        "WG0651",
+        "A certificate that cannot be used",
+        "The files of a site's certificate are not there, cannot be read, hold something else, or the key is that of "
+        "another certificate. A file that is not root's alone is read as the gateway's user.",
+        "Name the chain that the authority gave, and the key that was made for it, both in PEM.",
+    ),
+    error(
+        "WG0652",
+        "A certificate that has ended",
+        "No client accepts a certificate after its end. An apply goes on with it all the same: it keeps nothing else "
+        "from being changed.",
+        "Have a new one made. The gateway takes it over from its file without an apply.",
+    ),
+    warning(
+        "WG0653",
+        "A certificate that ends soon",
+        "The certificate of a site ends within 14 days. Whoever renews it usually does so a month before.",
+        "Have it renewed, and see why that has not happened by itself.",
+    ),
+    error(
+        "WG0654",
+        "A page that cannot be read",
+        "A page for errors is read by the manager, and as the gateway's user where it is not root's alone; it is at "
+        "most 64 KiB of UTF-8.",
+        "Name a file that this user can read.",
+    ),
+    warning(
+        "WG0655",
+        "An application has the gateway's user",
+        "The gateway's processes may read the keys of certificates, and connect to the sockets of all groups, which "
+        "believe what they say of clients. A group whose processes have the same user, or group, may do so as well.",
+        "Give the gateway a user of its own ([gateway] user), or the groups users of theirs.",
+    ),
+    error(
+        "WG0656",
+        "The library that orders certificates is not installed",
+        'Sites with certificate = "acme" take an extra of this program, the library acme, which the interpreter of the '
+        "manager has to find.",
+        "Install it with that interpreter: python -m pip install 'wsgigroups[acme]'.",
+    ),
+    error(
+        "WG0657",
+        "nginx is not installed",
+        'engine = "nginx" has the manager run the nginx of the distribution as the gateway. There is none in '
+        "/usr/sbin, /usr/local/sbin, /usr/bin or /usr/local/bin.",
+        "Install it (Debian: apt install nginx-light), and leave the service that comes with it disabled, which would "
+        "have the ports. Or leave engine out.",
     ),
 )

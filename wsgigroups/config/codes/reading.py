@@ -63,7 +63,7 @@ READING = (
         "One key, two values: which one was meant cannot be told. Tables count too, and a key written once with - and "
         "once with _.",
         "Keep one of the two. The second place is shown as well.",
-        "[groups.blog]\nthreads = 5\nthreads = 6\n",
+        '[groups.blog]\napp = "blog:application"\nlisten = ["127.0.0.1:8000"]\nthreads = 5\nthreads = 6\n',
     ),
     error(
         "WG0109",
@@ -82,8 +82,8 @@ READING = (
     error(
         "WG0111",
         "A part of YAML that is not read",
-        "Tags (!!python/…), several documents in one file, keys that are not text and merge keys (<<) have no "
-        "counterpart in TOML and no meaning here.",
+        "Tags (!!python/…), several documents in one file, keys that are not text and merge keys (<<) that stand for "
+        "no table have no counterpart in TOML and no meaning here.",
         "Leave the tag out, split the file, write the key as text, or put what groups share into [defaults].",
     ),
     error(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from wsgigroups.config.codes.entry import error, note, warning
+from wsgigroups.config.codes.entry import error, warning
 
 _BLOG = '[groups.blog]\napp = "blog.wsgi:application"\nlisten = ["127.0.0.1:8000"]\n'
 _SITE = _BLOG + '\n[sites."www.example.org"]\nlisten = ["0.0.0.0:80"]\n'
+_ACME = _SITE.replace("0:80", "0:443") + 'process-group = "blog"\ncertificate = "acme"\n'
+_AGREED = "\n[gateway]\nacme-terms-agreed = true\n"
 
 REFERENCES = (
     error(
@@ -107,14 +109,13 @@ REFERENCES = (
         "Set both certificate and certificate-key.",
         _SITE + 'process-group = "blog"\ncertificate = "/etc/ssl/example/fullchain.pem"\n',
     ),
-    note(
+    warning(
         "WG0414",
-        "Sites are not served yet",
-        "Sites, mounts and static directories are read and checked in full, but this version has no gateway: nothing "
-        "listens on the addresses of sites. A group with an address of its own is served there, with the mounts that "
-        "lead to it: the longest path that ends at a / of the request's path wins, whatever the host.",
-        "Give the groups addresses, and put the web server that you have in front of them.",
-        _SITE + 'process-group = "blog"\n',
+        "Nothing listens for the site",
+        "A site is served on its addresses, and this one has none: nobody reaches its mounts and static directories. "
+        "Groups that it defines can be used by other sites of its server name.",
+        "Set listen.",
+        _BLOG + '\n[sites."www.example.org"]\nprocess-group = "blog"\n',
     ),
     warning(
         "WG0415",
@@ -132,5 +133,86 @@ REFERENCES = (
         _SITE + 'process-group = "blog"\n\n[[sites."www.example.org".mounts]]\npath = "/"\napp = "blog:one"\n\n'
         '[sites."other.example.org"]\nlisten = ["0.0.0.0:80"]\nprocess-group = "blog"\n\n'
         '[[sites."other.example.org".mounts]]\npath = "/"\napp = "blog:two"\n',
+    ),
+    error(
+        "WG0417",
+        "One address, with TLS and without",
+        "Whether an address speaks TLS is decided before a client says which host it wants: all sites there do, or "
+        "none. A site with a certificate has TLS on all of its addresses but those on port 80.",
+        "Give both sites certificates, or one of them another address.",
+        _SITE.replace("0:80", "0:8443") + 'process-group = "blog"\n\n[sites."other.example.org"]\n'
+        'listen = ["0.0.0.0:8443"]\nprocess-group = "blog"\ncertificate = "/etc/ssl/example/fullchain.pem"\n'
+        'certificate-key = "/etc/ssl/example/privkey.pem"\n',
+    ),
+    error(
+        "WG0418",
+        "Something that the engine of the gateway cannot do",
+        "HTTP/2 and compression take nginx as the engine. A certificate of an authority takes, with nginx, the "
+        "challenge http-01.",
+        'Leave the option out, or choose the other engine: [gateway] engine = "nginx", or "embedded".',
+        _SITE + 'process-group = "blog"\n\n[gateway]\nhttp2 = true\n',
+    ),
+    warning(
+        "WG0419",
+        "An option of TLS without a certificate",
+        "The option has a meaning for sites that speak TLS, and this one has no certificate: nothing would come of it.",
+        "Set certificate and certificate-key, or leave the option out.",
+        _SITE + 'process-group = "blog"\nhsts = "365d"\n',
+    ),
+    error(
+        "WG0420",
+        "A key beside acme",
+        "The certificate comes from an authority, and the manager makes the key that belongs to it.",
+        "Leave certificate-key out, or name a certificate file.",
+        _ACME + 'certificate-key = "/etc/ssl/example/privkey.pem"\n' + _AGREED,
+    ),
+    error(
+        "WG0421",
+        "A wildcard that no authority gives",
+        "An authority gives a certificate for a wildcard to whom can change the DNS of the name (dns-01), which this "
+        "program cannot do.",
+        "List the names, or have another program keep a certificate file.",
+        _ACME + 'aliases = ["*.example.org"]\n' + _AGREED,
+    ),
+    error(
+        "WG0422",
+        "The terms of the authority are not agreed to",
+        "An authority gives certificates to those who agree to its terms of service, and only you can do that.",
+        "Read them, and set acme-terms-agreed = true in [gateway].",
+        _ACME,
+    ),
+    warning(
+        "WG0423",
+        "A port where the authority finds nobody",
+        "For tls-alpn-01 the authority connects to port 443 of the name, for http-01 to port 80. Nothing of this "
+        "configuration is served there; that is right where another machine leads that port here.",
+        "Serve a site there, or set acme-challenge in [gateway].",
+        _ACME.replace("0:443", "0:8443") + _AGREED,
+    ),
+    warning(
+        "WG0424",
+        "Something that nginx does otherwise",
+        "nginx cannot heed the option as the embedded gateway does. What it does instead is in the message, "
+        "and the whole list in docs/gateway.md.",
+        "Leave the option out, or have sites served by the embedded gateway.",
+        _SITE + 'process-group = "blog"\nproxy-protocol = ["10.0.0.7/32"]\n\n[gateway]\nengine = "nginx"\n',
+    ),
+    error(
+        "WG0426",
+        "Figures of this machine for everybody",
+        "health-listen and metrics-listen answer whoever connects, without asking who that is: names of groups, their "
+        "state, how much they have to do. So they are for this machine, unless the file says otherwise.",
+        "Listen on the loopback interface or on a UNIX socket; or set health-public = true, in a container for "
+        "example, where nobody else has the network.",
+        _BLOG + '\n[server]\nhealth-listen = "0.0.0.0:9180"\n',
+    ),
+    error(
+        "WG0428",
+        "A dashboard for other machines",
+        "The dashboard has no TLS, and answers nobody who asks for another name than this machine's own: it would "
+        "show everything to whoever can read the network.",
+        "Listen on a port of the loopback interface. From another machine it is reached by "
+        "`ssh -L 9000:127.0.0.1:9000 HOST`.",
+        _BLOG + '\n[server]\ndashboard = "0.0.0.0:9000"\n',
     ),
 )

@@ -174,4 +174,19 @@ VALUES = (
         'Write 1, or "25%".',
         _BLOG + 'rollout.max-surge = "half"\n',
     ),
+    error(
+        "WG0323",
+        "A URL that is none",
+        "The directory of a certificate authority is a URL with https: whoever could change what it says could have "
+        "certificates made.",
+        "Write it from https:// on.",
+        _BLOG + '\n[gateway]\nacme-directory = "http://acme.example.org/directory"\n',
+    ),
+    error(
+        "WG0324",
+        "An e-mail address that is none",
+        "A certificate authority writes to one address, without a name and without mailto.",
+        'Write "admin@example.org".',
+        _BLOG + '\n[gateway]\nacme-contact = "the admin"\n',
+    ),
 )

@@ -114,7 +114,7 @@ def option(
 
 
 _UNITS = {"duration": "seconds", "bytes": "bytes"}
-_INTERPOLATED = frozenset({"path", "log", "paths", "environment", "addresses"})
+_INTERPOLATED = frozenset({"path", "certificate", "log", "paths", "page-files", "environment", "address", "addresses"})
 
 
 def describe(model: type[OptionModel]) -> Mapping[str, Option]:

@@ -6,18 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from wsgigroups.config.confinement_kinds import AddressFamilies, Namespaces, SystemCalls, read_yes_or_no
 from wsgigroups.config.effects import Effect, When
-from wsgigroups.config.kinds import (
-    AddressFamilies,
-    Boolean,
-    Bytes,
-    Integer,
-    Kind,
-    Namespaces,
-    Paths,
-    SystemCalls,
-    read_yes_or_no,
-)
+from wsgigroups.config.kinds import Boolean, Bytes, Integer, Kind, Paths
 from wsgigroups.config.models.base import OptionModel, option
 
 _LOWERED = "a lower limit is set on running processes; a hard limit cannot be raised again"

@@ -10,12 +10,15 @@ from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
 from wsgigroups.config.models.requests import RequestOptions
 from wsgigroups.config.models.rollout import RolloutOptions
+from wsgigroups.config.models.scaling import ScalingOptions
+from wsgigroups.config.models.tracing import TracingOptions
 from wsgigroups.config.models.traffic import ConnectionOptions, LimitOptions, ObservationOptions, QueueOptions
 from wsgigroups.config.models.work import ApplicationOptions, ProcessOptions, PythonOptions
 
 
 # pydantic takes fields from the last base to the first; this order is that of the documentation
 class Group(
+    TracingOptions,
     ObservationOptions,
     CgroupOptions,
     ConfinementOptions,
@@ -29,6 +32,7 @@ class Group(
     RecyclingOptions,
     PythonOptions,
     IdentityOptions,
+    ScalingOptions,
     ProcessOptions,
     ApplicationOptions,
 ):

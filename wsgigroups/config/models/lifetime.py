@@ -70,8 +70,10 @@ class StuckOptions(OptionModel):
         0.0,
         "Recover from requests that do not end. With one thread the process is restarted when its request is this old. "
         "With more, the ages of all running requests are added and divided by threads; the restart comes when that "
-        "average exceeds this time, so one stuck request alone takes request-timeout × threads. Stacks and the "
-        "requests in flight go to the log first.",
+        "average exceeds this time, so one stuck request alone takes request-timeout × threads. Its "
+        "successor starts at once. A process with a thread left for other requests serves on until that is ready; one "
+        "with a request of this age in each of its threads is told to leave at once. Stacks and the requests in flight "
+        "go to the log first.",
         default_text=_OFF,
         effect=Effect.LIVE,
         reason=_WATCHED,
@@ -130,8 +132,8 @@ class EndingOptions(OptionModel):
 
     graceful_timeout: Duration = option(
         0.0,
-        "When maximum-requests, restart-interval, cpu-time-limit or request-timeout end a process: how long it goes "
-        "on, still accepting, in the hope of a moment without a request. Set once, nothing extends it.",
+        "When maximum-requests, restart-interval, cpu-time-limit or request-timeout end a process: how long it keeps "
+        "accepting while it waits for a moment without requests. The time is never extended.",
         default_text="0: no such window",
         effect=Effect.LIVE,
         reason="told to running processes",

@@ -69,11 +69,12 @@ class RolloutOptions(OptionModel):
         50,
         "Give a rollout up when so many per cent of the answers of its new processes have a status of 500 or more, and "
         "more of them than of the processes before. It is compared from abort-minimum-requests requests on, for as "
-        "long as the rollout takes.",
+        "long as the rollout takes. A group with little to do gives a new process few of its connections, since the "
+        "kernel wakes whoever waited first: there health-path says more.",
         effect=Effect.LIVE,
         reason=_NEXT,
         example="10%",
-        related=("abort-minimum-requests", "min-ready-time", "canary-time"),
+        related=("abort-minimum-requests", "health-path", "min-ready-time", "canary-time"),
         extension=True,
     )
     abort_minimum_requests: Integer = option(

@@ -1,4 +1,4 @@
-"""Sites, mounts, static directories, [server] and [gateway]. Pure."""
+"""Sites, mounts, static directories and [gateway]. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from wsgigroups.config.authority_kinds import CertificatePath, Contact, Url
 from wsgigroups.config.effects import Effect
 from wsgigroups.config.kinds import (
     Addresses,
@@ -13,68 +14,28 @@ from wsgigroups.config.kinds import (
     Boolean,
     Callable,
     Duration,
+    FileName,
     HostName,
     HostNames,
     Identifier,
     Integer,
     Kind,
     LogPath,
+    Networks,
     OrdinaryUser,
+    PageFiles,
     Text,
     UrlPath,
 )
 from wsgigroups.config.models.base import OptionModel, option
 from wsgigroups.config.models.group import Group
 
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 _ROUTES = "the gateway is told its new routes"
+_NGINX = "nginx reads its new file"
 _IDENTITY = "a process takes its identity when it starts"
-
-
-class ServerDefaults(OptionModel):
-    """`[server]`: what Apache's server configuration gave its daemons."""
-
-    user: OrdinaryUser | None = option(
-        None,
-        "The user of groups that name none. Only used when the manager runs as root.",
-        default_text="www-data, else nobody",
-        effect=Effect.REPLACE,
-        reason=_IDENTITY,
-        example="www-data",
-    )
-    group: OrdinaryUser | None = option(
-        None,
-        "The primary group of groups that name none. Only used when the manager runs as root.",
-        default_text="the primary group of the user",
-        effect=Effect.REPLACE,
-        reason=_IDENTITY,
-        example="www-data",
-    )
-    timeout: Duration = option(
-        60.0,
-        "The socket-timeout of groups that set none.",
-        default_text="60s",
-        effect=Effect.LIVE,
-        reason="told to running processes",
-        example="30s",
-    )
-    error_log: LogPath | None = option(
-        None,
-        "One log for all groups that have no error-log of their own or their site: a file, /dev/stdout or /dev/stderr.",
-        default_text="one NAME.log per group in the log directory",
-        effect=Effect.LIVE,
-        reason="the manager writes it",
-        example="/var/log/wsgigroups/error.log",
-    )
-    spawners: Annotated[Literal["shared", "per-user"], Kind("choice")] = option(
-        "shared",
-        "Whether groups of different users may have one spawner, and so one address layout and one seed of string "
-        "hashes. Only used when the manager runs as root; an interpreter that is not root's has one per user anyway.",
-        effect=Effect.REPLACE,
-        reason="processes are forked by their spawner",
-        example="per-user",
-        choices=("shared", "per-user"),
-        extension=True,
-    )
+_ORDERS = "the next order goes by it"
+_CERTIFICATE = "read anew without dropping connections"
 
 
 class Gateway(OptionModel):
@@ -112,6 +73,97 @@ class Gateway(OptionModel):
         effect=Effect.REPLACE,
         reason=_IDENTITY,
         example="www-data",
+    )
+    shutdown_timeout: Duration = option(
+        30.0,
+        "How long a gateway process that leaves may go on with the requests that it has; then it is killed.",
+        default_text="30s",
+        effect=Effect.LIVE,
+        reason="told to running processes",
+        example="5m",
+        extension=True,
+    )
+    trusted_proxies: Networks = option(
+        (),
+        "Peers of the gateway whose X-Forwarded-* and X-Request-ID headers are believed: networks in CIDR notation, or "
+        '"unix" for peers on UNIX sockets. What others say there is left out.',
+        default_text="none",
+        effect=Effect.LIVE,
+        reason="told to running processes",
+        example=["10.0.0.0/8"],
+        related=("proxy-protocol",),
+        extension=True,
+    )
+    http2: Boolean = option(
+        True,
+        'Whether clients may speak HTTP/2 over TLS. Only nginx can: engine = "nginx", built with it.',
+        default_text='true with engine = "nginx"',
+        effect=Effect.LIVE,
+        reason=_NGINX,
+        example=False,
+        related=("engine",),
+        extension=True,
+    )
+    compression: Boolean = option(
+        True,
+        "Whether answers of text, JSON and the like are compressed on the way, for clients that ask for it. Only nginx "
+        'does so: engine = "nginx".',
+        default_text='true with engine = "nginx"',
+        effect=Effect.LIVE,
+        reason=_NGINX,
+        example=False,
+        related=("engine",),
+        extension=True,
+    )
+    acme_directory: Url = option(
+        LETS_ENCRYPT,
+        'The certificate authority that makes the certificates of sites with `certificate = "acme"`: the URL of its '
+        "directory (RFC 8555 section 7.1.1).",
+        default_text="Let's Encrypt",
+        effect=Effect.LIVE,
+        reason=_ORDERS,
+        example="https://acme-staging-v02.api.letsencrypt.org/directory",
+        related=("certificate", "acme-ca-file"),
+        extension=True,
+    )
+    acme_contact: Contact | None = option(
+        None,
+        "The e-mail address that the authority may write to.",
+        default_text="none",
+        effect=Effect.LIVE,
+        reason="the next account has it",
+        example="admin@example.org",
+        related=("acme-directory",),
+        extension=True,
+    )
+    acme_terms_agreed: Boolean = option(
+        False,
+        "Whether you agree to the terms of service of the authority; without that it gives no certificate.",
+        effect=Effect.LIVE,
+        reason=_ORDERS,
+        example=True,
+        related=("acme-directory",),
+        extension=True,
+    )
+    acme_ca_file: AnyPath | None = option(
+        None,
+        "File with the certificates, in PEM, that the HTTPS of the authority is trusted by: for one of your own.",
+        default_text="those of the web",
+        effect=Effect.LIVE,
+        reason=_ORDERS,
+        example="/etc/ssl/our-authority.pem",
+        related=("acme-directory",),
+        extension=True,
+    )
+    acme_challenge: Annotated[Literal["tls-alpn-01", "http-01"], Kind("choice")] = option(
+        "tls-alpn-01",
+        "How the authority sees that a name leads here: by TLS on port 443 (RFC 8737), or by HTTP on port 80.",
+        effect=Effect.LIVE,
+        reason=_ORDERS,
+        example="http-01",
+        choices=("tls-alpn-01", "http-01"),
+        related=("certificate",),
+        extension=True,
     )
 
 
@@ -212,13 +264,26 @@ class Site(OptionModel):
         reason="the manager writes it",
         example="/var/log/wsgigroups/www.example.org.log",
     )
-    access_log: AnyPath | None = option(
+    access_log: LogPath | None = option(
         None,
-        "A file with one line per request to this site, in the combined format.",
+        "A file with one line per request to this site; /dev/stdout and /dev/stderr are the manager's, "
+        "/dev/log is syslog.",
         default_text="none",
         effect=Effect.LIVE,
         reason="the gateway writes it",
         example="/var/log/wsgigroups/www.example.org-access.log",
+        related=("access-log-format",),
+    )
+    access_log_format: Annotated[Literal["combined", "json"], Kind("choice")] = option(
+        "combined",
+        "How the lines of the access log look: the combined format of web servers, or JSON with the times that the "
+        "request spent in the queue, in the application and on its way to the client.",
+        effect=Effect.LIVE,
+        reason=_ROUTES,
+        example="json",
+        choices=("combined", "json"),
+        related=("access-log",),
+        extension=True,
     )
     process_group: Text | None = option(
         None,
@@ -228,28 +293,96 @@ class Site(OptionModel):
         reason=_ROUTES,
         example="blog",
     )
-    certificate: AnyPath | None = option(
+    certificate: CertificatePath | None = option(
         None,
-        "File with the certificate chain; the site's addresses then speak TLS.",
+        "File with the certificate chain, in PEM; the site's addresses then speak TLS, all but those on port 80. The "
+        "manager reads it, and looks again every 10 seconds: a new one is in use without an apply. With `acme` the "
+        "manager has an authority make it, and renew it, for the names of the site.",
         default_text="none",
         effect=Effect.LIVE,
-        reason="read anew without dropping connections",
+        reason=_CERTIFICATE,
         example="/etc/ssl/example/fullchain.pem",
+        related=("certificate-key", "tls-minimum", "acme-terms-agreed"),
     )
     certificate_key: AnyPath | None = option(
         None,
-        "File with the private key of the certificate.",
+        "File with the private key of the certificate, in PEM and without a password.",
         default_text="none",
         effect=Effect.LIVE,
-        reason="read anew without dropping connections",
+        reason=_CERTIFICATE,
         example="/etc/ssl/example/privkey.pem",
+        related=("certificate",),
     )
     redirect_to_https: Boolean = option(
         False,
-        "Answer requests on port 80 with a redirection to the same URL with https.",
+        "Answer requests that come without TLS with a redirection to the same URL with https.",
         effect=Effect.LIVE,
         reason=_ROUTES,
         example=True,
+        related=("http-redirect", "hsts"),
+    )
+    http_redirect: Boolean = option(
+        False,
+        "Listen on port 80 as well, wherever this site listens on port 443, and answer there with a redirection to the "
+        "same URL with https.",
+        effect=Effect.REBIND,
+        reason="listening sockets",
+        example=True,
+        related=("redirect-to-https", "hsts"),
+        extension=True,
+    )
+    hsts: Duration = option(
+        0.0,
+        "For how long browsers shall ask for this site with https only (RFC 6797): a header in answers over TLS.",
+        default_text="0: no such header",
+        effect=Effect.LIVE,
+        reason=_ROUTES,
+        example="365d",
+        related=("redirect-to-https",),
+        extension=True,
+    )
+    tls_minimum: Annotated[Literal["1.2", "1.3"], Kind("choice")] = option(
+        "1.2",
+        "The lowest version of TLS that is spoken.",
+        effect=Effect.LIVE,
+        reason=_ROUTES,
+        example="1.3",
+        choices=("1.2", "1.3"),
+        related=("certificate",),
+        extension=True,
+    )
+    index: FileName | None = option(
+        None,
+        "The file that answers for a directory below a static one.",
+        default_text="none: a directory is answered 404",
+        effect=Effect.LIVE,
+        reason=_ROUTES,
+        example="index.html",
+        extension=True,
+    )
+    error_pages: PageFiles = option(
+        None,
+        "HTML files for errors that the gateway answers by itself, by status: 502 for a group whose process ended, 503 "
+        "and 504 for one that has no room or no time, 404 for a path that leads nowhere. An application's own answers "
+        "stay what they are.",
+        default_text="none: a line of text",
+        effect=Effect.LIVE,
+        reason=_ROUTES,
+        example={"502": "/srv/blog/errors/502.html"},
+        factory=dict,
+        extension=True,
+    )
+    proxy_protocol: Networks = option(
+        (),
+        "Peers whose connections begin with a PROXY header, of version 1 or 2, which says who the client is: networks "
+        'in CIDR notation, or "unix" for peers on UNIX sockets. It is so on all addresses of the site, and for every '
+        "site there.",
+        default_text="none",
+        effect=Effect.LIVE,
+        reason=_ROUTES,
+        example=["10.0.0.7/32"],
+        related=("listen",),
+        extension=True,
     )
     mounts: tuple[Mount, ...] = Field((), description="URL prefixes and the applications that answer below them.")
     static: tuple[Static, ...] = Field((), description="Directories of files that the gateway answers by itself.")

@@ -162,10 +162,21 @@ class ObservationOptions(OptionModel):
         related=("error-log",),
         extension=True,
     )
+    application_metrics: Boolean = option(
+        False,
+        "Give the processes PROMETHEUS_MULTIPROC_DIR, a directory of the group's own, so that what they count with "
+        "prometheus_client is added up over all of them, and over those that have ended: /metrics/GROUP of "
+        "health-listen, metrics-listen and the control API.",
+        effect=Effect.REPLACE,
+        reason="a process has its environment from the start",
+        example=True,
+        extension=True,
+    )
     error_log: LogPath | None = option(
         None,
         "The log of the group: what its processes print and what happens to them. A file, /dev/stdout or /dev/stderr "
-        '("-" is stdout), which are the manager\'s own, for containers and journald; docs/logs.md has what that costs.',
+        '("-" is stdout), which are the manager\'s own, for containers and journald; /dev/log is syslog. '
+        "docs/logs.md has what that costs.",
         default_text="error-log of the group's site, then of [server]; else NAME.log in the log directory",
         effect=Effect.LIVE,
         reason="running processes are given it",
@@ -189,8 +200,9 @@ class LimitOptions(OptionModel):
 
     cpu_time_limit: Duration = option(
         0.0,
-        "Processor time that a process may use in its life (RLIMIT_CPU), in whole seconds. At the limit it is recycled "
-        "with graceful-timeout and shutdown-timeout; every process reaches it in the end.",
+        "Processor time that a process may use in its life (RLIMIT_CPU), in whole seconds. At the limit it is "
+        "recycled: it serves on until its successor is ready, for 30 s of processor time at most, and leaves with "
+        "graceful-timeout and shutdown-timeout. Every process reaches it in the end.",
         default_text="0: off",
         effect=Effect.REPLACE,
         reason="a resource limit is set when a process starts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from wsgigroups.config.counted_kinds import ProcessCount
 from wsgigroups.config.effects import Effect, When
 from wsgigroups.config.kinds import (
     Addresses,
@@ -74,9 +75,10 @@ class ApplicationOptions(OptionModel):
         "Watch the script file: when it changes, or a function reload_required(path) in it returns true, the processes "
         "of the group are replaced one by one, successor first. If the new file does not load, the processes in place "
         "go on serving. true: requests look once a second, and are answered by the processes in place until the "
-        'successors are ready. "wait": it is looked at before a connection is accepted, and one that comes after a '
-        "change waits for a successor with the new code, for connect-timeout at most, as users of mod_wsgi know it; "
-        "connections are not kept open then.",
+        'successors are ready. "wait": it is looked at before a connection is accepted, which on TCP is when its '
+        "first bytes have come, and one that is accepted after a change waits for a successor with the new code, for "
+        "connect-timeout at most, as users of mod_wsgi know it; connections are not kept open then. What that does not "
+        "reach is in docs/applications.md.",
         effect=Effect.REPLACE,
         reason=_STARTS,
         example=True,
@@ -171,10 +173,11 @@ class ApplicationOptions(OptionModel):
 class ProcessOptions(OptionModel):
     """How many processes and threads, and what they are called."""
 
-    processes: Integer = option(
+    processes: ProcessCount = option(
         1,
-        "Number of daemon processes. Written, even as 1, it makes wsgi.multiprocess true; left out there is one "
-        "process and wsgi.multiprocess is false, as interactive debuggers need it.",
+        "Number of daemon processes, or auto: one for each processor, and no more than there is memory for, by the "
+        "cgroup of the manager; `plan` has the arithmetic. Written, even as 1, it makes wsgi.multiprocess true; left "
+        "out there is one process and wsgi.multiprocess is false, as interactive debuggers need it.",
         default_text="1, and wsgi.multiprocess false",
         effect=Effect.LIVE,
         otherwise={When.WRITTEN: Effect.REPLACE},
@@ -187,9 +190,9 @@ class ProcessOptions(OptionModel):
     threads: Integer = option(
         15,
         "Requests that one process runs at the same time, each in a thread of its own. With 1, wsgi.multithread is "
-        "false. More threads help when requests wait (databases, other services); for work on the processor take 3 to "
-        "5 and more processes. With 4 or more, one is kept free of requests that are known to wait long while most "
-        "requests are brief.",
+        "false. More threads help when requests wait (databases, other services); for CPU-bound work use 3 to 5 "
+        "threads and more processes. With 4 or more, one is kept free of requests that are known to wait long while "
+        "most requests are brief.",
         effect=Effect.REPLACE,
         reason=_STARTS,
         example=25,

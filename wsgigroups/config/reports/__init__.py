@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.config.diagnostics import Diagnostic
 
-FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+FORMATS = ("text", "concise", "json", "github", "gitlab", "sarif", "junit")
 
 
 Render = Callable[["Sequence[Diagnostic]", "Sequence[str]"], str]
@@ -37,6 +37,10 @@ def _renderer(output: str) -> Render:
         from wsgigroups.config.reports.junit import render_junit
 
         return render_junit
+    if output == "concise":
+        from wsgigroups.config.reports.text import render_concise
+
+        return render_concise
     from wsgigroups.config.reports import machine
 
     return {"json": machine.render_json, "github": machine.render_github, "gitlab": machine.render_gitlab}[output]

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, Span, legible
+from wsgigroups.config.reports.covering import covered
 from wsgigroups.config.source import Source
 
 WIDTH = 110  # of a shown line; longer ones are cut around the span
@@ -22,6 +23,17 @@ Find = Callable[[str | None], Source | None]
 def render(diagnostics: Sequence[Diagnostic], find: Find, *, color: bool) -> str:
     """Return all diagnostics, a blank line between them."""
     return "\n".join(_one(item, find, color) for item in diagnostics)
+
+
+def render_concise(diagnostics: Sequence[Diagnostic], _files: Sequence[str]) -> str:
+    """A line each, as compilers write them: `groups.toml:5:19: error[WG0303] what is wrong; the way out`."""
+    lines = []
+    for item in diagnostics:
+        place = f"{item.file}:{item.span.line}:{item.span.column}: " if item.file and item.span else ""
+        place = place or (f"{item.file}: " if item.file else "")
+        hint = f"; {item.hint}" if item.hint else ""
+        lines.append(printable(f"{place}{item.severity.value}[{item.code}] {item.message}{hint}") + "\n")
+    return "".join(lines)
 
 
 def summary(diagnostics: Sequence[Diagnostic], files: int) -> str:
@@ -87,7 +99,7 @@ def _frame(
         return [f"{pad}{paint(arrow, _FRAME)} {name}"]
     lines = [f"{pad}{paint(arrow, _FRAME)} {name}:{span.line}:{span.column}"]
     source = find(file)
-    raw = source.line(span.line) if source else ""
+    raw = covered(source, span.line) if source else ""
     if not raw:
         return lines
     start, length = span.column - 1, (span.end_column if span.end_line == span.line else len(raw) + 1) - span.column

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import addresses
 from wsgigroups.config.kinds import is_stream
+from wsgigroups.config.reports.covering import SOUNDS_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from wsgigroups.host.checks.checking import CheckedGroup, Checking
 
 _LOOPBACK: dict[int, Any] = {4: ipaddress.ip_network("127.0.0.0/8"), 6: ipaddress.ip_network("::1/128")}
-_SECRET = re.compile(r"SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"://[^/@:]*:[^/@]+@")  # in a URL (RFC 3986 section 3.2.1)
 
 
@@ -72,20 +72,22 @@ def _check_path(checking: Checking, path: Path, place: str) -> None:
 
 
 def _check_logs(checking: Checking, members: Sequence[CheckedGroup]) -> None:
-    """Two users, one file: each could write over what the other wrote."""
-    first: dict[str, CheckedGroup] = {}
+    """Two users, one file by two names: each could write over what the other wrote. By one name nobody writes it."""
+    first: dict[str, tuple[CheckedGroup, str]] = {}
     said: set[Path] = set()
     for member in members:
         found = log_of(checking, member)
         if found is None or member.identity is None or is_stream(found[1]):
             continue  # nobody gets the manager's own stream
         path, log = found
-        other = first.setdefault(os.path.normpath(log), member)
-        if other.identity is None or other.identity.uid == member.identity.uid or path in said:
+        other, name = first.setdefault(os.path.normpath(log), (member, log))
+        if name == log or other.identity is None or other.identity.uid == member.identity.uid or path in said:
             continue
         said.add(path)
         who = f"{other.path[-1]} ({other.user_name}) and {member.path[-1]} ({member.user_name})"
-        checking.add("WG0632", path, f"{who} would share {log}", "give each user a log of its own, or leave it out")
+        checking.add(
+            "WG0632", path, f"{who} would share {log}", "name it in the same way, or give each user a log of its own"
+        )
 
 
 def _check_users(checking: Checking, members: Sequence[CheckedGroup]) -> None:
@@ -107,7 +109,7 @@ def _check_secrets(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     said: set[str] = set()
     for member in members:
         for name, value in (member.group.environment or {}).items():
-            if not value or not (_SECRET.search(name) or _CREDENTIALS.search(value)):
+            if not value or not (SOUNDS_SECRET.search(name) or _CREDENTIALS.search(value)):
                 continue
             path: Path = (*member.path, "environment", name)
             file = checking.parts.file_of(path)

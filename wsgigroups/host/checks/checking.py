@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.diagnostics import Finding
+from wsgigroups.config.sites import group_of
 from wsgigroups.host.interface import Asking, UnknownError, Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from wsgigroups.config.build import Parts
     from wsgigroups.config.models.group import Group
-    from wsgigroups.config.models.site import Site
+    from wsgigroups.config.models.site import Mount, Site
     from wsgigroups.config.source import Path
 
 
@@ -45,10 +46,23 @@ class Checking:
     findings: list[Finding] = field(default_factory=list)
     unanswered: int = 0
     judging: bool = True  # by permission bits, who can use what
+    _mounts: dict[str, list[tuple[Path, Mount]]] | None = None  # by group
 
     def add(self, code: str, path: Path, message: str, hint: str | None = None) -> None:
         """Report."""
         self.findings.append(Finding(code, path, message, hint))
+
+    def mounts_of(self, group: str) -> Sequence[tuple[Path, Mount]]:
+        """The mounts that lead to a group, with their places. All sites are looked through once, for all groups."""
+        found = self._mounts
+        if found is None:
+            found = self._mounts = {}
+            for key, site in self.parts.sites.items():
+                for number, mount in enumerate(site.mounts):
+                    name = group_of(mount, site)
+                    if name is not None:
+                        found.setdefault(name, []).append((("sites", key, "mounts", number), mount))
+        return found.get(group, ())
 
     def attempt(self, check: Callable[[], object]) -> None:
         """Run a check; one that the host cannot answer is counted."""

@@ -13,8 +13,9 @@ from wsgigroups.host.checks.borders import check_borders
 from wsgigroups.host.checks.checking import Checking, members_of
 from wsgigroups.host.checks.identity import check_identity, check_ignored
 from wsgigroups.host.checks.machine_limits import check_limits, check_listen
-from wsgigroups.host.checks.paths import check_paths, check_static
+from wsgigroups.host.checks.paths import check_paths
 from wsgigroups.host.checks.python import applications_of, check_applications, check_interpreter
+from wsgigroups.host.checks.sites import check_sites
 from wsgigroups.host.interface import Asking, Host
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check_host(parts: Parts, host: Host) -> list[Finding]:
     )
     for member in members:
         check_applications(checking, member)
-    check_static(checking)
+    check_sites(checking, members)
     check_borders(checking, members)
     checking.attempt(lambda: check_limits(checking, members))
     check_ignored(checking, members)

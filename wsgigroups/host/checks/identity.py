@@ -17,19 +17,19 @@ def check_identity(checking: Checking, member: CheckedGroup) -> None:
     group, server = member.group, checking.parts.server
     user_path: Path = (*member.path, "user") if group.user else ("server", "user")
     group_path: Path = (*member.path, "group") if group.group else ("server", "group")
-    entry = _user(checking, group.user or server.user, user_path)
+    entry = find_user(checking, group.user or server.user, user_path)
     primary = group.group or server.group
-    gid = _gid(checking, primary, group_path) if primary else (entry or {}).get("gid")
+    gid = find_gid(checking, primary, group_path) if primary else (entry or {}).get("gid")
     extra = []
     for i, name in enumerate(group.supplementary_groups):
-        found = _gid(checking, name, (*member.path, "supplementary-groups", i))
+        found = find_gid(checking, name, (*member.path, "supplementary-groups", i))
         if found is not None:
             extra.append(found)
     for option, other in (("script-user", group.script_user), ("socket-user", group.socket_user)):
         if other:
-            _user(checking, other, (*member.path, option), root=True)
+            find_user(checking, other, (*member.path, option), root=True)
     if group.script_group:
-        _gid(checking, group.script_group, (*member.path, "script-group"), root=True)
+        find_gid(checking, group.script_group, (*member.path, "script-group"), root=True)
     limit = checking.host.limits()["ngroups_max"]
     if limit is not None and len(extra) + 1 > limit:
         path = (*member.path, "supplementary-groups")
@@ -44,7 +44,8 @@ def check_identity(checking: Checking, member: CheckedGroup) -> None:
         checking.add("WG0624", path, f"cpu-priority {group.cpu_priority} needs a manager that runs as root", "use 0")
 
 
-def _user(checking: Checking, name: str | None, path: Path, *, root: bool = False) -> dict[str, Any] | None:
+def find_user(checking: Checking, name: str | None, path: Path, *, root: bool = False) -> dict[str, Any] | None:
+    """Return the account of a name, None for one that is not there or may not be used, which is reported."""
     if name is None:
         for fallback in FALLBACK_USERS:
             found = checking.host.user(fallback)
@@ -64,7 +65,8 @@ def _user(checking: Checking, name: str | None, path: Path, *, root: bool = Fals
     return found
 
 
-def _gid(checking: Checking, name: str, path: Path, *, root: bool = False) -> int | None:
+def find_gid(checking: Checking, name: str, path: Path, *, root: bool = False) -> int | None:
+    """Return the number of a group likewise."""
     found = int(name[1:]) if name.startswith("#") else checking.host.group(name)
     if found is None:
         hint = did_you_mean(name, checking.host.names("groups")) or f"create it: groupadd --system {name}"

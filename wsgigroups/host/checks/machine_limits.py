@@ -27,10 +27,11 @@ def check_listen(checking: Checking, member: CheckedGroup) -> None:
         message = f"the system cuts the queue of {group.listen_backlog} to net.core.somaxconn, {somaxconn}"
         checking.add("WG0614", path, message, f"sysctl net.core.somaxconn={group.listen_backlog}, or less here")
     for i, text in enumerate(group.listen):
-        _check_address(checking, (*member.path, "listen", i), addresses.parse(text), limits["unprivileged_port"])
+        check_address(checking, (*member.path, "listen", i), addresses.parse(text), limits["unprivileged_port"])
 
 
-def _check_address(checking: Checking, path: Path, address: addresses.Address, first_port: int | None) -> None:
+def check_address(checking: Checking, path: Path, address: addresses.Address, first_port: int | None) -> None:
+    """Whether somebody could listen there."""
     if address.path is not None:
         directory = os.path.dirname(address.path)
         if checking.host.path(directory) is None:

@@ -58,19 +58,6 @@ def _confinement(checking: Checking, member: CheckedGroup) -> None:
         checking.add("WG0637", (*member.path, "protect-proc"), message, "leave it out")
 
 
-def check_static(checking: Checking) -> None:
-    """Directories that the gateway would answer from."""
-    for name, site in checking.parts.sites.items():
-        for i, static in enumerate(site.static):
-            path: Path = ("sites", name, "static", i, "directory")
-
-            def check(directory: str = static.directory, path: Path = path) -> None:
-                if checking.host.path(directory) not in ("directory", HIDDEN):
-                    checking.add("WG0613", path, f"there is no directory {directory}", None)
-
-            checking.attempt(check)
-
-
 def _directory(checking: Checking, member: CheckedGroup, path: Path, directory: str, code: str, purpose: str) -> None:
     def check() -> None:
         kind = checking.host.path(directory)

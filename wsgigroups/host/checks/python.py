@@ -59,10 +59,8 @@ def applications_of(checking: Checking, member: CheckedGroup) -> Iterator[tuple[
     group = member.group
     entries: list[tuple[Path, str | None, str | None, str]] = []
     entries.append((member.path, group.app, group.script, group.callable_object))
-    for key, site in checking.parts.sites.items():
-        for i, mount in enumerate(site.mounts):
-            if (mount.process_group or site.process_group) == member.path[-1]:
-                entries.append((("sites", key, "mounts", i), mount.app, mount.script, mount.callable_object))
+    for place, mount in checking.mounts_of(str(member.path[-1])):
+        entries.append((place, mount.app, mount.script, mount.callable_object))
     directories = [
         member.inside(directory) for directory in (*group.python_path, *([group.home] if group.home else []))
     ]

@@ -23,7 +23,7 @@ def _encodable(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_encodable)]
 ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
 Cleanup = Literal["cgroup", "session"]
-GroupStateName = Literal["ready", "degraded", "starting", "failed", "stopped"]
+GroupStateName = Literal["ready", "degraded", "starting", "failed", "asleep", "stopped"]
 Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
 
 
@@ -52,13 +52,6 @@ class ErrorDocument(Document):
     exit_code: int = Field(description="What a command ends with: docs/exit-codes.md.")
     holder: HolderDocument | None = Field(default=None, description="Who applies, where that is why this was refused.")
     moved: list[Text] = Field(default=[], description="What is not as the precondition of the call has it.")
-
-
-class BegunDocument(Document):
-    """What a call that changes something has begun."""
-
-    change: int | None = Field(description="The number of the change to wait for; null: there was nothing to do.")
-    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
 
 
 class LastErrorDocument(Document):
@@ -116,6 +109,19 @@ class RolloutDocument(Document):
     short_of_memory: bool = Field(description="There is no memory for as many more as max-surge says.")
 
 
+class ScalingDocument(Document):
+    """Of a group whose processes follow the load."""
+
+    processes_min: int
+    processes_max: int
+    pinned: bool = Field(description="The number is one given by hand: the load changes nothing until the next apply.")
+    asleep: bool = Field(description="There is no process; who connects has one started.")
+    reason: Text = Field(description="What the number of processes comes from, a clause.")
+    held: Text | None = Field(description="Why there are not more, where the load asks for more; else null.")
+    queue_wait_s: float | None = Field(description="How long requests wait for a thread; null: not known.")
+    delay_s: float | None = Field(description="For how long fewer have to be enough before one goes; null: not known.")
+
+
 class _Group(Document):
     name: Text
     state: GroupStateName
@@ -133,10 +139,21 @@ class _Group(Document):
 class GroupDocument(GroupFigures, _Group):
     """One group and its processes."""
 
+    requests_per_s: float | None = Field(
+        default=None, description="Requests that have ended in a second, of the last ten; null: not known yet."
+    )
+    application_p99_s: float | None = Field(
+        default=None,
+        description="99 of 100 requests that ended in the last minute were in the application for at most so long, "
+        "read from the ranges of `application` on the boards; 10.0 is that or longer; null: none has ended.",
+    )
     restarts: int = Field(description="Lives that followed one that was not asked to end.")
     last_error: LastErrorDocument | None
     log: Text
     scaled: bool = Field(description="The number of processes is one given by hand.")
+    scaling: ScalingDocument | None = Field(
+        default=None, description="Null: the number of processes does not follow the load."
+    )
     cleanup: Cleanup = Field(description="How what its processes leave behind is ended: docs/cgroups.md.")
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
@@ -184,6 +201,70 @@ class UpgradeDocument(Document):
     begun: bool = Field(description="Whether it hands over now.")
 
 
+class ListenerDocument(Document):
+    """An address of the gateway."""
+
+    address: Text
+    tls: bool
+    sites: list[Text] = Field(description="In the order of the file: the first answers for hosts that no site has.")
+
+
+class CertificateDocument(Document):
+    """A certificate that sites have."""
+
+    file: Text
+    expires_at: Text = Field(description="UTC, in whole seconds.")
+    days_left: int = Field(description="Whole days until it ends, below 0 when it has ended.")
+    sites: list[Text]
+
+
+class SiteDocument(Document):
+    """What is served under one host name."""
+
+    name: Text
+    server_name: Text
+    aliases: list[Text]
+    listen: list[Text]
+    mounts: dict[Text, Text] = Field(description="The group that answers, by path.")
+    static: dict[Text, Text] = Field(description="The directory, by path.")
+    certificate: Text | None
+    requests_total: int = Field(
+        ge=0,
+        description="Requests to the site that have been answered, whoever answered: of all processes of the gateway, "
+        "also of those that have ended, since it was first served by them.",
+        json_schema_extra={"x-kind": "counter"},
+    )
+
+
+class OrderDocument(Document):
+    """A certificate that an authority makes (RFC 8555)."""
+
+    sites: list[Text]
+    names: list[Text]
+    state: Literal["waiting", "ordering", "made"] = Field(
+        description="waiting: there is none yet; ordering: the authority is asked now; made: it is in use."
+    )
+    failures: int = Field(description="Orders since the last certificate that came to nothing.")
+    error: Text | None = Field(description="Why the last order came to nothing.")
+    next_at: Text = Field(description="When it is ordered, or renewed, at the earliest; UTC, in whole seconds.")
+
+
+class GatewayDocument(Document):
+    """What the gateway serves; its processes are those of the group @gateway."""
+
+    listeners: list[ListenerDocument]
+    sites: list[SiteDocument]
+    certificates: list[CertificateDocument]
+    orders: list[OrderDocument] = Field(description="Of the certificates that an authority makes.")
+
+
+class RolledBackDocument(Document):
+    """A revision that did not come true."""
+
+    revision: int
+    ended_at: Text | None = Field(description="UTC, in whole seconds; null: it is not known.")
+
+
 class StatusDocument(Document):
     """All groups and processes."""
 
@@ -191,6 +272,10 @@ class StatusDocument(Document):
     revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
     manager: ManagerDocument
     groups: list[GroupDocument]
+    gateway: GatewayDocument | None = Field(default=None, description="Null: there are no sites.")
+    rolled_back: RolledBackDocument | None = Field(
+        default=None, description="The newest revision, where its groups returned to what they were."
+    )
 
 
 class RevisionDocument(Document):
@@ -204,6 +289,7 @@ class RevisionDocument(Document):
         description="pending, done, failed, rolled-back, overtaken, interrupted (the manager died), or unreadable."
     )
     by: Text
+    ended_at: Text | None = Field(default=None, description="When its outcome came to be; null: not yet, or not known.")
     error: Text = Field(default="", description="Why the revision cannot be read.")
     running: bool = Field(default=False, description="Its configuration is the one that runs.")
 
@@ -377,3 +463,14 @@ class PlanDocument(Document):
     counts: dict[Text, int] = Field(description="Of steps, by kind.")
     notices: list[Text]
     precondition: PreconditionDocument | None = Field(default=None, description="To be given back with the apply.")
+
+
+class BegunDocument(Document):
+    """What a call that changes something has begun."""
+
+    change: int | None = Field(description="The number of the change to wait for; null: there was nothing to do.")
+    revision: int = Field(description="The revision whose configuration runs, or is being rolled out.")
+    moved: list[Text] = Field(default=[], description="What has moved since the plan that was shown.")
+    plan: PlanDocument | None = Field(
+        default=None, description="The plan that is carried out instead, where the state has moved."
+    )

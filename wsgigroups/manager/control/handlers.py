@@ -12,8 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
-from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.control import showing_deaths, showing_events, views
+from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager.control import showing_deaths, showing_events, showing_groups, showing_revisions, views
+from wsgigroups.manager.control.closer_documents import (  # a test reads them in the signatures
+    ConfigurationDocument,
+    DashboardDocument,
+    DifferenceDocument,
+    GroupDetailsDocument,
+)
 from wsgigroups.manager.control.documents import (
     BegunDocument,
     ChangeDocument,
@@ -22,6 +28,7 @@ from wsgigroups.manager.control.documents import (
     HistoryDocument,
     PlanDocument,
     RevisionDocument,
+    RolledBackDocument,
     StatusDocument,
     UpgradeDocument,
 )
@@ -30,20 +37,27 @@ from wsgigroups.manager.control.requests import (
     ChangePath,
     ChangeQuery,
     ConfigurationBody,
+    DashboardBody,
     DeathsQuery,
     EventsQuery,
+    GroupPath,
     GroupsBody,
     NoParameters,
     Parameters,
     ReopenBody,
+    RestartBody,
+    RevisionPath,
     RollbackBody,
     ScaleBody,
     ShutdownBody,
     UpgradeBody,
 )
+from wsgigroups.manager.control.showing_sites import ShownSites
 from wsgigroups.manager.core import handling, model
-from wsgigroups.manager.queueing import Asked
+from wsgigroups.manager.queueing import Asked, News
+from wsgigroups.metrics.exposition import OPENMETRICS, TEXT, wants_openmetrics
 from wsgigroups.plan.precondition import Precondition
+from wsgigroups.targets.counting import counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +65,8 @@ if TYPE_CHECKING:
     from wsgigroups.manager.applying import Applying
     from wsgigroups.manager.death_store import DeathStore
     from wsgigroups.manager.journal import Journal
+    from wsgigroups.manager.observing.application_metrics import ApplicationMetrics
+    from wsgigroups.manager.observing.scraping import Scrapes
     from wsgigroups.manager.upgrade.upgrading import Upgrading
     from wsgigroups.trust.peers import Peer
 
@@ -73,6 +89,7 @@ class Call(Generic[P, Q, B]):
 
 Plain = Call[NoParameters, NoParameters, NoParameters]
 OfGroups = Call[NoParameters, NoParameters, GroupsBody]
+OfProcesses = Call[NoParameters, NoParameters, RestartBody]
 OfConfiguration = Call[NoParameters, NoParameters, ConfigurationBody]
 
 
@@ -100,15 +117,60 @@ class Handlers:
     started_at: float
     end: Callable[[], None]
     upgrading: Upgrading
+    scrapes: Scrapes
+    counting: ApplicationMetrics
     configurations: Configurations = field(default_factory=Configurations)
+    sites: ShownSites = field(default_factory=ShownSites)
 
     async def status(self, _call: Plain) -> StatusDocument:
-        return views.status(self.applying.shell, self.started_at)
+        found = views.status(self.applying.shell, self.started_at, self.sites)
+        found = found.model_copy(update={"rolled_back": self._rolled_back(found.revision)})
+        if found.gateway is None:
+            return found
+        gateway = found.gateway.model_copy(update={"orders": self.applying.orders.shown()})
+        return found.model_copy(update={"gateway": gateway})
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Return the text of all metrics and its type."""
+        openmetrics = wants_openmetrics(accept)
+        return await self.scrapes.text(openmetrics=openmetrics), OPENMETRICS if openmetrics else TEXT
+
+    async def metrics_of_group(self, _accept: str, group: str) -> tuple[bytes, str]:
+        """Return the text of what a group's processes count themselves. Raises WsgigroupsError."""
+        shell = self.applying.shell
+        handling.check_groups(shell.state, (group,))
+        if not counts(shell.state.groups[group].target, shell.outside.run_dir):
+            raise WsgigroupsError(
+                f"cannot tell what group {group!r} counts: it does not set application-metrics",
+                exit_code=ExitCode.USAGE,
+            )
+        return (await asyncio.to_thread(self.counting.text, group)).encode("utf-8", "replace"), TEXT
+
+    def _rolled_back(self, running: int) -> RolledBackDocument | None:
+        newest = self.applying.store.newest()
+        if newest is None or newest["outcome"] != "rolled-back" or newest["revision"] == running:
+            return None
+        return RolledBackDocument(revision=newest["revision"], ended_at=newest.get("ended_at"))
 
     async def history(self, _call: Plain) -> HistoryDocument:
         running = self.applying.shell.state.revision
         rows = [{**row, "running": row["revision"] == running} for row in self.applying.store.history()]
         return HistoryDocument(revisions=[RevisionDocument.model_validate(row) for row in rows])
+
+    async def group(self, call: Call[GroupPath, NoParameters, NoParameters]) -> GroupDetailsDocument:
+        handling.check_groups(self.applying.shell.state, (call.path.name,))
+        return showing_groups.document(self.applying.shell, call.path.name)
+
+    async def difference(self, call: Call[RevisionPath, NoParameters, NoParameters]) -> DifferenceDocument:
+        store, number = self.applying.store, call.path.revision
+        # a thousand groups are a megabyte of text for each: read aside
+        return await asyncio.to_thread(showing_revisions.document, store, number, self.applying.shell.state.revision)
+
+    async def configuration(self, _call: Plain) -> ConfigurationDocument:
+        store, number = self.applying.store, self.applying.shell.state.revision
+        if not number:
+            raise WsgigroupsError("cannot show a configuration: none was applied yet")
+        return ConfigurationDocument(revision=number, configuration=await asyncio.to_thread(store.document, number))
 
     async def events(self, call: Call[NoParameters, EventsQuery, NoParameters]) -> EventsDocument:
         until = asyncio.get_running_loop().time() + call.query.wait_s
@@ -158,8 +220,19 @@ class Handlers:
         document = call.body.configuration
         given = call.body.precondition
         expected = Precondition(given.revision, given.observed, given.desired, given.keyed) if given else None
-        asked = replace(self._asked(call, "apply", f"uid {call.peer.uid}"), precondition=expected)
-        return self._begun(await self.applying.apply(lambda: self.configurations.read(document), asked))
+        news: list[News] = []
+        asked = replace(
+            self._asked(call, "apply", f"uid {call.peer.uid}"),
+            precondition=expected,
+            shown=call.body.shown,
+            agrees=call.body.agrees,
+            told=news.append,
+        )
+        begun = self._begun(await self.applying.apply(lambda: self.configurations.read(document), asked))
+        if not news:
+            return begun
+        plan = PlanDocument.model_validate(news[-1].plan.to_json())
+        return begun.model_copy(update={"moved": list(news[-1].moved), "plan": plan})
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
         if call.body.change is not None:
@@ -178,13 +251,15 @@ class Handlers:
     async def stop(self, call: OfGroups) -> BegunDocument:
         return self._act(model.Stop(self._groups(call)))
 
-    async def restart(self, call: OfGroups) -> BegunDocument:
+    async def restart(self, call: OfProcesses) -> BegunDocument:
         groups = self._startable(call)
-        return self._act(model.Restart(groups, code=await self._code(groups)))
+        code = await self._code(groups)
+        return self._act(model.Restart(groups, code=code, slots=self._slots(call)))
 
-    async def reload(self, call: OfGroups) -> BegunDocument:
+    async def reload(self, call: OfProcesses) -> BegunDocument:
         groups = self._startable(call)
-        return self._act(model.Reload(groups, code=await self._code(groups)))
+        code = await self._code(groups)
+        return self._act(model.Reload(groups, code=code, slots=self._slots(call)))
 
     async def scale(self, call: Call[NoParameters, NoParameters, ScaleBody]) -> BegunDocument:
         handling.check_startable(self.applying.shell.state, call.body.processes)
@@ -199,6 +274,11 @@ class Handlers:
         answer = self._act(model.Shutdown(call.body.now))
         self.end()
         return answer
+
+    async def dashboard(self, _call: Call[NoParameters, NoParameters, DashboardBody]) -> DashboardDocument:
+        if self.applying.observing is None:
+            raise WsgigroupsError("cannot open a dashboard: this manager has none")
+        return DashboardDocument(url=self.applying.observing.link())
 
     async def upgrade(self, call: Call[NoParameters, NoParameters, UpgradeBody]) -> UpgradeDocument:
         asked = Asked("upgrade", f"uid {call.peer.uid}", call.peer.uid, call.peer.pid, wait_s=0.0, left=call.left)
@@ -215,7 +295,7 @@ class Handlers:
         change = self.applying.shell.state.changes.get(number)
         return change is None or change.finished
 
-    def _groups(self, call: OfGroups) -> tuple[str, ...]:
+    def _groups(self, call: OfGroups | OfProcesses) -> tuple[str, ...]:
         handling.check_groups(self.applying.shell.state, call.body.groups)
         return tuple(dict.fromkeys(call.body.groups))
 
@@ -226,7 +306,13 @@ class Handlers:
         handling.check_startable(self.applying.shell.state, groups)
         return code
 
-    def _startable(self, call: OfGroups) -> tuple[str, ...]:
+    def _slots(self, call: OfProcesses) -> dict[str, frozenset[int]]:
+        slots = {name: frozenset(numbers) for name, numbers in call.body.slots.items() if numbers}
+        for name, numbers in slots.items():
+            handling.check_slots(self.applying.shell.state, name, numbers)
+        return {name: numbers for name, numbers in slots.items() if name in call.body.groups}
+
+    def _startable(self, call: OfGroups | OfProcesses) -> tuple[str, ...]:
         handling.check_startable(self.applying.shell.state, call.body.groups)
         names = self._groups(call)
         self.applying.listen_again(names)

@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from wsgigroups.errors import ExitCode
 from wsgigroups.manager.control.documents import ErrorDocument
 from wsgigroups.manager.control.requests import NoParameters, Parameters
-from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE, ROUTES, Route
+from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE, ROUTES, TEXTS, ControlRoute, TextRoute
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -39,6 +39,7 @@ def openapi(version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    paths.update({text.path: {text.method.lower(): _of_text(text)} for text in TEXTS})
     return {
         "openapi": "3.1.0",
         "info": {"title": "wsgigroups control API", "version": version, "description": _ABOUT},
@@ -47,7 +48,7 @@ def openapi(version: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: ControlRoute) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.handler,
         "summary": route.summary,
@@ -65,6 +66,24 @@ def _operation(route: Route) -> dict[str, Any]:
         needed = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": needed, "content": _json(route.body)}
     return operation
+
+
+def _of_text(route: TextRoute) -> dict[str, Any]:
+    media = {media.partition(";")[0]: {"schema": {"type": "string"}} for media in route.media}
+    return {
+        "operationId": route.handler,
+        "summary": route.summary,
+        "x-access": route.access.value,
+        **({"parameters": [_in_path(name) for name in route.in_path]} if route.in_path else {}),
+        "responses": {
+            "200": {"description": "In the first form if Accept names it, else in the last.", "content": media},
+            "default": _response("Refused or failed.", ErrorDocument),
+        },
+    }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _parameters(place: str, model: type[Parameters]) -> list[dict[str, Any]]:

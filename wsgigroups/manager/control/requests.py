@@ -6,7 +6,7 @@ number there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
 
@@ -15,6 +15,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+StepKindName = Literal["remove", "start", "live", "adopt", "scale", "rebind", "replace", "add"]
 MAXIMUM_WAIT_S = 60.0
 MAXIMUM_NUMBER = 2**53 - 1  # the same in every reader of JSON (RFC 8259 section 6)
 MAXIMUM_PROCESSES = 1024
@@ -35,6 +36,18 @@ class ChangePath(Parameters):
     """Which change."""
 
     id: int = Field(description="The number that the call which began it answered with.", ge=1, le=MAXIMUM_NUMBER)
+
+
+class GroupPath(Parameters):
+    """Which group."""
+
+    name: str = Field(description="The name of a group.", min_length=1, max_length=255)
+
+
+class RevisionPath(Parameters):
+    """Which revision."""
+
+    revision: int = Field(description="The number of a revision.", ge=1, le=MAXIMUM_NUMBER)
 
 
 class ChangeQuery(Parameters):
@@ -90,6 +103,14 @@ class GroupsBody(Parameters):
     groups: list[str] = Field(description="Names of groups.", min_length=1)
 
 
+class RestartBody(GroupsBody):
+    """Which groups, or which of their processes."""
+
+    slots: dict[str, list[Annotated[StrictInt, Field(ge=1, le=MAXIMUM_NUMBER)]]] = Field(
+        default={}, description="Of these groups the processes of these slots alone."
+    )
+
+
 class ScaleBody(Parameters):
     """How many processes of which groups."""
 
@@ -128,6 +149,14 @@ class ApplyBody(_Queued):
     precondition: PreconditionBody | None = Field(
         default=None, description="Of the plan that was shown: refused with what has moved where the state is another."
     )
+    shown: dict[str, StepKindName] | None = Field(
+        default=None,
+        description="What that plan does, by group. Where the state is another, a plan that does no more to any group "
+        "is carried out, and is in the answer.",
+    )
+    agrees: StrictBool = Field(
+        default=False, description="Where the state is another, whatever it comes to is carried out, and in the answer."
+    )
 
 
 class RollbackBody(_Queued):
@@ -152,6 +181,10 @@ class ShutdownBody(Parameters):
     """How."""
 
     now: StrictBool = Field(default=False, description="Skip the windows in which processes finish.")
+
+
+class DashboardBody(Parameters):
+    """Nothing more to say."""
 
 
 class UpgradeBody(Parameters):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wsgigroups.errors import ExitCode
-from wsgigroups.manager.control import documents, requests
+from wsgigroups.manager.control import closer_documents, documents, requests
+from wsgigroups.metrics.exposition import OPENMETRICS, TEXT
 
 HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PERMITTED: 403}
 OTHERWISE = 409  # of what was understood and cannot be done
@@ -24,7 +25,7 @@ class Access(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ControlRoute:
     """One call. handler: name of the method of `handlers.Handlers`; body: None where a body would not be read."""
 
     method: str
@@ -38,17 +39,30 @@ class Route:
     query: type[requests.Parameters] = requests.NoParameters
 
 
-def _get(path: str, handler: str, summary: str, answer: type[documents.Document]) -> Route:
-    return Route("GET", path, Access.READ, handler, summary, answer)
+@dataclass(frozen=True, slots=True)
+class TextRoute:
+    """A call whose answer is no document. handler: takes the Accept field, and what is in the path."""
+
+    path: str
+    access: Access
+    handler: str
+    summary: str
+    media: tuple[str, ...]
+    in_path: tuple[str, ...] = ()
+    method: str = "GET"
 
 
-def _act(handler: str, summary: str, body: type[requests.Parameters]) -> Route:
-    return Route("POST", f"/v1/{handler}", Access.ADMINISTER, handler, summary, documents.BegunDocument, body)
+def _get(path: str, handler: str, summary: str, answer: type[documents.Document]) -> ControlRoute:
+    return ControlRoute("GET", path, Access.READ, handler, summary, answer)
 
 
-ROUTES: tuple[Route, ...] = (
+def _act(handler: str, summary: str, body: type[requests.Parameters]) -> ControlRoute:
+    return ControlRoute("POST", f"/v1/{handler}", Access.ADMINISTER, handler, summary, documents.BegunDocument, body)
+
+
+ROUTES: tuple[ControlRoute, ...] = (
     _get("/v1/status", "status", "Groups and processes.", documents.StatusDocument),
-    Route(
+    ControlRoute(
         "GET",
         "/v1/changes/{id}",
         Access.READ,
@@ -58,8 +72,34 @@ ROUTES: tuple[Route, ...] = (
         in_path=requests.ChangePath,
         query=requests.ChangeQuery,
     ),
+    ControlRoute(
+        "GET",
+        "/v1/groups/{name}",
+        Access.READ,
+        "group",
+        "One group: the options that are not the defaults, and what each request thread does now.",
+        closer_documents.GroupDetailsDocument,
+        in_path=requests.GroupPath,
+    ),
     _get("/v1/history", "history", "Accepted revisions, newest first.", documents.HistoryDocument),
-    Route(
+    ControlRoute(
+        "GET",
+        "/v1/history/{revision}",
+        Access.READ,
+        "difference",
+        "What one revision has that the one before it had not.",
+        closer_documents.DifferenceDocument,
+        in_path=requests.RevisionPath,
+    ),
+    ControlRoute(
+        "GET",
+        "/v1/configuration",
+        Access.ADMINISTER,
+        "configuration",
+        "The configuration that runs, secrets included.",
+        closer_documents.ConfigurationDocument,
+    ),
+    ControlRoute(
         "GET",
         "/v1/events",
         Access.READ,
@@ -68,7 +108,7 @@ ROUTES: tuple[Route, ...] = (
         documents.EventsDocument,
         query=requests.EventsQuery,
     ),
-    Route(
+    ControlRoute(
         "GET",
         "/v1/deaths",
         Access.READ,
@@ -77,7 +117,7 @@ ROUTES: tuple[Route, ...] = (
         documents.DeathsDocument,
         query=requests.DeathsQuery,
     ),
-    Route(
+    ControlRoute(
         "POST",
         "/v1/plan",
         Access.ADMINISTER,
@@ -89,8 +129,8 @@ ROUTES: tuple[Route, ...] = (
     _act("apply", "Make the processes match a configuration.", requests.ApplyBody),
     _act("start", "Start groups.", requests.GroupsBody),
     _act("stop", "Drain groups and keep them stopped.", requests.GroupsBody),
-    _act("restart", "Replace processes, successor first.", requests.GroupsBody),
-    _act("reload", "Replace processes in their eviction window.", requests.GroupsBody),
+    _act("restart", "Replace processes, successor first.", requests.RestartBody),
+    _act("reload", "Replace processes in their eviction window.", requests.RestartBody),
     _act("scale", "Another number of processes.", requests.ScaleBody),
     _act(
         "rollback",
@@ -98,7 +138,16 @@ ROUTES: tuple[Route, ...] = (
         requests.RollbackBody,
     ),
     _act("reopen", "Open every log again, after the files were renamed.", requests.ReopenBody),
-    Route(
+    ControlRoute(
+        "POST",
+        "/v1/dashboard",
+        Access.ADMINISTER,
+        "dashboard",
+        "A link that opens the manager's dashboard once; it shows logs, too, so it is for administrators.",
+        closer_documents.DashboardDocument,
+        requests.DashboardBody,
+    ),
+    ControlRoute(
         "POST",
         "/v1/upgrade",
         Access.ADMINISTER,
@@ -108,4 +157,16 @@ ROUTES: tuple[Route, ...] = (
         requests.UpgradeBody,
     ),
     _act("shutdown", "Drain everything and end the manager.", requests.ShutdownBody),
+)
+
+TEXTS: tuple[TextRoute, ...] = (
+    TextRoute("/metrics", Access.READ, "metrics", "All metrics, as Prometheus reads them.", (OPENMETRICS, TEXT)),
+    TextRoute(
+        "/metrics/{group}",
+        Access.READ,
+        "metrics_of_group",
+        "What the processes of a group count themselves, over all of them (`application-metrics`).",
+        (TEXT,),
+        in_path=("group",),
+    ),
 )

@@ -15,8 +15,9 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control.answering import always_a_document, answer
 from wsgigroups.manager.control.entrance import Entrance
 from wsgigroups.manager.control.handlers import Call, Handlers
+from wsgigroups.manager.control.library_log import library_logger
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
-from wsgigroups.manager.control.routes import ROUTES, Access, Route
+from wsgigroups.manager.control.routes import ROUTES, TEXTS, Access, ControlRoute, TextRoute
 from wsgigroups.manager.supervision.sealing import is_shut
 from wsgigroups.trust.peers import Peer, groups_of
 from wsgigroups.trust.sockets import Inode, TakenPathError, bind_unix, inode_of, unlink_if_same, who_answers
@@ -59,9 +60,12 @@ class ControlServer:
         app = web.Application(client_max_size=MAXIMUM_BODY_BYTES, middlewares=[always_a_document(self._log)])
         for route in ROUTES:
             app.router.add_route(route.method, route.path, self._serve(route))
+        for text in TEXTS:
+            app.router.add_route(text.method, text.path, self._tell(text))
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=library_logger(self._log),
             handle_signals=False,
             shutdown_timeout=1.0,
             keepalive_timeout=PARTIAL_S,
@@ -134,7 +138,7 @@ class ControlServer:
             self._entrance.close()
         unlink_if_same(str(self._path), self._inode, trusted_here())
 
-    def _serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _serve(self, route: ControlRoute) -> Callable[[web.Request], Awaitable[web.Response]]:
         handler: Callable[[Call[Any, Any, Any]], Awaitable[Document]] = getattr(self._handlers, route.handler)
 
         async def serve(request: web.Request) -> web.Response:
@@ -145,12 +149,24 @@ class ControlServer:
             response = answer(
                 await handler(Call(peer, in_path, query, body, lambda: self._leaving or _has_left(request)))
             )
-            await _send(request, response)
+            await send(request, response)
             return response
 
         return serve
 
-    def _peer(self, request: web.Request, route: Route) -> Peer:
+    def _tell(self, route: TextRoute) -> Callable[[web.Request], Awaitable[web.Response]]:
+        handler: Callable[..., Awaitable[tuple[bytes, str]]] = getattr(self._handlers, route.handler)
+
+        async def tell(request: web.Request) -> web.Response:
+            self._peer(request, route)
+            body, media = await handler(request.headers.get("Accept", ""), **request.match_info)
+            response = web.Response(body=body, headers={"Content-Type": media})
+            await send(request, response)
+            return response
+
+        return tell
+
+    def _peer(self, request: web.Request, route: ControlRoute | TextRoute) -> Peer:
         assert self._entrance is not None
         sock = request.get_extra_info("socket")
         visitor = self._entrance.visitor(sock.fileno())
@@ -197,7 +213,7 @@ async def _whole(request: web.Request) -> bytes:
         ) from None
 
 
-async def _send(request: web.Request, response: web.Response) -> None:
+async def send(request: web.Request, response: web.Response) -> None:
     """Send a response; a caller who does not take it loses the connection, and holds nothing here."""
     try:
         await response.prepare(request)

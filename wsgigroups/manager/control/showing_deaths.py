@@ -38,7 +38,7 @@ def _death(death: Death, *, logs: bool) -> DeathDocument:
         managed=death.managed,
         requests=[_request(request) for request in death.requests],
         requests_total=death.requests_total,
-        stack=[_frame(frame) for frame in death.stack],
+        stack=[frame_document(frame) for frame in death.stack],
         rss_bytes=death.rss_bytes,
         cpu_s=death.cpu_s,
         revision=death.revision,
@@ -52,10 +52,11 @@ def _request(request: RequestAtDeath) -> RequestAtDeathDocument:
         asked=request.asked,
         age_s=request.age_s,
         thread=request.thread,
-        frame=_frame(frame) if frame else None,
-        stack=[_frame(item) for item in request.stack],
+        frame=frame_document(frame) if frame else None,
+        stack=[frame_document(item) for item in request.stack],
     )
 
 
-def _frame(frame: Frame) -> FrameDocument:
+def frame_document(frame: Frame) -> FrameDocument:
+    """Return one call of a stack."""
     return FrameDocument(kind=frame.kind, place=frame.place, function=frame.function, count=frame.count)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import wsgigroups
 from wsgigroups.lifecycle.status import PROCESS_STATE, group_state
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.control import confined, figures
+from wsgigroups.manager.control import confined, figures, showing_scaling
 from wsgigroups.manager.control.documents import (
     ChangedGroupDocument,
     ChangeDocument,
@@ -25,6 +25,7 @@ from wsgigroups.manager.control.documents import (
     RolloutDocument,
     StatusDocument,
 )
+from wsgigroups.manager.control.showing_sites import ShownSites
 from wsgigroups.manager.core import proving
 from wsgigroups.manager.core.transactions import ready_as_asked
 from wsgigroups.manager.supervision import reachable
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.model import Change, GroupState, LastError
     from wsgigroups.manager.supervision.shell import Shell
+    from wsgigroups.plan.desired import GroupTarget
 
 
-def status(shell: Shell, started_at: float) -> StatusDocument:
-    """The document of `status -o json`. started_at: monotonic seconds."""
+def status(shell: Shell, started_at: float, sites: ShownSites | None = None) -> StatusDocument:
+    """The document of `status -o json`. started_at: monotonic seconds; sites: what was shown of them last."""
     return StatusDocument(
         revision=shell.state.revision,
         manager=ManagerDocument(
@@ -54,6 +56,7 @@ def status(shell: Shell, started_at: float) -> StatusDocument:
             handovers=shell.outside.handovers,
         ),
         groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
+        gateway=(sites or ShownSites()).of(shell.state, shell.processes),
     )
 
 
@@ -64,13 +67,13 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
     processes = [
         view
         for record in sorted(group.records, key=lambda r: (r.slot, r.life))
-        if (view := process_view(shell, record, group.deaths.get(record.slot), asked))
+        if (view := process_view(shell, record, group.deaths.get(record.slot), _asked_of(record, target, asked)))
     ]
     limited = shell.remains.limited(target.name)
     unreachable = reachable.unreachable(shell, target.name)
     return GroupDocument(
         name=target.name,
-        state=_state(group, reached=not unreachable),
+        state=state_of(group, reached=not unreachable),
         processes_wanted=group.wanted,
         processes_ready=sum(record.state is Tenancy.READY for record in group.records),
         threads=target.spec.serving.threads,
@@ -81,10 +84,13 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         interpreter=target.spawner.executable,
         spawner=target.spawner.whose,
         **figures.of_group(processes, group.ended).model_dump(),
+        requests_per_s=shell.throughput.per_s(target.name),
+        application_p99_s=shell.throughput.p99_s(target.name),
         restarts=group.restarts,
         last_error=error_view(group.last_error),
         log=target.log_path,
         scaled=group.processes_override is not None,
+        scaling=showing_scaling.document(shell.scaler, group),
         cleanup=shell.remains.way_of(record.life for record in group.records),
         not_in_force={**limited.missing, **limited.refused},
         confinement=asked,
@@ -103,11 +109,11 @@ def rollout_view(group: GroupState, now: float) -> RolloutDocument | None:
         return None
     ready = [record for record in group.records if record.state is Tenancy.READY]
     old = sum(group.outdated(record) for record in ready)
-    budget = proving.budget(group, now)
+    budget, look_at = proving.budget(group, now), proving.next_look(group, now)
     return RolloutDocument(
         new_ready=len(ready) - old,
         old_ready=old,
-        watched_s=None if group.look_at is None else round(max(0.0, group.look_at - now), 1),
+        watched_s=None if look_at is None else round(max(0.0, look_at - now), 1),
         returns=group.fallback is not None,
         surge=budget.surge,
         unavailable=budget.unavailable,
@@ -115,10 +121,12 @@ def rollout_view(group: GroupState, now: float) -> RolloutDocument | None:
     )
 
 
-def _state(group: GroupState, *, reached: bool) -> str:
+def state_of(group: GroupState, *, reached: bool) -> str:
+    """Return the public state of a group. reached: whether all its addresses are bound."""
     if group.bare and group.wanted and not group.records:
         return "failed"  # nothing is on its way up
-    state = group_state((r.state for r in group.records), group.wanted, stopped=group.stopped)
+    states = (r.state for r in group.records)
+    state = group_state(states, group.wanted, stopped=group.stopped, asleep=group.asleep)
     return "degraded" if state == "ready" and not reached else state
 
 
@@ -134,6 +142,11 @@ def error_view(error: LastError | None) -> LastErrorDocument | None:
         traceback=error.traceback or None,
         requests=list(error.requests),
     )
+
+
+def _asked_of(record: Record, target: GroupTarget, asked: Mapping[str, str]) -> Mapping[str, str]:
+    """Options of confinement that a process was started with, as far as they are the group's."""
+    return asked if record.fingerprint == target.fingerprint else {}
 
 
 def process_view(
@@ -236,7 +249,7 @@ def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
             if refused
             else group.target.options,
             fingerprint=group.target.fingerprint,
-            processes=group.target.processes if override is None else override,
+            processes=group.wanted_if_started,
             scaled=override is not None,
             stopped=group.stopped,
             members=tuple(members),
@@ -246,5 +259,7 @@ def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
             unknown=group.unknown,
             listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
             code=group.target.code,
+            law=showing_scaling.sentence(shell.scaler, group),
+            follows_load=group.target.scaling is not None and override is None,
         )
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Proved:
+    """A target that came up and lasted, with the number of processes that was given by hand."""
+
+    target: GroupTarget
+    processes_override: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Former:
     """What a group was before a change. target None: there was no such group."""
 
@@ -81,3 +89,4 @@ class Transaction:
     removals: frozenset[str] = frozenset()  # to be removed once the rest is done
     returns: bool = True  # something served before
     returning: bool = False
+    later: Mapping[str, GroupTarget] = field(default_factory=dict)  # in force once those are ready that they lead to

@@ -123,6 +123,11 @@ def cause_of(
     return ("exited" if status.exit_code >= 0 else "unknown"), reason
 
 
+def cut_off(cause: Cause) -> Cause:
+    """Return the cause of an end with requests in the application: who left as it was told to had none any more."""
+    return "cut-off" if cause in ASKED else cause
+
+
 def unmanaged_cause(status: Exit, signal: str) -> Cause:
     """Return the cause of an end that no manager saw: what the process was told meanwhile is not known."""
     if signal:

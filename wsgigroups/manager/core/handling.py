@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, proving, steps, transactions, watching
+from wsgigroups.manager.core import haste, lives, model, proving, scaling, steps, transactions, watching
 from wsgigroups.manager.core.deadlines import GroupDeadlines
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
@@ -46,10 +46,7 @@ def extend_deadlines(state: State, late_s: float) -> State:
     groups = {
         name: replace(
             haste.postponed(group, late_s),
-            records=tuple(
-                record if record.deadline is None else replace(record, deadline=record.deadline + late_s)
-                for record in group.records
-            ),
+            records=tuple(record.postponed(late_s) for record in group.records),
         )
         for name, group in state.groups.items()
     }
@@ -79,12 +76,37 @@ def check_startable(state: State, names: Iterable[str]) -> None:
             )
 
 
+def check_slots(state: State, name: str, slots: Iterable[int]) -> None:
+    """Raise WsgigroupsError for a group or a slot that is not there (4), and for a group that is stopped (1)."""
+    check_groups(state, (name,))
+    group = state.groups[name]
+    for slot in sorted(slots):
+        if group.stopped:
+            raise WsgigroupsError(
+                f"cannot restart {name}/{slot}: the group is stopped", hint=f"`wsgigroups start {name}` starts it"
+            )
+        if not 0 < slot <= group.wanted:
+            there = ", ".join(f"{name}/{number}" for number in range(1, group.wanted + 1))
+            raise WsgigroupsError(
+                f"cannot find process '{name}/{slot}'",
+                hint=f"processes of {name}: {there or 'none'}",
+                exit_code=ExitCode.NO_SUCH_GROUP,
+            )
+
+
 def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     """Carry out one event; return the groups to reconcile."""
     match event:
         case model.Tick():
             return lives.tick(turn)
-        case model.Apply() | model.Return() | model.Resolved() | model.StillUnresolved() | model.CodeKnown():
+        case (
+            model.Apply()
+            | model.Return()
+            | model.Resolved()
+            | model.StillUnresolved()
+            | model.Rerouted()
+            | model.CodeKnown()
+        ):
             return transactions.asked(turn, event)
         case model.Restart() | model.Reload():
             return _replace_all(turn, event)
@@ -92,8 +114,8 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
             return _stop(turn, event.groups)
         case model.Start():
             return _start(turn, event)
-        case model.Scale():
-            return _scale(turn, event)
+        case model.Scale() | model.Scaled():
+            return scaling.numbered(turn, event)
         case model.Shutdown():
             return _shutdown(turn, event)
         case model.ScriptChanged() | model.LifeWorn():
@@ -122,7 +144,7 @@ def _looked_around(turn: Turn, event: model.Recovered | model.ListenersRenewed) 
     group = turn.state.groups.get(event.group)
     if group is None or group.bare or not group.wanted:
         return ()
-    turn.put(replace(group, restart_before=turn.state.next_life))
+    turn.put(group.restarting(turn.state.next_life))
     turn.commands.append(model.StoreState())
     return (event.group,)
 
@@ -130,14 +152,13 @@ def _looked_around(turn: Turn, event: model.Recovered | model.ListenersRenewed) 
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
-        graceful = isinstance(event, model.Reload)
+        slots = event.slots.get(name, frozenset())
         turn.put(
             proving.watch(
                 replace(
-                    group,
+                    group.restarting(turn.state.next_life, slots),
                     target=steps.with_code(group.target, event.code),
-                    restart_before=turn.state.next_life,
-                    graceful_lives=frozenset(r.life for r in group.records if r.live) if graceful else frozenset(),
+                    graceful_lives=_graceful(group, slots) if isinstance(event, model.Reload) else frozenset(),
                     last_error=None,
                     stopped=False,
                 )
@@ -146,6 +167,10 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
         steps.skip_backoff(turn, name)
     turn.begin_change(event.kind, {name: Progress() for name in event.groups})
     return event.groups
+
+
+def _graceful(group: model.GroupState, slots: frozenset[int]) -> frozenset[int]:
+    return frozenset(r.life for r in group.records if r.live and (not slots or r.slot in slots))
 
 
 def _stop(turn: Turn, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,25 +187,10 @@ def _start(turn: Turn, event: model.Start) -> tuple[str, ...]:
         group = turn.state.groups[name]
         if not any(record.live for record in group.records):  # those that run have the code that they have
             group = replace(group, target=steps.with_code(group.target, event.code))
-        turn.put(replace(group, stopped=False, last_error=None))
+        turn.put(replace(group, stopped=False, last_error=None, automatic=group.automatic or None))
         steps.skip_backoff(turn, name)
     turn.begin_change("start", {name: Progress() for name in event.groups})
     return event.groups
-
-
-def _scale(turn: Turn, event: model.Scale) -> tuple[str, ...]:
-    for name, processes in event.processes.items():
-        group = turn.state.groups[name]
-        override = None if processes == group.target.processes else processes
-        # a rollout that is given up does not take back what was asked for meanwhile
-        proved = (
-            replace(group.proved, processes_override=processes) if group.proved and group.unproved else group.proved
-        )
-        if proved and proved.processes_override == proved.target.processes:
-            proved = replace(proved, processes_override=None)
-        turn.put(replace(group, processes_override=override, stopped=False, proved=proved))
-    turn.begin_change("scale", {name: Progress() for name in event.processes})
-    return tuple(event.processes)
 
 
 def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
 
 Kind = Literal[
-    "started", "ready", "refused", "judged", "worn", "died", "ended",
-    "group-added", "group-removed", "change-begun", "change-ended", "rolled-back", "failed", "proved",
+    "started", "ready", "refused", "judged", "worn", "slow", "died", "ended",
+    "group-added", "group-removed", "change-begun", "change-ended", "rolled-back", "failed", "proved", "scaled",
     "manager-started", "manager-ended", "adopted",
+    "certificate-made", "certificate-failed",
 ]  # fmt: skip
 NAMED = 5  # groups of a change, the rest is a number
 KEPT_TEXT = 500  # characters
@@ -44,6 +45,7 @@ def happened(
     touched = (found[0].target.name,) if found else tuple(after.groups)
     return (
         *_begun(before, event, after),
+        *_scaled(before, event, after),
         *of_a_life,
         *(_of_parts(before, after, touched) if after.changes is not before.changes else ()),
         *_of_groups(before, after, touched if after.groups is not before.groups else ()),
@@ -95,6 +97,14 @@ def _begun(before: model.State, event: model.Event, after: model.State) -> Itera
         yield Happening(
             "change-begun", f"{change.kind}{revision}: {_named(change, event)}"[:KEPT_TEXT], change=change.id
         )
+
+
+def _scaled(before: model.State, event: model.Event, after: model.State) -> Iterator[Happening]:
+    """The load has asked for another number of processes; by hand it is a change."""
+    if isinstance(event, model.Scaled) and event.group in after.groups:
+        was, wanted = before.groups[event.group].wanted, after.groups[event.group].wanted
+        if was != wanted:
+            yield Happening("scaled", f"{was} → {wanted} processes: {event.reason}"[:KEPT_TEXT], event.group)
 
 
 def _named(change: model.Change, event: model.Event) -> str:

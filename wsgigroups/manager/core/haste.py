@@ -23,6 +23,7 @@ PACED = frozenset({"restart-interval", "inactivity-timeout"})  # the manager's o
 SCRIPT = "script-reloading"  # the wish that is for the whole group
 MEMORY = "memory-soft-limit"  # what a fresh process exceeds again is not helped by another one
 EVICTION = "signal"  # SIGUSR1: the wish of a person, whose window is that of a reload
+STUCK = "request-timeout"  # what does not end by itself, however long it is waited for
 STALLS = 3  # so many in a row are no accident: what was to follow is given up
 
 
@@ -51,6 +52,15 @@ def stalled(group: GroupState, record: Record, now: float) -> GroupState:
         return group
     group, delay_s = _counted(group, record, now)
     return replace(group, waits={**group.waits, record.slot: now + delay_s}) if delay_s > 0 else group
+
+
+def stuck(group: GroupState, record: Record) -> GroupState:
+    """Return the group with a life to be followed for what does not end in it, whatever else it is to be followed for.
+
+    It does not wait: its slot does (`stalled`).
+    """
+    held = {life: value for life, value in group.held.items() if life != record.life}
+    return replace(group, held=held, recycle={**group.recycle, record.life: STUCK})
 
 
 def hopeless(group: GroupState, record: Record) -> bool:
@@ -116,5 +126,5 @@ def _counted(group: GroupState, record: Record, now: float) -> tuple[GroupState,
 
 def _granted(group: GroupState, life: int, reason: str, next_life: int) -> GroupState:
     if reason == SCRIPT:
-        return replace(group, restart_before=next_life)
+        return group.restarting(next_life)
     return replace(group, recycle={**group.recycle, life: reason})

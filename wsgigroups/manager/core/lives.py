@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, model, pace, steps
+from wsgigroups.manager.core import deaths, haste, model, pace, proving, steps, transactions
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.deadlines import deadline_of
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
-from wsgigroups.manager.core.totals import added
+from wsgigroups.manager.core.totals import added, of_end
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
@@ -52,6 +52,9 @@ def _overdue(turn: Turn, record: Record) -> None:
         later = pace.held_back(group, record, turn.now)
         if later is not record:
             turn.put(group.with_record(record, later))
+            return
+        if proving.lacks_room(group, record, turn.now):  # then the one that it follows leaves first: rollout.py
+            steps.step(turn, record, lifecycle.Event(EventKind.WANT_DOWN))
             return
     last_words_s = LAST_WORDS_S if record.state is Tenancy.STARTING else 0.0
     event = lifecycle.Event(EventKind.OVERDUE, new_life=turn.new_life())
@@ -101,12 +104,18 @@ def tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
         return ()
     staying = {r.life for r in group.records if r.live and r.state is not Tenancy.DRAINING and not group.outdated(r)}
     refused = {life: why for life, why in event.refused.items() if life in staying}  # of the others nobody asks it
-    before = turn.state.next_life if refused else group.restart_before
+    unusable = {life: why for life, why in event.unusable.items() if life in staying}
+    if not transactions.returns_if_failed(turn.state, event.group):
+        refused, unusable = {**unusable, **refused}, {}  # there is nothing else to go by
     on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
     untuned = group.untuned.difference(set(event.lives) - on_the_way)
-    turn.put(replace(group, untuned=untuned, restart_before=before))
+    turn.put(replace(group.restarting(turn.state.next_life) if refused else group, untuned=untuned))
     for life, detail in refused.items():
         turn.note("warning", f"{event.group} life={life}: {detail}; its successor starts", event.group)
+    for life, detail in sorted(unusable.items()):
+        turn.note("error", f"{event.group} life={life}: {detail}", event.group)
+        slot = next(record.slot for record in group.records if record.life == life)
+        turn.settle(event.group, Progress("failed", error=LastError(slot, life, detail)))
     if event.failed:
         turn.note("error", f"{event.group}: not in force: {event.failed}", event.group)
         turn.settle(event.group, Progress("failed", error=LastError(0, 0, f"not in force: {event.failed}")))
@@ -137,7 +146,12 @@ def told(turn: Turn, event: model.LifeFailed | model.LifeOverdue | model.LifeTol
 
 def lived(
     turn: Turn,
-    event: model.LifeSpawned | model.LifeRefused | model.LifeBecameReady | model.LifeExited | model.LifeStalled,
+    event: model.LifeSpawned
+    | model.LifeRefused
+    | model.LifeBecameReady
+    | model.LifeExited
+    | model.LifeStalled
+    | model.LifeLetGo,
 ) -> tuple[str, ...]:
     if isinstance(event, model.LifeExited) and event.group in turn.state.groups:
         of = turn.state.groups[event.group]
@@ -160,19 +174,15 @@ def lived(
                 _did_not_come_up(turn, name, record)
         case model.LifeExited():
             _exited(turn, group, record, event)
+            _count_end(turn, group, record, event)
         case model.LifeStalled() if group.unknown:
             turn.note("warning", f"{record}: {event.reason}, {event.detail}; {_LEFT_ALONE}", name)
         case model.LifeStalled():
-            turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
-            group = haste.stalled(group.blamed(judged(record, event)), record, turn.now)
-            turn.put(replace(group, restarts=group.restarts + (record.state is Tenancy.READY)))
-            window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
-            steps.leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
-            decides = group.rolling and not group.outdated(record)
-            if record.state is Tenancy.READY and (decides or haste.hopeless(group, record)):
-                _did_not_come_up(turn, name, record)
+            _stalled(turn, group, record, event)
         case model.LifeSpawned():
             steps.step(turn, record, lifecycle.Event(EventKind.SPAWNED, pid=event.pid))
+        case model.LifeLetGo():
+            turn.put(group.with_record(record, replace(record, accepts_until=None)))
         case model.LifeBecameReady():
             turn.put(replace(group, starved={k: v for k, v in group.starved.items() if k != record.slot}))
             if (
@@ -181,6 +191,32 @@ def lived(
                 turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             steps.step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
     return (name,)
+
+
+def _stalled(turn: Turn, group: GroupState, record: Record, event: model.LifeStalled) -> None:
+    """Have a life followed that was judged. The next one begins at once, or when the slot's wait is over.
+
+    One that serves, with threads that are not stuck, serves on until then, as any that is recycled.
+    """
+    name = group.target.name
+    serves = event.serves and record.state is Tenancy.READY
+    known = group.recycle.get(record.life) == haste.STUCK  # it served until now, or does still
+    if serves and known:
+        return
+    turn.note("warning", f"{record}: {event.reason}, {event.detail}", name)
+    group = group.blamed(judged(record, event))
+    if not known:
+        group = haste.stalled(group, record, turn.now)
+        group = replace(group, restarts=group.restarts + (record.state is Tenancy.READY))
+    turn.put(group)
+    if not serves:
+        window_s = group.target.spec.graceful_timeout_s if event.graceful else 0.0
+        steps.leave(turn, record, lifecycle.Event(EventKind.STALLED, reason=event.reason, window_s=window_s))
+    decides = group.rolling and group.is_new(record)
+    if record.state is Tenancy.READY and (decides or haste.hopeless(group, record)):
+        _did_not_come_up(turn, name, record)
+    if serves:
+        turn.put(haste.stuck(turn.state.groups[name], record))
 
 
 def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExited) -> None:
@@ -203,9 +239,21 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         for cooling in turn.state.groups[name].records:
             if cooling.life == record.life and cooling.state is Tenancy.COOLING:
                 steps.step(turn, cooling, lifecycle.Event(EventKind.WANT_DOWN))
-    newcomer = (group.fallback is not None or group.restart_before > 0) and not group.outdated(record)
+    newcomer = (group.fallback is not None or group.restart_before > 0) and group.is_new(record)
     if unasked and (record.ready_at is None or newcomer):
         _did_not_come_up(turn, name, record)
+
+
+def _count_end(turn: Turn, before: GroupState, record: Record, event: model.LifeExited) -> None:
+    """Count why the life ended; before: as its group was then."""
+    group = turn.state.groups.get(before.target.name)
+    if group is None:
+        return
+    cause, _reason = deaths.cause_of(
+        *(before, record, event.exit, event.signal, group.death_of(record)), out_of_memory=event.out_of_memory
+    )
+    end = of_end(deaths.cut_off(cause) if event.cut else cause, event.cpu_s)
+    turn.put(replace(group, ended=added(group.ended, end)))
 
 
 def _without_wishes_of(group: GroupState, life: int) -> GroupState:
@@ -246,7 +294,7 @@ def stop_replacing(turn: Turn, name: str, error: LastError | None) -> None:
     """Give up what was to follow processes, where there is no target to return to: those that serve stay."""
     group = turn.state.groups[name]
     turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
-    turn.put(replace(group, restart_before=0, watched=False, fits=None))
+    turn.put(replace(group.restarted(), watched=False, fits=None))
     if group.target.spec.script_reloading == "wait":
         turn.commands.append(model.ServeOn(tuple(r.life for r in group.records if r.state is Tenancy.READY)))
     turn.settle(name, Progress("rolled-back", error=error))
@@ -260,7 +308,7 @@ def go_back(turn: Turn, name: str, error: LastError | None) -> None:
     turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
     kept = steps.retimed((r for r in group.records if r.live), before)
     after = replace(
-        group, target=before, processes_override=override, restart_before=0, watched=False, fits=None, records=kept
+        group.restarted(), target=before, processes_override=override, watched=False, fits=None, records=kept
     )
     turn.put(after)
     turn.commands += [model.TuneGroup(before, tuple(r.life for r in kept)), model.StoreState()]

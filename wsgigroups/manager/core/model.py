@@ -1,4 +1,4 @@
-"""The state, events and commands of the manager's core. Pure data; nothing here does anything."""
+"""The state of the manager's core. Pure data; nothing here does anything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from wsgigroups.manager.core.changes import (
     Former,
     LastError,
     Progress,
+    Proved,
     Transaction,
 )
 from wsgigroups.manager.core.commands import (
@@ -26,33 +27,104 @@ from wsgigroups.manager.core.commands import (
     StoreState,
     TuneGroup,
 )
+from wsgigroups.manager.core.events import (
+    Answers,
+    Apply,
+    CodeKnown,
+    Event,
+    GroupTuned,
+    LifeBecameReady,
+    LifeExited,
+    LifeFailed,
+    LifeLetGo,
+    LifeOverdue,
+    LifeRefused,
+    LifeSpawned,
+    LifeStalled,
+    LifeTold,
+    LifeWorn,
+    ListenersRenewed,
+    Recovered,
+    Reload,
+    Rerouted,
+    Resolved,
+    Restart,
+    Return,
+    RolloutCounted,
+    RoomFound,
+    Scale,
+    Scaled,
+    ScriptChanged,
+    Shutdown,
+    Start,
+    StillQueued,
+    StillUnresolved,
+    Stop,
+    Tick,
+    Unresolved,
+)
 from wsgigroups.plan.rollout import Member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wsgigroups.lifecycle.step import Exit, Record
+    from wsgigroups.lifecycle.step import Record
     from wsgigroups.plan.desired import GroupTarget
 
-# commands and changes are known by this module as well, so that whoever speaks with the core needs one name
+# commands, events and changes are known by this module as well, so that whoever speaks with the core needs one name
 __all__ = [
     "APPLYING",
     "START_UP",
+    "Answers",
+    "Apply",
     "Change",
+    "CodeKnown",
     "Command",
     "DrainLife",
+    "Event",
     "FinishChange",
     "Former",
+    "GroupTuned",
     "KillLife",
     "LastError",
+    "LifeBecameReady",
+    "LifeExited",
+    "LifeFailed",
+    "LifeLetGo",
+    "LifeOverdue",
+    "LifeRefused",
+    "LifeSpawned",
+    "LifeStalled",
+    "LifeTold",
+    "LifeWorn",
+    "ListenersRenewed",
     "Note",
     "Progress",
+    "Proved",
+    "Recovered",
     "ReleaseGroup",
+    "Reload",
+    "Rerouted",
+    "Resolved",
+    "Restart",
+    "Return",
+    "RolloutCounted",
+    "RoomFound",
+    "Scale",
+    "Scaled",
+    "ScriptChanged",
     "ServeOn",
+    "Shutdown",
     "SpawnLife",
+    "Start",
+    "StillQueued",
+    "StillUnresolved",
+    "Stop",
     "StoreState",
+    "Tick",
     "Transaction",
     "TuneGroup",
+    "Unresolved",
 ]
 
 
@@ -62,14 +134,6 @@ class Held:
 
     reason: str
     until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """A target that came up and lasted, with the number of processes that was given by hand."""
-
-    target: GroupTarget
-    processes_override: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +148,23 @@ class GroupState:
     fits: int | None = None  # processes more than wanted for which there is memory; None: not known
     starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # slot → its last starts: pace.py
     processes_override: int | None = None  # by scale
+    automatic: int | None = None  # what the load has come to, where the number follows it; None: nothing yet
     stopped: bool = False
     removing: bool = False
     unknown: bool = False  # found running, and nothing says what it should be: the target only describes it
     unresolved: str = ""  # why the configuration in force could not be made into a target on this host
     restart_before: int = 0  # lives below this number were asked to be replaced
+    restart_slots: frozenset[int] = frozenset()  # those of these slots alone; empty: of all
     recycle: Mapping[int, str] = field(default_factory=dict)  # life → the option that wants it replaced
     graceful_lives: frozenset[int] = frozenset()  # leave in their eviction window: `reload`
     restarts: int = 0  # lives that followed one that was not asked to end
     ended: Mapping[str, int] = field(default_factory=dict)  # what processes that have ended have counted: totals.py
     last_error: LastError | None = None
-    deaths: Mapping[int, LastError] = field(
-        default_factory=dict
-    )  # slot → why the last life ended that was not asked to
+    # slot → why the last life ended that was not asked to
+    deaths: Mapping[int, LastError] = field(default_factory=dict)
     starved: Mapping[int, int] = field(default_factory=dict)  # slot → starts in a row that found no memory
-    haste: Mapping[int, int] = field(
-        default_factory=dict
-    )  # slot → lives in a row that left or stalled soon after ready
+    # slot → lives in a row that left or stalled soon after ready
+    haste: Mapping[int, int] = field(default_factory=dict)
     held: Mapping[int, Held] = field(default_factory=dict)  # life → its wish for a successor that has to wait
     waits: Mapping[int, float] = field(default_factory=dict)  # slot → when its next life may begin
     untuned: frozenset[int] = frozenset()  # lives that have not been given the live options of the target yet
@@ -110,7 +174,31 @@ class GroupState:
         """How many processes there should be now."""
         if self.stopped or self.removing:
             return 0
-        return self.target.processes if self.processes_override is None else self.processes_override
+        return self.wanted_if_started
+
+    @property
+    def wanted_if_started(self) -> int:
+        """How many there should be if the group were not stopped, or about to be removed."""
+        if self.processes_override is not None:
+            return self.processes_override
+        limits, number = self.target.scaling, self.automatic
+        return self.target.processes if limits is None or number is None else limits.within(number)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether no process is wanted for as long as nobody asks for anything."""
+        return self.target.scaling is not None and not (self.wanted or self.stopped or self.removing)
+
+    @property
+    def shut(self) -> bool:
+        """Whether nobody is to be served: who connects is refused."""
+        return not (self.wanted or self.asleep)
+
+    @property
+    def follows_load(self) -> bool:
+        """Whether the number of processes is the load's to say now."""
+        pinned = self.processes_override is not None
+        return self.target.scaling is not None and not (pinned or self.stopped or self.removing or self.bare)
 
     @property
     def unproved(self) -> bool:
@@ -135,11 +223,28 @@ class GroupState:
 
     def outdated(self, record: Record) -> bool:
         """Whether another process should take this record's slot."""
-        return (
-            record.fingerprint != self.target.fingerprint
-            or 0 < record.life < self.restart_before
-            or record.life in self.recycle
-        )
+        return record.fingerprint != self.target.fingerprint or self.asked_to_go(record) or record.life in self.recycle
+
+    def is_new(self, record: Record) -> bool:
+        """Whether it stays, and is not one that a restart of other slots leaves alone."""
+        return not self.outdated(record) and (not self.restart_slots or record.life >= self.restart_before)
+
+    def asked_to_go(self, record: Record) -> bool:
+        """Whether a restart is to replace this life."""
+        meant = not self.restart_slots or record.slot in self.restart_slots
+        return meant and 0 < record.life < self.restart_before
+
+    def restarting(self, before: int, slots: frozenset[int] = frozenset()) -> GroupState:
+        """Return the group with lives below this number to be replaced: those of these slots, all where none is named.
+
+        What an earlier restart has not replaced yet stays to be replaced.
+        """
+        whole = not slots or (self.restart_before and not self.restart_slots)
+        return replace(self, restart_before=before, restart_slots=frozenset() if whole else self.restart_slots | slots)
+
+    def restarted(self) -> GroupState:
+        """Return the group with no restart under way."""
+        return replace(self, restart_before=0, restart_slots=frozenset())
 
     def members(self) -> tuple[Member, ...]:
         """The records as the rollout sees them."""
@@ -199,300 +304,3 @@ class State:
                 if record.life == life:
                     return group, record
         return None
-
-
-# Events: what the shell tells the core. Past tense for what happened, imperative for what people ask.
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """A group that the configuration asks for and this host cannot have at present. described: see GroupState.bare."""
-
-    reason: str
-    described: GroupTarget
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """A new desired state; groups that are not in it are removed, unknown ones only when their address is wanted.
-
-    Those that are not ready are tried again. unresolved: what could not be made into a target, and why; a target that
-    only describes it where there is no other.
-    """
-
-    targets: Mapping[str, GroupTarget]
-    revision: int
-    kind: str = "apply"
-    unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
-    renewed: frozenset[str] = frozenset()  # groups whose processes are replaced for new code, whatever else is equal
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a group of the configuration in force is on this host, which could not be had before."""
-
-    target: GroupTarget
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """Undo the apply under way; another change's number does nothing."""
-
-    change: int
-
-
-@dataclass(frozen=True, slots=True)
-class StillUnresolved:
-    """A group could not be had again, and why."""
-
-    group: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class CodeKnown:
-    """What the processes of groups have loaded, of which nobody knew it: nothing is replaced for that."""
-
-    code: Mapping[str, Mapping[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Replace these groups' processes, successor first."""
-
-    groups: tuple[str, ...]
-    kind: str = "restart"
-    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """The graceful signal: recycle in the eviction window."""
-
-    groups: tuple[str, ...]
-    kind: str = "reload"
-    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Drain these groups and keep them stopped."""
-
-    groups: tuple[str, ...]
-    kind: str = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start stopped groups; ends a backoff at once."""
-
-    groups: tuple[str, ...]
-    kind: str = "start"
-    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Another number of processes until the next apply."""
-
-    processes: Mapping[str, int]
-    kind: str = "scale"
-
-
-@dataclass(frozen=True, slots=True)
-class Shutdown:
-    """Drain everything; now skips the windows and the waiting."""
-
-    now: bool = False
-    kind: str = "shutdown"
-
-
-@dataclass(frozen=True, slots=True)
-class StillQueued:
-    """It is not yet the turn of these lives to be forked, or has just come: the limit on that begins anew."""
-
-    lives: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LifeSpawned:
-    """The spawner forked."""
-
-    life: int
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class LifeRefused:
-    """No process came to be. permanent: no attempt can succeed until somebody changes something.
-
-    accident: it says nothing about the target, whose rollout goes on with the next attempt.
-    """
-
-    life: int
-    reason: str
-    permanent: bool = False
-    accident: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LifeBecameReady:
-    """The daemon said so."""
-
-    life: int
-
-
-@dataclass(frozen=True, slots=True)
-class LifeFailed:
-    """The daemon's last words; its exit follows."""
-
-    life: int
-    step: str
-    message: str
-    traceback: str
-    reason: str = ""  # the option behind it, where the daemon knows
-
-
-@dataclass(frozen=True, slots=True)
-class LifeExited:
-    """The process is gone. counted: totals.counters of its board; group: whose it was, record or not.
-
-    out_of_memory: the kernel killed in its cgroup for want of memory.
-    """
-
-    life: int
-    exit: Exit
-    counted: Mapping[str, int] = field(default_factory=dict)
-    group: str = ""
-    out_of_memory: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LifeStalled:
-    """Judged from outside; it is drained at once, or in its graceful window, and killed at shutdown-timeout."""
-
-    life: int
-    reason: str
-    detail: str = ""
-    graceful: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LifeOverdue:
-    """Ready, but it does not come up: it is killed, and what follows waits for its backoff."""
-
-    life: int
-    reason: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LifeTold:
-    """What a life that was judged had under way."""
-
-    life: int
-    requests: tuple[str, ...]
-    stacks: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LifeWorn:
-    """It should be followed by a fresh one: maximum-requests, restart-interval, memory-soft-limit …"""
-
-    life: int
-    reason: str
-    start_bytes: int = 0  # of a process that was above memory-soft-limit when it was ready: how large it was
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptChanged:
-    """A script file is newer than this process of the group: roll the group."""
-
-    life: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """How many requests processes have answered, and how many of those with a status of 500 or more."""
-
-    requests: int = 0
-    errors: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutCounted:
-    """What the processes of a rollout have answered so far: those that are new, and those that they replace."""
-
-    group: str
-    new: Answers
-    old: Answers
-
-
-@dataclass(frozen=True, slots=True)
-class RoomFound:
-    """For how many processes more than there are now the machine has memory, by what those take that run."""
-
-    group: str
-    processes: int
-
-
-@dataclass(frozen=True, slots=True)
-class GroupTuned:
-    """The running processes were given their live options. refused: life → what could not be changed, and why.
-
-    failed: what could not be changed for the group as a whole, and would not be with other processes.
-    """
-
-    group: str
-    lives: tuple[int, ...]
-    refused: Mapping[int, str] = field(default_factory=dict)
-    failed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ListenersRenewed:
-    """The group has a socket that its processes do not have: nobody reaches them by the one that they have."""
-
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """The state was put together from what lives; look at every group once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed; deadlines are looked at."""
-
-
-Event = (
-    Apply
-    | Return
-    | Resolved
-    | CodeKnown
-    | StillUnresolved
-    | Restart
-    | Reload
-    | Stop
-    | Start
-    | Scale
-    | Shutdown
-    | StillQueued
-    | LifeSpawned
-    | LifeRefused
-    | LifeBecameReady
-    | LifeFailed
-    | LifeExited
-    | LifeStalled
-    | LifeOverdue
-    | LifeTold
-    | LifeWorn
-    | ScriptChanged
-    | RolloutCounted
-    | RoomFound
-    | GroupTuned
-    | ListenersRenewed
-    | Recovered
-    | Tick
-)

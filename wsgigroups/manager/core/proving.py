@@ -64,7 +64,20 @@ def budget(group: GroupState, now: float) -> Budget:
         surge = min(surge, group.fits)
     if surge == 0:
         unavailable = max(1, unavailable)
-    return Budget(surge, unavailable, _canaries(group) if gated(group, now) else None)
+    return Budget(surge, unavailable, _left_alone(group) + _canaries(group) if gated(group, now) else None)
+
+
+def follows(group: GroupState, record: Record) -> bool:
+    """Whether a record is to have a process while another one of its slot is still there."""
+    return any(other.slot == record.slot and other.live for other in group.records if other is not record)
+
+
+def lacks_room(group: GroupState, record: Record, now: float) -> bool:
+    """Whether a successor that is to begin now would be one more process than there is memory for."""
+    if group.fits is None or not follows(group, record):
+        return False
+    others = sum(other.live for other in group.records if other is not record)
+    return others >= group.wanted + budget(group, now).surge
 
 
 def came_up(group: GroupState, now: float) -> bool:
@@ -75,7 +88,7 @@ def came_up(group: GroupState, now: float) -> bool:
 def concluded(group: GroupState, now: float) -> GroupState:
     """Return a group that came up, its target proved if its first processes have lasted."""
     if group.fallback or group.restart_before:
-        group = replace(group, restart_before=0, last_error=None)
+        group = replace(group.restarted(), last_error=None)
     group = replace(group, watched=False, fits=None)
     if not group.unproved or not _lasted(group, group.target.rollout.min_ready_time_s, now):
         return group
@@ -93,11 +106,18 @@ def next_look(group: GroupState, now: float) -> float | None:
 
 
 def _canaries(group: GroupState) -> int:
-    return min(group.wanted, max(1, group.target.rollout.canary.up(group.wanted)))
+    concerned = group.wanted - _left_alone(group)
+    return min(concerned, max(1, group.target.rollout.canary.up(concerned)))
+
+
+def _left_alone(group: GroupState) -> int:
+    """How many slots a restart of some does not concern."""
+    slots = group.restart_slots
+    return sum(slot not in slots for slot in range(1, group.wanted + 1)) if slots else 0
 
 
 def _current(group: GroupState) -> list[Record]:
-    return [r for r in group.records if r.state is Tenancy.READY and not group.outdated(r)]
+    return [r for r in group.records if r.state is Tenancy.READY and group.is_new(r)]
 
 
 def _lasted(group: GroupState, time_s: float, now: float) -> bool:

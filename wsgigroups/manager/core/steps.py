@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.step import Record, Timings
 from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
-from wsgigroups.manager.core import haste, model, pace, proving
+from wsgigroups.manager.core import haste, leaving, model, pace, proving
 from wsgigroups.manager.core.model import Progress
 from wsgigroups.plan import rollout
 
@@ -59,8 +59,11 @@ def reconcile(turn: Turn, name: str) -> None:
                 _end(turn, name, life, replaced=followed or first)
     _conclude(turn, name)
     group = turn.state.groups.get(name)
-    if group is not None and (look_at := proving.next_look(group, turn.now)) != group.look_at:
-        turn.put(replace(group, look_at=look_at))
+    if group is not None:
+        looks = (proving.next_look(group, turn.now), leaving.next_look(group, turn.now))
+        look_at = min((time for time in looks if time is not None), default=None)
+        if look_at != group.look_at:
+            turn.put(replace(group, look_at=look_at))
 
 
 def _conclude(turn: Turn, name: str) -> None:
@@ -71,6 +74,9 @@ def _conclude(turn: Turn, name: str) -> None:
         turn.commands.append(model.ReleaseGroup(name))
         turn.settle(name, Progress("done", "gone"))
         return
+    transaction = turn.state.transaction
+    if transaction is not None and name in transaction.later:
+        return  # it is what it was still
     pending = turn.pending(name)
     if group.untuned.intersection(r.life for r in group.records if r.state is Tenancy.READY):
         return
@@ -83,7 +89,7 @@ def _conclude(turn: Turn, name: str) -> None:
             turn.put(after)
         if after.proved is not group.proved:
             turn.commands.append(model.StoreState())
-        if pending and pending.goal == "settled":
+        if pending and pending.goal == "settled" and not leaving.may_accept(group, turn.now):
             turn.put(replace(after, last_error=group.last_error if returned else None))
             turn.settle(name, Progress("done"))
     elif pending and not group.records and not group.wanted:
@@ -126,12 +132,16 @@ def _end(turn: Turn, name: str, life: int, *, replaced: bool) -> None:
     group = turn.state.groups[name]
     record = next(r for r in group.records if r.life == life)
     reason, window_s = "replaced" if replaced else "stop", 0.0
-    if life in group.recycle:
+    if group.stopped or group.removing:
+        pass  # a window is for what comes, and nothing shall come
+    elif life in group.recycle:
         reason = group.recycle[life]
         window_s = haste.window_s(group.target.spec, reason)
     elif life in group.graceful_lives:
         reason, window_s = "reload", group.target.spec.eviction_timeout_s
-    leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason=reason, window_s=window_s))
+    stuck = record.state is Tenancy.READY and group.recycle.get(life) == haste.STUCK
+    kind = EventKind.STALLED if stuck else EventKind.WANT_DOWN
+    leave(turn, record, lifecycle.Event(kind, reason=reason, window_s=window_s))
 
 
 def end_windows(turn: Turn, name: str) -> None:
@@ -144,7 +154,7 @@ def end_windows(turn: Turn, name: str) -> None:
 def leave(turn: Turn, record: Record, event: lifecycle.Event) -> None:
     """Have a life end. Options that only matter for leaving are live: the ones of today count."""
     group = turn.state.groups[record.group]
-    record_now = replace(record, timings=replace(record.timings, shutdown_s=group.target.spec.shutdown_timeout_s))
+    record_now = lifecycle.retime(record, replace(record.timings, shutdown_s=group.target.spec.shutdown_timeout_s))
     turn.put(group.with_record(record, record_now))
     step(turn, record_now, event)
 
@@ -152,4 +162,4 @@ def leave(turn: Turn, record: Record, event: lifecycle.Event) -> None:
 def retimed(records: Iterable[Record], target: GroupTarget) -> tuple[Record, ...]:
     """Give records the durations of a target: they are live, for the next life of a slot as for this one's end."""
     timings = Timings(target.startup_timeout_s, target.spec.shutdown_timeout_s)
-    return tuple(replace(record, timings=timings) for record in records)
+    return tuple(lifecycle.retime(record, timings) for record in records)

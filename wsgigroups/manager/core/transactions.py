@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import haste, model, proving, steps
+from wsgigroups.manager.core import haste, model, proving, scaling, steps
 from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress, Transaction
 from wsgigroups.plan.planner import needs_replacement
 
@@ -26,7 +26,7 @@ _ASKED = "rolled back as asked"
 _READY = Tenancy.READY
 
 
-_Asked = model.Apply | model.Return | model.Resolved | model.StillUnresolved | model.CodeKnown
+_Asked = model.Apply | model.Return | model.Resolved | model.StillUnresolved | model.Rerouted | model.CodeKnown
 
 
 def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
@@ -38,6 +38,8 @@ def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
             return _give_up(turn, event.change)
         case model.Resolved() | model.StillUnresolved():
             return _looked_again(turn, event)
+        case model.Rerouted():
+            return _rerouted(turn, event.target)
         case model.CodeKnown():
             return _code_known(turn, event)
 
@@ -49,7 +51,7 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     # what is not known, or cannot be had, is nothing to return to
     former = {name: _former(group) for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
     served = {name for name in names if name in turn.state.groups and _serves(turn.state.groups[name])}
-    parts, removals = _put(turn, names, event)
+    parts, removals, later = _put(turn, names, event)
     changed = {name: was for name, was in former.items() if name in parts and _differs(was, event.targets.get(name))}
     if overtaken:
         changed.update((name, was) for name, was in overtaken.former.items() if _differs(was, event.targets.get(name)))
@@ -58,7 +60,7 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     turn.state = replace(turn.state, revision=event.revision, transaction=None)
     turn.begin_change(event.kind, parts, event.revision)
     if changed and event.kind != model.START_UP:
-        transaction = Transaction(number, before, changed, removals & changed.keys(), returns)
+        transaction = Transaction(number, before, changed, removals & changed.keys(), returns, later=later)
         turn.state = replace(turn.state, transaction=transaction)
     for name in parts:
         if not turn.state.groups[name].stopped and name not in removals:
@@ -84,6 +86,11 @@ def go_on(turn: Turn) -> tuple[str, ...]:
                 "error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}"
             )
             return _return(turn, transaction, change, None)
+        first = [
+            part for name, part in change.groups.items() if name not in {*transaction.removals, *transaction.later}
+        ]
+        if transaction.later and all(part.state != "pending" for part in first):
+            return _put_later(turn, transaction)
         rest = [part for name, part in change.groups.items() if name not in transaction.removals]
         if all(part.state != "pending" for part in rest):
             leaving = [name for name in transaction.removals if not _is_leaving(turn, name)]
@@ -94,6 +101,23 @@ def go_on(turn: Turn) -> tuple[str, ...]:
     if change.finished:
         turn.state = replace(turn.state, transaction=None)
     return ()
+
+
+def _put_later(turn: Turn, transaction: Transaction) -> tuple[str, ...]:
+    """Put targets into force that had to wait for the groups that they lead to."""
+    turn.state = replace(turn.state, transaction=replace(transaction, later={}))
+    for name, target in transaction.later.items():
+        group = turn.state.groups.get(name)
+        if group is not None and not group.removing:
+            turn.put(_retarget(turn, group, target))
+    turn.commands.append(model.StoreState())
+    return tuple(sorted(transaction.later))
+
+
+def returns_if_failed(state: model.State, name: str) -> bool:
+    """Whether the apply under way takes back what it has made of this group, should that fail."""
+    transaction = state.transaction
+    return bool(transaction and transaction.returns and not transaction.returning and name in transaction.former)
 
 
 def can_return(state: model.State, change: int) -> bool:
@@ -114,16 +138,23 @@ def _give_up(turn: Turn, change: int) -> tuple[str, ...]:
 
 def ready_as_asked(group: GroupState) -> int:
     """How many processes are ready that are what the group should be."""
-    wanted, before, count = group.target.fingerprint, group.restart_before, 0
+    wanted, before, slots, count = group.target.fingerprint, group.restart_before, group.restart_slots, 0
     for record in group.records:  # no generator: this is asked of every group in turn
-        if record.state is _READY and record.fingerprint == wanted and not 0 < record.life < before:
-            count += 1
+        if record.state is _READY and record.fingerprint == wanted:
+            count += not 0 < record.life < before or (bool(slots) and record.slot not in slots)
     return count
 
 
-def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[str, Progress], frozenset[str]]:
-    """Put all targets into force; return the parts of the change, and the groups that go when the rest is done."""
+def _put(
+    turn: Turn, names: tuple[str, ...], event: model.Apply
+) -> tuple[dict[str, Progress], frozenset[str], dict[str, GroupTarget]]:
+    """Put all targets into force but those that have to wait.
+
+    Return the parts of the change, the groups that go when the rest is done, and the targets of those that lead to
+    others, which are in force when those are ready.
+    """
     parts: dict[str, Progress] = {}
+    later: dict[str, GroupTarget] = {}
     leaving = set()
     wanted = {listener.address for target in event.targets.values() for listener in target.listeners}
     for name in names:
@@ -140,6 +171,9 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
         elif group is None:
             turn.put(GroupState(target))
             parts[name] = Progress()
+        elif _changes(group, target) and target.routing is not None and _can_wait(group, event):
+            later[name] = target
+            parts[name] = Progress()
         elif _changes(group, target) or name in event.renewed:
             turn.put(_retarget(turn, group, target, renewed=name in event.renewed))
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
@@ -150,7 +184,17 @@ def _put(turn: Turn, names: tuple[str, ...], event: model.Apply) -> tuple[dict[s
         removals = frozenset()  # each group stands for itself: none waits for the rest
     for name in leaving if leaving == parts.keys() else leaving - removals:
         turn.put(replace(turn.state.groups[name], removing=True))
-    return parts, removals
+    if not parts.keys() - removals - later.keys():  # nobody to wait for: what leaves does so when it is not led to
+        for name, target in later.items():
+            turn.put(_retarget(turn, turn.state.groups[name], target))
+        later = {}
+    return parts, removals, later
+
+
+def _can_wait(group: GroupState, event: model.Apply) -> bool:
+    """Whether a group serves on as it is while others come up."""
+    whole = not (group.removing or group.unknown or group.unresolved or group.stopped)
+    return whole and event.kind != model.START_UP and _serves(group)
 
 
 def _former(group: GroupState | None) -> Former:
@@ -179,7 +223,8 @@ def _is_leaving(turn: Turn, name: str) -> bool:
 
 def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError | None) -> tuple[str, ...]:
     """Have every group that the change touched be what it was; the change is over when they are."""
-    turn.state = replace(turn.state, revision=transaction.revision, transaction=replace(transaction, returning=True))
+    undone = replace(transaction, returning=True, later={})
+    turn.state = replace(turn.state, revision=transaction.revision, transaction=undone)
     for name, part in change.groups.items():
         if name not in transaction.former and part.state == "pending":
             turn.set_part(change.id, name, replace(part, state="rolled-back", error=why))
@@ -216,6 +261,18 @@ def _code_known(turn: Turn, event: model.CodeKnown) -> tuple[str, ...]:
         proved = known.proved if known.unproved else model.Proved(target, known.processes_override)
         turn.put(replace(known, target=target, proved=proved))
     return ()
+
+
+def _rerouted(turn: Turn, target: GroupTarget) -> tuple[str, ...]:
+    """Have a group go by what differs in nothing that takes new processes; while an apply goes on, that one counts."""
+    group = turn.state.groups.get(target.name)
+    if group is None or group.removing or group.bare or turn.state.transaction is not None:
+        return ()
+    if needs_replacement(target, group.target.options, group.target.fingerprint):
+        return ()
+    turn.put(replace(_retarget(turn, group, target), processes_override=group.processes_override))
+    turn.commands.append(model.StoreState())
+    return (target.name,)
 
 
 def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> tuple[str, ...]:
@@ -261,16 +318,16 @@ def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bo
     if not replaced and not group.bare and not group.unproved:
         proved = model.Proved(target)  # what is live asks nothing of new processes
     after = replace(
-        haste.forgiven(group),
+        haste.forgiven(group.restarting(turn.state.next_life) if raised else group),
         target=target,
         records=steps.retimed(group.records, target),
         untuned=group.untuned.union(live),
         proved=proved if replaced or group.proved else None,
         processes_override=None,
+        automatic=scaling.kept(group, target),
         removing=False,
         unknown=False,
         unresolved="",
-        restart_before=turn.state.next_life if raised else group.restart_before,
         last_error=None,
         starved={},
     )

@@ -1,4 +1,4 @@
-"""What is measured while processes are replaced, and what follows: too many errors, too little memory. Pure."""
+"""What is measured for processes that are replaced, and what follows: too many errors, too little memory. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,40 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import lives, model
+from wsgigroups.manager.core import lives, model, proving
 from wsgigroups.manager.core.model import LastError
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.turn import Turn
+
+
+def wanting_room(state: model.State, event: model.Event, now: float) -> tuple[str, ...]:
+    """Return the groups that may have a successor begin for this event: how much memory there is has to be known.
+
+    Whatever begins beside the process that it follows asks here, the first attempt and those after a backoff alike.
+    """
+    match event:
+        case model.Apply(targets):
+            groups = state.groups
+            return tuple(name for name, new in targets.items() if name in groups and groups[name].target != new)
+        case model.Restart(names) | model.Reload(names):
+            return tuple(names)
+        case model.ScriptChanged(life) | model.LifeWorn(life):
+            found = state.find(life)
+            return (found[0].target.name,) if found else ()
+        case model.Tick():
+            return tuple(name for name, group in state.groups.items() if _has_successor_due(group, now))
+        case _:
+            return ()
+
+
+def _has_successor_due(group: model.GroupState, now: float) -> bool:
+    for record in group.records:
+        due = record.state is Tenancy.COOLING and record.deadline is not None and record.deadline <= now
+        if due and proving.follows(group, record):
+            return True
+    return False
 
 
 def measured(turn: Turn, event: model.RolloutCounted | model.RoomFound) -> tuple[str, ...]:
@@ -30,7 +58,7 @@ def _counted(turn: Turn, event: model.RolloutCounted) -> tuple[str, ...]:
     as_before = old.requests > 0 and new.errors * old.requests <= old.errors * new.requests
     if as_before or new.errors * 100 < policy.abort_error_rate * new.requests:
         return ()
-    first = min((r for r in group.records if r.state is Tenancy.READY and not group.outdated(r)), key=_by_life)
+    first = min((r for r in group.records if r.state is Tenancy.READY and group.is_new(r)), key=_by_life)
     text = f"abort-error-rate: {new.errors} of the first {new.requests} answers of the new processes are errors"
     error = LastError(first.slot, first.life, text)
     turn.note("warning", f"{event.group}: {text}", event.group)

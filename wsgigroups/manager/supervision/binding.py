@@ -14,11 +14,20 @@ from typing import TYPE_CHECKING
 from wsgigroups.config.addresses import Address, parse
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.supervision import socket_settings
-from wsgigroups.trust.sockets import TakenPathError, bind_unix_held, inode_of_file, remove_stale, unlink_if_same
+from wsgigroups.trust.sockets import (
+    TakenPathError,
+    bind_unix,
+    bind_unix_held,
+    inode_of_file,
+    remove_stale,
+    unlink_if_same,
+)
 from wsgigroups.trust.walking import UntrustedPathError, judging_root
 
 if TYPE_CHECKING:
     from wsgigroups.plan.desired import ListenerTarget
+
+OWN_BACKLOG = 128
 
 
 def bind(group: str, target: ListenerTarget) -> tuple[socket.socket, int]:
@@ -45,6 +54,27 @@ def bind(group: str, target: ListenerTarget) -> tuple[socket.socket, int]:
             hint=_hint(error, address),
         ) from None
     return sock, file
+
+
+def bind_own(option: str, text: str) -> socket.socket:
+    """Return a socket of the manager's own that listens at an address; its file is open to everybody.
+
+    Raises WsgigroupsError.
+    """
+    address = parse(text)
+    try:
+        if address.path:
+            judges = judging_root()
+            remove_stale(address.path, judges)
+            sock = bind_unix(address.path, judges, mode=0o666)
+        else:
+            sock = _bind_tcp(address)
+        sock.listen(OWN_BACKLOG)
+    except OSError as error:
+        raise WsgigroupsError(
+            f"cannot listen on {text} for {option}: {_reason(error)}", hint=_hint(error, address)
+        ) from None
+    return sock
 
 
 def _reason(error: OSError) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.manager.core import deaths, stacks
 from wsgigroups.manager.core.deaths import Death, RequestAtDeath
 from wsgigroups.manager.supervision import log_tail
-from wsgigroups.manager.supervision.logs import STREAMS
+from wsgigroups.manager.supervision.log_streams import STREAMS
 from wsgigroups.runtime.text import clean
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.in_flight import MOST, in_flight
@@ -107,13 +107,15 @@ def death_of(
     cause, reason = deaths.cause_of(group, record, status, name, error, out_of_memory=out_of_memory)
     testimony = process.testimony if cause in (*deaths.JUDGED, "startup-timeout") else None
     flight = testimony.flight if testimony else in_flight(process.board_fd, int(process.info["threads"]))
+    if flight.get("total"):
+        cause = deaths.cut_off(cause)
     # the last lines of one that left as it was told to say nothing, and of many that do so at once are much to read
     said = "" if cause in deaths.ASKED - {"cut-off"} else _said(process, group.target.log_path)
     lines = log_tail.of_life(said, process.life)
     threads = stacks.read("\n".join(lines)) if cause in _LOG_STACKS else []
     if testimony and testimony.stacks:
         threads = stacks.read(testimony.stacks) or threads
-    requests, stack = _located(_requests(flight), threads, crashed=cause == "crashed")
+    requests, stack = _located(requests_of(flight), threads, crashed=cause == "crashed")
     spent = process.spent
     now = time.monotonic()
     return Death(
@@ -156,7 +158,7 @@ def unmanaged(exited: messages.Exited, status: Exit) -> Death:
         signal=name,
         up_s=_up_s(exited.info.get("started_at"), at),
         managed=False,
-        requests=tuple(request for request, _ident in _requests(exited.in_flight)),
+        requests=tuple(request for request, _ident in requests_of(exited.in_flight)),
         requests_total=_number(exited.in_flight.get("total")),
         rss_bytes=spent.rss_bytes,
         cpu_s=spent.cpu_s,
@@ -183,16 +185,16 @@ def signal_name(number: int) -> str:
 
 
 def _said(process: Process, path: str) -> str:
-    if process.log_pipe is not None:
-        return process.log_pipe.said()
+    if process.log_said is not None:
+        return process.log_said()
     return "" if path in STREAMS else log_tail.read_end(path, judging_root(), process.log_begin)
 
 
-def _requests(flight: dict[str, Any]) -> list[tuple[RequestAtDeath, int]]:
+def requests_of(flight: dict[str, Any], most: int = MOST) -> list[tuple[RequestAtDeath, int]]:
     """Read what wire.in_flight said, here or in a spawner, with the ident of each thread."""
     found = []
     items = flight.get("requests")
-    for item in items[:MOST] if isinstance(items, list) else ():
+    for item in items[:most] if isinstance(items, list) else ():
         try:
             age_s = float(item["age_s"])
             asked = clean(str(item["asked"]))[:_ASKED]

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
@@ -18,6 +18,8 @@ from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import model
+from wsgigroups.manager.supervision import routing
+from wsgigroups.manager.supervision.counting import make_counting_directory
 from wsgigroups.manager.supervision.keeping import keeper_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.spawners import LostSpawnerError
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
     from wsgigroups.plan.desired import GroupTarget
 
-_OF_A_START = 9  # both ends of channel and reports, the channel's copy, board, pidfd, log, access log
+_OF_A_START = 11  # both ends of channel and reports, the channel's copy, board, pidfd, log, its pipe, access log
 _RESERVE = 24
 
 
@@ -66,6 +68,7 @@ class Forking:
     log: Callable[[str, str], None]
     logs: Logs
     umask: int  # of processes of groups that set none
+    published: routing.Published
     queue: StartQueue = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +85,7 @@ class Forking:
                 return
             self.dispatch(model.StillQueued((record.life,)))  # its limit is for what begins now
         try:
+            self.logs.expect(target)
             spawner = await self.pool.get(target.spawner, target.log_path)
             failpoints.reached("spawn: spawner there")
             self._keep_twice()
@@ -96,7 +100,7 @@ class Forking:
             self.dispatch(model.LifeRefused(record.life, str(error), permanent=True))
             return
         except OSError as error:
-            self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror}"))
+            self.dispatch(model.LifeRefused(record.life, f"cannot spawn: {error.strerror or error}"))
             return
         if self.state().find(record.life) is None:
             self.queue.over(record.life)
@@ -122,6 +126,7 @@ class Forking:
         """
         spec = build_spec(target, record, self.umask)
         self._make_sure_of_room(target)
+        make_counting_directory(self.pool.directory.parent, target)
         with contextlib.ExitStack() as passed:
             info = {
                 "group": record.group,
@@ -134,11 +139,13 @@ class Forking:
                 "code": dict(target.code),
                 "revision": self.state().revision,
                 **described_by(target),
+                **routing.engine_of(target),
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
             failpoints.reached("spawn: connections made")
             passengers = self._passengers(process, target, passed)
+            spec = replace(spec, log_token=process.log_token)
             # first, because a spawner that is lost just then leaves this process behind, too
             self.processes[record.life] = process
             try:
@@ -174,9 +181,10 @@ class Forking:
     def _passengers(self, process: Process, target: GroupTarget, passed: contextlib.ExitStack) -> list[int]:
         """The descriptors of a spec: the log, the listeners, their pulses. Raises OSError."""
         held = self._listening(target)
-        log_fd = self.logs.of_process(process, target)
-        passed.callback(os.close, log_fd)
-        return [log_fd, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
+        log_fds = self.logs.of_process(process, target)
+        for fd in log_fds:
+            passed.callback(os.close, fd)
+        return [*log_fds, *(listener.sock.fileno() for listener in held), *(listener.pulse for listener in held)]
 
     def admit(self, spawner: UserSpawner, process: Process, pid: int) -> None:
         """Give a child of a user's spawner its spec, once it is certain that it is one.
@@ -195,7 +203,10 @@ class Forking:
             spec = build_spec(target, found[1], self.umask)
             prepare_child(pid, pidfd, spec)
             with contextlib.ExitStack() as passed:
-                process.send(messages.SpecMessage(spec.to_wire()), self._passengers(process, target, passed))
+                passengers = self._passengers(process, target, passed)
+                spec = replace(spec, log_token=process.log_token)
+                process.send(messages.SpecMessage(spec.to_wire()), passengers)
+            self.send_routes(process, target)
         except ImpostorError as error:
             spawner.end(f"it named a process that it has not forked: {error}")
             return
@@ -207,6 +218,7 @@ class Forking:
             self.dispatch(model.LifeRefused(process.life, getattr(error, "strerror", None) or str(error)))
             return
         process.watch(pid, pidfd)
+        self.logs.named(process)
         self.keeping.process(process, spawner)
         self.dispatch(model.LifeSpawned(process.life, pid))
 
@@ -229,6 +241,7 @@ class Forking:
             passed.callback(theirs.close)
             ours.callback(channel.close)
             process = Process(life, info, channel, reports_fd, board_fd, self.hooks)
+            process.expect_spec()
             ours.pop_all()  # they are the process's now
         return process, (theirs.fileno(), process.channel_fd, reports_fd, reports_write_fd, board_fd)
 
@@ -251,17 +264,25 @@ class Forking:
             raise OSError(errno.EADDRNOTAVAIL, f"nobody listens on {', '.join(missing)}")
         return [held[address] for address in addresses]
 
+    def send_routes(self, process: Process, target: GroupTarget) -> None:
+        """Send a gateway its routes, and what is published beside them. Raises OSError, FrameError."""
+        routing.send(process, target, self.logs, self.published)
+
     def begin(self, process: Process) -> None:
         """Let a process have its spec, once it is in its cgroup."""
         found = self.state().find(process.life)
+        self.logs.named(process)
         self.remains.enter(process, process.pid, process.pidfd, found[0].target.uid if found else None)
         try:
             failpoints.reached("spawn: spec about to go")
             process.begin()
             failpoints.reached("spawn: spec gone")
-        except OSError as error:
+            if process.given:
+                self.send_routes(process, process.given)
+        except (OSError, FrameError) as error:
             self.processes.pop(process.life).close()  # the child sees the end of its channel and leaves
             self.remains.ended(process)
-            self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {error.strerror}"))
+            reason = getattr(error, "strerror", None) or error
+            self.dispatch(model.LifeRefused(process.life, f"cannot send a spec: {reason}"))
             return
         self.dispatch(model.LifeSpawned(process.life, process.pid))

@@ -31,6 +31,7 @@ def to_json(state: State) -> dict[str, Any] | None:
         "removals": sorted(transaction.removals),
         "returns": transaction.returns,
         "returning": transaction.returning,
+        "later": {name: target.to_json() for name, target in transaction.later.items()},
     }
 
 
@@ -59,7 +60,8 @@ def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
             parts[name] = Progress("rolled-back")
     number = int(kept["change"])
     change = Change(number, str(kept["kind"]), parts, kept["accepted"])
-    transaction = Transaction(number, int(kept["revision"]), former, removals, bool(kept["returns"]), returning)
+    later = {name: target_from_json(target) for name, target in kept.get("later", {}).items()}
+    transaction = Transaction(number, int(kept["revision"]), former, removals, bool(kept["returns"]), returning, later)
     return replace(
         state,
         groups=groups,

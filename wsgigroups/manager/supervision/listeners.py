@@ -71,6 +71,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._by_group: dict[str, dict[str, HeldListener]] = {}
+        self._groups_of: dict[str, dict[str, None]] = {}  # by address, in the order in which they took it
         self.passed = PassedSockets()
 
     def marks(self, group: str) -> frozenset[str]:
@@ -105,7 +106,8 @@ class Listeners:
         Raises WsgigroupsError when a socket cannot be bound anew that was another user's, or its file not given away.
         """
         current = self._by_group.setdefault(group, {})
-        current.update(opened)
+        for address, listener in opened.items():
+            self._hold(group, address, listener)
         wanted = {target.address: target for target in targets}
         for address, target in wanted.items():
             if self._foreign(address, uid):
@@ -173,6 +175,9 @@ class Listeners:
         for address in list(addresses):
             listener = current.pop(address, None)
             if listener:
+                self._groups_of[address].pop(group, None)
+                if not self._groups_of[address]:
+                    del self._groups_of[address]
                 kept = ending and name_of(listener) in self.passed.names
                 _close(listener, keep_file=kept or self._shared(listener) or self.passed.owns(listener.sock))
         if not current:
@@ -201,7 +206,7 @@ class Listeners:
         if inode is not None and inode_of_file(file) not in (inode, None):
             os.close(file)
             file = -1
-        self._by_group.setdefault(group, {})[target.address] = HeldListener(target, sock, pulse, file, uid)
+        self._hold(group, target.address, HeldListener(target, sock, pulse, file, uid))
 
     def close_all(self) -> None:
         """Close and remove everything."""
@@ -221,14 +226,21 @@ class Listeners:
                 return HeldListener(target, shared, os.dup(listener.pulse), file, listener.uid)
         return None
 
+    def _hold(self, group: str, address: str, listener: HeldListener) -> None:
+        self._by_group.setdefault(group, {})[address] = listener
+        self._groups_of.setdefault(address, {})[group] = None
+
+    def _holders(self, address: str) -> list[HeldListener]:
+        """The listeners of this address; of a thousand groups each asks for its own."""
+        return [self._by_group[group][address] for group in self._groups_of.get(address, ())]
+
     def _foreign(self, address: str, uid: int | None) -> list[HeldListener]:
         """The sockets of this address that processes of other users have."""
-        held = [listeners[address] for listeners in self._by_group.values() if address in listeners]
-        return [listener for listener in held if listener.uid != uid]
+        return [listener for listener in self._holders(address) if listener.uid != uid]
 
     def _renew(self, group: str, target: ListenerTarget, uid: int | None) -> None:
         """End every socket of this address and bind another one for this group. Raises WsgigroupsError."""
-        held = [listeners[target.address] for listeners in self._by_group.values() if target.address in listeners]
+        held = self._holders(target.address)
         if any(self.passed.owns(listener.sock) for listener in held):
             self._listen_again(group, target, uid, held)
             return
@@ -248,7 +260,7 @@ class Listeners:
         former = self.of(group).get(target.address)
         if former:
             _close(former, keep_file=True)
-        self._by_group.setdefault(group, {})[target.address] = renewed
+        self._hold(group, target.address, renewed)
 
     def _listen_again(self, group: str, target: ListenerTarget, uid: int | None, held: Iterable[HeldListener]) -> None:
         """Make the best of a socket that is another's and cannot be bound anew. Raises WsgigroupsError."""
@@ -271,8 +283,7 @@ class Listeners:
         return HeldListener(target, sock, pulse.create(f"wsgigroups-{group}"), file, uid)
 
     def _shared(self, listener: HeldListener) -> bool:
-        address = listener.target.address
-        return any(address in listeners for listeners in self._by_group.values())
+        return listener.target.address in self._groups_of
 
     def _bind(self, group: str, target: ListenerTarget, uid: int | None) -> HeldListener:
         sock, file = binding.bind(group, target)

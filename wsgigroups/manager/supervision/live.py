@@ -46,15 +46,17 @@ def tune(process: Process, target: GroupTarget, logs: Logs) -> str:
     serving = {key: value for key, value in asdict(serving_of(target, process.life)).items() if key not in _FIXED}
     leaving = {name: getattr(spec, name) for name in _LEAVING}
     refused = []
-    if process.pid > 0 and (process.given is None or process.given.log_path != target.log_path):
+    if process.pid <= 0:
+        return ""  # its spec comes first; what has changed since follows when it is ready
+    given = process.given
+    if given is None or (given.log_path, given.log) != (target.log_path, target.log):
         try:
-            logs.reopen(process, target)
+            logs.retarget(process, target)
         except OSError as error:
             refused.append(f"error-log: {error.strerror}")
-    process.told = _number_of(serving, title_of(target, slot), leaving)
+    # a gateway is told its routes behind this, and has one number on its board: theirs
+    process.told = 0 if target.routing else _number_of(serving, title_of(target, slot), leaving)
     process.send(messages.Tune(process.life, serving, title_of(target, slot), leaving, process.told))
-    if process.pid <= 0:
-        return ""  # what is set from outside follows when it is ready
     process.given = target
     changes: list[tuple[str, Callable[[], None]]] = [
         ("cpu-priority", lambda: set_priority(process.pid, spec.cpu_priority)),

@@ -1,7 +1,7 @@
-"""The end of a group's log, as it is when a process has just died: what that process said last.
+"""The end of a group's log: what a process said last that has just died, and what a dashboard shows.
 
-Runs in the manager's only thread, once for each death: it reads one piece of a file of bounded size, and of nothing but
-a file. What is in it is the tenant's.
+Runs in the manager's only thread, once for each death, and in another one for dashboards: it reads one piece of a file
+of bounded size, and of nothing but a file. What is in it is the tenant's.
 """
 
 from __future__ import annotations
@@ -28,12 +28,8 @@ _FURTHER = "    "  # what a record's lines after its first begin with
 
 def read_end(path: str, trusted: Trusted | None, begin: int = 0) -> str:
     """Return the end of a log, from `begin` on where it is that long; "" for what is no file, or cannot be read."""
-    try:
-        with follow(path, trusted, last_link=False) as place:
-            if place.entry < 0 or not stat.S_ISREG(os.fstat(place.entry).st_mode):
-                return ""
-            fd = os.open(f"/proc/self/fd/{place.entry}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
+    fd = _opened(path, trusted)
+    if fd < 0:
         return ""
     try:
         size = os.fstat(fd).st_size
@@ -45,6 +41,52 @@ def read_end(path: str, trusted: Trusted | None, begin: int = 0) -> str:
         os.close(fd)
     text = data.decode("utf-8", "replace")
     return text if start in (0, begin) else text.partition("\n")[2]
+
+
+class LogEnd:
+    """The end of a log that is looked at again and again; the file may be renamed, shortened or gone meanwhile."""
+
+    def __init__(self, path: str, trusted: Trusted | None) -> None:
+        self._path = path
+        self._trusted = trusted
+        self._file = (0, 0)  # device and inode
+        self._next = 0  # what comes next has this offset
+        self._rest = b""  # of a line without an end
+
+    def more(self) -> list[str]:
+        """Return the lines since the last look, of at most READ_BYTES; the first time the last ones."""
+        fd = _opened(self._path, self._trusted)
+        if fd < 0:
+            return []
+        try:
+            fact = os.fstat(fd)
+            if (fact.st_dev, fact.st_ino) != self._file or fact.st_size < self._next:
+                self._file, self._next, self._rest = (fact.st_dev, fact.st_ino), 0, b""
+            start = max(self._next, fact.st_size - READ_BYTES)
+            data = os.pread(fd, READ_BYTES, start)
+        except OSError:
+            return []
+        finally:
+            os.close(fd)
+        if start > self._next:  # more than is shown at once: the first line is a part of one
+            self._rest, data_begin = b"", data.find(b"\n") + 1
+        else:
+            data_begin = 0
+        self._next = start + len(data)
+        *lines, rest = (self._rest + data[data_begin:]).split(b"\n")
+        self._rest = rest[-READ_BYTES:]
+        return [line.decode("utf-8", "replace") for line in lines]
+
+
+def _opened(path: str, trusted: Trusted | None) -> int:
+    """Return a descriptor of a plain file; -1 for what is none, or cannot be read."""
+    try:
+        with follow(path, trusted, last_link=False) as place:
+            if place.entry < 0 or not stat.S_ISREG(os.fstat(place.entry).st_mode):
+                return -1
+            return os.open(f"/proc/self/fd/{place.entry}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 def of_life(text: str, life: int) -> list[str]:

@@ -33,4 +33,4 @@ def spared(shell: Shell) -> Spared:
 def _spawner_pids(shell: Shell) -> set[int]:
     kept = {spawner.pid for spawner in shell.pool.all()}
     users = {spawner.pid for spawner in shell.pool.users()}
-    return kept | users | shell.pool.child_pids() | shell.unserved.child_pids()
+    return kept | users | shell.pool.child_pids() | shell.unserved.child_pids() | shell.logs.writer.child_pids()

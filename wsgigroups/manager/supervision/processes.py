@@ -21,6 +21,7 @@ from wsgigroups.manager.supervision.cgroups.strays import mark_of
 from wsgigroups.manager.supervision.connection import FrameConnection
 from wsgigroups.manager.supervision.dying import Spent
 from wsgigroups.manager.supervision.reports import Reports
+from wsgigroups.manager.supervision.site_pages import SitePages
 from wsgigroups.runtime.wire import board, messages
 from wsgigroups.runtime.wire.frames import encode
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsgigroups.manager.supervision.dying import Testimony
-    from wsgigroups.manager.supervision.log_pipe import LogPipe
     from wsgigroups.plan.desired import GroupTarget
 
 
@@ -72,12 +72,15 @@ class Process:
         self.start_bytes = 0  # resident when it said that it was ready; 0: not known
         self.told = 0  # the number of the live options that it was sent last
         self.given: GroupTarget | None = None  # whose live options it has; None: those of a former manager
+        self.site_pages = SitePages()  # of a gateway
         self.testimony: Testimony | None = None  # what it told when it was judged
         self.spent = Spent()  # once it has ended
         self.log_begin = 0  # how long its log was when it got it
-        self.log_pipe: LogPipe | None = None  # where its log is no file
+        self.log_token = ""  # what its records begin with, where the log writer takes them
+        self.log_said: Callable[[], str] | None = None  # tells what it said last, where its log is no file
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
         self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for
+        self._later: list[messages.Message] | None = None  # what it is told before it has its spec: for afterwards
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
         # Descriptors that a tenant could send would wait in this socket, and closing them could take as long as it
@@ -105,8 +108,24 @@ class Process:
             self._reports.start()
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
-        """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does."""
+        """Send one message on the channel; the caller keeps its descriptors. Raises OSError as a connection does.
+
+        One that has no spec yet is told afterwards: whatever else comes first is no spec, and ends it. Without
+        descriptors, since those of a spec are as new.
+        """
+        later = self._later
+        if later is not None and not isinstance(message, messages.SpecMessage):
+            if not fds:
+                later.append(message)
+            return
+        self._later = None
         self.channel.send(message.to_frame(), fds)
+        for each in later or ():
+            self.channel.send(each.to_frame())
+
+    def expect_spec(self) -> None:
+        """It is about to be forked, and waits for its spec."""
+        self._later = []
 
     def hold(self, message: messages.Message, fds: Sequence[int]) -> None:
         """Keep what it is to be sent first until `begin`. Raises OSError, FrameError when that cannot be."""
@@ -128,6 +147,11 @@ class Process:
             for fd in self._held[1]:
                 os.close(fd)
             self._held = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over, so that nothing can be asked of it any more."""
+        return self.exited or self.board_fd < 0
 
     @property
     def behind(self) -> bool:
@@ -204,7 +228,7 @@ class Process:
     def close(self) -> None:
         """Let go of every descriptor."""
         self._let_go()
-        self.log_pipe = None  # it closes itself, at the end of what was said
+        self.site_pages.close()
         if self.pidfd >= 0:
             self._loop.remove_reader(self.pidfd)
             os.close(self.pidfd)

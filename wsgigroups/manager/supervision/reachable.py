@@ -22,7 +22,7 @@ def look(shell: Shell) -> None:
         return
     for name, group in list(shell.state.groups.items()):
         lost = shell.listeners.lost(name)
-        if not lost or group.bare or not group.wanted:
+        if not lost or group.bare or group.shut:
             continue
         renewed = []
         for address in lost:
@@ -46,7 +46,7 @@ def look(shell: Shell) -> None:
 def unreachable(shell: Shell, name: str) -> dict[str, str]:
     """The addresses at which nobody can connect to a group that should serve, each with the reason."""
     group = shell.state.groups[name]
-    if not group.wanted:
+    if group.shut:
         return {}
     found = shell.listeners.unreachable(name, group.target.spec.listen)
     return {address: shell.unreachable.get((name, address), why) for address, why in found.items()}

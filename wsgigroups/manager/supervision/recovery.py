@@ -21,7 +21,7 @@ from wsgigroups.lifecycle.step import EXIT_S, Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import adopting, model
 from wsgigroups.manager.core.happenings import Happening, Kind
-from wsgigroups.manager.core.totals import added, counters
+from wsgigroups.manager.core.totals import added, counters, of_end
 from wsgigroups.manager.store import LIFE_STEP, Stored
 from wsgigroups.manager.supervision import dying, hung, kept_changes
 from wsgigroups.manager.supervision.cgroups.strays import look_at
@@ -35,6 +35,7 @@ from wsgigroups.plan.desired import ListenerTarget
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner, Inventory
@@ -82,6 +83,7 @@ async def _recover(shell: Shell, stored: Stored) -> int:
     )
     shell.remains.open()
     windows_s = _windows_s(shell, stored)
+    await shell.logs.writer.discover()
     discovery = await shell.pool.discover()
     for ahead in discovery.ahead:
         text = f"its ABI is {ahead.abi}, this manager's {messages.ABI}: it is left serving, and not managed here"
@@ -106,8 +108,14 @@ async def _recover(shell: Shell, stored: Stored) -> int:
     adopted = 0
     for spawner, inventory in discovery.found:
         adopted += _adopt_all(shell, spawner, inventory)
-        for exited in inventory.exited:
-            _take_note(shell, spawner, exited, counted=exited.life in counted)
+    ended = [(spawner, exited) for spawner, inventory in discovery.found for exited in inventory.exited]
+    # of those that are there, and those that ended without having been asked to
+    lives = [((str(p.info["group"]), int(p.info["slot"])), life) for life, p in shell.processes.items()]
+    unasked = [exited for _spawner, exited in ended if exited.life not in counted and exited.exit_code != 0]
+    first = first_in_slots([*lives, *((_slot_of(exited), exited.life) for exited in unasked)])
+    for spawner, exited in ended:
+        served = exited.life == first.get(_slot_of(exited))
+        _take_note(shell, spawner, exited, counted=exited.life in counted, served=served)
     shell.succeed_former()
     for path in discovery.silent:
         _end_silent(shell, path, windows_s)
@@ -142,7 +150,7 @@ def _listening(shell: Shell, name: str) -> list[str]:
     """
     group = shell.state.groups[name]
     target = group.target
-    if not group.wanted and not group.records:  # whoever connects is refused, until it is started
+    if group.shut and not group.records:  # whoever connects is refused, until it is started
         shell.release_unwanted(name)
         return []
     try:
@@ -218,12 +226,29 @@ def _follow(shell: Shell, spawner: ConnectedSpawner) -> None:
     ours = {process.group for process in shell.processes.values() if process.info["spawner"] == spawner.key}
     groups = dict(shell.state.groups)
     for name in ours & groups.keys():
-        groups[name] = replace(groups[name], restart_before=shell.state.next_life)
+        groups[name] = groups[name].restarting(shell.state.next_life)
     shell.state = replace(shell.state, groups=groups)
     shell.outside.log("info", f"spawner {spawner.key} (pid {spawner.pid}) is of another ABI, its daemons are followed")
 
 
-def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool) -> None:
+def _slot_of(exited: messages.Exited) -> tuple[str, int]:
+    return str(exited.info.get("group", "?")), int(exited.info.get("slot", 0))
+
+
+def first_in_slots(lives: Iterable[tuple[tuple[str, int], int]]) -> dict[tuple[str, int], int]:
+    """Return the first life in each slot, named by group and number.
+
+    Later ones were to follow it, and had not yet: where such a one ends, no process is started again because of that.
+    """
+    first: dict[tuple[str, int], int] = {}
+    for slot, life in lives:
+        first[slot] = min(life, first.get(slot, life))
+    return first
+
+
+def _take_note(
+    shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited, *, counted: bool, served: bool
+) -> None:
     """Add what a process counted that ended since a former manager last stored its state."""
     name = str(exited.info.get("group", "?"))
     group = shell.state.groups.get(name)
@@ -232,16 +257,18 @@ def _take_note(shell: Shell, spawner: ConnectedSpawner, exited: messages.Exited,
         who = f"{name}/{exited.info.get('slot', '?')} life={exited.life} pid={exited.pid}"
         status = Exit(exited.exit_code, exited.signal)
         how = f"ended while nobody managed it: {status}"
-        shell.outside.died(dying.unmanaged(exited, status))
+        death = dying.unmanaged(exited, status)
+        shell.outside.died(death)
         shell.outside.log("warning", f"{who} {how}")
         slot = int(exited.info.get("slot", 0))
         kind: Kind = "died" if exited.exit_code != 0 else "ended"
         shell.outside.record([Happening(kind, how, name, slot, exited.life, exited.pid)])
         if group:
-            after = replace(group, ended=added(group.ended, counters(exited.words)))
+            end = of_end(death.cause, death.cpu_s)
+            after = replace(group, ended=added(added(group.ended, counters(exited.words)), end))
             if exited.exit_code != 0:  # else it left as it should, asked by a manager that did not see it go
                 error = model.LastError(slot, exited.life, how)
-                after = replace(after.blamed(error), restarts=after.restarts + 1)
+                after = replace(after.blamed(error), restarts=after.restarts + served)
             shell.state = replace(shell.state, groups={**shell.state.groups, name: after})
     shell.acknowledge_later(exited.life, CountedExit(name, spawner.key))
 
@@ -256,6 +283,7 @@ def _adopt(shell: Shell, spawner: ConnectedSpawner, life: int, info: dict[str, A
     channel = socket.socket(fileno=channel_fd)
     reports = reports_fd[0] if reports_fd else -1
     process = Process(life, info, channel, reports, board_fd, shell.hooks, joins_late=True)
+    shell.logs.follow(process)
     process.forked_by = spawner.key if info.get("forked_here", True) else _user_spawner(shell, info)
     shell.processes[life] = process
     process.watch(pid, pidfd)

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from wsgigroups.manager.core.model import GroupState, LastError, Proved
-from wsgigroups.manager.core.totals import counters
+from wsgigroups.manager.core.totals import of_these_sites, sites_in, stored
 from wsgigroups.plan.desired import target_from_json
+from wsgigroups.runtime.wire.routes import site_keys
 
 KEPT_DEATHS = 64  # of a group, those of the latest lives
 KEPT_TEXT = 8192  # characters: of a traceback the end counts
@@ -21,10 +22,17 @@ def group_to_json(group: GroupState) -> dict[str, Any]:
         "proved": _proved_to_json(group),
         "stopped": group.stopped,
         "processes_override": group.processes_override,
+        "automatic": group.automatic,
         "restarts": group.restarts,
-        "ended": dict(group.ended),
+        "ended": _ended_to_json(group),
         **errors_to_json(group),
     }
+
+
+def _ended_to_json(group: GroupState) -> dict[str, int]:
+    """What processes that have ended have counted; of sites that are gone nobody asks any more."""
+    routing = group.target.routing
+    return of_these_sites(group.ended, site_keys(routing.text) if routing and sites_in(group.ended) else ())
 
 
 def _proved_to_json(group: GroupState) -> dict[str, Any] | None:
@@ -51,8 +59,9 @@ def group_from_json(item: dict[str, Any]) -> GroupState:
         watched=known is not None and known.target is not target,
         stopped=bool(item.get("stopped", False)),
         processes_override=item.get("processes_override"),
+        automatic=item.get("automatic"),
         restarts=int(item.get("restarts", 0)),
-        ended=counters(item.get("ended", {})),
+        ended=stored(item.get("ended", {})),
         last_error=last_error,
         deaths=deaths,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import model, watching
 from wsgigroups.manager.supervision import memory
 
 if TYPE_CHECKING:
@@ -29,21 +29,9 @@ def look(shell: Shell) -> None:
         shell.dispatch(event)
 
 
-def before(state: model.State, event: model.Event) -> list[model.RoomFound]:
-    """What has to be known before an event that replaces processes is handled."""
-    match event:
-        case model.Apply(targets):
-            groups = state.groups
-            return rooms(
-                state, [name for name, new in targets.items() if name in groups and groups[name].target != new]
-            )
-        case model.Restart(names) | model.Reload(names):
-            return rooms(state, names)
-        case model.ScriptChanged(life):
-            found = state.find(life)
-            return rooms(state, [found[0].target.name]) if found else []
-        case _:
-            return []
+def before(state: model.State, event: model.Event, now: float) -> list[model.RoomFound]:
+    """What has to be known before an event that has processes replaced is handled. now: on the monotonic clock."""
+    return rooms(state, watching.wanting_room(state, event, now))
 
 
 def rooms(state: model.State, names: Iterable[str]) -> list[model.RoomFound]:
@@ -58,8 +46,8 @@ def rooms(state: model.State, names: Iterable[str]) -> list[model.RoomFound]:
 
 def _counted(group: model.GroupState, processes: Mapping[int, Process]) -> model.RolloutCounted:
     ready = [record for record in group.records if record.state is Tenancy.READY]
-    new = _answers(processes.get(record.life) for record in ready if not group.outdated(record))
-    old = _answers(processes.get(record.life) for record in ready if group.outdated(record))
+    new = _answers(processes.get(record.life) for record in ready if group.is_new(record))
+    old = _answers(processes.get(record.life) for record in ready if not group.is_new(record))
     return model.RolloutCounted(group.target.name, new, old)
 
 

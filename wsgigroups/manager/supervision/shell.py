@@ -15,28 +15,35 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.step import Exit
-from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import handling, model
 from wsgigroups.manager.core.deadlines import GroupDeadlines
 from wsgigroups.manager.core.happenings import Happening, happened
-from wsgigroups.manager.core.totals import counters
+from wsgigroups.manager.core.totals import counters, of_sites
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import dying, live, logs, own, rejoining, rolling
+from wsgigroups.manager.supervision import dying, logs, own, rejoining, rolling, routing
+from wsgigroups.manager.supervision.beside_routes import BesideRoutes, may_stop
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
+from wsgigroups.manager.supervision.letting_go import LettingGo
 from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.processes import Hooks, Process, accepting
+from wsgigroups.manager.supervision.retuning import Retuning
+from wsgigroups.manager.supervision.scaler import Scaler
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
 from wsgigroups.manager.supervision.starting import KEEPER, keeper_target
 from wsgigroups.manager.supervision.state_texts import StateTexts
+from wsgigroups.manager.supervision.throughput import Throughput
 from wsgigroups.manager.supervision.unserved import UnservedGroups
 from wsgigroups.manager.supervision.user_spawners import UserSpawner
-from wsgigroups.manager.supervision.vitals import usage
+from wsgigroups.manager.supervision.utilisation import Utilisation
+from wsgigroups.manager.supervision.vitals import pss_of, usage
+from wsgigroups.manager.supervision.weighing import Weighing
+from wsgigroups.plan.rollout import LEAVING
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
@@ -44,15 +51,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.manager.core.deaths import Death
-    from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
+    from wsgigroups.plan.desired import SpawnerTarget
 
 REFUSE_S = 0.25  # for the processes of a group that is stopped to take the connections that wait
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
 ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
 AGAIN_S = 10.0  # after a state that could not be stored
-
-
-_LEAVING = frozenset((Tenancy.DRAINING, Tenancy.KILLING))
 
 
 @dataclass(slots=True)
@@ -94,10 +98,12 @@ class Shell:
     # entries of a former manager's state that are not in force here: stored again until an apply asks for something
     unadopted: dict[str, dict[str, Any]] = field(default_factory=dict)
     texts: StateTexts = field(default_factory=StateTexts)  # of what is stored
+    utilisation: Utilisation = field(default_factory=Utilisation)
+    weighing: Weighing = field(init=False)
     pool: SpawnerPool = field(init=False)
     keeping: Keeping = field(init=False)
     quotas: GroupLog = field(init=False)
-    logs: Logs = field(default_factory=Logs)
+    logs: Logs = field(init=False)
     remains: Remains = field(init=False)
     forking: Forking = field(init=False)
     unserved: UnservedGroups = field(init=False)
@@ -107,31 +113,44 @@ class Shell:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _attempts: dict[str, int] = field(default_factory=dict)  # to start a spawner again, by its key
     hooks: Hooks = field(init=False)
+    letting_go: LettingGo = field(init=False)
+    published: routing.Published = field(default_factory=routing.Published)
+    beside_routes: BesideRoutes = field(init=False)
+    retuning: Retuning = field(init=False)
+    scaler: Scaler = field(init=False)
+    throughput: Throughput = field(default_factory=Throughput)
 
     def __post_init__(self) -> None:
         out = self.outside
         self.remains = Remains(
             out.run_dir, out.log, partial(own.spared, self), self.listeners.marks, partial(own.movable, self)
         )
+        self.logs = Logs(out.run_dir, out.log_fd, out.log)
         self.pool = SpawnerPool(
             *(out.run_dir, out.log_fd, self._spawner_message, self._spawner_lost, partial(rejoining.rejoin, self)),
-            *(self.remains.users, out.descriptor_limit),
+            *(self.remains.users, self.logs, out.descriptor_limit),
         )
         self.keeping = Keeping(self.pool, self.listeners, out.log)
         self.quotas = GroupLog(out.log)
+        self.weighing = Weighing(pss_of)
         self.unserved = UnservedGroups(self.listeners, out.log_fd, out.log)
         self.hooks = Hooks(self._daemon_message, self._daemon_cut, self._daemon_exited)
+        self.retuning = Retuning(self.processes, self.remains, self.logs, self.dispatch, self.published)
+        self.beside_routes = BesideRoutes(self.published, self.processes, self.logs, out.log)
+        self.scaler = Scaler(lambda: self.state, self.processes, self.listeners, self.dispatch)
+        self.letting_go = LettingGo(lambda life: self.dispatch(model.LifeLetGo(life)))
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
-            *(lambda: self.state, self.dispatch, out.log, self.logs, out.umask),
+            *(lambda: self.state, self.dispatch, out.log, self.logs, out.umask, self.published),
         )
 
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
-        for known in rolling.before(self.state, event):
+        now = time.monotonic()
+        for known in rolling.before(self.state, event, now):
             self.dispatch(known)
         before = self.state
-        self.state, commands = handling.handle(before, event, time.monotonic())
+        self.state, commands = handling.handle(before, event, now)
         self.outside.record(happened(before, event, self.state, commands))
         if self.state.next_life // LIFE_STEP != before.next_life // LIFE_STEP:
             self.outside.save()
@@ -141,6 +160,8 @@ class Shell:
         for command in commands:
             self._perform(command)
         failpoints.reached("turn: carried out")
+        if may_stop(event, commands):
+            self.beside_routes.look(self.state)
         self._arm()
         self.changed.set()
         self.changed = asyncio.Event()
@@ -171,15 +192,17 @@ class Shell:
                     failpoints.reached("drain: about to go")
                     self.remains.leaves(process)
                     of = self.state.groups.get(record.group)
-                    followed = bool(of and of.wanted)  # else nobody serves its addresses on
+                    followed = bool(of and not of.shut)  # else nobody serves its addresses on
                     process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
                     failpoints.reached("drain: gone")
                     after = self.release_unwanted if followed else self._refuse
                     process.accepts_for(REFUSE_S + record.window_s, after)
+                    if record.window_s <= 0:
+                        self.letting_go.follow(process)
             case model.KillLife(record, after_s):
                 self._kill(record.life, after_s)
             case model.TuneGroup(target, lives):
-                self._tune(target, lives)
+                self.retuning.tell(target, lives)
             case model.ServeOn(lives):
                 for process in filter(None, map(self.processes.get, lives)):
                     process.send(messages.Tune(process.life))
@@ -214,26 +237,6 @@ class Shell:
         elif process:
             self.remains.kill(process)
 
-    def _tune(self, target: GroupTarget, lives: tuple[int, ...]) -> None:
-        failed = self.remains.limit(target)
-        refused = {life: live.tune(self.processes[life], target, self.logs) for life in lives if life in self.processes}
-        said = {life: why for life, why in refused.items() if why}
-        task = asyncio.get_running_loop().create_task(self._read_back(target.name, lives, said, failed))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _read_back(self, group: str, lives: tuple[int, ...], refused: dict[int, str], failed: str) -> None:
-        """Tell how it went when every process goes by what it was told, or does not for too long."""
-        until = time.monotonic() + live.TAKE_OVER_S
-        waiting = [self.processes[life] for life in lives if life in self.processes]
-        while True:
-            waiting = [process for process in waiting if not live.taken_over(process)]
-            if not waiting or time.monotonic() >= until:
-                break
-            await asyncio.sleep(live.LOOK_S)
-        silent = {p.life: f"it does not go by new options within {live.TAKE_OVER_S:g} s" for p in waiting}
-        self.dispatch(model.GroupTuned(group, lives, {**silent, **refused}, failed))
-
     def reopen_logs(self) -> None:
         """Open every log again, the manager's own included: somebody has renamed the files."""
         if self.outside.own_log:
@@ -243,17 +246,21 @@ class Shell:
                 self.outside.log("error", f"cannot open {self.outside.own_log} again: {error.strerror}")
         for spawner in self.pool.all():
             self._try(spawner.key, partial(spawner.send, messages.Reopen(), (self.outside.log_fd,)))
-        self._reopen(lambda _path: True)
-
-    def reopen_streams(self) -> None:
-        """Give those that write to a former manager's streams ours."""
-        self._reopen(lambda path: path in logs.STREAMS)
-
-    def _reopen(self, wanted: Callable[[str], bool]) -> None:
+        self.logs.reopen_outlets()
         for process in self.processes.values():
             found = self.state.find(process.life)
-            if found and process.pid > 0 and wanted(found[0].target.log_path):
-                self._try(self._name(process), partial(self.logs.reopen, process, found[0].target))
+            if found and process.pid > 0:
+                if not process.log_said:
+                    self._try(self._name(process), partial(self.logs.retarget, process, found[0].target))
+                self._try(self._name(process), partial(self.forking.send_routes, process, found[0].target))
+
+    def reopen_streams(self) -> None:
+        """Give those that write to a former manager's streams ours, and the log writer what it writes to."""
+        for process in self.processes.values():
+            found = self.state.find(process.life)
+            if found and process.pid > 0 and logs.is_the_managers(found[0].target):
+                self._try(self._name(process), partial(self.logs.retarget, process, found[0].target))
+                self._try(self._name(process), partial(self.forking.send_routes, process, found[0].target))
 
     def _try(self, who: str, reopen: Callable[[], None]) -> None:
         try:
@@ -268,7 +275,7 @@ class Shell:
             return
         current = state.target.fingerprint
         former = any(r.live and r.fingerprint != current and accepting(self.processes, r.life) for r in state.records)
-        stopped = not state.wanted and not state.records  # until it is started, whoever connects is refused
+        stopped = state.shut and not state.records  # until it is started, whoever connects is refused
         transaction = self.state.transaction
         if former or (not stopped and (state.fallback or (transaction and group in transaction.former))):
             return  # it may have to be what it was
@@ -279,7 +286,7 @@ class Shell:
     def _refuse(self, group: str) -> None:
         """Close the listeners of a group that takes no requests any more: who connects shall not wait in vain."""
         state = self.state.groups.get(group)
-        if state and not state.wanted and all(record.state in _LEAVING for record in state.records):
+        if state and state.shut and all(record.state in LEAVING for record in state.records):
             self._forget_listeners(group, list(self.listeners.of(group)))
 
     def _forget_listeners(self, group: str, addresses: list[str]) -> None:
@@ -412,6 +419,7 @@ class Shell:
                 self.dispatch(model.LifeBecameReady(life))
                 failpoints.reached("ready: handled")
                 self._catch_up(process)
+                self.scaler.became_ready(process.group)
             case messages.Failed() if message.life == life:
                 text = message.message[:4096]
                 self.quotas.log(process.group, "error", f"{self._name(process)}: {text}")
@@ -440,17 +448,18 @@ class Shell:
         """Push live options that changed on its way up: its limits could be set from outside only now."""
         found = self.state.find(process.life)
         if found and found[0].target != process.given:
-            self._tune(found[0].target, (process.life,))
+            self.retuning.tell(found[0].target, (process.life,))
 
     def _daemon_exited(self, process: Process, status: Exit) -> None:
         failpoints.reached("exit: seen")
         self.processes.pop(process.life, None)
         group, snapshot = process.group, process.snapshot()
-        counted = counters(snapshot.values) if snapshot else {}
+        counted = {**(counters(snapshot.values) if snapshot else {}), **of_sites(process.site_pages.read())}
         kills, before = self.remains.ended(process), self.state.find(process.life)
         # first, because the state may be stored on the way
         self.acknowledge_later(process.life, CountedExit(group, str(process.info["spawner"])))
-        self.dispatch(model.LifeExited(process.life, status, counted, group, out_of_memory=kills > 0))
+        end = (dying.signal_name(status.signal), bool(snapshot and snapshot.busy), process.spent.cpu_s)
+        self.dispatch(model.LifeExited(process.life, status, counted, group, kills > 0, *end))
         dying.record(self.state, self.outside, process, before, status, out_of_memory=kills > 0)
         failpoints.reached("exit: handled")
         self.release_unwanted(group)
@@ -468,6 +477,12 @@ class Shell:
         """Store the state soon: what happens to many groups at once is stored together."""
         if self._acknowledging is None:
             self._acknowledging = asyncio.get_running_loop().call_later(ACKNOWLEDGE_S, self._acknowledge)
+
+    def settle(self) -> None:
+        """Store at once what exits have changed: a manager that follows must not take back what is told now."""
+        if self._acknowledging is not None:
+            self._acknowledging.cancel()
+            self._acknowledge()
 
     def _acknowledge(self) -> None:
         self._acknowledging = None

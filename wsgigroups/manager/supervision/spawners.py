@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.manager.supervision.cgroups.user_cgroups import UserCgroups
+    from wsgigroups.manager.supervision.logs import Logs
     from wsgigroups.plan.desired import SpawnerTarget
 
 HELLO_TIMEOUT_S = 10.0  # for a spawner that runs already: it has nothing to do but to answer
+# below the run directory: the socket of the first spawner; those of users, and of versions with longer names, have more
+FIRST_SOCKET = f"spawners/{platform.python_version()}-0123456789ab.sock"
 _FORMER = ".former-"  # in the name of the socket of one that another has taken the place of
 _SUFFIX = f"-{messages.ABI}"  # of a socket's name: a spawner of an earlier version keeps its own beside
 REJOIN_S = (0.0, 0.1, 0.5)  # before each attempt to reach one again that lives and closed the connection
@@ -71,10 +75,11 @@ class SpawnerPool:
         on_lost: OnLost,
         on_rejoined: OnRejoined,
         cgroups: UserCgroups,
+        logs: Logs,
         descriptor_limit: int = 0,
     ) -> None:
         self.directory = run_dir / "spawners"
-        self._starter = Starter(log_fd, descriptor_limit)
+        self._starter = Starter(log_fd, descriptor_limit, logs)
         self._on_message = on_message
         self._on_lost = on_lost
         self._on_rejoined = on_rejoined
@@ -300,6 +305,7 @@ class SpawnerPool:
         entrance = self._cgroups.enter(target.key) if target.uid is not None else -1
         try:
             await self._starter.start(target, listener, log_path, entrance)
+            listener.close()  # it has its own: with ours, a connection would wait for ever for one that died just now
             spawner = self._connect(target, path)
             await spawner.introduced
         except BaseException as error:

@@ -16,7 +16,6 @@ import setproctitle
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.interpreters import find_interpreter
-from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.plan.desired import SpawnerTarget
 from wsgigroups.runtime.accelerator import SWITCH
 from wsgigroups.targets.interpreters import RUNTIME
@@ -24,6 +23,8 @@ from wsgigroups.trust.interpreters import doubt_about_interpreter
 
 if TYPE_CHECKING:
     import socket
+
+    from wsgigroups.manager.supervision.logs import Logs
 
 START_TIMEOUT_S = 20.0
 KEEPER = "keeper"  # a spawner that forks nothing: it keeps what belongs to spawners that are users'
@@ -44,12 +45,12 @@ class DoubtfulInterpreterError(WsgigroupsError):
 class Starter:
     """Starts spawners and reaps those of its own that have ended."""
 
-    def __init__(self, log_fd: int, descriptor_limit: int) -> None:
+    def __init__(self, log_fd: int, descriptor_limit: int, logs: Logs) -> None:
         """log_fd: of the manager, for spawners that are its own; descriptor_limit: soft RLIMIT_NOFILE of daemons."""
         self._log_fd = log_fd
         self._descriptor_limit = descriptor_limit
         self._children: list[subprocess.Popen[bytes]] = []
-        self._logs = Logs()
+        self._logs = logs
 
     def child_pids(self) -> set[int]:
         """Spawners that have not ended; reaps those that have."""
@@ -82,7 +83,7 @@ class Starter:
     def _launch(
         self, target: SpawnerTarget, listen_fd: int, ready_fd: int, log_path: str, entrance: int
     ) -> subprocess.Popen[bytes]:
-        log_fd = self._logs.open(log_path, lambda: f"spawner {target.key}", tenant=True)
+        log_fd = self._logs.lines(log_path, f"spawner {target.key}", tenant=True, form="records")
         try:
             groups = ",".join(map(str, target.groups))
             own = [str(find_interpreter(None).executable), "-I", "-S", str(_BOOTSTRAP), "launch"]

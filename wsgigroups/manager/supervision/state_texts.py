@@ -31,7 +31,7 @@ class StateTexts:
         """One group; run_dir: where it is in force; counted: lives of whose exits a next manager is told again."""
         key = (
             *(group.target, group.proved, group.stopped, group.processes_override, group.restarts, group.ended),
-            *(group.last_error, group.deaths, run_dir, tuple(counted)),
+            *(group.automatic, group.last_error, group.deaths, run_dir, tuple(counted)),
         )
         known = self._groups.get(name)
         if known is None or not _same(known[0], key):

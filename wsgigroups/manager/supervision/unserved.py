@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 AGAIN_S = 5.0  # between two starts of an answerer
 _BOOTSTRAP = RUNTIME / "spawner" / "__main__.py"
+_FAILED = frozenset({Tenancy.COOLING, Tenancy.FAILED})
 _NOBODY = 65534  # as Linux has it where no account of that name is
 
 
@@ -61,7 +62,8 @@ class UnservedGroups:
                 self.serves(name)
                 continue
             patience_s = group.target.spec.serving.connect_timeout_s
-            if now - self._since.setdefault(name, now) >= patience_s > 0 and now >= self._not_before:
+            waited_s = now - self._since.setdefault(name, now)
+            if (waited_s >= patience_s > 0 or _does_not_wake(group)) and now >= self._not_before:
                 self._answer(name)
         for name in self._since.keys() - present:
             self.serves(name)
@@ -146,6 +148,12 @@ class UnservedGroups:
         self._connection = self._child = None
         self._pidfd = -1
         return status
+
+
+def _does_not_wake(group: GroupState) -> bool:
+    """Whether a group slept, and its first process has failed: whoever had it started need not wait for another."""
+    sleeps = group.target.scaling is not None and group.target.scaling.sleeps
+    return sleeps and bool(group.records) and all(record.state in _FAILED for record in group.records)
 
 
 def _account() -> tuple[int, int]:

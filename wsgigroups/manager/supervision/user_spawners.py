@@ -50,7 +50,7 @@ class UserSpawner:
         self,
         key: str,
         path: Path,
-        link: Link,
+        link: SpawnerLink,
         on_message: Callable[[UserSpawner, messages.Message, list[int]], None],
         on_lost: Callable[[UserSpawner], None],
     ) -> None:
@@ -130,7 +130,7 @@ class UserSpawner:
         return True
 
 
-class Link:
+class SpawnerLink:
     """A connection to who listens on a path, and a hold on that process. Its descriptors are its owner's."""
 
     def __init__(self, sock: socket.socket, uid: int, pid: int, pidfd: int) -> None:
@@ -140,7 +140,7 @@ class Link:
         self.pidfd = pidfd
 
 
-def connect(path: Path, uid: int) -> Link:
+def connect(path: Path, uid: int) -> SpawnerLink:
     """Connect to a user's spawner. Raises ImpostorError for somebody else there, and OSError.
 
     Nothing can be sent to us: the socket takes nothing before it has a peer.
@@ -155,7 +155,7 @@ def connect(path: Path, uid: int) -> Link:
     except BaseException:
         sock.close()
         raise
-    return Link(sock, uid, pid, pidfd)
+    return SpawnerLink(sock, uid, pid, pidfd)
 
 
 def _pid_behind(sock: socket.socket, path: Path, uid: int) -> int:

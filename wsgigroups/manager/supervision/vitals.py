@@ -15,6 +15,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
 from wsgigroups.manager.core import haste, model
 from wsgigroups.manager.supervision import rolling
+from wsgigroups.manager.supervision.slow_told import SlowTold
 from wsgigroups.manager.supervision.specs import spread
 from wsgigroups.runtime.wire import board, messages
 
@@ -51,10 +52,11 @@ def usage(pid: int, *, pss: bool) -> Usage:
         cpu_s = (int(numbers[11]) + int(numbers[12])) / _TICKS_PER_S
     except (OSError, IndexError, ValueError):
         return Usage()
-    return Usage(rss_bytes, _pss(pid) if pss else 0, cpu_s)
+    return Usage(rss_bytes, pss_of(pid) if pss else 0, cpu_s)
 
 
-def _pss(pid: int) -> int:
+def pss_of(pid: int) -> int:
+    """Return the proportional memory of a process in bytes; 0 when it is gone, or the kernel does not say."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
             for line in file:
@@ -76,6 +78,7 @@ class Watcher:
         # By life: the requests that were to be interrupted, by thread and busy word, and since when. A manager that
         # begins anew interrupts them again, which changes nothing in the daemon but when they are given up.
         self._interrupted: dict[int, dict[tuple[int, int], float]] = {}
+        self._slow = SlowTold()
 
     def look(self) -> None:
         """One round."""
@@ -89,7 +92,11 @@ class Watcher:
             return
         for life in self._interrupted.keys() - self._shell.processes.keys():
             del self._interrupted[life]
+        self._slow.forget(set(self._shell.processes))
+        self._shell.outside.record(self._slow.due(now))
         rolling.look(self._shell)
+        self._shell.utilisation.keep(self._shell.processes)
+        self._shell.weighing.look({life: known.pid for life, known in self._shell.processes.items()})
         for group in list(self._shell.state.groups.values()):
             if group.unknown:
                 continue  # what it may do is not known
@@ -98,14 +105,17 @@ class Watcher:
                 process = self._shell.processes.get(record.life)
                 if record.state is Tenancy.READY and process:
                     # one that waits for its successor may wait for long, and can hang meanwhile
-                    leaves = record.life in group.recycle
-                    self._judge(rules, process, now - (record.ready_at or now), leaves=leaves)
+                    leaves = group.recycle.get(record.life, "")
+                    self._judge(rules, process, now - (record.ready_at or now), leaves)
 
-    def _judge(self, rules: Rules, process: Process, age_s: float, *, leaves: bool) -> None:
-        snapshot = process.snapshot()
-        damage = damage_of(snapshot, int(process.info["threads"]))
+    def _judge(self, rules: Rules, process: Process, age_s: float, leaves: str) -> None:
+        snapshot, threads = process.snapshot(), int(process.info["threads"])
+        damage = damage_of(snapshot, threads)
         if snapshot is None or damage:
             snapshot = board.nothing()
+        else:
+            self._shell.utilisation.see(process.life, snapshot, threads, time.monotonic_ns())
+            self._slow.note(process.group, process.life, snapshot["slow_requests"])
         rss_bytes = usage(process.pid, pss=False).rss_bytes if rules.memory_soft_limit_bytes else 0
         interrupted = self._still_interrupted(process.life, snapshot)
         seen = vitals(snapshot, age_s, rss_bytes, interrupted, damage)
@@ -115,7 +125,7 @@ class Watcher:
         if verdict.verdict is Verdict.INTERRUPT:
             self._interrupt(process, snapshot, verdict)
             return
-        if verdict.verdict is Verdict.RECYCLE and leaves:
+        if leaves and (verdict.verdict is Verdict.RECYCLE or (verdict.serves and leaves == verdict.reason)):
             return
         if verdict.verdict is Verdict.RECYCLE:
             below = verdict.reason == haste.MEMORY and process.start_bytes > rules.memory_soft_limit_bytes
@@ -125,9 +135,11 @@ class Watcher:
         # what it is doing goes to the log before it is told to leave: by itself, or on a signal if it cannot
         process.send(messages.DumpStacks(process.life))
         if verdict.verdict in (Verdict.STALLED, Verdict.STUCK):
-            process.dump_stacks()
+            if not verdict.serves:  # one that serves can tell by itself, and what C writes could crash it
+                process.dump_stacks()
             graceful = verdict.verdict is Verdict.STUCK
-            self._shell.dispatch(model.LifeStalled(process.life, verdict.reason, verdict.detail, graceful))
+            told = model.LifeStalled(process.life, verdict.reason, verdict.detail, graceful, verdict.serves)
+            self._shell.dispatch(told)
         else:
             self._shell.dispatch(model.LifeOverdue(process.life, verdict.reason, verdict.detail))
 

@@ -23,6 +23,7 @@ PERIOD_S = 5.0  # between two looks when nothing happens
 PAUSE_S = 0.1  # after each: a thousand events are told of once
 EXTENSION_S = 30.0  # what is asked for at each look while something takes its time
 NAMED = 5  # groups that are not ready, by name in the status
+WELL = frozenset({"ready", "asleep"})
 
 
 class Telling:
@@ -134,14 +135,15 @@ def summary(state: model.State) -> str:
         return "draining" if state.stopping else "no groups"
     words = {}
     for name, group in sorted(state.groups.items()):
-        words[name] = group_state((record.state for record in group.records), group.wanted, stopped=group.stopped)
+        states = (record.state for record in group.records)
+        words[name] = group_state(states, group.wanted, stopped=group.stopped, asleep=group.asleep)
         if group.unresolved:
             words[name] = "failed"
-    ready = sum(word == "ready" for word in words.values())
+    ready = sum(word in WELL for word in words.values())
     text = f"{ready} of {len(words)} groups ready"
     if state.stopping:
         return f"draining {len(words)} groups"
-    others = [f"{name} is {word}" for name, word in words.items() if word != "ready"]
+    others = [f"{name} is {word}" for name, word in words.items() if word not in WELL]
     if len(others) > NAMED:
         others = [*others[:NAMED], f"{len(others) - NAMED} more"]
     return clean(": ".join([text, ", ".join(others)]) if others else text)

@@ -6,6 +6,7 @@ the environment, which is taken out of it before anything else. All the rest the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -34,12 +35,14 @@ class Handover:
     locks: dict[str, int] = field(default_factory=dict)  # by path
     passed: list[tuple[int, str]] = field(default_factory=list)  # what a service manager passed, and its name
     names: list[str] = field(default_factory=list)  # of what it keeps
+    observing: dict[str, int] = field(default_factory=dict)  # the manager's own listeners, by address
     unresolved: bool = False  # some group of the configuration in force could not be had yet
 
     @property
     def fds(self) -> list[int]:
         """All descriptors that are passed."""
-        return [fd for fd in (self.control, *self.locks.values(), *(fd for fd, _name in self.passed)) if fd >= 0]
+        passed = (fd for fd, _name in self.passed)
+        return [fd for fd in (self.control, *self.locks.values(), *self.observing.values(), *passed) if fd >= 0]
 
     def listener(self) -> socket.socket | None:
         """Take the control socket; None when there is none."""
@@ -49,6 +52,14 @@ class Handover:
         except OSError:
             return None
         return socket.socket(fileno=self.control)
+
+    def observed(self) -> dict[str, socket.socket]:
+        """Take the manager's own listeners, by address; what is no socket is left out."""
+        found = {}
+        for address, fd in self.observing.items():
+            with contextlib.suppress(OSError):
+                found[address] = socket.socket(fileno=fd)
+        return found
 
     def sockets(self, log: Callable[[str, str], None]) -> PassedSockets:
         """Take what a service manager had passed."""

@@ -17,6 +17,7 @@ import socket
 import time
 from typing import Dict, List
 
+from ..protocol.responses import REFUSED
 from ..wire import frames
 from ..wire.rates import Bucket
 from ..wire.rights import RightsError, read_without_rights
@@ -26,8 +27,8 @@ ANSWER = (
     b"Retry-After: 5\r\n"
     b"Cache-Control: no-store\r\n"
     b"Content-Length: 0\r\n"
-    b"Connection: close\r\n\r\n"
-)
+    b"Connection: close, %b\r\n\r\n"
+) % REFUSED.encode("ascii")
 ASK_S = 1.0  # for the first bytes of a request; it is answered then, too
 LINGER_S = 1.0  # for a client to take its answer and close
 MOST = 512  # connections at a time

@@ -63,6 +63,11 @@ class Here:
             raise RuntimeError("no request runs in this thread")
         return self.data_of(head)
 
+    def request_id(self) -> str:
+        """Return the id of the request that the calling thread runs; "" if it runs none, or none with an id."""
+        head = None if self._server is None else self._server.crew.threads.current_head()
+        return head.name if head is not None else ""
+
     def active_requests(self) -> Dict[str, Dict[Any, Any]]:
         """Return the data of each request that is in the application, by the request's id."""
         if self._server is None:

@@ -8,13 +8,7 @@ from typing import Any
 
 from .. import tracebacks
 from ..log import Log
-
-_LEVELS = ((40, "error"), (30, "warning"), (20, "info"))  # numbers of `logging`, by the least
-
-
-def level_of(number: int) -> str:
-    """Return the log's word for a level of `logging`."""
-    return next((word for least, word in _LEVELS if number >= least), "debug")
+from ..logged import level_of
 
 
 @functools.lru_cache(maxsize=None)

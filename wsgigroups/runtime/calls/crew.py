@@ -38,6 +38,7 @@ from .lanes import Lanes
 from .monitor import Monitor
 from .pace import Pace
 from .request_threads import RequestThread, RequestThreads
+from .slow_requests import SlowRequests
 from .waiting import Waiting
 from .work import Work
 
@@ -69,6 +70,8 @@ class Crew:
         self.waiting = Waiting(poller, self.lanes, board.words, clock)
         self.monitor = Monitor(self)
         self.threads = RequestThreads(most, settings.stack_size_bytes, Work(self).run, board.words, clock, log)
+        self.slow = SlowRequests(self.threads, poller.connections, board.words, clock)
+        caller.on_slow = self.slow.ended
         self.on_failure: Callable[[], None] = lambda: None
         self.on_maximum_requests: Optional[Callable[[], None]] = None
         self.baton: Deque[None] = collections.deque()
@@ -79,10 +82,17 @@ class Crew:
         self.closing = False
         self.maximum_requests = settings.maximum_requests
         self.last_begun = False  # of maximum-requests, where one thread has an order of them
-        self.waiting.tune(settings)
+        self.tune(settings)
         poller.connections.answering = self
 
     # Other threads
+
+    def tune(self, settings: Serving) -> None:
+        """Take over limits, for requests that wait or run already, too."""
+        self.waiting.tune(settings)
+        self.slow.tune(settings.slow_request_s)
+        self.caller.slow_ns = self.slow.limit_ns
+        self.monitor.wake()  # it may sleep for longer than that
 
     def start(self) -> None:
         """Start the monitor and the first leader. Raises RuntimeError when threads cannot be started."""

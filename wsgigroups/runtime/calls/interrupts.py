@@ -55,15 +55,35 @@ class Door:
                 if not self.raised:
                     time.sleep(_SOON_S)
                     continue
-                raise_in(self.ident, None)
+                take_back(self.ident)
                 self.raised.clear()
             self.inside = False
+
+
+class _Answered(BaseException):
+    """Comes up at once in the thread that has raised it."""
 
 
 def raise_in(ident: int, kind: Optional[type]) -> None:
     """Raise in a thread; None: take back what has not come up yet."""
     what = ctypes.py_object(kind) if kind is not None else ctypes.py_object()
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
+
+
+def take_back(ident: int) -> None:
+    """Take back what was raised in the calling thread, whose this is; RequestTimeout may come up until it returns.
+
+    CPython has a flag for all threads, that something is to be raised in one. To take something back raises that flag,
+    too, and only what comes up lowers it. While it is up, each loop takes longer, and CPython 3.11 goes round for ever
+    at the first call that somebody traces (sys.settrace): so something does come up.
+    """
+    raise_in(ident, None)
+    try:
+        raise_in(ident, _Answered)
+        while True:
+            pass
+    except _Answered:
+        pass
 
 
 def guarded(door: Door, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_S = 1.0
 _QUIET_TICKS = 10  # ticks without a new call after which it sleeps until the next one
-_HEARTBEAT = WORD["heartbeat_ns"]
+_HEARTBEAT, _WAKES, _LATE = WORD["heartbeat_ns"], WORD["wakes"], WORD["late_ns"]
 
 
 class Monitor:
@@ -61,10 +61,11 @@ class Monitor:
             if self.leads:
                 self._lead()
             elif quiet < _QUIET_TICKS:
-                self._bell.acquire(timeout=TICK_S)
+                self._tick()
             else:
-                self._sleep_until(beat_s + HEARTBEAT_S, turn)
+                self._sleep_until(self._due_s(beat_s + HEARTBEAT_S), turn)
             now_s = time.monotonic()
+            crew.slow.look(crew.clock())
             if now_s - beat_s >= HEARTBEAT_S:
                 beat_s = now_s
                 crew.words[_HEARTBEAT] = crew.clock()
@@ -79,6 +80,20 @@ class Monitor:
                 if not self.leads:
                     crew.take_over()
             crew.caller.access.flush()
+
+    def _due_s(self, beat_s: float) -> float:
+        """Return when to wake at the latest, as time.monotonic: to beat, or because a request is slow by then."""
+        now_ns = self._crew.clock()
+        due_ns = self._crew.slow.due_ns(now_ns)
+        return min(beat_s, time.monotonic() + (due_ns - now_ns) / 1e9) if due_ns else beat_s
+
+    def _tick(self) -> None:
+        """Sleep for a tick, and count how much longer that took: the measure of what threads wait for each other."""
+        begun_s = time.monotonic()
+        if not self._bell.acquire(timeout=TICK_S):
+            words = self._crew.words
+            words[_WAKES] += 1
+            words[_LATE] += max(0, int((time.monotonic() - begun_s - TICK_S) * 1e9))
 
     def _sleep_until(self, when_s: float, turn: int) -> None:
         """Sleep until then, or until a leader begins a turn or hands over."""
@@ -102,9 +117,12 @@ class Monitor:
                 return
             crew.words[_HEARTBEAT] = now_ns = crew.clock()
             self._note_places(now_ns)
+            crew.slow.look(now_ns)
             if not poller.ready:
                 crew.caller.access.flush()
+                poller.look_by_ns = crew.slow.due_ns(now_ns)
                 poller.wait()  # at most LONGEST_WAIT_S, since connections are open
+                poller.look_by_ns = 0
                 continue
             connection = poller.step()
             if connection is not None:

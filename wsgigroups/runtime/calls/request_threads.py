@@ -13,6 +13,7 @@ from ..protocol.heads import Head
 from ..records.tally import Tally, ThreadCounts
 from ..threads import ServerThread
 from ..wire.board import BUSY_WORD
+from ..wire.histograms import QUEUE, QUICK_NS
 from ..wire.notes import ASKED_OFFSET, NOTE_BYTES, path_of, write_ident
 
 
@@ -48,7 +49,12 @@ class RequestThread:
 
     def waited(self, connection: Connection, start_ns: int) -> None:
         """Count how long a request has waited for a thread."""
-        self.tally.queue_ns += max(0, start_ns - connection.arrived_ns)
+        waited_ns = max(0, start_ns - connection.arrived_ns)
+        self.tally.queue_ns += waited_ns
+        connection.queued = start_ns, waited_ns
+        if waited_ns > QUICK_NS:
+            self.tally.took_long(QUEUE, waited_ns)
+            self.tally.long_queues += 1
         connection.arrived_ns = 0
 
 

@@ -24,6 +24,7 @@ from ..wire.spec import Serving
 from .lanes import HOLD_NS, Lanes
 
 _GONE = select.EPOLLHUP | select.EPOLLERR
+_MOST_WAITED_NS = 86400 * SECOND_NS  # that a gateway is believed
 _LATE_AT_GATEWAY = "it waited for longer than queue-timeout before it came here"
 _REASONS = {
     504: ("queue_timeouts", "no request thread within queue-timeout"),
@@ -230,10 +231,12 @@ class Waiting:
         head = connection.head
         if head is None:
             return False
-        started_s = forwarding.queue_start_s(head.environ)
-        if started_s is None:
+        started_ns = forwarding.queue_start_ns(head.environ)
+        if started_ns is None:
             return False
-        waited_ns = int(min(max(0.0, time.time() - started_s), 86400.0) * 1e9)
+        waited_ns = time.time_ns() - started_ns
+        if not 0 <= waited_ns <= _MOST_WAITED_NS:
+            waited_ns = 0 if waited_ns < 0 else _MOST_WAITED_NS
         connection.arrived_ns = self._clock() - waited_ns
         if not 0 < self._queue_timeout_ns <= waited_ns:
             return False

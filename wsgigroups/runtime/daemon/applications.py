@@ -6,7 +6,7 @@ request threads, many at once. A single application at "/" with nothing to check
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..log import Log, escaped
 from ..originals import Lock, os
@@ -17,6 +17,8 @@ from .loading import Loading
 from .reloading import Freshness, ScriptWatch, Watched
 from .script import ForbiddenError, ScriptRules
 from .target import Application, Environ, StartResponse, load_callable
+
+NAMED = "WSGIGROUPS_APPLICATION"  # Application.key, of a trusted peer: what others say under this name never comes here
 
 
 def build(
@@ -39,7 +41,7 @@ def build(
         what = (item.kind, item.target, item.callable_object)
         if what not in loaded:
             loaded[what] = _one(spec, item, rules, log, changed, loading, fresh)
-        mounted.append((item.mount, loaded[what], of_application(item)))
+        mounted.append((item.mount, loaded[what], of_application(item), item.key))
     if not mounted:
         raise StepError("import", "cannot serve group %s: it has no application" % spec.group)
     if is_alone(spec):
@@ -150,16 +152,29 @@ class Guarded:
 
 
 class Mounts:
-    """Several applications by URL prefix, longest first, at segment boundaries; SCRIPT_NAME and PATH_INFO follow."""
+    """Several applications: the one that a gateway names, else by URL prefix, longest first, at segment boundaries.
 
-    def __init__(self, mounted: List[Tuple[str, Application, Environ]]) -> None:
-        """Each with its prefix, and the keys that its environs have beside."""
+    A gateway has split the path already; else SCRIPT_NAME and PATH_INFO follow from the prefix.
+    """
+
+    def __init__(self, mounted: Sequence[Tuple[str, Application, Environ, str]]) -> None:
+        """Each with its prefix, the keys that its environs have beside, and its name; of two at one prefix the first.
+
+        A name that is unknown counts for nothing: it is that of a route that is about to change.
+        """
         # as the paths in an environ are: bytes, each a character (PEP 3333, "Unicode Issues")
-        found = [(prefix.rstrip("/").encode().decode("latin-1"), item, keys) for prefix, item, keys in mounted]
+        found = [(prefix.rstrip("/").encode().decode("latin-1"), item, keys) for prefix, item, keys, _key in mounted]
         self._mounted = sorted(found, key=lambda item: len(item[0]), reverse=True)
+        self._named = {key: (item, keys) for _prefix, item, keys, key in mounted if key}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer with the application of the longest matching mount, else 404."""
+        """Answer with the application that is named, or of the longest matching mount, else 404."""
+        named = self._named.get(environ.get(NAMED, ""))
+        if named is not None:
+            application, keys = named
+            environ.update(keys)
+            result: Iterable[bytes] = application(environ, start_response)
+            return result
         whole = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         for prefix, application, keys in self._mounted:
             if whole.startswith(prefix) and (len(whole) == len(prefix) or whole[len(prefix)] == "/"):
@@ -167,8 +182,8 @@ class Mounts:
                 environ["PATH_INFO"] = whole[len(prefix) :]
                 if keys:
                     environ.update(keys)
-                result: Iterable[bytes] = application(environ, start_response)
-                return result
+                mounted: Iterable[bytes] = application(environ, start_response)
+                return mounted
         return _answer(start_response, "404 Not Found")
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from typing import Any, BinaryIO, Iterable, Optional, cast
+from typing import Any, BinaryIO, Iterable, List, Optional, cast
 
 from .. import kernel
 from ..log import LogLines
+from ..logged import level_of_caller
 from ..originals import os
 from .failure import step
 
@@ -43,8 +44,19 @@ class Unhindered(io.FileIO):
         self._unfinished = bool(text) and not text.endswith("\n")
         if text:
             lines = (text[:-1] if text.endswith("\n") else text).split("\n")
-            self._put(b"".join([self._lines.record(self._stream, line) for line in lines]))
+            level = level_of_caller(sys._getframe(1)) or self._stream
+            if self._lines.framed:
+                self._log(level, lines)
+            else:
+                self._put(b"".join([self._lines.record(level, line) for line in lines]))
         return size
+
+    def _log(self, level: str, lines: List[str]) -> None:
+        if level == self._stream:
+            for line in lines:
+                self._lines.log(level, line)
+        else:
+            self._lines.log(level, "\n".join(lines))  # a record of `logging` with its traceback
 
     def _put(self, records: bytes) -> None:
         why = OSError(errno.EAGAIN, "nobody reads them")

@@ -8,11 +8,12 @@ that does.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import threading
 import traceback
-from typing import List, NoReturn, Optional
+from typing import Callable, List, NoReturn, Optional
 
 from ..log import Log
 from ..originals import Lock, get_ident, os, time
@@ -34,10 +35,8 @@ def end_interpreter(until_s: Optional[float], limit_s: float, log: Log) -> NoRet
         _guard(until_s, limit_s, log)
     left_s = _UNBOUNDED_S if until_s is None else max(until_s - time.monotonic(), 0.0)
     # Green threads can be joined in the thread they belong to alone, as Py_FinalizeEx does it.
-    joiner = None if patched() else ServerThread("wsgigroups-join", _join_threads)
-    if joiner is not None:
-        joiner.start()
-    elif not _has_others():
+    joiner = None if patched() else _started("wsgigroups-join", _join_threads)
+    if patched() and not _has_others():
         threading._shutdown = int  # type: ignore[attr-defined]  # it may look for what was not there when it was patched
     if joiner is not None and not joiner.join(left_s / 2):
         names = ", ".join(thread.name for thread in _others()) or "a hook of a library"
@@ -49,7 +48,8 @@ def end_interpreter(until_s: Optional[float], limit_s: float, log: Log) -> NoRet
 
 def _guard(until_s: float, limit_s: float, log: Log) -> None:
     left_s = max(until_s - time.monotonic(), _LEAST_S)
-    faulthandler.dump_traceback_later(left_s + _BEHIND_S, exit=True, file=2)
+    with contextlib.suppress(RuntimeError):  # as `_started`
+        faulthandler.dump_traceback_later(left_s + _BEHIND_S, exit=True, file=2)
     bell = Lock()
     bell.acquire()
     main = get_ident()
@@ -59,7 +59,17 @@ def _guard(until_s: float, limit_s: float, log: Log) -> None:
         log("warning", "shutdown-timeout of %gs is over: the exit is cut off in\n%s" % (limit_s, stack_of(main)))
         os._exit(0)
 
-    ServerThread("wsgigroups-end", watch).start()
+    _started("wsgigroups-end", watch)
+
+
+def _started(name: str, function: Callable[[], None]) -> Optional[ServerThread]:
+    """Start a thread; None where a limit on memory or processes leaves no room: the manager keeps the deadline then."""
+    thread = ServerThread(name, function)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
 
 
 def _others() -> List[threading.Thread]:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any, Callable, Dict, Mapping, NoReturn, Optional
+from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional
 
 from ..application.here import Here
 from ..originals import os, select, signal, time
-from ..server import Server
 from ..threads import ServerThread
 from ..wire import messages
 from ..wire.board import REASON, REASON_NAME, STATE, WORD, Board
 from ..wire.exits import STEPS
 from ..wire.spec import Spec
 from ..wsgi.forked import leave
-from . import signals
+from . import resources, signals
 from .ending import end_interpreter
 from .failure import is_ours
 from .reloading import FileWatch
 from .reporter import Reporter
 from .script import ScriptRules
+from .served import Served
 from .stacks import other_stacks
 from .title import set_title
 
@@ -36,6 +36,7 @@ _TOLD = 32768  # characters of each part; it travels in one frame, is kept and s
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
 _WAKE = b"\0"  # no signal has number 0: something was put down for the main thread to find
+_XCPU_PERIOD_S = 1.0  # of processor time from one SIGXCPU to the next: setrlimit(2)
 _TIMES = ("shutdown_timeout_s", "graceful_timeout_s", "eviction_timeout_s")
 
 
@@ -61,11 +62,11 @@ class Lifetime:
         self._reached_maximum = False  # written by a request thread before it wakes the main thread
         self._changed_script: Optional[str] = None  # likewise
         self._all_shut = False  # likewise
-        self._server: Server
+        self._server: Served
         self._rules: ScriptRules
         os.register_at_fork(after_in_child=self._forget_in_child)  # an import may fork, too
 
-    def start(self, server: Server, rules: ScriptRules, confined: Mapping[str, Any], files: FileWatch) -> None:
+    def start(self, server: Served, rules: ScriptRules, confined: Mapping[str, Any], files: FileWatch) -> None:
         """Take over the signals and start the server. Raises what the server raises.
 
         confined: what became of the options of confinement.
@@ -83,7 +84,7 @@ class Lifetime:
             signal.signal(number, _only_wake)
         server.start()
         files.start()
-        self._board.words[WORD["tuned"]] = 1
+        self._board.words[WORD["tuned"]] = self._board.words[WORD["tuned"]] or 1  # a gateway has been told routes
         self._board.words[WORD["state"]] = STATE["ready"]
         self._confined = dict(confined)
 
@@ -97,11 +98,17 @@ class Lifetime:
             except BaseException as error:  # noqa: BLE001 - handlers of the application's run in this thread
                 self._raised(error)
         self._server.let_go()
+        if (
+            self._spec.gateway
+        ):  # nothing of others was loaded that could want to do something now, and no thread may start
+            os._exit(0)
         end_interpreter(self._until_s, self._limit_s, self._log)
 
     def _say_ready(self) -> None:
         version = "%d.%d.%d" % sys.version_info[:3]
         self._reporter.send(messages.Ready(self._spec.life, os.getpid(), version, self._confined))
+        early, self._reporter.early = self._reporter.early, []
+        self._obey(early)
 
     # Called in request threads
 
@@ -168,7 +175,7 @@ class Lifetime:
                 self._because("eviction")
                 self._announce("signal")  # its window, eviction-timeout, begins when the successor is ready
             elif number == signal.SIGXCPU:
-                self._leave("cpu-time-limit", self._times["graceful_timeout_s"])
+                self._used_up()
             elif number in signals.IGNORED and self._here.signals.callbacks:
                 self._in_a_thread("signal", self._here.signalled, signal.Signals(number).name, number)
         if self._reached_maximum:
@@ -189,6 +196,9 @@ class Lifetime:
             self._channel_open = False
             self._leave("orphaned", self._times["eviction_timeout_s"])
             return
+        self._obey(found)
+
+    def _obey(self, found: List[messages.Message]) -> None:
         for message in found:
             if isinstance(message, messages.Drain):
                 self._followed = message.followed
@@ -223,6 +233,19 @@ class Lifetime:
             self._server.accept_again()  # a process that is told how to go on is not about to be followed
         if message.number > 0:
             self._board.words[WORD["tuned"]] = message.number
+
+    def _used_up(self) -> None:
+        """cpu-time-limit, which is said again with each second of processor time: leave when the successor is ready.
+
+        Behind it the kernel has a limit that kills. A process that is not told until then leaves by itself, in time
+        for its window and shutdown-timeout.
+        """
+        window_s = self._times["graceful_timeout_s"]
+        needed_s = (window_s + self._times["shutdown_timeout_s"]) * self._spec.serving.threads + _XCPU_PERIOD_S
+        if resources.cpu_left_s() <= needed_s:
+            self._leave("cpu-time-limit", window_s)
+        elif self._board.words[WORD["reason"]] == REASON["none"]:
+            self._announce("cpu-time-limit")
 
     def _because(self, reason: str) -> None:
         """Let the application know why the process leaves; the first reason counts."""
@@ -271,6 +294,7 @@ class Lifetime:
             left_s = 3600.0 if until_s is None else until_s - time.monotonic()
             if left_s <= 0:
                 self._log("warning", "shutdown-timeout of %gs is over: running requests are cut off" % limit_s)
+                self._server.cut_off()
                 os._exit(0)
             self._server.wait_idle(left_s)
         if telling is not None and not telling.join(_UNBOUNDED_S if until_s is None else _left_s(until_s) / 2):

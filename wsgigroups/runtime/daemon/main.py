@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from .. import signal_stack
 from ..application import modules
 from ..application.here import Here
+from ..application.spans import spans
 from ..counted import CountedLines
 from ..log import Log, LogLines, escaped
 from ..originals import os, socket
@@ -64,13 +65,21 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, lines: 
     log_fd, rest = fds[0], fds[1:]
     access_fd = rest.pop() if spec.access_log else None
     kept = [*reporter.descriptors(), *rest] + ([] if access_fd is None else [access_fd])
+    if spec.log_token:
+        lines.switch(spec.log_token, rest.pop(0))
+    reporter.on_log = lines.switch
     listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
     descriptors.redirect(log_fd)
+    if spec.gateway:
+        from . import gateway  # not in daemons of applications; nor later, since its root is empty
     with step("session", "confine the process"):
         confined = _confine(spec, kept, log)
+    if spec.gateway:
+        return gateway.start(spec, confined, listener_fds, _pulses(pulse_fds), reporter, board, lines)
     with step("interpreter", "prepare the interpreter"):
         _furnish(spec, lines)
     here = Here(spec, log)
+    lines.request_id = here.request_id
     modules.install(here)
     handlers.restrict(spec.signals, log)
     lifetime = Lifetime(spec, reporter, board, here)
@@ -86,10 +95,14 @@ def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, lines: 
         if spec.health is not None:
             health.check(spec.health, spec.serving, application)
     pulses = _pulses(pulse_fds)
-    server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd, log))
+    server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd, lines))
     if fresh.watches:
         server.hold_for_successor(fresh.outdated)
     here.attach(server)
+    if spec.tracing == "opentelemetry":
+        observer = spans(spec.group, spec.slot, log)
+        if observer is not None:
+            server.observe(observer)
     with step("serving", "start serving"):
         lifetime.start(server, rules, confined, files)
     return lifetime
@@ -194,9 +207,16 @@ def _pulses(fds: List[int]) -> List[Pulse]:
     return pulses
 
 
-def _access_log(fd: Optional[int], log: Log) -> Callable[[bytes], None]:
+def _access_log(fd: Optional[int], lines: LogLines) -> Callable[[bytes], None]:
     def tell(text: str) -> bool:
-        log("warning", "access log: %s" % text)
+        lines.log("warning", "access log: %s" % text)
         return True
 
-    return CountedLines(1 if fd is None else fd, tell).write
+    own = CountedLines(1 if fd is None else fd, tell)
+    if fd is not None:
+        return own.write
+
+    def write(data: bytes) -> None:
+        (lines.access if lines.framed else own.write)(data)
+
+    return write

@@ -5,11 +5,11 @@ Sends from the main thread only. Must never wait for a manager that does not rea
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple, Type
 
 from ..originals import os, select, socket, time
 from ..wire import messages
-from ..wire.frames import Channel, FrameError
+from ..wire.frames import Channel, Frame, FrameError
 from ..wire.lines import LineError, encode_line
 from ..wire.rates import Bucket
 from ..wire.spec import Spec, from_wire
@@ -35,6 +35,11 @@ class Reporter:
         self._unsaid = bytearray()  # what the pipe had no room for
         self._rates: Dict[str, Bucket] = {}
         self.life = 0
+        # Takes the messages that bring descriptors which only a gateway has a use for, and these.
+        self.on_route: Callable[[messages.Message, List[int]], None] = _unwanted
+        # Takes the token of a log writer and the descriptor for records, which is its own; "" and -1 without a writer.
+        self.on_log: Callable[[str, int], None] = _without_writer
+        self.early: List[messages.Message] = []  # what came before the daemon was ready to hear it
 
     def fileno(self) -> int:
         """Return the channel's descriptor, for poll."""
@@ -49,7 +54,7 @@ class Reporter:
         return [self._sock.fileno(), self._reports]
 
     def receive_spec(self) -> Tuple[Spec, List[int]]:
-        """Wait for the spec and its descriptors, [log, listener …]. Raises SpecError."""
+        """Wait for the spec and its descriptors, in the order of SpecMessage. Raises SpecError."""
         try:
             body, fds = self._channel.receive()
             message = messages.decode(body)
@@ -60,7 +65,9 @@ class Reporter:
             raise SpecError("cannot receive the spec: %s" % error) from error
         except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
             raise SpecError("cannot read the spec: %s: %s" % (type(error).__name__, error)) from error
-        wanted = 1 + len(spec.listen) * (2 if spec.pulses else 1) + (1 if spec.access_log else 0)
+        wanted = (
+            (2 if spec.log_token else 1) + len(spec.listen) * (2 if spec.pulses else 1) + (1 if spec.access_log else 0)
+        )
         if len(fds) != wanted:
             raise SpecError("cannot start: %d descriptors came with the spec, %d were announced" % (len(fds), wanted))
         self.life = spec.life
@@ -120,6 +127,23 @@ class Reporter:
             return []
         except (OSError, FrameError) as error:
             raise EOFError("the channel is of no further use: %s" % error) from error
+        return self._messages(frames)
+
+    def receive_until(self, kind: Type[messages.Message]) -> None:
+        """Wait for a message of this kind; others that come before it are in `early`. Raises EOFError, OSError.
+
+        One that has descriptors goes to `on_route`.
+        """
+        waits = True
+        while waits:
+            try:
+                body, fds = self._channel.receive()
+            except FrameError as error:
+                raise EOFError("the channel is of no further use: %s" % error) from error
+            waits = body["type"] != messages.TYPE_OF[kind]
+            self.early += self._messages([(body, fds)])
+
+    def _messages(self, frames: List[Frame]) -> List[messages.Message]:
         found: List[messages.Message] = []
         for body, fds in frames:
             try:
@@ -127,9 +151,13 @@ class Reporter:
             except messages.MessageError:
                 message = None
             if message is not None and getattr(message, "life", None) == self.life:
+                if isinstance(message, (messages.Route, messages.RouteFiles, messages.SiteCounts)):
+                    self.on_route(message, fds)
+                    continue
                 found.append(message)
-                if isinstance(message, messages.Reopen) and len(fds) == 1:
+                if isinstance(message, messages.Reopen) and len(fds) == (2 if message.token else 1):
                     write_to(fds[0])
+                    self.on_log(message.token, fds.pop() if message.token else -1)
             for fd in fds:
                 os.close(fd)
         return found
@@ -138,3 +166,13 @@ class Reporter:
         """Close both without a word: in a process that the application has forked."""
         self._sock.close()
         os.close(self._reports)
+
+
+def _without_writer(_token: str, fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
+
+
+def _unwanted(_message: messages.Message, fds: List[int]) -> None:
+    for fd in fds:
+        os.close(fd)

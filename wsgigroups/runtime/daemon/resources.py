@@ -5,11 +5,12 @@ Runs in the forked child while it may still raise limits and priority.
 
 from __future__ import annotations
 
+import math
 import resource
 from typing import Dict, Optional, Tuple
 
 from ..log import Log
-from ..originals import os
+from ..originals import os, time
 from .failure import StepError, step
 
 _DEFAULTS = {"CORE": (0, 0)}  # a core file would hold every secret of the environment
@@ -27,6 +28,12 @@ def set_limits(limits: Dict[str, Tuple[int, int]]) -> None:
             present = resource.getrlimit(number)
         if present != pair:
             raise StepError("limits", "cannot set the limit %s: it is %r" % (name, present))
+
+
+def cpu_left_s() -> float:
+    """Return for how long this process may still use the processor before the kernel kills it: seconds, inf."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    return math.inf if hard == resource.RLIM_INFINITY else hard - time.process_time()
 
 
 def set_cpu_priority(priority: int, *, is_root: bool, log: Log) -> None:

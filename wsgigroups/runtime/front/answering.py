@@ -5,8 +5,9 @@ A front, this folder, brings complete requests and sees answers off. It knows no
 
 from __future__ import annotations
 
-from typing import List, Protocol, Set, Tuple
+from typing import Iterator, List, Optional, Protocol, Set, Tuple
 
+from ..originals import LockType
 from ..protocol.forwarding import Trust
 from ..protocol.heads import Head
 from ..protocol.preparing import Preparer
@@ -18,7 +19,9 @@ from .dates import Dates
 class Waits(Protocol):
     """The requests that wait to be answered, as far as a front is concerned. `len` is how many."""
 
-    next_expiry_ns: int  # none has waited too long before that; 0: none ever has
+    @property
+    def next_expiry_ns(self) -> int:
+        """None has waited too long before that; 0: none ever has."""
 
     @property
     def runnable(self) -> int:
@@ -54,10 +57,13 @@ class Front(Protocol):
     """What whoever answers asks of a front, for a connection that it owns."""
 
     settings: Serving
+    lock: LockType
     trust: Trust
     preparer: Preparer  # of the heads of answers
     dates: Dates
     keeps: bool  # whether an answer may leave its connection open
+    ids: Optional[Iterator[str]]  # of requests that have none yet; None: they need none
+    tells_ids: bool  # whether answers bring them
     surplus: int  # so many kept connections are to end with their next answers; whoever ends one counts down
 
     dropped: Set[Tuple[str, str]]  # applications and the fields of theirs of which was said that they are left out

@@ -92,7 +92,7 @@ class Arrivals:
             connections.open[connection.fd] = connection
             connection.begun_ns = now_ns
             # Most clients send at once: look before epoll is asked to watch.
-            self._ready.append((connection, select.EPOLLIN))
+            self._ready.append((connection, 0 if connection.data else select.EPOLLIN))
 
     def _make_room(self) -> bool:
         """If somebody waits while all places are taken, end some connections: see room."""

@@ -42,6 +42,9 @@ class ImpossibleMoveError(Exception):
     """An error of ours: the connection is not in a state that the other one may follow."""
 
 
+NOT_QUEUED = (0, 0)
+
+
 class Connection:
     """A socket, the bytes received and not yet understood, and the request they make."""
 
@@ -68,6 +71,7 @@ class Connection:
         "output",
         "owned",
         "peer",
+        "queued",
         "received_bytes",
         "scanner",
         "signalled",
@@ -106,6 +110,7 @@ class Connection:
         self.since_ns = 0  # when that body began
         self.begun_ns = 0  # when it was accepted; later, when an unfinished head began
         self.arrived_ns = 0  # when that request began to wait for a thread
+        self.queued = NOT_QUEUED  # the start of the last call that waited for a thread, and for how long
         self.offered_ns = 0  # when it was put into the queue
         self.deadline_ns = 0  # when the poller must do something about it; 0: never
         self.output: Optional[Output] = None  # bytes that the socket has not taken yet
@@ -113,6 +118,10 @@ class Connection:
         self.keep = False  # another request may follow the answer being sent
         self.answer = b""  # whole, for the leader to send together with others
         self.begun = False  # whether there has been a whole head
+
+    def is_to_our_gateway(self, head: Head) -> bool:
+        """Whether it is a gateway of ours that asks: no request follows, and it wants HTTP/1.1 (protocol.uwsgi)."""
+        return self.is_uwsgi and head.is_http_1_1
 
     def to(self, state: int) -> None:
         """Enter another state; nothing else changes it. Raises ImpossibleMoveError."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from typing import Callable, Dict, Optional, Set, Tuple
+from typing import Callable, Dict, Iterator, Optional, Set, Tuple
 
 from .. import tracebacks
 from ..originals import Lock, os, select, socket
-from ..protocol import responses
+from ..protocol import request_ids, responses
 from ..protocol.forwarding import Trust
 from ..protocol.heads import Head
 from ..protocol.preparing import Preparer
 from ..wire.board import WORD
+from ..wire.histograms import SEND
 from ..wire.spec import Serving
 from .answering import Answering
 from .connection import CLOSED, FLUSHING, HEAD, IDLE, LINGERING, RUNNING, Connection
@@ -50,6 +51,7 @@ class Connections:
         self.stopping = False
         self.idle_until_ns = 0  # when idle ones are closed at the latest, because the process leaves; 0: no limit
         self.surplus = 0
+        self.new_ids: Optional[Iterator[str]] = None  # where requests may have ids; `ids`, while they do
         self.dropped: Set[Tuple[str, str]] = set()
         self.tune(settings)
         self.log = log
@@ -63,6 +65,8 @@ class Connections:
         self.settings = settings
         self.trust = Trust(settings.trusted_proxies, settings.trusted_uids)
         self.preparer = Preparer(settings.header_buffer_size_bytes)
+        self.ids = None if settings.request_id == "off" else self.new_ids
+        self.tells_ids = self.ids is not None and settings.request_id == "response"
         self.keep_alive_ns = int(settings.keep_alive_timeout_s * SECOND_NS)
         self.keeps = self.keep_alive_ns > 0 and not (self.stopping or self.last)
 
@@ -108,8 +112,17 @@ class Connections:
         """
         head, keep = connection.head, keep and self.keeps
         is_head = head is not None and head.method == "HEAD"
-        data = responses.refusal(status, self.dates.lines[0], keep, is_head)
-        self.log("info", "%s: %d: %s" % (connection.peer, status, reason))
+        own = self.dates.lines[0]
+        about = connection.peer
+        if head is not None and self.ids is not None:
+            if not head.name:
+                request_ids.name(head, self.ids, connection.trusted)
+            about = "%s: request %s" % (about, head.name)
+            if self.tells_ids:
+                own += request_ids.line_of(head)
+        to_gateway = head is not None and connection.is_to_our_gateway(head)
+        data = responses.refusal(status, own, keep, is_head, to_gateway)
+        self.log("info", "%s: %d: %s" % (about, status, reason))
         self.answering.refused(connection, status, len(data), responses.refusal_length(status, is_head))
         try:
             sent = connection.sock.send(data, DONT_WAIT)
@@ -150,6 +163,8 @@ class Connections:
         """Have the leader send what is in the connection's output. Raises OSError when there is no leader any more."""
         if self._closed:
             raise OSError("the server has been closed")
+        if connection.output is not None:
+            connection.output.begun_ns = self._clock()
         if connection.watched:
             self.epoll.modify(connection.fd, _READ_WRITE)
         else:
@@ -186,7 +201,12 @@ class Connections:
                 self.linger(connection)
 
     def flushed_early(self, connection: Connection) -> None:
-        """Take note that the output is empty: its bytes have left."""
+        """Take note that the output is empty: its bytes have left. Counts for how long they waited."""
+        if connection.output is not None:
+            waited_ns = max(0, self._clock() - connection.output.begun_ns)
+            with self.lock:
+                self._words[SEND.index(waited_ns)] += 1
+                self._words[WORD[SEND.sum_word]] += waited_ns
         connection.output = None
         self.epoll.modify(connection.fd, _READ)
 

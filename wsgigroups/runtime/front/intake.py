@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..protocol import heads, limits, uwsgi
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
-from ..protocol.limits import Limits
+from ..protocol.limits import BUFFERED_BODY_BYTES, Limits
 from ..protocol.scanner import Scanner
 from ..wire.spec import Serving
 from .connection import BODY, RUNNING, Connection
@@ -20,13 +20,14 @@ class Intake:
     """`advance` takes from a connection's data what makes the next request."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits  # of heads
         self._body_limit = 0  # bytes of a body of either coding; 0: none
+        self.collected_bytes = BUFFERED_BODY_BYTES  # a body up to this size is received before its request is
         self._streams = False  # chunked bodies are the request thread's from their first byte on
 
     def tune(self, settings: Serving) -> None:
         """Take over settings, for what has yet to come."""
-        self._limits = _limits(settings)
+        self.limits = _limits(settings)
         self._body_limit = settings.limit_request_body
         self._streams = settings.chunked_bodies == "stream"
 
@@ -46,7 +47,7 @@ class Intake:
                     return False
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
-                connection.scanner = Scanner(self._limits)
+                connection.scanner = Scanner(self.limits)
         if connection.scanner is not None:
             end = connection.scanner.feed(data)
             if not end:
@@ -59,7 +60,7 @@ class Intake:
             data = data[:end]
         connection.begun = True
         connection.empty_lines = 0
-        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self._limits))
+        return self._begin(connection, heads.parse(data, connection.base, connection.keys, self.limits))
 
     @staticmethod
     def _skip_empty_lines(connection: Connection) -> bytes:
@@ -77,11 +78,13 @@ class Intake:
         size = uwsgi.size_of(data)
         if not size or len(data) < size:
             return False
-        connection.is_uwsgi = True
-        connection.data = data[size:]
-        connection.begun = True
-        head = uwsgi.parse(data[:size], connection.base, connection.trusted, self._limits)
-        return self._begin(connection, head)
+        connection.is_uwsgi = connection.begun = True
+        if len(data) == size:
+            connection.data = b""
+        else:
+            connection.data = data[size:]
+            data = data[:size]
+        return self._begin(connection, uwsgi.parse(data, connection.base, connection.trusted, self.limits))
 
     def _begin(self, connection: Connection, head: heads.Head) -> bool:
         connection.head = head
@@ -114,9 +117,9 @@ class Intake:
             if decoder.complete:
                 connection.data = decoder.rest
                 connection.decoder = None
-            elif len(connection.body) <= limits.BUFFERED_BODY_BYTES and not head.expects and not self._streams:
+            elif len(connection.body) <= self.collected_bytes and not head.expects and not self._streams:
                 return False
-        elif head.length <= limits.BUFFERED_BODY_BYTES and len(data) < head.length and not head.expects:
+        elif head.length <= self.collected_bytes and len(data) < head.length and not head.expects:
             connection.received_bytes = len(data)
             return False
         else:

@@ -196,6 +196,11 @@ class Listening:
             self.paused_until_ns = self._clock() + self.hold_ns
         return self.held
 
+    def defer(self, wanted: bool) -> None:
+        """Have connections wait in the kernel until they say something, since one that is accepted cannot go back."""
+        for listener in self._by_fd.values():
+            listener.defer(wanted)
+
     def release(self) -> None:
         """Accept again: there is no successor. Any thread; it wakes the leader afterwards."""
         self.held = False
@@ -211,7 +216,7 @@ class Listening:
             try:
                 found.append(listener.accept(trust))
             except BlockingIOError:
-                if listener.is_shut():
+                if not found and listener.is_shut():  # else it is looked at with its next event, which comes at once
                     self._lose(listener)
                 break
             except OSError as error:

@@ -27,8 +27,9 @@ class Outbox:
         self.send_by_ns = 0  # when `send` is to be called, and the board to be told the time, at the next call
 
     def post(self, connection: Connection) -> None:
-        """Take the answer of a connection, whose next request may follow it."""
+        """Take the answer of a connection: behind it the next request may follow, or, of a gateway's, the end."""
         connection.to(POSTED)
+        connection.keep = not connection.is_uwsgi  # which has one request for each connection
         self.posted.append(connection)
 
     def send(self) -> None:
@@ -45,7 +46,7 @@ class Outbox:
             connection.head = None  # its environ may hold what an application wants to see go
             connection.deadline_ns = deadline_ns
             try:
-                if not connection.watched:
+                if not connection.watched and connection.keep:
                     connections.watch(connection)
                 sent = connection.sock.send(answer, DONT_WAIT)
             except BlockingIOError:
@@ -56,12 +57,13 @@ class Outbox:
             if sent < len(answer):
                 connection.output = output = Output()
                 output.append(memoryview(answer)[sent:])
-                connection.keep = True
                 connection.to(FLUSHING)
                 connections.watch_output(connection)
                 connections.arm_write_timeout(connection)
-            else:
+            elif connection.keep:
                 connection.to(IDLE)
+            else:
+                connections.close(connection)
         next_ns = connections.deadlines.next_ns
         if posted and not 0 < next_ns <= deadline_ns:
             connections.deadlines.expect(deadline_ns)

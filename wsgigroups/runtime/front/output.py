@@ -17,12 +17,13 @@ DONT_WAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 class Output:
     """A queue of blocks. Raises OSError from `flush` when the client is gone."""
 
-    __slots__ = ("blocks", "lock", "size")
+    __slots__ = ("begun_ns", "blocks", "lock", "size")
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.blocks: Deque[memoryview] = collections.deque()
         self.size = 0
+        self.begun_ns = 0  # when the first of it was to leave
 
     def append(self, block: memoryview) -> None:
         """Add what a send has left over. The caller holds the lock or is the only one who knows this object."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import collections
 import contextlib
-from typing import Callable, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from ..originals import os, select
+from ..wire.board import LISTENING, WORD
 from .arrivals import Arrivals
 from .connection import BODY, CLOSED, FLUSHING, HEAD, IDLE, LINGERING, POSTED, RECEIVE_BYTES, Connection
 from .connections import Connections
@@ -47,10 +48,16 @@ class Poller:
         # Connections and events, not looked at yet. Not by descriptor: a request thread may close a connection
         # meanwhile, and the number is given out again at once, to a new one that these events are not about.
         self.ready: Deque[Tuple[Connection, int]] = collections.deque()
+        self.look_by_ns = 0  # wait no longer than until then: whoever leads has something else to see to; 0: nothing
         self.arrivals = Arrivals(connections, listening, self.ready, words, clock)
+        self.read: Optional[Callable[[int, int], bytes]] = None  # reads what idle clients have sent; None: os.read
+        # Descriptors that somebody else has added to the same epoll, and whose events he takes from `heard`.
+        self.guests: Dict[int, Any] = {}
+        self.heard: List[Tuple[Any, int]] = []
         self._open = connections.open
         self.epoll = connections.epoll
         self._clock = clock
+        self._words = words
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.epoll.register(self._wake_read, select.EPOLLIN)
 
@@ -97,7 +104,7 @@ class Poller:
 
         Those are for later: until all events have found their connections, none may be added.
         """
-        find, put, read = self._open.get, self.ready.append, os.read
+        find, put, read = self._open.get, self.ready.append, self.read or os.read
         arrivals: List[int] = []
         for fd, flags in events:
             connection = find(fd)
@@ -106,6 +113,8 @@ class Poller:
                     self._wakened()
                 elif fd in self.listening:
                     arrivals.append(fd)
+                elif fd in self.guests:
+                    self.heard.append((self.guests[fd], flags))
                 continue
             if flags != _READABLE or connection.state != IDLE or connection.owned:
                 put((connection, flags))
@@ -187,7 +196,8 @@ class Poller:
         if self.ready or (waiting.runnable and not listening.saturated):  # a request thread leads, and takes it
             return 0.0
         timeout_s = LONGEST_WAIT_S if self._open else None
-        for when_ns in (self.connections.deadlines.next_ns, waiting.next_expiry_ns, listening.paused_until_ns):
+        times = self.connections.deadlines.next_ns, waiting.next_expiry_ns, listening.paused_until_ns, self.look_by_ns
+        for when_ns in times:
             if when_ns:
                 left_s = max(0.0, (when_ns - self._clock()) / SECOND_NS)
                 timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
@@ -203,8 +213,9 @@ class Poller:
     def _stop_listening(self) -> None:
         """Leave new connections to siblings, and idle ones open for their next requests: see Connections.idle_until_ns.
 
-        What has come until now is ours: its wake-up may have been spent on us, and nobody else hears of it. `stopped`
-        is set last, because the main thread takes "stopped, and no connections" for the end.
+        What has come until now is ours: its wake-up may have been spent on us, and nobody else hears of it. The board
+        says so only after that: from then on whoever connects is served by others. `stopped` is set last, because the
+        main thread takes "stopped, and no connections" for the end.
         """
         self.listening.unwatch()
         for fd in () if self.listening.over or self.listening.held else self.listening.descriptors:
@@ -214,6 +225,7 @@ class Poller:
         for connection in self._open.copy().values():
             if limit_ns and connection.state == IDLE:  # owned or not: see Connections.kept
                 connections.deadlines.set(connection, min(connection.deadline_ns or limit_ns, limit_ns))
+        self._words[WORD["listening"]] = LISTENING["no"]
         self.listening.stopped = True
 
     def _keep_time(self) -> None:

@@ -16,6 +16,7 @@ from .targets import AUTHORITY
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 UNIX = "unix"  # in trusted_proxies: peers on UNIX sockets
 _ADDRESS_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+_MICROSECONDS = 16  # digits, from 2001 to 2286
 _START = re.compile(r"(?:t=)?([0-9]{9,20})(\.[0-9]{1,9})?")
 
 
@@ -110,6 +111,8 @@ def queue_start_s(environ: Dict[str, Any]) -> Optional[float]:
     """
     text = environ.get("WSGIGROUPS_QUEUE_START") or environ.get("HTTP_WSGIGROUPS_QUEUE_START")
     text = text or environ.get("HTTP_X_REQUEST_START") or environ.get("HTTP_X_QUEUE_START")
+    if text is not None and len(text) == _MICROSECONDS and text.isdecimal():  # as our own gateway says it
+        return int(text) / 1e6
     match = _START.fullmatch(text) if text else None
     if match is None:
         return None
@@ -119,12 +122,25 @@ def queue_start_s(environ: Dict[str, Any]) -> Optional[float]:
     return value
 
 
+def queue_start_ns(environ: Dict[str, Any]) -> Optional[int]:
+    """As `queue_start_s`, in nanoseconds."""
+    text = environ.get("WSGIGROUPS_QUEUE_START")
+    if text is not None and len(text) == _MICROSECONDS and text.isdecimal():  # as our own gateway says it
+        return int(text) * 1000
+    began_s = queue_start_s(environ)
+    return None if began_s is None else int(began_s * 1e9)
+
+
 def name_server(environ: Dict[str, Any]) -> None:
-    """A UNIX socket has no name and port: take those that the client asked for."""
+    """A UNIX socket has no name and port: take those that the client asked for, unless a gateway has said them."""
+    if environ["SERVER_NAME"]:
+        return
     host = environ.get("HTTP_HOST", "")
     name, colon, port = host.rpartition(":")
     if not colon or not port.isdecimal():
         name, port = host.rstrip(":"), "443" if environ.get("wsgi.url_scheme") == "https" else "80"
-    if name and environ["SERVER_NAME"] == "localhost":
+    if name:
         environ["SERVER_NAME"] = name
         environ["SERVER_PORT"] = port
+    else:
+        environ["SERVER_NAME"] = "localhost"

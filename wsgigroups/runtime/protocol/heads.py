@@ -38,7 +38,8 @@ class Head:
     ordinary = False  # HTTP/1.1, kept open, not HEAD: an answer needs nothing but a length
     lane_key = ""  # made by the lanes when they need it
     data: Optional[Dict[Any, Any]] = None  # the application's, for this request; made when it first asks
-    name = ""  # of the request, likewise
+    name = ""  # of the request: its id (request_ids)
+    slow = False  # it was told that it takes longer than slow-request
 
     def __init__(self, method: str, target: str, environ: Environ, is_http_1_1: bool) -> None:
         self.method = method

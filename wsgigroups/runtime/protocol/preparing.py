@@ -10,7 +10,8 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import accelerator
-from .responses import CLOSED, DATED, DROPPED, NAMED, Prepared
+from .request_ids import FIELD
+from .responses import CLOSED, DATED, DROPPED, IDENTIFIED, NAMED, Prepared
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # but HTAB (RFC 9110 section 5.5)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -19,7 +20,8 @@ _REMEMBERED = 256  # of each kind of things; then all are let go: what comes oft
 _DIGITS = 16  # Content-Length with fewer is within every header-buffer-size
 _REMEMBERED_BYTES = 256  # of one line
 _SHOWN = 100  # characters of an item that cannot be read
-_ONCE, _COMMON, _LENGTH, _HOP_BY_HOP, _DATE, _SERVER = range(6)
+_ONCE, _COMMON, _LENGTH, _HOP_BY_HOP, _DATE, _SERVER, _ID = range(7)
+_OWN = {_DATE: DATED, _SERVER: NAMED, _ID: IDENTIFIED}  # what is ours where the application does not say it
 _KINDS = {
     "connection": _HOP_BY_HOP,
     "content-length": _LENGTH,
@@ -34,6 +36,7 @@ _KINDS = {
     "trailers": _HOP_BY_HOP,
     "transfer-encoding": _HOP_BY_HOP,
     "upgrade": _HOP_BY_HOP,
+    FIELD.lower(): _ID,
 }
 # Fields whose values are those of a site and not of a user: only their lines may be remembered. No value of any other
 # field (Set-Cookie, Location, ETag, tokens of one's own) outlives its answer.
@@ -123,7 +126,7 @@ class Preparer:
                 own |= _said_of_connection(name, value)
                 continue
             elif kind >= _DATE:
-                own |= DATED if kind == _DATE else NAMED
+                own |= _OWN[kind]
             lines.append(line)
         return Prepared(code, lines, length, own)
 

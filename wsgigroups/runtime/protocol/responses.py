@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import List, Optional, Tuple
 
 BODILESS = (204, 304)
-DATED, NAMED, CLOSED, DROPPED = 1, 2, 4, 8
+DATED, NAMED, CLOSED, DROPPED, IDENTIFIED = 1, 2, 4, 8, 16
 SHORT_BYTES = 65536  # a body up to this size is copied behind the head, so that one send takes both
 
 NO_BODY, WITH_LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
+# A connection option (RFC 9110 section 7.6.1): no application has answered. A gateway gives its own page instead.
+REFUSED = "refused"
+_FOR_A_GROUP = (503, 504)  # statuses that say: the group has no room or no time, whoever says it for it
 REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -38,7 +41,8 @@ class Prepared:
         self.code = code
         self.lines = lines  # that of the status, then the fields', each with its CRLF; perhaps all of them in one
         self.length = length  # Content-Length
-        # Which of our fields the application has set itself: DATED, NAMED; of the connection's: CLOSED, DROPPED.
+        # Which of our fields the application has set itself: DATED, NAMED, IDENTIFIED; of the connection's: CLOSED,
+        # DROPPED.
         self.own = own
 
 
@@ -91,6 +95,7 @@ def compose(
 
 
 SERVER_LINE = b"Server: wsgigroups\r\n"
+_REFUSED_LINE = b"Connection: close, " + REFUSED.encode("ascii") + b"\r\n"
 
 
 def refusal_length(status: int, is_head: bool = False) -> int:
@@ -98,14 +103,24 @@ def refusal_length(status: int, is_head: bool = False) -> int:
     return 0 if is_head else len(REASONS.get(status, "Error")) + 1
 
 
-def refusal(status: int, own: bytes, keep_alive: bool = False, is_head: bool = False) -> bytes:
-    """Return a whole response of the server's own, with a word of text as its body."""
+def refusal(
+    status: int, own: bytes, keep_alive: bool = False, is_head: bool = False, to_gateway: bool = False
+) -> bytes:
+    """Return a whole response of the server's own, with a word of text as its body.
+
+    to_gateway: one of ours has asked, which gives its site's page in place of what is said for a group.
+    """
     reason = REASONS.get(status, "Error")
     body = b"" if is_head else reason.encode("ascii") + b"\n"
+    if to_gateway and status in _FOR_A_GROUP:
+        connection = _REFUSED_LINE
+    else:
+        connection = b"" if keep_alive else b"Connection: close\r\n"
     return (
         b"HTTP/1.1 %d %s\r\n" % (status, reason.encode("ascii"))
         + own
         + b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % (len(reason) + 1)
-        + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n")
+        + connection
+        + b"\r\n"
         + body
     )

@@ -24,10 +24,10 @@ _COMMON = '%s - %s [%s] "%s %s %s" %d %s\n'
 _COMBINED = _COMMON[:-1] + ' "%s" "%s"\n'
 _JSON = (
     '{"time":"%s.%sZ","remote_addr":"%s","remote_user":%s,"method":"%s","target":"%s","protocol":"%s","host":%s,'
-    '"status":%d,"sent_bytes":%d,"referer":%s,"user_agent":%s,"duration_s":%d.%s%s}\n'
+    '"status":%d,"sent_bytes":%d,"referer":%s,"user_agent":%s,"request_id":%s,"duration_s":%d.%s%s}\n'
 )
-_JSON_WIDTH = 15
-_QUOTED = frozenset((3, 7, 10, 11))  # places of JSON whose values bring their quotes, or are null
+_JSON_WIDTH = 16
+_QUOTED = frozenset((3, 7, 10, 11, 12))  # places of JSON whose values bring their quotes, or are null
 _JSON_SPECIAL = _JSON.count('"') + 2 * len(_QUOTED) + 1
 THOUSANDTHS = tuple("%03d" % number for number in range(1000))  # quicker than the format with leading zeros
 
@@ -99,6 +99,7 @@ def _ask_json(head: Head) -> Asked:
         None,
         referer,
         agent,
+        '"' + head.name + '"' if head.name else "null",
         None,
         None,
         None,
@@ -135,6 +136,6 @@ FORMATS: Dict[str, Format] = {
         _COMBINED, 10, _ask_combined, _apache_time, 1, str, "-", _COMBINED.count('"') + 1, _escaped, 2, 6, 0
     ),
     "json": Format(
-        _JSON, _JSON_WIDTH, _ask_json, _json_time, 3, '"{}"'.format, 0, _JSON_SPECIAL, _escaped_json, 0, 8, 12
+        _JSON, _JSON_WIDTH, _ask_json, _json_time, 3, '"{}"'.format, 0, _JSON_SPECIAL, _escaped_json, 0, 8, 13
     ),
 }

@@ -1,7 +1,7 @@
 """Start of a spawner: `PYTHON -I -S …/runtime/spawner/__main__.py --listen-fd N --key KEY …`.
 
 With `launch` as its first word it is the start of what becomes another user and then starts a spawner: `launch.py`;
-with `answer` that of the answerer: `answerer/main.py`.
+with `answer` that of the answerer: `answerer/main.py`; with `write-logs` that of the log writer: `logwriter/main.py`.
 
 Loads the runtime package by its path under a private name, so that sys.path stays the interpreter's own and nothing
 else that lies beside the package can be imported by an application. Must not import anything of ours by another way.
@@ -15,7 +15,7 @@ import os
 import sys
 
 PACKAGE = "wsgigroups_runtime"
-OTHERS = {"launch": ".spawner.launch", "answer": ".answerer.main"}  # what a first word starts instead
+OTHERS = {"launch": ".spawner.launch", "answer": ".answerer.main", "write-logs": ".logwriter.main"}  # by a first word
 
 
 def main() -> int:

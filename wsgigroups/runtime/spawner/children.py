@@ -73,6 +73,10 @@ class Registry:
         """Tell whether a process was forked here and not reaped yet."""
         return pid in self._children
 
+    def pids(self) -> List[int]:
+        """Return the processes that were forked here and not reaped yet."""
+        return list(self._children)
+
     def dead(self) -> List[Child]:
         """Give the processes that have ended and wait to be reaped (pidfd_open(2): a pidfd becomes readable)."""
         poller = select.poll()

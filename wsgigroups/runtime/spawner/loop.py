@@ -395,7 +395,8 @@ class Spawner:
                 os.waitpid(found.si_pid, 0)
                 continue
             dead = {child.pid for child in self._registry.dead()} | {found.si_pid}
-            for pid, left in kill_sessions(dead).items():
+            # a child that lives leads a session of its own, or is still in ours (setsid(2): nobody joins another's)
+            for pid, left in kill_sessions(dead, apart=self._registry.pids()).items():
                 self._take(pid, left)
 
     def _take(self, pid: int, left: int) -> None:

@@ -17,25 +17,25 @@ from .. import kernel
 _ROUNDS = 20  # a process may fork while it is looked for; it cannot win twenty times against SIGKILL of its parents
 
 
-def kill_sessions(leaders: Collection[int]) -> Dict[int, int]:
+def kill_sessions(leaders: Collection[int], apart: Collection[int] = ()) -> Dict[int, int]:
     """SIGKILL the process groups and then all others of the sessions; return how many others there were, by leader.
 
-    All at once: to look through /proc for each of a thousand that end together would take minutes.
+    All at once: to look through /proc for each of a thousand that end together would take minutes. apart: processes
+    that are known to be in none of these sessions; to look at a thousand of them would hold up who waits for this.
     """
     for leader in leaders:
         with contextlib.suppress(OSError):  # before Linux 6.9, or nobody is left; those that are, are found below
             _kill_group(leader)
-    killed: Set[int] = set(leaders)
+    passed_over: Set[int] = {*leaders, *apart}
     others = dict.fromkeys(leaders, 0)
     for _round in range(_ROUNDS):
-        # Those killed in an earlier round may still be on their way out.
-        found = {pid: _session(pid) for pid in _processes() if pid not in killed}
+        found = {pid: _session(pid) for pid in _processes() if pid not in passed_over}
         ended = [pid for pid, leader in found.items() if leader in others and _kill_member(pid, leader)]
         if not ended:
             break
         for pid in ended:
             others[found[pid]] += 1
-        killed.update(ended)
+        passed_over.update(ended)  # they may still be on their way out in the next round
     return others
 
 
@@ -76,8 +76,12 @@ def _kill_member(pid: int, leader: int) -> bool:
 def _session(pid: int) -> int:
     """Return the session of a process that still runs, else -1 (proc_pid_stat(5): after the last parenthesis)."""
     try:
-        with open("/proc/%d/stat" % pid, "rb") as file:
-            state, _parent, _group, session = file.read().rpartition(b")")[2].split()[:4]
+        fd = os.open("/proc/%d/stat" % pid, os.O_RDONLY | os.O_CLOEXEC)  # a file object takes as long again
+        try:
+            stat = os.read(fd, 4096)
+        finally:
+            os.close(fd)
+        state, _parent, _group, session = stat.rpartition(b")")[2].split()[:4]
     except (OSError, ValueError):
         return -1
     return -1 if state in b"ZX" else int(session)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import fcntl
 import mmap
 import struct
-from typing import Dict
+import sys
+from typing import Dict, Tuple
 
 from ..originals import os
 from . import notes
@@ -26,6 +27,7 @@ BUSY_WORD = 64  # first busy word; word BUSY_WORD + i is 0 or when request threa
 MAXIMUM_THREADS = 1024
 
 STATE = {"starting": 0, "ready": 1, "draining": 2, "stopping": 3}
+LISTENING = {"not said": 0, "yes": 1, "no": 2}
 REASON = {
     "none": 0,
     "maximum-requests": 1,
@@ -59,6 +61,20 @@ def create_sealed(name: str, size: int, beginning: bytes) -> int:
         os.pwrite(fd, beginning, 0)
         # F_ADD_SEALS 1033; F_SEAL_SEAL 1 | F_SEAL_SHRINK 2 | F_SEAL_GROW 4 (fcntl(2)); named in fcntl only from 3.10
         fcntl.fcntl(fd, 1033, 1 | 2 | 4)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def create_sealed_text(name: str, text: bytes) -> int:
+    """Make memory that holds this and that nobody can change; its descriptor (close-on-exec). Raises OSError."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        rest = memoryview(text)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        fcntl.fcntl(fd, 1033, 1 | 2 | 4 | 8)  # and F_SEAL_WRITE 8
     except BaseException:
         os.close(fd)
         raise
@@ -113,6 +129,20 @@ class Snapshot:
 def nothing() -> Snapshot:
     """Return what is known of a process whose board cannot be believed."""
     return Snapshot(dict.fromkeys(WORD, 0), {})
+
+
+def word(fd: int, name: str) -> int:
+    """Copy one word of a board with pread, whatever the board is by now. Raises OSError."""
+    return int.from_bytes(os.pread(fd, 8, WORD[name] * 8), sys.byteorder)
+
+
+def part(fd: int, first: int, count: int) -> Tuple[int, ...]:
+    """Copy words of a board that stand in a row, whatever the board is by now; () for one that is shorter, or gone."""
+    try:
+        raw = os.pread(fd, 8 * count, 8 * first)
+    except OSError:
+        return ()
+    return tuple(memoryview(raw).cast("Q")) if len(raw) == 8 * count else ()
 
 
 def read(fd: int, threads: int) -> Snapshot:

@@ -11,22 +11,23 @@ from ..originals import os, time
 from .board import MAXIMUM_THREADS, read, size_bytes
 from .notes import NOTE_BYTES, note_of
 
-MOST = 16  # that are told of one process, those under way for longest; the others are counted
+MOST = 16  # that are told of a process when it ends, those under way for longest; the others are counted
 _LONGEST_S = 1e9
 
 
-def in_flight(board_fd: int, threads: int) -> Dict[str, Any]:
+def in_flight(board_fd: int, threads: int, most: int = MOST) -> Dict[str, Any]:
     """Return {"total": n, "requests": [{"thread", "ident", "asked", "age_s", "where"} …]}, the oldest first.
 
-    MOST of them. thread: number of the request thread; ident: that of the thread, as faulthandler writes it; where:
-    [end of a file's name, line, function], or []. Raises nothing: of a board that was overwritten there is none.
+    At most so many of them. thread: number of the request thread; ident: that of the thread, as faulthandler writes
+    it; where: [end of a file's name, line, function], or []. Raises nothing: of a board that was overwritten there is
+    none.
     """
     threads = max(0, min(threads, MAXIMUM_THREADS))
     try:
         busy = read(board_fd, threads).busy
         now_ns = time.monotonic_ns()
         found: List[Dict[str, Any]] = []
-        for thread, since_ns in sorted(busy.items(), key=lambda item: item[1])[:MOST]:
+        for thread, since_ns in sorted(busy.items(), key=lambda item: item[1])[:most]:
             raw = os.pread(board_fd, NOTE_BYTES, size_bytes(threads) + thread * NOTE_BYTES)
             note = note_of(raw.ljust(NOTE_BYTES, b"\0"))
             age_s = min(max(0, now_ns - since_ns) / 1e9, _LONGEST_S)

@@ -2,10 +2,10 @@
 
 Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, look, listen, keep, drop,
 fork, spawned, refused, exited, kept, inventory-ended, retire, ping, pong. Manager and daemon of one life: on the
-channel, a socket that only the manager writes, spec, drain, tune, dump-stacks, interrupt; on the reports, a pipe that
-only the daemon writes (wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its
-life; the receiver drops what belongs to another one. Unknown types are ignored with a log line, so that versions can
-differ by one.
+channel, a socket that only the manager writes, spec, drain, tune, route-files, site-counts, route, dump-stacks,
+interrupt; on the reports, a pipe that only the daemon writes (wire/lines.py), ready, failed, in-flight, leaving. Every
+message about a process carries its life; the receiver drops what belongs to another one. Unknown types are ignored with
+a log line, so that versions can differ by one.
 """
 
 from __future__ import annotations
@@ -179,7 +179,8 @@ class Pong(Message):
 @dataclass(frozen=True)
 class SpecMessage(Message):
     """Manager to daemon, once. fds [log, listener, …, pulse, …]: listeners in the order of Spec.listen, then
-    (Spec.pulses) the pulse of each, and last (Spec.access_log) the access log.
+    (Spec.pulses) the pulse of each, and last (Spec.access_log) the access log. Behind the log (Spec.log_token) the
+    same pipe once more, which does not block, for records.
     """
 
     spec: Dict[str, Any]
@@ -216,10 +217,44 @@ class Tune(Message):
 
 
 @dataclass(frozen=True)
+class Route(Message):
+    """Manager to gateway: the routes from now on. fds [routes, directory, …, access log, …].
+
+    `routes` is a sealed file with Routes.to_wire as JSON; so many `directories` and `access_logs` follow it, and take
+    the place of all of before. Those that a frame has no room for come before it, with RouteFiles. The first Route
+    follows the spec, and a gateway is ready when it goes by that; it writes `number` on its board as after a Tune. One
+    that cannot be used is logged, and changes nothing: the board says routes.REFUSED in the number's place.
+    """
+
+    life: int
+    directories: int = 0
+    access_logs: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class RouteFiles(Message):
+    """Manager to gateway, fds [directory or access log, …]: the first of those that the next Route has, in order."""
+
+    life: int
+
+
+@dataclass(frozen=True)
+class SiteCounts(Message):
+    """Manager to gateway, fds [page]: count requests there, of each site of the next Route (gateway/site_counts.py)."""
+
+    life: int
+
+
+@dataclass(frozen=True)
 class Reopen(Message):
-    """Manager to daemon or spawner, fds [log]: write there from now on. life: 0 for a spawner."""
+    """Manager to daemon or spawner, fds [log]: write there from now on. life: 0 for a spawner.
+
+    With a token fds [log, the same pipe for records]: a log writer takes them, as with Spec.log_token.
+    """
 
     life: int = 0
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,6 +332,9 @@ MESSAGES: Dict[str, Type[Message]] = {
     "spec": SpecMessage,
     "drain": Drain,
     "tune": Tune,
+    "route": Route,
+    "route-files": RouteFiles,
+    "site-counts": SiteCounts,
     "reopen": Reopen,
     "dump-stacks": DumpStacks,
     "interrupt": Interrupt,

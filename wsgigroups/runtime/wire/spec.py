@@ -26,6 +26,7 @@ class Application:
     target: str
     callable_object: str = "application"  # name looked up in a script
     mount: str = "/"
+    key: str = ""  # what a gateway names it by, where the group has several; of two at one prefix the first has that
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Serving:
     limit_request_field_size: int = 8190  # bytes of one field line
     limit_request_fields: int = 100  # field lines of a head
     limit_request_body: int = 0  # bytes of a body of either coding; 0: no limit
+    request_id: str = "environ"  # off, environ, response: whether requests have ids, and who is told of them
+    slow_request_s: float = 0.0  # requests that are in the application for longer are logged; 0: none
     chunked_bodies: str = "collect"  # before the call, with a length; or "stream": as they come
 
     def tuned(self, changes: Dict[str, Any]) -> "Serving":
@@ -145,11 +148,19 @@ class Spec:
     eviction_timeout_s: float = 0.0  # already defaulted to graceful_timeout_s by the manager
     pulses: bool = False  # as many descriptors again as `listen` has: the listeners' pulses
     confinement: Confinement = Confinement()
+    gateway: bool = False  # it serves sites by routes (wire.routes) and has no application
+    nginx: Optional[str] = None  # … with this program, which the process keeps
+    tracing: str = "off"  # or "opentelemetry": each request has spans
+    log_token: str = ""  # begins a record in the log writer's pipe (wire.log_frames); "": the log is written itself
     access_log: bool = False  # one descriptor more: the access log; else access lines go to the log
 
     def to_wire(self) -> Dict[str, Any]:
         """Return plain JSON data."""
-        return asdict(self)
+        data = asdict(self)
+        for application in data["applications"]:
+            if not application["key"]:
+                del application["key"]  # of which an earlier version knows nothing
+        return data
 
 
 def from_wire(data: Dict[str, Any]) -> Spec:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Tuple
 
+from .histograms import APPLICATION, QUEUE, SEND, Histogram
+
 # Units. Durations and moments are CLOCK_MONOTONIC nanoseconds (clock_gettime(2)).
 NUMBER = "number"
 BYTES = "bytes"
@@ -40,6 +42,18 @@ _BOTH = "request threads and who polls"
 _MONITOR = "the monitor"
 _MAIN = "the main thread"
 _MANAGER = "the manager, before the process begins"
+
+
+def _ranges(histogram: Histogram, writer: str) -> Tuple[Word, ...]:
+    """The words of a histogram: how many took at most so long, and longer than the range before."""
+    bounds_ms = [bound // 1_000_000 for bound in histogram.bounds_ns]
+    meanings = ["%s: up to %d ms" % (histogram.meaning, bound) for bound in bounds_ms]
+    meanings.append("%s: longer than %d ms" % (histogram.meaning, bounds_ms[-1]))
+    return tuple(
+        Word(name, histogram.first + place, NUMBER, COUNTER, meaning, writer, reader="the metrics")
+        for place, (name, meaning) in enumerate(zip(histogram.word_names, meanings))
+    )
+
 
 WORDS: Tuple[Word, ...] = (
     Word(
@@ -102,12 +116,33 @@ WORDS: Tuple[Word, ...] = (
         "the request thread that loads", "loading_s",
     ),
     Word(
-        "tuned", 25, CODE, LEVEL, "which live options it was told last and goes by; 1 until it is told some", _MAIN,
+        "tuned", 25, CODE, LEVEL, "which live options, or routes, it goes by; 1 until it is told some", _MAIN,
         reader="the manager, which waits for it; 0 is a process of a version that does not say",
     ),
     Word(
         "interrupted", 26, NUMBER, COUNTER, "requests interrupted at request-timeout (`interrupt-timeout`)", _MAIN,
         "interrupted",
+    ),
+    Word(
+        "listening", 27, CODE, LEVEL, "whether the process may take new connections", _POLLER,
+        reader="the manager: a change is done when what it has replaced takes none; 0 is a process of a version that "
+        "does not say",
+    ),
+    *_ranges(QUEUE, _BOTH),
+    *_ranges(APPLICATION, _BOTH),
+    *_ranges(SEND, _BOTH),
+    Word("send_time_ns", 56, DURATION, COUNTER, SEND.meaning + ", added up", _BOTH, "send_time_s"),
+    Word(
+        "wakes", 57, NUMBER, COUNTER, "how often the monitor was to wake at a set time while requests ran", _MONITOR,
+        "wakes",
+    ),
+    Word(
+        "late_ns", 58, DURATION, COUNTER,
+        "how late it then ran, added up: what other threads kept the interpreter, or the machine its processors, for",
+        _MONITOR, "late_s",
+    ),
+    Word(
+        "slow_requests", 59, NUMBER, COUNTER, "requests that took longer than slow-request", _BOTH, "slow_requests",
     ),
 )  # fmt: skip
 

@@ -6,15 +6,17 @@ here: with a whole answer, with a 500 while nothing has been sent, or with a con
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable, Dict, Iterable
 
 from ..front.answering import Front
 from ..front.connection import Connection
-from ..protocol import forwarding, responses
+from ..protocol import forwarding, request_ids, responses
 from ..protocol.errors import ProtocolError
 from ..protocol.heads import Head
 from ..records.access import AccessLog
 from ..records.tally import Tally
+from ..wire.histograms import APPLICATION, QUICK_NS
 from .delivery import ClientGoneError
 from .errors import ErrorsStream
 from .exchange import Exchange, begin
@@ -42,6 +44,8 @@ class Caller:
         self.front = front
         self.access = access
         self._errors = errors
+        self.slow_ns = sys.maxsize  # `on_slow` is told of requests that have taken so long
+        self.on_slow: Callable[[Exchange, int, int], None] = lambda _exchange, _start_ns, _end_ns: None
         self.stranger = False  # this is a process that the application has forked
 
     def answer(self, connection: Connection, start_ns: int, tally: Tally, brief: bool = False) -> int:
@@ -53,7 +57,9 @@ class Caller:
         head: Head = connection.head  # type: ignore[assignment]  # or nobody would have called us
         front, access = self.front, self.access
         if connection.incomplete:
-            self._complete_environ(connection, head.environ)
+            self._complete_environ(connection, head)
+        if front.ids is not None and not head.name:
+            head.name = head.environ[request_ids.KEY] = next(front.ids)
         asked = access.ask(head) if access.on else None
         body = spool = None
         if head.length or head.chunked:
@@ -71,35 +77,46 @@ class Caller:
                 log_shortfall(exchange)
         except BaseException as error:  # noqa: BLE001 — the thread serves on, whatever an application raises
             whole = self._failed(exchange, error)
-        if self.stranger:
-            leave(None)
-        if type(result) is not list and result is not None:
-            close(exchange, result)
+        if type(result) is not list or self.stranger:
+            self._close(exchange, result)
         exchange.ended = True
-        if spool is not None:
-            spool.close()
-        if self._errors.unfinished:
-            self._errors.flush()
+        if spool is not None or self._errors.unfinished:
+            self._tidy(spool)
         end_ns = self._clock()
         code, sent_bytes = exchange.prepared.code, exchange.sent_bytes
+        took_ns = end_ns - start_ns
+        if took_ns > QUICK_NS:  # before its status: whoever publishes meanwhile would take it for a quick one
+            tally.took_long(APPLICATION, took_ns)
+            tally.long_applications += 1
+            if took_ns >= self.slow_ns:
+                self.on_slow(exchange, start_ns, end_ns)
         tally.statuses[code // 100] += 1
         tally.sent_bytes += sent_bytes
-        tally.application_ns += end_ns - start_ns
+        tally.application_ns += took_ns
         if body is not None:
             tally.received_bytes += body.received_bytes
         if asked is not None:
             user = head.environ.get("REMOTE_USER")
-            access.answered(asked, code, exchange.body_bytes, end_ns - start_ns, end_ns, user)
+            access.answered(asked, code, exchange.body_bytes, took_ns, end_ns, user)
         if not connection.answer:
-            if not whole:
-                tally.aborted += 1
-            self._leave(connection, exchange, whole, end_ns)
+            self._leave(connection, exchange, whole, end_ns, tally)
         return end_ns
 
     def _failed(self, exchange: Exchange, error: BaseException) -> bool:
         if self.stranger:
             leave(None if isinstance(error, ClientGoneError) else error)  # it has none
         return answer_failure(exchange, error)
+
+    def _close(self, exchange: Exchange, result: Any) -> None:
+        if self.stranger:
+            leave(None)
+        if result is not None:
+            close(exchange, result)
+
+    def _tidy(self, spool: Any) -> None:
+        if spool is not None:
+            spool.close()
+        self._errors.flush()
 
     def send_late(self, connection: Connection, tally: Tally) -> None:
         """Send what was to go to the outbox, now that somebody else leads."""
@@ -113,14 +130,17 @@ class Caller:
             exchange.send(answer)
         except ClientGoneError as error:
             exchange.log("info", str(error))
-            tally.aborted += 1
             whole = False
-        self._leave(connection, exchange, whole, self._clock())
+        self._leave(connection, exchange, whole, self._clock(), tally)
 
-    def _complete_environ(self, connection: Connection, environ: Dict[str, Any]) -> None:
+    def _complete_environ(self, connection: Connection, head: Head) -> None:
         """What a trusted gateway says of the client, and the name of a server on a UNIX socket."""
-        if connection.trusted and not connection.is_uwsgi:
-            forwarding.apply(environ, self.front.trust)
+        environ = head.environ
+        if connection.trusted:
+            if self.front.ids is not None:
+                request_ids.name(head, self.front.ids, trusted=True)
+            if not connection.is_uwsgi:
+                forwarding.apply(environ, self.front.trust)
         if connection.unix:
             forwarding.name_server(environ)
 
@@ -136,10 +156,11 @@ class Caller:
             self.front.close(connection)
         return self._clock()
 
-    def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int) -> None:
+    def _leave(self, connection: Connection, exchange: Exchange, whole: bool, end_ns: int, tally: Tally) -> None:
         """Give the connection its next state; it is still this thread's."""
         front = self.front
         if not whole:
+            tally.aborted += 1
             # Where only the end of the stream ends the body, nothing but a reset tells that this is not the end.
             if exchange.framing == responses.UNTIL_CLOSE:
                 front.abort(connection)

@@ -11,7 +11,7 @@ from typing import Optional
 from ..front.answering import Front
 from ..front.connection import Connection
 from ..front.output import DONT_WAIT, Output
-from ..originals import os, select
+from ..originals import os, select, time
 from ..protocol.heads import Head
 
 SENDFILE_BYTES = 1 << 30
@@ -25,13 +25,14 @@ class ClientGoneError(OSError):
 class Delivery:
     """The base of an exchange: all that it has to do with a socket. Whoever makes one sets what is declared here."""
 
-    __slots__ = ("connection", "framed_bytes", "front", "gone", "head", "sent_bytes")
+    __slots__ = ("connection", "framed_bytes", "front", "gone", "head", "sent_bytes", "stalled_ns")
 
     front: Front
     connection: Connection
     head: Head
     sent_bytes: int
     framed_bytes: int  # of these, what is no body: the head, and what chunks are framed with
+    stalled_ns: int  # for how long the request thread has waited for the client
     gone: bool  # the client has left
 
     def send(self, data: bytes, flags: int = DONT_WAIT) -> None:
@@ -63,7 +64,7 @@ class Delivery:
             try:
                 sent = os.sendfile(connection.fd, fd, offset, min(end - offset, SENDFILE_BYTES))
             except BlockingIOError:
-                if not _writable(connection.fd, self.front.write_timeout_s):
+                if not self._await_client():
                     raise self._stalled() from None
                 continue
             except OSError as error:
@@ -126,10 +127,17 @@ class Delivery:
                 raise self.lost(error) from None
             if output.size <= limit:
                 break
-            if not _writable(connection.fd, self.front.write_timeout_s) and output.size >= before:
+            if not self._await_client() and output.size >= before:
                 raise self._stalled()
         if not limit and output is not None:
             self.front.flushed_early(connection)
+
+    def _await_client(self) -> bool:
+        """Wait until the socket takes something; False when it did not in time."""
+        began_ns = time.monotonic_ns()
+        taken = _writable(self.connection.fd, self.front.write_timeout_s)
+        self.stalled_ns += time.monotonic_ns() - began_ns
+        return taken
 
     def _stalled(self) -> ClientGoneError:
         reason = "it has taken nothing for %gs (response-socket-timeout): connection aborted"

@@ -7,8 +7,10 @@ or the request ends, so that lines of two requests do not mix.
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any, Callable, Dict, Iterable
 
+from ..logged import level_of_caller
 from ..originals import get_ident
 
 
@@ -37,7 +39,8 @@ class ErrorsStream:
         if rest:
             self.unfinished[thread] = rest
         if newline:
-            self._log("error", "wsgi.errors: " + lines)
+            level = level_of_caller(sys._getframe(1))
+            self._log(level or "error", lines if level else "wsgi.errors: " + lines)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

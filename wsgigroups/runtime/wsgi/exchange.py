@@ -12,7 +12,7 @@ from ..front.answering import Front
 from ..front.connection import Connection
 from ..front.output import DONT_WAIT
 from ..originals import socket
-from ..protocol import responses
+from ..protocol import request_ids, responses
 from ..protocol.heads import Head
 from ..protocol.preparing import dropped
 from ..protocol.responses import UNPREPARED
@@ -97,6 +97,8 @@ class Exchange(Delivery):
             front.surplus -= 1
             self.keep = False
         own, date = front.dates.lines
+        if front.tells_ids and not prepared.own & responses.IDENTIFIED:
+            prepared.lines = [*prepared.lines, request_ids.line_of(self.head)]
         data, self.framing, self.keep = responses.compose(
             prepared, self.head.is_http_1_1, self.keep, self.head.method == "HEAD", known, own, date
         )
@@ -203,6 +205,6 @@ def begin(front: Front, connection: Connection, head: Head, body: Optional[Arriv
     exchange.prepared = UNPREPARED
     exchange.framing = UNSENT
     exchange.keep = head.keep_alive
-    exchange.sent_bytes = exchange.framed_bytes = 0
+    exchange.sent_bytes = exchange.framed_bytes = exchange.stalled_ns = 0
     exchange.gone = exchange.ended = False
     return exchange

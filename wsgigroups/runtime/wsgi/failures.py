@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import tracebacks
-from ..protocol import responses
+from ..protocol import request_ids, responses
 from .delivery import ClientGoneError
 from .exchange import UNSENT, Exchange
 from .interrupted import RequestTimeout
@@ -40,7 +40,11 @@ def answer_failure(exchange: Exchange, error: BaseException) -> bool:
     )
     exchange.prepared = responses.Prepared(status, [], None, 0)
     is_head = exchange.head.method == "HEAD"
-    data = responses.refusal(status, front.dates.lines[0], exchange.keep, is_head)
+    own = front.dates.lines[0]
+    if front.tells_ids:
+        own += request_ids.line_of(exchange.head)
+    to_gateway = exchange.connection.is_to_our_gateway(exchange.head)
+    data = responses.refusal(status, own, exchange.keep, is_head, to_gateway)
     exchange.framed_bytes += len(data) - responses.refusal_length(status, is_head)
     try:
         exchange.send(data)

@@ -19,12 +19,14 @@ from .exchange import Exchange
 class ObservedCall:
     """One request, while it is answered."""
 
-    __slots__ = ("begun", "exchange", "head")
+    __slots__ = ("begun", "exchange", "head", "spans", "start_ns")
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, start_ns: int) -> None:
         self.head = head
+        self.start_ns = start_ns  # monotonic: when a thread took it
         self.exchange: Optional[Exchange] = None  # None: the application has not been called
-        self.begun: Any = None  # the observer's own
+        self.begun: Any = None  # of observers, each its own
+        self.spans: Any = None
 
 
 class Observer:
@@ -65,6 +67,30 @@ class Observer:
         return observed
 
 
+class Observers(Observer):
+    """Several, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self.all = observers
+
+    def starts(self, call: ObservedCall, application: Application) -> Application:
+        for observer in self.all:
+            application = observer.starts(call, application)
+        return application
+
+    def responds(self, call: ObservedCall, status: Any, headers: Any, exc_info: Any) -> None:
+        for observer in self.all:
+            observer.responds(call, status, headers, exc_info)
+
+    def fails(self, call: ObservedCall, error: BaseException) -> None:
+        for observer in self.all:
+            observer.fails(call, error)
+
+    def ends(self, call: ObservedCall) -> None:
+        for observer in self.all:
+            observer.ends(call)
+
+
 _running = local()
 
 
@@ -76,7 +102,7 @@ class ObservedCaller(Caller):
     def answer(self, connection: Connection, start_ns: int, tally: Tally, brief: bool = False) -> int:
         """As Caller.answer."""
         head: Head = connection.head  # type: ignore[assignment]  # as there
-        _running.call = call = ObservedCall(head)
+        _running.call = call = ObservedCall(head, start_ns)
         try:
             return super().answer(connection, start_ns, tally, brief)
         finally:
@@ -97,8 +123,6 @@ def observe(caller: Caller, observer: Observer) -> None:
     The caller stays the same object, since many know it, and gets another class: a Caller that could be observed would
     cost each request something for those that are not.
     """
-    if isinstance(caller, ObservedCaller):
-        return
     caller.__class__ = ObservedCaller
     assert isinstance(caller, ObservedCaller)
     caller.observer = observer

@@ -6,13 +6,14 @@ from typing import Any, Callable
 
 from ..front.timing import SECOND_NS
 from ..originals import select
-from ..protocol import responses
+from ..protocol import request_ids, responses
 from .exchange import UNSENT, YIELDED, Exchange, plain
 from .files import FileWrapper
 
 _POSTED_BYTES = 16384  # a longer answer gains nothing by leaving together with others
 _LOOK_NS = SECOND_NS // 20  # how often a client that is sent nothing is looked at
 _HALF_CLOSED_NS = 5 * SECOND_NS  # a client that sends no more may read on, but not for ever where nothing comes
+_CLOSE = b"Connection: close\r\n\r\n"
 _LEFT = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
@@ -31,14 +32,14 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
         and not prepared.own
         and prepared.code not in responses.BODILESS
         and exchange.body is None
-        and exchange.head.ordinary
-        and front.keeps
-        and not front.surplus
+        and ((exchange.head.ordinary and front.keeps and not front.surplus) or _is_to_our_gateway(exchange))
     ):  # as most answers are; the other way comes to the same for these
-        data = b"".join([*prepared.lines, front.dates.lines[0], b"\r\n", block])
+        end = b"\r\n" if exchange.keep else _CLOSE
+        told = request_ids.line_of(exchange.head) if front.tells_ids else b""
+        data = b"".join([*prepared.lines, told, front.dates.lines[0], end, block])
         exchange.framing = responses.WITH_LENGTH
         exchange.framed_bytes = len(data) - len(block)
-        if brief and len(data) <= _POSTED_BYTES:
+        if brief and len(data) <= _POSTED_BYTES and (exchange.keep or exchange.closes):
             exchange.connection.answer = data
             exchange.sent_bytes = len(data)
         else:
@@ -53,6 +54,10 @@ def send(exchange: Exchange, result: Any, brief: bool, clock: Callable[[], int])
     else:
         exchange.send_one(start, block, brief and whole)
     return whole
+
+
+def _is_to_our_gateway(exchange: Exchange) -> bool:
+    return exchange.connection.is_to_our_gateway(exchange.head) and exchange.head.method != "HEAD"
 
 
 def _send_any(exchange: Exchange, result: Any, clock: Callable[[], int]) -> bool:

@@ -8,6 +8,7 @@ from support.conformance.asking import Asked
 from support.conformance.case import Case, Facts, better, on_purpose
 from support.looking import wait
 
+_SIZES = (32765, 32766, 32768, 32769, 40000)
 _LEFT_OUT = {"huge-block"}  # 64 MiB of memory for each side
 
 
@@ -33,6 +34,12 @@ def _fields(asked: Asked) -> Facts:
         "start_response twice, nothing sent": asked.get("/replaced-start").outcome,
         "print, stderr and wsgi.errors": asked.get("/printed").outcome,
     }
+
+
+def _lines(asked: Asked) -> Facts:
+    """Header lines around the default of header-buffer-size, the name and what stands between included."""
+    around = len("X-Large: ")
+    return {f"a line of {size} bytes": asked.get(f"/large-field?{size - around}").outcome for size in _SIZES}
 
 
 def _leaving(asked: Asked) -> Facts:
@@ -92,6 +99,9 @@ CASES = (
     Case("offences", "Offences against PEP 3333, by their names in `tests/apps/misbehaving_app.py`", _offences,
          apart=_OFFENCES),
     Case("fields", "Headers", _fields, options={"header-buffer-size": 8192}, apart=_FIELDS),
+    Case("lines", "Header lines, without header-buffer-size", _lines,
+         apart=on_purpose("The size is that of the line; mod_wsgi's buffer has room for the end of the line, too.",
+                          "a line of 32766 bytes", "a line of 32768 bytes")),
     Case("leaving", "Clients that leave, and processes that die", _leaving,
          apart=on_purpose(NO_FRONT, "a request in a process that is killed")),
 )  # fmt: skip

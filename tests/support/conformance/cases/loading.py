@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from support.conformance.asking import Asked
+from support.conformance.asking import HUNG_S, Asked
 from support.conformance.case import Case, Facts, better, on_purpose
 from support.conformance.cases.answers import NO_FRONT
+from support.looking import wait
 
 _VERSION = "BODY = b'old'\n"
 _ANSWERS = """
@@ -16,6 +17,9 @@ def application(environ, start_response):
         start_response("200 OK", [("Content-Length", "3")])
         return [BODY]
     return inner(environ, start_response)
+"""
+NOTES_ITS_PROCESS = """
+open(os.environ["GATE_DIRECTORY"] + "/../notes/loaded-%d" % os.getpid(), "w").close()
 """
 _SETS_A_HANDLER = """
 import signal
@@ -59,6 +63,29 @@ def _reloaded(asked: Asked) -> Facts:
         "the POST in the old process": f"{post.outcome}, {post.fields.get('X-Read')} bytes read",
         "the first request after the change": first.answer().body.decode(),
         "new code while the POST runs": "yes" if early and early.body == b"new" else "no",
+    }
+
+
+def _reloaded_four(asked: Asked) -> Facts:
+    """The same with four processes, until none of them is left."""
+    before = asked.loaded(4)
+    held, _pid = asked.held("/held-in-the-old", method="POST", body=bytes(1 << 20))
+    asked.script.write_text(asked.script.read_text().replace("b'old'", "b'new'"))
+    os.utime(asked.script, (2_000_000_000, 2_000_000_000))
+    asked.get("/version")
+    asked.gate.release()
+    post = held.answer()
+
+    def none_is_left() -> bool:
+        for late in [asked.later("/version") for _ in range(8)]:
+            late.answer()
+        return not any(asked.lives(pid) for pid in before)
+
+    wait(none_is_left, lambda: f"of {before} some are left", HUNG_S)
+    return {
+        "the POST in the old process": f"{post.outcome}, {post.fields.get('X-Read')} bytes read",
+        "each of the four is replaced": "yes",
+        "a request then": asked.get("/version").body.decode(),
     }
 
 
@@ -115,6 +142,9 @@ CASES = (
              **better("A successor with the new code serves while what is on its way comes to its end; Apache has "
                       "everybody wait for that.", "new code while the POST runs"),
          }),
+    Case("reloaded-four", "The same with four processes", _reloaded_four,
+         lines=NOTES_ITS_PROCESS + _VERSION + _ANSWERS,
+         options={"processes": 4, "threads": 2, "shutdown-timeout": 60}, here={"script-reloading": True}),
     Case("waited", "A changed script, and requests that wait for it", _waited, lines=_VERSION + _ANSWERS,
          here={"script-reloading": "wait"}),
     Case("modules", "The modules of mod_wsgi", _modules, lines=_SETS_A_HANDLER, options={"processes": 1, "threads": 2},

@@ -12,7 +12,8 @@ from support.conformance.case import BETTER, ON_PURPOSE, Apart, Case, Facts, bet
 
 MEBIBYTE = 1 << 20
 _OWN_EACH_TIME = re.compile(
-    r"REMOTE_PORT|SERVER_SOFTWARE|apache\.version|mod_wsgi\.(\w+_start|(request|connection|thread)_id|total_requests|thread_requests)"
+    r"REMOTE_PORT|REQUEST_ID|SERVER_SOFTWARE|apache\.version"
+    r"|mod_wsgi\.(\w+_start|(request|connection|thread)_id|total_requests|thread_requests)"
 )
 
 
@@ -108,6 +109,7 @@ _ENVIRON = {
         BETTER, "Applications that check credentials themselves get them: no server in front has done so.",
         "HTTP_AUTHORIZATION",
     ),
+    **_keys(BETTER, "Logs name the request by it, as those of a gateway do.", "REQUEST_ID"),
     **_keys(BETTER, "It says which process of which group answers.", "wsgigroups.group", "wsgigroups.slot"),
 }  # fmt: skip
 

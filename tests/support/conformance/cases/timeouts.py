@@ -7,6 +7,7 @@ import threading
 from support.conformance.asking import Asked, Later
 from support.conformance.case import Case, Facts, better, on_purpose
 from support.conformance.cases.answers import NO_FRONT
+from support.conformance.cases.loading import NOTES_ITS_PROCESS
 
 
 def _stuck(asked: Asked) -> Facts:
@@ -74,6 +75,34 @@ def _interval(asked: Asked) -> Facts:
     return {"a request that runs meanwhile": (early or held.answer()).outcome, "it is replaced": asked.left(pid)}
 
 
+def _interval_without_window(asked: Asked) -> Facts:
+    """The interval ends while the request runs, which outlasts shutdown-timeout as well."""
+    held, pid = asked.held("/held-longer")
+    early = held.within(40.0 if asked.ours else 8.0)
+    asked.gate.release()
+    return {"a request that runs meanwhile": (early or held.answer()).outcome, "it is replaced": asked.left(pid)}
+
+
+def _unused(asked: Asked) -> Facts:
+    (pid,) = asked.loaded(1)
+    return {"a process that never had a request": "stays" if asked.lasts(pid, 3.0) else "is replaced"}
+
+
+def _slow_head(asked: Asked) -> Facts:
+    """A head that takes longer than queue-timeout, when threads are free."""
+    with asked.connection() as sock:
+        sock.sendall(f"GET {asked.prefix}/pid HTTP/1.1\r\nHost: localhost\r\n".encode())
+        sock.settimeout(2.0)
+        try:
+            early = sock.recv(100)
+        except TimeoutError:
+            early = b""
+        sock.settimeout(60.0)
+        sock.sendall(b"Connection: close\r\n\r\n")
+        answer = early or sock.recv(100)
+    return {"a request whose head took longer": answer.split()[1].decode()}
+
+
 def _idle(asked: Asked) -> Facts:
     return {"it is replaced": asked.left(asked.pid())}
 
@@ -104,11 +133,20 @@ CASES = (
     Case("queue", "queue-timeout with one thread", _waiting, options={"threads": 1, "queue-timeout": 1},
          apart=better("The client is told when its time is over, not when a thread happens to be free.",
                       "when it is told")),
+    Case("slow-head", "queue-timeout, and a head that comes slowly", _slow_head, options={"queue-timeout": 1},
+         apart=better("A request waits in the queue once its head is complete; Apache counts from its first line on.",
+                      "a request whose head took longer")),
     Case("backlog", "listen-backlog and connect-timeout with one thread", _backlog,
          options={"threads": 1, "listen-backlog": 1, "connect-timeout": 1}),
     Case("idle", "inactivity-timeout, and an exit function that hangs", _idle, lines=_HANGS_AT_EXIT,
          options={"inactivity-timeout": 1, "shutdown-timeout": 1}),
+    Case("unused", "inactivity-timeout, and nobody asks", _unused, lines=NOTES_ITS_PROCESS,
+         options={"inactivity-timeout": 1}),
     Case("interval", "restart-interval", _interval, options={"restart-interval": 2, "graceful-timeout": 60}),
+    Case("interval-bare", "restart-interval without graceful-timeout", _interval_without_window,
+         options={"restart-interval": 4, "shutdown-timeout": 2},
+         apart=on_purpose("Without a window a process leaves within shutdown-timeout, as is documented; in mod_wsgi it "
+                          "then waits for its requests for ever.", "a request that runs meanwhile")),
     Case("gil", "deadlock-timeout", _locked, options={"deadlock-timeout": 3, "shutdown-timeout": 1},
          apart=on_purpose(NO_FRONT, "the request that holds the GIL")),
     Case("processor", "cpu-time-limit", _burned, options={"cpu-time-limit": 1, "graceful-timeout": 100}),

@@ -147,6 +147,7 @@ def test_what_leaves_anyway_has_nobody_replaced_for_it() -> None:
         world.run(world.now + 0.1)
     new, number = ready(world), world.state.next_change
     assert world.state.find(old)
+    world.tell(model.LifeLetGo(old))
     world.tell(model.Apply({"blog": target("blog", 1, 1, shutdown_s=8.0)}, 3))
     world.tell(model.GroupTuned("blog", (old, new), {old: "cannot"}))
     assert world.state.changes[number].outcome == "done"

@@ -92,6 +92,7 @@ def test_a_stall_of_what_is_new_ends_its_rollout(world: World) -> None:
     number = apply(world, blog(2))
     until_ready(world, "blog-2")
     world.tell(model.LifeStalled(*ready(world, "blog-2"), "deadlock-timeout", "no heartbeat"))
+    world.run(world.now + 2.0)  # it takes no requests any more
     assert (world.state.changes[number].outcome, in_force(world)) == ("rolled-back", "blog-1")
 
 
@@ -216,6 +217,7 @@ def test_a_rollout_whose_processes_answer_with_errors_is_given_up(
     number = apply(world, blog(2))
     until_ready(world, "blog-2")
     world.tell(counted(new, old))
+    world.run(world.now + 2.0 * ends)  # those that are given up take no requests any more
     assert (world.state.changes[number].outcome, in_force(world)) == (
         ("rolled-back", "blog-1") if ends else ("pending", "blog-2")
     )
@@ -271,6 +273,25 @@ def test_too_little_memory_is_said(world: World) -> None:
     (said,) = [step for step in world.steps if "max-surge is" in step]
     assert "memory for 2 processes more" not in said
     assert "max-surge is 2: as many at a time are replaced" in said
+
+
+@pytest.mark.parametrize(("room", "most", "fewest"), [(0, 4, 3), (1, 5, 4)])
+def test_a_successor_that_has_waited_asks_for_memory_as_the_first_one_did(
+    world: World, room: int, most: int, fewest: int
+) -> None:
+    worn = ready(world)[0]
+    world.moods = ("fails",)
+    world.tell(model.LifeWorn(worn, "maximum-requests"))
+    while not any(r.state is Tenancy.COOLING for r in world.state.groups["blog"].records):
+        world.run(world.now + 0.005)
+    world.moods = ("good",)
+    world.tell(model.RoomFound("blog", room))
+    live, up = [], []
+    while worn in ready(world) or len(ready(world)) < 4:
+        world.run(world.now + 0.005)
+        live.append(sum(r.live for r in world.state.groups["blog"].records))
+        up.append(len(ready(world)))
+    assert (max(live), min(up)) == (most, fewest)
 
 
 Ask = Callable[[World], None]

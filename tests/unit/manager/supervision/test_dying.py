@@ -21,7 +21,6 @@ from wsgigroups.manager.core.model import GroupState, LastError
 from wsgigroups.manager.core.stacks import Frame
 from wsgigroups.manager.supervision import dying, log_tail
 from wsgigroups.manager.supervision.dying import Spent
-from wsgigroups.manager.supervision.log_pipe import LogPipe
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.shell import Outside
 from wsgigroups.runtime.wire import board, messages, notes
@@ -124,6 +123,21 @@ def test_a_kill_has_the_requests_and_no_stack_of_somebody_elses_crash(tmp_path: 
         assert [(request.asked, str(request.frame)) for request in found.requests] == [
             ("GET /long", "None"), ("GET /noted", "/srv/app.py:12 in pay"), ("GET /brief", "None"),
         ]  # fmt: skip
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(("busy", "cause"), [(True, "cut-off"), (False, "replaced")])
+def test_one_that_left_with_requests_in_it_was_cut_off(tmp_path: Path, busy: bool, cause: str) -> None:
+    """It ends itself at the end of shutdown-timeout, with code 0, as if nothing had been lost."""
+
+    def story(dead: Dead) -> None:
+        if busy:
+            dead.answers(1, b"/long", 30.0)
+        dead.record = Record("blog", 1, 7, "f", Tenancy.DRAINING, ready_at=1.0, reason="replaced")
+        found = dead.death(Exit(0, 0))
+        assert (found.cause, found.reason, found.asked) == (cause, "replaced", True)
+        assert [request.asked for request in found.requests] == ["GET /long"] * busy
 
     play(tmp_path, story)
 
@@ -259,26 +273,14 @@ def test_the_end_of_a_log_is_read_of_files_alone(tmp_path: Path) -> None:
         assert log_tail.read_end(str(other), None) == ""
 
 
-def test_where_the_manager_passes_lines_on_it_knows_the_last_ones(tmp_path: Path) -> None:
-    """With what the process wrote just before it died, and no more than a bound whatever it writes."""
+def test_where_the_log_writer_has_the_lines_it_is_asked_for_the_last_ones(tmp_path: Path) -> None:
+    def story(dead: Dead) -> None:
+        dead.process.log_said = lambda: f"x\n{FAULT}the last"
+        dead.log.write_text("of others\n")
+        dead.answers(1, b"/segv")
+        found = dead.death(CRASHED)
+        assert str(found.requests[0].frame) == "/srv/shop/app.py:46 in crash"
+        assert found.log[-1] == "the last"
+        assert "of others" not in found.log
 
-    async def run() -> None:
-        dead = Dead(tmp_path)
-        with (tmp_path / "stream").open("wb") as stream:
-            read_end, write_end = os.pipe2(os.O_NONBLOCK)
-            pipe = LogPipe(read_end, stream.fileno(), lambda: "blog/1 pid=99", lambda _pipe: None)
-            dead.process.log_pipe = pipe
-            dead.answers(1, b"/segv")
-            os.write(write_end, b"x" * 40_000 + b"\n" + FAULT.encode() + b"the last")
-            found = dead.death(CRASHED)
-            assert str(found.requests[0].frame) == "/srv/shop/app.py:46 in crash"
-            assert found.log[-1] == "the last"
-            for _ in range(100):
-                os.write(write_end, b"y" * 999 + b"\n")
-                assert len(pipe.said()) <= 17_000
-            os.close(write_end)
-            pipe.close()
-            assert pipe.said().endswith("y\n")
-        dead.close()
-
-    asyncio.run(run())
+    play(tmp_path, story)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.logs import logs_of_nobody
 from support.targets import small_spec, small_target
 
 from wsgigroups.lifecycle.step import Record
 from wsgigroups.manager.supervision import live
-from wsgigroups.manager.supervision.logs import Logs
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.plan.desired import GroupTarget
 from wsgigroups.runtime.wire import board, messages
@@ -30,7 +30,7 @@ def test_a_refused_priority_keeps_no_limit_back(monkeypatch: pytest.MonkeyPatch)
     process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, given=small_target(), send=lambda _message: None)
     limits_of_spec = {"DATA": (1 << 28, 1 << 28)}
     target = small_target(spec=small_spec(cpu_priority=-5, rlimits=limits_of_spec))
-    refused = live.tune(process, target, Logs())
+    refused = live.tune(process, target, logs_of_nobody())
     assert limits == [
         (resource.RLIMIT_DATA, (1 << 28, 1 << 28)),
         (resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)),  # nobody asks for one: it stays the manager's
@@ -42,11 +42,17 @@ def test_a_refused_priority_keeps_no_limit_back(monkeypatch: pytest.MonkeyPatch)
 def pushed(target: GroupTarget, life: int) -> messages.Tune:
     """What a running process of this life is told of its group's options."""
     sent: list[Any] = []
-    process: Any = SimpleNamespace(life=life, pid=0, info={"slot": 2}, send=sent.append)
-    live.tune(process, target, Logs())
+    # no process has that number: what is set from outside is left out
+    process: Any = SimpleNamespace(life=life, pid=2**30, info={"slot": 2}, given=target, send=sent.append)
+    live.tune(process, target, logs_of_nobody())
     (message,) = sent
     assert isinstance(message, messages.Tune)
     return message
+
+
+def test_nothing_comes_before_the_spec() -> None:
+    process: Any = SimpleNamespace(life=1, pid=0, info={"slot": 1}, send=pytest.fail)
+    assert live.tune(process, small_target(), logs_of_nobody()) == ""
 
 
 def test_a_running_process_is_told_what_a_new_one_of_its_life_would_be() -> None:
@@ -76,10 +82,10 @@ def test_room_for_the_way_out_is_part_of_the_limit_of_processor_time(monkeypatch
     monkeypatch.setattr(live, "set_priority", lambda _pid, _priority: None)
     monkeypatch.setattr(live, "_set_limit", lambda _pid, number, pair: limits.update({number: pair}))
     process: Any = SimpleNamespace(life=7, pid=1, info={"slot": 1}, given=small_target(), send=lambda _message: None)
-    live.tune(process, small_target(), Logs())
+    live.tune(process, small_target(), logs_of_nobody())
     assert resource.RLIMIT_CPU not in limits
     target = small_target(spec=small_spec(rlimits={"CPU": (60, 92)}))
-    live.tune(process, target, Logs())
+    live.tune(process, target, logs_of_nobody())
     assert limits[resource.RLIMIT_CPU] == (60, 92)
 
 
@@ -112,7 +118,7 @@ def test_a_limit_that_does_not_take_effect_is_refused(monkeypatch: pytest.Monkey
     )
     here = os.getpriority(os.PRIO_PROCESS, 0)
     refused = live.tune(
-        process, small_target(spec=small_spec(cpu_priority=here, rlimits={"FSIZE": (12345, 12345)})), Logs()
+        process, small_target(spec=small_spec(cpu_priority=here, rlimits={"FSIZE": (12345, 12345)})), logs_of_nobody()
     )
     assert "RLIMIT_FSIZE: it is" in refused
 

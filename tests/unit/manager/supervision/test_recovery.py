@@ -12,6 +12,7 @@ from support.targets import small_target
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.model import Proved
 from wsgigroups.manager.store import Store, Stored
+from wsgigroups.manager.supervision.recovery import first_in_slots
 from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
 from wsgigroups.plan.desired import RolloutTarget, Share
 
@@ -52,3 +53,10 @@ def test_what_an_earlier_version_stored_is_what_ran(absent: tuple[str, ...]) -> 
     del data["target"]["rollout"]
     found = group_from_json(data)
     assert (found.unproved, found.target.rollout) == (False, RolloutTarget())
+
+
+def test_who_was_to_follow_a_process_is_no_restart_when_both_have_ended() -> None:
+    a1, a2, b1 = ("a", 1), ("a", 2), ("b", 1)
+    lives = [(a1, 7), (a1, 3), (a2, 4), (b1, 5), (a1, 9)]
+    assert first_in_slots(lives) == {a1: 3, a2: 4, b1: 5}
+    assert first_in_slots(()) == {}

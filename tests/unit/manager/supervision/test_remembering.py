@@ -9,7 +9,16 @@ import pytest
 from support.targets import small_target
 
 from wsgigroups.manager.core.model import GroupState, LastError
-from wsgigroups.manager.supervision.remembering import KEPT_DEATHS, KEPT_TEXT, errors_from_json, errors_to_json
+from wsgigroups.manager.core.totals import of_sites, sites_in
+from wsgigroups.manager.supervision.remembering import (
+    KEPT_DEATHS,
+    KEPT_TEXT,
+    errors_from_json,
+    errors_to_json,
+    group_from_json,
+    group_to_json,
+)
+from wsgigroups.plan.routing import RoutingTarget
 
 
 def test_deaths_come_back_as_they_were() -> None:
@@ -17,6 +26,16 @@ def test_deaths_come_back_as_they_were() -> None:
     group = GroupState(small_target()).blamed(first).blamed(LastError(2, 9, "killed by signal 9"))
     last, deaths = errors_from_json(json.loads(json.dumps(errors_to_json(group))))
     assert (last, deaths) == (group.last_error, group.deaths)
+
+
+def test_requests_of_sites_come_back_but_for_those_that_are_gone() -> None:
+    target = small_target(
+        "@gateway", routing=RoutingTarget('{"sites":["a.test","b.test"]}\n{}\n{}', (), (), (), "/run")
+    )
+    counts = {"requests_total": 9, **of_sites({"a.test": 4, "gone.test": 5, "b.test": 0})}
+    group = group_from_json(json.loads(json.dumps(group_to_json(GroupState(target, ended=counts)))))
+    assert sites_in(group.ended) == {"a.test": 4}
+    assert group.ended["requests_total"] == 9
 
 
 def test_they_are_bounded_and_the_latest_stay() -> None:

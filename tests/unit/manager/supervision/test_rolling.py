@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,10 +114,30 @@ def test_what_replaces_processes_is_preceded_by_the_room_for_them(monkeypatch: p
     monkeypatch.setattr(memory, "left", lambda: 10 * memory.own_bytes(large) + 1)
     state = model.State({"blog": group(large)})
     room = [model.RoomFound("blog", 10)]
-    assert rolling.before(state, model.Restart(("blog",))) == room
-    assert rolling.before(state, model.Reload(("blog",))) == room
-    assert rolling.before(state, model.ScriptChanged(1)) == room
-    assert rolling.before(state, model.ScriptChanged(2)) == []
-    assert rolling.before(state, model.Apply({"blog": small_target(fingerprint="new")}, 2)) == room
-    assert rolling.before(state, model.Apply({"blog": small_target()}, 2)) == []
-    assert rolling.before(state, model.Stop(("blog",))) == []
+    event: model.Event
+    for event in (
+        model.Restart(("blog",)),
+        model.Reload(("blog",)),
+        model.ScriptChanged(1),
+        model.LifeWorn(1, "maximum-requests"),
+        model.Apply({"blog": small_target(fingerprint="new")}, 2),
+    ):
+        assert rolling.before(state, event, 0.0) == room, event
+    for event in (
+        model.ScriptChanged(2),
+        model.Apply({"blog": small_target()}, 2),
+        model.Stop(("blog",)),
+        model.Tick(),
+    ):
+        assert rolling.before(state, event, 0.0) == [], event
+
+
+def test_a_successor_whose_wait_is_over_is_preceded_by_it_too(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
+    monkeypatch.setattr(memory, "left", lambda: memory.own_bytes(large) // 2)
+    served = group(large)
+    cooling = Record("blog", 1, 2, "f", Tenancy.COOLING, deadline=5.0)
+    waiting = model.State({"blog": replace(served, records=(*served.records, cooling))})
+    assert rolling.before(waiting, model.Tick(), 5.0) == [model.RoomFound("blog", 0)]
+    assert rolling.before(waiting, model.Tick(), 4.9) == []
+    alone = model.State({"blog": replace(served, records=(*served.records, replace(cooling, slot=2)))})
+    assert rolling.before(alone, model.Tick(), 5.0) == []  # it follows nobody who takes memory still

@@ -211,7 +211,9 @@ def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
         bench.spawner.on_drop = acknowledged.set
         process.reported(Exit(0, 0))
         await asyncio.wait_for(acknowledged.wait(), 10)
-        assert [(item["ended"], item["counted"]) for item in stored] == [({"requests_total": 7}, [life])] * 3
+        assert [(item["ended"], item["counted"]) for item in stored] == [
+            ({"requests_total": 7, "ended:not-started": 1}, [life])
+        ] * 3
         assert bench.spawner.asked[-1] == messages.Drop("process", str(life))
         assert json.loads(to_stored(bench.shell).groups["blog"])["counted"] == []
         group = views.group_view(bench.shell, bench.shell.state.groups["blog"])

@@ -18,7 +18,7 @@ from support.targets import small_spec
 
 from wsgigroups.manager.supervision.user_spawners import (
     ImpostorError,
-    Link,
+    SpawnerLink,
     UserSpawner,
     connect,
     hold_child,
@@ -51,7 +51,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def let_go(link: Link) -> None:
+def let_go(link: SpawnerLink) -> None:
     link.sock.close()
     os.close(link.pidfd)
 
@@ -126,7 +126,7 @@ def test_one_that_breaks_a_rule_is_ended(
     async def story() -> None:
         link = connect(path, UID)
         os.close(link.pidfd)
-        link = Link(link.sock, link.uid, child.pid, os.pidfd_open(child.pid))
+        link = SpawnerLink(link.sock, link.uid, child.pid, os.pidfd_open(child.pid))
         lost: asyncio.Future[UserSpawner] = asyncio.get_running_loop().create_future()
         spawner = UserSpawner("k.u1", path, link, lambda *_: None, lost.set_result)
         peer, _address = listener.accept()

@@ -12,7 +12,9 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import vitals
+from wsgigroups.manager.supervision.utilisation import Utilisation
 from wsgigroups.manager.supervision.vitals import Watcher
+from wsgigroups.manager.supervision.weighing import Weighing
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import WORD, Snapshot
 
@@ -34,6 +36,8 @@ class Watched:
         self.sent: list[Any] = []
         self.logged: list[str] = []
         self.dispatched: list[Any] = []
+        self.recorded: list[Any] = []
+        self.dumps = 0
         self.missed_s = 0.0
         self.postponed: list[float] = []
         self.words = {**dict.fromkeys(WORD, 0), "threads": 4}
@@ -45,7 +49,7 @@ class Watched:
             send=self.sent.append,
             behind=False,
             snapshot=lambda: Snapshot(dict(self.words), dict(self.busy)),
-            dump_stacks=lambda: None,
+            dump_stacks=self._dump,
         )
         record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
         self.target = SimpleNamespace(rules=RULES)
@@ -54,12 +58,18 @@ class Watched:
             state=SimpleNamespace(groups={"blog": group}),
             processes={7: self.process},
             quotas=SimpleNamespace(log=lambda _group, _level, text: self.logged.append(text)),
+            outside=SimpleNamespace(record=self.recorded.extend),
             postpone=self.postponed.append,
+            utilisation=Utilisation(),
+            weighing=Weighing(lambda _pid: 0),
             dispatch=self.dispatched.append,
         )
         clock = SimpleNamespace(monotonic=lambda: self.now_s, monotonic_ns=lambda: int(self.now_s * 1e9))
         monkeypatch.setattr(vitals, "time", clock)
         self.watcher = Watcher(self.shell, lambda: self.missed_s)
+
+    def _dump(self) -> None:
+        self.dumps += 1
 
     def look(self, at_s: float) -> list[tuple[int, int]]:
         """Look at that time; which requests the process is asked to interrupt: thread, and since when in seconds."""
@@ -85,6 +95,14 @@ def test_a_request_is_to_be_interrupted_until_it_ends(monkeypatch: pytest.Monkey
     assert watched.look(1018) == [(1, 1000)]  # known since then: one from before would cost the process
     assert watched.look(1019) == [(1, 1000), (3, 1008)]
     assert watched.dispatched == []
+
+
+def test_slow_requests_are_an_event_of_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.words["slow_requests"] = 3
+    for at_s in (1010, 1011, 1012):
+        watched.look(at_s)
+    assert [(event.kind, event.text[:10]) for event in watched.recorded] == [("slow", "3 requests")]
 
 
 def test_an_unknown_group_is_judged_by_no_rule(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,3 +228,20 @@ def test_who_waits_for_a_successor_can_hang_and_has_no_second_wish(monkeypatch: 
     watched.busy = {0: 1000 * 10**9}
     watched.look(1101)
     assert [(type(event), event.reason) for event in watched.dispatched] == [(model.LifeStalled, "request-timeout")]
+
+
+def test_who_serves_on_while_it_waits_is_judged_again_only_when_no_thread_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its stacks would else be asked for at each look."""
+    watched = Watched(monkeypatch)
+    watched.target.rules = replace(RULES, interrupt_timeout_s=0.0)
+    watched.busy = {0: 1000 * 10**9}
+    watched.look(1011)
+    watched.shell.state.groups["blog"].recycle = {7: "request-timeout"}
+    watched.look(1012)
+    assert watched.dumps == 0, "faulthandler walks over stacks that change meanwhile, which can crash the process"
+    watched.busy = dict.fromkeys(range(4), 1000 * 10**9)
+    watched.look(1013)
+    assert watched.dumps == 1
+    assert [(event.graceful, event.serves) for event in watched.dispatched] == [(True, True), (True, False)]

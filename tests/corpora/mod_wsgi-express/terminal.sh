@@ -1,0 +1,1 @@
+mod_wsgi-express start-server hello/wsgi.py --log-to-terminal --working-directory hello

@@ -1,0 +1,1 @@
+uwsgi --uid 1000 -s /tmp/uwsgi.sock --wsgi-file /usr/src/app/ledger-wsgi.py --strict --master --enable-threads --vacuum --single-interpreter --die-on-term --need-app --reload-on-rss 3400 --max-requests 2000 --python-path ledger --cheaper-algo busyness --processes=50 --cheaper 4 --cheaper-initial 4 --harakiri 60

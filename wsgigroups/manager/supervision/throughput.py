@@ -1,0 +1,104 @@
+"""How many requests a second each group answers, and how long they take: the status shows it without looking twice.
+
+Runs in the manager's only thread, once a second. A part of each board is read: what a thousand processes cost is a few
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wsgigroups.runtime.wire import board
+from wsgigroups.runtime.wire.histograms import APPLICATION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wsgigroups.manager.core.model import GroupState
+    from wsgigroups.manager.supervision.processes import Process
+
+LOOKS = 11  # that are kept: a rate is that of the last ten seconds
+MARK_S = 10.0  # between two looks whose ranges are kept
+MARKS = 6  # of those: a percentile is that of the last minute
+_TOTAL = "requests_total"
+_FIRST = board.WORD[_TOTAL]
+_RANGES = APPLICATION.word_names
+_RANGES_AT = APPLICATION.first - _FIRST
+_COUNT = _RANGES_AT + len(_RANGES)
+_MOST = 2**53 - 1  # what a tenant writes is bounded, as in the status
+Counts = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One group: what it had answered at the last looks, and how many requests took how long."""
+
+    totals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=LOOKS))
+    marks: deque[tuple[float, Counts]] = field(default_factory=lambda: deque(maxlen=MARKS))
+    latest: Counts = ()
+
+
+class Throughput:
+    """What was seen of the groups."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def look(self, groups: Mapping[str, GroupState], processes: Mapping[int, Process]) -> None:
+        """Note the counts of this moment; groups that are gone are forgotten."""
+        now = time.monotonic()
+        for name in self._seen.keys() - groups.keys():
+            del self._seen[name]
+        for name, group in groups.items():
+            counts = [group.ended.get(_TOTAL, 0), *(group.ended.get(word, 0) for word in _RANGES)]
+            for record in group.records:
+                process = processes.get(record.life)
+                if process is not None and not process.closed:
+                    counts = [one + other for one, other in zip(counts, _counts(process.board_fd), strict=True)]
+            seen = self._seen.setdefault(name, _Seen())
+            seen.totals.append((now, min(counts[0], _MOST)))
+            seen.latest = tuple(counts[1:])
+            if not seen.marks or now - seen.marks[-1][0] >= MARK_S:
+                seen.marks.append((now, seen.latest))
+
+    def per_s(self, group: str) -> float | None:
+        """Requests a second that have ended; None before there were two looks."""
+        seen = self._seen.get(group)
+        if seen is None or len(seen.totals) < 2:
+            return None
+        (since, before), (until, now) = seen.totals[0], seen.totals[-1]
+        return round(max(0, now - before) / (until - since), 1) if until > since else None
+
+    def p99_s(self, group: str) -> float | None:
+        """99 of 100 requests took at most so long in the application; None where none has ended in the last minute."""
+        seen = self._seen.get(group)
+        if seen is None or not seen.marks:
+            return None
+        counts = [max(0, after - before) for after, before in zip(seen.latest, seen.marks[0][1], strict=True)]
+        return quantile(counts, 0.99)
+
+
+def quantile(counts: Sequence[int], part: float) -> float | None:
+    """Return seconds, from how many requests are in each range of APPLICATION; None where there are none.
+
+    Within a range they are taken to be spread evenly, as Prometheus does (histogram_quantile); in the last one, which
+    has no end, it is where that begins.
+    """
+    wanted = sum(counts) * part
+    if not wanted:
+        return None
+    passed, begin_ns = 0, 0
+    for count, end_ns in zip(counts, APPLICATION.bounds_ns, strict=False):
+        if count and passed + count >= wanted:
+            return round((begin_ns + (end_ns - begin_ns) * (wanted - passed) / count) / 1e9, 6)
+        passed, begin_ns = passed + count, end_ns
+    return begin_ns / 1e9
+
+
+def _counts(board_fd: int) -> Counts:
+    """The total and the ranges, whatever a tenant has made of its board."""
+    words = board.part(board_fd, _FIRST, _COUNT)
+    return (words[0], *words[_RANGES_AT:]) if words else (0,) * (1 + len(_RANGES))

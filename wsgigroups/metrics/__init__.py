@@ -1,0 +1,1 @@
+"""What is measured, as samples. Pure: facts that the manager gathers go in, text that Prometheus reads comes out."""
