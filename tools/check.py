@@ -25,11 +25,14 @@ from pathlib import Path
 from tools import environment, facts, second_look
 from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, Recipe, say
+from tools.lock import CONSTRAINTS
 from tools.shares import ORDINARY_IS_ENOUGH, ROOT_IS_ENOUGH, Share, shares, timed, without
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
     (
+        "--constraint",
+        CONSTRAINTS,
         "--editable",
         ".",
         "--group",
@@ -186,7 +189,7 @@ def prepare() -> Bench:
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
         installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
-        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", *ACCELERATOR))
+        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", CONSTRAINTS, *ACCELERATOR))
         python = environment.make_environment(place / "venv", recipe)
     return Bench(tree, python.parent, account)
 
@@ -230,6 +233,11 @@ def document(bench: Bench, _extra: Sequence[str]) -> list[str]:
 def cover(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Measure the branches that tests take in what does nothing but compute."""
     return [] if bench.run("python", "-m", "tools.coverage", *extra) else ["coverage"]
+
+
+def lock(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Choose the versions of all packages anew and write them into the clone."""
+    return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.lock") else ["lock"]
 
 
 def package(bench: Bench, _extra: Sequence[str]) -> list[str]:
@@ -291,6 +299,7 @@ def main(arguments: list[str]) -> None:
         "fast": fast,
         "bench": measure,
         "conformance": conform,
+        "lock": lock,
         "mutants": mutate,
         "package": package,
         "schemas": generate,
