@@ -103,15 +103,13 @@ def command(
 
 
 def _base(form: str, base: str | None, allow_tag: bool) -> str:
-    from wsgigroups.interop.renderers.containerfile import has_digest
-
     if form != "containerfile":
         if base or allow_tag:
             raise click.UsageError("--base and --allow-tag are for containerfile.")
         return ""
     if base is None:
         raise click.UsageError("containerfile needs --base: the image to build on, such as python:3.13-slim@sha256:….")
-    if not allow_tag and not has_digest(base):
+    if not allow_tag and "@" not in base:
         raise click.UsageError(
             f"{base} is another image tomorrow: name its digest (skopeo inspect, podman pull), or add --allow-tag."
         )

@@ -181,8 +181,7 @@ def test_no_secret_is_in_a_difference(plain: Path, tmp_path: Path) -> None:
     plain.write_text(PLAIN.replace('"one"', '"two"'))
     code, said = checked("apache", plain, "-o", tmp_path / "apache.conf")
     assert code == 1
-    assert "  -SetEnv SECRET …" in said
-    assert not any("one" in line or "two" in line for line in said)
+    assert said[1:] == ["  only ends of lines differ, or values that are not shown"]
 
 
 def test_several_files(plain: Path, tmp_path: Path) -> None:

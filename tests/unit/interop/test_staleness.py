@@ -18,7 +18,9 @@ def test_a_missing_file_and_another_text() -> None:
 
 
 def test_only_the_ends_of_lines() -> None:
-    assert stale({"a": "1\n"}, {"a": "1\r\n"}) == {"a": ["is stale", "  only ends of lines differ"]}
+    assert stale({"a": "1\n"}, {"a": "1\r\n"}) == {
+        "a": ["is stale", "  only ends of lines differ, or values that are not shown"]
+    }
 
 
 def test_a_long_difference_is_cut() -> None:
@@ -28,6 +30,14 @@ def test_a_long_difference_is_cut() -> None:
 
 
 def test_neither_secrets_nor_controls_are_shown() -> None:
-    before, after = "SetEnv PASSWORD abc\nA \x1b[2J\n", "    SetEnv PASSWORD def\nB\n"
+    before = 'SetEnv PASSWORD abc\n    SetEnv KEY "a \\"b\nc"\nA \x1b[2J\n'
+    after = 'SetEnv PASSWORD def\n    SetEnv OTHER "d\ne"\nB\n'
     (lines,) = stale({"a": after}, {"a": before}, ("SetEnv",)).values()
-    assert lines[4:] == ["  -SetEnv PASSWORD …", "  -A \\x1b[2J", "  +SetEnv PASSWORD …", "  +B"]
+    assert lines[4:] == [
+        "   SetEnv PASSWORD …", "  -    SetEnv KEY …", "  -A \\x1b[2J", "  +    SetEnv OTHER …", "  +B",
+    ]  # fmt: skip
+
+
+def test_a_secret_alone_has_changed() -> None:
+    said = stale({"a": "SetEnv PASSWORD abc\n"}, {"a": "SetEnv PASSWORD def\n"}, ("SetEnv",))
+    assert said == {"a": ["is stale", "  only ends of lines differ, or values that are not shown"]}

@@ -28,7 +28,7 @@ _HERE = "/app"
 _VENV = "/opt/wsgigroups"
 # registry, port, path, tag, digest: https://github.com/distribution/reference
 _NAME, _TAG = r"[a-zA-Z0-9][a-zA-Z0-9._/-]*(?::[0-9]+/[a-zA-Z0-9._/-]+)?", r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
-_IMAGE = re.compile(rf"{_NAME}(?::{_TAG})?(@sha256:[0-9a-f]{{64}})?")
+_IMAGE = re.compile(rf"{_NAME}(?::{_TAG})?(?:@sha256:[0-9a-f]{{64}})?")
 _FIRST_FREE_PORT = 1024
 _HEAD = (
     "# Made by `wsgigroups render containerfile`. It needs beside it:",
@@ -55,12 +55,14 @@ def containerfile(configuration: Configuration, context: RenderContext) -> str:
         *(f"# {note}" for note in _notes(configuration)),
         f"# Give it time to stop: podman stop --time {stop_s}, terminationGracePeriodSeconds: {stop_s}.",
         f"FROM {context.base}",
-        "# bytecode has the time of its source in it, and would make each build another image",
-        f"ENV PYTHONDONTWRITEBYTECODE=1 PATH={_VENV}/bin:$PATH",
+        "ENV PYTHONDONTWRITEBYTECODE=1",
         f"RUN python3 -m venv --without-pip {_VENV}",
         "RUN --mount=type=bind,target=/tmp/build \\",
         f"    python3 -m pip --python {_VENV}/bin/python install --no-index --find-links /tmp/build/wheelhouse \\",
         "    --require-hashes --no-cache-dir --no-compile --requirement /tmp/build/requirements.txt",
+        "# bytecode without the time of its source; some packages bring files that are no Python of this version",
+        f"RUN python3 -m compileall -qq --invalidation-mode unchecked-hash {_VENV}/lib || true",
+        f"ENV PATH={_VENV}/bin:$PATH",
         f"WORKDIR {_HERE}",
         f"COPY . {_HERE}",
         "ENV WSGIGROUPS_RUN_DIR=/tmp/run WSGIGROUPS_STATE_DIR=/tmp/state WSGIGROUPS_LOG_DIR=/tmp/log",
@@ -70,12 +72,6 @@ def containerfile(configuration: Configuration, context: RenderContext) -> str:
         f"ENTRYPOINT {json.dumps(command)}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def has_digest(image: str) -> bool:
-    """Whether an image is named by its digest, and so stays what it is."""
-    found = _IMAGE.fullmatch(image)
-    return found is not None and found[1] is not None
 
 
 def _inside(path: str, manager: ManagerStart) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
 MOST_LINES = 20  # of one file's difference
 
@@ -19,7 +20,7 @@ def stale(
     """Return what is to be said of each file that is not as wanted, by its name; nothing of those that are.
 
     wanted: texts by names; found: what is there, None for no file. hides: words that begin a line whose value is a
-    secret, which is left out.
+    secret, which is not shown.
     """
     said: dict[str, list[str]] = {}
     for name, text in wanted.items():
@@ -32,18 +33,18 @@ def stale(
 
 
 def _difference(before: str, after: str, hides: Collection[str]) -> list[str]:
+    if hides:
+        before, after = (_masked(text, hides) for text in (before, after))
     changed = difflib.unified_diff(before.splitlines(), after.splitlines(), "on disk", "rendered", n=1, lineterm="")
-    lines = list(_hidden(changed, hides))
+    lines = list(changed)
     if not lines:
-        return ["  only ends of lines differ"]
+        return ["  only ends of lines differ, or values that are not shown"]
     more = len(lines) - MOST_LINES
     return [*(f"  {clean(line)}" for line in lines[:MOST_LINES]), *([f"  … and {more} more lines"] if more > 0 else [])]
 
 
-def _hidden(lines: Iterator[str], hides: Collection[str]) -> Iterator[str]:
-    for line in lines:
-        words = line[1:].split(None, 2)
-        if len(words) > 2 and words[0] in hides:
-            yield f"{line[0]}{words[0]} {words[1]} …"
-        else:
-            yield line
+def _masked(text: str, words: Collection[str]) -> str:
+    """The text without the values of these words; one in quotation marks may have several lines."""
+    names = "|".join(map(re.escape, words))
+    value = r'"(?:[^"\\]|\\.)*"|[^\n]*'
+    return re.sub(rf"(?ms)^([ \t]*(?:{names}) \S+ )(?:{value})", r"\1…", text)
