@@ -51,8 +51,10 @@ version = 1
 include = ["groups.toml"]
 [sites."www.example.org"]
 listen = ["127.0.0.1:PORT"]
+static = [{path = "/static", directory = "BASE/static"}]
 [sites."other.example.org"]
 listen = ["127.0.0.1:PORT"]
+error-pages = {404 = "BASE/404.html"}
 """
 
 
@@ -87,7 +89,14 @@ def running(command: list[str], said: Path) -> Iterator[subprocess.Popen[bytes]]
 @pytest.mark.needs(HAPROXY, CADDY)
 def test_fronts_ask_groups_over_http(manager: ManagerUnderTest) -> None:
     base, shop = manager.base, manager.port()
-    (base / "site.wsgi").write_text(SCRIPT)
+    (base / "static").mkdir()
+    for name, text in (
+        ("site.wsgi", SCRIPT),
+        ("404.html", "a page"),
+        ("static/a.txt", "a file"),
+        ("static/.a", "hidden"),
+    ):
+        (base / name).write_text(text)
     user = "" if os.geteuid() else 'user = "nobody"'
     text = GROUPS.replace("BASE", str(base)).replace("SHOP", str(shop)).replace("USER", user)
     if os.geteuid() == 0:  # who the front is started as is who may connect
@@ -100,7 +109,7 @@ def test_fronts_ask_groups_over_http(manager: ManagerUnderTest) -> None:
         ("caddy", [CADDY, "run", "--adapter", "caddyfile", "--config"]),
     ):
         port, file, said = manager.port(), base / form, base / f"{form}.said"
-        (base / "sites.toml").write_text(SITES.replace("PORT", str(port)))
+        (base / "sites.toml").write_text(SITES.replace("PORT", str(port)).replace("BASE", str(base)))
         done = manager.cli("--run-dir", str(front), "render", form, str(base / "sites.toml"), "-o", str(file))
         assert done.returncode == 0, done.stderr
         with running([*command, str(file)], said):
@@ -109,7 +118,13 @@ def test_fronts_ask_groups_over_http(manager: ManagerUnderTest) -> None:
             assert ask(port, "/shop/x", "eu.example.org") == (200, "/shop|/x|127.0.0.1|http|shop|-|")
             assert ask(port, "/shopping") == (200, "|/shopping|127.0.0.1|http|blog|-|")
             assert ask(port, "/only", "other.example.org", "a body")[1] == "/only||127.0.0.1|http|shop|-|a body"
-            assert ask(port, "/", "other.example.org")[0] == 404
+            # one of the two serves files and pages
+            page, served = (
+                ("a page", (200, "a file")) if form == "caddy" else ("404 Not Found\n", (404, "404 Not Found\n"))
+            )
+            assert ask(port, "/", "other.example.org") == (404, page)
+            assert ask(port, "/static/a.txt") == served
+            assert ask(port, "/static/.a")[0] == 404
             assert ask(port, "/", "nobody.invalid")[0] == 200  # the first site answers for names that none has
             manager.restart("blog")
             assert ask(port, "/x")[0] == 200
