@@ -25,6 +25,7 @@ FORMS = (
     "dashboard",
 )  # fmt: skip
 _FOREIGN = {"WG0418"}  # errors about who is to serve, which is settled where this is asked for
+_WITH_PROGRAM = ("nginx", "systemd", "logrotate")  # forms that --program is for
 _ANSWERS_WITHIN_S = 10
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
@@ -77,6 +78,8 @@ def command(
 
     if check and output is None:
         raise click.UsageError("--check compares with what is on disk: name that with --output.")
+    if program and form not in _WITH_PROGRAM:
+        raise click.UsageError(f"--program is for {', '.join(_WITH_PROGRAM)}.")
     configuration = _load(options, files, profiles)
     renderer = RENDERERS[form]
     user, group = _person(configuration)

@@ -209,6 +209,7 @@ def test_several_files(plain: Path, tmp_path: Path) -> None:
         (("haproxy", "--check"), "name that with --output"),
         (("haproxy", "--base", BASE), "are for containerfile"),
         (("haproxy", "--allow-tag"), "are for containerfile"),
+        (("haproxy", "--program", "/usr/sbin/haproxy"), "--program is for nginx, systemd, logrotate"),
         (("containerfile",), "containerfile needs --base"),
         (("containerfile", "--base", "python:3.13-slim"), "python:3.13-slim is another image tomorrow"),
     ],
