@@ -20,7 +20,7 @@ from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager import failpoints, gateway_root
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
-from wsgigroups.manager.core import handling, model, transactions
+from wsgigroups.manager.core import handling, model, returning, transactions
 from wsgigroups.manager.ordering import Orders
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
@@ -145,7 +145,7 @@ class Applying:
     async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
         """Undo the apply under way, or apply an earlier revision, without a number the last good one."""
         under_way = self.shell.state.open_apply
-        if number is None and under_way is not None and transactions.can_return(self.shell.state, under_way):
+        if number is None and under_way is not None and returning.can_return(self.shell.state, under_way):
             return self.give_up(under_way)
         chosen = self.good_before() if number is None else number
         document = self.store.document(chosen)
@@ -157,7 +157,7 @@ class Applying:
         change = self.shell.state.changes.get(number)
         if change is None:
             raise WsgigroupsError(f"cannot find change {number}")
-        if not transactions.can_return(self.shell.state, number):
+        if not returning.can_return(self.shell.state, number):
             raise WsgigroupsError(
                 f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
                 hint="`wsgigroups rollback` applies the last good revision again",
