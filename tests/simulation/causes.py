@@ -138,12 +138,14 @@ class Causes:
 
     def judge(self, before: model.State, after: model.State, commands: tuple[model.Command, ...]) -> None:
         """Raise AssertionError for what follows from nothing."""
-        for name, _former, group in touched(before, after):
+        for name, former, group in touched(before, after):
             if group is None:
                 self.stopped.discard(name)
             else:
                 waits = after.transaction is not None and name in after.transaction.later
                 self._judge_group(name, group, waits=waits)
+                if group.removing and not (former and former.removing):  # what has begun goes on
+                    self._judge_removal(name, group)
         if after.changes is not before.changes:
             self._judge_changes(before, after)
         if self.before and after.transaction is None and _has_returned(before, after):
@@ -174,10 +176,6 @@ class Causes:
         """
         assert group.stopped == (name in self.stopped), f"{name} is {'' if group.stopped else 'not '}stopped"
         assert not group.removing or self.trouble or name not in self.asked, f"{name} goes for no reason"
-        if group.unknown and group.removing:
-            in_the_way = any(listener.address in self.addresses for listener in group.target.listeners)
-            asked = self.stopping or name in self.stopped or ALL in self.trouble  # or an apply that goes on asks for it
-            assert asked or in_the_way, f"{name} is unknown, and in nobody's way"
         if group.bare or group.removing:
             return
         assert (name, group.target.fingerprint) in self.ever, f"nobody asked for this {name}"
@@ -185,6 +183,12 @@ class Causes:
             assert _same(group.target, self.asked[name]), f"{name} is not what was asked for, and nothing failed"
         if group.processes_override is not None:
             assert group.processes_override in self.scaled.get(name, ()), f"nobody scaled {name}"
+
+    def _judge_removal(self, name: str, group: model.GroupState) -> None:
+        """What nobody knows goes only if somebody asks for that, or for its address."""
+        in_the_way = any(listener.address in self.addresses for listener in group.target.listeners)
+        asked = self.stopping or name in self.stopped or ALL in self.trouble  # or an apply that goes on asks for it
+        assert asked or in_the_way or not group.unknown, f"{name} is unknown, and in nobody's way"
 
     def _judge_changes(self, before: model.State, after: model.State) -> None:
         """What is told to be done is as it was asked for."""
