@@ -225,6 +225,29 @@ def test_what_is_killed_may_refuse_its_limits(world: World) -> None:
 # Beside an apply
 
 
+def test_a_restart_that_an_apply_waits_for_fails_alone(world: World) -> None:
+    """Nothing of the apply is in that group, so nothing of it is taken back, or told to be."""
+    apply(world, target("a", 1, 1), target("b", 1, 1))
+    world.tell(model.Restart(("b",)))
+    number = tell(world, target("a", 1, 2), target("b", 1, 1))
+    fail(world, "b")
+    world.run(world.now + 60)
+    assert (world.state.changes[number].outcome, world.state.revision) == ("failed", 2)
+    assert world.state.changes[number - 1].outcome == "rolled-back"
+    assert fingerprints(world) == {"a": {"a-2"}, "b": {"b-1"}}
+
+
+def test_a_rollout_of_the_start_that_an_apply_waits_for_fails_with_it(world: World) -> None:
+    """The group goes back by itself, so it is no more what the apply asks for; then it is tried as at the start."""
+    apply(world, target("a", 1, 1), target("b", 1, 1))
+    world.tell(model.Apply({"a": target("a", 1, 2), "b": target("b", 1, 1)}, 2, model.START_UP))
+    number = tell(world, target("a", 1, 2), target("b", 1, 2))
+    fail(world, "a")
+    world.run(world.now + 60)
+    assert (world.state.changes[number].outcome, world.state.revision) == ("rolled-back", 2)
+    assert fingerprints(world) == {"a": {"a-2"}, "b": {"b-1"}}
+
+
 def test_what_is_to_be_removed_may_crash_until_then(world: World) -> None:
     apply(world, target("a", 1, 1), target("gone", 1, 1))
     number = tell(world, target("a", 1, 2))
