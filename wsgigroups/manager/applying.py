@@ -192,6 +192,7 @@ class Applying:
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
         own: dict[str, socket.socket] = {}
+        overtaken = self.shell.state.transaction
         try:
             if self.observing:
                 own = self.observing.prepare(places_of(configuration.server))
@@ -201,7 +202,8 @@ class Applying:
                 self.observing.discard(own)
             raise
         if self.observing:
-            self.observing.commit(places_of(configuration.server), own)
+            overtakes = overtaken is not None and overtaken.returns
+            self.observing.commit(places_of(configuration.server), own, overtakes=overtakes)
             self.save()
         return change
 
