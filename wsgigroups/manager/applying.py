@@ -20,7 +20,7 @@ from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager import failpoints, gateway_root
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
-from wsgigroups.manager.core import handling, model, transactions
+from wsgigroups.manager.core import handling, model, returning, transactions
 from wsgigroups.manager.ordering import Orders
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
@@ -145,7 +145,7 @@ class Applying:
     async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
         """Undo the apply under way, or apply an earlier revision, without a number the last good one."""
         under_way = self.shell.state.open_apply
-        if number is None and under_way is not None and transactions.can_return(self.shell.state, under_way):
+        if number is None and under_way is not None and returning.can_return(self.shell.state, under_way):
             return self.give_up(under_way)
         chosen = self.good_before() if number is None else number
         document = self.store.document(chosen)
@@ -157,7 +157,7 @@ class Applying:
         change = self.shell.state.changes.get(number)
         if change is None:
             raise WsgigroupsError(f"cannot find change {number}")
-        if not transactions.can_return(self.shell.state, number):
+        if not returning.can_return(self.shell.state, number):
             raise WsgigroupsError(
                 f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
                 hint="`wsgigroups rollback` applies the last good revision again",
@@ -192,6 +192,7 @@ class Applying:
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
         own: dict[str, socket.socket] = {}
+        overtaken = self.shell.state.transaction
         try:
             if self.observing:
                 own = self.observing.prepare(places_of(configuration.server))
@@ -201,7 +202,8 @@ class Applying:
                 self.observing.discard(own)
             raise
         if self.observing:
-            self.observing.commit(places_of(configuration.server), own)
+            overtakes = overtaken is not None and overtaken.returns
+            self.observing.commit(places_of(configuration.server), own, overtakes=overtakes)
             self.save()
         return change
 

@@ -152,12 +152,13 @@ def _looked_around(turn: Turn, event: model.Recovered | model.ListenersRenewed) 
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
-        slots = event.slots.get(name, frozenset())
+        slots, target = event.slots.get(name, frozenset()), steps.with_code(group.target, event.code)
         turn.put(
             proving.watch(
                 replace(
                     group.restarting(turn.state.next_life, slots),
-                    target=steps.with_code(group.target, event.code),
+                    target=target,
+                    proved=group.proved if target is group.target else proving.best_known(group),
                     graceful_lives=_graceful(group, slots) if isinstance(event, model.Reload) else frozenset(),
                     last_error=None,
                     stopped=False,
@@ -186,7 +187,7 @@ def _start(turn: Turn, event: model.Start) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
         if not any(record.live for record in group.records):  # those that run have the code that they have
-            group = replace(group, target=steps.with_code(group.target, event.code))
+            group = proving.learned(group, steps.with_code(group.target, event.code))
         turn.put(replace(group, stopped=False, last_error=None, automatic=group.automatic or None))
         steps.skip_backoff(turn, name)
     turn.begin_change("start", {name: Progress() for name in event.groups})

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import deaths, haste, model, pace, proving, steps, transactions
+from wsgigroups.manager.core import deaths, haste, model, pace, proving, returning, steps
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.deadlines import deadline_of
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added, of_end
+from wsgigroups.plan.rollout import LEAVING
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
@@ -102,10 +103,10 @@ def tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
     group = turn.state.groups.get(event.group)
     if group is None:
         return ()
-    staying = {r.life for r in group.records if r.live and r.state is not Tenancy.DRAINING and not group.outdated(r)}
+    staying = {r.life for r in group.records if r.live and r.state not in LEAVING and not group.outdated(r)}
     refused = {life: why for life, why in event.refused.items() if life in staying}  # of the others nobody asks it
     unusable = {life: why for life, why in event.unusable.items() if life in staying}
-    if not transactions.returns_if_failed(turn.state, event.group):
+    if not returning.returns_if_failed(turn.state, event.group):
         refused, unusable = {**unusable, **refused}, {}  # there is nothing else to go by
     on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
     untuned = group.untuned.difference(set(event.lives) - on_the_way)
@@ -284,7 +285,8 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
         go_back(turn, name, error)
         return
     serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
-    if serving and not group.recycle:
+    # one that is to be recycled has to be followed in the end: a restart of all is given up, its successor is not
+    if serving and (group.restart_before or not group.recycle):
         stop_replacing(turn, name, error)
     elif not serving:
         turn.settle(name, Progress("failed", error=error))
