@@ -83,6 +83,8 @@ def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, 
     found = turn.state.find(event.life)
     if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
+    if reason == haste.TERMINATED and turn.state.stopping:
+        return ()  # whoever has told it has told the manager: it leaves when all do
     group, record = found
     after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
     if after is group:

@@ -33,6 +33,7 @@ _IDLE_PART = 0.95  # of shutdown-timeout in which idle connections may be waited
 _UNBOUNDED_S = 3600.0
 _LAST_IDLE_S = 2.0  # … where nobody follows: a request may be on its way for this long
 _TOLD = 32768  # characters of each part; it travels in one frame, is kept and shown
+_INSISTS_S = 1.0  # after a signal that asks for the end: another one is no copy of it, but somebody who insists
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
 _WAKE = b"\0"  # no signal has number 0: something was put down for the main thread to find
@@ -57,6 +58,7 @@ class Lifetime:
         self._until_s: Optional[float] = None  # when shutdown-timeout is over
         self._limit_s = 0.0
         self._window_ends_s: Optional[float] = None  # set once; a later reason cannot extend it
+        self._terminated_s: Optional[float] = None  # when it was first told to end by a signal
         self._followed = True
         self._stopping = False
         self._reached_maximum = False  # written by a request thread before it wakes the main thread
@@ -170,7 +172,7 @@ class Lifetime:
             return
         for number in sorted(set(numbers)):
             if number in (signal.SIGTERM, signal.SIGINT):
-                self._leave("signal", 0.0)
+                self._terminate()
             elif number == signal.SIGUSR1:
                 self._because("eviction")
                 self._announce("signal")  # its window, eviction-timeout, begins when the successor is ready
@@ -188,6 +190,19 @@ class Lifetime:
         if path is not None:
             self._log("notice", "%s has changed" % path)
             self._announce("script-reloading")
+
+    def _terminate(self) -> None:
+        """Leave the end to the manager: it has a successor come first, or has all leave at its own end.
+
+        So nothing is lost on a platform that signals every process. Whoever insists is obeyed at once: nobody may hear.
+        """
+        now_s = time.monotonic()
+        if self._terminated_s is None:
+            self._terminated_s = now_s
+            self._because("terminated")
+            self._announce("terminated")
+        elif now_s - self._terminated_s >= _INSISTS_S:
+            self._leave("terminated", 0.0)
 
     def _hear(self) -> None:
         try:
