@@ -258,6 +258,7 @@ class _Manager:
         observing = Observing(shell, scrapes, log_line, counting, places_from(stored.observing))
         observing.handed.update(handed.observed() if handed else {})
         applying.observing = observing
+        applying.drain_delay.follow(stored.drain_delay_s)
         adopted = await recover(shell, stored)
         applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
         applying.socket_files.clear(shell.state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import deaths, haste, model, pace, proving, steps, transactions
+from wsgigroups.manager.core import deaths, ending, haste, model, pace, proving, steps, transactions
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.deadlines import deadline_of
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
@@ -192,6 +192,7 @@ def lived(
             ):  # its limits could be set from outside only now
                 turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             steps.step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
+            ending.became_ready(turn, record.life)
     return (name,)
 
 

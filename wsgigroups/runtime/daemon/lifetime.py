@@ -60,6 +60,7 @@ class Lifetime:
         self._window_ends_s: Optional[float] = None  # set once; a later reason cannot extend it
         self._terminated_s: Optional[float] = None  # when it was first told to end by a signal
         self._followed = True
+        self._closes = False
         self._stopping = False
         self._reached_maximum = False  # written by a request thread before it wakes the main thread
         self._changed_script: Optional[str] = None  # likewise
@@ -216,8 +217,10 @@ class Lifetime:
     def _obey(self, found: List[messages.Message]) -> None:
         for message in found:
             if isinstance(message, messages.Drain):
-                self._followed = message.followed
+                self._followed, self._closes = message.followed, message.closes
                 self._drain(message.reason, message.window_s)
+            elif isinstance(message, messages.PartMessage):
+                self._server.part(True)
             elif isinstance(message, messages.Tune):
                 self._tune(message)
             elif isinstance(message, messages.DumpStacks):
@@ -244,6 +247,8 @@ class Lifetime:
                 setattr(self._rules, name[len("script_") :], value)
             elif name == "reload" and isinstance(value, list):
                 self._files.follow([str(item) for item in value])
+        if not (message.serving or message.title or message.spec):
+            self._server.part(False)
         if self._window_ends_s is None:
             self._server.accept_again()  # a process that is told how to go on is not about to be followed
         if message.number > 0:
@@ -303,7 +308,7 @@ class Lifetime:
         idle_s = None if self._followed else _LAST_IDLE_S
         if limit_s > 0:
             idle_s = min(limit_s * _IDLE_PART, limit_s if idle_s is None else idle_s)
-        self._server.stop_accepting(idle_s)
+        self._server.stop_accepting(idle_s, self._closes)
         telling = self._tell_application()
         while not self._server.is_idle():
             left_s = 3600.0 if until_s is None else until_s - time.monotonic()
