@@ -161,7 +161,7 @@ class Causes:
                     group = after.groups[record.group]
                     assert not group.bare, f"{record} begins, and nobody knows with what"
                     assert record.group not in self.stopped, f"{record} begins in a group that was stopped"
-                    assert not self.stopping, f"{record} begins after the shutdown"
+                    assert not (self.stopping and after.draining), f"{record} begins after the shutdown"
                     assert record.fingerprint == target.fingerprint == group.target.fingerprint
                     assert record.slot <= group.wanted, f"{record} is one too many"
                 case model.DrainLife(record) | model.KillLife(record) if record.life not in self.going:

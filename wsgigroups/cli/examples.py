@@ -37,6 +37,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "run": (
         ("run /etc/wsgigroups/groups.toml", "systemd, containers"),
+        ("run --group blog groups.toml", "one group of many, in a container of its own"),
         ("run --resume", "what ran before"),
     ),
     "status": (

@@ -70,7 +70,9 @@ class Globals:
     @property
     def run_dir(self) -> Path:
         """Sockets and locks. Raises WsgigroupsError where there is no place for them."""
-        return self.named_run_dir or directories.default_run_dir()
+        from wsgigroups.trust.volumes import own_in
+
+        return own_in(self.named_run_dir) if self.named_run_dir else directories.default_run_dir()
 
     @property
     def state_dir(self) -> Path:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
 from wsgigroups.config.observing import places_of
+from wsgigroups.config.own import drain_delay_text, own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager import failpoints, gateway_root
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, returning, transactions
+from wsgigroups.manager.drain_delay import DrainDelay
 from wsgigroups.manager.ordering import Orders
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
@@ -64,6 +66,7 @@ class Applying:
     orders: Orders = field(init=False)
     conditions: Preconditions = field(default_factory=Preconditions)
     observing: Observing | None = None  # the manager's own listeners
+    drain_delay: DrainDelay = field(default_factory=DrainDelay)
     _known: Targets = field(default_factory=Targets)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
@@ -92,7 +95,8 @@ class Applying:
         """Return a plan with what changes for the manager itself."""
         if self.observing is None:
             return found
-        return with_manager(found, self.observing.places.by_option, places_of(configuration.server).by_option)
+        now = {**self.observing.places.by_option, **drain_delay_text(self.drain_delay.seconds)}
+        return with_manager(found, now, own_options(configuration.server))
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
@@ -171,6 +175,8 @@ class Applying:
         state = self.shell.state
         if self.observing and self.observing.places != places_of(configuration.server):
             return None
+        if self.drain_delay.seconds != configuration.server.drain_delay:
+            return None
         if state.open_apply is None or (state.transaction and state.transaction.returning):
             return None
         leaving = state.transaction.removals if state.transaction else frozenset()
@@ -204,7 +210,8 @@ class Applying:
         if self.observing:
             overtakes = overtaken is not None and overtaken.returns
             self.observing.commit(places_of(configuration.server), own, overtakes=overtakes)
-            self.save()
+        self.drain_delay.follow(configuration.server.drain_delay)
+        self.save()
         return change
 
     def _planned(self, configuration: Configuration, targets: Desired, asked: Asked) -> Plan:
@@ -318,8 +325,10 @@ class Applying:
             return
         if change.outcome != "done":
             self._listen_as_before(change)
-        if change.outcome == "rolled-back" and self.observing:
-            self.observing.take_back()
+        if change.outcome == "rolled-back":
+            if self.observing:
+                self.observing.take_back()
+            self.drain_delay.take_back()
             self.save()
         try:
             self.store.set_outcome(change.revision, change.outcome)
@@ -379,6 +388,7 @@ class Applying:
         """Store a state. Raises OSError."""
         stored = to_stored(self.shell, state)
         stored.cwd = str(self.around.cwd)
+        stored.drain_delay_s = self.drain_delay.seconds
         if self.observing:
             stored.observing = dict(self.observing.places.by_option)
         self.store.save(stored)

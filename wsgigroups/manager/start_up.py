@@ -42,6 +42,7 @@ class StartUp:
         """Apply a configuration, group by group."""
         if self.applying.observing:
             self.applying.observing.follow(places_of(configuration.server))
+        self.applying.drain_delay.follow(configuration.server.drain_delay)
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile

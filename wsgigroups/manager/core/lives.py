@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import deaths, haste, model, pace, proving, returning, steps
+from wsgigroups.manager.core import deaths, ending, haste, model, pace, proving, returning, steps
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.deadlines import deadline_of
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
@@ -84,6 +84,8 @@ def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, 
     found = turn.state.find(event.life)
     if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
+    if reason == haste.TERMINATED and turn.state.stopping:
+        return ()  # whoever has told it has told the manager: it leaves when all do
     group, record = found
     after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
     if after is group:
@@ -191,6 +193,7 @@ def lived(
             ):  # its limits could be set from outside only now
                 turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             steps.step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
+            ending.became_ready(turn, record.life)
     return (name,)
 
 

@@ -38,7 +38,7 @@ def _by_load(turn: Turn, event: model.Scaled) -> tuple[str, ...]:
     A number that was pinned by hand stays, and what is stopped stays so.
     """
     group = turn.state.groups.get(event.group)
-    if group is None or not group.follows_load or turn.state.stopping:
+    if group is None or not group.follows_load or turn.state.draining:
         return ()
     before = group.wanted
     after = replace(group, automatic=event.processes)

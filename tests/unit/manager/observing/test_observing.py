@@ -62,6 +62,22 @@ def test_a_mistake_of_ours_is_told_and_answered(
     assert any("[BUG] GET /readyz" in line and "ZeroDivisionError" in line for line in observed.logged)
 
 
+def test_who_is_shown_out_before_the_answer_is_no_mistake_of_ours(
+    observed: Observed, places: ObservingPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_arguments: object, **_more: object) -> list[str]:
+        observed.observing.commit(ObservingPlaces(), {})
+        return []
+
+    monkeypatch.setattr(probes, "not_ready", end)
+    with connect(places.health) as sock:
+        sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert sock.recv(1) == b""
+    observed.within(lambda: None)
+    assert not [line for line in observed.logged if "[BUG]" in line]
+
+
 def test_who_stops_is_alive_and_not_ready(observed: Observed, places: ObservingPlaces) -> None:
     observed.put(group_of(BLOG, Tenancy.READY), stopping=True)
     assert ask(places.health, "/readyz") == (503, "everything is being stopped\n")
