@@ -86,7 +86,12 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("import gunicorn gunicorn.conf.py --app shop.wsgi:application", ""),
         ("import uwsgi /etc/uwsgi/vassals", "an Emperor's directory"),
     ),
-    "render": (("render nginx groups.toml -o nginx.conf", ""), ("render alerts", "rules for Prometheus")),
+    "render": (
+        ("render nginx groups.toml -o nginx.conf", ""),
+        ("render alerts", "rules for Prometheus"),
+        ("render kubernetes groups.toml -o base", "a Kustomize base"),
+        ("render kubernetes groups.toml -o base --check", "in CI: is it what the file says?"),
+    ),
     "schema": (("schema > groups.schema.json", "for an editor"),),
     "explain": (
         ("explain request-timeout --threads 25", "an option"),

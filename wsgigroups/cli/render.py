@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wsgigroups.cli.loading import FILES, PROFILE, running
+from wsgigroups.cli.render_kubernetes import ClusterOptionsGiven, render_base
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -19,17 +20,22 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration
 
 FORMS = ("nginx", "apache", "alerts", "dashboard")  # names of renderers, which are loaded when one is wanted
+CLUSTER = "kubernetes"  # several files, by a command of its own
 _FOREIGN = {"WG0418"}  # errors about who is to serve, which is settled where this is asked for
 _ANSWERS_WITHIN_S = 10
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 
 @click.command("render", cls=Verb)
-@click.argument("form", type=click.Choice(FORMS))
+@click.argument("form", type=click.Choice((*FORMS, CLUSTER)))
 @FILES
 @PROFILE
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there, not to stdout.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write there, not to stdout.")
 @click.option("--program", type=click.Path(), help="The nginx that is asked what it was built with.")
+@click.option("--check", is_flag=True, help="kubernetes: write nothing, say what is stale, and fail if anything is.")
+@click.option("--group", metavar="GROUP", help="kubernetes: this group alone.")
+@click.option("--kubernetes-version", "version", metavar="1.N", help="kubernetes: the cluster's, 1.34 without it.")
+@click.option("--ingress", is_flag=True, help="kubernetes: an Ingress for each site, in place of routes of a Gateway.")
 @click.pass_obj
 def command(
     options: Globals,
@@ -38,6 +44,10 @@ def command(
     profiles: tuple[str, ...],
     output: Path | None,
     program: str | None,
+    check: bool,
+    group: str | None,
+    version: str | None,
+    ingress: bool,
 ) -> None:
     """Print what the configuration amounts to for another program.
 
@@ -48,7 +58,16 @@ def command(
     itself. At its top stands what mod_wsgi has nothing for.
 
     alerts: rules for Prometheus, with what to do. dashboard: one for Grafana, to be imported there.
+
+    kubernetes: a Kustomize base in the directory OUTPUT, a file for each object. What a cluster cannot do of it is
+    said, with its place in the file.
     """
+    given = ClusterOptionsGiven(group, version, ingress)
+    if form == CLUSTER:
+        render_base(options, files, profiles, output, given, check=check)
+        return
+    if check or given.any:
+        raise click.UsageError("--check, --group, --kubernetes-version and --ingress belong to render kubernetes")
     from wsgigroups.interop.renderers import RENDERERS, RenderContext
 
     configuration = _load(options, files, profiles)
