@@ -56,7 +56,7 @@ class Value:
     @property
     def key(self) -> str:
         """As TOML writes it."""
-        return self.name if self.entry is None else f"{self.name}.{self.entry}"
+        return self.name if self.entry is None else f"{self.name}.{toml_key(self.entry)}"
 
 
 @dataclass(frozen=True, slots=True)
