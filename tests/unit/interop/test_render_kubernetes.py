@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from support.clusters import CLUSTER, SHOP, base, container, objects, parsed
+from support.configurations import messages
 
-from wsgigroups.config import Configuration
+from wsgigroups.config import Configuration, load
+from wsgigroups.config.files import GivenText
 from wsgigroups.interop.renderers.kubernetes import ClusterRequest, KubernetesVersion
 from wsgigroups.interop.renderers.kubernetes.names import LONGEST_NAME, object_name
 from wsgigroups.interop.renderers.kubernetes.yaml_text import yaml_text
@@ -192,6 +194,8 @@ def test_each_pod_has_its_group_and_the_mounts_that_lead_to_it() -> None:
     for name in ("api-groups", "shop-groups"):  # what a pod is given can be read there
         configuration = Configuration.from_document(found[name])
         assert all(not site.listen for site in configuration.sites.values())
+        said = load([GivenText(name, base(SITE)[f"{name}.yaml"])], strict=True, variables={})
+        assert not said.diagnostics, messages(said)  # a pod would log it at each start
 
 
 def test_variables_and_secrets_stay_where_they_are() -> None:
@@ -225,6 +229,10 @@ def test_paths_beside_the_file_are_moved_into_the_image() -> None:
     )
     group = objects(text, ClusterRequest(below="/h/p"))["shop-groups"]["groups"]["shop"]
     assert (group["python-path"], group["home"]) == (["/app/src", "/h/pq"], "/app")
+    again = objects(text, ClusterRequest(below="/"))["shop-groups"]["groups"]["shop"]
+    assert again["home"] == "/app/h/p"
+    already = objects(text.replace("/h/p/src", "/app/src"), ClusterRequest(below="/"))["shop-groups"]["groups"]["shop"]
+    assert already["python-path"][0] == "/app/src"
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,10 @@ class Moved:
 
     def path(self, path: str) -> str:
         """A path as the image has it."""
-        if not self.below or not self.to:
-            return path
         inside = PurePosixPath(path)
-        below = PurePosixPath(self.below)
-        return str(PurePosixPath(self.to) / inside.relative_to(below)) if inside.is_relative_to(below) else path
+        if not self.below or not self.to or inside.is_relative_to(self.to) or not inside.is_relative_to(self.below):
+            return path
+        return str(PurePosixPath(self.to) / inside.relative_to(self.below))
 
 
 def groups_file(configuration: Configuration, workload: Workload, moved: Moved) -> dict[str, Any]:
