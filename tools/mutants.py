@@ -2,7 +2,8 @@
 
 Each `mutants.toml` below tests/ is a list: a file, a text that is in it exactly once, what stands there instead, and
 the test that has to fail. tests/security has the lines of each defence, tests/unit/plan those of the planner,
-tests/unit/interop those of files for others, and tests/simulation those of the manager's core. A test that passes meanwhile proves nothing.
+tests/unit/interop those of files for others, and tests/simulation those of the manager's core. A test that passes
+meanwhile proves nothing.
 
 What starts processes is changed in place and restored, one after another: a daemon imports what is installed. Pure code
 is changed in copies of the tree, so that several run beside each other and beside the others.

@@ -48,7 +48,7 @@ def command(
     group: str | None,
     version: str | None,
     ingress: bool,
-) -> None:
+) -> int:
     """Print what the configuration amounts to for another program.
 
     nginx: an nginx.conf for the sites, to be started by you. It asks groups at their UNIX sockets: those in `listen`,
@@ -64,8 +64,7 @@ def command(
     """
     given = ClusterOptionsGiven(group, version, ingress)
     if form == CLUSTER:
-        render_base(options, files, profiles, output, given, check=check)
-        return
+        return render_base(options, files, profiles, output, given, check=check)
     if check or given.any:
         raise click.UsageError("--check, --group, --kubernetes-version and --ingress belong to render kubernetes")
     from wsgigroups.interop.renderers import RENDERERS, RenderContext
@@ -78,11 +77,12 @@ def command(
     text = renderer.render(configuration, context).encode("utf-8", "surrogateescape")
     if output is None:
         click.echo(text, nl=False)
-        return
+        return int(ExitCode.DONE)
     try:
         output.write_bytes(text)
     except OSError as error:
         raise WsgigroupsError(f"cannot write {output}: {error.strerror}") from None
+    return int(ExitCode.DONE)
 
 
 def _load(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...]) -> Configuration:

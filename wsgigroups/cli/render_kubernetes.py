@@ -48,9 +48,9 @@ def render_base(
     given: ClusterOptionsGiven,
     *,
     check: bool,
-) -> None:
-    """Write the files, or compare them. Raises WsgigroupsError; stale files are a failure."""
-    from wsgigroups.cli.rendered_files import check_files, write_files
+) -> int:
+    """Write the files, or compare them; return the exit code. Raises WsgigroupsError for what cannot be rendered."""
+    from wsgigroups.cli.rendered_base import check_files, write_files
     from wsgigroups.interop.renderers.kubernetes import ClusterRequest, kubernetes_base
     from wsgigroups.interop.renderers.kubernetes.yaml_text import HEAD
 
@@ -65,9 +65,9 @@ def render_base(
     request = ClusterRequest(given.group or "", given.ingress, version, below)
     wanted = kubernetes_base(configuration, request)
     if check:
-        check_files(directory, wanted, HEAD)
-    else:
-        write_files(directory, wanted, HEAD)
+        return int(check_files(directory, wanted, HEAD))
+    write_files(directory, wanted, HEAD)
+    return int(ExitCode.DONE)
 
 
 def _load(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], given: ClusterOptionsGiven) -> Loaded:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wsgigroups.errors import WsgigroupsError
+from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def write_files(directory: Path, wanted: Mapping[str, str], head: str) -> None:
         raise WsgigroupsError(f"cannot write {error.filename or directory}: {error.strerror}") from None
 
 
-def check_files(directory: Path, wanted: Mapping[str, str], head: str) -> None:
-    """Say what is stale. Raises WsgigroupsError (failed) if anything is."""
+def check_files(directory: Path, wanted: Mapping[str, str], head: str) -> ExitCode:
+    """Say what is stale; FAILED if anything is. Raises WsgigroupsError for a directory that cannot be read."""
     from wsgigroups.interop.renderers.comparing import stale_files
 
     present = {name: text for name, text in _present(directory).items() if name in wanted or text.startswith(head)}
@@ -52,8 +52,7 @@ def check_files(directory: Path, wanted: Mapping[str, str], head: str) -> None:
         click.echo(f"{clean(file.name)} {file.what}")
         for line in file.lines:
             click.echo(f"  {clean(line)}")
-    if stale:
-        raise WsgigroupsError(f"{directory} is stale", hint="render it again without --check")
+    return ExitCode.FAILED if stale else ExitCode.DONE
 
 
 def _present(directory: Path) -> dict[str, str]:
