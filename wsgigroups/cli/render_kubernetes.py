@@ -51,7 +51,7 @@ def render_base(
 ) -> int:
     """Write the files, or compare them; return the exit code. Raises WsgigroupsError for what cannot be rendered."""
     from wsgigroups.cli.rendered_base import check_files, write_files
-    from wsgigroups.interop.renderers.kubernetes import ClusterRequest, kubernetes_base
+    from wsgigroups.interop.renderers.kubernetes import ClusterRequest, covered, kubernetes_base
     from wsgigroups.interop.renderers.kubernetes.yaml_text import HEAD
 
     if directory is None:
@@ -65,7 +65,7 @@ def render_base(
     request = ClusterRequest(given.group or "", given.ingress, version, below)
     wanted = kubernetes_base(configuration, request)
     if check:
-        return int(check_files(directory, wanted, HEAD))
+        return int(check_files(directory, wanted, HEAD, covered))
     write_files(directory, wanted, HEAD)
     return int(ExitCode.DONE)
 

@@ -13,7 +13,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -42,12 +42,15 @@ def write_files(directory: Path, wanted: Mapping[str, str], head: str) -> None:
         raise WsgigroupsError(f"cannot write {error.filename or directory}: {error.strerror}") from None
 
 
-def check_files(directory: Path, wanted: Mapping[str, str], head: str) -> ExitCode:
-    """Say what is stale; FAILED if anything is. Raises WsgigroupsError for a directory that cannot be read."""
+def check_files(directory: Path, wanted: Mapping[str, str], head: str, covered: Callable[[str], str]) -> ExitCode:
+    """Say what is stale; FAILED if anything is. covered: a text without secrets.
+
+    Raises WsgigroupsError for a directory that cannot be read.
+    """
     from wsgigroups.interop.renderers.comparing import stale_files
 
     present = {name: text for name, text in _present(directory).items() if name in wanted or text.startswith(head)}
-    stale = tuple(stale_files(wanted, present))
+    stale = tuple(stale_files(wanted, present, covered))
     for file in stale:
         click.echo(f"{clean(file.name)} {file.what}")
         for line in file.lines:

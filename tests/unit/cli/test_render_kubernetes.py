@@ -112,6 +112,23 @@ def test_variables_of_this_machine_do_not_get_into_files(
     assert not [name for name, content in written(target).items() if b"from-this-machine" in content]
 
 
+def test_values_of_variables_are_not_shown(file: Path, tmp_path: Path) -> None:
+    long = "hidden " * 2000
+    text = SHOP + 'environment = { KEY = "hidden-one", MORE = "LONG" }\nrollout.canary = 1\n'
+    file.write_text(text.replace("LONG", long))
+    target = tmp_path / "base"
+    assert run(file, "-o", target).exit_code == 0
+    file.write_text(text.replace("hidden-one", "hidden-two").replace("LONG", f"{long}hidden\\nhidden: too"))
+    assert check(file, target) == (ExitCode.FAILED, "shop-groups.yaml differs\n  in values that are not shown\n")
+    file.write_text(text.replace("KEY", "OTHER").replace("canary = 1", "canary = 2"))
+    code, said = check(file, target)
+    assert code == ExitCode.FAILED
+    assert "-      KEY: …\n" in said
+    assert "+      OTHER: …\n" in said
+    assert "+      canary: 2\n" in said
+    assert "hidden" not in said
+
+
 def test_what_a_cluster_cannot_do_is_shown_with_its_place(file: Path, tmp_path: Path) -> None:
     file.write_text(SHOP + 'chroot = "/srv/jail"\n')
     refused = run(file, "-o", tmp_path / "base")

@@ -7,7 +7,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _MOST_LINES = 20  # of one file that are shown
 
@@ -21,13 +21,16 @@ class StaleFile:
     lines: tuple[str, ...] = ()
 
 
-def stale_files(wanted: Mapping[str, str], present: Mapping[str, str]) -> Iterator[StaleFile]:
-    """Compare texts by file names. present: all files that were rendered at some time."""
+def stale_files(
+    wanted: Mapping[str, str], present: Mapping[str, str], covered: Callable[[str], str]
+) -> Iterator[StaleFile]:
+    """Compare texts by file names. present: what was rendered at some time. covered: returns a text without secrets."""
     for name, text in wanted.items():
         if name not in present:
             yield StaleFile(name, "is missing")
         elif present[name] != text:
-            lines = [*unified_diff(present[name].splitlines(), text.splitlines(), name, name, lineterm="", n=1)]
+            before, after = covered(present[name]).splitlines(), covered(text).splitlines()
+            lines = [*unified_diff(before, after, name, name, lineterm="", n=1)] or ["in values that are not shown"]
             more = [f"… and {len(lines) - _MOST_LINES} lines more"] if len(lines) > _MOST_LINES else []
             yield StaleFile(name, "differs", (*lines[:_MOST_LINES], *more))
     for name in sorted(set(present) - set(wanted)):

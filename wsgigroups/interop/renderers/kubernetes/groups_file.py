@@ -27,6 +27,7 @@ OF_ANOTHER_MACHINE = frozenset({
     "user", "group", "supplementary-groups", "socket-user",
     "memory-high", "memory-max", "cpu-weight", "cpu-quota", "tasks-max",
 })  # fmt: skip
+_ENVIRONMENT, _ENTRY = "    environment:", " " * 6  # of a group, as `yaml_text` indents it
 _WRITTEN_ANEW = frozenset({"listen", "error-log", "environment-files"})
 _OF_SERVER = frozenset({
     "timeout", "processes-max", "memory-reserve", "statsd-service", "otlp-service", "log-format", "log-rate-limit",
@@ -70,6 +71,16 @@ def groups_file(configuration: Configuration, workload: Workload, moved: Moved) 
     document = {"version": 1, "server": server, "groups": {workload.group_name: group}}
     sites = _sites(configuration, workload.group_name, writer)
     return {**document, "sites": sites} if sites else document
+
+
+def covered(text: str) -> str:
+    """The file as text, with `…` for the values of variables, which may be secrets. Each is on a line of its own."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        inside = line.startswith(_ENTRY) if inside else line == _ENVIRONMENT
+        name = line.partition(": ")[0]
+        lines.append(f"{name}: …" if inside and line != _ENVIRONMENT else line)
+    return "\n".join(lines)
 
 
 def secret_keys(workload: Workload) -> Mapping[str, str]:

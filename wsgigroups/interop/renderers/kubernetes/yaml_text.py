@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEAD = "# Made by `wsgigroups render kubernetes`: what it makes again is written over. Put changes into an overlay.\n"
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})  # yaml.org/type/bool.html, null.html
-_WIDTH = 4096  # no value is folded
+_WIDTH = 2**30  # no value is folded
 
 
 class _Texts(SafeRepresenter):
