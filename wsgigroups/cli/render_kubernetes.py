@@ -50,7 +50,8 @@ def render_base(
     check: bool,
 ) -> int:
     """Write the files, or compare them; return the exit code. Raises WsgigroupsError for what cannot be rendered."""
-    from wsgigroups.cli.rendered_base import check_files, write_files
+    from wsgigroups.cli import rendered_files
+    from wsgigroups.cli.output import say
     from wsgigroups.interop.renderers.kubernetes import ClusterRequest, covered, kubernetes_base
     from wsgigroups.interop.renderers.kubernetes.yaml_text import HEAD
 
@@ -64,9 +65,17 @@ def render_base(
     below = loaded.sources[0].directory if loaded.sources else ""
     request = ClusterRequest(given.group or "", given.ingress, version, below)
     wanted = kubernetes_base(configuration, request)
+    texts, mark = rendered_files.placed(wanted, directory, alone=False), HEAD.rstrip("\n")
     if check:
-        return int(check_files(directory, wanted, HEAD, covered))
-    write_files(directory, wanted, HEAD)
+        return rendered_files.check(texts, covered, mark)
+    for path in rendered_files.foreign(texts, mark):
+        raise WsgigroupsError(
+            f"cannot write {path}: that file was not rendered by wsgigroups",
+            hint="name another directory, or move the file away",
+        )
+    rendered_files.write(texts, directory)
+    for path in rendered_files.left_over(texts, mark):
+        say(f"{path} is no longer rendered: remove it", options.verbosity)
     return int(ExitCode.DONE)
 
 
