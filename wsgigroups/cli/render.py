@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
     from wsgigroups.config import Configuration
 
-FORMS = ("nginx", "apache", "alerts", "dashboard")  # names of renderers, which are loaded when one is wanted
+FORMS = ("nginx", "apache", "ansible", "alerts", "dashboard")  # names of renderers, which are loaded when one is wanted
 _FOREIGN = {"WG0418"}  # errors about who is to serve, which is settled where this is asked for
 _ANSWERS_WITHIN_S = 10
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
@@ -28,7 +28,9 @@ _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 @click.argument("form", type=click.Choice(FORMS))
 @FILES
 @PROFILE
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there, not to stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write there, not to stdout; ansible: into that directory."
+)
 @click.option("--program", type=click.Path(), help="The nginx that is asked what it was built with.")
 @click.pass_obj
 def command(
@@ -47,6 +49,8 @@ def command(
     apache: virtual hosts and WSGIDaemonProcess lines for an Apache with mod_wsgi, which then serves the applications by
     itself. At its top stands what mod_wsgi has nothing for.
 
+    ansible: rollout.yml and a role, which bring a release to machines, a few at a time, and back where it fails.
+
     alerts: rules for Prometheus, with what to do. dashboard: one for Grafana, to be imported there.
     """
     from wsgigroups.interop.renderers import RENDERERS, RenderContext
@@ -56,14 +60,26 @@ def command(
     user, group = _person(configuration)
     pages = _pages(configuration) if renderer.pages else {}
     context = RenderContext(options.run_dir, pages, user, group, _said(renderer.asks, program))
-    text = renderer.render(configuration, context).encode("utf-8", "surrogateescape")
+    found = renderer.render(configuration, context)
     if output is None:
-        click.echo(text, nl=False)
+        if not isinstance(found, str):
+            raise click.UsageError(f"{form} has several files: -o names the directory for them.")
+        click.echo(found.encode("utf-8", "surrogateescape"), nl=False)
         return
+    if isinstance(found, str):
+        _write(output, found)
+        return
+    for name, text in found.items():
+        _write(output / name, text, parents=True)
+
+
+def _write(path: Path, text: str, *, parents: bool = False) -> None:
     try:
-        output.write_bytes(text)
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise WsgigroupsError(f"cannot write {output}: {error.strerror}") from None
+        raise WsgigroupsError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _load(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...]) -> Configuration:

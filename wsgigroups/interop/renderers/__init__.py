@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsgigroups.interop.renderers.alerts import alerts
+from wsgigroups.interop.renderers.ansible import ansible_role
 from wsgigroups.interop.renderers.apache import apache_conf
 from wsgigroups.interop.renderers.context import RenderContext
 from wsgigroups.interop.renderers.dashboard import dashboard
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration
 
 
+Rendering = Mapping[str, str]  # name of a file → its text; a name may have directories before it
+
+
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """One form. asks: the command whose output on both streams is RenderContext.program; () for none.
@@ -26,7 +31,7 @@ class Renderer:
 
     summary: str
     asks: tuple[str, ...]
-    render: Callable[[Configuration, RenderContext], str]
+    render: Callable[[Configuration, RenderContext], str | Rendering]
     pages: bool = False
 
 
@@ -35,6 +40,7 @@ __all__ = ["RENDERERS", "RenderContext", "Renderer"]
 RENDERERS: dict[str, Renderer] = {
     "nginx": Renderer("An nginx.conf that serves the sites.", ("nginx", "-V"), nginx_conf, pages=True),
     "apache": Renderer("A configuration of Apache with mod_wsgi that serves the sites.", (), apache_conf),
+    "ansible": Renderer("A role and a playbook that roll a release out to machines.", (), ansible_role),
     "alerts": Renderer("Rules for Prometheus.", (), alerts),
     "dashboard": Renderer("A dashboard for Grafana.", (), dashboard),
 }
