@@ -170,7 +170,7 @@ def _environment(base: Path, programs: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "ANSIBLE_HOME": f"{base}/.ansible",
         "ANSIBLE_LOCAL_TEMP": f"{base}/.ansible/tmp",
-        "ANSIBLE_REMOTE_TEMP": f"{base}/here/.ansible",
+        "ANSIBLE_REMOTE_TEMP": "/run/ansible",
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_HOST_KEY_CHECKING": "0",
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",

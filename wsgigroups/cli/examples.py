@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("status 'dj*' --watch", "groups by a pattern, again and again"),
         ("status --check --for 10s blog", "exit 3 unless it stays ready"),
         ("status --json", "for programs"),
+        ("status --inventory hosts.yml --check", "several machines, over ssh"),
     ),
     "top": (("top", ""),),
     "web": (
@@ -86,7 +87,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("import gunicorn gunicorn.conf.py --app shop.wsgi:application", ""),
         ("import uwsgi /etc/uwsgi/vassals", "an Emperor's directory"),
     ),
-    "render": (("render nginx groups.toml -o nginx.conf", ""), ("render alerts", "rules for Prometheus")),
+    "render": (
+        ("render nginx groups.toml -o nginx.conf", ""),
+        ("render alerts", "rules for Prometheus"),
+        ("render ansible groups.toml -o rollout", "a release for several machines"),
+    ),
     "schema": (("schema > groups.schema.json", "for an editor"),),
     "explain": (
         ("explain request-timeout --threads 25", "an option"),

@@ -23,6 +23,8 @@ from wsgigroups.runtime.text import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from wsgigroups.client.machines import MachineAnswer
 
 _HOST = "host"
@@ -68,12 +70,17 @@ def show_machines(answers: Sequence[MachineAnswer], color: str, *, wide: bool = 
     for answer in answers:
         for row in _rows(answer, shape):
             cells = [row.get(name, Text()) for name in (_HOST, *shape.columns)]
-            table.add_row(*(Text(writable(cell.plain, out.encoding), style=cell.style) for cell in cells))
+            table.add_row(*(_safe(cell, out) for cell in cells))
     out.print(table)
     for answer in answers:
         for line in _troubles(answer, rows_say_why="address" in shape.columns):
-            out.print(Text(writable(line.plain, out.encoding), style=line.style))
+            out.print(_safe(line, out))
     out.print(Text(_last_line(answers), style="dim"))
+
+
+def _safe(text: Text, out: Console) -> Text:
+    """A text of which a machine may have written any part, as this terminal can show it."""
+    return Text(writable(clean(text.plain), out.encoding), style=text.style)
 
 
 def _rows(answer: MachineAnswer, shape: Shape) -> list[Row]:

@@ -127,7 +127,7 @@ def test_check_mode_prints_the_plan_and_leaves_nothing(machines: Fleet) -> None:
 
 
 def _names(machines: Fleet) -> list[str]:
-    return sorted(str(path) for own in machines.machines for path in own.own.glob("*"))
+    return sorted(str(path) for pattern in ("m?/*", "m?/releases/*") for path in machines.base.glob(pattern))
 
 
 @pytest.mark.parametrize(("refusing", "reached"), [("m1", ["m1"]), ("m3", ["m1", "m2", "m3"])])

@@ -105,6 +105,17 @@ def test_why_a_machine_has_no_status(answers: Path, said: str, why: str) -> None
     }  # fmt: skip
 
 
+def test_a_machine_cannot_write_to_the_terminal(answers: Path) -> None:
+    harm = "\x1b]52;c;eA==\x07"
+    document = status(group(f"shop{harm}", state=harm, python=harm, listen=[harm], not_in_force={harm: harm}))
+    answer(answers, "web1", json.dumps(document))
+    for more in ([], ["-o", "wide"], ["-o", "json"], ["-o", "yaml"]):
+        result = ask(*more)
+        assert "52;c" in result.stdout
+        assert "\x1b" not in result.stdout
+        assert "\x07" not in result.stdout
+
+
 def test_documents_have_the_host_of_each_status(answers: Path) -> None:
     as_json = json.loads(ask("-o", "json").stdout)
     as_yaml = YAML(typ="safe", pure=True).load(ask("-o", "yaml").stdout)

@@ -59,7 +59,7 @@ def _release(configuration: Configuration) -> str:
     if not _NAME.fullmatch(releases[0]):
         raise WsgigroupsError(
             f"cannot use {releases[0]!r} as the name of a directory",
-            hint="a release has 64 letters, digits, dots, hyphens and underscores at most, and begins with one of the first two",
+            hint="up to 64 letters, digits, dots, hyphens and underscores, the first of them a letter or a digit",
             exit_code=ExitCode.USAGE,
         )
     return releases[0]

@@ -96,7 +96,10 @@ SERVE = """\
 
     - name: Validate and plan it
       ansible.builtin.shell: |
-        {{ groups_program | quote }} --quiet validate {{ groups_file_next | quote }} || exit 1
+        {{ groups_program | quote }} --quiet validate {{ groups_file_next | quote }} || {
+            rm {{ groups_file_next | quote }}
+            exit 1
+        }
         {{ groups_program | quote }} plan --detailed-exitcode {{ groups_file_next | quote }}
       check_mode: false
       register: groups_plan
