@@ -201,7 +201,7 @@ class Load:
 
     def _ask(self, machine: MachineUnderTest) -> None:
         seen = self.seen[machine.name]
-        while not self._over.wait(0.02):
+        while not self._over.wait(0.05):
             try:
                 body = machine.get()
                 seen[body] = seen.get(body, 0) + 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
-    from wsgigroups.client.inventory import Machine
+    from wsgigroups.client.inventory import RemoteMachine
 
 TIMEOUT_S = 10.0  # of each machine, where --timeout does not say it
 
@@ -40,7 +40,7 @@ def status_of_machines(
     return int(ExitCode.NOT_RUNNING if ill else ExitCode.DONE)
 
 
-def read_inventory(path: Path) -> list[Machine]:
+def read_inventory(path: Path) -> list[RemoteMachine]:
     """Return the machines of a file. Raises WsgigroupsError (2)."""
     from wsgigroups.client.inventory import machines_of
     from wsgigroups.config.reading import Problem, read_text

@@ -25,7 +25,7 @@ _TRUE = {True, "yes", "true", "on", "True", "Yes"}
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class RemoteMachine:
     """How a machine is reached. port, user: None as ssh has it; become: whether sudo runs the command."""
 
     name: str
@@ -47,7 +47,7 @@ class _Found:
         return self.own[name] if name in self.own else self.inherited.get(name, (0, None))[1]
 
 
-def machines_of(data: Mapping[str, Any], source: str) -> list[Machine]:
+def machines_of(data: Mapping[str, Any], source: str) -> list[RemoteMachine]:
     """Return the machines of an inventory, each once. Raises WsgigroupsError (2) for what cannot be used."""
     found: dict[str, _Found] = {}
     whole = _table(data.get(_ALL), _ALL, source)
@@ -83,7 +83,7 @@ def _walk(
         _walk(_table(below, str(child), source), str(child), inherited, depth + 1, found, source)
 
 
-def _machine(name: str, values: _Found, source: str) -> Machine:
+def _machine(name: str, values: _Found, source: str) -> RemoteMachine:
     address, user, port = (values.value(f"ansible_{key}") for key in ("host", "user", "port"))
     program = values.value("groups_program")
     for what, word in (("name", name), ("ansible_host", address), ("ansible_user", user)):
@@ -93,7 +93,7 @@ def _machine(name: str, values: _Found, source: str) -> Machine:
         raise _wrong(source, f"ansible_port {port!r} of host {name!r} is no port")
     if program is not None and not (isinstance(program, str) and program.isprintable() and "{{" not in program):
         raise _wrong(source, f"groups_program {program!r} of host {name!r} is no path")
-    return Machine(
+    return RemoteMachine(
         name=name,
         address=str(address) if address is not None else name,
         port=int(port) if port is not None else None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.client.answers import StatusAnswer
-    from wsgigroups.client.inventory import Machine
+    from wsgigroups.client.inventory import RemoteMachine
 
 MOST_AT_ONCE = 32
 MOST_BYTES = 32 * 1024 * 1024  # of one answer
@@ -35,12 +35,14 @@ _MOST_WORDS = 300
 class MachineAnswer:
     """What came of asking a machine: its status, or why there is none."""
 
-    machine: Machine
+    machine: RemoteMachine
     status: StatusAnswer | None
     error: str = ""
 
 
-def ask_machines(machines: Sequence[Machine], timeout_s: float, run_dir: Path | None = None) -> list[MachineAnswer]:
+def ask_machines(
+    machines: Sequence[RemoteMachine], timeout_s: float, run_dir: Path | None = None
+) -> list[MachineAnswer]:
     """Ask all; the answers are in the order of the machines. timeout_s: for each; run_dir: of the managers there.
 
     Raises WsgigroupsError where there is no ssh.
@@ -49,7 +51,7 @@ def ask_machines(machines: Sequence[Machine], timeout_s: float, run_dir: Path | 
         return list(pool.map(lambda machine: _ask(machine, timeout_s, run_dir), machines))
 
 
-def command_for(machine: Machine, timeout_s: float, run_dir: Path | None = None) -> list[str]:
+def command_for(machine: RemoteMachine, timeout_s: float, run_dir: Path | None = None) -> list[str]:
     """Return the command that asks. It never asks for a password."""
     there = ["sudo", "-n"] if machine.become else []
     there += [machine.program, *(["--run-dir", str(run_dir)] if run_dir else []), "status", "-o", "json"]
@@ -61,7 +63,7 @@ def command_for(machine: Machine, timeout_s: float, run_dir: Path | None = None)
     ]
 
 
-def _ask(machine: Machine, timeout_s: float, run_dir: Path | None) -> MachineAnswer:
+def _ask(machine: RemoteMachine, timeout_s: float, run_dir: Path | None) -> MachineAnswer:
     command = command_for(machine, timeout_s, run_dir)
     # files, not pipes: who is started by ssh may keep a pipe open when ssh has ended
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -83,7 +85,7 @@ def _ask(machine: Machine, timeout_s: float, run_dir: Path | None) -> MachineAns
     return _read(machine, answer)
 
 
-def _why(machine: Machine, code: int, said: str) -> str:
+def _why(machine: RemoteMachine, code: int, said: str) -> str:
     if code == _NOT_FOUND:
         return clean(f"{machine.program} is not there: the variable groups_program of the inventory says where it is")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
@@ -92,7 +94,7 @@ def _why(machine: Machine, code: int, said: str) -> str:
     return words if len(words) <= _MOST_WORDS else words[: _MOST_WORDS - 1] + "…"
 
 
-def _read(machine: Machine, answer: bytes) -> MachineAnswer:
+def _read(machine: RemoteMachine, answer: bytes) -> MachineAnswer:
     try:
         if len(answer) > MOST_BYTES:
             raise ValueError("too long")  # noqa: TRY301

@@ -130,14 +130,14 @@ def _names(machines: Fleet) -> list[str]:
     return sorted(str(path) for pattern in ("m?/*", "m?/releases/*") for path in machines.base.glob(pattern))
 
 
-@pytest.mark.parametrize(("refusing", "reached"), [("m1", ["m1"]), ("m3", ["m1", "m2", "m3"])])
+@pytest.mark.parametrize(("refusing", "reached"), [("m1", ["m1"]), ("m3", ["m1", "m3"])])
 def test_a_broken_release_stops_and_is_undone_on_disk_too(machines: Fleet, refusing: str, reached: list[str]) -> None:
     before = machines.files(), machines.answers()
     mark = machines.base / refusing / "refuses-3"
     mark.touch()
     try:
         with Load(machines.machines) as load:
-            said = machines.run(*command(machines, "3"), code=2)
+            said = machines.run(*command(machines, "3", "--limit", "m1,m3"), code=2)
     finally:
         mark.unlink()
     assert f"release 3 failed on {refusing}" in said

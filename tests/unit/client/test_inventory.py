@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wsgigroups.cli.status_machines import read_inventory
-from wsgigroups.client.inventory import Machine
+from wsgigroups.client.inventory import RemoteMachine
 from wsgigroups.client.machines import command_for
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -31,7 +31,7 @@ all:
 """
 
 
-def read(tmp_path: Path, text: str) -> list[Machine]:
+def read(tmp_path: Path, text: str) -> list[RemoteMachine]:
     file = tmp_path / "hosts.yml"
     file.write_text(text)
     return read_inventory(file)
@@ -40,16 +40,16 @@ def read(tmp_path: Path, text: str) -> list[Machine]:
 def test_what_is_nearer_to_a_host_wins(tmp_path: Path) -> None:
     program = "/opt/wsgigroups/bin/wsgigroups"
     assert read(tmp_path, INVENTORY) == [
-        Machine("db1", "db1", 2200, "deploy"),
-        Machine("web1", "192.0.2.1", 2200, "www", program=program),
-        Machine("web2", "2001:db8::2", 22, "www", program=program),
-        Machine("web3", "web3", 2200, "root", become=True, program=program),
+        RemoteMachine("db1", "db1", 2200, "deploy"),
+        RemoteMachine("web1", "192.0.2.1", 2200, "www", program=program),
+        RemoteMachine("web2", "2001:db8::2", 22, "www", program=program),
+        RemoteMachine("web3", "web3", 2200, "root", become=True, program=program),
     ]
 
 
 def test_groups_beside_all_have_what_all_has(tmp_path: Path) -> None:
     text = "web: {hosts: {a: , b: {ansible_user: c}}}\nall: {vars: {ansible_user: d}}\n"
-    assert read(tmp_path, text) == [Machine("a", "a", None, "d"), Machine("b", "b", None, "c")]
+    assert read(tmp_path, text) == [RemoteMachine("a", "a", None, "d"), RemoteMachine("b", "b", None, "c")]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,14 @@ def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_command_never_asks_and_takes_no_word_for_an_option() -> None:
-    machine = Machine("web1", "192.0.2.1", 2200, "www", become=True, program="/opt/with space/wsgigroups")
+    machine = RemoteMachine("web1", "192.0.2.1", 2200, "www", become=True, program="/opt/with space/wsgigroups")
     assert command_for(machine, 10.0, Path("/run/w")) == [
         "ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", "2200", "-l", "www", "--", "192.0.2.1",
         "sudo -n '/opt/with space/wsgigroups' --run-dir /run/w status -o json",
     ]  # fmt: skip
-    assert command_for(Machine("a", "a"), 0.2)[-4:] == ["ConnectTimeout=1", "--", "a", "wsgigroups status -o json"]
+    assert command_for(RemoteMachine("a", "a"), 0.2)[-4:] == [
+        "ConnectTimeout=1",
+        "--",
+        "a",
+        "wsgigroups status -o json",
+    ]
