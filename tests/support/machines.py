@@ -20,7 +20,7 @@ from support.ports import Ports
 from support.unix_clients import unix_get
 
 SSHD = "/usr/sbin/sshd"
-HUNG_S = 150.0
+HUNG_S = 300.0
 _SSHD = """
 ListenAddress 127.0.0.1:{port}
 HostKey {base}/host_key
@@ -172,6 +172,7 @@ def _environment(base: Path, programs: Path) -> dict[str, str]:
         "ANSIBLE_LOCAL_TEMP": f"{base}/.ansible/tmp",
         "ANSIBLE_REMOTE_TEMP": "/run/ansible",
         "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_TIMEOUT": "60",
         "ANSIBLE_HOST_KEY_CHECKING": "0",
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{base}/cp",

@@ -18,7 +18,12 @@ from support.looking import wait
 from support.machines import HUNG_S, SSHD, Fleet, Load, MachineUnderTest, fleet
 from support.playbooks import installed
 
-pytestmark = [pytest.mark.root, pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "unshare", "nsenter"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "unshare", "nsenter"),
+    pytest.mark.slow,
+    pytest.mark.timeout(700),  # each task is a login
+]
 
 # a machine can refuse the code of a release, and hold it up while it is loaded: who writes to the FIFO lets it go on
 CODE = """
