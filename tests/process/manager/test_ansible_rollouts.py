@@ -47,7 +47,7 @@ listen = ["unix:{here}/shop.sock"]
 processes = 2
 rollout.min-ready-time = 0
 """
-QUICK = ("-e", "max_parallel=2", "-e", "min_healthy_time=0.5s", "-e", "stagger=0")
+QUICK = ("-e", "max_parallel=2", "-e", "min_healthy_time=0.5s", "-e", "stagger=1")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,7 @@ def test_a_broken_release_stops_and_is_undone_on_disk_too(machines: Fleet, refus
     finally:
         mark.unlink()
     assert f"release 3 failed on {refusing}" in said
+    assert ("Pausing for 1 seconds" in said) == (len(reached) > 1), "between machines, and not behind the last one"
     assert not load.lost
     assert (machines.files(), machines.answers()) == before
     assert sorted(set(re.findall(r"\[(m\d)\]", said))) == reached
