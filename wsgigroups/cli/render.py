@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # names of renderers, which are loaded when one is wanted
 FORMS = (
-    "nginx", "apache", "haproxy", "caddy", "systemd", "systemd-socket", "logrotate", "containerfile", "alerts",
-    "dashboard",
+    "nginx", "apache", "haproxy", "caddy", "systemd", "systemd-socket", "logrotate", "containerfile", "ansible",
+    "alerts", "dashboard",
 )  # fmt: skip
 CLUSTER = "kubernetes"  # several files, by a module of its own
 _FOREIGN = {"WG0418"}  # errors about who is to serve, which is settled where this is asked for
@@ -78,6 +78,8 @@ def command(
     systemd: a unit for the manager. systemd-socket: socket units for all addresses. logrotate: rotation of all logs.
     containerfile: an image with the groups.
 
+    ansible: rollout.yml and a role, which bring a release to machines, a few at a time, and back where it fails.
+
     alerts: rules for Prometheus, with what to do. dashboard: one for Grafana, to be imported there.
 
     kubernetes: a Kustomize base in the directory OUTPUT, a file for each object. What a cluster cannot do of it is
@@ -86,7 +88,6 @@ def command(
     from wsgigroups.cli import rendered_files
     from wsgigroups.cli.output import say
     from wsgigroups.interop.renderers import RENDERERS, RenderContext
-    from wsgigroups.interop.renderers.staleness import hiding
 
     if check and output is None:
         raise click.UsageError("--check compares with what is on disk: name that with --output.")
@@ -116,7 +117,7 @@ def command(
         return int(ExitCode.DONE)
     texts = rendered_files.placed(found, output, alone=bool(renderer.file))
     if check:
-        return rendered_files.check(texts, hiding(renderer.hides), renderer.mark)
+        return rendered_files.check(texts, renderer.covered, renderer.mark)
     rendered_files.write(texts, None if renderer.file else output)
     for path in rendered_files.left_over(texts, renderer.mark):
         say(f"{path} is no longer rendered: remove it", options.verbosity)

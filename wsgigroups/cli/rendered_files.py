@@ -46,7 +46,7 @@ def write(texts: Mapping[Path, str], directory: Path | None) -> None:
         try:
             if directory is not None:
                 directory.mkdir(exist_ok=True)
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_bytes(text))
         except OSError as error:
             raise WsgigroupsError(f"cannot write {path}: {error.strerror}") from None
