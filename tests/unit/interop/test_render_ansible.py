@@ -120,8 +120,8 @@ def test_a_stale_file_is_told_without_the_values_of_variables(tmp_path: Path) ->
     changed = GROUPS.replace('VERSION = "1.0"', 'VERSION = "2.0"').replace('app = "a:b"', 'app = "a:c"')
     (tmp_path / "groups.toml").write_text(changed)
     arguments = ["render", "ansible", str(tmp_path / "groups.toml"), "-o", str(tmp_path / "out"), "--check"]
-    done = CliRunner().invoke(cli, arguments)
-    assert done.exit_code == 1
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.return_value == 1
     assert "groups.toml.j2: is stale" in done.output
     assert '+app = "a:c"' in done.output
     assert "2.0" not in done.output
