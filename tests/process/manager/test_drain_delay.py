@@ -83,7 +83,7 @@ def test_no_request_is_lost_behind_a_balancer(manager: ManagerUnderTest, form: s
                 assert outlives(process.pid, APART_S), manager.foreground_log()
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(HUNG_S) == 0
-            assert one.left == number + 1
+            assert one.left > number
         assert not balancer.lost, balancer.summary()
 
 
