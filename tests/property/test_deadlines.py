@@ -33,9 +33,10 @@ groups = st.fixed_dictionaries(
 )
 
 
-def configuration(options: dict[str, Any], gateway: float, timeout: float) -> Configuration:
+def configuration(options: dict[str, Any], gateway: float, timeout: float, delay: float) -> Configuration:
     group = {"app": "a:b", "listen": ["unix:/run/a.sock"], **options}
-    document = {"server": {"timeout": timeout}, "gateway": {"shutdown-timeout": gateway}, "groups": {"a": group}}
+    server = {"timeout": timeout, "drain-delay": delay}
+    document = {"server": server, "gateway": {"shutdown-timeout": gateway}, "groups": {"a": group}}
     return Configuration.from_document({"version": 1, "sites": {"www.example.org": SITE}, **document})
 
 
@@ -45,12 +46,12 @@ def ascending(*deadlines: float | None) -> bool:
     return limits == sorted(set(limits))
 
 
-@given(groups, DURATIONS, st.integers(1, 600))
+@given(groups, DURATIONS, st.integers(1, 600), DURATIONS)
 @settings(max_examples=100)
 def test_each_deadline_is_shorter_than_the_one_around_it(
-    options: dict[str, Any], gateway: float, timeout: float
+    options: dict[str, Any], gateway: float, timeout: float, delay: float
 ) -> None:
-    found = configuration(options, gateway, timeout)
+    found = configuration(options, gateway, timeout, delay)
     group = found.groups["a"]
     inner = request_deadlines(group, found.server)
     wanted, limit = options.get("request-timeout"), options.get("shutdown-timeout", 5)
@@ -72,6 +73,8 @@ def test_each_deadline_is_shorter_than_the_one_around_it(
     service_s = seconds(keys(rendered("systemd", found), "Service")["TimeoutStopSec"])
     container_s = re.search(r"stop --time ([0-9]+)", containerfile(found, BUILT))
     assert container_s
-    requests = limit if limit and gateway else None
+    requests = delay + limit if limit and gateway else None
+    assert delay < service_s
+    assert delay < int(container_s[1])
     assert ascending(requests, stop.manager_s, service_s)
     assert ascending(requests, stop.manager_s, int(container_s[1]))

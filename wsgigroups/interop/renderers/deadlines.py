@@ -46,7 +46,7 @@ class StopDeadlines:
     """Of a stop of the manager, from the inside out.
 
     requests_s: what processes leave to their requests, the longest of all groups; manager_s: until the manager has
-    ended; service_s: until systemd, or who runs a container, kills what is left.
+    ended, drain-delay included; service_s: until systemd, or who runs a container, kills what is left.
     """
 
     requests_s: float | None
@@ -70,11 +70,12 @@ def stop_deadlines(configuration: Configuration) -> StopDeadlines:
     """Return the deadlines of a stop. Everything that a manager waits for when it stops is added here."""
     limits = [group.shutdown_timeout for group in configuration.all_groups().values()]
     served = any(site.listen for site in configuration.sites.values())
+    delay_s = configuration.server.drain_delay
     gateway_s = configuration.gateway.shutdown_timeout if served else 0.0
     if 0.0 in limits or (served and not gateway_s):
-        return StopDeadlines(None, None, _STOP_S)  # it asks systemd for more time as long as it needs some
+        return StopDeadlines(None, None, delay_s + _STOP_S)  # it asks systemd for more time as long as it needs some
     requests = max(limits, default=0.0)
-    manager = gateway_s + requests + MARGIN_S
+    manager = delay_s + gateway_s + requests + MARGIN_S
     return StopDeadlines(requests, manager, max(_STOP_S, manager + MARGIN_S))
 
 

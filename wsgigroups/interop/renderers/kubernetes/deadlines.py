@@ -51,8 +51,7 @@ class PodDeadlines:
 
 def drain_delay_s(server: ServerDefaults) -> float:
     """How long connections are still taken when the pod is told to end: what [server] says, else ten seconds."""
-    written = server.model_dump(by_alias=True, exclude_unset=True)
-    return float(written.get("drain-delay", DRAIN_DELAY_S))
+    return server.drain_delay if server.is_set("drain_delay") else DRAIN_DELAY_S
 
 
 def deadlines_of(group: Group, server: ServerDefaults) -> PodDeadlines:

@@ -31,7 +31,6 @@ _ENVIRONMENT, _ENTRY = "    environment:", " " * 6  # of a group, as `yaml_text`
 _WRITTEN_ANEW = frozenset({"listen", "error-log", "environment-files"})
 _OF_SERVER = frozenset({
     "timeout", "processes-max", "memory-reserve", "statsd-service", "otlp-service", "log-format", "log-rate-limit",
-    "drain-delay",
 })  # fmt: skip
 
 
@@ -54,9 +53,8 @@ def groups_file(configuration: Configuration, workload: Workload, moved: Moved) 
     """Return the document. In environment `${NAME}` stands for variables of the pod, as it is written."""
     writer = _Writer(moved)
     server = writer.table(configuration.server, SERVER_OPTIONS, only=_OF_SERVER)
-    if "drain-delay" in SERVER_OPTIONS:
-        server["drain-delay"] = format_duration(drain_delay_s(configuration.server))
     server |= {
+        "drain-delay": format_duration(drain_delay_s(configuration.server)),
         "error-log": "/dev/stdout",
         "health-listen": f"{workload.host}:{workload.health_port}",
         "health-public": True,
