@@ -21,6 +21,7 @@ from wsgigroups.trust.stopped import is_stopped
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsgigroups.client.answers import (
@@ -193,9 +194,10 @@ class Client:
         answer: ChangeAnswer = self._call("GET", path, None, wait_s + READ_TIMEOUT_S)
         return answer
 
-    def plan(self, configuration: dict[str, Any]) -> PlanAnswer:
-        """What applying a configuration would change."""
-        answer: PlanAnswer = self._call("POST", "/v1/plan", {"configuration": configuration})
+    def plan(self, configuration: dict[str, Any], only: Sequence[str] | None = None) -> PlanAnswer:
+        """What applying a configuration would change. only: absolute paths, where it is what these files say."""
+        about = {} if only is None else {"only": list(only)}
+        answer: PlanAnswer = self._call("POST", "/v1/plan", {"configuration": configuration, **about})
         return answer
 
     def upgrade(self, *, rehearse_only: bool) -> UpgradeAnswer:

@@ -273,6 +273,7 @@ class GroupAnswer(TypedDict):
     restarts: int
     last_error: LastErrorAnswer | None
     log: str
+    files: list[str]
     scaled: bool
     scaling: ScalingAnswer | None
     cleanup: Literal["cgroup", "session"]
@@ -351,6 +352,7 @@ class PlanAnswer(TypedDict):
     steps: list[StepAnswer]
     counts: dict[str, int]
     notices: list[str]
+    unrecorded: bool
     precondition: PreconditionAnswer | None
 
 
@@ -507,6 +509,7 @@ class StepAnswer(TypedDict):
     sign: str
     reasons: list[ReasonAnswer]
     cost: CostAnswer
+    files: list[str]
 
 
 class ThreadsAnswer(TypedDict):

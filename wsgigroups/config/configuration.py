@@ -14,6 +14,7 @@ from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.server import ServerDefaults
 from wsgigroups.config.models.site import Gateway, Site
 from wsgigroups.config.normalise import Normaliser
+from wsgigroups.config.owners import Owners
 from wsgigroups.config.shape import DOCUMENT
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -28,6 +29,7 @@ class Configuration(BaseModel):
     gateway: Gateway = Field(default_factory=Gateway)
     groups: dict[str, Group] = Field(default_factory=dict)
     sites: dict[str, Site] = Field(default_factory=dict)
+    owners: Owners = Field(default_factory=Owners)  # files that it was read from, for those who apply one of them
 
     def all_groups(self) -> Mapping[str, Group]:
         """Every group, those of sites too, by name in order."""
@@ -37,7 +39,10 @@ class Configuration(BaseModel):
         return dict(sorted(found.items()))
 
     def to_document(self) -> dict[str, Any]:
-        """Return plain JSON data of what was written: kebab-case keys, seconds, bytes, absolute paths."""
+        """Return plain JSON data of what was written: kebab-case keys, seconds, bytes, absolute paths.
+
+        With the table `owners`, which no file may have, where the owners are known.
+        """
         document: dict[str, Any] = {"version": self.version}
         for name in ("server", "gateway"):
             table = _written(getattr(self, name))
@@ -47,7 +52,8 @@ class Configuration(BaseModel):
             document["groups"] = {name: _written(group) for name, group in self.groups.items()}
         if self.sites:
             document["sites"] = {name: _written(site) for name, site in self.sites.items()}
-        return document
+        owners = self.owners.to_document()
+        return {**document, "owners": owners} if owners else document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Configuration:
@@ -55,23 +61,25 @@ class Configuration(BaseModel):
         if not isinstance(document, Mapping):
             raise WsgigroupsError("cannot use this configuration: it is not a table", exit_code=ExitCode.USAGE)
         normaliser = Normaliser()
-        parts = build(normaliser.document(document, DOCUMENT))
+        owners = Owners.read(document)
+        parts = build(normaliser.document({k: v for k, v in document.items() if k != "owners"}, DOCUMENT))
         for finding in [*normaliser.findings, *parts.findings]:
             if severity_of(finding.code) is Severity.ERROR:
                 raise _refusal(finding)
-        return cls.of_parts(parts)
+        return cls.of_parts(parts, owners)
 
     @classmethod
-    def of_parts(cls, parts: Parts) -> Configuration:
+    def of_parts(cls, parts: Parts, owners: Owners | None = None) -> Configuration:
         """Put together what was validated piece by piece."""
         # construct: every piece is a validated model already, and they are not validated again
         return cls.model_construct(
-            {"version", "server", "gateway", "groups", "sites"},
+            {"version", "server", "gateway", "groups", "sites", "owners"},
             version=1,
             server=parts.server,
             gateway=parts.gateway,
             groups=parts.groups,
             sites=parts.sites,
+            owners=owners or Owners(),
         )
 
 

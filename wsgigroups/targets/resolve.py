@@ -129,6 +129,14 @@ def resolve_each(
     return with_logs(targets, configuration.server), failed
 
 
+def resolve_some(configuration: Configuration, around: Surroundings, names: Collection[str]) -> Desired:
+    """Return the targets of these groups. Raises WsgigroupsError for the first that cannot be had."""
+    targets, failed = resolve_each(configuration, around, names)
+    for name in sorted(failed):
+        raise WsgigroupsError(f"cannot start group {name!r}: {failed[name]}")
+    return targets
+
+
 def described(name: str, configuration: Configuration, around: Surroundings) -> GroupTarget:
     """What can be told of a group without looking at the host; no process can be started with it."""
     if name == GATEWAY:

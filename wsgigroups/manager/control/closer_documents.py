@@ -39,7 +39,9 @@ class ConfigurationDocument(Document):
 
     schema_version: Literal[1] = 1
     revision: int
-    configuration: dict[str, object] = Field(description="As in groups.toml.")
+    configuration: dict[str, object] = Field(
+        description="As in groups.toml, and in the table `owners` the files that it came from."
+    )
 
 
 class GroupDetailsDocument(Document):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
+from wsgigroups.config.only import merged
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager.control import showing_deaths, showing_events, showing_groups, showing_revisions, views
 from wsgigroups.manager.control.closer_documents import (  # a test reads them in the signatures
@@ -123,7 +124,8 @@ class Handlers:
     sites: ShownSites = field(default_factory=ShownSites)
 
     async def status(self, _call: Plain) -> StatusDocument:
-        found = views.status(self.applying.shell, self.started_at, self.sites)
+        files = self.applying.owners.of(self.applying.shell.state.revision).groups
+        found = views.status(self.applying.shell, self.started_at, self.sites, files)
         found = found.model_copy(update={"rolled_back": self._rolled_back(found.revision)})
         if found.gateway is None:
             return found
@@ -213,11 +215,10 @@ class Handlers:
         return view
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
-        found = await self.applying.plan(lambda: self.configurations.read(call.body.configuration))
+        found = await self.applying.plan(self._read(call.body), call.body.only)
         return PlanDocument.model_validate(found)
 
     async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
-        document = call.body.configuration
         given = call.body.precondition
         expected = Precondition(given.revision, given.observed, given.desired, given.keyed) if given else None
         news: list[News] = []
@@ -226,13 +227,32 @@ class Handlers:
             precondition=expected,
             shown=call.body.shown,
             agrees=call.body.agrees,
+            only=None if call.body.only is None else tuple(call.body.only),
             told=news.append,
         )
-        begun = self._begun(await self.applying.apply(lambda: self.configurations.read(document), asked))
+        if asked.only is not None and asked.overtake:
+            raise WsgigroupsError(
+                "cannot overtake: what is under way may be about other files",
+                hint="wait until it ends, or apply all files together",
+                exit_code=ExitCode.USAGE,
+            )
+        begun = self._begun(await self.applying.apply(self._read(call.body), asked))
         if not news:
             return begun
         plan = PlanDocument.model_validate(news[-1].plan.to_json())
         return begun.model_copy(update={"moved": list(news[-1].moved), "plan": plan})
+
+    def _read(self, body: ConfigurationBody) -> Callable[[], Configuration]:
+        """What reads the configuration that is asked for, in another thread and when it is its turn."""
+
+        def read() -> Configuration:
+            if body.only is None:
+                return self.configurations.read(body.configuration)
+            number = self.applying.shell.state.revision
+            running = self.applying.store.document(number) if number else {"version": 1}
+            return self.configurations.read(merged(running, body.configuration, body.only))
+
+        return read
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
         if call.body.change is not None:

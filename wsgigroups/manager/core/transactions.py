@@ -47,7 +47,8 @@ def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
 def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     """Give every group its target; return all of them. An apply under way is overtaken, what it would return to not."""
     overtaken, number = turn.state.transaction, turn.state.next_change
-    names = tuple(sorted({*turn.state.groups, *event.targets, *event.unresolved}))
+    about = {*turn.state.groups, *event.targets, *event.unresolved}
+    names = tuple(sorted(about if event.only is None else about & event.only))
     # what is not known, or cannot be had, is nothing to return to
     former = {name: _former(group) for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
     served = {name for name in names if name in turn.state.groups and _serves(turn.state.groups[name])}
