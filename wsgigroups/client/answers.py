@@ -184,6 +184,7 @@ class EventAnswer(TypedDict):
         "adopted",
         "certificate-made",
         "certificate-failed",
+        "audit",
     ]
     group: str | None
     slot: int | None
@@ -311,6 +312,14 @@ class ListenerAnswer(TypedDict):
     address: str
     tls: bool
     sites: list[str]
+
+
+class LogAnswer(TypedDict):
+    """What a group's log has."""
+
+    schema_version: Literal[1]
+    lines: list[str]
+    after: str
 
 
 class ManagerAnswer(TypedDict):

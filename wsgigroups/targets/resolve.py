@@ -41,6 +41,7 @@ from wsgigroups.targets.identity import (
     own_person,
     refuse_root,
     resolve_gid,
+    resolve_operators,
     resolve_person,
     resolve_uid,
 )
@@ -264,6 +265,7 @@ class _Look:
             log_path=_log_path(name, group, self.sites.get(name), configuration, around),
             notices=(*notices, *reckoned),
             processes=processes,
+            operators=self.once.of(("operators", group.operators), lambda: resolve_operators(name, group.operators)),
             gateway_uid=self._gateway_person().uid if name in self.linked else None,
         )
 
@@ -350,6 +352,7 @@ def _target(name: str, group: Group, server: ServerDefaults, facts: HostFacts, d
         watch=tuple(str(path) for path in group.watch),
         rollout=rollout_of(group),
         scaling=scaling,
+        operators=facts.operators,
         cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )
 

@@ -59,6 +59,14 @@ class GroupDetailsDocument(Document):
     processes: list[ThreadsDocument]
 
 
+class LogDocument(Document):
+    """What a group's log has."""
+
+    schema_version: Literal[1] = 1
+    lines: list[Text] = Field(description="Whole lines, the oldest first; of very many the last.")
+    after: Text = Field(description="For the next question: from where on.")
+
+
 class OptionChangeDocument(Document):
     """One key that differs. Of variables of the environment there are no values."""
 

@@ -44,6 +44,14 @@ class GroupPath(Parameters):
     name: str = Field(description="The name of a group.", min_length=1, max_length=255)
 
 
+class LogQuery(Parameters):
+    """From where on."""
+
+    after: str = Field(
+        default="", description="The text that the last answer had under this name; empty: the end.", max_length=64
+    )
+
+
 class RevisionPath(Parameters):
     """Which revision."""
 
