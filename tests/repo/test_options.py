@@ -94,6 +94,7 @@ KINDS: list[tuple[str, set[str]]] = [
     (r"(absolute )?dir|file", {"path", "log"}),
     (r"name, `#u?g?id`", {"user", "ordinary-user"}),
     (r"list, or comma text", {"group-names"}),
+    (r"list of users, `@groups`", {"operators"}),
     (r"list, or colon text|list of (files|paths)", {"paths"}),
     (r"quoted octal text .*", {"umask"}),
     (r"locale name", {"locale"}),

@@ -42,6 +42,7 @@ TELLS_THE_TIME = {
     Path("wsgigroups/cli/status_table.py"),  # how long ago a revision was rolled back
     Path("wsgigroups/config/reading.py"),  # how long ago a file was written: file times are wall clock
     Path("wsgigroups/host/real.py"),  # whether a certificate has ended
+    Path("wsgigroups/manager/control/auditing.py"),
     Path("wsgigroups/manager/control/showing_sites.py"),  # how many days a certificate has left
     Path("wsgigroups/manager/asking.py"),  # whether a certificate has ended
     Path("wsgigroups/manager/main.py"),

@@ -19,6 +19,7 @@ from typing import Any
 from support.targets import small_target
 
 from wsgigroups.manager.applying import Applying
+from wsgigroups.manager.control.auditing import Audit
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer
 from wsgigroups.manager.core import model
@@ -111,12 +112,14 @@ class ControlUnderTest:
             Scrapes(self.shell, 0.0),
             ApplicationMetrics(self._directory),
         )
-        self.server = ControlServer(self.path, self.handlers, None, log)
+        self.audit = Audit(self._directory / "state", self.journal, log, lambda uid: f"user-{uid}")
+        self.server = ControlServer(self.path, self.handlers, None, log, self.audit)
         self.upgrading.server = self.server
         await self.server.start()
 
     async def _stop(self) -> None:
         await self.server.stop()
+        self.audit.close()
         self.journal.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:

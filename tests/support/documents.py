@@ -52,6 +52,7 @@ def value_of(option: Option) -> Any:
         "user": USERS,
         "ordinary-user": USERS,
         "group-names": st.lists(USERS, max_size=3, unique=True),
+        "operators": st.lists(st.one_of(USERS, USERS.map("@{}".format)), max_size=3, unique=True),
         "umask": st.from_regex(r"0[0-7]{3}", fullmatch=True),
         "locale": st.sampled_from(["C", "C.UTF-8", "de_DE.UTF-8@euro"]),
         "callable": st.builds("{}.{}:{}{}".format, IDENTIFIERS, IDENTIFIERS, IDENTIFIERS, st.sampled_from(["", "()"])),

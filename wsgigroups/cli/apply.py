@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsgigroups.cli import plan_files
-from wsgigroups.cli.loading import FILES, PROFILE, load_files
+from wsgigroups.cli.asking import ONLY, check_alone, request
+from wsgigroups.cli.loading import FILES, PROFILE
 from wsgigroups.cli.output import for_whoever_reads
+from wsgigroups.cli.removing import confirm_removals
 from wsgigroups.cli.turns import begin, with_turn
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.cli.waiting import deadline, follow, with_wait
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command("apply", cls=Verb)
 @FILES
 @PROFILE
+@ONLY
 @click.option("--yes", is_flag=True, help="Do not ask before groups are removed.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @with_turn
@@ -34,6 +36,7 @@ def command(
     options: Globals,
     files: tuple[Path, ...],
     profiles: tuple[str, ...],
+    only: bool,
     yes: bool,
     dry_run: bool,
     no_queue: bool,
@@ -50,43 +53,45 @@ def command(
 
     What is applied is the plan that is shown on standard output, whether or not somebody reads it there. FILE may also
     be one that `plan --out` has written: it is refused where the state has moved since.
+
+    With --only, groups and sites that came from other files stay as they are, whatever became of those files.
     """
     from wsgigroups.cli.background import ensure_manager
     from wsgigroups.cli.bound import begin_bound
-    from wsgigroups.cli.plan import make_plan
     from wsgigroups.cli.planning import show_plan
     from wsgigroups.client import Client
     from wsgigroups.plan.precondition import kinds_of
 
+    if only and overtake:
+        raise click.UsageError("--only waits for what is under way, it cannot --overtake it.")
     saved = plan_files.read(files)
-
-    def make() -> tuple[PlanAnswer, dict[str, Any]]:
-        return (saved.plan, saved.configuration) if saved else make_plan(options, configuration)
-
-    if not saved:
-        configuration = load_files(options, files, profiles, on_this_host=True)  # once: it may be replaced now
-    started = False if dry_run else ensure_manager(options, check=make)
-    plan, document = make()
+    if only and not saved:
+        started = not dry_run and ensure_manager(options, check=lambda: check_alone(options, files, profiles))
+        asked = request(options, files, profiles, only=True)
+    else:
+        asked = saved.asked if saved else request(options, files, profiles, only=False)  # once: it may be replaced now
+        started = not dry_run and ensure_manager(options, check=lambda: saved or asked.plan(options))
+    plan = saved.plan if saved else asked.plan(options)
     readable = output == "text"
     more: dict[str, Any] = {} if readable else {"plan": plan}
-    if plan["empty"] or dry_run:
-        if readable and dry_run and not plan["empty"]:
+    if dry_run or (plan["empty"] and not plan.get("unrecorded")):
+        if readable and not plan["empty"]:
             show_plan(plan, options.color)
             return int(ExitCode.DONE)
         return follow(options, None, no_wait, timeout, output=output, more=more)
-    if readable and options.verbosity >= 0:
+    if readable and not plan["empty"] and options.verbosity >= 0:
         with for_whoever_reads():
             show_plan(plan, options.color)
-    _confirm(plan["counts"]["remove"], yes)
+    confirm_removals(plan, () if saved else files, yes=yes)
     client, until = Client(options.run_dir), deadline(timeout)
 
     def post(shown: PlanAnswer) -> BegunAnswer:
         agreed = {} if saved else {"shown": kinds_of(shown), "agrees": yes}
-        body = {"configuration": document, "precondition": shown["precondition"], **agreed}
+        body = {**asked.body, "precondition": shown["precondition"], **agreed}
         return begin(client, "apply", body, queue=not no_queue, overtake=overtake, until=until)
 
     def again() -> PlanAnswer:
-        return client.plan(document)
+        return asked.plan(options)
 
     try:
         answer = post(plan) if saved else begin_bound(plan, post, again, yes=yes, color=options.color)
@@ -102,15 +107,3 @@ def command(
         with for_whoever_reads():
             show_status(client.status(), options.color)
     return code
-
-
-def _confirm(removals: int, yes: bool) -> None:
-    if not removals or yes:
-        return
-    if not sys.stdin.isatty():
-        raise WsgigroupsError(
-            f"cannot remove {removals} group(s) without being told",
-            hint="--yes confirms it",
-            exit_code=ExitCode.USAGE,
-        )
-    click.confirm(f"Remove {removals} group(s)?", abort=True, err=True)

@@ -27,12 +27,15 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "plan": (
         ("plan", "what apply would do"),
         ("plan --detailed-exitcode", "2 where there is something to do"),
+        ("plan --only blog.toml", "what comes from other files stays"),
         ("plan --out change.plan", "to be looked at, and applied later"),
     ),
     "apply": (
         ("apply", "groups.toml, groups.yaml or groups/ here"),
         ("apply --dry-run blog.toml", "show the plan and stop"),
         ("apply --yes --timeout 2m groups.toml", "in scripts"),
+        ("apply blog.toml shop.toml", "several projects, all of their files"),
+        ("apply --only blog.toml", "one of them; what comes from other files stays"),
         ("apply change.plan", "what plan --out wrote"),
     ),
     "run": (

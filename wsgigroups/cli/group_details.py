@@ -62,6 +62,8 @@ def _asked(client: Client, name: str) -> GroupDetailsAnswer | None:
 def _facts(
     group: GroupAnswer, found: GroupDetailsAnswer | None, gateway: GatewayAnswer | None
 ) -> Iterator[tuple[str, str]]:
+    if group.get("files"):
+        yield "file", ", ".join(group["files"])
     if found:
         yield "application", found["application"] or "none"
         options = [f"{name} {value}" for name, value in found["options"].items()]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wsgigroups.cli.main import Globals
+    from wsgigroups.client.answers import ConfigurationAnswer
     from wsgigroups.config import Configuration
     from wsgigroups.config.build import Parts
     from wsgigroups.config.diagnostics import Finding
@@ -55,25 +56,32 @@ def load_files(
     """
     from wsgigroups.cli.diagnostics import show_diagnostics
     from wsgigroups.config import load
+    from wsgigroups.config.owners import Owners, owners_of
 
     check = certain_here() if on_this_host else None
-    result = load(files or running(options), profiles=tuple(profiles), settle=True, check=check)
+    there = None if files else _asked(options)
+    result = load(files or _texts(there), profiles=tuple(profiles), settle=True, check=check)
     show_diagnostics(result, options.color)
-    if result.configuration is None:
+    if result.configuration is None or result.composed is None:
         raise WsgigroupsError("cannot use this configuration", hint="nothing was changed", exit_code=ExitCode.USAGE)
-    return result.configuration
+    owners = Owners.read(there["configuration"]) if there else owners_of(result.composed)
+    return result.configuration.model_copy(update={"owners": owners})
 
 
 def running(options: Globals) -> list[GivenText]:
-    """The configuration that runs, for `config.load`. Raises WsgigroupsError where there is none."""
-    import json
+    """The configuration that runs, for `config.load`: a text for each file that it came from.
+
+    Raises WsgigroupsError where there is none.
+    """
+    return _texts(_asked(options))
+
+
+def _asked(options: Globals) -> ConfigurationAnswer:
     import os
 
     from wsgigroups.cli.output import say
     from wsgigroups.client import Client
-    from wsgigroups.config.files import GivenText
     from wsgigroups.config.files_here import LOOKED_FOR
-    from wsgigroups.config.show import literal_document
 
     try:
         answer = Client(options.run_dir).configuration()
@@ -85,9 +93,24 @@ def running(options: Globals) -> list[GivenText]:
             hint="`wsgigroups init` writes groups.toml for a project",
             exit_code=ExitCode.USAGE,
         ) from None
+    say(f"no FILE was named and none is here: this is revision {answer['revision']}, which runs", options.verbosity)
+    return answer
+
+
+def _texts(answer: ConfigurationAnswer | None) -> list[GivenText]:
+    import json
+
+    from wsgigroups.config.files import GivenText
+    from wsgigroups.config.owners import by_file
+    from wsgigroups.config.show import literal_document
+
+    if answer is None:
+        return []
     name = f"revision {answer['revision']}"
-    say(f"no FILE was named and none is here: this is {name}, which runs", options.verbosity)
-    return [GivenText(name, json.dumps(literal_document(answer["configuration"])))]
+    return [
+        GivenText(f"{name}, {file}" if file else name, json.dumps(literal_document(part)))
+        for file, part in by_file(answer["configuration"]).items()
+    ]
 
 
 def certain_here() -> Callable[[Parts], list[Finding]]:

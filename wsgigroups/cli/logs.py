@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli.completing import complete_processes
-from wsgigroups.cli.log_files import FollowedLog
+from wsgigroups.cli.log_files import FollowedLog, ToldLog, log_of
 from wsgigroups.cli.log_lines import LogChoice, parsed
 from wsgigroups.cli.moments import moment
 from wsgigroups.cli.naming import spread
@@ -80,7 +80,7 @@ class _Shown:
     """One group, with its log and what of it is asked for."""
 
     name: str
-    file: FollowedLog
+    file: FollowedLog | ToldLog
     choice: LogChoice
 
 
@@ -95,7 +95,8 @@ def _shown(options: Globals, names: tuple[str, ...], asked: LogChoice) -> list[_
     from wsgigroups.cli.status import select
     from wsgigroups.client import Client
 
-    everything = Client(options.run_dir).status()
+    client = Client(options.run_dir)
+    everything = client.status()
     names = spread(names, [group["name"] for group in everything["groups"]])
     status: StatusAnswer = select(everything, names)
     whole = {name for name in names if "/" not in name}
@@ -114,7 +115,7 @@ def _shown(options: Globals, names: tuple[str, ...], asked: LogChoice) -> list[_
             since_s=asked.since_s,
             pattern=asked.pattern,
         )
-        found.append(_Shown(name, FollowedLog(group["log"]), choice))
+        found.append(_Shown(name, log_of(client, name, group["log"]), choice))
     return found
 
 

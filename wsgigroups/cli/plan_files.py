@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wsgigroups.cli.asking import ConfigurationRequest
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ class PlanFile:
     """What a plan file says."""
 
     plan: PlanAnswer
-    configuration: dict[str, Any]
+    asked: ConfigurationRequest
 
 
-def save(path: Path, plan: PlanAnswer, configuration: dict[str, Any]) -> None:
+def save(path: Path, plan: PlanAnswer, asked: ConfigurationRequest) -> None:
     """Write a plan file, wholly or not at all. Raises WsgigroupsError."""
-    body = {"kind": KIND, "schema_version": SCHEMA_VERSION, "plan": plan, "configuration": configuration}
+    body = {"kind": KIND, "schema_version": SCHEMA_VERSION, "plan": plan, **asked.body}
     temporary = path.with_name(f".{path.name}.new")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -59,14 +60,15 @@ def read(files: Sequence[Path]) -> PlanFile | None:
             body = json.loads(file.read(_MAXIMUM_BYTES))
         version, plan, configuration = body["schema_version"], body["plan"], body["configuration"]
         complete = isinstance(configuration, dict) and {"steps", "counts", "notices", "precondition"} <= plan.keys()
+        only = tuple(map(str, body["only"])) if "only" in body else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        complete, version = False, SCHEMA_VERSION
+        complete, version, only = False, SCHEMA_VERSION, None
     if version != SCHEMA_VERSION or not complete:
         why = "it is of another version" if version != SCHEMA_VERSION else "it is damaged"
         raise WsgigroupsError(
             f"cannot use the plan {path}: {why}", hint="make it anew: plan --out", exit_code=ExitCode.USAGE
         )
-    return PlanFile(plan, configuration)
+    return PlanFile(plan, ConfigurationRequest(configuration, only))
 
 
 def _is_marked(path: Path) -> bool:

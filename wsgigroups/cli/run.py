@@ -66,9 +66,9 @@ def command(
         found = load_files(options, files, profiles)
         if not only_groups:
             return found
-        from wsgigroups.config.only import only
+        from wsgigroups.config.some_groups import some_groups
 
-        return only(found, only_groups)
+        return some_groups(found, only_groups)
 
     # what runs was begun with these files already, and goes on whatever they have become
     configuration = read() if files and handed is None else None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 UNBOUNDED = 1000  # columns, of what is no terminal: a line is as long as it has to be, for those who search in it
 MOST_ADDRESSES = 3  # of a group; `status GROUP` and `-o wide` have them all
 _FULL = ("group", "ready", "state", "restarts", "busy", "req/s", "p99", "mem", "address")
-_WIDE = (*_FULL[:-1], "pid", "life", "up", "cpu", "user", "python", "address")
+_WIDE = (*_FULL[:-1], "pid", "life", "up", "cpu", "user", "python", "from", "address")
 # the least width of the terminal, and what there is room for
 _LAYOUTS = (
     (100, _FULL),
@@ -41,7 +41,7 @@ _LAYOUTS = (
     (0, ("group", "ready", "state")),
 )
 _WIDTHS = {"ready": 5, "state": 8, "restarts": 8, "busy": 6, "req/s": 5, "p99": 6, "mem": 5}
-_LEFT = ("group", "ready", "state", "user", "python", "address")
+_LEFT = ("group", "ready", "state", "user", "python", "from", "address")
 _NAME = 14  # characters, the sign included; a wide terminal has more
 _MOST_NAME = 30
 _GAP, _INDENT = "  ", "    "
@@ -194,6 +194,7 @@ def row_of_group(group: GroupAnswer, gateway: GatewayAnswer | None, shape: Shape
         "cpu": Text(f"{sum(process['cpu_s'] for process in group['processes']):.1f}s"),
         "user": Text(clean(group["user"] or "")),
         "python": Text(clean(group["python"])),
+        "from": Text(clean(" ".join(group.get("files", ())))),
         "address": Text(" ".join(where)),
     }
 

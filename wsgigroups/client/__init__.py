@@ -21,6 +21,7 @@ from wsgigroups.trust.stopped import is_stopped
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsgigroups.client.answers import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         EventsAnswer,
         GroupDetailsAnswer,
         HistoryAnswer,
+        LogAnswer,
         PlanAnswer,
         StatusAnswer,
         UpgradeAnswer,
@@ -94,6 +96,8 @@ def _impostor(path: Path, why: str) -> WsgigroupsError:
     )
 
 
+# what operators of a group may call, whose manager may be another user's: nothing but names of groups is sent
+_WITHOUT_SECRETS = frozenset({"/v1/start", "/v1/restart", "/v1/reload"})
 _ABSENT = (FileNotFoundError, NotADirectoryError, ConnectionRefusedError)  # no socket, or nobody who listens on it
 _OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told otherwise
 
@@ -164,6 +168,13 @@ class Client:
         answer: ConfigurationAnswer = self._call("GET", "/v1/configuration", None)
         return answer
 
+    def log(self, name: str, after: str = "") -> LogAnswer:
+        """The end of a group's log; after: as the last answer has it, for what was added since."""
+        from urllib.parse import quote
+
+        answer: LogAnswer = self._call("GET", f"/v1/groups/{quote(name, safe='')}/log?after={quote(after)}", None)
+        return answer
+
     def difference(self, revision: int) -> DifferenceAnswer:
         """What a revision has that the one before it had not."""
         answer: DifferenceAnswer = self._call("GET", f"/v1/history/{revision}", None)
@@ -193,9 +204,10 @@ class Client:
         answer: ChangeAnswer = self._call("GET", path, None, wait_s + READ_TIMEOUT_S)
         return answer
 
-    def plan(self, configuration: dict[str, Any]) -> PlanAnswer:
-        """What applying a configuration would change."""
-        answer: PlanAnswer = self._call("POST", "/v1/plan", {"configuration": configuration})
+    def plan(self, configuration: dict[str, Any], only: Sequence[str] | None = None) -> PlanAnswer:
+        """What applying a configuration would change. only: absolute paths, where it is what these files say."""
+        about = {} if only is None else {"only": list(only)}
+        answer: PlanAnswer = self._call("POST", "/v1/plan", {"configuration": configuration, **about})
         return answer
 
     def upgrade(self, *, rehearse_only: bool) -> UpgradeAnswer:
@@ -214,7 +226,7 @@ class Client:
         """attempts: of what a manager did not act on: it was not sent whole, or is a question that was dropped."""
         if timeout_s is None:
             timeout_s = self._timeout_s if body is not None else min(self._timeout_s, READ_TIMEOUT_S)
-        connection = _UnixConnection(self.path, timeout_s, reads_only=method == "GET")
+        connection = _UnixConnection(self.path, timeout_s, reads_only=method == "GET" or path in _WITHOUT_SECRETS)
         with contextlib.closing(connection):
             sent = False
             try:

@@ -184,6 +184,7 @@ class EventAnswer(TypedDict):
         "adopted",
         "certificate-made",
         "certificate-failed",
+        "audit",
     ]
     group: str | None
     slot: int | None
@@ -273,6 +274,7 @@ class GroupAnswer(TypedDict):
     restarts: int
     last_error: LastErrorAnswer | None
     log: str
+    files: list[str]
     scaled: bool
     scaling: ScalingAnswer | None
     cleanup: Literal["cgroup", "session"]
@@ -310,6 +312,14 @@ class ListenerAnswer(TypedDict):
     address: str
     tls: bool
     sites: list[str]
+
+
+class LogAnswer(TypedDict):
+    """What a group's log has."""
+
+    schema_version: Literal[1]
+    lines: list[str]
+    after: str
 
 
 class ManagerAnswer(TypedDict):
@@ -353,6 +363,7 @@ class PlanAnswer(TypedDict):
     steps: list[StepAnswer]
     counts: dict[str, int]
     notices: list[str]
+    unrecorded: bool
     precondition: PreconditionAnswer | None
 
 
@@ -509,6 +520,7 @@ class StepAnswer(TypedDict):
     sign: str
     reasons: list[ReasonAnswer]
     cost: CostAnswer
+    files: list[str]
 
 
 class ThreadsAnswer(TypedDict):

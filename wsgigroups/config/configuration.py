@@ -15,6 +15,7 @@ from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.server import ServerDefaults
 from wsgigroups.config.models.site import Gateway, Site
 from wsgigroups.config.normalise import Normaliser
+from wsgigroups.config.owners import SHARED_TABLES, Owners
 from wsgigroups.config.shape import DOCUMENT
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -30,6 +31,7 @@ class Configuration(BaseModel):
     kubernetes: ClusterOptions = Field(default_factory=ClusterOptions)
     groups: dict[str, Group] = Field(default_factory=dict)
     sites: dict[str, Site] = Field(default_factory=dict)
+    owners: Owners = Field(default_factory=Owners)  # files that it was read from, for those who apply one of them
 
     def all_groups(self) -> Mapping[str, Group]:
         """Every group, those of sites too, by name in order."""
@@ -39,9 +41,12 @@ class Configuration(BaseModel):
         return dict(sorted(found.items()))
 
     def to_document(self) -> dict[str, Any]:
-        """Return plain JSON data of what was written: kebab-case keys, seconds, bytes, absolute paths."""
+        """Return plain JSON data of what was written: kebab-case keys, seconds, bytes, absolute paths.
+
+        With the table `owners`, which no file may have, where the owners are known.
+        """
         document: dict[str, Any] = {"version": self.version}
-        for name in ("server", "gateway", "kubernetes"):
+        for name in SHARED_TABLES:
             table = _written(getattr(self, name))
             if table:
                 document[name] = table
@@ -49,7 +54,8 @@ class Configuration(BaseModel):
             document["groups"] = {name: _written(group) for name, group in self.groups.items()}
         if self.sites:
             document["sites"] = {name: _written(site) for name, site in self.sites.items()}
-        return document
+        owners = self.owners.to_document()
+        return {**document, "owners": owners} if owners else document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Configuration:
@@ -57,24 +63,26 @@ class Configuration(BaseModel):
         if not isinstance(document, Mapping):
             raise WsgigroupsError("cannot use this configuration: it is not a table", exit_code=ExitCode.USAGE)
         normaliser = Normaliser()
-        parts = build(normaliser.document(document, DOCUMENT))
+        owners = Owners.read(document)
+        parts = build(normaliser.document({k: v for k, v in document.items() if k != "owners"}, DOCUMENT))
         for finding in [*normaliser.findings, *parts.findings]:
             if severity_of(finding.code) is Severity.ERROR:
                 raise _refusal(finding)
-        return cls.of_parts(parts)
+        return cls.of_parts(parts, owners)
 
     @classmethod
-    def of_parts(cls, parts: Parts) -> Configuration:
+    def of_parts(cls, parts: Parts, owners: Owners | None = None) -> Configuration:
         """Put together what was validated piece by piece."""
         # construct: every piece is a validated model already, and they are not validated again
         return cls.model_construct(
-            {"version", "server", "gateway", "kubernetes", "groups", "sites"},
+            {"version", "server", "gateway", "kubernetes", "groups", "sites", "owners"},
             version=1,
             server=parts.server,
             gateway=parts.gateway,
             kubernetes=parts.kubernetes,
             groups=parts.groups,
             sites=parts.sites,
+            owners=owners or Owners(),
         )
 
 

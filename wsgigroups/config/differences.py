@@ -48,7 +48,7 @@ class Difference:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """Compare two documents of `Configuration.to_document`; in the order of the new one, what is gone last."""
-    before, after = dict(_leaves(old, ())), dict(_leaves(new, ()))
+    before, after = dict(_leaves(_options_of(old), ())), dict(_leaves(_options_of(new), ()))
     found = []
     for key, leaf in after.items():
         former = before.get(key)
@@ -59,6 +59,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Differen
             found.append(Difference(_text(key), "~", *words))
     found += [Difference(_text(key), "-", leaf.shown, None) for key, leaf in before.items() if key not in after]
     return found
+
+
+def _options_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "owners"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class Collector:
         self._check_owner(path, name)
         source = self._parse(name, os.path.dirname(os.path.abspath(path)), text, kind or "toml")
         if source is not None:
+            source.path = os.path.abspath(path)
+            source.includer = includer.path if includer else ""
             self._include(source)
 
     def _check_owner(self, path: Path, name: str) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Validate = Callable[[Mapping[str, object], Path], list[Finding]]
     Check = Callable[[Parts], list[Finding]]
+    Beside = Callable[[Sequence[Layer]], Sequence[Layer]]
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ def load(
     check: Check | None = None,
     unless: Collection[str] = (),
     verbatim: Collection[str] = (),
+    beside: Beside | None = None,
 ) -> Loaded:
     """Read files (directories, `-` for standard input, texts) and everything they include, and validate it all.
 
@@ -69,7 +71,8 @@ def load(
     settle: a file written this very moment is waited for, so that half of it is never applied. check: what else is
     asked of the parts, such as whether a host can run them (`wsgigroups.host.checks.host.against`). unless: codes that
     do not matter for what the configuration is wanted for. verbatim: kinds of options in which variables stay as they
-    are written, for a file that is read again elsewhere.
+    are written, for a file that is read again elsewhere. beside: gives layers of what is there besides these files,
+    which is checked together with them, and of which no warning is wanted.
     """
     collector = Collector(trust, settle)
     collector.collect(paths)
@@ -93,7 +96,8 @@ def load(
         selection.found += [_in_source(source, finding) for finding in normaliser.findings]
         if selection.leave_out(source.name, normaliser.left_out):
             full.add(source.name)
-    composed = compose(layers, profiles)
+    others = beside(layers) if beside else []
+    composed = compose([*layers, *others], profiles)
     selection.found += composed.diagnostics
     for file, counts in composed.left_out.items():
         selection.leave_out(file, counts)
@@ -103,8 +107,11 @@ def load(
     parts = build(composed.document, lambda path: _file_of(composed, path), full)
     selection.unseen |= parts.unseen
     parts.texts = {source.name: source.text for source in collector.sources}
+    strange = {layer.source.name for layer in others}
+    parts.findings = [item for item in parts.findings if not strange or not _is_hint_at(composed, item, strange)]
     if check is not None:
-        parts.findings += check(parts)
+        found = check(parts)
+        parts.findings += [item for item in found if not strange or _file_of(composed, item.path) not in strange]
     parts.findings = [item for item in parts.findings if item.code not in unless]
     if collector.broken:
         # what a broken file would have defined is not missing
@@ -142,6 +149,11 @@ def _check_unused(layer: Layer, validate: Validate, selection: Selection) -> lis
 def _file_of(composed: Composed, path: Path) -> str:
     origin = composed.origin(path)
     return origin.source.name if origin else ""
+
+
+def _is_hint_at(composed: Composed, finding: Finding, files: Collection[str]) -> bool:
+    """Whether a finding is no error and about one of these files."""
+    return severity_of(finding.code) is not Severity.ERROR and _file_of(composed, finding.path) in files
 
 
 def _in_source(source: Source, finding: Finding, layer: Layer | None = None) -> Diagnostic:

@@ -58,6 +58,7 @@ KIND_TEXTS = {
     "user": "name, or #id",
     "ordinary-user": "name, or #id; not root",
     "group-names": "list of names, or text with commas; not root",
+    "operators": "list of users and @groups",
     "umask": "octal digits in quotes",
     "locale": "name of a locale",
     "callable": "package.module:callable",

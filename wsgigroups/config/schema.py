@@ -73,6 +73,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "user": _USER,
     "ordinary-user": {**_USER, "not": {"pattern": "^(?:root|#?0+)$"}},
     "group-names": _list("ordinary-user", ","),
+    "operator": {"anyOf": [_USER, {"type": "string", "pattern": "^@(?:#?[A-Za-z0-9_][A-Za-z0-9_.-]*[$]?)$"}]},
+    "operators": _list("operator"),
     "umask": {"type": "string", "pattern": "^[0-7]{1,4}$"},
     "locale": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.@-]{0,63}$"},
     "callable": {

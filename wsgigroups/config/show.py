@@ -13,6 +13,7 @@ from wsgigroups.config.counted_kinds import write_process_count
 from wsgigroups.config.followed import followed
 from wsgigroups.config.kinds import write_percent
 from wsgigroups.config.models.cluster import WorkloadOptions
+from wsgigroups.config.owners import SHARED_TABLES
 from wsgigroups.config.schema import default_text, default_value
 from wsgigroups.config.shape import (
     CLUSTER_OPTIONS,
@@ -261,7 +262,7 @@ def _escaped(value: Value) -> Any:
 def literal_document(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document of `Configuration.to_document` as a file has to have it, likewise."""
     found = dict(document)
-    for name in ("server", "gateway", "kubernetes"):
+    for name in SHARED_TABLES:
         if name in found:
             found[name] = _literal_table(found[name])
     for name in ("groups", "sites"):

@@ -36,6 +36,8 @@ class Source:
     data: dict[str, Any] = field(default_factory=dict)
     places: Callable[[str], dict[Path, Place]] = field(default=lambda _text: {})
     again: bool = False  # there are keys that are set again: those have no place
+    path: str = ""  # absolute, without following links; empty: it is no file
+    includer: str = ""  # the path of the file that included it
     _index: dict[Path, Place] | None = None
     _lines: array[int] | None = None
     _within: dict[str, list[tuple[int, int]]] = field(default_factory=dict)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import stat
 import time
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
 from wsgigroups.config.observing import places_of
+from wsgigroups.config.only import touched
 from wsgigroups.config.own import drain_delay_text, own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager import failpoints, gateway_root
@@ -23,22 +22,24 @@ from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, returning, transactions
 from wsgigroups.manager.drain_delay import DrainDelay
+from wsgigroups.manager.log_checks import Writers, check_log
 from wsgigroups.manager.ordering import Orders
+from wsgigroups.manager.owning import KnownOwners, Wanted
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
-from wsgigroups.manager.supervision.log_streams import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.manager.uncollected import uncollected
+from wsgigroups.plan.files import with_files
 from wsgigroups.plan.own import with_manager
 from wsgigroups.plan.planner import Plan, plan
 from wsgigroups.plan.precondition import Preconditions, does_no_more, moved
+from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.targets.once import Targets
-from wsgigroups.targets.resolve import Surroundings, resolve
-from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
+from wsgigroups.targets.resolve import Surroundings, resolve, resolve_some
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from wsgigroups.manager.observing.observing import Observing
     from wsgigroups.manager.store import Store
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import Desired, GroupTarget
 
     Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
-
-
-Writers = dict[tuple[int, int], tuple[str, str, int, str]]  # device and number of a log → group, user, uid, its path
 
 
 @dataclass(slots=True)
@@ -64,39 +62,51 @@ class Applying:
     queue: ApplyQueue = field(init=False)
     socket_files: SocketFiles = field(init=False)
     orders: Orders = field(init=False)
+    owners: KnownOwners = field(init=False)
     conditions: Preconditions = field(default_factory=Preconditions)
     observing: Observing | None = None  # the manager's own listeners
     drain_delay: DrainDelay = field(default_factory=DrainDelay)
     _known: Targets = field(default_factory=Targets)
+    _based_on: dict[int, int] = field(default_factory=dict)  # revisions about some groups → what the others have
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
 
     def __post_init__(self) -> None:
         self.socket_files = SocketFiles(self.store.directory, self.log)
         self.orders = Orders(self)
+        self.owners = KnownOwners(self.store)
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
-    async def plan(self, read: Read) -> dict[str, Any]:
-        """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
-        configuration, targets = await self._resolve(read)
-        observed, revision, about = views.observed(self.shell), self.shell.state.revision, self.orders.notices()
+    async def plan(self, read: Read, only: Collection[str] | None = None) -> dict[str, Any]:
+        """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError.
+
+        only: the files that it is about.
+        """
+        wanted = await self._resolve(read, only)
+        observed, revision = wanted.within(views.observed(self.shell)), self.shell.state.revision
+        about = self.orders.notices()
 
         def planned() -> dict[str, Any]:
             with uncollected():
-                depends = self.conditions.of(revision, targets, observed)
-                found = self._with_own(plan(targets, observed, self.code.files_of), configuration).to_json()
+                depends = self.conditions.of(revision, wanted.targets, observed)
+                found = self._with_own(plan(wanted.targets, observed, self.code.files_of), wanted).to_json()
+                found = with_files(found, self.owners.of(revision), wanted.configuration.owners)
                 return {**found, "notices": [*found["notices"], *about], "precondition": depends.to_json()}
 
         async with self._one_at_a_time:
             return await asyncio.to_thread(planned)
 
-    def _with_own(self, found: Plan, configuration: Configuration) -> Plan:
+    def _with_own(self, found: Plan, wanted: Wanted) -> Plan:
         """Return a plan with what changes for the manager itself."""
         if self.observing is None:
             return found
         now = {**self.observing.places.by_option, **drain_delay_text(self.drain_delay.seconds)}
-        return with_manager(found, now, own_options(configuration.server))
+        return with_manager(found, now, own_options(wanted.configuration.server))
+
+    def whole_of(self, revision: int) -> int:
+        """Return the revision that was about every group, and on which this one, which may be about some, is based."""
+        return self._based_on.get(revision, revision)
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets."""
@@ -104,18 +114,30 @@ class Applying:
         weighed = {step.group for step in planned.steps if step.cost.processes_replaced}
         return plan(targets, views.observed(self.shell, weighed), self.code.files_of) if weighed else planned
 
-    async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
+    async def _resolve(self, read: Read, only: Collection[str] | None) -> Wanted:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
 
-        def resolved() -> tuple[Configuration, Desired]:
+        def resolved() -> Wanted:
             with uncollected():
                 configuration = read()
-                return configuration, resolve(configuration, self.around, self._known)
+                if only is None:
+                    return Wanted(configuration, resolve(configuration, self.around, self._known))
+                scope = touched(self.owners.of(self.shell.state.revision), configuration.owners, only)
+                return Wanted(configuration, resolve_some(configuration, self.around, {*scope, GATEWAY}), scope)
 
         async with self._one_at_a_time:
-            configuration, targets = await asyncio.to_thread(resolved)
-        looked = await self.code.look({name: self.noted(target) for name, target in targets.items()})
-        return configuration, {name: self._in_force(target) for name, target in looked.items()}
+            wanted = await asyncio.to_thread(resolved)
+        looked = await self.code.look({name: self.noted(target) for name, target in wanted.targets.items()})
+        return self._about(replace(wanted, targets={name: self._in_force(target) for name, target in looked.items()}))
+
+    def _about(self, wanted: Wanted) -> Wanted:
+        """Where it is not about everything, it is about the gateway if that is to be another one."""
+        if wanted.scope is None:
+            return wanted
+        now = self.shell.state.groups.get(GATEWAY)
+        if wanted.targets.get(GATEWAY) is (now and now.target):
+            return replace(wanted, targets=wanted.within(wanted.targets))
+        return replace(wanted, scope=wanted.scope | {GATEWAY})
 
     def _in_force(self, target: GroupTarget) -> GroupTarget:
         """The target that the group has, if that is equal: what is the same is compared, and stored, no further."""
@@ -129,15 +151,15 @@ class Applying:
         """
         async with self.queue.turn(asked):
             failpoints.reached("apply: its turn")
-            configuration, targets = await self._resolve(read)
-            same = self._under_way(configuration, targets)
+            wanted = await self._resolve(read, asked.only)
+            same = self._under_way(wanted)
             if same is None and await self.queue.end_of_change(asked):
-                configuration, targets = await self._resolve(read)
+                wanted = await self._resolve(read, asked.only)
             failpoints.reached("apply: resolved")
             if same is None:
-                await self.prepare_gateway(targets)
+                await self.prepare_gateway(wanted.targets)
             with uncollected():
-                return same or self._begin(configuration, targets, asked)
+                return same or self._begin(wanted, asked)
 
     async def prepare_gateway(self, targets: Desired) -> None:
         """Make what a gateway with another target needs. Raises WsgigroupsError."""
@@ -170,30 +192,34 @@ class Applying:
         self.save()
         return self.shell.state.changes[number]
 
-    def _under_way(self, configuration: Configuration, targets: Desired) -> model.Change | None:
+    def _under_way(self, asked: Wanted) -> model.Change | None:
         """The apply under way, when it brings about just this."""
         state = self.shell.state
-        if self.observing and self.observing.places != places_of(configuration.server):
+        if self.observing and self.observing.places != places_of(asked.configuration.server):
             return None
-        if self.drain_delay.seconds != configuration.server.drain_delay:
+        if self.drain_delay.seconds != asked.configuration.server.drain_delay:
             return None
         if state.open_apply is None or (state.transaction and state.transaction.returning):
             return None
+        if asked.scope is not None and not asked.scope.issuperset(state.changes[state.open_apply].groups):
+            return None  # it is about other files
         leaving = state.transaction.removals if state.transaction else frozenset()
         wanted = {name: g.target for name, g in state.groups.items() if name not in leaving and not g.removing}
         if state.transaction:
             wanted.update(state.transaction.later)
-        return state.changes[state.open_apply] if wanted == dict(targets) else None
+        return state.changes[state.open_apply] if asked.within(wanted) == dict(asked.targets) else None
 
-    def _begin(self, configuration: Configuration, targets: Desired, asked: Asked) -> model.Change | None:
+    def _begin(self, wanted: Wanted, asked: Asked) -> model.Change | None:
+        configuration, targets = wanted.configuration, wanted.targets
         if self.shell.state.stopping:
             raise WsgigroupsError("cannot apply: the manager is shutting down", exit_code=ExitCode.FAILED)
-        planned = self._planned(configuration, targets, asked)
+        planned = self._planned(wanted, asked)
         if planned.empty:
             self._learn(targets)
+            self._record(configuration)
             return None
         failpoints.reached("apply: planned")
-        self._check_logs(targets)
+        self._check_logs(wanted)
         failpoints.reached("apply: logs are there")
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
@@ -202,7 +228,7 @@ class Applying:
         try:
             if self.observing:
                 own = self.observing.prepare(places_of(configuration.server))
-            change = self.accept(configuration, targets, opened, asked, renewed=renewed, repairs=planned.repairs)
+            change = self.accept(wanted, opened, asked, renewed=renewed, repairs=planned.repairs)
         except WsgigroupsError:
             if self.observing:
                 self.observing.discard(own)
@@ -214,12 +240,12 @@ class Applying:
         self.save()
         return change
 
-    def _planned(self, configuration: Configuration, targets: Desired, asked: Asked) -> Plan:
+    def _planned(self, wanted: Wanted, asked: Asked) -> Plan:
         """Return the plan that is carried out. Raises MovedError where it is not the one that was agreed to.
 
         Whose turn it is has its plan made anew here, and goes on with it, unless somebody has to be asked.
         """
-        observed = views.observed(self.shell)
+        observed, targets = wanted.within(views.observed(self.shell)), wanted.targets
         found: tuple[str, ...] = ()
         if asked.precondition:
             keyed = asked.precondition.keyed
@@ -227,7 +253,7 @@ class Applying:
             found = moved(asked.precondition, now)
             if found and asked.shown is None and not asked.agrees:
                 raise MovedError(found)
-        planned = self._with_own(plan(targets, observed, self.code.files_of), configuration)
+        planned = self._with_own(plan(targets, observed, self.code.files_of), wanted)
         if found:
             kinds = {step.group: step.kind.value for step in planned.steps}
             if not asked.agrees and not does_no_more(asked.shown or {}, kinds):
@@ -247,10 +273,18 @@ class Applying:
             self.code.keep(targets, self.shell.state)
             self.save()
 
+    def _record(self, configuration: Configuration) -> None:
+        """Take note of the files that what runs comes from now; nothing else of it differs."""
+        revision = self.shell.state.revision
+        try:
+            if revision:
+                self.owners.record(revision, configuration.owners)
+        except (OSError, WsgigroupsError) as error:
+            self.log("warning", f"cannot record which files the groups come from: {error}")
+
     def accept(
         self,
-        configuration: Configuration,
-        targets: Desired,
+        wanted: Wanted,
         opened: dict[str, dict[str, HeldListener]],
         asked: Asked,
         unresolved: Mapping[str, model.Unresolved] = MappingProxyType({}),
@@ -263,15 +297,15 @@ class Applying:
         unresolved: groups of it that cannot be had at present; who starts with nothing else goes on without a store.
         renewed: groups that have new code; repairs: nothing differs, so that it is no new revision.
         """
-        running, former = self.shell.state.revision, self.shell.unadopted
+        running, former, targets = self.shell.state.revision, self.shell.unadopted, wanted.targets
         revision = running if repairs else max(running, self.store.last_number()) + 1
-        event = model.Apply(targets, revision, asked.kind, unresolved, renewed)
+        event = model.Apply(targets, revision, asked.kind, unresolved, renewed, wanted.scope)
         # what was asked for is known now; what a group was that cannot be had now is kept, and not in force
-        kept = {name: item for name, item in former.items() if name in unresolved}
-        self.shell.unadopted = {name: {**item, "in_force": False} for name, item in kept.items()}
+        kept = {name: {**item, "in_force": False} for name, item in former.items() if name in unresolved}
+        self.shell.unadopted = {**wanted.beyond(former), **kept}
         failpoints.reached("apply: numbered")
         try:
-            self._keep(event, configuration, asked.by)
+            self._keep(event, wanted.configuration, asked.by)
             failpoints.reached("apply: coming state stored")
             self._commit(targets, opened)
             failpoints.reached("apply: listeners in use")
@@ -283,6 +317,8 @@ class Applying:
                 self.store.drop_revision(revision)
             self.save()
             raise
+        if wanted.scope is not None:
+            self._based_on[revision] = self.whole_of(running)
         number = self.shell.state.next_change
         self.queue.begun(number, asked)
         self.shell.dispatch(event)
@@ -438,56 +474,13 @@ class Applying:
                     self.shell.listeners.discard(listeners)
                 raise
 
-    def _check_logs(self, targets: Desired) -> None:
+    def _check_logs(self, wanted: Wanted) -> None:
         """Every log can be opened, and none is open to processes of two users. Raises WsgigroupsError."""
         writers: Writers = {}
         made: set[str] = set()
-        for name, target in targets.items():
+        for other in wanted.beyond(self.shell.state.groups).values():
+            with contextlib.suppress(WsgigroupsError):  # whatever there is to be said of it, it stays as it is
+                check_log(other.target, writers, made, in_use=True)
+        for name, target in wanted.targets.items():
             group = self.shell.state.groups.get(name)
             check_log(target, writers, made, in_use=group is not None and group.target is target)
-
-
-def check_log(target: GroupTarget, writers: Writers, made: set[str], *, in_use: bool = False) -> None:
-    """Make sure of one group's log; writers: those of others before it. Raises WsgigroupsError.
-
-    made: directories that this apply has made sure of; in_use: its processes write to it, nothing of it has changed.
-    """
-    if target.log_path in STREAMS:
-        return
-    try:
-        found = _present(target.log_path) if in_use else None
-        if found is None:
-            directory = os.path.dirname(target.log_path)
-            if directory not in made:
-                os.close(make_directories(directory, judging_root()))
-                made.add(directory)
-            fd = open_to_append(target.log_path, judging_root())
-            found = os.fstat(fd)
-            os.close(fd)
-    except OSError as error:
-        raise WsgigroupsError(
-            f"cannot open the log {target.log_path} of group {target.name!r}: {error.strerror}",
-            hint="set error-log, or another --log-dir",
-        ) from None
-    identity = target.spec.identity
-    if identity and stat.S_ISREG(found.st_mode):
-        writer = (target.name, str(target.user), identity.uid, target.log_path)
-        first = writers.setdefault((found.st_dev, found.st_ino), writer)
-        _refuse_shared_log(target.log_path, first, writer)
-
-
-def _present(path: str) -> os.stat_result | None:
-    """Return what a log is that was opened before; None for what has to be looked at as if it were new."""
-    with contextlib.suppress(OSError):
-        found = os.stat(path, follow_symlinks=False)
-        return found if stat.S_ISREG(found.st_mode) else None
-    return None
-
-
-def _refuse_shared_log(path: str, first: tuple[str, str, int, str], other: tuple[str, str, int, str]) -> None:
-    if first[2] != other[2] and first[3] != other[3]:
-        raise WsgigroupsError(
-            f"cannot use the log {path} for {first[0]!r} of {first[1]} and {other[0]!r} of {other[1]}: "
-            "it is one file under two names",
-            hint="name it in the same way, or give each user a log of its own",
-        )

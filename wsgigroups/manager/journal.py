@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
-from wsgigroups.manager.core.happenings import Happening, Kind
+from wsgigroups.manager.core.happenings import AUDIT, Happening, Kind
+from wsgigroups.manager.line_file import LineFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
 FILE = "events.jsonl"
@@ -44,15 +44,15 @@ class Journal:
     log: Callable[[str, str], None]
     clock: Callable[[], float] = time.time
     entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT))
-    _size_bytes: int = 0
-    _fd: int = -1
-    _torn: bool = False  # whether the file ends within a line
-    _lost: int = 0
+    _file: LineFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._file = LineFile(self.directory / FILE, "events", self.log, MAXIMUM_BYTES)
 
     def open(self) -> None:
         """Read what former managers have told. Raises nothing: a journal that cannot be read begins anew."""
         self.entries.extend(read(self.directory))
-        self._open()
+        self._file.open()
 
     @property
     def last(self) -> int:
@@ -65,48 +65,11 @@ class Journal:
         added = [Entry(number + place, now, found) for place, found in enumerate(happenings, 1)]
         if added:
             self.entries.extend(added)
-            self._write(b"".join(_line(entry) for entry in added), len(added))
+            self._file.write(b"".join(_line(entry) for entry in added), len(added))
 
     def close(self) -> None:
         """Close the file."""
-        if self._fd != -1:
-            os.close(self._fd)
-            self._fd = -1
-
-    def _open(self) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        with contextlib.suppress(OSError):
-            self._fd = os.open(self.directory / FILE, flags, 0o600)
-            self._size_bytes = os.fstat(self._fd).st_size
-            self._torn = self._size_bytes > 0 and os.pread(self._fd, 1, self._size_bytes - 1) != b"\n"
-
-    def _write(self, data: bytes, events: int) -> None:
-        try:
-            if self._fd != -1 and (self._size_bytes >= MAXIMUM_BYTES or os.fstat(self._fd).st_nlink == 0):
-                self._begin_another()
-            if self._fd == -1:
-                self._open()
-            if self._torn:
-                data = b"\n" + data
-            written = os.write(self._fd, data)
-            self._size_bytes += written
-            self._torn = written != len(data)
-            complete = not self._torn
-        except OSError:
-            complete = False
-        if complete:
-            if self._lost:
-                self.log("warning", f"{self._lost} events are not stored; from now on they can be again")
-            self._lost = 0
-        else:
-            if not self._lost:
-                self.log("warning", f"cannot store events in {self.directory / FILE}; what runs is not concerned")
-            self._lost += events
-
-    def _begin_another(self) -> None:
-        self.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(self.directory / FILE, self.directory / f"{FILE}.1")
+        self._file.close()
 
 
 def read(directory: Path) -> list[Entry]:
@@ -120,13 +83,27 @@ def read(directory: Path) -> list[Entry]:
 
 
 def chosen(
-    entries: Iterable[Entry], *, after: int = 0, since: float = 0.0, group: str | None = "", limit: int = KEPT
+    entries: Iterable[Entry],
+    *,
+    after: int = 0,
+    since: float = 0.0,
+    group: str | None = "",
+    limit: int = KEPT,
+    groups: Collection[str] | None = None,
+    audit: bool = True,
 ) -> list[Entry]:
-    """Return the events after a number and from a time on, of one group or all; without a number the newest of them."""
+    """Return the events after a number and from a time on, of one group or all; without a number the newest of them.
+
+    groups: those that somebody may see, None: all; audit: whether somebody may see who commanded what.
+    """
     found = [
         entry
         for entry in entries
-        if entry.number > after and entry.at >= since and (not group or entry.happening.group == group)
+        if entry.number > after
+        and entry.at >= since
+        and (not group or entry.happening.group == group)
+        and (groups is None or entry.happening.group in groups)
+        and (audit or entry.happening.kind != AUDIT)
     ]
     return found[:limit] if after else found[-limit:]
 

@@ -25,6 +25,7 @@ from wsgigroups.config.observing import places_from
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals, gateway_root, lock
 from wsgigroups.manager.applying import Applying
+from wsgigroups.manager.control.auditing import Audit
 from wsgigroups.manager.control.handlers import Handlers
 from wsgigroups.manager.control.server import ControlServer, refuse_foreign
 from wsgigroups.manager.core import model
@@ -268,7 +269,8 @@ class _Manager:
         handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading, scrapes, counting)
         observing.make_dashboard = partial(_dashboard, handlers)
         await observing.start()
-        server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line)
+        audit = Audit(options.state_dir, journal, log_line)
+        server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line, audit)
         upgrading.server = server
         await server.start(handed.listener() if handed else None)
         heard.listen(signal.SIGCHLD, lambda _number: self._sigchld(shell))
@@ -276,7 +278,8 @@ class _Manager:
         shell.dispatch(model.Recovered())
         shell.retuning.tell_again(shell.state)
         start_up = StartUp(applying)
-        watching = asyncio.create_task(self._watch(shell, applying))
+        server.admit()
+        watching = asyncio.create_task(self._watch(shell, applying, server))
         scaling = asyncio.create_task(shell.scaler.watch())
         renewing = asyncio.create_task(CertificateWatch(applying, log_line).watch())
         ordering = asyncio.create_task(applying.orders.watch())
@@ -329,6 +332,7 @@ class _Manager:
         self._telling.end()
         journal.record([Happening("manager-ended", pid=os.getpid())])
         journal.close()
+        audit.close()
         log_line("info", "manager ended")
         early_signals.block_all()
         heard.close()
@@ -359,7 +363,7 @@ class _Manager:
         _reap_strangers(shell)
         self._child_ended.set()
 
-    async def _watch(self, shell: Shell, applying: Applying) -> None:
+    async def _watch(self, shell: Shell, applying: Applying, server: ControlServer) -> None:
         heartbeat = Heartbeat()
         heartbeat.start()
         watcher = Watcher(shell, heartbeat.missed_s)
@@ -373,6 +377,7 @@ class _Manager:
                 shell.unserved.look(shell.state.groups.values())
                 shell.beside_routes.look(shell.state)
                 applying.look()
+                server.admit()
         finally:
             heartbeat.stop()
 

@@ -42,6 +42,7 @@ class Asked:
     precondition: Precondition | None = None  # of the plan that is asked for; None: whatever it comes to
     shown: Mapping[str, str] | None = None  # what that plan does, by group: where it moved, what does no more is done
     agrees: bool = False  # to whatever it has come to where it moved
+    only: tuple[str, ...] | None = None  # the files that it is about; None: all
     told: Callable[[News], None] = lambda _news: None  # of what is done instead
     left: Callable[[], bool] = lambda: False  # whether nobody waits for the answer any more
     since: float = field(default_factory=time.monotonic)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.config.observing import places_of
 from wsgigroups.errors import WsgigroupsError
-from wsgigroups.manager.applying import Applying, Writers, check_log
 from wsgigroups.manager.core import model
+from wsgigroups.manager.log_checks import Writers, check_log
+from wsgigroups.manager.owning import Wanted
 from wsgigroups.manager.queueing import Asked
 from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.targets.resolve import described, resolve_each
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wsgigroups.config import Configuration
+    from wsgigroups.manager.applying import Applying
     from wsgigroups.manager.supervision.listeners import HeldListener
     from wsgigroups.plan.desired import Desired, GroupTarget
 
@@ -64,7 +66,8 @@ class StartUp:
         }
         in_use: dict[str, dict[str, HeldListener]] = {name: {} for name in targets}
         asked = Asked(model.START_UP, "run", os.geteuid(), os.getpid(), "run")
-        self.applying.accept(configuration, targets, in_use, asked, unresolved, planned.with_new_code)
+        wanted = Wanted(configuration, targets)
+        self.applying.accept(wanted, in_use, asked, unresolved, planned.with_new_code)
         if failed:
             self._task = asyncio.create_task(self._again(configuration, self.applying.shell.state.revision))
 
@@ -99,22 +102,27 @@ class StartUp:
         opened = listeners.prepare(target.name, target.listeners, target.uid)
         listeners.commit(target.name, target.listeners, opened, target.uid)
 
-    async def _again(self, configuration: Configuration, revision: int) -> None:
-        """Try what cannot be had until all can, or another configuration is in force."""
+    async def _again(self, configuration: Configuration, whole: int) -> None:
+        """Try what cannot be had until all can, or another configuration is in force, which is about all groups.
+
+        whole: the revision of this one.
+        """
         pause_s = FIRST_S
         shell = self.applying.shell
         while True:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_S)
-            if self._may_return(revision):
+            if self._may_return(whole):
                 continue
             names = {name for name, group in shell.state.groups.items() if group.unresolved}
-            if not names or shell.state.revision != revision or shell.state.stopping:
+            if not names or not self._in_force(whole) or shell.state.stopping:
                 return
             targets, failed = await self._resolve(configuration, names)
-            if shell.state.revision != revision or shell.state.stopping:
+            if not self._in_force(whole) or shell.state.stopping:
                 continue
             for name, target in sorted(targets.items()):
+                if name not in shell.state.groups or not shell.state.groups[name].unresolved:
+                    continue  # an apply that is about some groups has brought it meanwhile
                 try:
                     self._prepare(target)
                 except WsgigroupsError as error:
@@ -126,7 +134,12 @@ class StartUp:
                 shell.dispatch(model.StillUnresolved(name, reason))
             self.applying.save()
 
-    def _may_return(self, revision: int) -> bool:
+    def _in_force(self, whole: int) -> bool:
+        return self.applying.whole_of(self.applying.shell.state.revision) == whole
+
+    def _may_return(self, whole: int) -> bool:
         """Whether another configuration is being applied, and this one is in force again should that fail."""
         transaction = self.applying.shell.state.transaction
-        return transaction is not None and not transaction.returning and transaction.revision == revision
+        if transaction is None or transaction.returning:
+            return False
+        return self.applying.whole_of(transaction.revision) == whole

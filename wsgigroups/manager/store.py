@@ -153,6 +153,12 @@ class Store:
         path = self.revisions / f"{number:08d}.json"
         self._write(path, {**self._revision(path), "outcome": outcome, "ended_at": _moment()})
 
+    def set_owners(self, number: int, owners: dict[str, Any]) -> None:
+        """Record which files a revision came from. Raises OSError, and WsgigroupsError for a damaged one."""
+        path = self.revisions / f"{number:08d}.json"
+        body = self._revision(path)
+        self._write(path, {**body, "document": {**body["document"], "owners": owners}})
+
     def newest(self) -> dict[str, Any] | None:
         """The newest revision without its document; None where there is none, or it cannot be read.
 

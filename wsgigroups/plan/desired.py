@@ -102,6 +102,14 @@ class LogTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorsTarget:
+    """Who may see and restart a group, by number."""
+
+    uids: frozenset[int] = frozenset()
+    gids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTarget:
     """One group as it should be."""
 
@@ -126,6 +134,7 @@ class GroupTarget:
     routing: RoutingTarget | None = None  # of the gateway alone
     log: LogTarget = field(default_factory=LogTarget)
     scaling: ScalingTarget | None = None  # where the number of processes follows the load: `processes` is the first
+    operators: OperatorsTarget = field(default_factory=OperatorsTarget)
 
     @property
     def uid(self) -> int | None:
@@ -143,6 +152,8 @@ def _plain(value: Any) -> Any:
     kind = type(value)
     if kind is tuple or kind is list:
         return kind(map(_plain, value))
+    if kind is frozenset:
+        return sorted(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if is_dataclass(value):
@@ -164,10 +175,16 @@ def target_from_json(data: Mapping[str, Any]) -> GroupTarget:
     values["notices"] = tuple(values.get("notices", ()))
     values["watch"] = tuple(values.get("watch", ()))
     values["log"] = LogTarget(**values.get("log", {}))
+    values["operators"] = OperatorsTarget(
+        *(frozenset(values.get("operators", {}).get(name, ())) for name in _OPERATORS)
+    )
     values["scaling"] = scaling_from_json(values.get("scaling"))
     routing = values.get("routing")
     values["routing"] = routing_from_json(routing) if routing is not None else None
     return GroupTarget(**values)
+
+
+_OPERATORS = tuple(OperatorsTarget.__dataclass_fields__)
 
 
 def _rollout_from_json(data: Mapping[str, Any]) -> RolloutTarget:

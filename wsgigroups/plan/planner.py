@@ -177,10 +177,11 @@ def _notices(desired: Desired) -> list[str]:
     for name in sorted(desired):
         for text in desired[name].notices:
             about.setdefault(text, []).append(name)
-    return [f"{_listed(names)}: {text}" for text, names in about.items()]
+    return [f"{listed(names)}: {text}" for text, names in about.items()]
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return some names in a clause, of many the first."""
     shown = names if len(names) <= LISTED_NAMES + 1 else names[:LISTED_NAMES]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more groups" if more else "")

@@ -11,8 +11,10 @@ import pwd
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.principal_kinds import GROUP_MARK
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.host.interface import FALLBACK_USERS
+from wsgigroups.plan.desired import OperatorsTarget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +73,16 @@ def resolve_uid(place: str, name: str) -> int:
 def resolve_gid(place: str, name: str) -> int:
     """Resolve a group likewise."""
     return _gid(place, name)
+
+
+def resolve_operators(group: str, names: Sequence[str]) -> OperatorsTarget:
+    """Resolve the operators of a group. Raises WsgigroupsError."""
+    place = of_group("operators", group)
+    users = [name for name in names if not name.startswith(GROUP_MARK)]
+    members = [name.removeprefix(GROUP_MARK) for name in names if name.startswith(GROUP_MARK)]
+    return OperatorsTarget(
+        frozenset(resolve_uid(place, name) for name in users), frozenset(resolve_gid(place, name) for name in members)
+    )
 
 
 def refuse_root(place: str, name: str, number: int) -> None:

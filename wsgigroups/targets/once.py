@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wsgigroups.plan.desired import OperatorsTarget
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
@@ -54,6 +56,7 @@ class HostFacts:
     log_path: str
     notices: tuple[str, ...]
     processes: int = 1
+    operators: OperatorsTarget = field(default_factory=OperatorsTarget)
     gateway_uid: int | None = None  # who asks it for the clients of sites; None: nobody does
 
 

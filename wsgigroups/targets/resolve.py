@@ -41,6 +41,7 @@ from wsgigroups.targets.identity import (
     own_person,
     refuse_root,
     resolve_gid,
+    resolve_operators,
     resolve_person,
     resolve_uid,
 )
@@ -127,6 +128,14 @@ def resolve_each(
         except WsgigroupsError as error:
             failed[GATEWAY] = error.message
     return with_logs(targets, configuration.server), failed
+
+
+def resolve_some(configuration: Configuration, around: Surroundings, names: Collection[str]) -> Desired:
+    """Return the targets of these groups. Raises WsgigroupsError for the first that cannot be had."""
+    targets, failed = resolve_each(configuration, around, names)
+    for name in sorted(failed):
+        raise WsgigroupsError(f"cannot start group {name!r}: {failed[name]}")
+    return targets
 
 
 def described(name: str, configuration: Configuration, around: Surroundings) -> GroupTarget:
@@ -256,6 +265,7 @@ class _Look:
             log_path=_log_path(name, group, self.sites.get(name), configuration, around),
             notices=(*notices, *reckoned),
             processes=processes,
+            operators=self.once.of(("operators", group.operators), lambda: resolve_operators(name, group.operators)),
             gateway_uid=self._gateway_person().uid if name in self.linked else None,
         )
 
@@ -342,6 +352,7 @@ def _target(name: str, group: Group, server: ServerDefaults, facts: HostFacts, d
         watch=tuple(str(path) for path in group.watch),
         rollout=rollout_of(group),
         scaling=scaling,
+        operators=facts.operators,
         cgroup=CgroupTarget(group.memory_high, group.memory_max, group.cpu_weight, group.cpu_quota, group.tasks_max),
     )
 

@@ -199,6 +199,7 @@ FACTS: dict[str, Fact] = {
     "script-group": Fact("", f'script-group = "#{SCRIPT.st_gid}"', leaving("script_group"), SCRIPT.st_gid),
     "reload": Fact("", 'reload = ["/srv/*.py"]', leaving("reload"), ["/srv/*.py"]),
     "socket-user": Fact("", f'socket-user = "#{ALICE_UID}"', owner, (ALICE_UID, 0o600), root=True),
+    "operators": Fact("", 'operators = ["#4711"]', lambda running: running.kept()["operators"]["uids"], [4711]),
     "restart-interval": Fact("", 'restart-interval = "1h"', rule("restart_interval_s"), 3600.0),
     "maximum-requests": Fact("", "maximum-requests = 90000", many_requests, True),
     "inactivity-timeout": Fact("", 'inactivity-timeout = "1h"', rule("inactivity_timeout_s"), 3600.0),

@@ -15,6 +15,7 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.start_up import StartUp
 
 OF_THE_START = 2
+BASED_ON = {7: 2}  # an apply that was about some groups
 
 
 class Bench(StartUp):
@@ -39,6 +40,8 @@ def state(*, revision: int, returns_to: int | None = None, missing: bool = True)
         ([state(revision=2), state(revision=2, missing=False)], 1),
         ([state(revision=3, returns_to=2, missing=False), state(revision=2), state(revision=2, missing=False)], 1),
         ([state(revision=3, returns_to=2), state(revision=3)], 0),
+        ([state(revision=7), state(revision=7, missing=False)], 1),
+        ([state(revision=8, returns_to=7), state(revision=7), state(revision=7, missing=False)], 1),
         ([state(revision=3)], 0),
         ([state(revision=4, returns_to=3)], 0),
         ([replace(state(revision=2), stopping=True)], 0),
@@ -47,6 +50,8 @@ def state(*, revision: int, returns_to: int | None = None, missing: bool = True)
         "at once",
         "after an apply that fails",
         "not after one that is done",
+        "after one about some groups",
+        "after one that fails over that",
         "not of another",
         "nor of two",
         "ending",
@@ -55,7 +60,9 @@ def state(*, revision: int, returns_to: int | None = None, missing: bool = True)
 def test_what_is_tried_again(monkeypatch: pytest.MonkeyPatch, states: list[model.State], tried: int) -> None:
     told: list[model.Event] = []
     shell = SimpleNamespace(state=states[0], unadopted={}, dispatch=told.append)
-    applying: Any = SimpleNamespace(shell=shell, save=lambda: True)
+    applying: Any = SimpleNamespace(
+        shell=shell, save=lambda: True, whole_of=lambda revision: BASED_ON.get(revision, revision)
+    )
     left = iter(states)
 
     async def sleep(_seconds: float) -> None:

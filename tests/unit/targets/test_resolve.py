@@ -70,6 +70,8 @@ def test_a_shared_name_must_exist_and_is_blamed_on_its_own_line(
         ({"user": "carol-is-not-here"}, "user of group 'blog'"),
         ({"group": "crew-is-not-here"}, "group of group 'blog'"),
         ({"supplementary-groups": ["crew-is-not-here"]}, "supplementary-groups of group 'blog'"),
+        ({"operators": ["daemon", "carol-is-not-here"]}, "operators of group 'blog'"),
+        ({"operators": ["@crew-is-not-here"]}, "operators of group 'blog'"),
         ({"socket-user": "carol-is-not-here", "listen": ["unix:/tmp/x"]}, "socket-user of group 'blog'"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wsgigroups.config.effects import Effect
 from wsgigroups.config.kinds import AnyPath, GroupNames, OrdinaryUser, Umask, User
 from wsgigroups.config.models.base import OptionModel, option
+from wsgigroups.config.principal_kinds import Operators
 
 _IDENTITY = "a process takes its identity when it starts"
 
@@ -102,4 +103,16 @@ class IdentityOptions(OptionModel):
         reason="the owner of the socket's file",
         example="www-data",
         related=("listen",),
+    )
+    operators: Operators = option(
+        (),
+        "Who may see this group, start, restart and reload it, and so deploy new code to it, without being root: users "
+        "by name or #uid, members of groups as @name or @#gid. They see nothing of other groups, and may not stop or "
+        "scale this one, nor change the configuration.",
+        default_text="none: root and the manager's user alone",
+        effect=Effect.LIVE,
+        reason="the manager asks it at each call",
+        example=["joe", "@web"],
+        related=("user",),
+        extension=True,
     )

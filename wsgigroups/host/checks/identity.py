@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.diagnostics import did_you_mean
+from wsgigroups.config.principal_kinds import GROUP_MARK
 from wsgigroups.host.interface import FALLBACK_USERS, Viewer
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def check_identity(checking: Checking, member: CheckedGroup) -> None:
             find_user(checking, other, (*member.path, option), root=True)
     if group.script_group:
         find_gid(checking, group.script_group, (*member.path, "script-group"), root=True)
+    for i, name in enumerate(group.operators):
+        path = (*member.path, "operators", i)
+        if name.startswith(GROUP_MARK):
+            find_gid(checking, name.removeprefix(GROUP_MARK), path, root=True)
+        else:
+            find_user(checking, name, path, root=True)
     limit = checking.host.limits()["ngroups_max"]
     if limit is not None and len(extra) + 1 > limit:
         path = (*member.path, "supplementary-groups")

@@ -39,7 +39,9 @@ class ConfigurationDocument(Document):
 
     schema_version: Literal[1] = 1
     revision: int
-    configuration: dict[str, object] = Field(description="As in groups.toml.")
+    configuration: dict[str, object] = Field(
+        description="As in groups.toml, and in the table `owners` the files that it came from."
+    )
 
 
 class GroupDetailsDocument(Document):
@@ -55,6 +57,14 @@ class GroupDetailsDocument(Document):
     home: Text = Field(description="The working directory; empty: the manager's own.")
     python_home: Text = Field(description="The environment that its Python has; empty: none.")
     processes: list[ThreadsDocument]
+
+
+class LogDocument(Document):
+    """What a group's log has."""
+
+    schema_version: Literal[1] = 1
+    lines: list[Text] = Field(description="Whole lines, the oldest first; of very many the last.")
+    after: Text = Field(description="For the next question: from where on.")
 
 
 class OptionChangeDocument(Document):

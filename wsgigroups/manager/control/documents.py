@@ -150,6 +150,7 @@ class GroupDocument(GroupFigures, _Group):
     restarts: int = Field(description="Lives that followed one that was not asked to end.")
     last_error: LastErrorDocument | None
     log: Text
+    files: list[Text] = Field(default=[], description="Those that it came from; empty: unknown.")
     scaled: bool = Field(description="The number of processes is one given by hand.")
     scaling: ScalingDocument | None = Field(
         default=None, description="Null: the number of processes does not follow the load."
@@ -448,6 +449,7 @@ class StepDocument(Document):
     sign: Text
     reasons: list[ReasonDocument]
     cost: CostDocument
+    files: list[Text] = Field(default=[], description="Those that the group comes from, or came from; empty: unknown.")
 
 
 class PreconditionDocument(Document):
@@ -467,6 +469,10 @@ class PlanDocument(Document):
     steps: list[StepDocument]
     counts: dict[Text, int] = Field(description="Of steps, by kind.")
     notices: list[Text]
+    unrecorded: bool = Field(
+        default=False,
+        description="Groups come from other files than is recorded; an apply records it, also an empty one.",
+    )
     precondition: PreconditionDocument | None = Field(default=None, description="To be given back with the apply.")
 
 

@@ -32,7 +32,7 @@ _LINES, _LINES_PER_S = 20.0, 1.0  # about refusals: at once, and a second after 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who connected. administers: root, or the manager's user without its daemons."""
+    """Who connected. administers: root, or the manager's user without its daemons, which give no orders to anybody."""
 
     peer: Peer
     administers: bool
@@ -194,6 +194,14 @@ def _look_at(connection: VisitorSocket) -> Visitor:
     if peer.uid == 0:
         return Visitor(peer, administers=True)
     if peer.uid != os.geteuid():
-        return Visitor(peer, administers=False)
+        return Visitor(peer, administers=False, from_daemon=_may_be_a_daemon(connection))
     from_daemon = connected_by_daemon(connection)
     return Visitor(peer, administers=not from_daemon, from_daemon=from_daemon)
+
+
+def _may_be_a_daemon(connection: socket.socket) -> bool:
+    """Of another user: of whom it cannot be known may read, and operates nothing."""
+    try:
+        return connected_by_daemon(connection)
+    except (OSError, UnknownPeerError):
+        return True

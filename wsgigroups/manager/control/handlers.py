@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import itertools
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
+from wsgigroups.config.only import merged
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager.control import showing_deaths, showing_events, showing_groups, showing_revisions, views
+from wsgigroups.manager.control import (
+    showing_deaths,
+    showing_events,
+    showing_groups,
+    showing_logs,
+    showing_revisions,
+    views,
+)
 from wsgigroups.manager.control.closer_documents import (  # a test reads them in the signatures
     ConfigurationDocument,
     DashboardDocument,
     DifferenceDocument,
     GroupDetailsDocument,
+    LogDocument,
 )
 from wsgigroups.manager.control.documents import (
     BegunDocument,
@@ -42,6 +52,7 @@ from wsgigroups.manager.control.requests import (
     EventsQuery,
     GroupPath,
     GroupsBody,
+    LogQuery,
     NoParameters,
     Parameters,
     ReopenBody,
@@ -60,7 +71,7 @@ from wsgigroups.plan.precondition import Precondition
 from wsgigroups.targets.counting import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wsgigroups.manager.applying import Applying
     from wsgigroups.manager.death_store import DeathStore
@@ -71,6 +82,7 @@ if TYPE_CHECKING:
     from wsgigroups.trust.peers import Peer
 
 TOGETHER_S = 0.0003  # for each group of a change, between two looks at it: more than a look takes
+_NOTHING: Any = NoParameters()
 P = TypeVar("P", bound=Parameters)
 Q = TypeVar("Q", bound=Parameters)
 B = TypeVar("B", bound=Parameters)
@@ -81,10 +93,26 @@ class Call(Generic[P, Q, B]):
     """One request, read: path, query and body as the route's types."""
 
     peer: Peer
-    path: P
-    query: Q
-    body: B
+    path: P = _NOTHING
+    query: Q = _NOTHING
+    body: B = _NOTHING
     left: Callable[[], bool] = lambda: False  # whether the caller has gone meanwhile
+    administers: bool = False
+    groups: frozenset[str] | None = None  # those that an operator's call may be about; None: all
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise WsgigroupsError (5) for a group that the call may not be about."""
+        strange = () if self.groups is None else sorted(set(names) - self.groups)
+        for name in strange:
+            raise WsgigroupsError(
+                f"cannot use group {name!r}: uid {self.peer.uid} is no operator of it",
+                hint=f"`operators` names yours: {', '.join(sorted(self.groups or ()))}",
+                exit_code=ExitCode.NOT_PERMITTED,
+            )
+
+    def sees(self, name: str) -> bool:
+        """Whether the caller may be told of a group."""
+        return self.groups is None or name in self.groups
 
 
 Plain = Call[NoParameters, NoParameters, NoParameters]
@@ -122,8 +150,12 @@ class Handlers:
     configurations: Configurations = field(default_factory=Configurations)
     sites: ShownSites = field(default_factory=ShownSites)
 
-    async def status(self, _call: Plain) -> StatusDocument:
-        found = views.status(self.applying.shell, self.started_at, self.sites)
+    async def status(self, call: Plain) -> StatusDocument:
+        files = self.applying.owners.of(self.applying.shell.state.revision).groups
+        found = views.status(self.applying.shell, self.started_at, self.sites, files)
+        if call.groups is not None:
+            own = [group for group in found.groups if call.sees(group.name)]
+            return found.model_copy(update={"groups": own, "gateway": None})
         found = found.model_copy(update={"rolled_back": self._rolled_back(found.revision)})
         if found.gateway is None:
             return found
@@ -158,8 +190,17 @@ class Handlers:
         return HistoryDocument(revisions=[RevisionDocument.model_validate(row) for row in rows])
 
     async def group(self, call: Call[GroupPath, NoParameters, NoParameters]) -> GroupDetailsDocument:
+        call.check((call.path.name,))
         handling.check_groups(self.applying.shell.state, (call.path.name,))
         return showing_groups.document(self.applying.shell, call.path.name)
+
+    async def log(self, call: Call[GroupPath, LogQuery, NoParameters]) -> LogDocument:
+        name, groups = call.path.name, self.applying.shell.state.groups
+        call.check((name,))
+        handling.check_groups(self.applying.shell.state, (name,))
+        path = groups[name].target.log_path
+        call.check(other for other, group in groups.items() if group.target.log_path == path)
+        return await asyncio.to_thread(showing_logs.document, path, call.query.after)
 
     async def difference(self, call: Call[RevisionPath, NoParameters, NoParameters]) -> DifferenceDocument:
         store, number = self.applying.store, call.path.revision
@@ -174,7 +215,10 @@ class Handlers:
 
     async def events(self, call: Call[NoParameters, EventsQuery, NoParameters]) -> EventsDocument:
         until = asyncio.get_running_loop().time() + call.query.wait_s
-        document = showing_events.document(self.journal, call.query)
+        if call.query.group:
+            call.check((call.query.group,))
+        show = partial(showing_events.document, self.journal, call.query, call.groups, audit=call.administers)
+        document = show()
         while not document.events and not call.left():
             left_s = until - asyncio.get_running_loop().time()
             if left_s <= 0:
@@ -184,16 +228,22 @@ class Handlers:
             except asyncio.TimeoutError:
                 break
             if self.journal.last != document.last:
-                document = showing_events.document(self.journal, call.query)
+                document = show()
         return document
 
     async def deaths_of(self, call: Call[NoParameters, DeathsQuery, NoParameters]) -> DeathsDocument:
         query = call.query
+        if query.group:
+            call.check((query.group,))
         if query.group and not self.deaths.chosen(query.group, limit=1):
             handling.check_groups(self.applying.shell.state, (query.group,))
-        found = self.deaths.chosen(query.group, query.slot, query.limit)
+        if query.group or call.groups is None:
+            found = self.deaths.chosen(query.group, query.slot, query.limit)
+        else:
+            of_each = [self.deaths.chosen(name, query.slot, query.limit) for name in sorted(call.groups)]
+            found = sorted(itertools.chain(*of_each), key=lambda death: death.at)[-query.limit :] if query.limit else []
         # logs are their owners' to read: whoever may read the status sees no line of them
-        return showing_deaths.document(found, logs=call.peer.uid in (0, os.geteuid()))
+        return showing_deaths.document(found, logs=call.administers or call.groups is not None)
 
     async def change(self, call: Call[ChangePath, ChangeQuery, NoParameters]) -> ChangeDocument:
         view = self._change(call.path.id)
@@ -210,14 +260,16 @@ class Handlers:
             if not self._finished(call.path.id):  # what happens to many groups at once is told together
                 await asyncio.sleep(min(left_s, TOGETHER_S * len(view.groups)))
             view = self._change(call.path.id)
-        return view
+        own = {name: group for name, group in view.groups.items() if call.sees(name)}
+        if call.groups is not None and not own:
+            raise WsgigroupsError(f"cannot find change {call.path.id}")
+        return view.model_copy(update={"groups": own})
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
-        found = await self.applying.plan(lambda: self.configurations.read(call.body.configuration))
+        found = await self.applying.plan(self._read(call.body), call.body.only)
         return PlanDocument.model_validate(found)
 
     async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:
-        document = call.body.configuration
         given = call.body.precondition
         expected = Precondition(given.revision, given.observed, given.desired, given.keyed) if given else None
         news: list[News] = []
@@ -226,13 +278,32 @@ class Handlers:
             precondition=expected,
             shown=call.body.shown,
             agrees=call.body.agrees,
+            only=None if call.body.only is None else tuple(call.body.only),
             told=news.append,
         )
-        begun = self._begun(await self.applying.apply(lambda: self.configurations.read(document), asked))
+        if asked.only is not None and asked.overtake:
+            raise WsgigroupsError(
+                "cannot overtake: what is under way may be about other files",
+                hint="wait until it ends, or apply all files together",
+                exit_code=ExitCode.USAGE,
+            )
+        begun = self._begun(await self.applying.apply(self._read(call.body), asked))
         if not news:
             return begun
         plan = PlanDocument.model_validate(news[-1].plan.to_json())
         return begun.model_copy(update={"moved": list(news[-1].moved), "plan": plan})
+
+    def _read(self, body: ConfigurationBody) -> Callable[[], Configuration]:
+        """What reads the configuration that is asked for, in another thread and when it is its turn."""
+
+        def read() -> Configuration:
+            if body.only is None:
+                return self.configurations.read(body.configuration)
+            number = self.applying.shell.state.revision
+            running = self.applying.store.document(number) if number else {"version": 1}
+            return self.configurations.read(merged(running, body.configuration, body.only))
+
+        return read
 
     async def rollback(self, call: Call[NoParameters, NoParameters, RollbackBody]) -> BegunDocument:
         if call.body.change is not None:
@@ -296,6 +367,7 @@ class Handlers:
         return change is None or change.finished
 
     def _groups(self, call: OfGroups | OfProcesses) -> tuple[str, ...]:
+        call.check(call.body.groups)
         handling.check_groups(self.applying.shell.state, call.body.groups)
         return tuple(dict.fromkeys(call.body.groups))
 
@@ -307,12 +379,14 @@ class Handlers:
         return code
 
     def _slots(self, call: OfProcesses) -> dict[str, frozenset[int]]:
+        call.check(call.body.slots)
         slots = {name: frozenset(numbers) for name, numbers in call.body.slots.items() if numbers}
         for name, numbers in slots.items():
             handling.check_slots(self.applying.shell.state, name, numbers)
         return {name: numbers for name, numbers in slots.items() if name in call.body.groups}
 
     def _startable(self, call: OfGroups | OfProcesses) -> tuple[str, ...]:
+        call.check(call.body.groups)
         handling.check_startable(self.applying.shell.state, call.body.groups)
         names = self._groups(call)
         self.applying.listen_again(names)

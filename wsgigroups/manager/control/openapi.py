@@ -53,6 +53,7 @@ def _operation(route: ControlRoute) -> dict[str, Any]:
         "operationId": route.handler,
         "summary": route.summary,
         "x-access": route.access.value,
+        "x-operators": route.operators,
         "responses": {
             "200": _response(route.answer.__doc__ or "", route.answer),
             **{str(status): _response(text, ErrorDocument) for status, text in sorted(_REFUSED.items())},

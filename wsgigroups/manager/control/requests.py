@@ -44,6 +44,14 @@ class GroupPath(Parameters):
     name: str = Field(description="The name of a group.", min_length=1, max_length=255)
 
 
+class LogQuery(Parameters):
+    """From where on."""
+
+    after: str = Field(
+        default="", description="The text that the last answer had under this name; empty: the end.", max_length=64
+    )
+
+
 class RevisionPath(Parameters):
     """Which revision."""
 
@@ -94,7 +102,14 @@ class DeathsQuery(Parameters):
 class ConfigurationBody(Parameters):
     """A configuration, as in groups.toml."""
 
-    configuration: dict[str, JsonValue] = Field(description="A configuration, as in groups.toml.")
+    configuration: dict[str, JsonValue] = Field(
+        description="A configuration, as in groups.toml; in a table `owners`, the files that it comes from."
+    )
+    only: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = Field(
+        default=None,
+        description="Absolute paths. The configuration is what these files say now; what came from others stays.",
+        min_length=1,
+    )
 
 
 class GroupsBody(Parameters):
@@ -142,10 +157,9 @@ class PreconditionBody(Parameters):
     keyed: StrictBool = Field(default=True, description="Whether the digests were made with the manager's key.")
 
 
-class ApplyBody(_Queued):
+class ApplyBody(ConfigurationBody, _Queued):
     """A configuration, as in groups.toml, and how long it may wait for its turn."""
 
-    configuration: dict[str, JsonValue] = Field(description="A configuration, as in groups.toml.")
     precondition: PreconditionBody | None = Field(
         default=None, description="Of the plan that was shown: refused with what has moved where the state is another."
     )

@@ -18,7 +18,10 @@ OTHERWISE = 409  # of what was understood and cannot be done
 
 
 class Access(Enum):
-    """Who may call a route: root and the manager's own user administer; members of the read group read."""
+    """Who may call a route: root and the manager's own user administer; members of the read group read.
+
+    Operators of a group may call some of both, where they are told of their groups alone.
+    """
 
     READ = "read"
     ADMINISTER = "administer"
@@ -37,6 +40,12 @@ class ControlRoute:
     body: type[requests.Parameters] | None = None
     in_path: type[requests.Parameters] = requests.NoParameters
     query: type[requests.Parameters] = requests.NoParameters
+    operators: bool = False  # whether operators may call it, too: about their groups, and told of no others
+
+    @property
+    def changes(self) -> bool:
+        """Whether calls of it are in the audit log: all that do more than look."""
+        return self.method != "GET" and self.handler != "plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +61,21 @@ class TextRoute:
     method: str = "GET"
 
 
-def _get(path: str, handler: str, summary: str, answer: type[documents.Document]) -> ControlRoute:
-    return ControlRoute("GET", path, Access.READ, handler, summary, answer)
+def _get(
+    path: str, handler: str, summary: str, answer: type[documents.Document], *, operators: bool = False
+) -> ControlRoute:
+    return ControlRoute("GET", path, Access.READ, handler, summary, answer, operators=operators)
 
 
-def _act(handler: str, summary: str, body: type[requests.Parameters]) -> ControlRoute:
-    return ControlRoute("POST", f"/v1/{handler}", Access.ADMINISTER, handler, summary, documents.BegunDocument, body)
+def _act(handler: str, summary: str, body: type[requests.Parameters], *, operators: bool = False) -> ControlRoute:
+    answer = documents.BegunDocument
+    return ControlRoute(
+        "POST", f"/v1/{handler}", Access.ADMINISTER, handler, summary, answer, body, operators=operators
+    )
 
 
 ROUTES: tuple[ControlRoute, ...] = (
-    _get("/v1/status", "status", "Groups and processes.", documents.StatusDocument),
+    _get("/v1/status", "status", "Groups and processes.", documents.StatusDocument, operators=True),
     ControlRoute(
         "GET",
         "/v1/changes/{id}",
@@ -71,6 +85,7 @@ ROUTES: tuple[ControlRoute, ...] = (
         documents.ChangeDocument,
         in_path=requests.ChangePath,
         query=requests.ChangeQuery,
+        operators=True,
     ),
     ControlRoute(
         "GET",
@@ -80,6 +95,18 @@ ROUTES: tuple[ControlRoute, ...] = (
         "One group: the options that are not the defaults, and what each request thread does now.",
         closer_documents.GroupDetailsDocument,
         in_path=requests.GroupPath,
+        operators=True,
+    ),
+    ControlRoute(
+        "GET",
+        "/v1/groups/{name}/log",
+        Access.ADMINISTER,
+        "log",
+        "The end of one group's log, or what was added to it since.",
+        closer_documents.LogDocument,
+        in_path=requests.GroupPath,
+        query=requests.LogQuery,
+        operators=True,
     ),
     _get("/v1/history", "history", "Accepted revisions, newest first.", documents.HistoryDocument),
     ControlRoute(
@@ -107,6 +134,7 @@ ROUTES: tuple[ControlRoute, ...] = (
         "What happened, oldest first; wait_s waits for more.",
         documents.EventsDocument,
         query=requests.EventsQuery,
+        operators=True,
     ),
     ControlRoute(
         "GET",
@@ -116,6 +144,7 @@ ROUTES: tuple[ControlRoute, ...] = (
         "How processes ended, oldest first.",
         documents.DeathsDocument,
         query=requests.DeathsQuery,
+        operators=True,
     ),
     ControlRoute(
         "POST",
@@ -127,10 +156,10 @@ ROUTES: tuple[ControlRoute, ...] = (
         requests.ConfigurationBody,
     ),
     _act("apply", "Make the processes match a configuration.", requests.ApplyBody),
-    _act("start", "Start groups.", requests.GroupsBody),
+    _act("start", "Start groups.", requests.GroupsBody, operators=True),
     _act("stop", "Drain groups and keep them stopped.", requests.GroupsBody),
-    _act("restart", "Replace processes, successor first.", requests.RestartBody),
-    _act("reload", "Replace processes in their eviction window.", requests.RestartBody),
+    _act("restart", "Replace processes, successor first.", requests.RestartBody, operators=True),
+    _act("reload", "Replace processes in their eviction window.", requests.RestartBody, operators=True),
     _act("scale", "Another number of processes.", requests.ScaleBody),
     _act(
         "rollback",

@@ -6,7 +6,10 @@ Runs in the manager's only thread.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -16,19 +19,24 @@ from wsgigroups.manager.control.answering import always_a_document, answer
 from wsgigroups.manager.control.entrance import Entrance
 from wsgigroups.manager.control.handlers import Call, Handlers
 from wsgigroups.manager.control.library_log import library_logger
+from wsgigroups.manager.control.operating import all_operators, operated
 from wsgigroups.manager.control.requests import NoParameters, read_body, read_texts
 from wsgigroups.manager.control.routes import ROUTES, TEXTS, Access, ControlRoute, TextRoute
 from wsgigroups.manager.supervision.sealing import is_shut
-from wsgigroups.trust.peers import Peer, groups_of
+from wsgigroups.plan.desired import OperatorsTarget
+from wsgigroups.trust.access_lists import let_in
+from wsgigroups.trust.peers import groups_of
 from wsgigroups.trust.sockets import Inode, TakenPathError, bind_unix, inode_of, unlink_if_same, who_answers
 from wsgigroups.trust.walking import trusted_here
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
+    from wsgigroups.manager.control.auditing import Audit
     from wsgigroups.manager.control.documents import Document
+    from wsgigroups.manager.control.entrance import Visitor
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
 _BACKLOG = 512  # a connection that finds no room in it fails at once, on a UNIX socket
@@ -39,13 +47,17 @@ UNREAD_S = 30.0  # for an answer that its caller does not take
 
 
 class ControlServer:
-    """The control socket. read_gid: members of this group may read."""
+    """The control socket. read_gid: members of this group may read; audit: where it is told who commanded what."""
 
-    def __init__(self, path: Path, handlers: Handlers, read_gid: int | None, log: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, path: Path, handlers: Handlers, read_gid: int | None, log: Callable[[str, str], None], audit: Audit
+    ) -> None:
         self._path = path
         self._handlers = handlers
         self._read_gid = read_gid
         self._log = log
+        self._audit = audit
+        self._operators: OperatorsTarget | None = None  # whom the socket's file lets in; None: that is not known
         self._runner: web.AppRunner | None = None
         self._inode: Inode | None = None
         self._entrance: Entrance | None = None
@@ -91,11 +103,10 @@ class ControlServer:
     def _listener(self) -> socket.socket:
         refuse_foreign(self._path)
         self._path.unlink(missing_ok=True)
-        if self._read_gid is None:
-            sock = bind_unix(str(self._path), trusted_here())
-        else:
-            sock = bind_unix(str(self._path), trusted_here(), mode=0o660, gid=self._read_gid)
+        gid = -1 if self._read_gid is None else self._read_gid
+        sock = bind_unix(str(self._path), trusted_here(), mode=self._mode, gid=gid)
         sock.listen(_BACKLOG)
+        self._operators = OperatorsTarget()
         self._inode = inode_of(str(self._path))
         return sock
 
@@ -110,6 +121,21 @@ class ControlServer:
             listener.close()
             return False
         return True
+
+    @property
+    def _mode(self) -> int:
+        return 0o600 if self._read_gid is None else 0o660
+
+    def admit(self) -> None:
+        """Let those connect who operate some group, and nobody who does not any more. What fails is said once."""
+        wanted = all_operators(self._handlers.applying.shell.state.groups)
+        if wanted == self._operators:
+            return
+        self._operators = wanted
+        try:
+            let_in(str(self._path), wanted.uids, wanted.gids, self._mode)
+        except OSError as error:
+            self._log("error", f"operators of groups cannot connect to {self._path}: {error.strerror}")
 
     def hold_back(self) -> None:
         """Let nobody in any more, and have those who wait for something hear at once what there is."""
@@ -142,13 +168,14 @@ class ControlServer:
         handler: Callable[[Call[Any, Any, Any]], Awaitable[Document]] = getattr(self._handlers, route.handler)
 
         async def serve(request: web.Request) -> web.Response:
-            peer = self._peer(request, route)
+            caller = await self._caller(request, route)
             in_path = read_texts(route.in_path, "path", dict(request.match_info))
             query = read_texts(route.query, "query", _once(request))
             body = read_body(route.body, await _whole(request)) if route.body else NoParameters()
-            response = answer(
-                await handler(Call(peer, in_path, query, body, lambda: self._leaving or _has_left(request)))
-            )
+            left = partial(self._is_left, request)
+            async with self._audit.of(route, caller.peer, body) as answers:
+                answers.append(await handler(replace(caller, path=in_path, query=query, body=body, left=left)))
+            response = answer(answers[-1])
             await send(request, response)
             return response
 
@@ -158,7 +185,7 @@ class ControlServer:
         handler: Callable[..., Awaitable[tuple[bytes, str]]] = getattr(self._handlers, route.handler)
 
         async def tell(request: web.Request) -> web.Response:
-            self._peer(request, route)
+            await self._caller(request, route)
             body, media = await handler(request.headers.get("Accept", ""), **request.match_info)
             response = web.Response(body=body, headers={"Content-Type": media})
             await send(request, response)
@@ -166,27 +193,42 @@ class ControlServer:
 
         return tell
 
-    def _peer(self, request: web.Request, route: ControlRoute | TextRoute) -> Peer:
+    def _is_left(self, request: web.Request) -> bool:
+        return self._leaving or _has_left(request)
+
+    async def _caller(self, request: web.Request, route: ControlRoute | TextRoute) -> Call[Any, Any, Any]:
+        """Who calls, and about which groups. Raises WsgigroupsError (5) for who may not; the audit log has it."""
         assert self._entrance is not None
         sock = request.get_extra_info("socket")
         visitor = self._entrance.visitor(sock.fileno())
         uid, pid = visitor.peer.uid, visitor.peer.pid
         if visitor.administers:
-            return visitor.peer
-        if route.access is Access.READ and self._read_gid is not None and self._read_gid in groups_of(sock):
-            return visitor.peer
+            return Call(visitor.peer, administers=True)
+        asked = self._read_gid is not None or self._operators != OperatorsTarget()
+        members = groups_of(sock) if asked else set()  # for nothing, a stranger's calls would cost more
+        if route.access is Access.READ and self._read_gid is not None and self._read_gid in members:
+            return Call(visitor.peer)
+        groups = operated(self._handlers.applying.shell.state.groups, uid, members)
+        if groups and not visitor.from_daemon and isinstance(route, ControlRoute) and route.operators:
+            return Call(visitor.peer, groups=groups)
+        refusal = _refusal(visitor, route.handler, groups)
         self._entrance.complain(f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
-        if visitor.from_daemon:
-            raise WsgigroupsError(
-                f"cannot {route.handler}: pid {pid} comes from a daemon, and those give no orders",
-                hint="run the command outside of an application",
-                exit_code=ExitCode.NOT_PERMITTED,
-            )
-        raise WsgigroupsError(
-            f"cannot {route.handler}: uid {uid} is neither root nor the manager's user",
-            hint="run the command as the user who started the manager",
-            exit_code=ExitCode.NOT_PERMITTED,
-        )
+        await self._audit.refused(route, visitor.peer, refusal)
+        raise refusal
+
+
+def _refusal(visitor: Visitor, what: str, groups: Collection[str]) -> WsgigroupsError:
+    uid, pid = visitor.peer.uid, visitor.peer.pid
+    text, hint = (
+        f"uid {uid} is neither root nor the manager's user",
+        "run the command as the user who started the manager",
+    )
+    if groups and not visitor.from_daemon:
+        text = f"uid {uid} may see, start, restart and reload {', '.join(sorted(groups))}, and nothing else"
+    elif visitor.from_daemon and (groups or uid == os.geteuid()):
+        text = f"pid {pid} comes from a daemon, and those give no orders"
+        hint = "run the command outside of an application"
+    return WsgigroupsError(f"cannot {what}: {text}", hint=hint, exit_code=ExitCode.NOT_PERMITTED)
 
 
 def refuse_foreign(path: Path, patience_s: float = 0.0) -> None:

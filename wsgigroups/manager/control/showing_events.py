@@ -10,12 +10,24 @@ from wsgigroups.manager import journal
 from wsgigroups.manager.control.documents import EventDocument, EventsDocument
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wsgigroups.manager.control.requests import EventsQuery
 
 
-def document(kept: journal.Journal, query: EventsQuery) -> EventsDocument:
-    """Return the events that are asked for."""
-    found = journal.chosen(kept.entries, after=query.after, since=query.since, group=query.group, limit=query.limit)
+def document(
+    kept: journal.Journal, query: EventsQuery, groups: Collection[str] | None = None, *, audit: bool = True
+) -> EventsDocument:
+    """Return the events that are asked for, of those that the caller may see, as `journal.chosen` has it."""
+    found = journal.chosen(
+        kept.entries,
+        after=query.after,
+        since=query.since,
+        group=query.group,
+        limit=query.limit,
+        groups=groups,
+        audit=audit,
+    )
     return EventsDocument(events=[_event(entry) for entry in found], last=kept.last)
 
 

@@ -35,7 +35,7 @@ from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 from wsgigroups.runtime.wire import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.model import Change, GroupState, LastError
@@ -43,8 +43,16 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 
-def status(shell: Shell, started_at: float, sites: ShownSites | None = None) -> StatusDocument:
-    """The document of `status -o json`. started_at: monotonic seconds; sites: what was shown of them last."""
+def status(
+    shell: Shell,
+    started_at: float,
+    sites: ShownSites | None = None,
+    files: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> StatusDocument:
+    """The document of `status -o json`.
+
+    started_at: monotonic seconds; sites: what was shown of them last; files: those that groups came from, by group.
+    """
     return StatusDocument(
         revision=shell.state.revision,
         manager=ManagerDocument(
@@ -57,7 +65,7 @@ def status(shell: Shell, started_at: float, sites: ShownSites | None = None) -> 
             stopping=shell.state.stopping,
             drains_in_s=_left_s(shell.state.drains_at),
         ),
-        groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
+        groups=[group_view(shell, group, files.get(name, ())) for name, group in sorted(shell.state.groups.items())],
         gateway=(sites or ShownSites()).of(shell.state, shell.processes),
     )
 
@@ -66,8 +74,8 @@ def _left_s(at: float | None) -> float | None:
     return None if at is None else round(max(0.0, at - time.monotonic()), 1)
 
 
-def group_view(shell: Shell, group: GroupState) -> GroupDocument:
-    """One group of the status document."""
+def group_view(shell: Shell, group: GroupState, files: Sequence[str] = ()) -> GroupDocument:
+    """One group of the status document. files: those that it came from."""
     target = group.target
     asked = confined.requested(target.spec.confinement, target.options)
     processes = [
@@ -95,6 +103,7 @@ def group_view(shell: Shell, group: GroupState) -> GroupDocument:
         restarts=group.restarts,
         last_error=error_view(group.last_error),
         log=target.log_path,
+        files=list(files),
         scaled=group.processes_override is not None,
         scaling=showing_scaling.document(shell.scaler, group),
         cleanup=shell.remains.way_of(record.life for record in group.records),

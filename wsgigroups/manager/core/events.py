@@ -25,7 +25,7 @@ class Apply:
     """A new desired state; groups that are not in it are removed, unknown ones only when their address is wanted.
 
     Those that are not ready are tried again. unresolved: what could not be made into a target, and why; a target that
-    only describes it where there is no other.
+    only describes it where there is no other. only: the groups that it is about, None: all; others stay as they are.
     """
 
     targets: Mapping[str, GroupTarget]
@@ -33,6 +33,7 @@ class Apply:
     kind: str = "apply"
     unresolved: Mapping[str, Unresolved] = field(default_factory=dict)
     renewed: frozenset[str] = frozenset()  # groups whose processes are replaced for new code, whatever else is equal
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ Kind = Literal[
     "group-added", "group-removed", "change-begun", "change-ended", "rolled-back", "failed", "proved", "scaled",
     "manager-started", "manager-ended", "adopted",
     "certificate-made", "certificate-failed",
+    "audit",
 ]  # fmt: skip
+AUDIT: Kind = "audit"  # somebody commanded something, or was refused it
 NAMED = 5  # groups of a change, the rest is a number
 KEPT_TEXT = 500  # characters
 

@@ -52,7 +52,8 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     An apply under way is overtaken, what it would return to is not.
     """
     number = turn.state.next_change
-    names = tuple(sorted({*turn.state.groups, *event.targets, *event.unresolved}))
+    about = {*turn.state.groups, *event.targets, *event.unresolved}
+    names = tuple(sorted(about if event.only is None else about & event.only))
     overtaken = turn.state.transaction if turn.state.transaction and turn.state.transaction.returns else None
     # what is not known, or cannot be had, is nothing to return to
     was = {name: group for name in names if not (group := turn.state.groups.get(name)) or not group.bare}

@@ -40,22 +40,25 @@ class HandlersSource:
         self._handlers = handlers
         self._peer = Peer(os.geteuid(), os.getegid(), os.getpid())
 
+    def _call(self, path: Any = _NOTHING, query: Any = _NOTHING) -> Call[Any, Any, Any]:
+        return Call(self._peer, path, query, administers=True)
+
     async def status(self) -> Answer:
-        return _plain(await self._handlers.status(Call(self._peer, _NOTHING, _NOTHING, _NOTHING)))
+        return _plain(await self._handlers.status(self._call()))
 
     async def group(self, name: str) -> Answer:
-        return _plain(await self._handlers.group(Call(self._peer, GroupPath(name=name), _NOTHING, _NOTHING)))
+        return _plain(await self._handlers.group(self._call(GroupPath(name=name))))
 
     async def events(self, after: int) -> Answer:
         query = EventsQuery(after=after)
-        return _plain(await self._handlers.events(Call(self._peer, _NOTHING, query, _NOTHING)))
+        return _plain(await self._handlers.events(self._call(query=query)))
 
     async def deaths(self, group: str) -> Answer:
         query = DeathsQuery(group=group, limit=_DEATHS)
-        return _plain(await self._handlers.deaths_of(Call(self._peer, _NOTHING, query, _NOTHING)))
+        return _plain(await self._handlers.deaths_of(self._call(query=query)))
 
     async def change(self, number: int) -> Answer:
-        return _plain(await self._handlers.change(Call(self._peer, ChangePath(id=number), ChangeQuery(), _NOTHING)))
+        return _plain(await self._handlers.change(self._call(ChangePath(id=number), ChangeQuery())))
 
     def lines(self, group: str, status: Answer) -> _FollowedEnd:
         path = next(item["log"] for item in status["groups"] if item["name"] == group)

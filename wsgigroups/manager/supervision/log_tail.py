@@ -23,6 +23,7 @@ READ_BYTES = 65536
 LINES = 20
 _CHARACTERS = 240  # of a line
 _RECORD = re.compile(r"\d{4}-\d\d-\d\dT\S+Z \S+/\d+ life=(\d+) pid=")
+_PLACE = re.compile(r"(\d{1,20})-(\d{1,20})-(\d{1,20})", re.ASCII)
 _FURTHER = "    "  # what a record's lines after its first begin with
 
 
@@ -52,6 +53,20 @@ class LogEnd:
         self._file = (0, 0)  # device and inode
         self._next = 0  # what comes next has this offset
         self._rest = b""  # of a line without an end
+
+    @classmethod
+    def at(cls, path: str, trusted: Trusted | None, place: str) -> LogEnd:
+        """Return the end of a log as it was looked at by somebody who was told this place."""
+        end = cls(path, trusted)
+        found = _PLACE.fullmatch(place)
+        if found:
+            end._file, end._next = (int(found[1]), int(found[2])), int(found[3])
+        return end
+
+    @property
+    def place(self) -> str:
+        """Where the next look begins, as text."""
+        return f"{self._file[0]}-{self._file[1]}-{self._next - len(self._rest)}"
 
     def more(self) -> list[str]:
         """Return the lines since the last look, of at most READ_BYTES; the first time the last ones."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.control import ControlUnderTest
@@ -47,13 +47,18 @@ def test_deaths_are_shown_oldest_first(api: ControlUnderTest) -> None:
     assert api.call("GET", "/v1/deaths?group=none").status == 404
 
 
-@pytest.mark.parametrize(("uid", "log"), [(0, ["secret"]), (os.geteuid(), ["secret"]), (12345, None)])
-def test_who_may_read_the_status_reads_no_log(api: ControlUnderTest, uid: int, log: list[str] | None) -> None:
+@pytest.mark.parametrize(
+    ("caller", "log"),
+    [({"administers": True}, ["secret"]), ({"groups": frozenset({"blog"})}, ["secret"]), ({}, None)],
+)
+def test_who_may_read_the_status_reads_no_log(
+    api: ControlUnderTest, caller: dict[str, Any], log: list[str] | None
+) -> None:
     die(api, 1)
     found = []
 
     async def ask() -> None:
-        call = Call(Peer(uid, 1, 1), NoParameters(), DeathsQuery(), NoParameters())
+        call: Call[NoParameters, DeathsQuery, NoParameters] = Call(Peer(12345, 1, 1), query=DeathsQuery(), **caller)
         found.extend((await api.handlers.deaths_of(call)).deaths)
 
     api.within(ask)
