@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli.loading import FILES, PROFILE, load_files
-from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
 from wsgigroups.cli.verbs import Verb
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def command(
     output: str,
 ) -> int:
     """Show what apply would change, why, and what it costs."""
-    from wsgigroups.cli.planning import show_plan
+    from wsgigroups.cli.next_command import next_command
+    from wsgigroups.cli.planning import show_plan, source_of, unseen_code
 
     plan, document = make_plan(options, load_files(options, files, profiles, on_this_host=True))
     if out is not None:
@@ -55,7 +56,15 @@ def command(
 
         plan_files.save(out, plan, document)
     if output == "text":
-        show_plan(plan, options.color)
+        again = next_command(options, "apply", [out] if out is not None else files, () if out is not None else profiles)
+        show_plan(
+            plan,
+            options.color,
+            heading=source_of(plan, files),
+            next_command=again if options.verbosity >= 0 else "",
+        )
+        if plan["empty"] and (hint := unseen_code(plan)):
+            say(hint, options.verbosity)
     else:
         write_data(plan, output)
     return 2 if detailed_exitcode and not plan["empty"] else 0

@@ -26,7 +26,9 @@ from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
 from wsgigroups.manager.supervision.log_streams import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
+from wsgigroups.manager.supervision.vitals import weight
 from wsgigroups.manager.uncollected import uncollected
+from wsgigroups.plan.observed import with_sizes
 from wsgigroups.plan.own import with_manager
 from wsgigroups.plan.planner import Plan, plan
 from wsgigroups.plan.precondition import Preconditions, does_no_more, moved
@@ -78,11 +80,17 @@ class Applying:
         """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError."""
         configuration, targets = await self._resolve(read)
         observed, revision, about = views.observed(self.shell), self.shell.state.revision, self.orders.notices()
+        pids = {name: views.one_of(group) for name, group in self.shell.state.groups.items()}
 
         def planned() -> dict[str, Any]:
             with uncollected():
                 depends = self.conditions.of(revision, targets, observed)
-                found = self._with_own(plan(targets, observed, self.code.files_of), configuration).to_json()
+                made = plan(targets, observed, self.code.files_of)
+                weighed = {step.group: pids.get(step.group) for step in made.steps if step.cost.processes_replaced}
+                if weighed:  # which takes a millisecond for each
+                    sizes = {name: weight(pid) for name, pid in weighed.items() if pid}
+                    made = plan(targets, with_sizes(observed, sizes), self.code.files_of)
+                found = self._with_own(made, configuration).to_json()
                 return {**found, "notices": [*found["notices"], *about], "precondition": depends.to_json()}
 
         async with self._one_at_a_time:
@@ -95,10 +103,8 @@ class Applying:
         return with_manager(found, self.observing.places.by_option, places_of(configuration.server).by_option)
 
     def plan_for(self, targets: Desired) -> Plan:
-        """Return what would change for these targets."""
-        planned = plan(targets, views.observed(self.shell), self.code.files_of)
-        weighed = {step.group for step in planned.steps if step.cost.processes_replaced}
-        return plan(targets, views.observed(self.shell, weighed), self.code.files_of) if weighed else planned
+        """Return what would change for these targets, with no idea of the memory that it takes."""
+        return plan(targets, views.observed(self.shell), self.code.files_of)
 
     async def _resolve(self, read: Read) -> tuple[Configuration, Desired]:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
