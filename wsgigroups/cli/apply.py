@@ -9,17 +9,21 @@ import click
 
 from wsgigroups.cli import plan_files
 from wsgigroups.cli.loading import FILES, PROFILE, load_files
-from wsgigroups.cli.output import for_whoever_reads
+from wsgigroups.cli.output import for_whoever_reads, say
 from wsgigroups.cli.turns import begin, with_turn
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.cli.waiting import deadline, follow, with_wait
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
     from wsgigroups.client.answers import BegunAnswer, PlanAnswer
+
+_NAMED = 5  # groups that are named where many leave
 
 
 @click.command("apply", cls=Verb)
@@ -53,8 +57,9 @@ def command(
     """
     from wsgigroups.cli.background import ensure_manager
     from wsgigroups.cli.bound import begin_bound
+    from wsgigroups.cli.next_command import next_command
     from wsgigroups.cli.plan import make_plan
-    from wsgigroups.cli.planning import show_plan
+    from wsgigroups.cli.planning import show_plan, source_of, unseen_code
     from wsgigroups.client import Client
     from wsgigroups.plan.precondition import kinds_of
 
@@ -71,13 +76,17 @@ def command(
     more: dict[str, Any] = {} if readable else {"plan": plan}
     if plan["empty"] or dry_run:
         if readable and dry_run and not plan["empty"]:
-            show_plan(plan, options.color)
+            line = next_command(options, "apply", files, profiles) if options.verbosity >= 0 else ""
+            show_plan(plan, options.color, heading=source_of(plan, files), next_command=line)
             return int(ExitCode.DONE)
-        return follow(options, None, no_wait, timeout, output=output, more=more)
+        code = follow(options, None, no_wait, timeout, output=output, more=more)
+        if readable and plan["empty"] and (hint := unseen_code(plan)):
+            say(hint, options.verbosity)
+        return code
     if readable and options.verbosity >= 0:
         with for_whoever_reads():
-            show_plan(plan, options.color)
-    _confirm(plan["counts"]["remove"], yes)
+            show_plan(plan, options.color, heading=source_of(plan, files))
+    confirm_removals(plan, files, yes=yes)
     client, until = Client(options.run_dir), deadline(timeout)
 
     def post(shown: PlanAnswer) -> BegunAnswer:
@@ -104,13 +113,19 @@ def command(
     return code
 
 
-def _confirm(removals: int, yes: bool) -> None:
-    if not removals or yes:
+def confirm_removals(plan: PlanAnswer, files: Sequence[Path], *, yes: bool) -> None:
+    """Ask before groups are removed. Raises WsgigroupsError (2) where nobody can be asked."""
+    leaving = [clean(step["group"]) for step in plan["steps"] if step["kind"] == "remove"]
+    if not leaving or yes:
         return
+    names = ", ".join(leaving[:_NAMED]) + (f" and {len(leaving) - _NAMED} more" if len(leaving) > _NAMED else "")
+    which = f"{'group' if len(leaving) == 1 else 'groups'} {names}"
     if not sys.stdin.isatty():
+        where = ", ".join(map(str, files)) or "the configuration"
+        it, its = ("it", "its file") if len(leaving) == 1 else ("them", "their files")
         raise WsgigroupsError(
-            f"cannot remove {removals} group(s) without being told",
-            hint="--yes confirms it",
+            f"this would remove {which}, which {where} does not have",
+            hint=f"to keep {it}, name {its} too: wsgigroups apply OTHER.toml {where}; to remove {it}: --yes",
             exit_code=ExitCode.USAGE,
         )
-    click.confirm(f"Remove {removals} group(s)?", abort=True, err=True)
+    click.confirm(f"Remove {which}?", abort=True, err=True)

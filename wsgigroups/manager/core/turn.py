@@ -38,7 +38,7 @@ class Turn:
 
     def begin_change(self, kind: str, groups: dict[str, Progress], revision: int | None = None) -> None:
         """Begin a change with a part for each of these groups."""
-        change = Change(self.state.next_change, kind, groups, revision)
+        change = Change(self.state.next_change, kind, groups, revision, self.state.next_life)
         kept = dict(list(self.state.changes.items())[-KEPT_CHANGES + 1 :])
         error = LastError(0, 0, f"overtaken by change {change.id} ({kind})")
         for key, other in kept.items():
