@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsgigroups.config import Configuration
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager import deploying
 from wsgigroups.manager.control import showing_deaths, showing_events, showing_groups, showing_revisions, views
 from wsgigroups.manager.control.closer_documents import (  # a test reads them in the signatures
     ConfigurationDocument,
@@ -39,6 +40,7 @@ from wsgigroups.manager.control.requests import (
     ConfigurationBody,
     DashboardBody,
     DeathsQuery,
+    DeployBody,
     EventsQuery,
     GroupPath,
     GroupsBody,
@@ -239,6 +241,11 @@ class Handlers:
             return self._begun(self.applying.give_up(call.body.change))
         asked = self._asked(call, "rollback", f"uid {call.peer.uid}, rollback")
         return self._begun(await self.applying.rollback(call.body.revision, asked))
+
+    async def deploy(self, call: Call[NoParameters, NoParameters, DeployBody]) -> BegunDocument:
+        what = " ".join(filter(None, ("deploy", call.body.group, call.body.release)))
+        asked = self._asked(call, "deploy", f"uid {call.peer.uid}, {what}")
+        return self._begun(await deploying.deploy(self.applying, call.body.group, call.body.release, asked))
 
     def _asked(self, call: Call[Any, Any, Any], kind: str, by: str) -> Asked:
         body, peer = call.body, call.peer

@@ -70,6 +70,16 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     return names
 
 
+def begin_deploy(turn: Turn, before: model.State, parts: dict[str, Progress], revision: int) -> None:
+    """Begin the change of a deploy, whose groups were told to restart. before: the state without that."""
+    former = {name: _former(before.groups[name]) for name in parts}
+    turn.state = replace(turn.state, revision=revision)
+    serves = any(_serves(before.groups[name]) for name in parts)
+    transaction = Transaction(turn.state.next_change, before.revision, former, returns=serves)
+    turn.begin_change(model.DEPLOY, parts, revision)
+    turn.state = replace(turn.state, transaction=transaction)
+
+
 def go_on(turn: Turn) -> tuple[str, ...]:
     """Take the next step of the apply under way; return the groups to reconcile for it, none when it has to wait."""
     transaction = turn.state.transaction
@@ -233,6 +243,8 @@ def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError
         error = part.error or why
         if group is None:
             continue
+        if change.kind == model.DEPLOY:
+            group = group.restarted()  # what was not replaced yet stays
         # a number of processes that was given meanwhile counts
         override = was.processes_override if group.processes_override is None else group.processes_override
         goal = "gone" if was.target is None or group.stopped else "settled"
