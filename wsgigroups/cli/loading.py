@@ -54,9 +54,10 @@ def load_files(
     gone must not keep a manager from starting the others.
     """
     from wsgigroups.cli.diagnostics import show_diagnostics
+    from wsgigroups.cli.own_addresses import with_taken_addresses
     from wsgigroups.config import load
 
-    check = certain_here() if on_this_host else None
+    check = with_taken_addresses(options, certain_here()) if on_this_host else None
     result = load(files or running(options), profiles=tuple(profiles), settle=True, check=check)
     show_diagnostics(result, options.color)
     if result.configuration is None:
