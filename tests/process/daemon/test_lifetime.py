@@ -86,7 +86,7 @@ def test_drain_lets_requests_finish(manager: Manager, started: Started, workspac
     request = InFlight(life, workspace)
     assert life.snapshot()["listening"] == LISTENING["yes"]
     life.send(messages.Drain(life.number, "test"))
-    life.wait_log("leaving: test")
+    life.wait_log("stopping: test")
     assert request.finish() == (200, b"done")
     assert manager.wait_exited(life).exit_code == 0
     assert life.snapshot()["state"] == STATE["stopping"]
@@ -122,7 +122,7 @@ def test_window_still_accepts_and_ends_when_idle(manager: Manager, started: Star
     life = started()
     request = InFlight(life, workspace)
     life.send(messages.Drain(life.number, "test", window_s=HUNG_S * 10))
-    life.wait_log("leaving: test")
+    life.wait_log("stopping: test")
     assert life.get() == (200, b"done")
     assert life.snapshot()["state"] == STATE["draining"]
     assert request.finish() == (200, b"done")
@@ -334,4 +334,4 @@ def test_log_lines_carry_the_life(manager: Manager, started: Started) -> None:
     stamp, rest = line.split(" ", 1)
     assert stamp.endswith("Z")
     assert len(stamp) == 24
-    assert rest == f"blog/1 life=1 pid={life.pid} info: leaving: test, window 0s"
+    assert rest == f"blog/1 life=1 pid={life.pid} info: stopping: test"

@@ -232,7 +232,8 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         if group.death_of(record) is None:
             group = group.blamed(LastError(record.slot, record.life, how))
     else:
-        turn.note("info", f"{record}: {event.exit}", name)
+        how = "drained and exited" if event.exit.exit_code == 0 else f"stopped: {event.exit}"
+        turn.note("info", f"{name}/{record.slot} (pid {record.pid}) {how}", name)
     turn.put(_without_wishes_of(group, record.life))
     steps.step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
     if worn or group.bare:
@@ -304,7 +305,9 @@ def go_back(turn: Turn, name: str, error: LastError | None) -> None:
     """Give up a target that is not proved: the one before it is in force again, and its processes that serve stay."""
     group = turn.state.groups[name]
     assert group.proved is not None
-    before, override = group.proved.target, group.proved.processes_override
+    before, override = group.proved.target, group.processes_override
+    if override is None:  # else it was given by hand meanwhile
+        override = group.proved.processes_override
     turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
     kept = steps.retimed((r for r in group.records if r.live), before)
     after = replace(
