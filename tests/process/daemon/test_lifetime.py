@@ -330,7 +330,7 @@ def test_idle_daemon_does_not_wake_its_main_thread(manager: Manager, started: St
 def test_log_lines_carry_the_life(manager: Manager, started: Started) -> None:
     life = started()
     manager.drain(life)
-    (line,) = [line for line in life.log.splitlines() if "leaving" in line]
+    (line,) = [line for line in life.log.splitlines() if "stopping: test" in line]
     stamp, rest = line.split(" ", 1)
     assert stamp.endswith("Z")
     assert len(stamp) == 24
