@@ -100,7 +100,7 @@ def test_drain_of_another_life_is_dropped(manager: Manager, started: Started) ->
     assert isinstance(life.receive(), messages.InFlight)
     assert "no request is in flight" in life.log
     assert life.get() == (200, b"done")
-    assert "leaving" not in life.log
+    assert "stopping:" not in life.log
 
 
 def test_what_is_in_flight_is_told_in_the_log_and_to_the_manager(
@@ -307,7 +307,7 @@ def start():
     finally:
         os.close(pidfd)
     assert life.get() == (200, b"done")
-    assert "leaving" not in life.log
+    assert "stopping:" not in life.log
 
 
 def _peer_inode(life: Life) -> str:
