@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: help try try-stop test test-vm fast lint schemas docs coverage bench conformance mutants package clean
+.PHONY: help try try-stop test test-vm fast lint schemas docs coverage bench conformance mutants package lock clean
 
 help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -47,6 +47,9 @@ mutants:             ## break each listed line, one at a time, and see that its 
 
 package:             ## the sdist and a wheel in dist/, checked, installed and started
 	@$(PYTHON) -B -m tools.check package
+
+lock:                ## choose the versions of all packages that tests and linters use anew: tools/constraints.txt
+	@$(PYTHON) -B -m tools.check lock
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made
 	@$(PYTHON) -B -m tools.clean

@@ -50,7 +50,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What tools/check.py tells runs that go on at the same time."""
     group = parser.getgroup("sharing", "runs at the same time")
     group.addoption("--share", type=Path, metavar="DIRECTORY", help="run the files that no other run has taken")
+    group.addoption("--failures", type=Path, metavar="FILE", help="write what failed, a line each, where all tests ran")
     group.addoption("--first", action="append", default=[], metavar="PATH", help="begin with what is there")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tell which tests failed; a run that was interrupted tells nothing, since it does not know."""
+    file: Path | None = session.config.option.failures
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if file is not None and exitstatus == pytest.ExitCode.TESTS_FAILED and reporter is not None:
+        reports = (*reporter.stats.get("failed", ()), *reporter.stats.get("error", ()))
+        file.write_text("".join(f"{name}\n" for name in dict.fromkeys(report.nodeid for report in reports)))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -22,13 +22,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools import environment, facts
+from tools import environment, facts, second_look
 from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, Recipe, say
+from tools.lock import CONSTRAINTS
+from tools.shares import ORDINARY_IS_ENOUGH, ROOT_IS_ENOUGH, Share, shares, timed, without
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
     (
+        "--constraint",
+        CONSTRAINTS,
         "--editable",
         ".",
         "--group",
@@ -53,104 +57,12 @@ LINTS = (
     ("mypy",),
     ("lint-imports",),
 )
-# To these it is all the same which account runs them: no account, no permission and no interpreter's place is in them.
-# They are shared out so that the runs take about as long. As an ordinary account there are no tests marked `root`.
-ROOT_IS_ENOUGH = (
-    "tests/process/config/test_imports.py",
-    "tests/process/config/test_no_traceback.py",
-    "tests/process/config/test_queries.py",
-    "tests/process/daemon/test_ending.py",
-    "tests/process/daemon/test_lifetime.py",
-    "tests/process/manager/test_applications.py",
-    "tests/process/manager/test_early_signals.py",
-    "tests/process/manager/test_failures.py",
-    "tests/process/manager/test_followed_pages.py",
-    "tests/process/manager/test_life_of_a_configuration.py",
-    "tests/process/manager/test_real_applications.py",
-    "tests/process/manager/test_recycling.py",
-    "tests/process/manager/test_service_notices.py",
-    "tests/process/serving",
-    "tests/unit/config/test_reading.py",
-    "tests/unit/wsgi",
-)
-ORDINARY_IS_ENOUGH = (
-    "tests/process/config/test_files_under_writers.py",
-    "tests/process/daemon/test_patched.py",
-    "tests/process/gateway/test_contract.py",
-    "tests/process/gateway/test_forged.py",
-    "tests/process/gateway/test_shortage.py",
-    "tests/process/gateway/test_sites.py",
-    "tests/process/gateway/test_tls.py",
-    "tests/process/gateway/test_verdicts.py",
-    "tests/process/manager/test_access_log.py",
-    "tests/process/manager/test_applies.py",
-    "tests/process/manager/test_applies_at_once.py",
-    "tests/process/manager/test_broken_code.py",
-    "tests/process/manager/test_deaths_in_an_apply.py",
-    "tests/process/manager/test_drill.py",
-    "tests/process/manager/test_events.py",
-    "tests/process/manager/test_gateway_deaths.py",
-    "tests/process/manager/test_gateway_replacements.py",
-    "tests/process/manager/test_lost_state.py",
-    "tests/process/manager/test_mounts.py",
-    "tests/process/manager/test_passed_sockets.py",
-    "tests/process/manager/test_patched.py",
-    "tests/process/manager/test_plan_files.py",
-    "tests/process/manager/test_recycling_under_load.py",
-    "tests/process/manager/test_rollout.py",
-    "tests/process/manager/test_signals.py",
-    "tests/process/manager/test_stopped.py",
-    "tests/property",
-    "tests/repo/test_applications.py",
-    "tests/repo/test_benchmarks.py",
-    "tests/repo/test_documented_ci.py",
-    "tests/repo/test_documented_commands.py",
-    "tests/repo/test_mutants.py",
-    "tests/repo/test_names.py",
-    "tests/repo/test_newcomers.py",
-    "tests/repo/test_public_place.py",
-    "tests/repo/test_purity.py",
-    "tests/repo/test_samples.py",
-    "tests/repo/test_schema.py",
-    "tests/repo/test_sharing.py",
-    "tests/repo/test_site.py",
-    "tests/repo/test_tidy.py",
-    "tests/simulation",
-    "tests/unit/calls",
-    "tests/unit/cli",
-    "tests/unit/config/test_codes_in_use.py",
-    "tests/unit/config/test_compose.py",
-    "tests/unit/config/test_explaining.py",
-    "tests/unit/config/test_places.py",
-    "tests/unit/config/test_reports.py",
-    "tests/unit/config/test_speed.py",
-    "tests/unit/config/test_values.py",
-    "tests/unit/config/test_yaml_scanner.py",
-    "tests/unit/front",
-    "tests/unit/lifecycle",
-    "tests/unit/manager/core",
-    "tests/unit/manager/test_applies_in_a_row.py",
-    "tests/unit/plan",
-    "tests/unit/protocol",
-    "tests/unit/records",
-)
 # Run once more without the accelerator: what its absence could change.
 WITHOUT_ACCELERATOR = (
     "tests/unit/protocol",
     "tests/unit/front",
     "tests/property/test_protocol_splits.py",
 )
-# One run of an account begins with these, and no other run of it has any of them: they fill up an account's processes
-# and keyrings, or look for what is left of its processes. Two at a time would take each other's.
-ONE_AT_A_TIME = (
-    "tests/conformance",
-    "tests/foreign",
-    "tests/process/daemon",
-    "tests/process/spawner",
-    "tests/security",
-)
-RUNS = 2  # at the same time, of each account: they wait a good part of the time
-SLOWEST = 25  # so many tests of each run are shown with their time
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 HUNG_S = 40 * 60  # no program here takes a third of it
 BEGAN = time.monotonic()
@@ -230,6 +142,14 @@ class Bench:
         finally:
             shutil.rmtree(directory)
 
+    def run_again(self, share: Share, tests: Sequence[str]) -> bool:
+        """Run tests of a share once more, with nothing beside them; tell whether they passed."""
+        command = ("pytest", *tests)
+        if not share.as_account:
+            return self.run(*command)
+        say(f"\n[{time.monotonic() - BEGAN:4.0f} s] $ {' '.join(command)}    # as {self.account.name}")
+        return self._run_as_account(sys.stdout.fileno(), *command)
+
     def _run_into(self, output: int, *command: str) -> bool:
         """Run a program as the caller, with its output in a file."""
         program = str(self.binaries / command[0])
@@ -269,8 +189,11 @@ def prepare() -> Bench:
             say(f"User {account.name!r} cannot read {CLONE}: testing a copy in {tree}.")
             environment.copy_tree(CLONE, tree, leave_out=NOT_COPIED)
         installs = (INSTALLS[0], tuple(str(tree) if word == "." else word for word in INSTALLS[1]))
-        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", *ACCELERATOR))
+        recipe = Recipe(interpreter, installs, depends_on=("pyproject.toml", CONSTRAINTS, *ACCELERATOR))
         python = environment.make_environment(place / "venv", recipe)
+    # thousands of commands are started, by accounts that cannot write here, and where nobody is to write bytecode
+    if os.access(tree / "wsgigroups", os.W_OK):
+        environment.run([str(python), "-m", "compileall", "-q", str(tree / "wsgigroups")])
     return Bench(tree, python.parent, account)
 
 
@@ -315,6 +238,11 @@ def cover(bench: Bench, extra: Sequence[str]) -> list[str]:
     return [] if bench.run("python", "-m", "tools.coverage", *extra) else ["coverage"]
 
 
+def lock(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Choose the versions of all packages anew and write them into the clone."""
+    return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.lock") else ["lock"]
+
+
 def package(bench: Bench, _extra: Sequence[str]) -> list[str]:
     """Build sdist and wheel into `dist/` of the clone, check them, install and start each."""
     return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.package") else ["package"]
@@ -335,11 +263,6 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     return failed + (run_part(bench, extra) if extra else run_shares(bench))
 
 
-def without(paths: Sequence[str]) -> list[str]:
-    """Return the arguments for pytest that leave these paths out."""
-    return [f"--ignore={path}" for path in paths]
-
-
 def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what these arguments of pytest choose, as the ordinary account and as root; return what failed."""
     failed = []
@@ -352,33 +275,21 @@ def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
 
 def run_shares(bench: Bench) -> list[str]:
     """Run all tests: those of both accounts at the same time, then those with a bound on time; return what failed."""
-    runs: list[tuple[str, list[bool]]] = []
-    with contextlib.ExitStack() as stack:
-        (here, *others), theirs = (
-            shares(stack.enter_context(bench.shared(as_account=as_account)), left_out)
-            for as_account, left_out in ((False, ORDINARY_IS_ENOUGH), (True, ROOT_IS_ENOUGH))
-        )
-        for name, commands, as_account in (("root", others, False), (bench.account.name, theirs, True)):
-            runs += [
-                (f"pytest as {name}", stack.enter_context(bench.beside(command, as_account=as_account)))
-                for command in commands
-            ]
-        runs.append(("pytest", [bench.run(*here)]))
-    runs.append(("pytest -m measured", [bench.run("pytest", "-m", "measured", *measured(bench.tree))]))
-    return [name for name, succeeded in runs if succeeded != [True]]
-
-
-def shares(directory: str, left_out: Sequence[str]) -> list[list[str]]:
-    """Return the commands of an account's runs: the first begins with what only one may have, the others have none."""
-    command = ["pytest", "-m", "not measured", f"--durations={SLOWEST}", f"--share={directory}", *without(left_out)]
-    first = [*command, *(f"--first={path}" for path in ONE_AT_A_TIME)]
-    return [first, *([*command, *without(ONE_AT_A_TIME)] for _run in range(RUNS - 1))]
-
-
-def measured(tree: Path) -> list[str]:
-    """Return the test files that have a test with a bound on time: to collect all others takes its time, too."""
-    files = sorted(tree.joinpath("tests").rglob("test_*.py"))
-    return [str(file.relative_to(tree)) for file in files if "mark.measured" in file.read_text(encoding="utf-8")]
+    with contextlib.ExitStack() as directories:
+        ours, theirs = (directories.enter_context(bench.shared(as_account=account)) for account in (False, True))
+        here, *others = shares(ours, ORDINARY_IS_ENOUGH, as_account=False)
+        others += shares(theirs, ROOT_IS_ENOUGH, as_account=True)
+        by_themselves = timed(ours, bench.tree)
+        with contextlib.ExitStack() as stack:
+            beside = [stack.enter_context(bench.beside(it.command, as_account=it.as_account)) for it in others]
+            succeeded = [bench.run(*here.command)]
+        succeeded += [bench.run(*by_themselves.command), *(outcome == [True] for outcome in beside)]
+        runs = zip((here, by_themselves, *others), succeeded, strict=True)
+        verdict = second_look.look_again([share for share, passed in runs if not passed], bench.run_again)
+    if verdict.by_chance:
+        say("\nfailed in the run of all tests, passed alone; what they said is further up:")
+        say("\n".join(f"  {test}" for test in verdict.by_chance))
+    return list(verdict.failed)
 
 
 def main(arguments: list[str]) -> None:
@@ -391,6 +302,7 @@ def main(arguments: list[str]) -> None:
         "fast": fast,
         "bench": measure,
         "conformance": conform,
+        "lock": lock,
         "mutants": mutate,
         "package": package,
         "schemas": generate,

@@ -70,9 +70,9 @@ place stay, and an `apply` returns the group to the configuration they were star
 
 It is the same for every cause: maximum-requests, restart-interval, inactivity-timeout, memory-soft-limit,
 cpu-time-limit, a script that changed, SIGUSR1, `restart`, `reload`, and request-timeout where a thread is left for
-other requests. What serves nobody has nothing to wait for: at deadlock-timeout, at request-timeout with a request of
-that age in each thread, after damage to its board and after SIGTERM a process leaves at once, and its successor begins
-in the same moment.
+other requests, and SIGTERM to a process. What serves nobody has nothing to wait for: at deadlock-timeout, at
+request-timeout with a request of that age in each thread and after damage to its board a process leaves at once, and
+its successor begins in the same moment.
 
 Where a successor begins beside the process that it follows, at its first attempt and after a backoff, there has to be
 memory for one process more. Where there is not, the one before leaves first.

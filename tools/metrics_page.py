@@ -52,6 +52,7 @@ Each answers 200 with `ok`, or 503 with the reasons, one a line.
 `/livez` says nothing of groups: a manager is not to be killed because an application fails. `/readyz` is false from the
 first moment of a stop, and before what the manager was started with is under way. `/servingz` stays true for as long as
 requests that come all the same are answered: stop sending when the one is false, and end when the other is, too.
+`drain-delay` of `[server]` is the time between them ([how all of it ends](ending.md#all-of-it)).
 
 One group of many that fails makes `/readyz` false. Where that is not what you want, as with many tenants behind one
 load balancer, probe `/readyz/GROUP`.

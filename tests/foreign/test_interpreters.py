@@ -70,8 +70,8 @@ def test_serves_and_leaves(foreign: Manager, script: Script, version: str) -> No
     assert "CapEff:\t0000000000000000\n" in status_file
     life.signal(signal.SIGTERM)
     assert isinstance(life.receive(), messages.Leaving)
-    exited = foreign.wait_exited(life)
-    assert (exited.exit_code, exited.reason) == (0, REASON["signal"])
+    exited = foreign.drain(life)
+    assert (exited.exit_code, exited.reason) == (0, REASON["terminated"])
     assert "exit function ran\n" in life.log
     assert "Warning" not in life.log + foreign.spawner_log
 

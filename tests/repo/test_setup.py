@@ -14,7 +14,7 @@ import pytest
 from support import sharing
 from support.configurations import messages
 
-from tools import check, environment, facts, quickstart
+from tools import environment, facts, quickstart, shares
 from tools.choose import Interpreter, Place, SetUpError, choose_interpreter, choose_place, lacks_only_packages
 from wsgigroups.config import load
 
@@ -181,12 +181,12 @@ def test_root_gets_another_account_for_daemons() -> None:
 
 def test_the_runs_share_out_all_tests() -> None:
     """What an account leaves out exists, the other account does not leave it out, and nobody misses a marked test."""
-    shared = (*check.ROOT_IS_ENOUGH, *check.ORDINARY_IS_ENOUGH)
-    for path in (*shared, *check.ONE_AT_A_TIME, *sharing.LONGEST):
+    shared = (*shares.ROOT_IS_ENOUGH, *shares.ORDINARY_IS_ENOUGH)
+    for path in (*shared, *shares.ONE_AT_A_TIME, *sharing.LONGEST):
         assert (environment.CLONE / path).exists(), path
     for number, path in enumerate(shared):
         assert not any(Path(path).is_relative_to(other) for other in shared[:number] + shared[number + 1 :]), path
-    for paths, mark in ((check.ROOT_IS_ENOUGH, "ordinary"), (check.ORDINARY_IS_ENOUGH, "root")):
+    for paths, mark in ((shares.ROOT_IS_ENOUGH, "ordinary"), (shares.ORDINARY_IS_ENOUGH, "root")):
         for path in paths:
             place = environment.CLONE / path
             files = place.rglob("test_*.py") if place.is_dir() else [place]

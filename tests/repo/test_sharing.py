@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from support.sharing import Taken, ordered, run
 
-from tools import check, environment
+from tools import environment, second_look, shares
 
 FILES = "tests/unit/lifecycle"
 
@@ -72,15 +72,68 @@ def test_a_run_that_is_to_stop_takes_no_other_file(tmp_path: Path) -> None:
 
 
 def test_one_run_alone_has_what_two_would_take_from_each_other(tmp_path: Path) -> None:
-    first, *others = check.shares(str(tmp_path), [])
-    for path in check.ONE_AT_A_TIME:
-        assert f"--first={path}" in first
-        assert f"--ignore={path}" not in first
-        assert all(f"--ignore={path}" in other for other in others)
-    assert len(others) == check.RUNS - 1
+    first, *others = shares.shares(str(tmp_path), [], as_account=False)
+    for path in shares.ONE_AT_A_TIME:
+        assert f"--first={path}" in first.command
+        assert f"--ignore={path}" not in first.command
+        assert all(f"--ignore={path}" in other.command for other in others)
+    assert len(others) == shares.RUNS - 1
+    assert len({share.failures for share in (first, *others)}) == shares.RUNS
 
 
 def test_tests_with_a_bound_on_time_are_found() -> None:
-    found = check.measured(environment.CLONE)
+    found = shares.measured(environment.CLONE)
     assert "tests/process/manager/test_storms.py" in found
     assert "tests/unit/plan/test_rollout.py" not in found
+
+
+def test_a_run_tells_what_failed_and_nothing_if_it_does_not_know(tmp_path: Path) -> None:
+    tests, told = tmp_path / "test_it.py", tmp_path / "failed"
+    tests.write_text(
+        "import pytest\n\ndef test_a(): pass\n@pytest.mark.parametrize('n', [1, 2])\ndef test_b(n): assert n == 1\n"
+    )
+    conftest = (environment.CLONE / "tests" / "conftest.py").read_text(encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {environment.CLONE / 'tests'}\nmarkers = root\n")
+
+    def run_it() -> int:
+        command = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", f"--failures={told}", str(tests)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=100, check=False).returncode
+
+    assert run_it() == 1
+    assert told.read_text() == "test_it.py::test_b[2]\n"
+    told.unlink()
+    tests.write_text("import nothing_of_that_name\n")
+    assert run_it() == 2
+    assert not told.exists()
+
+
+def share_that_failed(directory: Path, name: str, *tests: str) -> shares.Share:
+    file = directory / name
+    if tests:
+        file.write_text("".join(f"{test}\n" for test in tests))
+    return shares.Share(name, ("pytest",), as_account=False, failures=file)
+
+
+@pytest.mark.parametrize(
+    ("tests", "passes", "failed", "by_chance"),
+    [
+        ((), True, ("one",), ()),  # it died, or was interrupted: nobody knows what would have failed
+        (("a", "b"), True, (), ("a", "b")),
+        (("a", "b"), False, ("one",), ()),
+        (tuple("abcdef"), True, ("one",), ()),
+    ],
+)
+def test_a_few_failures_have_a_second_look(
+    tmp_path: Path, tests: tuple[str, ...], passes: bool, failed: tuple[str, ...], by_chance: tuple[str, ...]
+) -> None:
+    verdict = second_look.look_again([share_that_failed(tmp_path, "one", *tests)], lambda _share, _tests: passes)
+    assert verdict == second_look.Verdict(failed, by_chance)
+
+
+def test_each_run_has_a_second_look_of_its_own_and_they_are_counted_together(tmp_path: Path) -> None:
+    one, other = share_that_failed(tmp_path, "one", "a", "b"), share_that_failed(tmp_path, "other", "c")
+    verdict = second_look.look_again([one, other], lambda _share, tests: tests == ["c"])
+    assert verdict == second_look.Verdict(("one",), ("c",))
+    many = [share_that_failed(tmp_path, str(n), f"a{n}", f"b{n}") for n in range(3)]
+    assert second_look.look_again(many, lambda _share, _tests: True).failed == ("0", "1", "2")

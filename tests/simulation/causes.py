@@ -23,6 +23,32 @@ ALL = "*"  # as a group's name: something that concerns all of them
 
 
 @dataclass
+class Before:
+    """What groups were before an apply began, or before the one that it overtook."""
+
+    targets: dict[str, GroupTarget]  # of those that are known to come up
+    others: set[str]  # of which nothing is certain
+    revision: int
+
+    @classmethod
+    def of(cls, state: model.State) -> Before:
+        """Take note of what is in force."""
+        staying = {name: group for name, group in state.groups.items() if not group.removing}
+        targets = {name: g.target for name, g in staying.items() if not (g.bare or g.unproved or g.unresolved)}
+        return cls(targets, set(state.groups) - targets.keys(), state.revision)
+
+    def judge(self, after: model.State) -> None:
+        """Raise AssertionError for what an apply that was taken back has left behind."""
+        there = {name: group for name, group in after.groups.items() if not group.removing}
+        assert after.revision == self.revision, f"revision {after.revision} is in force, not {self.revision}"
+        for name, target in self.targets.items():
+            assert name in there, f"{name} has not come back"
+            assert there[name].target.fingerprint == target.fingerprint, f"{name} is not what it was"
+        added = there.keys() - self.targets.keys() - self.others
+        assert not added, f"{added} are left of an apply that failed"
+
+
+@dataclass
 class Causes:
     """What a history has had so far that may explain what the core does."""
 
@@ -38,6 +64,7 @@ class Causes:
     stopping: bool = False
     followed: bool = False  # there was another manager before: two processes of one slot may have been found
     hasty: bool = False  # shutdown --now: no window counts any more
+    before: Before | None = None  # what there was before the applies under way; None: not known
 
     def hear(self, state: model.State, event: model.Event) -> None:
         """Take note of what the core is about to be told. state: as it is before."""
@@ -46,8 +73,12 @@ class Causes:
                 self._applied(state, event)
             case model.Resolved(target):
                 self._wanted(target)
+                if self.before:
+                    self.before.targets.pop(target.name, None)
             case model.Rerouted(target) if state.transaction is None:
-                self._wanted(target)
+                group = state.groups.get(target.name)
+                if group and not group.removing:  # else it is over already
+                    self._wanted(target)
             case model.Restart(names) | model.Reload(names):
                 self._replaced(state, *names)
                 self._begun(names)
@@ -66,8 +97,6 @@ class Causes:
                 self.asked.clear()
             case model.Return():
                 self.trouble.add(ALL)
-            case model.ListenersRenewed(name):
-                self._replaced(state, name)
             case _:
                 self._happened(state, event)
 
@@ -75,6 +104,8 @@ class Causes:
         """Take note of what no person did."""
         found = state.find(getattr(event, "life", 0))
         match event:
+            case model.ListenersRenewed(name):
+                self._replaced(state, name)
             case model.ScriptChanged() if found:
                 self._replaced(state, found[0].target.name)
                 self.ended[event.life] = "script"
@@ -101,18 +132,24 @@ class Causes:
         """Another manager has taken over: what was not stored is forgotten."""
         self.trouble.add(ALL)
         self.followed = True
+        if state.transaction is None:
+            self.before = None
         self.stopped = {name for name, group in state.groups.items() if group.stopped}
 
     def judge(self, before: model.State, after: model.State, commands: tuple[model.Command, ...]) -> None:
         """Raise AssertionError for what follows from nothing."""
-        for name, _former, group in touched(before, after):
+        for name, former, group in touched(before, after):
             if group is None:
                 self.stopped.discard(name)
             else:
                 waits = after.transaction is not None and name in after.transaction.later
                 self._judge_group(name, group, waits=waits)
+                if group.removing and not (former and former.removing):  # what has begun goes on
+                    self._judge_removal(name, group)
         if after.changes is not before.changes:
             self._judge_changes(before, after)
+        if self.before and after.transaction is None and _has_returned(before, after):
+            self.before.judge(after)
         dropped = {command.record.life for command in commands if isinstance(command, model.KillLife)}
         for command in commands:
             match command:
@@ -124,7 +161,7 @@ class Causes:
                     group = after.groups[record.group]
                     assert not group.bare, f"{record} begins, and nobody knows with what"
                     assert record.group not in self.stopped, f"{record} begins in a group that was stopped"
-                    assert not self.stopping, f"{record} begins after the shutdown"
+                    assert not (self.stopping and after.draining), f"{record} begins after the shutdown"
                     assert record.fingerprint == target.fingerprint == group.target.fingerprint
                     assert record.slot <= group.wanted, f"{record} is one too many"
                 case model.DrainLife(record) | model.KillLife(record) if record.life not in self.going:
@@ -139,10 +176,6 @@ class Causes:
         """
         assert group.stopped == (name in self.stopped), f"{name} is {'' if group.stopped else 'not '}stopped"
         assert not group.removing or self.trouble or name not in self.asked, f"{name} goes for no reason"
-        if group.unknown and group.removing:
-            in_the_way = any(listener.address in self.addresses for listener in group.target.listeners)
-            asked = self.stopping or name in self.stopped or ALL in self.trouble  # or an apply that goes on asks for it
-            assert asked or in_the_way, f"{name} is unknown, and in nobody's way"
         if group.bare or group.removing:
             return
         assert (name, group.target.fingerprint) in self.ever, f"nobody asked for this {name}"
@@ -151,12 +184,18 @@ class Causes:
         if group.processes_override is not None:
             assert group.processes_override in self.scaled.get(name, ()), f"nobody scaled {name}"
 
+    def _judge_removal(self, name: str, group: model.GroupState) -> None:
+        """What nobody knows goes only if somebody asks for that, or for its address."""
+        in_the_way = any(listener.address in self.addresses for listener in group.target.listeners)
+        asked = self.stopping or name in self.stopped or ALL in self.trouble  # or an apply that goes on asks for it
+        assert asked or in_the_way or not group.unknown, f"{name} is unknown, and in nobody's way"
+
     def _judge_changes(self, before: model.State, after: model.State) -> None:
         """What is told to be done is as it was asked for."""
         for number, change in after.changes.items():
             former = before.changes.get(number)
             for name, part in change.groups.items() if change is not former else ():
-                was = former.groups[name].state if former else "pending"
+                was = former.groups[name].state if former and name in former.groups else "pending"
                 group = after.groups.get(name)
                 if was != "pending" or part.state != "done":
                     continue
@@ -206,6 +245,10 @@ class Causes:
             self.replaced_before[name] = state.next_life
 
     def _applied(self, state: model.State, event: model.Apply) -> None:
+        if event.kind == model.START_UP:
+            self.before = None
+        elif state.transaction is None or not state.transaction.returns:
+            self.before = Before.of(state)
         self.trouble.clear()
         self.addresses = {listener.address for target in event.targets.values() for listener in target.listeners}
         for name in [name for name in self.asked if name not in {*event.targets, *event.unresolved}]:
@@ -213,6 +256,15 @@ class Causes:
         for target in event.targets.values():
             self._wanted(target)
         self._replaced(state, *event.renewed)
+
+
+def _has_returned(before: model.State, after: model.State) -> bool:
+    """Whether the apply under way has ended, and all that it had changed was taken back; nobody has interfered."""
+    transaction = before.transaction
+    if transaction is None or not transaction.returns or after.stopping:
+        return False
+    change = after.changes[transaction.change]
+    return change.outcome == "rolled-back" and all(part.state != "overtaken" for part in change.groups.values())
 
 
 def _waited(state: model.State, name: str) -> bool:

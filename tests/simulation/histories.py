@@ -118,7 +118,7 @@ class History:
     def shut_down(self) -> None:
         """Everything ends, soon if it has to."""
         world, dice = self.world, self.world.random
-        world.tell(model.Shutdown(now=dice.random() < 0.3))
+        world.tell(model.Shutdown(now=dice.random() < 0.3, delay_s=dice.choice((0.0, 0.0, 3.0, 20.0))))
         if dice.random() < 0.5:
             world.run(world.now + dice.choice(PAUSES_S))
             world.tell(model.Shutdown(now=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from support.serving import Clock
@@ -13,6 +14,7 @@ from wsgigroups.runtime.front.connection import Connection
 from wsgigroups.runtime.records.tally import Tally
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire.board import WORD, private
+from wsgigroups.runtime.wire.pulse import Pulse
 from wsgigroups.runtime.wire.spec import Serving
 
 
@@ -20,7 +22,12 @@ class Driven:
     """A server whose poller the test drives."""
 
     def __init__(
-        self, application: Any = None, clock: Clock | None = None, access: Any = None, **settings: Any
+        self,
+        application: Any = None,
+        clock: Clock | None = None,
+        access: Any = None,
+        pulses: Sequence[Pulse] = (),
+        **settings: Any,
     ) -> None:
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
@@ -32,6 +39,8 @@ class Driven:
         self.server = Server(
             settings=Serving(threads=4).tuned(settings),
             listeners=[self.listener],
+            pulses=pulses,
+            identity="test/1" if pulses else "",
             application=application or self.echo,
             board=self.board,
             log=lambda level, text: self.logged.append((level, text)),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1])]
 
+from support.constraints import constrained, digest
 from support.interpreters import find, present
 
 if sys.version_info >= (3, 11):
@@ -40,8 +40,7 @@ def requirements() -> list[str]:
 
 def directory(version: str) -> Path:
     """Where the packages for that version are, or will be: beside the environment of the tests."""
-    digest = hashlib.sha256("\0".join(requirements()).encode()).hexdigest()[:8]
-    return Path(sys.prefix).parent / "frameworks" / f"{version}-{digest}"
+    return Path(sys.prefix).parent / "frameworks" / f"{version}-{digest(requirements())}"
 
 
 def installed(version: str) -> Path:
@@ -57,7 +56,9 @@ def installed(version: str) -> Path:
         scratch = Path(temporary)
         packages = scratch / "packages"
         pip = (_with_pip(interpreter, scratch / "venv"), "-I", "-m", "pip", "--disable-pip-version-check", "install")
-        _run(*pip, "--quiet", "--no-compile", "--target", str(packages), *requirements())
+        _run(
+            *pip, "--quiet", "--no-compile", "--target", str(packages), *constrained(requirements(), _numbers(version))
+        )
         _warm_up(interpreter, packages, scratch)
         packages.chmod(0o755)
         try:
@@ -66,6 +67,10 @@ def installed(version: str) -> Path:
             if not target.is_dir():
                 raise
     return target
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.rstrip("t").split(".")))  # 3.14t has no global lock
 
 
 def _with_pip(interpreter: Path, scratch: Path) -> str:

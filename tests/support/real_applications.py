@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1])]
 
+from support.constraints import constrained, digest
 from support.real_visits import (
     visit_dash,
     visit_hgweb,
@@ -155,8 +155,7 @@ def requirements() -> list[str]:
 
 def directory() -> Path:
     """Where the environment is, or will be: beside that of the tests."""
-    digest = hashlib.sha256("\0".join([sys.version, *requirements()]).encode()).hexdigest()[:8]
-    return Path(sys.prefix).parent / "real-applications" / digest
+    return Path(sys.prefix).parent / "real-applications" / digest(requirements(), sys.version)
 
 
 def installed() -> Environment:
@@ -182,7 +181,7 @@ def _install(environment: Environment) -> None:
     venv.create(environment.directory, with_pip=True, symlinks=True)
     # compiling all of them would take as long as the rest: what is used is compiled when it is first imported
     environment.run("-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile",
-                    *requirements())  # fmt: skip
+                    *constrained(requirements(), sys.version_info[:2]))  # fmt: skip
     _site(environment, environment.directory / "site")
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)

@@ -24,9 +24,10 @@ _MOST = 200
 def _run_dir(ctx: click.Context) -> Path:
     """As the command would have it; no command has run that could say."""
     from wsgigroups.cli.directories import default_run_dir
+    from wsgigroups.trust.volumes import own_in
 
     given: Path | None = ctx.meta.get(GIVEN_RUN_DIR) or ctx.find_root().params.get("run_dir")
-    return given or default_run_dir()
+    return own_in(given) if given else default_run_dir()
 
 
 def _groups(ctx: click.Context) -> list[GroupAnswer]:

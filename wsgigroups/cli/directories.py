@@ -10,6 +10,8 @@ from pathlib import Path
 
 from wsgigroups.errors import WsgigroupsError
 
+ROOT_LOG_DIR = "/var/log/wsgigroups"
+
 
 def default_run_dir() -> Path:
     """`/run/wsgigroups` as root, else `$XDG_RUNTIME_DIR/wsgigroups`, else `run` below the state directory."""
@@ -37,7 +39,7 @@ def default_state_dir() -> Path:
 
 def default_log_dir() -> Path:
     """`/var/log/wsgigroups` as root, else `log` below the state directory."""
-    return Path("/var/log/wsgigroups") if os.geteuid() == 0 else default_state_dir() / "log"
+    return Path(ROOT_LOG_DIR) if os.geteuid() == 0 else default_state_dir() / "log"
 
 
 def absolute(path: Path) -> Path:

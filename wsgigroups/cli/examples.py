@@ -37,6 +37,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "run": (
         ("run /etc/wsgigroups/groups.toml", "systemd, containers"),
+        ("run --group blog groups.toml", "one group of many, in a container of its own"),
         ("run --resume", "what ran before"),
     ),
     "status": (
@@ -87,7 +88,12 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("import gunicorn gunicorn.conf.py --app shop.wsgi:application", ""),
         ("import uwsgi /etc/uwsgi/vassals", "an Emperor's directory"),
     ),
-    "render": (("render nginx groups.toml -o nginx.conf", ""), ("render alerts", "rules for Prometheus")),
+    "render": (
+        ("render nginx groups.toml -o nginx.conf", ""),
+        ("render systemd /etc/wsgigroups/groups.toml -o /etc/systemd/system", "a unit for the manager"),
+        ("render haproxy sites.toml -o haproxy.cfg --check", "is the file what it would be now?"),
+        ("render alerts", "rules for Prometheus"),
+    ),
     "schema": (("schema > groups.schema.json", "for an editor"),),
     "explain": (
         ("explain request-timeout --threads 25", "an option"),

@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "upgrade": ("upgrade", "Hand over to the version that was installed, without dropping a request."),
     "shutdown": ("shutdown", "Drain everything and end the manager."),
     "config": ("config", "Show the effective configuration with the origin of each value."),
-    "render": ("render", "Print the sites as the configuration of another front: an nginx.conf."),
+    "render": ("render", "Print files for other programs: fronts, systemd, logrotate, containers, Prometheus."),
     "schema": ("schema", "Print the JSON Schema of the configuration, or the OpenAPI file of the control API."),
     "explain": ("explain", "Explain an option or a diagnostic code, offline."),
     "facts": ("facts", "Print what validate needs to know of a host, for validate --facts."),
@@ -71,7 +71,9 @@ class Globals:
     @property
     def run_dir(self) -> Path:
         """Sockets and locks. Raises WsgigroupsError where there is no place for them."""
-        return self.named_run_dir or directories.default_run_dir()
+        from wsgigroups.trust.volumes import own_in
+
+        return own_in(self.named_run_dir) if self.named_run_dir else directories.default_run_dir()
 
     @property
     def state_dir(self) -> Path:

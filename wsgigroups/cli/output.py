@@ -39,8 +39,9 @@ def console(color: str, *, err: bool = False) -> Console:
         forced = True
     no_color = forced is False or (forced is None and bool(os.environ.get("NO_COLOR")))
     return TellingConsole(
-        file=stream, force_terminal=forced or None, no_color=no_color, highlight=False, soft_wrap=False
-    )
+        file=stream, force_terminal=forced or None, no_color=no_color, highlight=False, soft_wrap=False,
+        emoji=False,  # `:bell:` in somebody's message is that
+    )  # fmt: skip
 
 
 def plain_console(color: str) -> Console:

@@ -17,9 +17,15 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
     from wsgigroups.config import Configuration
+    from wsgigroups.interop.renderers import ManagerStart
 
-FORMS = ("nginx", "apache", "alerts", "dashboard")  # names of renderers, which are loaded when one is wanted
+# names of renderers, which are loaded when one is wanted
+FORMS = (
+    "nginx", "apache", "haproxy", "caddy", "systemd", "systemd-socket", "logrotate", "containerfile", "alerts",
+    "dashboard",
+)  # fmt: skip
 _FOREIGN = {"WG0418"}  # errors about who is to serve, which is settled where this is asked for
+_WITH_PROGRAM = ("nginx", "systemd", "logrotate")  # forms that --program is for
 _ANSWERS_WITHIN_S = 10
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
@@ -28,8 +34,17 @@ _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 @click.argument("form", type=click.Choice(FORMS))
 @FILES
 @PROFILE
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there, not to stdout.")
-@click.option("--program", type=click.Path(), help="The nginx that is asked what it was built with.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write there, a file or a directory; not to stdout."
+)
+@click.option(
+    "--check", is_flag=True, help="Write nothing: say which files of --output are stale. Exit code 1 for some."
+)
+@click.option(
+    "--program", type=click.Path(), help="nginx: the one that is asked; systemd, logrotate: where wsgigroups is."
+)
+@click.option("--base", metavar="IMAGE", help="containerfile: the image to build on, by digest: NAME@sha256:…")
+@click.option("--allow-tag", is_flag=True, help="containerfile: take a base without a digest.")
 @click.pass_obj
 def command(
     options: Globals,
@@ -37,8 +52,11 @@ def command(
     files: tuple[Path, ...],
     profiles: tuple[str, ...],
     output: Path | None,
+    check: bool,
     program: str | None,
-) -> None:
+    base: str | None,
+    allow_tag: bool,
+) -> int:
     """Print what the configuration amounts to for another program.
 
     nginx: an nginx.conf for the sites, to be started by you. It asks groups at their UNIX sockets: those in `listen`,
@@ -47,23 +65,82 @@ def command(
     apache: virtual hosts and WSGIDaemonProcess lines for an Apache with mod_wsgi, which then serves the applications by
     itself. At its top stands what mod_wsgi has nothing for.
 
+    haproxy, caddy: the sites for one of these, which asks groups over HTTP where they listen.
+
+    systemd: a unit for the manager. systemd-socket: socket units for all addresses. logrotate: rotation of all logs.
+    containerfile: an image with the groups.
+
     alerts: rules for Prometheus, with what to do. dashboard: one for Grafana, to be imported there.
     """
+    from wsgigroups.cli import rendered_files
+    from wsgigroups.cli.output import say
     from wsgigroups.interop.renderers import RENDERERS, RenderContext
 
+    if check and output is None:
+        raise click.UsageError("--check compares with what is on disk: name that with --output.")
+    if program and form not in _WITH_PROGRAM:
+        raise click.UsageError(f"--program is for {', '.join(_WITH_PROGRAM)}.")
     configuration = _load(options, files, profiles)
     renderer = RENDERERS[form]
     user, group = _person(configuration)
-    pages = _pages(configuration) if renderer.pages else {}
-    context = RenderContext(options.run_dir, pages, user, group, _said(renderer.asks, program))
-    text = renderer.render(configuration, context).encode("utf-8", "surrogateescape")
+    context = RenderContext(
+        options.run_dir,
+        _pages(configuration) if renderer.pages else {},
+        user,
+        group,
+        _said(renderer.asks, program),
+        _start(options, files, profiles, None if renderer.asks else program),
+        _base(form, base, allow_tag),
+    )
+    found = renderer.files(configuration, context)
     if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_bytes(text)
-    except OSError as error:
-        raise WsgigroupsError(f"cannot write {output}: {error.strerror}") from None
+        rendered_files.show(found)
+        return int(ExitCode.DONE)
+    texts = rendered_files.placed(found, output, alone=bool(renderer.file))
+    if check:
+        return rendered_files.check(texts, renderer.hides, renderer.mark)
+    rendered_files.write(texts, None if renderer.file else output)
+    for path in rendered_files.left_over(texts, renderer.mark):
+        say(f"{path} is no longer rendered: remove it", options.verbosity)
+    return int(ExitCode.DONE)
+
+
+def _base(form: str, base: str | None, allow_tag: bool) -> str:
+    if form != "containerfile":
+        if base or allow_tag:
+            raise click.UsageError("--base and --allow-tag are for containerfile.")
+        return ""
+    if base is None:
+        raise click.UsageError("containerfile needs --base: the image to build on, such as python:3.13-slim@sha256:….")
+    if not allow_tag and "@" not in base:
+        raise click.UsageError(
+            f"{base} is another image tomorrow: name its digest (skopeo inspect, podman pull), or add --allow-tag."
+        )
+    return base
+
+
+def _start(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...], program: str | None) -> ManagerStart:
+    """Return how the manager is started on its host: with the files and directories that were named here."""
+    import sys
+
+    from wsgigroups.cli.directories import ROOT_LOG_DIR, absolute
+    from wsgigroups.interop.renderers import ManagerStart
+
+    named = {
+        "--run-dir": options.named_run_dir,
+        "--state-dir": options.named_state_dir,
+        "--log-dir": options.named_log_dir,
+    }
+    places = {name: str(absolute(path)) for name, path in named.items() if path is not None}
+    return ManagerStart(
+        program=program or str(Path(sys.executable).with_name("wsgigroups")),
+        options=tuple(word for item in places.items() for word in item),
+        files=tuple(str(absolute(path)) for path in files),
+        profiles=profiles,
+        directory=str(absolute(Path())),
+        log_dir=places.get("--log-dir", ROOT_LOG_DIR),
+        own_dirs=tuple(places.values()),
+    )
 
 
 def _load(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...]) -> Configuration:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.cli.main import Globals
+    from wsgigroups.config import Configuration
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -23,6 +24,13 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 @click.command("run", cls=Verb)
 @FILES
 @PROFILE
+@click.option(
+    "--group",
+    "only_groups",
+    metavar="NAME",
+    multiple=True,
+    help="Run this group of the files alone, with what is mounted for it; repeatable.",
+)
 @click.option("--resume", is_flag=True, help="Go on with what ran before: read no file of this directory.")
 @click.option("--read-group", metavar="GROUP", help="Members of this group may read the control API.")
 @click.option("--ready-fd", type=int, metavar="FD", help="Write a line here once the control API answers.")
@@ -32,6 +40,7 @@ def command(
     options: Globals,
     files: tuple[Path, ...],
     profiles: tuple[str, ...],
+    only_groups: tuple[str, ...],
     resume: bool,
     read_group: str | None,
     ready_fd: int | None,
@@ -49,12 +58,22 @@ def command(
     # one that a former version has started in the background says so by its descriptor alone
     if resume or (ready_fd is not None and not _was_named("files")):
         files = ()
+    if only_groups and not files:
+        raise click.UsageError("--group chooses among the groups of files, and there is none.")
     handed = handover.taken_from(os.environ)  # before anything else could see it
+
+    def read() -> Configuration:
+        found = load_files(options, files, profiles)
+        if not only_groups:
+            return found
+        from wsgigroups.config.only import only
+
+        return only(found, only_groups)
+
     # what runs was begun with these files already, and goes on whatever they have become
-    configuration = load_files(options, files, profiles) if files and handed is None else None
+    configuration = read() if files and handed is None else None
     from wsgigroups.manager.main import ManagerOptions, run_manager
 
-    reload = (lambda: load_files(options, files, profiles)) if files else None
     return run_manager(
         ManagerOptions(
             run_dir=options.run_dir,
@@ -62,7 +81,7 @@ def command(
             log_dir=options.log_dir,
             read_gid=_gid(read_group),
             configuration=configuration,
-            reload=reload,
+            reload=read if files else None,
             ready_fd=ready_fd,
             handover=handed,
         )

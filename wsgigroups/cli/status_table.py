@@ -236,6 +236,9 @@ def _last_line(status: StatusAnswer, now: float, *, wide: bool) -> Text:
         when = ago(undone["ended_at"], now) if undone["ended_at"] else ""
         text += f" ({undone['revision']} was rolled back{f' {when}' if when else ''})"
     text += f" · manager {manager['pid']}, up {duration(manager['uptime_s'])}"
+    if manager.get("stopping"):
+        left_s = manager.get("drains_in_s")
+        text += f", stops (drains in {duration(left_s)})" if left_s else ", stops"
     if wide:
         text += f", version {manager['version']}, cleanup by {manager['cleanup']}"
     return Text(text, style="dim")

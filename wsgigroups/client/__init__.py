@@ -12,10 +12,10 @@ import json
 import os
 import socket
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
-from wsgigroups.trust.judging import Trusted
 from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.stopped import is_stopped
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
@@ -66,7 +66,7 @@ def connect(sock: socket.socket, path: Path, *, reads_only: bool) -> None:
     directory = os.path.dirname(os.path.abspath(path))
     try:
         if reads_only:
-            trusted = Trusted(trusted.uids | {os.stat(directory).st_uid}, trusted.gids)
+            trusted = replace(trusted, uids=trusted.uids | {os.stat(directory).st_uid})
         with follow(directory, trusted):
             pass  # nobody else can put a socket there
     except UntrustedPathError as error:

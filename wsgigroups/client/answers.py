@@ -322,6 +322,8 @@ class ManagerAnswer(TypedDict):
     cleanup: Literal["cgroup", "session"]
     cleanup_reason: str | None
     handovers: int
+    stopping: bool
+    drains_in_s: float | None
 
 
 class OptionChangeAnswer(TypedDict):

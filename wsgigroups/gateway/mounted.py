@@ -57,11 +57,16 @@ def route_key(mount: Mount, group: Group, keys: Collection[str]) -> str:
 
     keys: of the applications that the group has.
     """
-    wanted = _application(mount.app, mount.script, mount.callable_object) or _application(
-        group.app, group.script, group.callable_object
-    )
+    wanted = application_at(mount, group)
     key = key_of(wanted) if wanted else ""
     return key if key in keys else ""
+
+
+def application_at(mount: Mount, group: Group) -> Application | None:
+    """Return what answers below a mount: its own application, or else that of its group."""
+    return _application(mount.app, mount.script, mount.callable_object) or _application(
+        group.app, group.script, group.callable_object
+    )
 
 
 def key_of(application: Application) -> str:

@@ -63,6 +63,7 @@ class Vitals:
     rss_bytes: int
     loading_s: float = 0.0  # since a request first wanted an application that is not loaded; 0: there is none
     damage: str = ""  # what is wrong with the board; then nothing that was read from it is in here
+    wish: str = ""  # the option for which it wants a successor; it has said so once, and may not have been heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ def judge(rules: Rules, vitals: Vitals, jitter: float) -> Judgement | None:
     armed = rules.inactivity_timeout_s > 0 and vitals.requests_started > 0 and vitals.requests_active == 0
     if armed and vitals.idle_s >= rules.inactivity_timeout_s:
         return Judgement(Verdict.RECYCLE, "inactivity-timeout", f"no request for {vitals.idle_s:.1f} s")
+    if vitals.wish:
+        return Judgement(Verdict.RECYCLE, vitals.wish, "it has no successor yet")
     return None
 
 

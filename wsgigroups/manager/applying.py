@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
 from wsgigroups.config.observing import places_of
+from wsgigroups.config.own import drain_delay_text, own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager import failpoints, gateway_root
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
-from wsgigroups.manager.core import handling, model, transactions
+from wsgigroups.manager.core import handling, model, returning, transactions
+from wsgigroups.manager.drain_delay import DrainDelay
 from wsgigroups.manager.ordering import Orders
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
@@ -28,9 +30,8 @@ from wsgigroups.manager.supervision.log_streams import STREAMS
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.manager.supervision.vitals import weight
 from wsgigroups.manager.uncollected import uncollected
-from wsgigroups.plan.observed import with_sizes
 from wsgigroups.plan.own import with_manager
-from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.plan.planner import Plan, plan, with_memory
 from wsgigroups.plan.precondition import Preconditions, does_no_more, moved
 from wsgigroups.targets.once import Targets
 from wsgigroups.targets.resolve import Surroundings, resolve
@@ -66,6 +67,7 @@ class Applying:
     orders: Orders = field(init=False)
     conditions: Preconditions = field(default_factory=Preconditions)
     observing: Observing | None = None  # the manager's own listeners
+    drain_delay: DrainDelay = field(default_factory=DrainDelay)
     _known: Targets = field(default_factory=Targets)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
@@ -86,11 +88,9 @@ class Applying:
             with uncollected():
                 depends = self.conditions.of(revision, targets, observed)
                 made = plan(targets, observed, self.code.files_of)
-                weighed = {step.group: pids.get(step.group) for step in made.steps if step.cost.processes_replaced}
-                if weighed:  # which takes a millisecond for each
-                    sizes = {name: weight(pid) for name, pid in weighed.items() if pid}
-                    made = plan(targets, with_sizes(observed, sizes), self.code.files_of)
-                found = self._with_own(made, configuration).to_json()
+                replaced = {step.group: pids.get(step.group) for step in made.steps if step.cost.processes_replaced}
+                sizes = {name: weight(pid) for name, pid in replaced.items() if pid}  # a millisecond each
+                found = self._with_own(with_memory(made, sizes), configuration).to_json()
                 return {**found, "notices": [*found["notices"], *about], "precondition": depends.to_json()}
 
         async with self._one_at_a_time:
@@ -100,7 +100,8 @@ class Applying:
         """Return a plan with what changes for the manager itself."""
         if self.observing is None:
             return found
-        return with_manager(found, self.observing.places.by_option, places_of(configuration.server).by_option)
+        now = {**self.observing.places.by_option, **drain_delay_text(self.drain_delay.seconds)}
+        return with_manager(found, now, own_options(configuration.server))
 
     def plan_for(self, targets: Desired) -> Plan:
         """Return what would change for these targets, with no idea of the memory that it takes."""
@@ -151,7 +152,7 @@ class Applying:
     async def rollback(self, number: int | None, asked: Asked) -> model.Change | None:
         """Undo the apply under way, or apply an earlier revision, without a number the last good one."""
         under_way = self.shell.state.open_apply
-        if number is None and under_way is not None and transactions.can_return(self.shell.state, under_way):
+        if number is None and under_way is not None and returning.can_return(self.shell.state, under_way):
             return self.give_up(under_way)
         chosen = self.good_before() if number is None else number
         document = self.store.document(chosen)
@@ -163,7 +164,7 @@ class Applying:
         change = self.shell.state.changes.get(number)
         if change is None:
             raise WsgigroupsError(f"cannot find change {number}")
-        if not transactions.can_return(self.shell.state, number):
+        if not returning.can_return(self.shell.state, number):
             raise WsgigroupsError(
                 f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
                 hint="`wsgigroups rollback` applies the last good revision again",
@@ -176,6 +177,8 @@ class Applying:
         """The apply under way, when it brings about just this."""
         state = self.shell.state
         if self.observing and self.observing.places != places_of(configuration.server):
+            return None
+        if self.drain_delay.seconds != configuration.server.drain_delay:
             return None
         if state.open_apply is None or (state.transaction and state.transaction.returning):
             return None
@@ -198,6 +201,7 @@ class Applying:
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
         own: dict[str, socket.socket] = {}
+        overtaken = self.shell.state.transaction
         try:
             if self.observing:
                 own = self.observing.prepare(places_of(configuration.server))
@@ -207,8 +211,10 @@ class Applying:
                 self.observing.discard(own)
             raise
         if self.observing:
-            self.observing.commit(places_of(configuration.server), own)
-            self.save()
+            overtakes = overtaken is not None and overtaken.returns
+            self.observing.commit(places_of(configuration.server), own, overtakes=overtakes)
+        self.drain_delay.follow(configuration.server.drain_delay)
+        self.save()
         return change
 
     def _planned(self, configuration: Configuration, targets: Desired, asked: Asked) -> Plan:
@@ -322,8 +328,10 @@ class Applying:
             return
         if change.outcome != "done":
             self._listen_as_before(change)
-        if change.outcome == "rolled-back" and self.observing:
-            self.observing.take_back()
+        if change.outcome == "rolled-back":
+            if self.observing:
+                self.observing.take_back()
+            self.drain_delay.take_back()
             self.save()
         try:
             self.store.set_outcome(change.revision, change.outcome)
@@ -383,6 +391,7 @@ class Applying:
         """Store a state. Raises OSError."""
         stored = to_stored(self.shell, state)
         stored.cwd = str(self.around.cwd)
+        stored.drain_delay_s = self.drain_delay.seconds
         if self.observing:
             stored.observing = dict(self.observing.places.by_option)
         self.store.save(stored)

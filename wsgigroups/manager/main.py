@@ -60,6 +60,7 @@ from wsgigroups.runtime.counted import CountedLines
 from wsgigroups.runtime.text import clean
 from wsgigroups.targets.resolve import surroundings
 from wsgigroups.trust.sockets import TakenPathError
+from wsgigroups.trust.volumes import protect
 from wsgigroups.trust.walking import judging_root, make_directories, private_directory
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def _prepare_run_dir(path: Path) -> None:
             hint="choose another with --run-dir",
         )
     try:
+        if protect(path):
+            log_line("info", f"{path.parent} is sticky now: whoever can write it could have moved {path.name} away")
         private_directory(str(path), 0o755)
     except OSError as error:
         raise WsgigroupsError(
@@ -255,6 +258,7 @@ class _Manager:
         observing = Observing(shell, scrapes, log_line, counting, places_from(stored.observing))
         observing.handed.update(handed.observed() if handed else {})
         applying.observing = observing
+        applying.drain_delay.follow(stored.drain_delay_s)
         adopted = await recover(shell, stored)
         applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
         applying.socket_files.clear(shell.state)

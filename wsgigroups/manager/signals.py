@@ -1,6 +1,6 @@
 """What signals to a manager do. Runs in the manager's only thread, as callbacks of its event loop.
 
-TERM and INT win over everything that comes later; a second one hastens. HUP reads the configuration again, once for
+TERM and INT win over everything that comes later; each further one hastens. HUP reads the configuration again, once for
 many that come together; USR1 opens every log again. Those that would end the process by default, and that nobody should
 send, are logged and do nothing. docs/ending.md has the table.
 """
@@ -105,10 +105,16 @@ class Signals:
         now = self._loop.time()
         if not self._ended_at:
             self._ended_at = now
-            self._log(name, "info", f"{name}: asked to end, draining everything")
+            delay_s = self._applying.drain_delay.seconds if shell.state.groups else 0.0
+            later = f"in {delay_s:g} s (drain-delay) " if delay_s else ""
+            self._log(name, "info", f"{name}: asked to end, {later}draining everything")
             if not shell.state.stopping:
-                shell.dispatch(model.Shutdown())
+                shell.dispatch(model.Shutdown(delay_s=delay_s))
             self._on_end()
+        elif now - self._ended_at > SAME_S and shell.state.drains_at is not None:
+            self._ended_at = now
+            self._log(name, "info", f"{name} again: drain-delay is over, draining everything now")
+            shell.dispatch(model.Shutdown())
         elif now - self._ended_at > SAME_S and shell.state.groups:
             self._log(name, "warning", f"{name} again: what drains is ended now")
             shell.dispatch(model.Shutdown(now=True))

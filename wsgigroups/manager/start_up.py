@@ -42,6 +42,7 @@ class StartUp:
         """Apply a configuration, group by group."""
         if self.applying.observing:
             self.applying.observing.follow(places_of(configuration.server))
+        self.applying.drain_delay.follow(configuration.server.drain_delay)
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile
@@ -105,12 +106,14 @@ class StartUp:
         while True:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_S)
+            if self._may_return(revision):
+                continue
             names = {name for name, group in shell.state.groups.items() if group.unresolved}
             if not names or shell.state.revision != revision or shell.state.stopping:
                 return
             targets, failed = await self._resolve(configuration, names)
             if shell.state.revision != revision or shell.state.stopping:
-                return
+                continue
             for name, target in sorted(targets.items()):
                 try:
                     self._prepare(target)
@@ -122,3 +125,8 @@ class StartUp:
             for name, reason in failed.items():
                 shell.dispatch(model.StillUnresolved(name, reason))
             self.applying.save()
+
+    def _may_return(self, revision: int) -> bool:
+        """Whether another configuration is being applied, and this one is in force again should that fail."""
+        transaction = self.applying.shell.state.transaction
+        return transaction is not None and not transaction.returning and transaction.revision == revision

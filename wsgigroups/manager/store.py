@@ -48,6 +48,7 @@ class Stored:
     transaction: Any = None  # of the apply under way: supervision/kept_changes.py
     cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
     observing: dict[str, str] = field(default_factory=dict)  # option → address, of the manager's own listeners
+    drain_delay_s: float = 0.0
 
 
 class Store:
@@ -302,7 +303,7 @@ def _stored(data: Any) -> Stored:
     if not all(isinstance(item, dict) for item in data["groups"].values()):
         raise ValueError("it has a group that is no JSON object")
     stored = Stored(data["revision"], data["next_life"], data["groups"])
-    for name in ("next_change", "transaction", "cwd"):  # that an earlier version did not write
+    for name in ("next_change", "transaction", "cwd", "drain_delay_s"):  # that an earlier version did not write
         if isinstance(data.get(name), dict if name == "transaction" else type(getattr(stored, name))):
             setattr(stored, name, data[name])
     if isinstance(data.get("observing"), dict):

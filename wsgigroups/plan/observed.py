@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,3 @@ class ObservedGroup:
 
 
 Observed = Mapping[str, ObservedGroup]
-
-
-def with_sizes(observed: Observed, sizes: Mapping[str, int]) -> Observed:
-    """Return it with the memory of processes, in bytes: by group, taken from one of them."""
-    weighed = {
-        name: replace(group, members=tuple(replace(member, rss_bytes=size) for member in group.members))
-        for name, size in sizes.items()
-        if size and (group := observed.get(name))
-    }
-    return {**observed, **weighed}

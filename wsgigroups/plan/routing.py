@@ -15,6 +15,11 @@ LINK_DIRECTORY = "sockets"  # of the gateway's root: the groups' sockets
 CERTIFICATE_DIRECTORY = "certificates"  # likewise, of pairs NAME.crt and NAME.key
 
 
+def is_link(address: str, root: str) -> bool:
+    """Whether a gateway with this root asks a group at this address."""
+    return address.startswith(f"unix:{root}/{LINK_DIRECTORY}/")
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateTarget:
     """One certificate with its key. name: of the pair in the gateway's root, made of what both files hold."""

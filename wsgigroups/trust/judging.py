@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # acl(5) as the extended attribute system.posix_acl_access holds it: a version, then (tag, permissions, id) each
 _ACL_HEADER = struct.Struct("<I")
@@ -37,10 +37,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Who may be able to change a path. gids: groups that have no members but those."""
+    """Who may be able to change a path. gids: groups that have no members but those.
+
+    or_alone: what others could write is no doubt where there are no others (trust.alone).
+    """
 
     uids: frozenset[int]
     gids: frozenset[int] = frozenset({0})
+    or_alone: bool = False
 
 
 ROOT_ALONE = Trusted(frozenset({0}))
@@ -48,10 +52,11 @@ ROOT_ALONE = Trusted(frozenset({0}))
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The component that speaks against a path, and why."""
+    """The component that speaks against a path, and why. by_mode: it is somebody's trusted, and others may write it."""
 
     path: str
     why: str
+    by_mode: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"another user could change {self.path}: {self.why}"
@@ -68,10 +73,10 @@ def judge(fact: Fact, parent: Fact | None, trusted: Trusted) -> Doubt | None:
     if fact.is_shared:
         return None
     if fact.mode & stat.S_IWOTH:
-        return Doubt(fact.path, "everybody can write it")
+        return Doubt(fact.path, "everybody can write it", by_mode=True)
     if fact.mode & stat.S_IWGRP:
         if fact.gid not in trusted.gids:
-            return Doubt(fact.path, f"group {fact.gid} can write it")
+            return Doubt(fact.path, f"group {fact.gid} can write it", by_mode=True)
         # without an access control list the group's bits are the group's alone; with one, they are its mask
         return _judge_list(fact, trusted)
     return None

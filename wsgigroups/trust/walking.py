@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsgigroups.trust.alone import is_alone
 from wsgigroups.trust.judging import Doubt, Fact, Trusted, judge
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ class FollowedPath:
 def trusted_here() -> Trusted:
     """Root and who we are. Of groups: root's, and the group that an ordinary user has alone.
 
-    Where an ordinary user lives in a namespace without root, whoever owns `/` stands for it.
+    Where an ordinary user lives in a namespace without root, whoever owns `/` stands for it. In a container it may be
+    alone, and then needs nothing to be protected from others: volumes there are often everybody's to write.
     """
     uid = os.geteuid()
     if uid == 0:
         return Trusted(frozenset({0}))
-    return Trusted(frozenset({0, uid, os.stat("/").st_uid}), frozenset({0, *_own_group(uid)}))
+    return Trusted(frozenset({0, uid, os.stat("/").st_uid}), frozenset({0, *_own_group(uid)}), or_alone=True)
 
 
 def judging_root() -> Trusted | None:
@@ -211,7 +213,9 @@ def _step_into(place: FollowedPath, fd: int, name: str) -> None:
 
 def _check(path: str, fact: Fact, parent: Fact | None, trusted: Trusted | None) -> None:
     doubt = judge(fact, parent, trusted) if trusted is not None else None
-    if doubt is not None:
+    if doubt is not None and trusted is not None:
+        if trusted.or_alone and doubt.by_mode and stat.S_ISDIR(fact.mode) and is_alone(trusted.uids):
+            return
         raise UntrustedPathError(path, doubt)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.looking import pause
 from support.processes import HUNG_S, Life, Manager, exchange
 
 from wsgigroups.runtime.wire import messages
@@ -148,21 +151,31 @@ def test_second_drain_may_end_the_window(manager: Manager, started: Started, wor
     assert request.cut_off() is None
 
 
-@pytest.mark.parametrize(
-    ("number", "reason"),
-    [
-        (signal.SIGTERM, "signal"),
-        (signal.SIGINT, "signal"),
-    ],
-)
-def test_signals(manager: Manager, started: Started, number: int, reason: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_end_that_others_ask_for_is_left_to_the_manager(manager: Manager, started: Started, number: int) -> None:
     life = started("import signal\nfor n in (2, 10, 15, 24): signal.signal(n, signal.SIG_IGN)")
     life.signal(number)
     message = life.receive()
     assert isinstance(message, messages.Leaving)
-    assert message.reason == reason
+    assert message.reason == "terminated"
+    assert life.get() == (200, b"done")
+    assert life.snapshot()["state"] == STATE["ready"]
+    exited = manager.drain(life)
+    assert (exited.exit_code, exited.signal, exited.reason) == (0, 0, REASON["terminated"])
+
+
+def test_whoever_insists_on_its_end_has_it(manager: Manager, started: Started) -> None:
+    life = started()
+    life.signal(signal.SIGTERM)
+    assert isinstance(life.receive(), messages.Leaving)
+    until = time.monotonic() + HUNG_S
+    while life.snapshot()["state"] == STATE["ready"]:
+        assert time.monotonic() < until, "it is not obeyed"
+        pause()
+        with contextlib.suppress(ProcessLookupError):  # just now
+            life.signal(signal.SIGTERM)
     exited = manager.wait_exited(life)
-    assert (exited.exit_code, exited.signal, exited.reason) == (0, 0, REASON[reason])
+    assert (exited.exit_code, exited.signal, exited.reason) == (0, 0, REASON["terminated"])
 
 
 @pytest.mark.parametrize(("number", "reason"), [(signal.SIGUSR1, "signal"), (signal.SIGXCPU, "cpu-time-limit")])

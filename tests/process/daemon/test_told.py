@@ -113,6 +113,6 @@ def test_signals_belong_to_the_server_and_to_children(manager: Manager, script: 
     assert re.search(r"notice: signal.signal\(SIGTERM\) at \S*app.wsgi, line 4, in <module> is ignored", life.log)
     life.signal(signal.SIGTERM)
     assert isinstance(life.receive(), messages.Leaving)
-    assert manager.wait_exited(life).exit_code == 0
+    assert manager.drain(life).exit_code == 0
     refused = manager.fork(script(HANDLERS), signals="raise")
     assert "ValueError: signal.signal(SIGTERM) at" in refused.failed().message

@@ -15,7 +15,8 @@ def test_what_runs_is_reckoned_with(manager: ManagerUnderTest) -> None:
     assert "0 requests are too few" in manager.cli("advise").stdout
     for _ in range(120):
         manager.get(port, "/")
-    with BackgroundGet(port, "/3") as first:
+    with BackgroundGet(port, "/4") as first:
+        manager.wait_for("the thread is taken", lambda: manager.group("blog")["requests_active"] == 1)
         with BackgroundGet(port, "/0") as second:
             assert second() is not None
         assert first() is not None

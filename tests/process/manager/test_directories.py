@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.manager import APPS, ManagerUnderTest
+
+from wsgigroups.client import Client
 
 
 @pytest.fixture
@@ -57,3 +61,18 @@ def test_one_that_is_too_deep_for_sockets_is_named(tmp_path: Path, length: int) 
     done = run(tmp_path, run=path)
     assert done.returncode == 1
     assert f"cannot use {path} as the run directory: its path is too long for sockets in it" in done.stderr
+
+
+def test_a_directory_of_ours_that_everybody_can_write_has_the_run_directory_in_it(manager: ManagerUnderTest) -> None:
+    volume = manager.base / "volume"
+    volume.mkdir()
+    volume.chmod(0o2777)
+    text = f'[groups.a]\napp = "hello_app:application"\npython-path = ["{APPS}"]\n'
+    with manager.foreground(f"--run-dir={volume}", str(manager.write(text))) as process:
+        client = Client(volume / f"wsgigroups-{os.geteuid()}")
+        manager.wait_for("it answers", client.running)
+        assert volume.stat().st_mode & 0o7777 == 0o3777
+        assert manager.cli(f"--run-dir={volume}", "status").returncode == 0
+        process.terminate()
+        assert process.wait(40) == 0
+    assert f"{volume} is sticky now" in manager.foreground_log()

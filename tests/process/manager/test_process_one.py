@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,7 @@ from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 pytestmark = pytest.mark.root
 ROUNDS, AT_ONCE = 10, 200
+NOBODY = 65534
 STRANGERS = f"""
 import os, signal
 read_end, write_end = os.pipe()
@@ -32,10 +33,16 @@ for number in range({AT_ONCE}):
 
 
 @contextlib.contextmanager
-def container(manager: ManagerUnderTest, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
-    """A manager that is process 1 of a name space: unshare(1), which ends as it does, and itself."""
+def container(
+    manager: ManagerUnderTest, *arguments: str, where: Sequence[str] = (), user: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
+    """A manager that is process 1 of a name space: unshare(1), which ends as it does, and itself.
+
+    where: other directories; user: a command that becomes another user.
+    """
     manager.log_dir.mkdir(exist_ok=True)
-    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *manager.command("run", *arguments)]
+    manager_command = [*manager.command(), *where, "run", *arguments]
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *user, *manager_command]
     with open(manager.log_dir / "foreground.log", "ab") as log:
         outer = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
@@ -61,15 +68,43 @@ def handles(pid: int, number: int) -> bool:
     return bool(int(caught.split()[1], 16) & (1 << (number - 1)))
 
 
-def test_it_ends_well_as_soon_as_it_has_begun(manager: ManagerUnderTest) -> None:
+# milliseconds after it listens: it imports, reads, takes its locks, serves, forks, is ready
+@pytest.mark.parametrize("after_ms", [0, 50, 200, 500, 1000])
+def test_it_ends_well_as_soon_as_it_has_begun(manager: ManagerUnderTest, after_ms: int) -> None:
     with container(manager, str(manager.write(group(manager.port())))) as (outer, inner):
         until = time.monotonic() + HUNG_S
         while not handles(inner.pid, signal.SIGTERM):
             assert time.monotonic() < until, "it does not listen to SIGTERM"
             pause()
+        assert outlives(inner.pid, after_ms / 1000)
         inner.send_signal(signal.SIGTERM)
         assert not outlives(outer.pid, HUNG_S)
         assert outer.wait() == 0, manager.foreground_log()
+
+
+def test_a_volume_that_everybody_can_write_is_a_place_for_its_directories(manager: ManagerUnderTest) -> None:
+    volume = manager.base / "volume"
+    volume.mkdir()
+    volume.chmod(0o2777)
+    where = [f"--run-dir={volume}", f"--state-dir={volume}/state", f"--log-dir={volume}/log"]
+    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env", "HOME=/"]
+    path = manager.write(group(manager.port()))
+
+    def inside(*arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command in the container."""
+        enter = ["nsenter", "--pid", "--mount", f"--target={inner.pid}"]
+        return subprocess.run(
+            [*enter, *user, *manager.command(), *where, *arguments], capture_output=True, text=True, timeout=HUNG_S,
+            check=False,
+        )  # fmt: skip
+
+    with container(manager, str(path), where=where, user=user) as (outer, inner):
+        own = volume / f"wsgigroups-{NOBODY}"
+        manager.wait_for("it answers", lambda: (own / "control.sock").exists() and not inside("status").returncode)
+        assert own.stat().st_uid == NOBODY
+        assert volume.stat().st_mode & 0o7777 == 0o2777, "it is root's"
+        inner.send_signal(signal.SIGTERM)
+        assert outer.wait(HUNG_S) == 0, manager.foreground_log()
 
 
 @pytest.mark.measured

@@ -148,3 +148,8 @@ def test_data_without_harm_is_left_as_it_is(capfd: pytest.CaptureFixture[str]) -
 def test_a_name_that_is_not_utf_8_survives_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     output.write_data({"name": "b\udcff"}, "json")
     assert json.loads(capfd.readouterr().out) == {"name": "b\udcff"}
+
+
+def test_nothing_of_a_text_becomes_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    output.plain_console("never").print("cannot open :bell: of [bold]a[/bold]")
+    assert capsys.readouterr().out == "cannot open :bell: of a\n"

@@ -12,8 +12,8 @@ from support.targets import small_target
 from wsgigroups.cli.main import Globals
 from wsgigroups.cli.next_command import next_command
 from wsgigroups.cli.planning import show_plan, source_of, summary, unseen_code
-from wsgigroups.plan.observed import ObservedGroup, ObservedProcess, with_sizes
-from wsgigroups.plan.planner import plan
+from wsgigroups.plan.observed import ObservedGroup, ObservedProcess
+from wsgigroups.plan.planner import plan, with_memory
 
 MIB = 2**20
 OPTIONS = {"threads": "15", "request-timeout": "60", "memory-max": str(512 * MIB), "listen-backlog": "100"}
@@ -111,10 +111,11 @@ def test_without_a_process_more_fewer_serve_meanwhile(capsys: pytest.CaptureFixt
 
 
 def test_memory_is_that_of_one_process_for_each_that_is_more() -> None:
-    unweighed = replace(RUNNING, members=tuple(replace(member, rss_bytes=None) for member in MEMBERS))
     target = small_target("djsite", processes=2, fingerprint="g", options={**OPTIONS, "threads": "9"}, code={"a": "1"})
+    unweighed = replace(RUNNING, members=tuple(replace(member, rss_bytes=None) for member in MEMBERS))
+    made = plan({"djsite": target}, {"djsite": unweighed})
     for sizes, found in (({"djsite": 7 * MIB, "gone": 1}, 7 * MIB), ({"djsite": 0}, None)):
-        (step,) = plan({"djsite": target}, with_sizes({"djsite": unweighed}, sizes)).steps
+        (step,) = with_memory(made, sizes).steps
         assert step.cost.surge_bytes == found
 
 

@@ -225,3 +225,11 @@ def test_interruptions_bring_a_process_within_its_limit_and_touch_no_more_than_i
 )
 def test_absent_is_who_neither_ran_nor_computed(elapsed_s: float, busy_s: float, absent_s: float) -> None:
     assert absence_s(elapsed_s, 0.5, busy_s) == absent_s
+
+
+def test_a_wish_is_granted_after_all_that_is_wrong() -> None:
+    assert reason(Rules(), vitals(wish="maximum-requests")) == "maximum-requests"
+    found = judge(Rules(), vitals(wish="signal"), 0.0)
+    assert found is not None
+    assert found.verdict is Verdict.RECYCLE
+    assert reason(Rules(deadlock_timeout_s=1), vitals(wish="signal", heartbeat_age_s=2.0)) == "deadlock-timeout"

@@ -96,6 +96,19 @@ class ServerDefaults(LogOptions):
         related=("processes-max",),
         extension=True,
     )
+    drain_delay: Duration = option(
+        0.0,
+        "For how long everything serves on when the manager is asked to end, by SIGTERM, SIGINT or `shutdown`: /readyz "
+        "says 503 at once, answers carry `Connection: close`, and connections are accepted, so that whoever sends "
+        "requests here can see it and send them elsewhere. Then everything drains. A second signal, and `shutdown "
+        "--now`, do not wait.",
+        default_text="0: everything drains at once",
+        effect=Effect.LIVE,
+        reason="the manager waits for so long when it is to end",
+        example="10s",
+        related=("shutdown-timeout", "health-listen"),
+        extension=True,
+    )
     telemetry_service: DatagramSocket | None = option(
         None,
         "The socket of mod_wsgi's telemetry service (`mod_wsgi-telemetry serve`, a package of PyPI): each second the "

@@ -21,6 +21,7 @@ from wsgigroups.gateway.engines.nginx_text import (
     seconds,
     word,
 )
+from wsgigroups.gateway.reading import HTTPS_PORT, https_port, names_at, places_of
 from wsgigroups.runtime.wire.routes import WELL_KNOWN, StaticRoute
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from wsgigroups.runtime.wire.routes import Link, ListenerRoute, MountRoute, Routes, SiteRoute
 
-_HTTPS = 443
 _FOR_STATIC = "^(?:GET|HEAD)$"
 
 
@@ -129,7 +129,7 @@ class _Rendering:
 
     def _servers(self) -> Iterator[str]:
         for place, listener in enumerate(self._routes.listeners):
-            names = _names_at(listener, self._routes)
+            names = names_at(listener, self._routes)
             for name in listener.sites:
                 site = self._routes.sites[name]
                 yield from self._server(listener, place, name, site, names[name], first=name == listener.sites[0])
@@ -210,24 +210,15 @@ class _Rendering:
             yield from _location(f"= {word(WELL_KNOWN + token, 'a challenge')}", body)
 
     def _redirected(self, name: str) -> Iterator[str]:
-        number, port = self._sites[name], self._https_port(name)
-        authority = f"$wsgigroups_host_{number}" + (f":{port}" if port != _HTTPS else "")
+        number, port = self._sites[name], https_port(name, self._routes)
+        authority = f"$wsgigroups_host_{number}" + (f":{port}" if port != HTTPS_PORT else "")
         yield "location / {"
         yield f'    if ($request_method !~ "{_FOR_STATIC}") {{ return 308 "https://{authority}$request_uri"; }}'
         yield f'    return 301 "https://{authority}$request_uri";'
         yield "}"
 
-    def _https_port(self, name: str) -> int:
-        """The port of the site's address with TLS: 443 if it has that, or none."""
-        found = [item.address.rpartition(":")[2] for item in self._routes.listeners if item.tls and name in item.sites]
-        ports = [int(text) for text in found if text.isascii() and text.isdigit()]
-        return _HTTPS if _HTTPS in ports or not ports else ports[0]
-
     def _locations(self, site: SiteRoute, listener: ListenerRoute) -> Iterator[str]:
-        found: dict[str, MountRoute | StaticRoute] = {}
-        answering: list[MountRoute | StaticRoute] = [*site.statics, *site.mounts]
-        for route in answering:  # at one path the first of its kind answers, and files before an application
-            found.setdefault(route.path.rstrip("/"), route)
+        found = places_of(site)
         for prefix, route in found.items():
             if not prefix.startswith("/") and prefix:
                 raise RenderError(f"cannot render the path {prefix!r}: it does not begin with a slash")
@@ -297,24 +288,6 @@ def _location(where: str, body: list[str]) -> Iterator[str]:
 
 def _hsts(site: SiteRoute) -> str:
     return f'add_header Strict-Transport-Security "max-age={site.hsts_s}" always;'
-
-
-def _names_at(listener: ListenerRoute, routes: Routes) -> dict[str, list[str]]:
-    """Return the names of each site: one that several have is the first one's, and a name is before an alias."""
-    taken: dict[str, str] = {}
-    for name in listener.sites:
-        taken.setdefault(_canonical(routes.sites[name].server_name), name)
-    for name in listener.sites:
-        for alias in routes.sites[name].aliases:
-            taken.setdefault(_canonical(alias), name)
-    found: dict[str, list[str]] = {name: [] for name in listener.sites}
-    for text, name in taken.items():
-        found[name].append(text)
-    return found
-
-
-def _canonical(name: str) -> str:
-    return name.lower().removesuffix(".")
 
 
 def _comment(text: str) -> str:

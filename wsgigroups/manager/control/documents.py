@@ -185,6 +185,11 @@ class ManagerDocument(Document):
     cleanup: Cleanup = Field(description="How what processes leave behind is ended: docs/cgroups.md.")
     cleanup_reason: Text | None = Field(description="Why it is not by cgroup.")
     handovers: int = Field(default=0, description="How often this process has become another version: docs/upgrade.md.")
+    stopping: bool = Field(default=False, description="Whether it was asked to end.")
+    drains_in_s: float | None = Field(
+        default=None,
+        description="While it stops: for how long all serve on before they drain (drain-delay). Else null.",
+    )
 
 
 class UpgradeDocument(Document):

@@ -278,7 +278,7 @@ class Handlers:
         return BegunDocument(change=None, revision=self.applying.shell.state.revision)
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
-        answer = self._act(model.Shutdown(call.body.now))
+        answer = self._act(model.Shutdown(call.body.now, self.applying.drain_delay.seconds))
         self.end()
         return answer
 

@@ -54,10 +54,16 @@ def status(shell: Shell, started_at: float, sites: ShownSites | None = None) -> 
             cleanup=shell.remains.way,
             cleanup_reason=shell.remains.reason or None,
             handovers=shell.outside.handovers,
+            stopping=shell.state.stopping,
+            drains_in_s=_left_s(shell.state.drains_at),
         ),
         groups=[group_view(shell, group) for _name, group in sorted(shell.state.groups.items())],
         gateway=(sites or ShownSites()).of(shell.state, shell.processes),
     )
+
+
+def _left_s(at: float | None) -> float | None:
+    return None if at is None else round(max(0.0, at - time.monotonic()), 1)
 
 
 def group_view(shell: Shell, group: GroupState) -> GroupDocument:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +65,14 @@ class Change:
         return "done"
 
 
+def by_hand(target: GroupTarget, processes: int) -> int | None:
+    """Return what to keep of a number of processes that was given: None where the target says the same.
+
+    Where the number follows the load any number that somebody gives is one that stays.
+    """
+    return processes if target.scaling or processes != target.processes else None
+
+
 @dataclass(frozen=True, slots=True)
 class Proved:
     """A target that came up and lasted, with the number of processes that was given by hand."""
@@ -72,18 +80,39 @@ class Proved:
     target: GroupTarget
     processes_override: int | None = None
 
+    def scaled(self, processes: int) -> Proved:
+        """Return it with another number of processes, given by hand."""
+        return replace(self, processes_override=by_hand(self.target, processes))
+
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """What a group was before a change. target None: there was no such group."""
+    """What a group was before a change. target None: there was no such group.
+
+    proved: what it could return to by itself. given: the number of processes that was given by hand since. renewed: the
+    GroupState.restart_before by which the change has its processes replaced for new code; 0: it does not.
+    """
 
     target: GroupTarget | None
     processes_override: int | None = None
+    proved: Proved | None = None
+    stopped: bool = False
+    unresolved: str = ""
+    given: int | None = None
+    renewed: int = 0
+
+    def scaled(self, processes: int) -> Former:
+        """Return it with another number of processes, given by hand: no failure of the change takes that back."""
+        if self.target is None:
+            return self
+        proved = self.proved and self.proved.scaled(processes)
+        override = by_hand(self.target, processes)
+        return replace(self, processes_override=override, proved=proved, given=processes)
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What an apply has to do as a whole, and what it returns to when a part of it fails: core/transactions.py."""
+    """What an apply has to do as a whole, and what it returns to when a part of it fails: returning.py."""
 
     change: int
     revision: int  # whose configuration ran before
@@ -92,3 +121,9 @@ class Transaction:
     returns: bool = True  # something served before
     returning: bool = False
     later: Mapping[str, GroupTarget] = field(default_factory=dict)  # in force once those are ready that they lead to
+
+    def scaled(self, name: str, processes: int) -> Transaction:
+        """Return it with what a group returns to having another number of processes."""
+        if name not in self.former:
+            return self
+        return replace(self, former={**self.former, name: self.former[name].scaled(processes)})

@@ -44,7 +44,17 @@ class TuneGroup:
 
 @dataclass(frozen=True, slots=True)
 class ServeOn:
-    """These lives may have left requests to successors, and there will be none (script-reloading = "wait")."""
+    """These lives may have left requests to successors, and there will be none (script-reloading = "wait").
+
+    Those that were told to part with their clients keep them again.
+    """
+
+    lives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartFromClients:
+    """These lives go on, and have each client whom they answer connect anew."""
 
     lives: tuple[int, ...]
 
@@ -77,4 +87,15 @@ class StoreState:
     """What a next manager has to know has changed without anybody having asked."""
 
 
-Command = StoreState | SpawnLife | DrainLife | KillLife | TuneGroup | ServeOn | ReleaseGroup | FinishChange | Note
+Command = (
+    StoreState
+    | SpawnLife
+    | DrainLife
+    | KillLife
+    | TuneGroup
+    | ServeOn
+    | PartFromClients
+    | ReleaseGroup
+    | FinishChange
+    | Note
+)

@@ -26,6 +26,11 @@ def deadline_of(group: GroupState) -> float | None:
     return min(times, default=None)
 
 
+def earliest(*times: float | None) -> float | None:
+    """Return the first of those that there are."""
+    return min((time for time in times if time is not None), default=None)
+
+
 @dataclass(slots=True)
 class GroupDeadlines:
     """Those of all groups. Group states are frozen: the same object has the same deadline."""

@@ -128,9 +128,13 @@ class Scaled:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """Drain everything; now skips the windows and the waiting."""
+    """Drain everything; now skips the windows and the waiting. delay_s: for how long all serve on before, answers last.
+
+    Of an end that is put off already, one without a delay is the beginning.
+    """
 
     now: bool = False
+    delay_s: float = 0.0
     kind: str = "shutdown"
 
 

@@ -10,10 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.lifecycle import step as lifecycle
-from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import haste, lives, model, proving, scaling, steps, transactions, watching
-from wsgigroups.manager.core.deadlines import GroupDeadlines
+from wsgigroups.manager.core import ending, haste, lives, model, proving, scaling, steps, transactions, watching
+from wsgigroups.manager.core.deadlines import GroupDeadlines, earliest
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
 
@@ -31,14 +29,14 @@ def handle(state: State, event: model.Event, now: float) -> tuple[State, tuple[m
     while touched or more:
         for name in dict.fromkeys((*touched, *more)):
             steps.reconcile(turn, name)
-        touched, more = (), transactions.go_on(turn)
+        touched, more = ending.go_on(turn), transactions.go_on(turn)
     turn.finish(state)
     return turn.state, tuple(turn.commands)
 
 
 def next_deadline(state: State) -> float | None:
     """When Tick should be sent at the latest, on the monotonic clock."""
-    return GroupDeadlines().next(state.groups)
+    return earliest(GroupDeadlines().next(state.groups), state.drains_at)
 
 
 def extend_deadlines(state: State, late_s: float) -> State:
@@ -98,7 +96,7 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
     """Carry out one event; return the groups to reconcile."""
     match event:
         case model.Tick():
-            return lives.tick(turn)
+            return (*lives.tick(turn), *ending.due(turn))
         case (
             model.Apply()
             | model.Return()
@@ -117,7 +115,7 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
         case model.Scale() | model.Scaled():
             return scaling.numbered(turn, event)
         case model.Shutdown():
-            return _shutdown(turn, event)
+            return ending.shutdown(turn, event)
         case model.ScriptChanged() | model.LifeWorn():
             return lives.worn(turn, event)
         case model.RolloutCounted() | model.RoomFound():
@@ -140,6 +138,8 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
 def _looked_around(turn: Turn, event: model.Recovered | model.ListenersRenewed) -> tuple[str, ...]:
     """Processes that nobody reaches any more are replaced without being asked for, each when its successor is ready."""
     if isinstance(event, model.Recovered):
+        # the manager before may have had an end put off, when it ended otherwise
+        turn.commands.append(model.ServeOn(ending.serving(turn.state.groups)))
         return tuple(sorted(turn.state.groups))
     group = turn.state.groups.get(event.group)
     if group is None or group.bare or not group.wanted:
@@ -153,12 +153,13 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
     before = turn.state
     for name in event.groups:
         group = turn.state.groups[name]
-        slots = event.slots.get(name, frozenset())
+        slots, target = event.slots.get(name, frozenset()), steps.with_code(group.target, event.code)
         turn.put(
             proving.watch(
                 replace(
                     group.restarting(turn.state.next_life, slots),
-                    target=steps.with_code(group.target, event.code),
+                    target=target,
+                    proved=group.proved if target is group.target else proving.best_known(group),
                     graceful_lives=_graceful(group, slots) if isinstance(event, model.Reload) else frozenset(),
                     last_error=None,
                     stopped=False,
@@ -191,24 +192,8 @@ def _start(turn: Turn, event: model.Start) -> tuple[str, ...]:
     for name in event.groups:
         group = turn.state.groups[name]
         if not any(record.live for record in group.records):  # those that run have the code that they have
-            group = replace(group, target=steps.with_code(group.target, event.code))
+            group = proving.learned(group, steps.with_code(group.target, event.code))
         turn.put(replace(group, stopped=False, last_error=None, automatic=group.automatic or None))
         steps.skip_backoff(turn, name)
     turn.begin_change("start", {name: Progress() for name in event.groups})
     return event.groups
-
-
-def _shutdown(turn: Turn, event: model.Shutdown) -> tuple[str, ...]:
-    names = tuple(sorted(turn.state.groups))
-    turn.state = replace(turn.state, stopping=True)
-    for name in names:
-        turn.put(replace(turn.state.groups[name], removing=True))
-        if event.now:
-            for record in turn.state.groups[name].records:
-                if record.state is not Tenancy.DRAINING:
-                    steps.step(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason="shutdown"))
-            draining = [r for r in turn.state.groups[name].records if r.state is Tenancy.DRAINING]
-            for record in draining:
-                steps.step(turn, record, lifecycle.Event(EventKind.OVERDUE))
-    turn.begin_change("shutdown", {name: Progress(goal="gone") for name in names})
-    return names

@@ -23,6 +23,7 @@ PACED = frozenset({"restart-interval", "inactivity-timeout"})  # the manager's o
 SCRIPT = "script-reloading"  # the wish that is for the whole group
 MEMORY = "memory-soft-limit"  # what a fresh process exceeds again is not helped by another one
 EVICTION = "signal"  # SIGUSR1: the wish of a person, whose window is that of a reload
+TERMINATED = "terminated"  # SIGTERM, which asks for no window
 STUCK = "request-timeout"  # what does not end by itself, however long it is waited for
 STALLS = 3  # so many in a row are no accident: what was to follow is given up
 
@@ -43,6 +44,8 @@ def worn(group: GroupState, record: Record, reason: str, now: float, next_life: 
 
 def window_s(spec: Spec, reason: str) -> float:
     """For how long a process that leaves for this reason goes on, still accepting, once its successor is ready."""
+    if reason == TERMINATED:
+        return 0.0
     return spec.eviction_timeout_s if reason == EVICTION else spec.graceful_timeout_s
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
 from wsgigroups.lifecycle.table import EventKind, Tenancy
-from wsgigroups.manager.core import deaths, haste, model, pace, proving, steps, transactions
+from wsgigroups.manager.core import deaths, ending, haste, model, pace, proving, returning, steps
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.deadlines import deadline_of
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added, of_end
+from wsgigroups.plan.rollout import LEAVING
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
@@ -83,6 +84,8 @@ def worn(turn: Turn, event: model.LifeWorn | model.ScriptChanged) -> tuple[str, 
     found = turn.state.find(event.life)
     if found is None or found[0].stopped or found[0].removing or found[0].bare:
         return ()
+    if reason == haste.TERMINATED and turn.state.stopping:
+        return ()  # whoever has told it has told the manager: it leaves when all do
     group, record = found
     after, delay_s = haste.worn(group, record, reason, turn.now, turn.state.next_life)
     if after is group:
@@ -102,10 +105,10 @@ def tuned(turn: Turn, event: model.GroupTuned) -> tuple[str, ...]:
     group = turn.state.groups.get(event.group)
     if group is None:
         return ()
-    staying = {r.life for r in group.records if r.live and r.state is not Tenancy.DRAINING and not group.outdated(r)}
+    staying = {r.life for r in group.records if r.live and r.state not in LEAVING and not group.outdated(r)}
     refused = {life: why for life, why in event.refused.items() if life in staying}  # of the others nobody asks it
     unusable = {life: why for life, why in event.unusable.items() if life in staying}
-    if not transactions.returns_if_failed(turn.state, event.group):
+    if not returning.returns_if_failed(turn.state, event.group):
         refused, unusable = {**unusable, **refused}, {}  # there is nothing else to go by
     on_the_way = {record.life for record in group.records if record.state in (Tenancy.SPAWNING, Tenancy.STARTING)}
     untuned = group.untuned.difference(set(event.lives) - on_the_way)
@@ -190,6 +193,7 @@ def lived(
             ):  # its limits could be set from outside only now
                 turn.commands.append(model.TuneGroup(group.target, (record.life,)))
             steps.step(turn, record, lifecycle.Event(EventKind.BECAME_READY))
+            ending.became_ready(turn, record.life)
     return (name,)
 
 
@@ -285,7 +289,8 @@ def _did_not_come_up(turn: Turn, name: str, record: Record) -> None:
         go_back(turn, name, error)
         return
     serving = any(r.state is Tenancy.READY and group.outdated(r) for r in group.records)
-    if serving and not group.recycle:
+    # one that is to be recycled has to be followed in the end: a restart of all is given up, its successor is not
+    if serving and (group.restart_before or not group.recycle):
         stop_replacing(turn, name, error)
     elif not serving:
         turn.settle(name, Progress("failed", error=error))
@@ -305,9 +310,7 @@ def go_back(turn: Turn, name: str, error: LastError | None) -> None:
     """Give up a target that is not proved: the one before it is in force again, and its processes that serve stay."""
     group = turn.state.groups[name]
     assert group.proved is not None
-    before, override = group.proved.target, group.processes_override
-    if override is None:  # else it was given by hand meanwhile
-        override = group.proved.processes_override
+    before, override = group.proved.target, group.proved.processes_override
     turn.note("error", f"{name}: the successor did not come up or did not last, the processes in place stay", name)
     kept = steps.retimed((r for r in group.records if r.live), before)
     after = replace(

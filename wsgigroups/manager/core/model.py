@@ -22,6 +22,7 @@ from wsgigroups.manager.core.commands import (
     FinishChange,
     KillLife,
     Note,
+    PartFromClients,
     ReleaseGroup,
     ServeOn,
     SpawnLife,
@@ -101,6 +102,7 @@ __all__ = [
     "LifeWorn",
     "ListenersRenewed",
     "Note",
+    "PartFromClients",
     "Progress",
     "Proved",
     "Recovered",
@@ -290,8 +292,14 @@ class State:
     next_life: int = 1
     next_change: int = 1
     revision: int = 0
-    stopping: bool = False
+    stopping: bool = False  # everything was asked to end
+    drains_at: float | None = None  # when that begins, where it is put off (drain-delay)
     transaction: Transaction | None = None  # of the apply under way
+
+    @property
+    def draining(self) -> bool:
+        """Whether everything is on its way out: until then all serve on."""
+        return self.stopping and self.drains_at is None
 
     @property
     def open_apply(self) -> int | None:

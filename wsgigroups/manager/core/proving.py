@@ -16,6 +16,7 @@ from wsgigroups.plan.rollout import Budget, Member, settled
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
+    from wsgigroups.plan.desired import GroupTarget
 
 
 def best_known(group: GroupState) -> Proved | None:
@@ -24,6 +25,12 @@ def best_known(group: GroupState) -> Proved | None:
         came_up = any(r.state is Tenancy.READY and r.fingerprint == group.target.fingerprint for r in group.records)
         return Proved(group.target, group.processes_override) if came_up else None
     return group.proved if group.unproved else Proved(group.target, group.processes_override)
+
+
+def learned(group: GroupState, target: GroupTarget) -> GroupState:
+    """Return the group with a target that differs in what is known of it alone: it is as proved as before."""
+    proved = group.proved if group.unproved else Proved(target, group.processes_override)
+    return replace(group, target=target, proved=proved)
 
 
 def watch(group: GroupState) -> GroupState:

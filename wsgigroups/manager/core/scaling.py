@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.core import model
-from wsgigroups.manager.core.changes import Progress
+from wsgigroups.manager.core.changes import Progress, by_hand
 
 if TYPE_CHECKING:
     from wsgigroups.manager.core.turn import Turn
@@ -21,15 +21,13 @@ def numbered(turn: Turn, event: model.Scale | model.Scaled) -> tuple[str, ...]:
 def _by_hand(turn: Turn, event: model.Scale) -> tuple[str, ...]:
     for name, processes in event.processes.items():
         group = turn.state.groups[name]
-        # where the number follows the load any number that somebody gives is one that stays
-        override = processes if group.target.scaling or processes != group.target.processes else None
-        # a rollout that is given up does not take back what was asked for meanwhile
-        proved = (
-            replace(group.proved, processes_override=processes) if group.proved and group.unproved else group.proved
-        )
-        if proved and proved.processes_override == proved.target.processes and not proved.target.scaling:
-            proved = replace(proved, processes_override=None)
+        override, proved = by_hand(group.target, processes), group.proved
+        # a rollout, or an apply, that is given up does not take back what was asked for meanwhile
+        if proved and group.unproved:
+            proved = proved.scaled(processes)
         turn.put(replace(group, processes_override=override, stopped=False, proved=proved))
+        if turn.state.transaction:
+            turn.state = replace(turn.state, transaction=turn.state.transaction.scaled(name, processes))
     turn.begin_change("scale", {name: Progress() for name in event.processes})
     return tuple(event.processes)
 
@@ -40,7 +38,7 @@ def _by_load(turn: Turn, event: model.Scaled) -> tuple[str, ...]:
     A number that was pinned by hand stays, and what is stopped stays so.
     """
     group = turn.state.groups.get(event.group)
-    if group is None or not group.follows_load or turn.state.stopping:
+    if group is None or not group.follows_load or turn.state.draining:
         return ()
     before = group.wanted
     after = replace(group, automatic=event.processes)

@@ -75,7 +75,7 @@ def _conclude(turn: Turn, name: str) -> None:
         turn.settle(name, Progress("done", "gone"))
         return
     transaction = turn.state.transaction
-    if transaction is not None and name in transaction.later:
+    if transaction is not None and name in transaction.later and not group.stopped:
         return  # it is what it was still
     pending = turn.pending(name)
     if group.untuned.intersection(r.life for r in group.records if r.state is Tenancy.READY):
@@ -94,6 +94,16 @@ def _conclude(turn: Turn, name: str) -> None:
             turn.settle(name, Progress("done"))
     elif pending and not group.records and not group.wanted:
         turn.settle(name, Progress("done", pending.goal))
+    elif pending and pending.goal == "settled" and (error := _given_up(group)):
+        turn.settle(name, Progress("failed", error=error))
+
+
+def _given_up(group: model.GroupState) -> model.LastError | None:
+    """Return why a slot has no process, and gets none until somebody asks again; None if there is no such slot."""
+    for record in group.records:
+        if record.state is Tenancy.FAILED and record.slot <= group.wanted and not group.outdated(record):
+            return group.death_of(record) or model.LastError(record.slot, record.life, "its slot was given up")
+    return None
 
 
 def skip_backoff(turn: Turn, name: str) -> None:

@@ -11,18 +11,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import haste, model, proving, scaling, steps
-from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress, Transaction
+from wsgigroups.manager.core import model, proving, steps
+from wsgigroups.manager.core.changes import by_hand
+from wsgigroups.manager.core.model import GroupState, LastError, Progress, Transaction
+from wsgigroups.manager.core.retargeting import retarget
+from wsgigroups.manager.core.returning import former, give_up, is_protected, serves, take_back
 from wsgigroups.plan.planner import needs_replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-    from wsgigroups.manager.core.model import Change
+    from wsgigroups.manager.core.model import Former
     from wsgigroups.manager.core.turn import Turn
     from wsgigroups.plan.desired import GroupTarget
 
-_ASKED = "rolled back as asked"
 _READY = Tenancy.READY
 
 
@@ -35,7 +37,7 @@ def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
         case model.Apply():
             return _begin(turn, event)
         case model.Return():
-            return _give_up(turn, event.change)
+            return give_up(turn, event.change)
         case model.Resolved() | model.StillUnresolved():
             return _looked_again(turn, event)
         case model.Rerouted():
@@ -45,22 +47,26 @@ def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
 
 
 def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
-    """Give every group its target; return all of them. An apply under way is overtaken, what it would return to not."""
-    overtaken, number = turn.state.transaction, turn.state.next_change
+    """Give every group its target; return all of them.
+
+    An apply under way is overtaken, what it would return to is not.
+    """
+    number = turn.state.next_change
     names = tuple(sorted({*turn.state.groups, *event.targets, *event.unresolved}))
+    overtaken = turn.state.transaction if turn.state.transaction and turn.state.transaction.returns else None
     # what is not known, or cannot be had, is nothing to return to
-    former = {name: _former(group) for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
-    served = {name for name in names if name in turn.state.groups and _serves(turn.state.groups[name])}
+    was = {name: group for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
     parts, removals, later = _put(turn, names, event)
-    changed = {name: was for name, was in former.items() if name in parts and _differs(was, event.targets.get(name))}
+    changed = _changed(turn, event, {name: group for name, group in was.items() if name in parts})
+    returns = any(group and is_protected(group) for name, group in was.items() if name in changed)
+    revision = turn.state.revision
     if overtaken:
-        changed.update((name, was) for name, was in overtaken.former.items() if _differs(was, event.targets.get(name)))
-    returns = bool(served & changed.keys()) or (overtaken is not None and overtaken.returns)
-    before = overtaken.revision if overtaken else turn.state.revision
+        changed.update((name, replace(before, given=None)) for name, before in overtaken.former.items())
+        returns, revision = True, overtaken.revision
     turn.state = replace(turn.state, revision=event.revision, transaction=None)
     turn.begin_change(event.kind, parts, event.revision)
     if changed and event.kind != model.START_UP:
-        transaction = Transaction(number, before, changed, removals & changed.keys(), returns, later=later)
+        transaction = Transaction(number, revision, changed, removals & changed.keys(), returns, later=later)
         turn.state = replace(turn.state, transaction=transaction)
     for name in parts:
         if not turn.state.groups[name].stopped and name not in removals:
@@ -72,10 +78,14 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
 
 def begin_deploy(turn: Turn, before: model.State, parts: dict[str, Progress], revision: int) -> None:
     """Begin the change of a deploy, whose groups were told to restart. before: the state without that."""
-    former = {name: _former(before.groups[name]) for name in parts}
+    changed = {}
+    for name in parts:
+        group = before.groups[name]
+        renewed = 0 if group.restart_before else turn.state.groups[name].restart_before
+        changed[name] = replace(former(group), renewed=renewed)
+    returns = any(is_protected(before.groups[name]) for name in parts)
+    transaction = Transaction(turn.state.next_change, before.revision, changed, returns=returns)
     turn.state = replace(turn.state, revision=revision)
-    serves = any(_serves(before.groups[name]) for name in parts)
-    transaction = Transaction(turn.state.next_change, before.revision, former, returns=serves)
     turn.begin_change(model.DEPLOY, parts, revision)
     turn.state = replace(turn.state, transaction=transaction)
 
@@ -95,7 +105,7 @@ def go_on(turn: Turn) -> tuple[str, ...]:
             turn.note(
                 "error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}"
             )
-            return _return(turn, transaction, change, None)
+            return take_back(turn, transaction, change, None)
         first = [
             part for name, part in change.groups.items() if name not in {*transaction.removals, *transaction.later}
         ]
@@ -119,31 +129,10 @@ def _put_later(turn: Turn, transaction: Transaction) -> tuple[str, ...]:
     for name, target in transaction.later.items():
         group = turn.state.groups.get(name)
         if group is not None and not group.removing:
-            turn.put(_retarget(turn, group, target))
+            after, given = retarget(turn, group, target), transaction.former[name].given
+            turn.put(after if given is None else replace(after, processes_override=by_hand(target, given)))
     turn.commands.append(model.StoreState())
     return tuple(sorted(transaction.later))
-
-
-def returns_if_failed(state: model.State, name: str) -> bool:
-    """Whether the apply under way takes back what it has made of this group, should that fail."""
-    transaction = state.transaction
-    return bool(transaction and transaction.returns and not transaction.returning and name in transaction.former)
-
-
-def can_return(state: model.State, change: int) -> bool:
-    """Whether this change is an apply under way that can still be undone as a whole."""
-    transaction = state.transaction
-    if transaction is None or transaction.change != change or transaction.returning:
-        return False
-    return all(name in state.groups and not state.groups[name].removing for name in transaction.removals)
-
-
-def _give_up(turn: Turn, change: int) -> tuple[str, ...]:
-    """Somebody wants the apply under way undone; return the groups to reconcile."""
-    transaction = turn.state.transaction
-    if transaction is None or not can_return(turn.state, change):
-        return ()
-    return _return(turn, transaction, turn.state.changes[change], LastError(0, 0, _ASKED))
 
 
 def ready_as_asked(group: GroupState) -> int:
@@ -185,7 +174,7 @@ def _put(
             later[name] = target
             parts[name] = Progress()
         elif _changes(group, target) or name in event.renewed:
-            turn.put(_retarget(turn, group, target, renewed=name in event.renewed))
+            turn.put(retarget(turn, group, target, renewed=name in event.renewed))
             parts[name] = Progress(goal="gone" if group.stopped else "settled")
         elif ready_as_asked(group) < group.wanted:
             parts[name] = Progress()
@@ -196,7 +185,7 @@ def _put(
         turn.put(replace(turn.state.groups[name], removing=True))
     if not parts.keys() - removals - later.keys():  # nobody to wait for: what leaves does so when it is not led to
         for name, target in later.items():
-            turn.put(_retarget(turn, turn.state.groups[name], target))
+            turn.put(retarget(turn, turn.state.groups[name], target))
         later = {}
     return parts, removals, later
 
@@ -204,19 +193,20 @@ def _put(
 def _can_wait(group: GroupState, event: model.Apply) -> bool:
     """Whether a group serves on as it is while others come up."""
     whole = not (group.removing or group.unknown or group.unresolved or group.stopped)
-    return whole and event.kind != model.START_UP and _serves(group)
+    return whole and event.kind != model.START_UP and serves(group)
 
 
-def _former(group: GroupState | None) -> Former:
-    return Former(None) if group is None or group.removing else Former(group.target, group.processes_override)
-
-
-def _serves(group: GroupState) -> bool:
-    return any(record.state is Tenancy.READY for record in group.records)
-
-
-def _differs(was: Former, target: GroupTarget | None) -> bool:
-    return was.target != target or was.processes_override is not None
+def _changed(turn: Turn, event: model.Apply, groups: Mapping[str, GroupState | None]) -> dict[str, Former]:
+    """Return what there is to return to of those groups that an apply changes. groups: as they were."""
+    changed = {}
+    for name, group in groups.items():
+        before = former(group)
+        if group and name in event.renewed and not group.restart_before:
+            before = replace(before, renewed=turn.state.groups[name].restart_before)
+        differs = before.target != event.targets.get(name) or before.processes_override is not None
+        if differs or before.renewed or (group and group.fallback):  # one that may go back by itself
+            changed[name] = before
+    return changed
 
 
 def _failed(part: Progress | None) -> bool:
@@ -231,47 +221,11 @@ def _is_leaving(turn: Turn, name: str) -> bool:
     return group is None or group.removing
 
 
-def _return(turn: Turn, transaction: Transaction, change: Change, why: LastError | None) -> tuple[str, ...]:
-    """Have every group that the change touched be what it was; the change is over when they are."""
-    undone = replace(transaction, returning=True, later={})
-    turn.state = replace(turn.state, revision=transaction.revision, transaction=undone)
-    for name, part in change.groups.items():
-        if name not in transaction.former and part.state == "pending":
-            turn.set_part(change.id, name, replace(part, state="rolled-back", error=why))
-    for name, was in transaction.former.items():
-        group, part = turn.state.groups.get(name), change.groups.get(name, Progress())
-        error = part.error or why
-        if group is None:
-            continue
-        if change.kind == model.DEPLOY:
-            group = group.restarted()  # what was not replaced yet stays
-        # a number of processes that was given meanwhile counts
-        override = was.processes_override if group.processes_override is None else group.processes_override
-        goal = "gone" if was.target is None or group.stopped else "settled"
-        if was.target is None:
-            turn.put(replace(group, removing=True))
-        elif part.state == "rolled-back":
-            turn.put(replace(group, unresolved=""))  # it has returned by itself
-        elif group.target != was.target:
-            back = _retarget(turn, group, was.target)
-            back = replace(back, processes_override=override, last_error=group.last_error, watched=False)
-            # a failure is nobody's asking: the bound on starts stands
-            turn.put(back if why else replace(back, starts=group.starts))
-        else:
-            turn.put(replace(group, processes_override=override, unresolved=""))
-        if name in change.groups and part.state != "overtaken":
-            state = "rolled-back" if name in transaction.removals else "pending"
-            turn.set_part(change.id, name, Progress(state, goal, error, "rolled-back"))
-    return tuple(sorted(transaction.former))
-
-
 def _code_known(turn: Turn, event: model.CodeKnown) -> tuple[str, ...]:
     """Take note of the code that processes have."""
     for name in event.code.keys() & turn.state.groups.keys():
         known = turn.state.groups[name]
-        target = steps.with_code(known.target, event.code)
-        proved = known.proved if known.unproved else model.Proved(target, known.processes_override)
-        turn.put(replace(known, target=target, proved=proved))
+        turn.put(proving.learned(known, steps.with_code(known.target, event.code)))
     return ()
 
 
@@ -282,7 +236,7 @@ def _rerouted(turn: Turn, target: GroupTarget) -> tuple[str, ...]:
         return ()
     if needs_replacement(target, group.target.options, group.target.fingerprint):
         return ()
-    turn.put(replace(_retarget(turn, group, target), processes_override=group.processes_override))
+    turn.put(replace(retarget(turn, group, target), processes_override=group.processes_override))
     turn.commands.append(model.StoreState())
     return (target.name,)
 
@@ -294,7 +248,7 @@ def _looked_again(turn: Turn, event: model.Resolved | model.StillUnresolved) -> 
     if group is None or not group.unresolved or group.removing:
         return ()
     if isinstance(event, model.Resolved):
-        turn.put(replace(_retarget(turn, group, event.target), processes_override=group.processes_override))
+        turn.put(replace(retarget(turn, group, event.target), processes_override=group.processes_override))
         turn.note("info", f"{name}: what the configuration asks for can be had now", name)
     elif group.unresolved != event.reason:
         turn.put(replace(group, unresolved=event.reason, last_error=LastError(0, 0, event.reason)))
@@ -316,31 +270,3 @@ def _unresolved(group: GroupState | None, found: model.Unresolved) -> GroupState
 def _in_the_way(group: GroupState, wanted: Collection[str]) -> bool:
     """Whether another group asks for an address of this one: the two cannot answer on it side by side."""
     return any(listener.address in wanted for listener in group.target.listeners)
-
-
-def _retarget(turn: Turn, group: GroupState, target: GroupTarget, *, renewed: bool = False) -> GroupState:
-    """Give a group a new target; what is live goes to the running processes, the rest to their successors."""
-    live = tuple(record.life for record in group.records if record.live)
-    if live:
-        turn.commands.append(model.TuneGroup(target, live))
-    # of an unknown group only fingerprints are known, and each process that has another one is outdated anyway
-    replaced = not group.bare and (renewed or needs_replacement(target, group.target.options, group.target.fingerprint))
-    raised = replaced and target.fingerprint == group.target.fingerprint
-    proved = None if group.bare else proving.best_known(group)
-    if not replaced and not group.bare and not group.unproved:
-        proved = model.Proved(target)  # what is live asks nothing of new processes
-    after = replace(
-        haste.forgiven(group.restarting(turn.state.next_life) if raised else group),
-        target=target,
-        records=steps.retimed(group.records, target),
-        untuned=group.untuned.union(live),
-        proved=proved if replaced or group.proved else None,
-        processes_override=None,
-        automatic=scaling.kept(group, target),
-        removing=False,
-        unknown=False,
-        unresolved="",
-        last_error=None,
-        starved={},
-    )
-    return proving.watch(after) if replaced else after

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from wsgigroups.manager.core import model
-from wsgigroups.manager.core.model import APPLYING, Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.manager.core.model import APPLYING, START_UP, Change, GroupState, LastError, Note, Progress, State
 
-KEPT_CHANGES = 50
+KEPT_CHANGES = 50  # and all that are not over: somebody waits for them, and an apply has more to do
 
 
 @dataclass(slots=True)
@@ -39,7 +39,8 @@ class Turn:
     def begin_change(self, kind: str, groups: dict[str, Progress], revision: int | None = None) -> None:
         """Begin a change with a part for each of these groups."""
         change = Change(self.state.next_change, kind, groups, revision, self.state.next_life)
-        kept = dict(list(self.state.changes.items())[-KEPT_CHANGES + 1 :])
+        latest = set(list(self.state.changes)[-KEPT_CHANGES + 1 :])
+        kept = {key: other for key, other in self.state.changes.items() if key in latest or not other.finished}
         error = LastError(0, 0, f"overtaken by change {change.id} ({kind})")
         for key, other in kept.items():
             overtaken = {
@@ -52,11 +53,19 @@ class Turn:
         self.state = replace(self.state, changes={**kept, change.id: change}, next_change=change.id + 1)
 
     def settle(self, name: str, progress: Progress) -> None:
-        """Set the outcome of a group's part in the changes that are pending for it."""
+        """Set the outcome of a group's part in the changes that are pending for it; one that is to go cannot fail."""
         for change in self.state.changes.values():
             part = change.groups.get(name)
-            if part is not None and part.state == "pending":
-                self.set_part(change.id, name, _ended(part, progress))
+            if part is not None and part.state == "pending" and (part.goal == "settled" or progress.state == "done"):
+                self.set_part(change.id, name, _ended(part, self._for(change, name, progress)))
+
+    def _for(self, change: Change, name: str, progress: Progress) -> Progress:
+        """Return what a group has come to as a part of this change: an apply takes back what it has changed alone."""
+        transaction = self.state.transaction
+        changed = transaction is not None and transaction.change == change.id and name in transaction.former
+        if progress.state != "rolled-back" or change.kind not in APPLYING or change.kind == START_UP or changed:
+            return progress
+        return replace(progress, state="failed")
 
     def set_part(self, change: int, name: str, progress: Progress) -> None:
         """Set how one group's part of one change went."""

@@ -113,11 +113,16 @@ class Observing:
             listener.close()
             _unlink(address, inode)
 
-    def commit(self, places: ObservingPlaces, opened: Mapping[str, socket.socket]) -> None:
-        """Answer at these places, and at no others."""
+    def commit(self, places: ObservingPlaces, opened: Mapping[str, socket.socket], *, overtakes: bool = False) -> None:
+        """Answer at these places, and at no others. overtakes: what the change before returned to, this one does."""
+        if not overtakes:
+            self._former = self.places
+        self._answer_at(places, opened)
+
+    def _answer_at(self, places: ObservingPlaces, opened: Mapping[str, socket.socket]) -> None:
         if self._dashboard is not None and places.dashboard != self.places.dashboard:
             self._dashboard.end_sessions()
-        self._former, self.places = self.places, places
+        self.places = places
         for address, listener in opened.items():
             place = _Place(ObservingDoor(listener, self._protocol(address), self.log), inode_of(parse(address).path))
             self._open[address] = place
@@ -136,7 +141,8 @@ class Observing:
     def take_back(self) -> None:
         """Want what was wanted before the last change: its apply has been undone."""
         if self.places != self._former:
-            self.follow(self._former)
+            self._answer_at(self._former, {})
+            self.look()
 
     def look(self) -> None:
         """Try again what could not be had, and make a socket's file again that is lost."""
@@ -156,9 +162,7 @@ class Observing:
                 self._said[address] = error.message
                 continue
             self._said.pop(address, None)
-            former, wanted = self._former, self.places
-            self.commit(wanted, opened)
-            self._former = former
+            self._answer_at(self.places, opened)
 
     def descriptors(self) -> dict[str, int]:
         """The listeners, for the next version."""

@@ -6,6 +6,7 @@ Runs in the manager's only thread; files of applications are read in another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,10 @@ def _once(log: Callable[[str, str], None]) -> Middleware:
             response = web.Response(text="a mistake of the manager, its log has the traceback\n", status=500)
         response.force_close()
         if isinstance(response, web.Response):
-            await send(request, response)
+            with contextlib.suppress(
+                ConnectionError
+            ):  # who asked has gone, or was shown out: at the end of the manager
+                await send(request, response)
         return response
 
     return middleware

@@ -55,7 +55,7 @@ def _lacks(group: GroupState) -> str:
 def not_serving(state: State, accepts: Callable[[int], bool]) -> list[str]:
     """Why nobody would be answered. accepts: whether a life that leaves takes connections still."""
     for group in state.groups.values():
-        if group.asleep and not state.stopping:
+        if group.asleep and not state.draining:
             return []
         for record in group.records:
             if record.state is Tenancy.READY or (record.state is Tenancy.DRAINING and accepts(record.life)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import routing
-from wsgigroups.plan.routing import GATEWAY, LINK_DIRECTORY
+from wsgigroups.plan.routing import GATEWAY, is_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,11 +36,10 @@ def may_stop(event: model.Event, commands: Iterable[model.Command]) -> bool:
 
 def stopped_groups(groups: Mapping[str, model.GroupState], root: str) -> frozenset[str]:
     """Return the groups that a gateway with this root asks, and that are to have no process."""
-    links = f"unix:{root}/{LINK_DIRECTORY}/"
     return frozenset(
         name
         for name, group in groups.items()
-        if group.shut and not group.removing and any(item.address.startswith(links) for item in group.target.listeners)
+        if group.shut and not group.removing and any(is_link(item.address, root) for item in group.target.listeners)
     )
 
 
@@ -61,7 +60,7 @@ class BesideRoutes:
     def look(self, state: model.State) -> None:
         """Tell the gateway's processes, where it is not what they know; what is on its way up is told at its start."""
         gateway = state.groups.get(GATEWAY)
-        if gateway is None or gateway.target.routing is None or state.stopping:
+        if gateway is None or gateway.target.routing is None or state.draining:
             return
         stopped = stopped_groups(state.groups, gateway.target.routing.root)
         worn = self.clock() >= self._keys_until

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.manager.core import proving
-from wsgigroups.manager.core.model import DEPLOY, Change, Former, Progress, State, Transaction
+from wsgigroups.manager.core.model import DEPLOY, Change, Former, Progress, Proved, State, Transaction
 from wsgigroups.plan.desired import target_from_json
 
 if TYPE_CHECKING:
@@ -19,17 +19,13 @@ def to_json(state: State) -> dict[str, Any] | None:
     change = state.changes.get(transaction.change) if transaction else None
     if transaction is None or change is None:
         return None
-    former = {
-        name: {"target": was.target.to_json() if was.target else None, "processes_override": was.processes_override}
-        for name, was in transaction.former.items()
-    }
     return {
         "change": transaction.change,
         "kind": change.kind,
         "accepted": change.revision,
         "first_life": change.first_life,
         "revision": transaction.revision,
-        "former": former,
+        "former": {name: _former_to_json(was) for name, was in transaction.former.items()},
         "removals": sorted(transaction.removals),
         "returns": transaction.returns,
         "returning": transaction.returning,
@@ -41,10 +37,7 @@ def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
     """Return the state with the change begun again under its number, a part for each of its groups that is there."""
     if not kept:
         return state
-    former = {
-        name: Former(target_from_json(was["target"]) if was["target"] else None, was["processes_override"])
-        for name, was in kept["former"].items()
-    }
+    former = {name: _former_from_json(was) for name, was in kept["former"].items()}
     removals, first_life = frozenset(kept["removals"]), int(kept.get("first_life", 0))
     returning = bool(kept["returning"])
     ends = "rolled-back" if returning else "done"
@@ -72,4 +65,35 @@ def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
         changes={**state.changes, number: change},
         next_change=max(state.next_change, number + 1),
         transaction=transaction,
+    )
+
+
+def _former_to_json(was: Former) -> dict[str, Any]:
+    """A target that was proved is stored once where it is the group's."""
+    proved = None
+    if was.proved:
+        own = {} if was.proved.target == was.target else {"target": was.proved.target.to_json()}
+        proved = {**own, "processes_override": was.proved.processes_override}
+    return {
+        "target": was.target.to_json() if was.target else None,
+        "processes_override": was.processes_override,
+        "proved": proved,
+        "stopped": was.stopped,
+        "unresolved": was.unresolved,
+        "given": was.given,
+        "renewed": was.renewed,
+    }
+
+
+def _former_from_json(item: Mapping[str, Any]) -> Former:
+    target = target_from_json(item["target"]) if item["target"] else None
+    override, proved = item["processes_override"], None
+    kept = item.get("proved", {"processes_override": override})  # an earlier version did not write it
+    if kept and target:
+        before = target_from_json(kept["target"]) if "target" in kept else target
+        proved = Proved(before, kept["processes_override"])
+    return Former(
+        *(target, override, proved, bool(item.get("stopped", False)), str(item.get("unresolved", ""))),
+        given=item.get("given"),
+        renewed=int(item.get("renewed", 0)),
     )

@@ -131,6 +131,15 @@ class Listeners:
             self._renew(group, listener.target, listener.uid)
         return [listener.target.address for listener in shut]
 
+    def has_alone(self, group: str) -> bool:
+        """Whether nobody but this group has a use for its listeners: neither another group nor the service manager."""
+        return all(
+            len(self._groups_of[address]) == 1
+            and not self.passed.owns(listener.sock)
+            and name_of(listener) not in self.passed.names
+            for address, listener in self.of(group).items()
+        )
+
     def lost(self, group: str) -> list[str]:
         """Addresses of the group whose socket files are gone, or are other ones."""
         return [address for address, listener in self.of(group).items() if listener.lost]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import stat
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 FIRST_FD = 3  # SD_LISTEN_FDS_START
 _OURS = "wsgigroups"
+# a name of `name_of`; that of a socket unit may begin the same way: it is the name of its file, where it says no other
+_KEPT = re.compile(rf"{_OURS}-(own|[0-9]+)-(tcp|[0-9]+\.[0-9]+)-[0-9a-f]+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class PassedSocket:
     @property
     def kept(self) -> bool:
         """Whether it is one of ours, that the service manager kept."""
-        return self.name.startswith(f"{_OURS}-")
+        return _KEPT.fullmatch(self.name) is not None
 
     @property
     def uid(self) -> int | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def look(shell: Shell) -> None:
     """Bind again what is lost; what cannot be is told once, shown in `status`, and tried again the next time."""
-    if shell.state.stopping:
+    if shell.state.draining:
         return
     for name, group in list(shell.state.groups.items()):
         lost = shell.listeners.lost(name)

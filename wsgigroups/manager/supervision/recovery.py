@@ -23,7 +23,7 @@ from wsgigroups.manager.core import adopting, model
 from wsgigroups.manager.core.happenings import Happening, Kind
 from wsgigroups.manager.core.totals import added, counters, of_end
 from wsgigroups.manager.store import LIFE_STEP, Stored
-from wsgigroups.manager.supervision import dying, hung, kept_changes
+from wsgigroups.manager.supervision import closing, dying, hung, kept_changes
 from wsgigroups.manager.supervision.cgroups.strays import look_at
 from wsgigroups.manager.supervision.processes import Process, moment
 from wsgigroups.manager.supervision.remembering import group_from_json
@@ -151,7 +151,7 @@ def _listening(shell: Shell, name: str) -> list[str]:
     group = shell.state.groups[name]
     target = group.target
     if group.shut and not group.records:  # whoever connects is refused, until it is started
-        shell.release_unwanted(name)
+        closing.release_unwanted(shell, name)
         return []
     try:
         opened = shell.listeners.prepare(name, target.listeners, target.uid)

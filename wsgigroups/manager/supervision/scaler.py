@@ -80,7 +80,7 @@ class Scaler:
     def look(self) -> None:
         """One round."""
         groups = {name: group for name, group in self.state().groups.items() if group.target.scaling is not None}
-        if self.state().stopping:
+        if self.state().draining:
             groups = {}
         self.sleepers.look(groups)
         lives = {record.life for group in groups.values() for record in group.records}
@@ -97,7 +97,7 @@ class Scaler:
 
     def _look_at(self, name: str) -> None:
         group = self.state().groups.get(name)
-        if group is not None and group.follows_load and not group.asleep and not self.state().stopping:
+        if group is not None and group.follows_load and not group.asleep and not self.state().draining:
             self._decide({name: group})
 
     def _decide(self, groups: Mapping[str, GroupState]) -> None:

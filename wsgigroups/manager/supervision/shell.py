@@ -17,11 +17,11 @@ from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.manager import failpoints
 from wsgigroups.manager.core import handling, model
-from wsgigroups.manager.core.deadlines import GroupDeadlines
+from wsgigroups.manager.core.deadlines import GroupDeadlines, earliest
 from wsgigroups.manager.core.happenings import Happening, happened
 from wsgigroups.manager.core.totals import counters, of_sites
 from wsgigroups.manager.store import LIFE_STEP
-from wsgigroups.manager.supervision import dying, logs, own, rejoining, rolling, routing
+from wsgigroups.manager.supervision import closing, dying, logs, own, rejoining, rolling, routing
 from wsgigroups.manager.supervision.beside_routes import BesideRoutes, may_stop
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
@@ -31,7 +31,7 @@ from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_proc
 from wsgigroups.manager.supervision.letting_go import LettingGo
 from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.supervision.logs import Logs
-from wsgigroups.manager.supervision.processes import Hooks, Process, accepting
+from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.retuning import Retuning
 from wsgigroups.manager.supervision.scaler import Scaler
 from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
@@ -43,17 +43,16 @@ from wsgigroups.manager.supervision.user_spawners import UserSpawner
 from wsgigroups.manager.supervision.utilisation import Utilisation
 from wsgigroups.manager.supervision.vitals import pss_of, usage
 from wsgigroups.manager.supervision.weighing import Weighing
-from wsgigroups.plan.rollout import LEAVING
 from wsgigroups.runtime.wire import board, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.deaths import Death
     from wsgigroups.plan.desired import SpawnerTarget
 
-REFUSE_S = 0.25  # for the processes of a group that is stopped to take the connections that wait
 RESPAWN_S = 0.5  # between two attempts to replace a spawner that died
 ACKNOWLEDGE_S = 1.0  # after an exit: those of a storm are stored together
 AGAIN_S = 10.0  # after a state that could not be stored
@@ -170,7 +169,7 @@ class Shell:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        deadline = self._deadlines.next(self.state.groups)
+        deadline = earliest(self._deadlines.next(self.state.groups), self.state.drains_at)
         if deadline is not None:
             self._timer = asyncio.get_running_loop().call_at(deadline, self.dispatch, model.Tick())
 
@@ -187,29 +186,19 @@ class Shell:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             case model.DrainLife(record):
-                process = self.processes.get(record.life)
-                if process:
-                    failpoints.reached("drain: about to go")
-                    self.remains.leaves(process)
-                    of = self.state.groups.get(record.group)
-                    followed = bool(of and not of.shut)  # else nobody serves its addresses on
-                    process.send(messages.Drain(record.life, record.reason, record.window_s, followed))
-                    failpoints.reached("drain: gone")
-                    after = self.release_unwanted if followed else self._refuse
-                    process.accepts_for(REFUSE_S + record.window_s, after)
-                    if record.window_s <= 0:
-                        self.letting_go.follow(process)
+                self._drain(record)
             case model.KillLife(record, after_s):
                 self._kill(record.life, after_s)
             case model.TuneGroup(target, lives):
                 self.retuning.tell(target, lives)
-            case model.ServeOn(lives):
+            case model.ServeOn(lives) | model.PartFromClients(lives):
+                kind = messages.PartMessage if isinstance(command, model.PartFromClients) else messages.Tune
                 for process in filter(None, map(self.processes.get, lives)):
-                    process.send(messages.Tune(process.life))
+                    process.send(kind(process.life))
             case model.ReleaseGroup(group):
                 failpoints.reached("release: about to begin")
                 self.quotas.forget(group)
-                self._forget_listeners(group, list(self.listeners.of(group)))
+                closing.forget(self, group, list(self.listeners.of(group)))
                 failpoints.reached("release: listeners closed")
                 self.remains.release(group)
                 self._retire_users()
@@ -219,7 +208,7 @@ class Shell:
                 self.remains.flush()
                 self.outside.log("info", f"change {change.id} ({change.kind}): {change.outcome}")
                 for group in change.groups:
-                    self.release_unwanted(group)
+                    closing.release_unwanted(self, group)
                 self._retire_users()
                 self.outside.save()
                 failpoints.reached("end: state stored")
@@ -228,6 +217,16 @@ class Shell:
                 self._store_later()
             case model.Note(level, text, group):
                 self.quotas.log(group, level, text)
+
+    def _drain(self, record: Record) -> None:
+        process = self.processes.get(record.life)
+        if process:
+            failpoints.reached("drain: about to go")
+            self.remains.leaves(process)
+            closing.drain(self, process, record)
+            failpoints.reached("drain: gone")
+            if record.window_s <= 0:
+                self.letting_go.follow(process)
 
     def _kill(self, life: int, after_s: float) -> None:
         process = self.processes.get(life)
@@ -267,31 +266,6 @@ class Shell:
             reopen()
         except OSError as error:
             self.outside.log("error", f"{who} keeps the log that it has: {error.strerror}")
-
-    def release_unwanted(self, group: str) -> None:
-        """Close the listeners that the target in force does not name, once no process has a use for them."""
-        state = self.state.groups.get(group)
-        if state is None:
-            return
-        current = state.target.fingerprint
-        former = any(r.live and r.fingerprint != current and accepting(self.processes, r.life) for r in state.records)
-        stopped = state.shut and not state.records  # until it is started, whoever connects is refused
-        transaction = self.state.transaction
-        if former or (not stopped and (state.fallback or (transaction and group in transaction.former))):
-            return  # it may have to be what it was
-        wanted = set() if stopped else {target.address for target in state.target.listeners}
-        if unwanted := [address for address in self.listeners.of(group) if address not in wanted]:
-            self._forget_listeners(group, unwanted)
-
-    def _refuse(self, group: str) -> None:
-        """Close the listeners of a group that takes no requests any more: who connects shall not wait in vain."""
-        state = self.state.groups.get(group)
-        if state and state.shut and all(record.state in LEAVING for record in state.records):
-            self._forget_listeners(group, list(self.listeners.of(group)))
-
-    def _forget_listeners(self, group: str, addresses: list[str]) -> None:
-        self.listeners.release(group, addresses, ending=self.state.stopping)
-        self.keeping.forget_listeners(group, addresses)
 
     def _retire_users(self) -> None:
         """End spawners of users that no group has any more: they are no part of what was asked for."""
@@ -342,7 +316,7 @@ class Shell:
 
     def _spawner_lost(self, spawner: AnySpawner) -> None:
         self.pool.child_pids()
-        if self.state.stopping:
+        if self.state.draining:
             return
         why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""
         what = f"spawner {spawner.key} (pid {spawner.pid})"
@@ -380,7 +354,7 @@ class Shell:
         for group in self.state.groups.values():
             if group.bare:
                 continue  # what such a spawner is started with is not known
-            if keeper_of(group.target.spawner.key) == key and not self.state.stopping:
+            if keeper_of(group.target.spawner.key) == key and not self.state.draining:
                 spawner = keeper_target() if key == KEEPER else group.target.spawner
                 task = asyncio.get_running_loop().create_task(self._hand_over(spawner))
                 self._tasks.add(task)
@@ -462,7 +436,7 @@ class Shell:
         self.dispatch(model.LifeExited(process.life, status, counted, group, kills > 0, *end))
         dying.record(self.state, self.outside, process, before, status, out_of_memory=kills > 0)
         failpoints.reached("exit: handled")
-        self.release_unwanted(group)
+        closing.release_unwanted(self, group)
         self._retire_users()  # it may have been the last, after the change that it was replaced by
 
     def acknowledge_later(self, life: int, counted: CountedExit) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PERIOD_S = 1.0
 LATE_S = 2.0  # the manager did not run for longer than this: daemons may not have either
+# Of the reasons on a board: wishes that last until there is a successor. One for a script is over when that fails.
+WISHES = frozenset({"maximum-requests", "cpu-time-limit", haste.EVICTION})
 AHEAD_S = 1.0  # a time so far in the future is no reading of a clock that all processes share
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -221,4 +223,5 @@ def vitals(
         rss_bytes=rss_bytes,
         loading_s=ago_s(snapshot["loading_since_ns"]) if snapshot["loading_since_ns"] else 0.0,
         damage=damage,
+        wish=reason if (reason := board.REASON_NAME.get(snapshot["reason"], "")) in WISHES else "",
     )

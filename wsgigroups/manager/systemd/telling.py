@@ -141,8 +141,10 @@ def summary(state: model.State) -> str:
             words[name] = "failed"
     ready = sum(word in WELL for word in words.values())
     text = f"{ready} of {len(words)} groups ready"
-    if state.stopping:
+    if state.draining:
         return f"draining {len(words)} groups"
+    if state.stopping:
+        return f"{len(words)} groups drain when drain-delay is over"
     others = [f"{name} is {word}" for name, word in words.items() if word not in WELL]
     if len(others) > NAMED:
         others = [*others[:NAMED], f"{len(others) - NAMED} more"]

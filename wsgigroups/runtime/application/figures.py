@@ -16,6 +16,7 @@ from ..records.tally import ThreadCounts
 # The words of mod_wsgi for why a process leaves, by ours.
 SHUTDOWN_REASONS = {
     "signal": "shutdown_signal",
+    "terminated": "shutdown_signal",
     "stop": "shutdown_signal",
     "orphaned": "shutdown_signal",
     "script-reloading": "script_reload",

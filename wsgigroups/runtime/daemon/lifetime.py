@@ -33,6 +33,7 @@ _IDLE_PART = 0.95  # of shutdown-timeout in which idle connections may be waited
 _UNBOUNDED_S = 3600.0
 _LAST_IDLE_S = 2.0  # … where nobody follows: a request may be on its way for this long
 _TOLD = 32768  # characters of each part; it travels in one frame, is kept and shown
+_INSISTS_S = 1.0  # after a signal that asks for the end: another one is no copy of it, but somebody who insists
 _IDLE_LOOK_MS = 20  # while a window is open or requests are finishing: a few dozen looks in a life
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
 _WAKE = b"\0"  # no signal has number 0: something was put down for the main thread to find
@@ -57,7 +58,9 @@ class Lifetime:
         self._until_s: Optional[float] = None  # when shutdown-timeout is over
         self._limit_s = 0.0
         self._window_ends_s: Optional[float] = None  # set once; a later reason cannot extend it
+        self._terminated_s: Optional[float] = None  # when it was first told to end by a signal
         self._followed = True
+        self._closes = False
         self._stopping = False
         self._reached_maximum = False  # written by a request thread before it wakes the main thread
         self._changed_script: Optional[str] = None  # likewise
@@ -170,7 +173,7 @@ class Lifetime:
             return
         for number in sorted(set(numbers)):
             if number in (signal.SIGTERM, signal.SIGINT):
-                self._leave("signal", 0.0)
+                self._terminate()
             elif number == signal.SIGUSR1:
                 self._because("eviction")
                 self._announce("signal")  # its window, eviction-timeout, begins when the successor is ready
@@ -189,6 +192,19 @@ class Lifetime:
             self._log("notice", "%s has changed" % path)
             self._announce("script-reloading")
 
+    def _terminate(self) -> None:
+        """Leave the end to the manager: it has a successor come first, or has all leave at its own end.
+
+        So nothing is lost on a platform that signals every process. Whoever insists is obeyed at once: nobody may hear.
+        """
+        now_s = time.monotonic()
+        if self._terminated_s is None:
+            self._terminated_s = now_s
+            self._because("terminated")
+            self._announce("terminated")
+        elif now_s - self._terminated_s >= _INSISTS_S:
+            self._leave("terminated", 0.0)
+
     def _hear(self) -> None:
         try:
             found = self._reporter.receive_ready()
@@ -201,8 +217,10 @@ class Lifetime:
     def _obey(self, found: List[messages.Message]) -> None:
         for message in found:
             if isinstance(message, messages.Drain):
-                self._followed = message.followed
+                self._followed, self._closes = message.followed, message.closes
                 self._drain(message.reason, message.window_s)
+            elif isinstance(message, messages.PartMessage):
+                self._server.part(True)
             elif isinstance(message, messages.Tune):
                 self._tune(message)
             elif isinstance(message, messages.DumpStacks):
@@ -229,6 +247,8 @@ class Lifetime:
                 setattr(self._rules, name[len("script_") :], value)
             elif name == "reload" and isinstance(value, list):
                 self._files.follow([str(item) for item in value])
+        if not (message.serving or message.title or message.spec):
+            self._server.part(False)
         if self._window_ends_s is None:
             self._server.accept_again()  # a process that is told how to go on is not about to be followed
         if message.number > 0:
@@ -288,7 +308,7 @@ class Lifetime:
         idle_s = None if self._followed else _LAST_IDLE_S
         if limit_s > 0:
             idle_s = min(limit_s * _IDLE_PART, limit_s if idle_s is None else idle_s)
-        self._server.stop_accepting(idle_s)
+        self._server.stop_accepting(idle_s, self._closes)
         telling = self._tell_application()
         while not self._server.is_idle():
             left_s = 3600.0 if until_s is None else until_s - time.monotonic()

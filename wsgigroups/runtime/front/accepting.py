@@ -39,12 +39,20 @@ class Accepting:
         self.listening.leaving = True
         self.poller.wake()
 
-    def stop_accepting(self, idle_s: Optional[float] = DRAIN_IDLE_NS / SECOND_NS) -> None:
+    def part(self, wanted: bool) -> None:
+        """Have each answer say `Connection: close`, while connections are accepted as before; or no more.
+
+        Main thread only.
+        """
+        self.poller.connections.part(wanted)
+
+    def stop_accepting(self, idle_s: Optional[float] = DRAIN_IDLE_NS / SECOND_NS, closes: bool = False) -> None:
         """Leave new connections to siblings; answer what is here with `Connection: close`; wait for the idle ones.
 
-        idle_s: for so long at most, None: until the end of keep-alive-timeout.
+        idle_s: for so long at most, None: until the end of keep-alive-timeout. closes: nobody is there who could have
+        new ones, so what waits is taken, and the listeners listen no more.
         """
-        self.poller.stop(idle_s)
+        self.poller.stop(idle_s, closes)
 
     def is_idle(self) -> bool:
         """Whether no request is active or queued; after `stop_accepting`, also whether every connection is closed."""

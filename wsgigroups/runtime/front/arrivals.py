@@ -79,8 +79,8 @@ class Arrivals:
             for fd, most in listening.probe(self._connections.answering.ended()):
                 self.accept(fd, most)
 
-    def accept(self, fd: int, most: int = 0) -> None:
-        """Accept at most so many; 0: a few at a time, since what is left wakes a sibling, or us again."""
+    def accept(self, fd: int, most: int = 0) -> int:
+        """Accept at most so many, and return how many; 0: a few, since what is left wakes a sibling, or us again."""
         connections = self._connections
         if not most:
             alone = self._listening.siblings.alone()
@@ -88,11 +88,13 @@ class Arrivals:
             most = min(most, connections.answering.remaining())
         left = self.most_connections - len(connections.open)
         now_ns = self._clock()
-        for connection in self._listening.accept(fd, connections.trust, max(1, min(most, left))):
+        found = self._listening.accept(fd, connections.trust, max(1, min(most, left)))
+        for connection in found:
             connections.open[connection.fd] = connection
             connection.begun_ns = now_ns
             # Most clients send at once: look before epoll is asked to watch.
             self._ready.append((connection, 0 if connection.data else select.EPOLLIN))
+        return len(found)
 
     def _make_room(self) -> bool:
         """If somebody waits while all places are taken, end some connections: see room."""

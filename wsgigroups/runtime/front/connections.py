@@ -49,6 +49,7 @@ class Connections:
         self.dates = Dates()
         self.last = False  # the last request has begun: each answer from now on closes its connection
         self.stopping = False
+        self.parting = False  # whoever is answered shall connect anew, elsewhere (drain-delay)
         self.idle_until_ns = 0  # when idle ones are closed at the latest, because the process leaves; 0: no limit
         self.surplus = 0
         self.new_ids: Optional[Iterator[str]] = None  # where requests may have ids; `ids`, while they do
@@ -68,7 +69,15 @@ class Connections:
         self.ids = None if settings.request_id == "off" else self.new_ids
         self.tells_ids = self.ids is not None and settings.request_id == "response"
         self.keep_alive_ns = int(settings.keep_alive_timeout_s * SECOND_NS)
-        self.keeps = self.keep_alive_ns > 0 and not (self.stopping or self.last)
+        self.keeps = self._may_keep()
+
+    def part(self, wanted: bool) -> None:
+        """Have each answer from now on close its connection, or do so no more. The main thread, as `tune`."""
+        self.parting = wanted
+        self.keeps = self._may_keep()
+
+    def _may_keep(self) -> bool:
+        return self.keep_alive_ns > 0 and not (self.stopping or self.last or self.parting)
 
     def log_request(self, head: Head, connection: Connection, level: str, text: str) -> None:
         """Log with what was asked, and by whom."""

@@ -11,10 +11,11 @@ connections than a sibling leaves it the next one. See siblings.Siblings.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from ..originals import select
+from ..originals import select, socket
 from ..protocol.forwarding import Trust
 from .connection import Connection
 from .listener import Listener
@@ -57,6 +58,7 @@ class Listening:
         self.stopped = False
         self.leaving = False  # a successor serves, or will soon: connections that no thread is free for are for it
         self.over = False  # nothing more is taken, whatever comes: the last request has begun (maximum-requests)
+        self.closes_by_ns = 0  # when the listeners are closed for everybody, at the latest; 0: others have them
         self.paused_until_ns = 0
         self.outdated: Optional[Callable[[], bool]] = None  # asked before connections are accepted: for a successor?
         self.hold_ns = 0  # for how long they wait for one
@@ -118,6 +120,16 @@ class Listening:
         """Close the listeners in a forked child."""
         for listener in self._by_fd.values():
             listener.sock.close()
+
+    def awaits_siblings(self) -> bool:
+        """Whether the listeners are to be closed, and siblings still take connections from them."""
+        return self._clock() < self.closes_by_ns and self.siblings.take()
+
+    def shut_down(self) -> None:
+        """Have whoever connects from now on be refused; what waits in a queue is reset."""
+        for listener in self._by_fd.values():
+            with contextlib.suppress(OSError):  # somebody was faster
+                listener.sock.shutdown(socket.SHUT_RDWR)
 
     def anybody_waits(self) -> bool:
         """Whether a connection waits to be accepted now."""

@@ -28,6 +28,10 @@ _EVENTS = 64
 _READABLE = int(select.EPOLLIN)  # and nothing else
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _HEAD_TIMEOUT_S = HEAD_TIMEOUT_NS // SECOND_NS
+_MOST = 64  # connections accepted at a time from a listener that is left
+_ROUNDS = 128  # … and how often, where nobody else will: twice as many as the kernel lets wait (net.core.somaxconn)
+_SIBLINGS_NS = 250_000_000  # for siblings to leave before the listeners are closed
+_SIBLINGS_LOOK_S = 0.002
 
 
 class Poller:
@@ -66,12 +70,15 @@ class Poller:
         with contextlib.suppress(BlockingIOError, OSError):  # full of wake-ups already, or closed
             os.write(self._wake_write, b"\0")
 
-    def stop(self, idle_s: Optional[float] = None) -> None:
+    def stop(self, idle_s: Optional[float] = None, closes: bool = False) -> None:
         """Take no new connections, and close each after its next answer.
 
-        idle_s: idle ones are closed then at the latest, else at the end of keep-alive-timeout as ever.
+        idle_s: idle ones are closed then at the latest, else at the end of keep-alive-timeout as ever. closes: the
+        listeners are closed for everybody, as soon as siblings have left them and nobody waits.
         """
         connections = self.connections
+        if closes:
+            self.listening.closes_by_ns = self._clock() + _SIBLINGS_NS
         if idle_s is not None:
             connections.idle_until_ns = self._clock() + int(idle_s * SECOND_NS)
         connections.stopping = True
@@ -95,7 +102,7 @@ class Poller:
             events = []
         self.connections.dates.refresh()
         self.arrivals.take_in(self._hear(events))
-        if self.connections.stopping and not self.listening.stopped:
+        if self.connections.stopping and not self.listening.stopped and not self.listening.awaits_siblings():
             self._stop_listening()
         self._keep_time()
 
@@ -203,6 +210,8 @@ class Poller:
                 timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
         if listening.probing() or len(self._open) >= self.arrivals.most_connections:
             timeout_s = listening.probe_s if timeout_s is None else min(timeout_s, listening.probe_s)
+        if self.connections.stopping and not listening.stopped:
+            timeout_s = _SIBLINGS_LOOK_S if timeout_s is None else min(timeout_s, _SIBLINGS_LOOK_S)
         return timeout_s
 
     def _wakened(self) -> None:
@@ -215,18 +224,25 @@ class Poller:
 
         What has come until now is ours: its wake-up may have been spent on us, and nobody else hears of it. The board
         says so only after that: from then on whoever connects is served by others. `stopped` is set last, because the
-        main thread takes "stopped, and no connections" for the end.
+        main thread takes "stopped, and no connections" for the end. Where nobody else is there, all that wait are ours,
+        and who comes later is refused at once, instead of waiting for what will not come.
         """
-        self.listening.unwatch()
-        for fd in () if self.listening.over or self.listening.held else self.listening.descriptors:
-            self.arrivals.accept(fd, 64)
+        listening, closes = self.listening, self.listening.closes_by_ns > 0
+        listening.unwatch()
+        for fd in () if listening.over or (listening.held and not closes) else listening.descriptors:
+            for _round in range(_ROUNDS if closes else 1):
+                if self.arrivals.accept(fd, _MOST) < _MOST:
+                    break
+        if closes:
+            listening.shut_down()
         connections = self.connections
         limit_ns = connections.idle_until_ns
         for connection in self._open.copy().values():
             if limit_ns and connection.state == IDLE:  # owned or not: see Connections.kept
                 connections.deadlines.set(connection, min(connection.deadline_ns or limit_ns, limit_ns))
         self._words[WORD["listening"]] = LISTENING["no"]
-        self.listening.stopped = True
+        listening.stopped = True
+        listening.tell(len(self._open))
 
     def _keep_time(self) -> None:
         """End what has lasted too long: pauses, waits for a thread, and what clients take their time for."""

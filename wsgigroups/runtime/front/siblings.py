@@ -88,6 +88,10 @@ class Siblings:
         now_ns = self._clock()
         return bool(self._pulses) and all(pulse.alone(self._slot, now_ns) for pulse in self._pulses)
 
+    def take(self) -> bool:
+        """Whether one takes connections still, or will again."""
+        return any(said < GONE for said in self._fewest())
+
     def have_lane(self) -> bool:
         """Whether one has a thread for a request that waits long."""
         return any(said < NO_LANE for said in self._fewest())

@@ -215,7 +215,10 @@ class KeeperServer:
     def make_way(self) -> None:
         """Leave new connections to the successor: nginx has no such word, both take them."""
 
-    def stop_accepting(self, _idle_s: Optional[float] = None) -> None:
+    def part(self, _wanted: bool) -> None:
+        """Do nothing: nginx can be told so only by another file, and closes idle connections when it reads one."""
+
+    def stop_accepting(self, _idle_s: Optional[float] = None, _closes: bool = False) -> None:
         """Have it take nothing new, finish what it has, and end; connections that nothing comes on are closed."""
         self._stopping = True
         with self._lock:

@@ -38,6 +38,7 @@ REASON = {
     "script-reloading": 6,
     "orphaned": 7,  # neither manager nor spawner holds the channel any more
     "listeners-shut": 8,  # no listener takes connections any more
+    "terminated": 9,  # SIGTERM or SIGINT, of which the manager decides what follows
 }
 REASON_NAME = {value: name for name, value in REASON.items()}
 

@@ -2,7 +2,7 @@
 
 Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, look, listen, keep, drop,
 fork, spawned, refused, exited, kept, inventory-ended, retire, ping, pong. Manager and daemon of one life: on the
-channel, a socket that only the manager writes, spec, drain, tune, route-files, site-counts, route, dump-stacks,
+channel, a socket that only the manager writes, spec, drain, part, tune, route-files, site-counts, route, dump-stacks,
 interrupt; on the reports, a pipe that only the daemon writes (wire/lines.py), ready, failed, in-flight, leaving. Every
 message about a process carries its life; the receiver drops what belongs to another one. Unknown types are ignored with
 a log line, so that versions can differ by one.
@@ -197,6 +197,14 @@ class Drain(Message):
     reason: str
     window_s: float = 0.0
     followed: bool = True  # others serve the group's addresses on; else idle connections are not waited for for long
+    closes: bool = False  # nobody will serve them: what waits there is taken, and the listeners are closed for all
+
+
+@dataclass(frozen=True)
+class PartMessage(Message):
+    """Manager to daemon: go on, but have each answer say `Connection: close`. A Tune without anything ends that."""
+
+    life: int
 
 
 @dataclass(frozen=True)
@@ -206,7 +214,7 @@ class Tune(Message):
     `spec` has new values for fields of Spec itself: shutdown_timeout_s, graceful_timeout_s, eviction_timeout_s,
     script_user, script_group, reload. Unknown keys are ignored. The daemon writes `number` on its board when it goes by
     them; 0: it need not. One without anything says that the daemon is to serve on: requests that it has left to a
-    successor are its own.
+    successor are its own, and connections are kept.
     """
 
     life: int
@@ -331,6 +339,7 @@ MESSAGES: Dict[str, Type[Message]] = {
     "pong": Pong,
     "spec": SpecMessage,
     "drain": Drain,
+    "part": PartMessage,
     "tune": Tune,
     "route": Route,
     "route-files": RouteFiles,

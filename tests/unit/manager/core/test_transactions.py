@@ -6,48 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from tests.simulation.applies import apply, fail, fingerprints, lives, tell
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model, transactions
+from wsgigroups.manager.core import model, returning
 from wsgigroups.manager.supervision import kept_changes
-from wsgigroups.plan.desired import GroupTarget
 
 
 @pytest.fixture
 def world() -> World:
     return World(seed=1, moods=("good",))
-
-
-def tell(world: World, *targets: GroupTarget, revision: int | None = None) -> int:
-    """Begin an apply; return the number of its change."""
-    number = world.state.next_change
-    world.tell(model.Apply({t.name: t for t in targets}, revision or world.state.revision + 1))
-    return number
-
-
-def apply(world: World, *targets: GroupTarget) -> model.Change:
-    number = tell(world, *targets)
-    world.run(world.now + 30.0)
-    return world.state.changes[number]
-
-
-def lives(world: World, group: str) -> set[int]:
-    return {record.life for record in world.state.groups[group].records}
-
-
-def fail(world: World, group: str) -> None:
-    """Let the next process of a group that is on its way up fail; those of other groups are good."""
-    while not any(r.state is Tenancy.STARTING for r in world.state.groups[group].records):
-        world.run(world.now + 0.001)
-    record = next(r for r in world.state.groups[group].records if r.state is Tenancy.STARTING)
-    world.tell(model.LifeFailed(record.life, "import", "cannot import", "Traceback …"))
-    world.daemons[record.life].alive = False
-    world.tell(model.LifeExited(record.life, Exit(216, 0)))
-
-
-def fingerprints(world: World) -> dict[str, set[str]]:
-    return {name: {r.fingerprint for r in group.records} for name, group in world.state.groups.items()}
 
 
 def test_when_one_group_fails_all_groups_return(world: World) -> None:
@@ -156,12 +125,12 @@ def test_an_apply_that_overtakes_another_returns_to_what_was_before_both(world: 
 def test_an_apply_is_undone_when_somebody_asks_while_it_goes_on(world: World) -> None:
     apply(world, target("a", 2, 1))
     number = tell(world, target("a", 2, 2), target("new", 1, 1))
-    assert transactions.can_return(world.state, number)
+    assert returning.can_return(world.state, number)
     world.tell(model.Return(number))
     world.run(world.now + 30)
     assert world.state.changes[number].outcome == "rolled-back"
     assert fingerprints(world) == {"a": {"a-1"}}
-    assert not transactions.can_return(world.state, number)
+    assert not returning.can_return(world.state, number)
     state = world.state
     world.tell(model.Return(number))
     assert world.state == state, "over is over"

@@ -62,6 +62,22 @@ def test_a_mistake_of_ours_is_told_and_answered(
     assert any("[BUG] GET /readyz" in line and "ZeroDivisionError" in line for line in observed.logged)
 
 
+def test_who_is_shown_out_before_the_answer_is_no_mistake_of_ours(
+    observed: Observed, places: ObservingPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_arguments: object, **_more: object) -> list[str]:
+        observed.observing.commit(ObservingPlaces(), {})
+        return []
+
+    monkeypatch.setattr(probes, "not_ready", end)
+    with connect(places.health) as sock:
+        sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert sock.recv(1) == b""
+    observed.within(lambda: None)
+    assert not [line for line in observed.logged if "[BUG]" in line]
+
+
 def test_who_stops_is_alive_and_not_ready(observed: Observed, places: ObservingPlaces) -> None:
     observed.put(group_of(BLOG, Tenancy.READY), stopping=True)
     assert ask(places.health, "/readyz") == (503, "everything is being stopped\n")
@@ -128,6 +144,22 @@ def test_a_change_binds_first_and_closes_what_is_not_wanted(
     assert ask(places.health, "/livez")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(wanted.health, "/livez")
+
+
+@pytest.mark.parametrize("overtakes", [True, False])
+def test_one_that_overtakes_another_returns_to_what_was_before_both(
+    observed: Observed, places: ObservingPlaces, ports: Ports, overtakes: bool
+) -> None:
+    first, second = (ObservingPlaces(f"127.0.0.1:{ports.reserve()}") for _ in range(2))
+
+    def change(wanted: ObservingPlaces, *, overtakes: bool) -> None:
+        observed.observing.commit(wanted, observed.observing.prepare(wanted), overtakes=overtakes)
+
+    observed.within(lambda: change(first, overtakes=False))
+    observed.within(lambda: change(second, overtakes=overtakes))
+    observed.within(observed.observing.take_back)
+    assert observed.observing.places == (places if overtakes else first)
+    assert ask(observed.observing.places.health, "/livez")[0] == 200
 
 
 def test_an_address_that_is_taken_is_refused_or_tried_again(

@@ -70,6 +70,15 @@ def test_a_unit_s_socket_is_neither_shut_nor_lost_when_a_group_lets_it_go(
     assert same(listeners.of("a")[target.address].sock, unit)
 
 
+def test_a_unit_whose_name_begins_like_ours_is_a_unit(listeners: Listeners, unit: socket.socket) -> None:
+    give(listeners, unit, "wsgigroups-web.socket")  # the usual name of the descriptors of that unit
+    target = target_of(unit)
+    bind(listeners, target)
+    listeners.release("a", [target.address])
+    assert not is_shut(unit)
+    assert listeners.passed.names == set()
+
+
 def test_a_unit_s_socket_never_goes_from_one_user_to_another(listeners: Listeners, unit: socket.socket) -> None:
     give(listeners, unit, "web.socket")
     bind(listeners, target_of(unit), 1001)

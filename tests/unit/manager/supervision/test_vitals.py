@@ -16,7 +16,7 @@ from wsgigroups.manager.supervision.utilisation import Utilisation
 from wsgigroups.manager.supervision.vitals import Watcher
 from wsgigroups.manager.supervision.weighing import Weighing
 from wsgigroups.runtime.wire import messages
-from wsgigroups.runtime.wire.board import WORD, Snapshot
+from wsgigroups.runtime.wire.board import REASON, WORD, Snapshot
 
 RULES = Rules(
     threads=4,
@@ -245,3 +245,25 @@ def test_who_serves_on_while_it_waits_is_judged_again_only_when_no_thread_is_lef
     watched.look(1013)
     assert watched.dumps == 1
     assert [(event.graceful, event.serves) for event in watched.dispatched] == [(True, True), (True, False)]
+
+
+@pytest.mark.parametrize("reason", ["maximum-requests", "cpu-time-limit", "signal"])
+def test_a_wish_is_heard_for_as_long_as_nothing_follows_from_it(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    """A process says it once: during a rollout, or to a manager that died since."""
+    watched = Watched(monkeypatch)
+    watched.words["reason"] = REASON[reason]
+    watched.look(1010)
+    watched.look(1011)
+    assert watched.dispatched == [model.LifeWorn(7, reason)] * 2
+    watched.shell.state.groups["blog"].recycle = {7: reason}
+    watched.look(1012)
+    assert len(watched.dispatched) == 2
+
+
+@pytest.mark.parametrize("reason", sorted({*REASON} - {"maximum-requests", "cpu-time-limit", "signal"}))
+def test_other_reasons_are_no_wishes(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    """One for a new script is over when its successor fails, the others are of processes that leave by themselves."""
+    watched = Watched(monkeypatch)
+    watched.words["reason"] = REASON[reason]
+    watched.look(1010)
+    assert watched.dispatched == []

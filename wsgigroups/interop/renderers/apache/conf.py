@@ -14,7 +14,8 @@ from wsgigroups.config.addresses import parse as parse_address
 from wsgigroups.config.diagnostics import path_text
 from wsgigroups.interop.renderers.apache.groups import daemon_process
 from wsgigroups.interop.renderers.apache.sites import longest_first, virtual_hosts
-from wsgigroups.interop.renderers.apache.writing import Unsaid, WrittenOptions, line
+from wsgigroups.interop.renderers.apache.writing import WrittenOptions, line
+from wsgigroups.interop.renderers.unsaid import Unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -26,7 +27,7 @@ _HEAD = (
     "# Made by `wsgigroups render apache`: Apache with mod_wsgi serves what wsgigroups served.",
     "# It is included by the server's own configuration, which loads the modules and listens on ports 80 and 443.",
 )
-_UNSAID = "# Not said here, since mod_wsgi or Apache has nothing like it, or has it elsewhere:"
+_UNSAID = "Not said here, since mod_wsgi or Apache has nothing like it, or has it elsewhere:"
 _COMBINED = '"%h %l %u %t \\"%r\\" %>s %b \\"%{Referer}i\\" \\"%{User-Agent}i\\"" combined'
 _USUAL_PORTS = (80, 443)
 _FIELDS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")  # what the gateway believes of trusted proxies
@@ -72,7 +73,7 @@ class _Conf:
         for key, site in self._sites.items():
             lines += [*virtual_hosts(key, site, self._groups, inside[key], self._unsaid), ""]
         self._note_rest(users)
-        return "\n".join([*_HEAD, *self._notes(), "", *lines]).strip() + "\n"
+        return "\n".join([*_HEAD, *self._unsaid.comment(_UNSAID), "", *lines]).strip() + "\n"
 
     def _users(self) -> dict[str, list[str]]:
         """Group → the sites whose mounts lead to it, in the order in which the file has them; others are not in it."""
@@ -134,10 +135,6 @@ class _Conf:
         for options in (self._server, self._gateway, *self._sites.values()):
             for place in options.rest():
                 self._unsaid.add(place)
-
-    def _notes(self) -> list[str]:
-        found = [f"#   {text}" for text in self._unsaid.lines]
-        return ["#", _UNSAID, *found] if found else []
 
 
 def _is_network(text: object) -> bool:

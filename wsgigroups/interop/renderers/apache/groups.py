@@ -15,7 +15,8 @@ from wsgigroups.interop.renderers.apache.writing import line, option, word
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wsgigroups.interop.renderers.apache.writing import Unsaid, WrittenOptions
+    from wsgigroups.interop.renderers.apache.writing import WrittenOptions
+    from wsgigroups.interop.renderers.unsaid import Unsaid
 
 # options of a group that are no options of mod_wsgi 4.5, and have the same name in a later release
 _LATER = ("switch-interval", "server-metrics", "response-flush-delay", "interrupt-timeout")

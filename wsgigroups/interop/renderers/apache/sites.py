@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.config.addresses import parse as parse_address
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.interop.renderers.apache.groups import host_lines, script_of
-from wsgigroups.interop.renderers.apache.writing import Unsaid, WrittenOptions, line, option, section, word
+from wsgigroups.interop.renderers.apache.writing import WrittenOptions, line, option, section, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from wsgigroups.interop.renderers.unsaid import Unsaid
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  (as addresses are written, nothing is bound)
 _ANY = "*"

@@ -38,19 +38,6 @@ def section(name: str, argument: str, inside: Iterable[str]) -> list[str]:
 
 
 @dataclass(slots=True)
-class Unsaid:
-    """Options that Apache cannot be told, by their places: they stand at the top of the file."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def add(self, place: str, why: str = "") -> None:
-        """Note one option, once."""
-        text = f"{place}: {why}" if why else place
-        if text not in self.lines:
-            self.lines.append(text)
-
-
-@dataclass(slots=True)
 class WrittenOptions:
     """The written options of one table: whoever renders one takes it out, the rest is what cannot be said.
 

@@ -1,0 +1,109 @@
+"""What an apply returns to when a part of it fails, or somebody wants it undone: all that it changed is what it was.
+
+Pure; called by the core. What it returns to is known from its begin on. Nothing of the apply is left: a group that has
+gone meanwhile comes back, one that was added goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.manager.core import model, proving
+from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress
+from wsgigroups.manager.core.retargeting import retarget
+
+if TYPE_CHECKING:
+    from wsgigroups.manager.core.model import Change, Transaction
+    from wsgigroups.manager.core.turn import Turn
+
+_ASKED = "rolled back as asked"
+
+
+def former(group: GroupState | None) -> Former:
+    """Return what there is to return to of a group that a change is about to touch."""
+    if group is None or group.removing:
+        return Former(None)
+    known = proving.best_known(group)
+    return Former(group.target, group.processes_override, known, group.stopped, group.unresolved)
+
+
+def serves(group: GroupState) -> bool:
+    """Whether a process of the group is ready."""
+    return any(record.state is Tenancy.READY for record in group.records)
+
+
+def is_protected(group: GroupState) -> bool:
+    """Whether a change that fails takes back what it has made of the group: it serves, or has shown that it can."""
+    return serves(group) or (group.proved is not None and not group.stopped and not group.removing)
+
+
+def returns_if_failed(state: model.State, name: str) -> bool:
+    """Whether the apply under way takes back what it has made of this group, should that fail."""
+    transaction = state.transaction
+    return bool(transaction and transaction.returns and not transaction.returning and name in transaction.former)
+
+
+def can_return(state: model.State, change: int) -> bool:
+    """Whether this change is an apply under way that can still be undone as a whole."""
+    transaction = state.transaction
+    if transaction is None or transaction.change != change or transaction.returning:
+        return False
+    return all(name in state.groups and not state.groups[name].removing for name in transaction.removals)
+
+
+def give_up(turn: Turn, change: int) -> tuple[str, ...]:
+    """Somebody wants the apply under way undone; return the groups to reconcile."""
+    transaction = turn.state.transaction
+    if transaction is None or not can_return(turn.state, change):
+        return ()
+    return take_back(turn, transaction, turn.state.changes[change], LastError(0, 0, _ASKED))
+
+
+def take_back(turn: Turn, transaction: Transaction, change: Change, why: LastError | None) -> tuple[str, ...]:
+    """Have every group that the change touched be what it was; the change is over when they are."""
+    undone = replace(transaction, returning=True, later={})
+    turn.state = replace(turn.state, revision=transaction.revision, transaction=undone)
+    turn.commands.append(model.StoreState())
+    for name, part in change.groups.items():
+        if name not in transaction.former and part.state == "pending":
+            turn.set_part(change.id, name, replace(part, state="rolled-back", error=why))
+    for name, was in transaction.former.items():
+        group, told = turn.state.groups.get(name), change.groups.get(name)
+        after = _as_it_was(turn, group, was, asked=why is not None)
+        if after is None:
+            continue
+        turn.put(after)
+        same = group is not None and _wish(group) == _wish(after)
+        if (told is None and not same) or (told is not None and told.state != "overtaken"):
+            state = "rolled-back" if same and name in transaction.removals else "pending"
+            goal = "gone" if after.removing or after.stopped else "settled"
+            error = (told.error if told else None) or why
+            turn.set_part(change.id, name, Progress(state, goal, error, "rolled-back"))
+    return tuple(sorted(transaction.former))
+
+
+def _wish(group: GroupState) -> tuple[object, ...]:
+    return group.target, group.processes_override, group.removing
+
+
+def _as_it_was(turn: Turn, group: GroupState | None, was: Former, *, asked: bool) -> GroupState | None:
+    """Return a group as it was; None where there is none, and was none. asked: somebody wants it."""
+    if was.target is None:
+        return group and replace(group, removing=True)
+    if group is None:
+        return GroupState(
+            *(was.target, (), was.proved),
+            processes_override=was.processes_override,
+            stopped=was.stopped,
+            unresolved=was.unresolved,
+        )
+    if was.renewed and was.renewed == group.restart_before:
+        group = group.restarted()  # those that are left have no reason to be replaced any more
+    if group.target != was.target:
+        back = retarget(turn, group, was.target)
+        back = replace(back, proved=was.proved, last_error=group.last_error, watched=False)
+        # a failure is nobody's asking: the bound on starts stands
+        group = back if asked else replace(back, starts=group.starts)
+    return replace(group, processes_override=was.processes_override, unresolved=was.unresolved, removing=False)
