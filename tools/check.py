@@ -253,7 +253,7 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
     with contextlib.ExitStack() as stack:
-        for name in ("frameworks", "real_applications"):
+        for name in ("frameworks", "real_applications", "playbooks"):
             stack.enter_context(bench.beside(["python", f"tests/support/{name}.py"], as_account=False))
         failed = lint(bench, extra)
         if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):

@@ -14,7 +14,7 @@ from tools.choose import SetUpError
 from tools.environment import CLONE, run, say
 
 CONSTRAINTS = "tools/constraints.txt"
-GROUPS = ("apps", "bench", "docs", "lint", "real", "tests")
+GROUPS = ("ansible", "apps", "bench", "docs", "lint", "real", "tests")
 OLDEST = "3.10"
 
 

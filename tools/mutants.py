@@ -1,8 +1,9 @@
 """Break the code on purpose, one line at a time, and see that a test fails: `make mutants`. Not a part of CI.
 
 Each `mutants.toml` below tests/ is a list: a file, a text that is in it exactly once, what stands there instead, and
-the test that has to fail. tests/security has the lines of each defence, tests/unit/plan those of the planner, and
-tests/simulation those of the manager's core. A test that passes meanwhile proves nothing.
+the test that has to fail. tests/security has the lines of each defence, tests/unit/plan those of the planner,
+tests/unit/interop those of files for others, and tests/simulation those of the manager's core. A test that passes
+meanwhile proves nothing.
 
 What starts processes is changed in place and restored, one after another: a daemon imports what is installed. Pure code
 is changed in copies of the tree, so that several run beside each other and beside the others.
@@ -34,7 +35,7 @@ else:
 
 ROOT = Path(__file__).parent.parent
 HUNG_S = 300.0
-PURE_CODE = ("wsgigroups/plan/", "wsgigroups/manager/core/", "wsgigroups/lifecycle/")
+PURE_CODE = ("wsgigroups/plan/", "wsgigroups/manager/core/", "wsgigroups/lifecycle/", "wsgigroups/interop/")
 PURE_TESTS = ("tests/unit/", "tests/property/", "tests/simulation/")
 COPIED = ("wsgigroups", "tests", "tools", "benchmarks")  # with pyproject.toml: all that pure tests import
 # that a test fails is enough: the smallest example of it costs minutes, and so do histories in which nothing happens

@@ -15,6 +15,7 @@ ROOT_IS_ENOUGH = (
     "tests/process/config/test_imports.py",
     "tests/process/config/test_no_traceback.py",
     "tests/process/config/test_queries.py",
+    "tests/process/config/test_rendered_playbooks.py",
     "tests/process/daemon/test_ending.py",
     "tests/process/daemon/test_lifetime.py",
     "tests/process/manager/test_advise.py",

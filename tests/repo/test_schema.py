@@ -56,7 +56,7 @@ def test_the_schema_is_valid(schema: Any) -> None:
 def test_every_option_is_described(schema: Any) -> None:
     properties = schema["$defs"]["group"]["properties"]
     rollout = schema["$defs"]["rollout"]["properties"]
-    assert set(properties) == {*OPTIONS, "rollout"}
+    assert set(properties) == {*OPTIONS, "rollout", "kubernetes"}
     assert set(rollout) == set(ROLLOUT_OPTIONS)
     properties = {**properties, **rollout}
     for name, option in (*OPTIONS.items(), *ROLLOUT_OPTIONS.items()):

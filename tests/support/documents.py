@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Option
+from wsgigroups.config.shape import CLUSTER_OPTIONS, GROUP_CLUSTER_OPTIONS
 from wsgigroups.config.units import format_bytes, format_duration
 
 NAMES = st.from_regex(r"[a-z][a-z0-9._-]{0,12}", fullmatch=True).filter(lambda name: name not in ("manager", "gateway"))
@@ -16,6 +17,7 @@ TEXTS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs
 PLAIN = TEXTS.filter(lambda text: "${" not in text)
 PATHS = PLAIN.map(lambda text: "/" + text.replace("\0", ""))
 PATHS_IN_LISTS = PATHS.filter(lambda path: path == path.strip())
+NAMES_OF_OBJECTS = st.from_regex(r"[a-z][a-z0-9]{0,6}(?:[.-][a-z0-9]{1,4})?", fullmatch=True)
 IDENTIFIERS = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 VARIABLES = st.dictionaries(
     st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True),
@@ -68,6 +70,12 @@ def value_of(option: Option) -> Any:
         "udp-address": st.just("127.0.0.1:8125"),
         "service-url": st.just("http://127.0.0.1:4318/v1/metrics"),
         "datagram-socket": st.just("unix:/run/telemetry.sock"),
+        "image": st.sampled_from(["blog", "registry.example.org:5000/blog:1.4"]),
+        "cpu": st.sampled_from(["500m", "2", 0.5, 3]),
+        "cluster-name": NAMES_OF_OBJECTS,
+        "cluster-names": st.lists(NAMES_OF_OBJECTS, max_size=3, unique=True),
+        "cluster-gateway": st.sampled_from(["public", "infrastructure/public"]),
+        "claims": st.dictionaries(NAMES_OF_OBJECTS, PATHS, max_size=3),
         "fraction": st.integers(1, 100).map(lambda number: number / 100),
         "percent": st.one_of(st.just(0), st.integers(1, 3200).map("{}%".format)),
     }
@@ -111,6 +119,9 @@ def groups(draw: Any, port: int) -> dict[str, Any]:
     rollout = draw(st.lists(st.sampled_from(list(ROLLOUT_OPTIONS)), max_size=4, unique=True))
     if rollout:
         group["rollout"] = {name: draw(value_of(ROLLOUT_OPTIONS[name])) for name in rollout}
+    cluster = draw(st.lists(st.sampled_from(list(GROUP_CLUSTER_OPTIONS)), max_size=3, unique=True))
+    if cluster:
+        group["kubernetes"] = {name: draw(value_of(GROUP_CLUSTER_OPTIONS[name])) for name in cluster}
     return group
 
 
@@ -121,6 +132,9 @@ def documents(draw: Any) -> dict[str, Any]:
     document: dict[str, Any] = {"version": 1}
     if draw(st.booleans()):
         document["server"] = {"user": draw(USERS), "timeout": draw(durations(OPTIONS["socket-timeout"]))}
+    cluster = draw(st.lists(st.sampled_from(list(CLUSTER_OPTIONS)), max_size=3, unique=True))
+    if cluster:
+        document["kubernetes"] = {name: draw(value_of(CLUSTER_OPTIONS[name])) for name in cluster}
     document["groups"] = {name: draw(groups(port=10000 + i)) for i, name in enumerate(names)}
     if draw(st.booleans()):
         document["sites"] = {

@@ -6,22 +6,19 @@ that needs them installs them. The scripts and settings are in `tests/apps/real`
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from support.constraints import constrained, digest
+from support import kept
 from support.real_visits import (
     visit_dash,
     visit_hgweb,
@@ -31,13 +28,7 @@ from support.real_visits import (
     visit_wagtail,
 )
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 SCRIPTS = Path(__file__).parents[1] / "apps" / "real"
-_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _INSTALL_S = 600
 _HG = "import sys; from mercurial import dispatch; dispatch.run()"
 
@@ -146,42 +137,19 @@ APPLICATIONS = (
 )  # fmt: skip
 
 
-def requirements() -> list[str]:
-    """The dependency group `real` of the project."""
-    groups = tomllib.loads(_PROJECT.read_text())["dependency-groups"]
-    found: list[str] = groups["real"]
-    return found
-
-
 def directory() -> Path:
     """Where the environment is, or will be: beside that of the tests."""
-    return Path(sys.prefix).parent / "real-applications" / digest(requirements(), sys.version)
+    return kept.place("real-applications", "real")
 
 
 def installed() -> Environment:
     """Return the environment, made where it is missing. Raises OSError with pip's words."""
-    environment = Environment(directory())
-    mark = environment.directory / "complete"
-    if mark.exists():
-        return environment
-    old = os.umask(0o022)  # every account reads what is installed
-    try:
-        environment.directory.parent.mkdir(exist_ok=True)
-        with _alone(environment.directory.parent / ".lock"):
-            if not mark.exists():
-                shutil.rmtree(environment.directory, ignore_errors=True)
-                _install(environment)
-                mark.touch()
-    finally:
-        os.umask(old)
-    return environment
+    return Environment(kept.kept(directory(), _install))
 
 
-def _install(environment: Environment) -> None:
-    venv.create(environment.directory, with_pip=True, symlinks=True)
-    # compiling all of them would take as long as the rest: what is used is compiled when it is first imported
-    environment.run("-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile",
-                    *constrained(requirements(), sys.version_info[:2]))  # fmt: skip
+def _install(directory: Path) -> None:
+    kept.install(directory, "real")
+    environment = Environment(directory)
     _site(environment, environment.directory / "site")
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)
@@ -193,19 +161,10 @@ def _install(environment: Environment) -> None:
         environment.run("-c", imports, data=data, RADICALE_CONFIG=config, PYTHONPATH=str(SCRIPTS))
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def main() -> None:
     """Install them, and forget what earlier requirements left."""
     wanted = installed().directory
-    for path in wanted.parent.iterdir():
-        if path.is_dir() and path != wanted:
-            shutil.rmtree(path)
+    kept.forget_others(wanted)
     print(f"{', '.join(application.name for application in APPLICATIONS)} in {wanted}", file=sys.stderr)
 
 

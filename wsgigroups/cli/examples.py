@@ -93,6 +93,9 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("render systemd /etc/wsgigroups/groups.toml -o /etc/systemd/system", "a unit for the manager"),
         ("render haproxy sites.toml -o haproxy.cfg --check", "is the file what it would be now?"),
         ("render alerts", "rules for Prometheus"),
+        ("render ansible groups.toml -o rollout", "a release for several machines"),
+        ("render kubernetes groups.toml -o base", "a Kustomize base"),
+        ("render kubernetes groups.toml -o base --check", "in CI: is it what the file says?"),
     ),
     "schema": (("schema > groups.schema.json", "for an editor"),),
     "explain": (

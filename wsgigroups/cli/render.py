@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wsgigroups.cli.loading import FILES, PROFILE, running
+from wsgigroups.cli.render_kubernetes import ClusterOptionsGiven, render_base
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 # names of renderers, which are loaded when one is wanted
 FORMS = (
-    "nginx", "apache", "haproxy", "caddy", "systemd", "systemd-socket", "logrotate", "containerfile", "alerts",
-    "dashboard",
+    "nginx", "apache", "haproxy", "caddy", "systemd", "systemd-socket", "logrotate", "containerfile", "ansible",
+    "alerts", "dashboard",
 )  # fmt: skip
+CLUSTER = "kubernetes"  # several files, by a module of its own
 _FOREIGN = {"WG0418"}  # errors about who is to serve, which is settled where this is asked for
 _WITH_PROGRAM = ("nginx", "systemd", "logrotate")  # forms that --program is for
 _ANSWERS_WITHIN_S = 10
@@ -31,7 +33,7 @@ _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 
 @click.command("render", cls=Verb)
-@click.argument("form", type=click.Choice(FORMS))
+@click.argument("form", type=click.Choice((*FORMS, CLUSTER)))
 @FILES
 @PROFILE
 @click.option(
@@ -45,6 +47,9 @@ _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 )
 @click.option("--base", metavar="IMAGE", help="containerfile: the image to build on, by digest: NAME@sha256:…")
 @click.option("--allow-tag", is_flag=True, help="containerfile: take a base without a digest.")
+@click.option("--group", metavar="GROUP", help="kubernetes: this group alone.")
+@click.option("--kubernetes-version", "version", metavar="1.N", help="kubernetes: the cluster's, 1.34 without it.")
+@click.option("--ingress", is_flag=True, help="kubernetes: an Ingress for each site, in place of routes of a Gateway.")
 @click.pass_obj
 def command(
     options: Globals,
@@ -56,6 +61,9 @@ def command(
     program: str | None,
     base: str | None,
     allow_tag: bool,
+    group: str | None,
+    version: str | None,
+    ingress: bool,
 ) -> int:
     """Print what the configuration amounts to for another program.
 
@@ -70,7 +78,12 @@ def command(
     systemd: a unit for the manager. systemd-socket: socket units for all addresses. logrotate: rotation of all logs.
     containerfile: an image with the groups.
 
+    ansible: rollout.yml and a role, which bring a release to machines, a few at a time, and back where it fails.
+
     alerts: rules for Prometheus, with what to do. dashboard: one for Grafana, to be imported there.
+
+    kubernetes: a Kustomize base in the directory OUTPUT, a file for each object. What a cluster cannot do of it is
+    said, with its place in the file.
     """
     from wsgigroups.cli import rendered_files
     from wsgigroups.cli.output import say
@@ -80,17 +93,23 @@ def command(
         raise click.UsageError("--check compares with what is on disk: name that with --output.")
     if program and form not in _WITH_PROGRAM:
         raise click.UsageError(f"--program is for {', '.join(_WITH_PROGRAM)}.")
+    image = _base(form, base, allow_tag)
+    given = ClusterOptionsGiven(group, version, ingress)
+    if form == CLUSTER:
+        return render_base(options, files, profiles, output, given, check=check)
+    if given.any:
+        raise click.UsageError("--group, --kubernetes-version and --ingress are for kubernetes.")
     configuration = _load(options, files, profiles)
     renderer = RENDERERS[form]
-    user, group = _person(configuration)
+    user, primary = _person(configuration)
     context = RenderContext(
         options.run_dir,
         _pages(configuration) if renderer.pages else {},
         user,
-        group,
+        primary,
         _said(renderer.asks, program),
         _start(options, files, profiles, None if renderer.asks else program),
-        _base(form, base, allow_tag),
+        image,
     )
     found = renderer.files(configuration, context)
     if output is None:
@@ -98,7 +117,7 @@ def command(
         return int(ExitCode.DONE)
     texts = rendered_files.placed(found, output, alone=bool(renderer.file))
     if check:
-        return rendered_files.check(texts, renderer.hides, renderer.mark)
+        return rendered_files.check(texts, renderer.covered, renderer.mark)
     rendered_files.write(texts, None if renderer.file else output)
     for path in rendered_files.left_over(texts, renderer.mark):
         say(f"{path} is no longer rendered: remove it", options.verbosity)

@@ -11,7 +11,7 @@ import click
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from wsgigroups.interop.renderers import Rendering
@@ -46,7 +46,7 @@ def write(texts: Mapping[Path, str], directory: Path | None) -> None:
         try:
             if directory is not None:
                 directory.mkdir(exist_ok=True)
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_bytes(text))
         except OSError as error:
             raise WsgigroupsError(f"cannot write {path}: {error.strerror}") from None
@@ -61,13 +61,21 @@ def left_over(texts: Mapping[Path, str], mark: str) -> list[Path]:
     return sorted(found)
 
 
-def check(texts: Mapping[Path, str], hides: tuple[str, ...], mark: str) -> int:
-    """Say which files are stale; the exit code is 1 where there are some. Raises WsgigroupsError for one unreadable."""
+def foreign(texts: Mapping[Path, str], mark: str) -> list[Path]:
+    """Return which of these there are already, and begin with something else than the mark: somebody else's."""
+    return [path for path in texts if path.exists() and not _begins_with(path, mark)]
+
+
+def check(texts: Mapping[Path, str], covered: Callable[[str], str], mark: str) -> int:
+    """Say which files are stale; the exit code is 1 where there are some. covered: returns a text without secrets.
+
+    Raises WsgigroupsError for one that cannot be read.
+    """
     from wsgigroups.interop.renderers.staleness import stale
     from wsgigroups.runtime.text import clean
 
     found = {str(path): _there(path) for path in texts}
-    said = stale({str(path): text for path, text in texts.items()}, found, hides)
+    said = stale({str(path): text for path, text in texts.items()}, found, covered)
     for name, lines in said.items():
         click.echo(f"{clean(name)}: {lines[0]}")
         for line in lines[1:]:

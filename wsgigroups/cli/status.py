@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,19 +28,47 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Exit 3 unless every group or process named is ready.")
 @click.option("--for", "for_s", type=DURATION, metavar="TIME", help="With --check: and stays so for that long.")
 @click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
+@click.option(
+    "--inventory",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask the machines of this inventory of Ansible over ssh.",
+)
+@click.option("--timeout", type=DURATION, metavar="TIME", help="With --inventory: for each machine; 10s unless given.")
 @click.option("-o", "--output", type=click.Choice(("text", "wide", "json", "yaml")), default="text")
 @click.pass_obj
 def command(
-    options: Globals, names: tuple[str, ...], check: bool, for_s: float | None, watch: bool, output: str
+    options: Globals,
+    names: tuple[str, ...],
+    check: bool,
+    for_s: float | None,
+    watch: bool,
+    inventory: Path | None,
+    timeout: float | None,
+    output: str,
 ) -> int:
     """Show groups: how many processes are ready, what they do, what is wrong; the manager last.
 
     Of groups that are named also their processes, how they are set, what happened last and the end of the log. `-o
     wide` has everything that is known of processes, in lines as long as that takes.
+
+    With `--inventory` each machine of the file is asked by `ssh HOST wsgigroups status`, all at once, and there is one
+    table of their groups. A machine that does not answer is a row that says why; with `--check` it is not ready.
     """
     from wsgigroups.cli import watching
     from wsgigroups.client import Client
 
+    if inventory is not None:
+        from wsgigroups.cli.status_machines import TIMEOUT_S, status_of_machines
+
+        if watch or for_s is not None:
+            raise click.UsageError("--inventory looks once: without --watch and --for.")
+        timeout_s = TIMEOUT_S if timeout is None else timeout
+        if math.isinf(timeout_s):
+            raise click.UsageError("--timeout takes a time here: a machine may never answer.")
+        return status_of_machines(options, inventory, names, output, check=check, timeout_s=timeout_s)
+    if timeout is not None:
+        raise click.UsageError("--timeout belongs to --inventory.")
     client = Client(options.run_dir)
     wide, readable = output == "wide", output in ("text", "wide")
 
@@ -59,8 +89,8 @@ def command(
         return int(ExitCode.DONE)
     well = True
     if check:
-        unhealthy = partial(_unhealthy, names=names)
-        status, well = watching.lasting(ask, unhealthy, for_s or 0.0, options.verbosity if for_s else -1)
+        ill = partial(unhealthy, names=names)
+        status, well = watching.lasting(ask, ill, for_s or 0.0, options.verbosity if for_s else -1)
     else:
         status = ask()
     if readable:
@@ -120,10 +150,11 @@ def select(status: StatusAnswer, names: tuple[str, ...]) -> StatusAnswer:
 
 def healthy(status: StatusAnswer, names: tuple[str, ...]) -> bool:
     """Whether all that is named is ready: a group with all of its processes, a slot with the process that holds it."""
-    return not _unhealthy(status, names)
+    return not unhealthy(status, names)
 
 
-def _unhealthy(status: StatusAnswer, names: tuple[str, ...]) -> list[str]:
+def unhealthy(status: StatusAnswer, names: tuple[str, ...]) -> list[str]:
+    """The groups and slots that are named, or all groups, and are not ready."""
     wanted = split(spread(names, [group["name"] for group in status["groups"]]))
     found = []
     for group in status["groups"]:

@@ -109,7 +109,7 @@ def status_view(status: StatusAnswer, shape: Shape, out: Console) -> Group:
         return Group(Text("No groups. `wsgigroups apply FILE` starts some."), last)
     blocks: list[tuple[list[Row], list[Text]]] = []
     for group in sorted(status["groups"], key=lambda item: item["name"] == GATEWAY):
-        rows = [_of_group(group, gateway, shape)]
+        rows = [row_of_group(group, gateway, shape)]
         if shape.processes:
             rows += [_of_process(group, process, shape) for process in group["processes"]]
         blocks.append((rows, list(troubles(group))))
@@ -171,7 +171,8 @@ def _text(text: Text, out: Console) -> Text:
     return Text(plain, style=text.style)
 
 
-def _of_group(group: GroupAnswer, gateway: GatewayAnswer | None, shape: Shape) -> Row:
+def row_of_group(group: GroupAnswer, gateway: GatewayAnswer | None, shape: Shape) -> Row:
+    """The cells of a group, by the names of columns."""
     state = group["state"]
     style = STYLE.get(state, "")
     ready = group["processes_ready"]

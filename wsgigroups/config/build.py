@@ -20,12 +20,15 @@ from wsgigroups.config.codes import severity_of
 from wsgigroups.config.diagnostics import Finding, Severity, did_you_mean
 from wsgigroups.config.kinds import is_host_name, shown, type_name
 from wsgigroups.config.models.base import Option, OptionModel
+from wsgigroups.config.models.cluster import ClusterOptions, GroupClusterOptions
 from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.rollout import RolloutOptions
 from wsgigroups.config.models.server import ServerDefaults
 from wsgigroups.config.models.site import Gateway, Mount, Site, Static
 from wsgigroups.config.shape import (
+    CLUSTER_OPTIONS,
     GATEWAY_OPTIONS,
+    GROUP_CLUSTER_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
     ROLLOUT_OPTIONS,
@@ -41,6 +44,11 @@ if TYPE_CHECKING:
 
 GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED_NAMES = frozenset({"manager", "gateway"})  # their logs and processes have these names
+
+_OF_A_GROUP: Mapping[str, tuple[type[OptionModel], Mapping[str, Option]]] = {
+    "rollout": (RolloutOptions, ROLLOUT_OPTIONS),
+    "kubernetes": (GroupClusterOptions, GROUP_CLUSTER_OPTIONS),
+}
 
 ModelT = TypeVar("ModelT", bound=OptionModel)
 
@@ -58,6 +66,7 @@ class Parts:
         self.unseen: set[str] = set()  # files with tables that were not looked at
         self.server = ServerDefaults()
         self.gateway = Gateway()
+        self.kubernetes = ClusterOptions()
         self.groups: dict[str, Group] = {}
         self.sites: dict[str, Site] = {}
         self.dropped: dict[Path, set[str]] = {}  # table → keys whose values were wrong; they are missing in the model
@@ -93,6 +102,8 @@ def build(document: Mapping[str, Any], file_of: Callable[[Path], str] | None = N
     parts.findings += _check_version(document)
     parts.server = _model(ServerDefaults, document.get("server", {}), ("server",), SERVER_OPTIONS, parts)
     parts.gateway = _model(Gateway, document.get("gateway", {}), ("gateway",), GATEWAY_OPTIONS, parts)
+    cluster = document.get("kubernetes", {})
+    parts.kubernetes = _model(ClusterOptions, cluster, ("kubernetes",), CLUSTER_OPTIONS, parts)
     for name, data in document.get("groups", {}).items():
         with parts.looking_at(("groups", name)) as wanted:
             if wanted:
@@ -156,12 +167,14 @@ def _group(name: str, data: Mapping[str, Any], path: Path, parts: Parts) -> Grou
 
 
 def _options_of_group(data: Mapping[str, Any], path: Path, parts: Parts) -> Group:
-    own = {key: value for key, value in data.items() if key != "rollout"}
+    own = {key: value for key, value in data.items() if key not in _OF_A_GROUP}
     group = _model(Group, own, path, OPTIONS, parts)
-    if "rollout" not in data:
-        return group
-    rollout = _model(RolloutOptions, data["rollout"], (*path, "rollout"), ROLLOUT_OPTIONS, parts)
-    return group.model_copy(update={"rollout": rollout})
+    nested: dict[str, Any] = {
+        key: _model(model, data[key], (*path, key), options, parts)
+        for key, (model, options) in _OF_A_GROUP.items()
+        if key in data
+    }
+    return group.model_copy(update=nested) if nested else group
 
 
 def _site(name: str, data: Mapping[str, Any], parts: Parts) -> Site:

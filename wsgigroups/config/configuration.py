@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from wsgigroups.config.build import Parts, build
 from wsgigroups.config.codes import severity_of
 from wsgigroups.config.diagnostics import Finding, Severity, path_text
+from wsgigroups.config.models.cluster import ClusterOptions
 from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.server import ServerDefaults
 from wsgigroups.config.models.site import Gateway, Site
@@ -26,6 +27,7 @@ class Configuration(BaseModel):
     version: Literal[1] = 1
     server: ServerDefaults = Field(default_factory=ServerDefaults)
     gateway: Gateway = Field(default_factory=Gateway)
+    kubernetes: ClusterOptions = Field(default_factory=ClusterOptions)
     groups: dict[str, Group] = Field(default_factory=dict)
     sites: dict[str, Site] = Field(default_factory=dict)
 
@@ -39,7 +41,7 @@ class Configuration(BaseModel):
     def to_document(self) -> dict[str, Any]:
         """Return plain JSON data of what was written: kebab-case keys, seconds, bytes, absolute paths."""
         document: dict[str, Any] = {"version": self.version}
-        for name in ("server", "gateway"):
+        for name in ("server", "gateway", "kubernetes"):
             table = _written(getattr(self, name))
             if table:
                 document[name] = table
@@ -66,10 +68,11 @@ class Configuration(BaseModel):
         """Put together what was validated piece by piece."""
         # construct: every piece is a validated model already, and they are not validated again
         return cls.model_construct(
-            {"version", "server", "gateway", "groups", "sites"},
+            {"version", "server", "gateway", "kubernetes", "groups", "sites"},
             version=1,
             server=parts.server,
             gateway=parts.gateway,
+            kubernetes=parts.kubernetes,
             groups=parts.groups,
             sites=parts.sites,
         )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from wsgigroups.config.shape import (
+    CLUSTER_OPTIONS,
     GATEWAY_OPTIONS,
+    GROUP_CLUSTER_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
     ROLLOUT_OPTIONS,
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from wsgigroups.config.models.base import Option
 
 _BY_NAME: Mapping[str, Option] = {
+    **CLUSTER_OPTIONS,
+    **GROUP_CLUSTER_OPTIONS,
     **GATEWAY_OPTIONS,
     **STATIC_OPTIONS,
     **MOUNT_OPTIONS,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsgigroups.config.shape import GATEWAY_OPTIONS, OPTIONS, SERVER_OPTIONS, SITE_OPTIONS
+from wsgigroups.config.models.base import describe
+from wsgigroups.config.models.cluster import WorkloadOptions
+from wsgigroups.config.shape import CLUSTER_OPTIONS, GATEWAY_OPTIONS, OPTIONS, SERVER_OPTIONS, SITE_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +27,7 @@ _FOLLOWED: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("gateway", "user"): (("server", "user"),),
     ("site", "error-log"): (("server", "error-log"),),
     ("mount", "process-group"): (("site", "process-group"),),
+    **{("cluster of a group", name): (("kubernetes", name),) for name in describe(WorkloadOptions)},
 }
 
 
@@ -44,7 +47,9 @@ def followed(configuration: Configuration, path: Path, name: str) -> tuple[Path,
 
 
 def _kind(path: Path) -> str:
-    """What table it is: group, site, mount, server, gateway."""
+    """What table it is: group, its kubernetes, site, mount, server, gateway."""
+    if path[-1:] == ("kubernetes",) and path[-3:-2] == ("groups",):
+        return "cluster of a group"
     if path[-2:-1] == ("groups",):
         return "group"
     if path[-2:-1] == ("mounts",):
@@ -59,6 +64,8 @@ def _table(
         yield ("server",), configuration.server, SERVER_OPTIONS
     elif table == "gateway":
         yield ("gateway",), configuration.gateway, GATEWAY_OPTIONS
+    elif table == "kubernetes":
+        yield ("kubernetes",), configuration.kubernetes, CLUSTER_OPTIONS
     elif table == "site":
         if path[0] == "sites":
             yield path[:2], configuration.sites[str(path[1])], SITE_OPTIONS

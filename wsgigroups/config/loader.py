@@ -60,6 +60,7 @@ def load(
     settle: bool = False,
     check: Check | None = None,
     unless: Collection[str] = (),
+    verbatim: Collection[str] = (),
 ) -> Loaded:
     """Read files (directories, `-` for standard input, texts) and everything they include, and validate it all.
 
@@ -67,7 +68,8 @@ def load(
     root, a file that another user could change is an error; False makes it a warning, for checks that apply nothing.
     settle: a file written this very moment is waited for, so that half of it is never applied. check: what else is
     asked of the parts, such as whether a host can run them (`wsgigroups.host.checks.host.against`). unless: codes that
-    do not matter for what the configuration is wanted for.
+    do not matter for what the configuration is wanted for. verbatim: kinds of options in which variables stay as they
+    are written, for a file that is read again elsewhere.
     """
     collector = Collector(trust, settle)
     collector.collect(paths)
@@ -85,7 +87,7 @@ def load(
     layers: list[Layer] = []
     full: set[str] = set()  # files with so many mistakes that the rest of them is not looked at
     for source in collector.sources:
-        normaliser = Normaliser(source.directory, environment)
+        normaliser = Normaliser(source.directory, environment, verbatim)
         data = normaliser.document(source.data)
         layers.append(Layer(source, data, normaliser.renamed))
         selection.found += [_in_source(source, finding) for finding in normaliser.findings]

@@ -22,6 +22,8 @@ from wsgigroups.config.kinds import shown, type_name
 from wsgigroups.config.shape import FILE, Named, Repeated, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wsgigroups.config.models.base import Option
     from wsgigroups.config.source import Path
 
@@ -36,6 +38,7 @@ class Normaliser:
 
     directory: str = "/"
     variables: Mapping[str, str] | None = None
+    verbatim: Collection[str] = ()  # kinds of options in which variables stay as they are written
     findings: list[Finding] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)  # code → further ones, when there are too many to show
     _kept: Counter[bool] = field(default_factory=Counter)
@@ -126,6 +129,8 @@ class Normaliser:
     def _value(self, value: Any, option: Option, written: Path) -> Any:
         if self.variables is None:
             return value
+        if option.kind in self.verbatim:
+            return value
         if option.interpolated:
             value = self._each(value, written, self._interpolate)
         else:
@@ -141,7 +146,7 @@ class Normaliser:
                     self._absolute(x.strip() if one else x, written if one else (*written, i))
                     for i, x in enumerate(items)
                 ]
-        if option.kind == "page-files" and isinstance(value, Mapping):
+        if option.kind in ("page-files", "claims") and isinstance(value, Mapping):
             return {key: self._absolute(item, (*written, str(key))) for key, item in value.items()}
         if option.kind == "address":
             return self._socket_path(value, written)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.config.checks.bounds import allowed
 from wsgigroups.config.schema import default_text, default_value
 from wsgigroups.config.shape import (
+    CLUSTER_OPTIONS,
     GATEWAY_OPTIONS,
+    GROUP_CLUSTER_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
     ROLLOUT_OPTIONS,
@@ -30,6 +32,8 @@ TABLES: tuple[tuple[str, str, Mapping[str, Option]], ...] = (
     ("sites.NAME", "Options of a site", SITE_OPTIONS),
     ("sites.NAME.mounts", "Options of a mount", MOUNT_OPTIONS),
     ("sites.NAME.static", "Options of a static directory", STATIC_OPTIONS),
+    ("kubernetes", "Options of [kubernetes]", CLUSTER_OPTIONS),
+    ("groups.NAME.kubernetes", "Options of a group in a cluster", GROUP_CLUSTER_OPTIONS),
 )
 KIND_TEXTS = {
     "text": "text",
@@ -66,6 +70,12 @@ KIND_TEXTS = {
     "namespaces": "true, false, or list of namespaces; all but these with ~ before the first",
     "environment": "table of names and texts",
     "page-files": "table of statuses and paths",
+    "cluster-name": "name of an object",
+    "cluster-names": "list of names of objects",
+    "cluster-gateway": "NAME, or NAMESPACE/NAME",
+    "image": "reference of an image",
+    "cpu": "number of processors, or thousandths as text with m",
+    "claims": "table of claims and paths",
     "file-name": "name of a file",
     "host-name": "host name",
     "host-names": "list of host names",
@@ -86,6 +96,8 @@ _ANCHORS = {
     "sites.NAME": "site",
     "sites.NAME.mounts": "mount",
     "sites.NAME.static": "static",
+    "kubernetes": "kubernetes",
+    "groups.NAME.kubernetes": "group-kubernetes",
 }
 
 _HEAD = """\

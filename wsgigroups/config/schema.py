@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.config.cluster_kinds import CPU_PATTERN, IMAGE_PATTERN, NAME_PATTERN
 from wsgigroups.config.counted_kinds import AUTO_TEXT, MOST_PROCESSES
 from wsgigroups.config.kernel_names import NAMESPACES
 from wsgigroups.config.kinds import write_percent
@@ -99,6 +100,19 @@ KINDS: dict[str, dict[str, Any]] = {
         "propertyNames": {"pattern": "^[45][0-9]{2}$"},
         "additionalProperties": {"$ref": "#/$defs/path"},
     },
+    "cluster-name": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
+    "cluster-names": _list("cluster-name"),
+    "cluster-gateway": {"type": "string", "pattern": f"^(?:{NAME_PATTERN}/)?{NAME_PATTERN}$"},
+    "image": {"type": "string", "pattern": f"^{IMAGE_PATTERN}$"},
+    "cpu": {
+        "description": "Processors, or thousandths of one: 2, 0.5, 500m.",
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^(?:{CPU_PATTERN})$"}],
+    },
+    "claims": {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{NAME_PATTERN}$"},
+        "additionalProperties": {"$ref": "#/$defs/path"},
+    },
     "file-name": {"type": "string", "pattern": "^[^./][^/]*$"},
     "host-name": {"type": "string", "pattern": f"^{_HOST}$"},
     "host-pattern": {"type": "string", "pattern": f"^(?:[*][.])?{_HOST}$"},
@@ -142,6 +156,7 @@ _TEXTS = {
     "sites": "Virtual hosts by server name.",
     "profiles": "Overlays by name, used with --profile.",
     "rollout": "How the processes of a group are replaced, and how a new one shows that it is good.",
+    "kubernetes": "What `wsgigroups render kubernetes` needs to know of a cluster.",
     "mounts": "URL prefixes and the applications that answer below them.",
     "static": "Directories of files that the gateway answers by itself.",
 }

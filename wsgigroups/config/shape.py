@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.models.base import Option, describe
+from wsgigroups.config.models.cluster import ClusterOptions, GroupClusterOptions
 from wsgigroups.config.models.group import Group
 from wsgigroups.config.models.rollout import RolloutOptions
 from wsgigroups.config.models.server import ServerDefaults
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 OPTIONS: Mapping[str, Option] = describe(Group)
 ROLLOUT_OPTIONS: Mapping[str, Option] = describe(RolloutOptions)
+GROUP_CLUSTER_OPTIONS: Mapping[str, Option] = describe(GroupClusterOptions)
+CLUSTER_OPTIONS: Mapping[str, Option] = describe(ClusterOptions)
 SERVER_OPTIONS: Mapping[str, Option] = describe(ServerDefaults)
 GATEWAY_OPTIONS: Mapping[str, Option] = describe(Gateway)
 SITE_OPTIONS: Mapping[str, Option] = describe(Site)
@@ -53,11 +56,15 @@ class Repeated:
     of: Table
 
 
-_OF_A_GROUP: dict[str, Table | Named | Repeated] = {"rollout": Table("a rollout", ROLLOUT_OPTIONS)}
+_OF_A_GROUP: dict[str, Table | Named | Repeated] = {
+    "rollout": Table("a rollout", ROLLOUT_OPTIONS),
+    "kubernetes": Table("the table kubernetes of a group", GROUP_CLUSTER_OPTIONS),
+}
 GROUP = Table("a group", OPTIONS, _OF_A_GROUP)
 DEFAULTS = Table("[defaults]", OPTIONS, _OF_A_GROUP)
 SERVER = Table("[server]", SERVER_OPTIONS)
 GATEWAY = Table("[gateway]", GATEWAY_OPTIONS)
+CLUSTER = Table("[kubernetes]", CLUSTER_OPTIONS)
 SITE = Table(
     "a site",
     SITE_OPTIONS,
@@ -70,6 +77,7 @@ SITE = Table(
 _SECTIONS: dict[str, Table | Named | Repeated] = {
     "server": SERVER,
     "gateway": GATEWAY,
+    "kubernetes": CLUSTER,
     "groups": Named("groups", GROUP),
     "sites": Named("sites", SITE),
 }

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from wsgigroups.config.counted_kinds import write_process_count
 from wsgigroups.config.followed import followed
 from wsgigroups.config.kinds import write_percent
+from wsgigroups.config.models.cluster import WorkloadOptions
 from wsgigroups.config.schema import default_text, default_value
 from wsgigroups.config.shape import (
+    CLUSTER_OPTIONS,
     GATEWAY_OPTIONS,
+    GROUP_CLUSTER_OPTIONS,
     MOUNT_OPTIONS,
     OPTIONS,
     ROLLOUT_OPTIONS,
@@ -53,7 +56,7 @@ class Value:
     @property
     def key(self) -> str:
         """As TOML writes it."""
-        return self.name if self.entry is None else f"{self.name}.{self.entry}"
+        return self.name if self.entry is None else f"{self.name}.{toml_key(self.entry)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def blocks(
     plain: list[tuple[Path, OptionModel, Mapping[str, Option], bool]] = [
         (("server",), configuration.server, SERVER_OPTIONS, False),
         (("gateway",), configuration.gateway, GATEWAY_OPTIONS, False),
+        (("kubernetes",), configuration.kubernetes, CLUSTER_OPTIONS, False),
     ]
     for name, group in configuration.groups.items():
         plain += _of_group(("groups", name), group)
@@ -86,6 +90,8 @@ def blocks(
         for group_name, group in site.groups.items():
             plain += _of_group((*here, "groups", group_name), group)
     for path, model, options, repeated in plain:
+        if isinstance(model, WorkloadOptions) and not model.model_fields_set:
+            continue  # most configurations are for no cluster
         values = tuple(_values(configuration, path, model, options, composed, defaults=defaults))
         if not secrets:
             values = tuple(_hidden(value) if options[value.name].kind == "environment" else value for value in values)
@@ -94,7 +100,11 @@ def blocks(
 
 
 def _of_group(path: Path, group: Group) -> list[tuple[Path, OptionModel, Mapping[str, Option], bool]]:
-    return [(path, group, OPTIONS, False), ((*path, "rollout"), group.rollout, ROLLOUT_OPTIONS, False)]
+    return [
+        (path, group, OPTIONS, False),
+        ((*path, "rollout"), group.rollout, ROLLOUT_OPTIONS, False),
+        ((*path, "kubernetes"), group.kubernetes, GROUP_CLUSTER_OPTIONS, False),
+    ]
 
 
 def _values(
@@ -231,7 +241,16 @@ def origins(found: list[Block]) -> dict[str, str]:
     return {path_text(value.path): value.origin for block in found for value in block.values}
 
 
-_ESCAPED = {**OPTIONS, **ROLLOUT_OPTIONS, **SERVER_OPTIONS, **SITE_OPTIONS, **MOUNT_OPTIONS, **STATIC_OPTIONS}
+_ESCAPED = {
+    **CLUSTER_OPTIONS,
+    **GROUP_CLUSTER_OPTIONS,
+    **OPTIONS,
+    **ROLLOUT_OPTIONS,
+    **SERVER_OPTIONS,
+    **SITE_OPTIONS,
+    **MOUNT_OPTIONS,
+    **STATIC_OPTIONS,
+}
 
 
 def _escaped(value: Value) -> Any:
@@ -242,7 +261,7 @@ def _escaped(value: Value) -> Any:
 def literal_document(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document of `Configuration.to_document` as a file has to have it, likewise."""
     found = dict(document)
-    for name in ("server", "gateway"):
+    for name in ("server", "gateway", "kubernetes"):
         if name in found:
             found[name] = _literal_table(found[name])
     for name in ("groups", "sites"):

@@ -59,6 +59,11 @@ class Share:
     number: int
     percent: bool = False
 
+    @classmethod
+    def written(cls, value: int | str) -> Share:
+        """As options have it: 2, or "25%"."""
+        return cls(int(value[:-1]), percent=True) if isinstance(value, str) else cls(value)
+
     def up(self, processes: int) -> int:
         """How many of these processes, a part of one being one."""
         return -(-processes * self.number // 100) if self.percent else self.number

@@ -15,10 +15,10 @@ def rollout_of(group: Group) -> RolloutTarget:
     """How the group's processes are replaced."""
     options = group.rollout
     return RolloutTarget(
-        max_surge=_share(options.max_surge),
-        max_unavailable=_share(options.max_unavailable),
+        max_surge=Share.written(options.max_surge),
+        max_unavailable=Share.written(options.max_unavailable),
         min_ready_time_s=options.min_ready_time,
-        canary=_share(options.canary),
+        canary=Share.written(options.canary),
         canary_time_s=options.canary_time,
         abort_error_rate=options.abort_error_rate,
         abort_minimum_requests=options.abort_minimum_requests,
@@ -31,7 +31,3 @@ def health_of(group: Group) -> Health | None:
     if options.health_path is None:
         return None
     return Health(options.health_path, options.health_status, options.health_timeout, options.health_host)
-
-
-def _share(value: int | str) -> Share:
-    return Share(int(value[:-1]), percent=True) if isinstance(value, str) else Share(value)

@@ -123,6 +123,8 @@ version = 1
 error-log = "/dev/stdout"
 [groups.web]
 app = "a:b"
+release = "1"
+python-path = ["/srv/releases/1"]
 listen = ["127.0.0.1:8000"]
 home = "/srv"
 environment = {SECRET = "one"}
@@ -162,7 +164,7 @@ def test_what_is_on_disk_is_compared_with_what_is_rendered(form: str, plain: Pat
     assert list(directory.iterdir()) == []
     assert run(form, plain, "-o", directory, *more).exit_code == 0
     assert checked(form, plain, "-o", directory, *more) == (0, [])
-    changed = next(path for path in sorted(directory.iterdir()) if path.is_file())
+    changed = next(path for path in sorted(directory.rglob("*")) if path.is_file())
     changed.write_text(changed.read_text() + "more\n")
     code, said = checked(form, plain, "-o", directory, *more)
     assert (code, said[0]) == (1, f"{changed}: is stale")

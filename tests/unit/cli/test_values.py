@@ -40,7 +40,7 @@ def waiting() -> list[str]:
 
 def test_the_commands_that_wait() -> None:
     changing = {"apply", "start", "stop", "restart", "reload", "scale", "rollback", "shutdown", "upgrade", "deploy"}
-    assert set(waiting()) == {*changing, "drill", "wait"}
+    assert set(waiting()) == {*changing, "drill", "wait", "status"}
 
 
 @pytest.mark.parametrize("name", waiting())

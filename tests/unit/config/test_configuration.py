@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS, Configuration, Effect, Group
+from wsgigroups.config.models.cluster import ClusterOptions, GroupClusterOptions
 from wsgigroups.config.models.rollout import RolloutOptions
+from wsgigroups.config.shape import CLUSTER_OPTIONS, GROUP_CLUSTER_OPTIONS
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 FULL = """\
@@ -128,11 +130,13 @@ def test_variables_are_not_replaced_in_the_plain_form() -> None:
 
 
 def test_every_option_has_what_plan_and_documentation_need() -> None:
-    tables = {"rollout"}
+    tables = {"rollout", "kubernetes"}
     assert {*OPTIONS, *tables} == {attribute.replace("_", "-") for attribute in Group.model_fields}
     assert set(ROLLOUT_OPTIONS) == {attribute.replace("_", "-") for attribute in RolloutOptions.model_fields}
-    known = {*OPTIONS, *ROLLOUT_OPTIONS}
-    for name, option in (*OPTIONS.items(), *ROLLOUT_OPTIONS.items()):
+    known = {*OPTIONS, *ROLLOUT_OPTIONS, *CLUSTER_OPTIONS, *GROUP_CLUSTER_OPTIONS}
+    tables_of_clusters = (*CLUSTER_OPTIONS.items(), *GROUP_CLUSTER_OPTIONS.items())
+    assert {option.effect for _name, option in tables_of_clusters} == {Effect.NONE}
+    for name, option in (*OPTIONS.items(), *ROLLOUT_OPTIONS.items(), *tables_of_clusters):
         assert option.attribute == name.replace("-", "_")
         assert isinstance(option.effect, Effect)
         assert option.effect_reason, name
@@ -149,3 +153,7 @@ def test_every_example_is_valid() -> None:
         assert group.is_set(option.attribute)
     for name, option in ROLLOUT_OPTIONS.items():
         assert RolloutOptions.model_validate({name: option.example}).is_set(name)
+    for name, option in CLUSTER_OPTIONS.items():
+        assert ClusterOptions.model_validate({name: option.example}).is_set(name)
+    for name, option in GROUP_CLUSTER_OPTIONS.items():
+        assert GroupClusterOptions.model_validate({name: option.example}).is_set(name)

@@ -87,6 +87,23 @@ def test_what_does_not_fit_together(check: Any, options: str, expected: list[str
     assert codes(site(check, options + other)) == expected
 
 
+@pytest.mark.parametrize(
+    ("group", "site_options", "expected"),
+    [
+        ('listen = ["127.0.0.1:81"]\n', MOUNT, []),  # the group tells its mounts apart by itself
+        ("", MOUNT, ["WG0414"]),
+        ('listen = ["127.0.0.1:81"]\n', "", ["WG0414"]),
+        ('listen = ["127.0.0.1:81"]\n', f'static = [{{path = "/s", directory = "/srv"}}]\n{MOUNT}', ["WG0414"]),
+    ],
+)
+def test_a_site_without_an_address(check: Any, group: str, site_options: str, expected: list[str]) -> None:
+    loaded = check(
+        f'version = 1\n[groups.blog]\napp = "a:b"\n{group}'
+        f'[sites."a.example.org"]\nprocess-group = "blog"\n{site_options}'
+    )
+    assert [code for code in codes(loaded) if code == "WG0414"] == expected
+
+
 def test_the_port_of_a_redirection_is_taken(check: Any) -> None:
     loaded = check(
         f'version = 1\n[groups.other]\napp = "a:b"\nlisten = ["127.0.0.1:80"]\n{SITE}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsgigroups.interop.renderers.staleness import MOST_LINES, stale
+from wsgigroups.interop.renderers.staleness import MOST_LINES, hiding, stale
 
 
 def test_what_is_as_it_should_be_is_not_named() -> None:
@@ -32,12 +32,12 @@ def test_a_long_difference_is_cut() -> None:
 def test_neither_secrets_nor_controls_are_shown() -> None:
     before = 'SetEnv PASSWORD abc\n    SetEnv KEY "a \\"b\nc"\nA \x1b[2J\n'
     after = 'SetEnv PASSWORD def\n    SetEnv OTHER "d\ne"\nB\n'
-    (lines,) = stale({"a": after}, {"a": before}, ("SetEnv",)).values()
+    (lines,) = stale({"a": after}, {"a": before}, hiding(("SetEnv",))).values()
     assert lines[4:] == [
         "   SetEnv PASSWORD …", "  -    SetEnv KEY …", "  -A \\x1b[2J", "  +    SetEnv OTHER …", "  +B",
     ]  # fmt: skip
 
 
 def test_a_secret_alone_has_changed() -> None:
-    said = stale({"a": "SetEnv PASSWORD abc\n"}, {"a": "SetEnv PASSWORD def\n"}, ("SetEnv",))
+    said = stale({"a": "SetEnv PASSWORD abc\n"}, {"a": "SetEnv PASSWORD def\n"}, hiding(("SetEnv",)))
     assert said == {"a": ["is stale", "  only ends of lines differ, or values that are not shown"]}

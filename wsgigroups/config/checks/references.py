@@ -36,7 +36,7 @@ def check_references(
             _check_own_listener(str(path[-1]), group, reached.get(str(path[-1]), []), findings)
         _check_application(path, group, reached, dropped.get(path, set()), findings)
     check_addresses([*_walk(groups, sites)], sites, findings)
-    _check_sites(sites, findings)
+    _check_sites({str(path[-1]): group for path, group in _walk(groups, sites)}, sites, findings)
     check_names(sites, findings)
     check_tls(sites, findings)
 
@@ -170,10 +170,10 @@ def _application(mount: Mount, group: Group) -> tuple[object, ...]:
     return own.app, own.script, own.script and own.callable_object
 
 
-def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
+def _check_sites(groups: Mapping[str, Group], sites: Mapping[str, Site], findings: list[Finding]) -> None:
     for key, site in sites.items():
         path: Path = ("sites", key)
-        if not site.listen:
+        if not site.listen and not _only_prefixes(site, groups):
             hint = 'add listen = ["0.0.0.0:80"]'
             findings.append(Finding("WG0414", path, f"nothing listens for {key}", hint, at_key=True))
         prefixes: dict[str, Path] = {}
@@ -187,6 +187,12 @@ def _check_sites(sites: Mapping[str, Site], findings: list[Finding]) -> None:
                 continue
             if site.is_set(first) and not site.is_set(second):
                 findings.append(Finding("WG0413", (*path, first), f"{first} needs {second}", f"set {second} too"))
+
+
+def _only_prefixes(site: Site, groups: Mapping[str, Group]) -> bool:
+    """Whether a site does nothing but tell groups that listen themselves which prefixes they have."""
+    found = [groups.get(group_of(mount, site) or "") for mount in site.mounts]
+    return bool(found) and not site.static and all(group is not None and group.listen for group in found)
 
 
 def _check_prefix(prefix: str, path: Path, prefixes: dict[str, Path], findings: list[Finding]) -> None:

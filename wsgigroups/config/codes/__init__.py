@@ -1,13 +1,14 @@
 """The catalogue of diagnostics: each code with its severity, what it means, and what to do. Pure.
 
 Codes are stable: one is never reused and its meaning never changes. WG01 reading and syntax, WG02 keys and tables, WG03
-values, WG04 names that refer to each other, WG05 values that do not work together, WG06 the host.
+values, WG04 names that refer to each other, WG05 values that do not work together, WG06 the host, WG07 a cluster.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsgigroups.config.codes.cluster import CLUSTER
 from wsgigroups.config.codes.combinations import COMBINATIONS
 from wsgigroups.config.codes.entry import Code
 from wsgigroups.config.codes.host import HOST
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from wsgigroups.config.diagnostics import Severity
 
 CODES: Mapping[str, Code] = {
-    entry.code: entry for entry in (*READING, *STRUCTURE, *VALUES, *REFERENCES, *COMBINATIONS, *HOST)
+    entry.code: entry for entry in (*READING, *STRUCTURE, *VALUES, *REFERENCES, *COMBINATIONS, *HOST, *CLUSTER)
 }
 
 

@@ -11,6 +11,7 @@ FAMILIES = {
     "WG04": "Names that refer to each other",
     "WG05": "Values that do not work together",
     "WG06": "The host",
+    "WG07": "A cluster",
 }
 
 

@@ -112,7 +112,8 @@ REFERENCES = (
     warning(
         "WG0414",
         "Nothing listens for the site",
-        "A site is served on its addresses, and this one has none: nobody reaches its mounts and static directories. "
+        "A site is served on its addresses, and this one has none: nobody reaches its mounts and static directories, "
+        "unless the groups of all its mounts listen themselves. "
         "Groups that it defines can be used by other sites of its server name.",
         "Set listen.",
         _BLOG + '\n[sites."www.example.org"]\nprocess-group = "blog"\n',

@@ -189,4 +189,12 @@ VALUES = (
         'Write "admin@example.org".',
         _BLOG + '\n[gateway]\nacme-contact = "the admin"\n',
     ),
+    error(
+        "WG0325",
+        "What no cluster would take",
+        "Names of objects of a Kubernetes cluster have lower-case letters, digits, hyphens and dots. An image is named "
+        "by its repository, with a tag or digest; processors are a number, or thousandths of one with m.",
+        "Write it as the message says.",
+        _BLOG + '\n[kubernetes]\nnamespace = "My_Space"\n',
+    ),
 )

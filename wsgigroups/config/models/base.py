@@ -114,7 +114,9 @@ def option(
 
 
 _UNITS = {"duration": "seconds", "bytes": "bytes"}
-_INTERPOLATED = frozenset({"path", "certificate", "log", "paths", "page-files", "environment", "address", "addresses"})
+_INTERPOLATED = frozenset(
+    {"path", "certificate", "log", "paths", "page-files", "claims", "environment", "address", "addresses"}
+)
 
 
 def describe(model: type[OptionModel]) -> Mapping[str, Option]:

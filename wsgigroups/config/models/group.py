@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from wsgigroups.config.models.cgroups import CgroupOptions
+from wsgigroups.config.models.cluster import GroupClusterOptions
 from wsgigroups.config.models.confinement import ConfinementOptions, ResourceOptions
 from wsgigroups.config.models.identity import IdentityOptions
 from wsgigroups.config.models.lifetime import EndingOptions, RecyclingOptions, StuckOptions
@@ -39,3 +40,4 @@ class Group(
     """One group. Attributes are the options in snake_case; durations in seconds, sizes in bytes."""
 
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)
+    kubernetes: GroupClusterOptions = Field(default_factory=GroupClusterOptions)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsgigroups.interop.renderers.alerts import alerts
+from wsgigroups.interop.renderers.ansible import ansible_role
+from wsgigroups.interop.renderers.ansible import covered as ansible_covered
 from wsgigroups.interop.renderers.apache import apache_conf
 from wsgigroups.interop.renderers.caddy import caddyfile
 from wsgigroups.interop.renderers.containerfile import containerfile
@@ -15,6 +17,7 @@ from wsgigroups.interop.renderers.dashboard import dashboard
 from wsgigroups.interop.renderers.haproxy import haproxy_cfg
 from wsgigroups.interop.renderers.logrotate import logrotate
 from wsgigroups.interop.renderers.nginx_conf import nginx_conf
+from wsgigroups.interop.renderers.staleness import hiding
 from wsgigroups.interop.renderers.systemd import service_unit
 from wsgigroups.interop.renderers.systemd_socket import MARK as SOCKET_MARK
 from wsgigroups.interop.renderers.systemd_socket import socket_units
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.config import Configuration
 
-Rendering = Mapping[str, str]  # name of a file → its text; a name may have a directory before it
+Rendering = Mapping[str, str]  # name of a file → its text; a name may have directories before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Renderer:
     file: the usual name of its one file; "": it has several, and `render` names them. mark: the line that each of
     several begins with, so that those which are no longer rendered are found. asks: the command whose output on
     both streams is RenderContext.program; () for none. pages: whether it needs what is in the files of error pages.
-    hides: words that begin a line whose value is a secret.
+    covered: returns one of its texts without what may be a secret, for a difference that is shown.
     """
 
     summary: str
@@ -42,7 +45,7 @@ class Renderer:
     render: Callable[[Configuration, RenderContext], str | Rendering]
     asks: tuple[str, ...] = ()
     pages: bool = False
-    hides: tuple[str, ...] = ()
+    covered: Callable[[str], str] = str
     mark: str = ""
 
     def files(self, configuration: Configuration, context: RenderContext) -> Rendering:
@@ -59,7 +62,7 @@ RENDERERS: dict[str, Renderer] = {
         "A configuration of Apache with mod_wsgi that serves the sites.",
         "wsgigroups.conf",
         apache_conf,
-        hides=("SetEnv",),
+        covered=hiding(("SetEnv",)),
     ),
     "haproxy": Renderer("A haproxy.cfg that asks the groups.", "haproxy.cfg", haproxy_cfg),
     "caddy": Renderer("A Caddyfile that asks the groups.", "Caddyfile", caddyfile),
@@ -67,6 +70,9 @@ RENDERERS: dict[str, Renderer] = {
     "systemd-socket": Renderer("Socket units for all addresses.", "", socket_units, mark=SOCKET_MARK),
     "logrotate": Renderer("Rotation of the logs.", "wsgigroups", logrotate),
     "containerfile": Renderer("An image with the groups.", "Containerfile", containerfile),
+    "ansible": Renderer(
+        "A role and a playbook that roll a release out to machines.", "", ansible_role, covered=ansible_covered
+    ),
     "alerts": Renderer("Rules for Prometheus.", "wsgigroups-alerts.yml", alerts),
     "dashboard": Renderer("A dashboard for Grafana.", "wsgigroups-dashboard.json", dashboard),
 }

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 MOST_LINES = 20  # of one file's difference
 
 
 def stale(
-    wanted: Mapping[str, str], found: Mapping[str, str | None], hides: Collection[str] = ()
+    wanted: Mapping[str, str], found: Mapping[str, str | None], covered: Callable[[str], str] = str
 ) -> dict[str, list[str]]:
     """Return what is to be said of each file that is not as wanted, by its name; nothing of those that are.
 
-    wanted: texts by names; found: what is there, None for no file. hides: words that begin a line whose value is a
-    secret, which is not shown.
+    wanted: texts by names; found: what is there, None for no file. covered: returns a text without its secrets, which
+    are not shown.
     """
     said: dict[str, list[str]] = {}
     for name, text in wanted.items():
@@ -28,13 +28,16 @@ def stale(
         if there is None:
             said[name] = ["is not there"]
         elif there != text:
-            said[name] = ["is stale", *_difference(there, text, hides)]
+            said[name] = ["is stale", *_difference(covered(there), covered(text))]
     return said
 
 
-def _difference(before: str, after: str, hides: Collection[str]) -> list[str]:
-    if hides:
-        before, after = (_masked(text, hides) for text in (before, after))
+def hiding(words: Collection[str]) -> Callable[[str], str]:
+    """Return what leaves out the values of lines that begin with these words."""
+    return lambda text: _masked(text, words) if words else text
+
+
+def _difference(before: str, after: str) -> list[str]:
     changed = difflib.unified_diff(before.splitlines(), after.splitlines(), "on disk", "rendered", n=1, lineterm="")
     lines = list(changed)
     if not lines:

@@ -33,7 +33,7 @@ _USUAL_PORTS = (80, 443)
 _FIELDS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")  # what the gateway believes of trusted proxies
 _OF_HOSTS = (
     "limit-request-line", "limit-request-field-size", "limit-request-fields", "limit-request-body", "chunked-bodies",
-    "script-reloading", "environment", "app", "script", "callable-object", "load",
+    "script-reloading", "environment", "app", "script", "callable-object", "load", "kubernetes",
 )  # fmt: skip
 
 
