@@ -119,7 +119,7 @@ def test_data_and_chatter_are_apart(tmp_path: Path) -> None:
     (tmp_path / "groups.toml").write_text(BAD)
     done = validate(tmp_path, "--offline", "groups.toml")
     assert "error[WG0201]" in done.stdout
-    assert done.stderr.strip() == "1 error and 1 warning in 1 file"
+    assert done.stderr == "1 error and 1 warning in groups.toml\nExplain one of them: wsgigroups explain WG0201\n"
     for output in ("json", "github", "gitlab", "sarif", "junit"):
         done = validate(tmp_path, "--offline", "--output", output, "groups.toml")
         assert (done.returncode, done.stderr) == (2, "")

@@ -70,7 +70,7 @@ def test_a_group_whose_listeners_were_all_shut_comes_back_by_itself(tenants: Ten
     tenants.attack("shut")
     tenants.followed(pid)
     assert tenants.get(tenants.a, "/pid")[0] == 200
-    assert "leaving: listeners-shut" in tenants.log("a")
+    assert "stopping: listeners-shut" in tenants.log("a")
 
 
 def test_a_unix_listener_that_was_shut_is_bound_again(tenants: Tenants) -> None:

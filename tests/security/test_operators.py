@@ -27,7 +27,19 @@ def test_an_operator_has_his_group_and_nothing_else(manager: ManagerUnderTest) -
     logs = manager.cli_as(JOE, "logs", "mine")
     assert logs.returncode == 0, logs.stderr
     assert "mine/1" in logs.stdout
-    for command in ("stop mine", "scale mine=2", "restart other", "why other", "history", "plan", "shutdown"):
+    deployed = manager.cli_as(JOE, "deploy", "mine", "v2")
+    assert deployed.returncode == 0, deployed.stderr
+    for command in (
+        "deploy other",
+        "deploy mine --overtake",
+        "stop mine",
+        "scale mine=2",
+        "restart other",
+        "why other",
+        "history",
+        "plan",
+        "shutdown",
+    ):
         refused = manager.cli_as(JOE, *command.split())
         assert refused.returncode in (4, 5), f"{command}: {refused.stderr}"
     line = json.loads((manager.state_dir / "audit.jsonl").read_text().splitlines()[-1])

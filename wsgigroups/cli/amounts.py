@@ -7,6 +7,11 @@ from datetime import datetime, timezone
 NOTHING = "–"  # of what is not known
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 process, 2 processes."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def duration(seconds: float) -> str:
     """Two units at most: 4.2s, 3m12s, 5h07m, 12d04h."""
     if seconds < 60:

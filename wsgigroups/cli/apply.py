@@ -9,7 +9,7 @@ import click
 from wsgigroups.cli import plan_files
 from wsgigroups.cli.asking import ONLY, check_alone, request
 from wsgigroups.cli.loading import FILES, PROFILE
-from wsgigroups.cli.output import for_whoever_reads
+from wsgigroups.cli.output import for_whoever_reads, say
 from wsgigroups.cli.removing import confirm_removals
 from wsgigroups.cli.turns import begin, with_turn
 from wsgigroups.cli.verbs import Verb
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from wsgigroups.cli.main import Globals
     from wsgigroups.client.answers import BegunAnswer, PlanAnswer
+
+_NAMED = 5  # groups that are named where many leave
 
 
 @click.command("apply", cls=Verb)
@@ -58,7 +60,8 @@ def command(
     """
     from wsgigroups.cli.background import ensure_manager
     from wsgigroups.cli.bound import begin_bound
-    from wsgigroups.cli.planning import show_plan
+    from wsgigroups.cli.next_command import next_command
+    from wsgigroups.cli.planning import show_plan, source_of, unseen_code
     from wsgigroups.client import Client
     from wsgigroups.plan.precondition import kinds_of
 
@@ -76,12 +79,17 @@ def command(
     more: dict[str, Any] = {} if readable else {"plan": plan}
     if dry_run or (plan["empty"] and not plan.get("unrecorded")):
         if readable and not plan["empty"]:
-            show_plan(plan, options.color)
+            flags = ("--only",) if only else ()
+            line = next_command(options, "apply", files, profiles, flags) if options.verbosity >= 0 else ""
+            show_plan(plan, options.color, heading=source_of(plan, files), next_command=line)
             return int(ExitCode.DONE)
-        return follow(options, None, no_wait, timeout, output=output, more=more)
+        code = follow(options, None, no_wait, timeout, output=output, more=more)
+        if readable and plan["empty"] and (hint := unseen_code(plan)):
+            say(hint, options.verbosity)
+        return code
     if readable and not plan["empty"] and options.verbosity >= 0:
         with for_whoever_reads():
-            show_plan(plan, options.color)
+            show_plan(plan, options.color, heading=source_of(plan, files))
     confirm_removals(plan, () if saved else files, yes=yes)
     client, until = Client(options.run_dir), deadline(timeout)
 

@@ -79,6 +79,7 @@ def _beside(
     options: Globals, files: Sequence[Path], profiles: Sequence[str], running: Mapping[str, Any]
 ) -> ConfigurationRequest:
     from wsgigroups.cli.diagnostics import show_diagnostics
+    from wsgigroups.cli.own_addresses import with_taken_addresses
     from wsgigroups.config import load
     from wsgigroups.config.only import files_of, layers_beside, merged, part_of
 
@@ -92,7 +93,8 @@ def _beside(
         mine = files_of(running, written, given)
         return layers_beside(running, written, given)
 
-    result = load(files, profiles=tuple(profiles), settle=True, check=certain_here(), beside=others)
+    check = with_taken_addresses(options, certain_here())
+    result = load(files, profiles=tuple(profiles), settle=True, check=check, beside=others)
     show_diagnostics(result, options.color)
     if result.configuration is None or result.composed is None:
         raise WsgigroupsError("cannot use this configuration", hint="nothing was changed", exit_code=ExitCode.USAGE)

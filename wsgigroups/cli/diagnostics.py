@@ -27,11 +27,17 @@ def use_color(color: str, stream: TextIO) -> bool:
 
 
 def show_diagnostics(result: Loaded, color: str) -> None:
-    """Write all diagnostics to stderr, and how many there are; nothing when there are none."""
+    """Write all diagnostics to stderr, and how many there are; nothing when there are none.
+
+    What does not keep the command from its work is a line each.
+    """
     if not result.diagnostics:
         return
-    from wsgigroups.config.reports.text import render, summary
+    from wsgigroups.config.reports.text import render, render_concise, summary
 
+    if not result.errors:
+        click.echo(render_concise(result.diagnostics, []), err=True, nl=False)
+        return
     colored = use_color(color, sys.stderr)
     click.echo(render(result.diagnostics, result.source, color=colored), err=True, color=colored)
-    click.echo(summary(result.diagnostics, len({source.name for source in result.sources})), err=True)
+    click.echo(summary(result.diagnostics, list({source.name: None for source in result.sources})), err=True)

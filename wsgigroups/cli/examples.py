@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "reload": (("reload blog", ""), ("reload --all", "")),
     "scale": (("scale blog=4", "until the next apply"), ("scale blog=4 shop=2", "")),
+    "deploy": (("deploy blog", "the code that is there now"), ("deploy blog 2026-11-24.1", "with a name for it")),
     "drill": (("drill blog --restarts 5", ""), ("drill blog --manager --yes", "the manager is killed, too")),
     "logs": (
         ("logs -f", "all groups"),

@@ -68,7 +68,25 @@ def command(
         click.echo(f"next: wsgigroups validate {target}", err=True)
     else:
         click.echo(f"wrote {target}: a template, because no WSGI application was found in {directory}", err=True)
-        click.echo(f"next: write what yours is called into it, then wsgigroups validate {target}", err=True)
+        for line in _next_steps(directory, target):
+            click.echo(line, err=True)
+
+
+def _next_steps(directory: Path, target: Path) -> list[str]:
+    """What is to be done with a template."""
+    from wsgigroups.config.discovery import paste_file, pyramid_main
+
+    module = pyramid_main(directory)
+    if module is None:
+        return [f"next: write what yours is called into it, then wsgigroups validate {target}"]
+    script = f"{module}.wsgi"
+    return [
+        f"main(global_config, **settings) of {clean(module)} is Pyramid's, and no server can call it.",
+        f"Write a script with its settings, {script}:",
+        "    from pyramid.paster import get_app",
+        f"    application = get_app({str((directory / paste_file(directory)).resolve())!r}, 'main')",
+        f"next: wsgigroups init --force --app {script}",
+    ]
 
 
 def _named(app: str, directory: Path) -> Found:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wsgigroups.client import Client
 
 INTERRUPTED = 130  # as a shell says SIGINT
-_UNDONE = ("apply", "rollback")
+_UNDONE = ("apply", "deploy", "rollback")
 _QUESTION = "Interrupted. Go on waiting (g), pause: the change goes on without you (p)"
 
 

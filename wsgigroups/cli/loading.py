@@ -55,10 +55,11 @@ def load_files(
     gone must not keep a manager from starting the others.
     """
     from wsgigroups.cli.diagnostics import show_diagnostics
+    from wsgigroups.cli.own_addresses import with_taken_addresses
     from wsgigroups.config import load
     from wsgigroups.config.owners import Owners, owners_of
 
-    check = certain_here() if on_this_host else None
+    check = with_taken_addresses(options, certain_here()) if on_this_host else None
     there = None if files else _asked(options)
     result = load(files or _texts(there), profiles=tuple(profiles), settle=True, check=check)
     show_diagnostics(result, options.color)

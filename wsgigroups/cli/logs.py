@@ -17,7 +17,7 @@ from wsgigroups.cli.log_files import FollowedLog, ToldLog, log_of
 from wsgigroups.cli.log_lines import LogChoice, parsed
 from wsgigroups.cli.moments import moment
 from wsgigroups.cli.naming import spread
-from wsgigroups.cli.output import write_line
+from wsgigroups.cli.output import OUTPUT_FORMATS, write_data, write_line
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.runtime.text import clean
 
@@ -37,7 +37,13 @@ _COLORS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_
 @click.option("-n", "--lines", type=click.IntRange(0), help="Lines to begin with: 20; with --since or --grep all.")
 @click.option("--since", metavar="WHEN", help="From then on: 10m (ago), or a time as 2026-01-31T09:00:00Z.")
 @click.option("--grep", metavar="RE", help="Records that a regular expression (Python's) is found in.")
-@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", help="json: a line for each line.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(OUTPUT_FORMATS),
+    default="text",
+    help="json: a line for each line; yaml: a list.",
+)
 @click.option("--manager", is_flag=True, help="The manager's own log.")
 @click.option("--reopen", is_flag=True, help="Have all logs opened again, after logrotate has renamed them; show none.")
 @click.pass_obj
@@ -64,14 +70,13 @@ def command(
     else:
         shown = _shown(options, names, asked)
     most = lines if lines is not None or since or grep else LINES
-    writer = _Writer(several=len(shown) > 1, colored=_is_colored(options.color), as_json=output == "json")
-    for log in shown:
-        writer.write(log, log.file.last(most, log.choice))
+    writer = _Writer(several=len(shown) > 1, colored=_is_colored(options.color), output=output)
+    wrote = [writer.write(log, log.file.last(most, log.choice)) for log in shown]
+    if output == "yaml" and not follow and not any(wrote):
+        write_data([], output)
     while follow:
-        wrote = False
-        for log in shown:
-            wrote = writer.write(log, log.file.added(log.choice)) or wrote
-        if not wrote:
+        wrote = [writer.write(log, log.file.added(log.choice)) for log in shown]
+        if not any(wrote):
             time.sleep(POLL_S)
 
 
@@ -137,17 +142,21 @@ def _document(name: str, line: str) -> dict[str, Any]:
 class _Writer:
     """Writes lines, of several logs each with its group's name before it."""
 
-    def __init__(self, *, several: bool, colored: bool, as_json: bool) -> None:
+    def __init__(self, *, several: bool, colored: bool, output: str) -> None:
         self._several = several
-        self._as_json = as_json
+        self._output = output
         self._colored = colored
         self._colors: dict[str, str] = {}
 
     def write(self, log: _Shown, lines: list[str]) -> bool:
         """Write lines of a log; whether there were any."""
         for line in lines:
-            if self._as_json:
+            if self._output == "json":
                 write_line(_document(log.name, line))
+                continue
+            if self._output == "yaml":
+                write_data([_document(log.name, line)], "yaml")
+                sys.stdout.flush()
                 continue
             # an application's log may hold anything; a terminal must not obey it, behind a pager either
             text = clean(line, "\t")

@@ -37,7 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("stop", "Drain groups and keep them stopped."),
     "restart": ("restart", "Replace the processes of groups one by one, successor first."),
     "reload": ("reload", "Send the graceful signal: recycle after eviction-timeout."),
-    "scale": ("scale", "Change the number of processes for a while: GROUP=N."),
+    "deploy": ("deploy", "Put new code of a group into service; it is taken back where it fails."),
+    "scale": ("scale", "Change the number of processes until the next apply: GROUP=N."),
     "drill": ("drill", "Prove that nothing is lost: load at a group through restarts, a crash and a recycle."),
     "logs": ("logs", "Show or follow the logs of groups."),
     "why": ("why", "Explain the state of a group or a process."),
@@ -85,8 +86,24 @@ class Globals:
         return self.named_log_dir or directories.default_log_dir()
 
 
+class _NobodyReads(Exception):  # noqa: N818  (no error: who read has seen enough)
+    """Standard output is a pipe that was closed. No OSError: click would end the program with a status of its own."""
+
+
 class CommandTable(click.Group):
     """Commands by name from COMMANDS; the module of a command is imported when it is called."""
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **settings)  # writes the help
+        except BrokenPipeError as error:
+            raise _NobodyReads from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _NobodyReads from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -177,7 +194,8 @@ def _run(explain: Callable[[Exception, int], int], explain_usage: Callable[[clic
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Exception as error:  # noqa: BLE001  (the last resort: no traceback is ever what people get)
-        return explain(error, given.get("verbosity", 0))
+        told = error.__cause__ if isinstance(error, _NobodyReads) and isinstance(error.__cause__, Exception) else error
+        return explain(told, given.get("verbosity", 0))
     return int(status) if isinstance(status, int) else int(ExitCode.DONE)
 
 

@@ -9,7 +9,7 @@ import click
 
 from wsgigroups.cli.asking import ONLY, request
 from wsgigroups.cli.loading import FILES, PROFILE
-from wsgigroups.cli.output import OUTPUT_FORMATS, write_data
+from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
 from wsgigroups.cli.verbs import Verb
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def command(
     output: str,
 ) -> int:
     """Show what apply would change, why, and what it costs."""
-    from wsgigroups.cli.planning import show_plan
+    from wsgigroups.cli.next_command import next_command
+    from wsgigroups.cli.planning import show_plan, source_of, unseen_code
 
     asked = request(options, files, profiles, only=only)
     plan = asked.plan(options)
@@ -43,7 +44,19 @@ def command(
 
         plan_files.save(out, plan, asked)
     if output == "text":
-        show_plan(plan, options.color)
+        again = (
+            next_command(options, "apply", [out])
+            if out is not None
+            else next_command(options, "apply", files, profiles, ("--only",) if only else ())
+        )
+        show_plan(
+            plan,
+            options.color,
+            heading=source_of(plan, files),
+            next_command=again if options.verbosity >= 0 else "",
+        )
+        if plan["empty"] and (hint := unseen_code(plan)):
+            say(hint, options.verbosity)
     else:
         write_data(plan, output)
     return 2 if detailed_exitcode and not plan["empty"] else 0

@@ -5,6 +5,8 @@ Runs in the user's process.
 
 from __future__ import annotations
 
+import sys
+
 STYLE = {
     "ready": "green",
     "degraded": "yellow",
@@ -27,12 +29,19 @@ _SIGN = {
     "asleep": "○",
     "stopped": "○",
 }
-_PLAIN = str.maketrans({"●": "*", "◐": "!", "◌": "~", "✗": "x", "○": "o", "→": "->", "·": "-", "–": "-", "…": "..."})
+_PLAIN = str.maketrans(
+    {"●": "*", "◐": "!", "◌": "~", "✗": "x", "○": "o", "✓": "+", "→": "->", "·": "-", "–": "-", "…": "..."}
+)
 
 
 def sign(state: str) -> str:
     """Return the sign of the state of a group or a process."""
     return _SIGN.get(state, "?")
+
+
+def written_to_stderr(text: str) -> str:
+    """Return a text of ours as standard error can take it."""
+    return writable(text, getattr(sys.stderr, "encoding", None) or "ascii")
 
 
 def writable(text: str, encoding: str) -> str:

@@ -211,7 +211,7 @@ def _of_process(group: GroupAnswer, process: ProcessAnswer, shape: Shape) -> Row
         facts = [f"pid {process['pid']}"] if process["pid"] else []
         facts += [f"life {process['life']}"]
         facts += [f"up {duration(process['uptime_s'])}"] if process["pid"] else []
-    facts += [f"next attempt in {duration(retry_s)}"] if retry_s is not None else []
+    facts += [f"next try in {duration(retry_s)}"] if retry_s is not None else []
     return {
         "group": Text(f"  {sign(state)} ", style=style).append(name, style=""),
         "state": Text(state, style=style),

@@ -166,7 +166,7 @@ def _row(group: GroupAnswer, status: StatusAnswer, spent: dict[int, float]) -> G
 def _process(group: GroupAnswer, process: ProcessAnswer, cpu_percent: float | None) -> tuple[str, ...]:
     does = f"pid {process['pid']}, life {process['life']}" if process["pid"] else f"life {process['life']}"
     if process["retry_in_s"] is not None:
-        does += f", next attempt in {duration(process['retry_in_s'])}"
+        does += f", next try in {duration(process['retry_in_s'])}"
     if process["last_exit"]:
         does += f"; before it: {process['last_exit']}"
     up = process["pid"] is not None

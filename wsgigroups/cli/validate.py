@@ -15,6 +15,7 @@ import click
 from wsgigroups.cli.loading import FILES, running
 from wsgigroups.cli.output import say
 from wsgigroups.cli.verbs import Verb
+from wsgigroups.config.diagnostics import Severity
 from wsgigroups.config.reports import FORMATS
 from wsgigroups.errors import ExitCode
 from wsgigroups.runtime.text import clean
@@ -63,6 +64,10 @@ def command(
     if offline and facts is not None:
         raise click.UsageError("--offline and --facts exclude each other")
     check = choose_check(offline, facts)
+    if check is not None and facts is None:
+        from wsgigroups.cli.own_addresses import with_taken_addresses
+
+        check = with_taken_addresses(options, check)
     read = partial(load, profiles=profiles, strict=strict, trust=False, check=check)
     configurations = [[file] for file in files] if separate and files else [files or running(options)]
     results = [read(paths) for paths in configurations]
@@ -121,6 +126,9 @@ def write_report(result: Loaded, output: str, options: Globals) -> None:
     colored = use_color(options.color, sys.stdout)
     if result.diagnostics:
         click.echo(render(result.diagnostics, result.source, color=colored), color=colored)
-    say(summary(result.diagnostics, len(names)), options.verbosity)
+    say(summary(result.diagnostics, names), options.verbosity)
+    codes = [item.code for item in result.diagnostics if item.severity is Severity.ERROR]
+    if codes:
+        say(f"Explain one of them: wsgigroups explain {codes[0]}", options.verbosity)
     if fixable:
         say(f"{fixable} of them can be fixed: wsgigroups validate --fix", options.verbosity)

@@ -24,4 +24,4 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(options: Globals, change: int, timeout: float | None, output: str) -> int:
     """Wait for a change; its number is what --no-wait prints. The exit code is the one of the command that began it."""
-    return follow(options, change, no_wait=False, timeout_s=timeout, output=output)
+    return follow(options, change, no_wait=False, timeout_s=timeout, output=output, begun=False)

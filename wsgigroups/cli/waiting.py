@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsgigroups.cli.interrupting import INTERRUPTED, go_on_waiting, ways_back
+from wsgigroups.cli.news import SILENCE_S, ChangeNews
 from wsgigroups.cli.outcomes import explain_change
 from wsgigroups.cli.output import OUTPUT_FORMATS, say, write_data
 from wsgigroups.cli.progress import Display, display
@@ -63,11 +64,12 @@ def follow(
     good: str = "done",
     output: str = "text",
     more: Mapping[str, Any] | None = None,
+    begun: bool = True,
 ) -> int:
     """Wait for a change, None where nothing was to be done; return the exit code, after it was told what failed.
 
-    until: a wait that has begun already; good: the outcome that was asked for; more: what else a program is told.
-    Raises WsgigroupsError (7).
+    until: a wait that has begun already; good: the outcome that was asked for; more: what else a program is told;
+    begun: by this command, just now. Raises WsgigroupsError (7).
     """
     if number is None:
         if output == "text":
@@ -83,18 +85,20 @@ def follow(
         say(f"change {number} goes on; `wsgigroups wait {number}` waits for its end", options.verbosity)
         return int(ExitCode.DONE)
     until = until if until is not None else deadline(timeout_s)
+    client = Client(options.run_dir)
+    news = ChangeNews(client.status, timed=begun)
     while True:
         try:
-            change = wait(options, number, timeout_s, until)
+            change = _wait_shown(options, number, timeout_s, until, news)
             break
         except KeyboardInterrupt:
-            if not go_on_waiting(Client(options.run_dir), number):
+            if not go_on_waiting(client, number):
                 return INTERRUPTED
     if output != "text":
         write_change(change, output, number, more)
     if change["outcome"] == good:
         return int(ExitCode.DONE)
-    explain_change(change)
+    explain_change(change, options.verbosity)
     return int(_OUTCOME[change["outcome"]])
 
 
@@ -110,9 +114,11 @@ def write_change(
     write_data({"schema_version": 1, **(more or {}), "change": found}, output)
 
 
-def wait(options: Globals, number: int, timeout_s: float | None, until: float | None) -> ChangeAnswer:
+def _wait_shown(
+    options: Globals, number: int, timeout_s: float | None, until: float | None, news: ChangeNews
+) -> ChangeAnswer:
     """Follow one change to its end, showing its progress. Raises WsgigroupsError (7) when time is up."""
-    show = display(options.verbosity, options.color)
+    show = display(options.verbosity, options.color, news)
     try:
         return _wait(Client(options.run_dir), number, timeout_s, until, show)
     finally:
@@ -125,7 +131,7 @@ def _wait(
 ) -> ChangeAnswer:
     seen, kind = "", ""
     while True:
-        left_s = 30.0 if until is None else min(30.0, until - time.monotonic())
+        left_s = SILENCE_S if until is None else min(SILENCE_S, until - time.monotonic())
         if left_s <= 0:
             raise WsgigroupsError(
                 f"timed out after {timeout_s:g} s; change {number} is still under way",

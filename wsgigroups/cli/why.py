@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgigroups.cli.amounts import counted
 from wsgigroups.cli.completing import complete_processes
 from wsgigroups.cli.output import OUTPUT_FORMATS, indented, say, write_data
 from wsgigroups.cli.verbs import Verb
@@ -88,17 +89,12 @@ def _sentences(group: GroupAnswer) -> Iterator[str]:
     ready, wanted = group["processes_ready"], group["processes_wanted"]
     scaled = ", scaled by hand" if group["scaled"] else ""
     yield f"{group['name']} is {group['state']}: {ready} of {wanted} processes are ready{scaled}"
-    yield f"  {group['restarts']} restarts that nobody asked for; log: {group['log']}"
+    yield f"  {counted(group['restarts'], 'unexpected restart')}; log: {group['log']}"
     slow = group.get("slow_requests", 0)
     if slow:
-        yield f"  {slow} requests took longer than slow-request; the log has each, with the stack of its thread"
+        yield f"  {counted(slow, 'request')} took longer than slow-request; the log has each, with its stack"
     for process in group["processes"]:
-        text = f"  {group['name']}/{process['slot']} life {process['life']} is {process['state']}"
-        if process["last_exit"]:
-            text += f"; the life before it: {process['last_exit']}"
-        if process["retry_in_s"] is not None:
-            text += f"; failure {process['failures']} in a row, the next attempt is in {process['retry_in_s']} s"
-        yield text
+        yield f"  {group['name']}/{process['slot']} {_process(process)}"
     for option, why in group["not_in_force"].items():
         yield f"  {option} is not in force: {why}"
     for address, why in group["unreachable"].items():
@@ -108,3 +104,15 @@ def _sentences(group: GroupAnswer) -> Iterator[str]:
         step = f" (step {error['step']})" if error["step"] else ""
         yield f"  last error, life {error['life']}{step}: {error['message']}"
         yield from indented(error["traceback"])
+
+
+def _process(process: Mapping[str, Any]) -> str:
+    """What a process does: `life 7 is ready`, `keeps failing: 3 failures in a row, next try in 0.5 s`."""
+    before = process["last_exit"]
+    if process["retry_in_s"] is None:
+        return f"life {process['life']} is {process['state']}" + (
+            f"; the process before it: {before}" if before else ""
+        )
+    often = counted(process["failures"], "failure")
+    what = f"keeps failing: {often} in a row" if process["failures"] > 1 else f"has failed: {often}"
+    return f"{what}, next try in {process['retry_in_s']} s" + (f"; the last: {before}" if before else "")

@@ -41,6 +41,7 @@ class ChangeAnswer(TypedDict):
     finished: bool
     revision: int | None
     groups: dict[str, ChangedGroupAnswer]
+    first_life: int
     running_revision: int
     seen: str
 

@@ -210,6 +210,27 @@ def _module(root: Path, name: str) -> Found | None:
     return None
 
 
+def pyramid_main(directory: Path) -> str | None:
+    """The module whose `main(global_config, **settings)` makes a Pyramid application; None where there is none.
+
+    No WSGI server can call that: PasteDeploy does, with the settings of a file.
+    """
+    for base in _bases(directory):
+        for name in [*_MODULES, *_packages(directory / base)]:
+            path = directory / base / name
+            text = _read(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+            if text and "pyramid" in text and re.search(r"^def main\(\s*\w+\s*,\s*\*\*\s*\w+", text, re.MULTILINE):
+                return name
+    return None
+
+
+def paste_file(directory: Path) -> str:
+    """The file with the settings of a PasteDeploy application, as far as one is there."""
+    return next(
+        (name for name in ("production.ini", "development.ini") if (directory / name).is_file()), "production.ini"
+    )
+
+
 @dataclass(slots=True)
 class _Bindings:
     """What a module binds that could be an application."""

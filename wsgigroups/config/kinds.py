@@ -238,7 +238,7 @@ def read_umask(value: Any) -> str:
         # whether the digits that stand there are octal is for whoever wrote them to say
         raise refuse(
             "WG0310",
-            f"the umask {value} is a number, and whether that is octal depends on the format",
+            f"the umask {value} must be quoted: without quotes it is a number, and not octal in every format",
             'write the octal digits in quotes: "0027"',
             Mend(certain=False) if _UMASK.fullmatch(str(value)) else None,
         )
@@ -331,11 +331,14 @@ def read_variable_value(value: Any) -> str:
     """The value of an environment variable; it may be empty and have several lines."""
     if not isinstance(value, str):
         hint, mend = "", None  # without the value, which may be a secret
-        if isinstance(value, bool):
+        if value is None:
+            hint = 'write "" for an empty variable, or leave it out'
+        elif isinstance(value, bool):
             hint, mend = f'write "{shown(value)}"', Mend()
         elif isinstance(value, (int, float)):
             hint, mend = "put quotation marks around it, as it stands there", Mend(covered=True)
-        raise refuse("WG0312", f"the value of a variable is text, this is {type_name(value)}", hint, mend)
+        what = "has no value" if value is None else f"must be text, and is {type_name(value)}"
+        raise refuse("WG0312", f"this variable {what}", hint, mend)
     if "\0" in value or len(value) > _MAXIMUM_VARIABLE or _has_surrogates(value):
         raise refuse("WG0312", "the value holds a NUL character or is longer than 131071 characters")
     return value

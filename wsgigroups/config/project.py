@@ -100,7 +100,9 @@ def groups_file(project: Project, *, base: Path | None = None) -> str:
             lines.append('script-reloading = "wait"')
         lines.append('graceful-timeout = "1s"')
     else:
-        lines.append('request-timeout = "60s"                # recover from requests that hang')
+        lines.append(
+            'request-timeout = "60s"                # ends a process whose requests hang; see request-timeout-mode'
+        )
     if project.directories:
         lines += _site(project, place)
     return "\n".join(lines) + "\n"

@@ -91,7 +91,7 @@ class StarterFile:
     def _work(self, sheet: _Sheet) -> None:
         alone = format_duration(REQUEST_TIMEOUT_S * THREADS)
         sheet.option("processes", 2)
-        sheet.option("threads", THREADS, "3 to 5 for work on the processor, more where requests wait")
+        sheet.option("threads", THREADS, "CPU-bound: 3 to 5; waiting on a database or network: more")
         sheet.note(
             f"Recover from requests that hang: from all {THREADS} of a process after that time, from one alone after",
             f"{alone}, because ages are averaged over the threads (wsgigroups explain request-timeout).",

@@ -16,7 +16,7 @@ from wsgigroups.config.capacity import (
     too_many,
 )
 from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
-from wsgigroups.config.source import Place, Source
+from wsgigroups.config.source import Path, Place, Source
 from wsgigroups.config.toml_places import Locator, find_places, string_end
 
 if sys.version_info >= (3, 11):
@@ -58,19 +58,43 @@ def parse(name: str, directory: str, text: str) -> tuple[Source, list[Diagnostic
 
 
 def _read(source: Source, found: list[Diagnostic]) -> dict[str, Any]:
-    """Read the text without keys that are set again; note what is wrong. Return nothing for what is no TOML."""
+    """Read the text without keys that are set again; note what is wrong. Return nothing for what is no TOML.
+
+    What stands below a header that is there before is read under another name, and added to the first table then.
+    """
     text = source.text
+    apart: list[tuple[Path, str]] = []
     while True:
         try:
-            return tomllib.loads(text)
+            return _together(tomllib.loads(text), apart)
         except tomllib.TOMLDecodeError as error:
             rest = Source(source.name, source.directory, text, places=find_places)
             problem, again = _syntax_error(rest, str(error))
             found.append(problem)
-            shorter = _without(text, again) if again and len(found) < MAXIMUM_REPEATED else None
+            if again is None or len(found) >= MAXIMUM_REPEATED:
+                return {}
+            path, place = again
+            if text.startswith("[", place.value_start) and place.value_start < place.key_start:
+                name = f"\x01{len(apart)}"  # no name that anybody has
+                apart.append((path, name))
+                text = f'{text[: place.key_start]}"\\u0001{name[1:]}"{text[place.key_end :]}'
+                continue
+            shorter = _without(text, place)
             if shorter is None:
                 return {}
             text = shorter
+
+
+def _together(data: dict[str, Any], apart: list[tuple[Path, str]]) -> dict[str, Any]:
+    """Add to tables what was read apart from them: path of the table, name of the other. What is there stays."""
+    for path, name in apart:
+        around: Any = data
+        for key in path[:-1]:
+            around = around[key]
+        table, more = around[path[-1]], around.pop(name)
+        if isinstance(table, dict):
+            around[path[-1]] = {**more, **table}
+    return data
 
 
 def _without(text: str, place: Place) -> str | None:
@@ -149,7 +173,7 @@ def too_deep_path(data: Any) -> tuple[str | int, ...] | None:
     return level[0][0]
 
 
-def _syntax_error(source: Source, message: str) -> tuple[Diagnostic, Place | None]:
+def _syntax_error(source: Source, message: str) -> tuple[Diagnostic, tuple[Path, Place] | None]:
     """What is wrong, and where a key is set again if it is that."""
     found = _PLACE.search(message)
     what = message[: found.start()] if found else message
@@ -161,7 +185,7 @@ def _syntax_error(source: Source, message: str) -> tuple[Diagnostic, Place | Non
     if what.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate inline table key")):
         duplicate = _duplicate(source, offset)
         if duplicate:
-            return duplicate
+            return duplicate[0], duplicate[1:]
     diagnostic = Diagnostic(
         "WG0106",
         Severity.ERROR,
@@ -173,7 +197,7 @@ def _syntax_error(source: Source, message: str) -> tuple[Diagnostic, Place | Non
     return diagnostic, None
 
 
-def _duplicate(source: Source, offset: int) -> tuple[Diagnostic, Place] | None:
+def _duplicate(source: Source, offset: int) -> tuple[Diagnostic, Path, Place] | None:
     # the reader stops behind the second definition, or at its start in newer versions: take the rest of that line too
     end = source.text.find("\n", offset)
     locator = Locator(source.text[: end if end >= 0 else len(source.text)])
@@ -190,7 +214,7 @@ def _duplicate(source: Source, offset: int) -> tuple[Diagnostic, Place] | None:
         (Related("first set here", source.name, source.span(first.key_start, first.key_end)),),
         path_text(path),
     )
-    return diagnostic, second
+    return diagnostic, path, second
 
 
 def _hint(what: str, text: str, offset: int) -> str | None:

@@ -28,10 +28,11 @@ from wsgigroups.manager.owning import KnownOwners, Wanted
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
 from wsgigroups.manager.supervision.recovery import to_stored
+from wsgigroups.manager.supervision.vitals import weight
 from wsgigroups.manager.uncollected import uncollected
 from wsgigroups.plan.files import with_files
 from wsgigroups.plan.own import with_manager
-from wsgigroups.plan.planner import Plan, plan
+from wsgigroups.plan.planner import Plan, plan, with_memory
 from wsgigroups.plan.precondition import Preconditions, does_no_more, moved
 from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.targets.once import Targets
@@ -86,11 +87,15 @@ class Applying:
         wanted = await self._resolve(read, only)
         observed, revision = wanted.within(views.observed(self.shell)), self.shell.state.revision
         about = self.orders.notices()
+        pids = {name: views.one_of(group) for name, group in self.shell.state.groups.items()}
 
         def planned() -> dict[str, Any]:
             with uncollected():
                 depends = self.conditions.of(revision, wanted.targets, observed)
-                found = self._with_own(plan(wanted.targets, observed, self.code.files_of), wanted).to_json()
+                made = plan(wanted.targets, observed, self.code.files_of)
+                replaced = {step.group: pids.get(step.group) for step in made.steps if step.cost.processes_replaced}
+                sizes = {name: weight(pid) for name, pid in replaced.items() if pid}  # a millisecond each
+                found = self._with_own(with_memory(made, sizes), wanted).to_json()
                 found = with_files(found, self.owners.of(revision), wanted.configuration.owners)
                 return {**found, "notices": [*found["notices"], *about], "precondition": depends.to_json()}
 
@@ -108,11 +113,13 @@ class Applying:
         """Return the revision that was about every group, and on which this one, which may be about some, is based."""
         return self._based_on.get(revision, revision)
 
+    def begins(self, revision: int) -> None:
+        """Note that this revision is about some groups: what the others have is what they had."""
+        self._based_on[revision] = self.whole_of(self.shell.state.revision)
+
     def plan_for(self, targets: Desired) -> Plan:
-        """Return what would change for these targets."""
-        planned = plan(targets, views.observed(self.shell), self.code.files_of)
-        weighed = {step.group for step in planned.steps if step.cost.processes_replaced}
-        return plan(targets, views.observed(self.shell, weighed), self.code.files_of) if weighed else planned
+        """Return what would change for these targets, with no idea of the memory that it takes."""
+        return plan(targets, views.observed(self.shell), self.code.files_of)
 
     async def _resolve(self, read: Read, only: Collection[str] | None) -> Wanted:
         """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
@@ -318,7 +325,7 @@ class Applying:
             self.save()
             raise
         if wanted.scope is not None:
-            self._based_on[revision] = self.whole_of(running)
+            self.begins(revision)
         number = self.shell.state.next_change
         self.queue.begun(number, asked)
         self.shell.dispatch(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,17 @@ class Plan:
         ]
         counts = {kind.value: sum(step.kind is kind for step in self.steps) for kind in StepKind}
         return {"schema_version": 1, "empty": self.empty, "steps": steps, "counts": counts, "notices": self.notices}
+
+
+def with_memory(found: Plan, sizes: Mapping[str, int]) -> Plan:
+    """Return a plan with the memory that replacements take meanwhile. sizes: by group, of one process, in bytes."""
+    steps = tuple(
+        replace(step, cost=replace(step.cost, surge_bytes=step.cost.surge_processes * sizes[step.group]))
+        if sizes.get(step.group)
+        else step
+        for step in found.steps
+    )
+    return replace(found, steps=steps)
 
 
 def _plain(item: Reason | Cost) -> dict[str, Any]:

@@ -135,6 +135,21 @@ def test_other_commands(here: Path, name: str) -> None:
     check(run(COMMANDS[name][0], here), *COMMANDS[name][1:])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["schema"], ["--help"], ["explain", "threads"], ["explain", "--help"], ["validate", "--offline", "wrong.toml"]],
+)
+def test_who_has_read_enough_ends_any_command_in_one_way(here: Path, words: list[str]) -> None:
+    """As `head -1` does: nothing is said, and the status is the one of SIGPIPE."""
+    readable, writable = os.pipe()
+    os.close(readable)
+    with open(writable, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "wsgigroups", *words], cwd=here, stdout=nobody, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_what_nobody_thought_of_is_one_sentence_too(here: Path) -> None:
     """The last resort: the kind of the error and its text; the traceback only with -v."""
     program = (

@@ -225,7 +225,7 @@ def test_a_handler_of_the_application_may_exit(manager: Manager, started: Callab
     life = started("signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(7))")
     life.signal(signal.SIGHUP)
     assert manager.wait_exited(life).exit_code == 0
-    assert "leaving: signal" in life.log
+    assert "stopping: signal" in life.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
@@ -266,7 +266,7 @@ def test_an_idle_connection_is_answered_once_more_while_others_follow(
     life = started(shutdown_timeout_s=HUNG_S, serving={"keep_alive_timeout_s": HUNG_S})
     with idle_connection(life) as sock:
         life.send(messages.Drain(life.number, "replaced"))
-        life.wait_log("leaving: replaced")
+        life.wait_log("stopping: replaced")
         sock.settimeout(2.5)  # longer than those are kept for whom nobody follows
         with pytest.raises(TimeoutError):
             sock.recv(1)

@@ -89,7 +89,7 @@ def test_drain_lets_requests_finish(manager: Manager, started: Started, workspac
     request = InFlight(life, workspace)
     assert life.snapshot()["listening"] == LISTENING["yes"]
     life.send(messages.Drain(life.number, "test"))
-    life.wait_log("leaving: test")
+    life.wait_log("stopping: test")
     assert request.finish() == (200, b"done")
     assert manager.wait_exited(life).exit_code == 0
     assert life.snapshot()["state"] == STATE["stopping"]
@@ -103,7 +103,7 @@ def test_drain_of_another_life_is_dropped(manager: Manager, started: Started) ->
     assert isinstance(life.receive(), messages.InFlight)
     assert "no request is in flight" in life.log
     assert life.get() == (200, b"done")
-    assert "leaving" not in life.log
+    assert "stopping:" not in life.log
 
 
 def test_what_is_in_flight_is_told_in_the_log_and_to_the_manager(
@@ -125,7 +125,7 @@ def test_window_still_accepts_and_ends_when_idle(manager: Manager, started: Star
     life = started()
     request = InFlight(life, workspace)
     life.send(messages.Drain(life.number, "test", window_s=HUNG_S * 10))
-    life.wait_log("leaving: test")
+    life.wait_log("stopping: test")
     assert life.get() == (200, b"done")
     assert life.snapshot()["state"] == STATE["draining"]
     assert request.finish() == (200, b"done")
@@ -320,7 +320,7 @@ def start():
     finally:
         os.close(pidfd)
     assert life.get() == (200, b"done")
-    assert "leaving" not in life.log
+    assert "stopping:" not in life.log
 
 
 def _peer_inode(life: Life) -> str:
@@ -343,8 +343,8 @@ def test_idle_daemon_does_not_wake_its_main_thread(manager: Manager, started: St
 def test_log_lines_carry_the_life(manager: Manager, started: Started) -> None:
     life = started()
     manager.drain(life)
-    (line,) = [line for line in life.log.splitlines() if "leaving" in line]
+    (line,) = [line for line in life.log.splitlines() if "stopping: test" in line]
     stamp, rest = line.split(" ", 1)
     assert stamp.endswith("Z")
     assert len(stamp) == 24
-    assert rest == f"blog/1 life=1 pid={life.pid} info: leaving: test, window 0s"
+    assert rest == f"blog/1 life=1 pid={life.pid} info: stopping: test"

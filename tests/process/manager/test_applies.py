@@ -70,7 +70,7 @@ def test_a_failed_deploy_of_two_groups_returns_both_with_what_was_scaled(manager
         done = manager.apply(text, code=8)
         clients.wait_for_more(10)
     assert clients.failures == []
-    assert "error: b: the new process failed to start; 1 process of before serves on" in done.stderr
+    assert "✗ b: the new process failed to start; 1 old process keeps serving" in done.stderr
     assert "the database of the fixture" in done.stderr
     assert "rolled back to revision 1: a, b, gone, new" in done.stderr
     assert {name: manager.pids(name) for name in ("b", "gone")} == before
@@ -112,7 +112,7 @@ def test_a_second_apply_waits_for_what_the_first_one_did_not_wait_for(manager: M
         )
         assert second.stderr is not None
         with second.stderr:
-            read_until(second.stderr.fileno(), b"starting")  # it follows the change
+            read_until(second.stderr.fileno(), b"replacing")  # it follows the change
             assert second.poll() is None
             gate.close()
             assert second.wait(HUNG_S) == 0
@@ -132,9 +132,9 @@ def test_a_failed_restart_says_that_the_old_processes_serve(manager: ManagerUnde
     for _ in range(4):
         done = manager.cli("restart", "a")
         assert done.returncode == 8, done.stderr
-        assert "the new process failed to start; 4 processes of before serve on" in done.stderr
+        assert "the new process failed to start; 4 old processes keep serving" in done.stderr
         assert "RuntimeError: cannot be loaded again" in done.stderr
-        assert "cause: cannot import" in done.stderr
+        assert f"{application}:1  raise RuntimeError" in done.stderr
     assert manager.pids("a") == before
     assert manager.group("a")["restarts"] == 0
 
@@ -158,7 +158,7 @@ def test_what_is_overtaken_says_by_what(manager: ManagerUnderTest) -> None:
         number = manager.cli("apply", "--no-wait", str(path)).stdout.split()[-1]
         assert manager.cli("stop", "a").returncode == 0
         told = manager.cli("wait", number)
-        assert (told.returncode, f"error: a: overtaken by change {int(number) + 1} (stop)" in told.stderr) == (1, True)
+        assert (told.returncode, f"✗ a: overtaken by change {int(number) + 1} (stop)" in told.stderr) == (1, True)
         gate.close()
     assert manager.cli("wait", "99").returncode == 1
 
@@ -213,7 +213,7 @@ def test_ctrl_c_stops_the_waiting_and_the_change_only_when_asked(manager: Manage
         )
         os.close(theirs)
         with open(ours, "r+b", buffering=0) as terminal:
-            read_until(terminal.fileno(), b"starting")
+            read_until(terminal.fileno(), b"replacing")
             applying.send_signal(signal.SIGINT)
             if answer != "none":
                 read_until(terminal.fileno(), b"roll back (r)")
@@ -267,7 +267,7 @@ def test_home_written_as_its_default_is_a_change(manager: ManagerUnderTest) -> N
     text = group("a", "hello_app:application", port)
     manager.apply(text)
     plan = manager.cli("plan", str(manager.write(text + f'home = "{os.getcwd()}"\n')))
-    assert re.search(r"home-on-path: +first", plan.stdout)
+    assert re.search(r"home-on-path +first", plan.stdout)
     assert "± a" in plan.stdout
 
 

@@ -42,7 +42,7 @@ def test_twenty_at_once_each_have_their_own_end(manager: ManagerUnderTest) -> No
     assert [done.code for done in ended] == expected, ended
     for code, done in zip(expected, ended, strict=True):
         if code == 0:
-            assert "Plan: 1 to replace" in done.stdout, "it was told what it did"
+            assert "1 group to replace" in done.stdout, "it was told what it did"
             assert done.stderr.count("The state has changed since the plan was made") <= 1, "it waits once"
         else:
             assert ("error[WG0201]" if code == 2 else "the database of the fixture") in done.stderr, done.stderr

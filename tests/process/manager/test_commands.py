@@ -44,9 +44,9 @@ def test_plan_from_nothing_starts_nothing(manager: ManagerUnderTest) -> None:
     }  # fmt: skip
     dry = manager.cli("apply", "--dry-run", str(path))
     assert dry.returncode == 0
-    assert "Plan: 1 to add" in dry.stdout
+    assert "1 group to add: 2 processes started." in dry.stdout
     for option, value in resolved.items():
-        assert f"\n    {option}: {value}\n" in dry.stdout
+        assert re.search(rf"\n    {option} +{re.escape(value)}\n", dry.stdout), dry.stdout
     assert not manager.client.running()
 
 
@@ -65,8 +65,12 @@ def test_plan_names_the_option_its_effect_and_the_cost(manager: ManagerUnderTest
     text = group("a", "hello_app:application", port, 'threads = 3\nenvironment = { SECRET = "hunter3" }')
     text += group("b", "hello_app:application", manager.port())
     plan = manager.cli("plan", str(manager.write(text)))
-    for words in ("± a will be replaced", "15 → 3", "(replace", "environment.SECRET: changed", "+ b will be"):
+    for words in ("± a   rolling replacement", "15 → 3 ", "new processes needed: ", "SECRET   changed", "+ b   new"):
         assert words in plan.stdout, plan.stdout
+    assert re.search(
+        r"^1 group to add, 1 to replace: .* About \d+ s, \+[\d.]+ MiB meanwhile\.$", plan.stdout, re.MULTILINE
+    )
+    assert plan.stderr.splitlines()[-1].endswith(f" apply {manager.base / 'groups.toml'}` to do this.")
     assert "hunter" not in plan.stdout + plan.stderr
     assert "hunter" not in manager.cli("plan", "-o", "json", str(manager.base / "groups.toml")).stdout
 
@@ -89,14 +93,19 @@ def test_no_wait_prints_the_change_and_timeout_gives_up(manager: ManagerUnderTes
 def test_progress_of_each_process_while_applying(manager: ManagerUnderTest) -> None:
     text = group("a", "hello_app:application", manager.port(), "processes = 2")
     told = manager.apply(text + group("b", "hello_app:application", manager.port())).stderr
-    said = [line.split("s  ", 1)[1] for line in told.splitlines() if re.match(r" *\d+\.\d\ds  ", line)]
+    said = [re.sub(r"^\[\d+\.\ds\] ", "", line) for line in told.splitlines()]
     for name, slots in (("a", 2), ("b", 1)):
         for slot in range(1, slots + 1):
-            pid = manager.pids(name)[slot]
-            steps = [line for line in said if line.startswith(f"{name}/{slot} ")]
-            assert re.fullmatch(rf"{name}/{slot} life \d+( pid {pid})?: starting", steps[0]), said
-            assert re.fullmatch(rf"{name}/{slot} life \d+ pid {pid}: ready", steps[-1]), said
-        assert said.count(f"{name}: done") == 1
+            assert said.count(f"{name}/{slot} started (pid {manager.pids(name)[slot]})") == 1, said
+        done = [
+            line for line in said if re.match(rf"✓ {name} ready {slots}/{slots} in \d+\.\d s · revision 1 · http", line)
+        ]
+        assert len(done) == 1, said
+    before = manager.pids("a")
+    told = manager.cli("restart", "a").stderr
+    assert "a: replacing 2 processes" in told
+    for slot, pid in manager.pids("a").items():
+        assert f"a/{slot} {before[slot]} → {pid}\n" in told
     assert manager.cli("-q", "restart", "a").stderr == ""
 
 
@@ -116,7 +125,7 @@ def test_progress_on_a_terminal_is_drawn_in_place(manager: ManagerUnderTest, ter
                     shown += data
         assert applying.returncode == 0
     assert (b"\x1b[2K" in shown, b"change 1, apply" in shown) == (live, live)
-    assert (b"a/1 life 1" in shown, b"a: done" in shown) == (True, True)
+    assert (b"a/1" in shown, b" a ready 2/2 in " in shown) == (True, True)
 
 
 def test_logs_are_followed(manager: ManagerUnderTest) -> None:

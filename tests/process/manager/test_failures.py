@@ -52,7 +52,8 @@ def test_an_application_that_cannot_be_loaded_fails_the_apply_and_nothing_else(
     # file and line stand wherever people look: the failing apply, the status, the log
     document = json.loads(manager.cli("status", "-o", "json", "bad").stdout)
     traceback = document["groups"][0]["last_error"]["traceback"]
-    texts = {"apply": done.stderr, "status -o json": traceback, "status": manager.cli("status", "bad").stdout}
+    loud = manager.cli("-v", "restart", "bad").stderr
+    texts = {"restart -v": loud, "status -o json": traceback, "status": manager.cli("status", "bad").stdout}
     texts |= {"why": manager.cli("why", "bad").stdout, "log": manager.log("bad")}
     if place is None:
         assert traceback is None
@@ -144,7 +145,7 @@ def test_crash_loops_back_off_and_are_visible(manager: ManagerUnderTest) -> None
     )  # fmt: skip
     assert manager.pids("good") == before
     # the next attempt may begin while the command starts: then it says that, until that has failed as well
-    manager.wait_for("the reason is told", lambda: "failure" in manager.cli("why", "bad0").stdout)
+    manager.wait_for("the reason is told", lambda: "failing" in manager.cli("why", "bad0").stdout)
 
 
 def test_a_killed_spawner_costs_nothing(manager: ManagerUnderTest) -> None:

@@ -30,7 +30,7 @@ def test_flask_and_django_are_served_and_everything_ends(manager: ManagerUnderTe
         f'environment.SITE_DATABASE = "{database}/site.db"',
     )
     done = manager.apply(text)
-    assert "Plan: 2 to add" in done.stdout
+    assert "2 groups to add" in done.stdout
     assert manager.get(flask)[0] == 200
     assert manager.get(django)[0] == 200
     status = json.loads(manager.cli("status", "-o", "json").stdout)
@@ -74,7 +74,7 @@ def test_changing_one_group_replaces_only_its_processes(manager: ManagerUnderTes
     text = group("a", "hello_app:application", first, "threads = 4") + group("b", "hello_app:application", second)
     plan = manager.cli("plan", "--detailed-exitcode", str(manager.write(text)))
     assert plan.returncode == 2
-    assert "threads: 15 → 4" in plan.stdout
+    assert "threads   15 → 4 " in plan.stdout
     manager.apply(text)
     assert manager.pids("b") == before_b
     assert not set(before_a.values()) & set(manager.pids("a").values())
@@ -107,7 +107,7 @@ def test_scale_is_drift_until_the_next_apply(manager: ManagerUnderTest) -> None:
     assert len(manager.pids("a")) == 4
     assert before.items() <= manager.pids("a").items()
     plan = manager.cli("plan", str(manager.base / "groups.toml")).stdout
-    assert "processes: 4 → 2" in plan
+    assert "processes   4 → 2 " in plan
     assert "scaled by hand" in plan
     manager.apply(text)
     assert manager.pids("a") == before

@@ -7,6 +7,7 @@ import os
 import subprocess
 
 import pytest
+from ruamel.yaml import YAML
 from support.manager import APPS, ManagerUnderTest
 
 
@@ -91,9 +92,12 @@ def test_logs_are_documents_for_programs(three: ManagerUnderTest) -> None:
     assert three.cli("restart", "dj-a/1", "-q").returncode == 0
     done = three.cli("logs", "--json", "dj*")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    (leaving,) = [line for line in lines if "leaving: replaced" in line["text"]]
+    (leaving,) = [line for line in lines if "stopping: replaced" in line["text"]]
     assert (leaving["log"], leaving["group"], leaving["slot"]) == ("dj-a", "dj-a", 1)
     assert leaving["text"].startswith(leaving["at"])
+    listed = YAML(typ="safe").load(three.cli("logs", "-o", "yaml", "dj*").stdout)
+    assert listed == lines
+    assert YAML(typ="safe").load(three.cli("logs", "-o", "yaml", "--grep", "no such line", "dj*").stdout) == []
 
 
 @pytest.mark.parametrize("kind", ["closed pipe", "closed", "full"])

@@ -369,7 +369,7 @@ def test_sigusr1_has_the_eviction_window_and_no_other(manager: ManagerUnderTest)
             pid, _word = gate.wait_arrival()
             psutil.Process(pid).send_signal(signal.SIGUSR1)
             replaced(manager, pid)
-            manager.wait_for("it leaves", lambda: f"pid={pid} info: leaving: signal, window 60s" in manager.log("a"))
+            manager.wait_for("it leaves", lambda: f"pid={pid} info: stopping: signal, within 60s" in manager.log("a"))
             assert manager.get(port, "/open")[0] == 200
             gate.release()
             assert answer() == (200, str(pid).encode())
@@ -384,7 +384,7 @@ def test_a_stop_ends_the_window_of_a_process_that_leaves(manager: ManagerUnderTe
             pid, _word = gate.wait_arrival()
             assert manager.cli("reload", "a").returncode == 0
             assert manager.cli("stop", "a", "--no-wait").returncode == 0
-            ended = f"pid={pid} info: leaving: its window ends before its time"
+            ended = f"pid={pid} info: stopping: at once, its time to finish is cut short"
             manager.wait_for("it takes nothing new", lambda: ended in manager.log("a"))
             gate.release()
             assert answer() == (200, str(pid).encode())

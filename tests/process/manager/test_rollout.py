@@ -31,7 +31,7 @@ def test_what_dies_after_it_was_ready_is_taken_back(manager: ManagerUnderTest, l
     with manager.clients(port, 4) as clients, Population(manager, "a", of=set(before.values())) as population:
         done = manager.apply(text(port, LASTS_S=lasts_s), code=8)
         clients.wait_for_more(20)
-    told_after = re.search(r"(\d+\.\d+)s  a: rolled-back", done.stderr)
+    told_after = re.search(r"\[(\d+\.\d)s\] a: back to what it was", done.stderr)
     assert told_after
     assert float(told_after[1]) < float(lasts_s) + 5.0
     # stopped after the first one, and none of the old ones left

@@ -13,7 +13,13 @@ from wsgigroups.errors import MovedError
 
 def plan(number: int, kind: str = "replace") -> dict[str, Any]:
     cost = {"processes_replaced": 1, "processes_started": 0, "processes_stopped": 0, "duration_s": None}
-    step = {"group": "a", "kind": kind, "sign": "±", "reasons": [], "cost": {**cost, "surge_bytes": None}}
+    step = {
+        "group": "a",
+        "kind": kind,
+        "sign": "±",
+        "reasons": [],
+        "cost": {**cost, "surge_processes": 1, "surge_bytes": None},
+    }
     counts = dict.fromkeys(("add", "replace", "rebind", "live", "scale", "adopt", "remove", "start"), 0) | {kind: 1}
     return {"steps": [step], "empty": False, "counts": counts, "notices": [], "precondition": {"revision": number}}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wsgigroups.cli.culprits import culprit, last_words
+from wsgigroups.cli.culprits import culprit, essence, last_words
 
 HEAD = "Traceback (most recent call last):\n"
 OWN = '  File "/srv/shop/shop/models.py", line 8, in load\n    import nothere\n'
@@ -68,3 +68,12 @@ def test_the_frame_that_matters(traceback: str | None, expected: str | None) -> 
 )
 def test_the_last_words_are_the_error_and_its_place(traceback: str | None, words: str) -> None:
     assert last_words(traceback) == words
+
+
+def test_the_essence_is_the_place_in_its_own_code_and_the_error() -> None:
+    assert essence(HEAD + OWN + LIBRARY + "KeyError: 'X'\n") == (
+        "/srv/shop/shop/models.py:8  import nothere",
+        "KeyError: 'X'",
+    )
+    assert essence(HEAD + LIBRARY + "KeyError: 'X'\n") == ("", "KeyError: 'X'")
+    assert essence("Thread 0x1 (most recent call first):\n") is None

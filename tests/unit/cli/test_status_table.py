@@ -90,7 +90,7 @@ def test_a_failing_group_says_why_in_a_line_and_what_to_do(shown: Callable[..., 
     assert lines[3] == "    ModuleNotFoundError: No module named 'bottle' (wsgi.py:3)   → wsgigroups why shop"
     (row,) = [line for line in shown(120, status(failing), named=True) if "shop/1" in line]
     assert "backoff" in row
-    assert row.endswith("life 1, next attempt in 4.2s")
+    assert row.endswith("life 1, next try in 4.2s")
     crashed = {**ERROR, "message": "killed by signal 9", "traceback": "in flight: GET /\nThread MainThread"}
     assert "    blog/1 life 7: killed by signal 9   → wsgigroups why blog" in shown(
         120, status(group("blog", last_error=crashed))

@@ -83,7 +83,7 @@ def test_below_each_process_stands_what_its_threads_do() -> None:
         ("● a/1", "ready", "1m01s", "1/4", "–", "42M", "pid 4701, life 1"),
         ("    thread 2", "busy", "12.3s", "", "", "", "GET /report   /srv/shop/views.py:33 in report"),
         ("    thread 0", "busy", "0.1s", "", "", "", r"boom\x1b]52;c;cm0=\x07"),
-        ("✗ a/2", "backoff", "–", "–", "–", "–", r"life 9, next attempt in 4.0s; before it: boom\x1b]52;c;cm0=\x07"),
+        ("✗ a/2", "backoff", "–", "–", "–", "–", r"life 9, next try in 4.0s; before it: boom\x1b]52;c;cm0=\x07"),
     ]
     assert doing("gone", now, None, None) == []
 

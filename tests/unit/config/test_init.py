@@ -201,3 +201,27 @@ def test_what_is_written_about_request_timeout_is_true() -> None:
     everybody = next(line for line in lines if re.match(rf" +{THREADS} +", line)).split()[1]
     assert f'request-timeout = "{everybody}"' in text
     assert f"# {alone}, because ages are averaged" in text
+
+
+PYRAMID = """from pyramid.config import Configurator
+
+def main(global_config, **settings):
+    return Configurator(settings=settings).make_wsgi_app()
+"""
+
+
+def test_what_takes_settings_is_named_with_the_way_to_serve_it(tmp_path: Path) -> None:
+    """Pyramid's main is called by PasteDeploy, with what a file says."""
+    lay(tmp_path, {"shop/__init__.py": PYRAMID, "development.ini": "[app:main]\nuse = egg:shop\n"})
+    done = run(str(tmp_path))
+    assert done.exit_code == 0, done.output
+    for words in (
+        "main(global_config, **settings) of shop is Pyramid's",
+        f"get_app('{tmp_path.resolve()}/development.ini', 'main')",
+        "wsgigroups init --force --app shop.wsgi",
+    ):
+        assert words in done.output
+    (tmp_path / "shop.wsgi").write_text("from pyramid.paster import get_app\n")
+    again = run(str(tmp_path), "--force", "--app", "shop.wsgi")
+    assert again.exit_code == 0, again.output
+    assert load([tmp_path / "groups.toml"]).configuration is not None

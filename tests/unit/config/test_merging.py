@@ -90,3 +90,25 @@ def test_keys_that_are_set_twice_hide_nothing(tmp_path: Path, name: str, text: s
     assert [item.span.line for item in loaded.diagnostics if item.span] == sorted(
         item.span.line for item in loaded.diagnostics if item.span
     )
+
+
+def test_a_header_that_stands_there_twice_hides_nothing(tmp_path: Path) -> None:
+    """Of its table, of others, and of the file's other mistakes: what is below it is read as part of the first."""
+    path = tmp_path / "x.toml"
+    path.write_text(
+        'version = 1\n[groups.a]\napp = "a:b"\n[groups.b]\nthreadz = 1\n[groups.a]\nlisten = ["127.0.0.1:1"]\n'
+        "umask = 22\n[groups.a]\nprocesses = 0\n[groups.a.rollout]\ncanari = 1\n"
+    )
+    found = [(item.code, item.span.line) for item in load([path]).diagnostics if item.span]
+    assert ("WG0201", 5) in found, "in the table between"
+    assert [line for code, line in found if code == "WG0108"] == [6, 9]
+    assert ("WG0310", 8) in found, "below the second header"
+    assert {line for _code, line in found} >= {5, 6, 8, 9, 10, 12}
+
+
+def test_of_a_table_that_is_set_twice_the_first_values_count(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('version = 1\n[groups.a]\napp = "a:b"\nthreads = 2\n[groups.a]\nthreads = 3\nlisten = ["x"]\n')
+    found = [(item.code, item.span.line) for item in load([path]).diagnostics if item.span]
+    assert found[0] == ("WG0108", 5)
+    assert any(line == 7 for _code, line in found), "an address that is none"

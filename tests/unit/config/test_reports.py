@@ -86,9 +86,10 @@ def test_the_summary_counts() -> None:
         return Diagnostic("WG0101", severity, "x")
 
     error, warning, note = (made(severity) for severity in Severity)
-    assert summary([], 1) == "1 file checked, nothing to complain about"
-    assert summary([error, error, warning], 2) == "2 errors and 1 warning in 2 files"
-    assert summary([error, warning, note], 1) == "1 error, 1 warning and 1 note in 1 file"
+    assert summary([], ["groups.toml"]) == "groups.toml is valid."
+    assert summary([], ["a.toml", "b.toml"]) == "2 files are valid."
+    assert summary([error, error, warning], ["a.toml", "b.toml"]) == "2 errors and 1 warning in 2 files"
+    assert summary([error, warning, note], ["a.toml"]) == "1 error, 1 warning and 1 note in a.toml"
 
 
 def test_json(loaded: Loaded) -> None:

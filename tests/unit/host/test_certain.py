@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_is_missing_is_refused(path: Path) -> None:
     found = codes(load([path], check=certain(Root()), trust=False))
-    assert [code for code in found if code.startswith("WG06")] == ["WG0608", "WG0613", "WG0612"]
+    assert [code for code in found if code.startswith("WG06")] == ["WG0608", "WG0613", "WG0612", "WG0636"]
 
 
 def test_what_is_closed_to_its_user_is_not(path: Path, tmp_path: Path) -> None:
@@ -64,3 +64,14 @@ def test_what_root_cannot_see_is_not_missing(path: Path, monkeypatch: pytest.Mon
     assert not load([path], check=certain(host), trust=False).errors
     assert set(host.answers["path"].values()) == {"hidden"}
     assert json.dumps(host.answers)
+
+
+def test_warnings_are_told_before_an_apply_and_keep_it_from_nothing(tmp_path: Path) -> None:
+    host = RealHost()
+    limits = {"somaxconn": 64, "nproc": 4, "memory_bytes": 2**20, "ngroups_max": 65536, "unprivileged_port": 1024}
+    host.answers["limits"] = {"[]": limits}
+    path = tmp_path / "groups.toml"
+    path.write_text('version = 1\n[groups.a]\napp = "a:b"\nlisten = ["127.0.0.1:8000"]\nmemory-limit = "512M"\n')
+    loaded = load([path], check=certain(host))
+    assert loaded.configuration is not None
+    assert {"WG0614", "WG0616"} <= set(codes(loaded))

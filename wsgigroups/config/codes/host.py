@@ -154,6 +154,13 @@ HOST = (
         "A check against the host could not be made; the message says why.",
         "Run validate where it can be: on the host itself, or with facts recorded there.",
     ),
+    warning(
+        "WG0626",
+        "An address in use",
+        "Another program listens on this address, or on all addresses with this port, so that nobody else can. What "
+        "the manager itself listens on does not count.",
+        "Stop that program, or use another port.",
+    ),
     error(
         "WG0631",
         "Another user could change a path that root uses",

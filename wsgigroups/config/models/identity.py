@@ -106,8 +106,8 @@ class IdentityOptions(OptionModel):
     )
     operators: Operators = option(
         (),
-        "Who may see this group, start, restart and reload it, and so deploy new code to it, without being root: users "
-        "by name or #uid, members of groups as @name or @#gid. They see nothing of other groups, and may not stop or "
+        "Who may see this group, start, restart and reload it, and deploy new code to it, without being root: users by "
+        "name or #uid, members of groups as @name or @#gid. They see nothing of other groups, and may not stop or "
         "scale this one, nor change the configuration.",
         default_text="none: root and the manager's user alone",
         effect=Effect.LIVE,

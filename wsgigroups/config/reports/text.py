@@ -36,16 +36,16 @@ def render_concise(diagnostics: Sequence[Diagnostic], _files: Sequence[str]) -> 
     return "".join(lines)
 
 
-def summary(diagnostics: Sequence[Diagnostic], files: int) -> str:
-    """The last line: `2 errors and 1 warning in 3 files`, or that all is well."""
+def summary(diagnostics: Sequence[Diagnostic], files: Sequence[str]) -> str:
+    """The last line: `2 errors and 1 warning in groups.toml`, or that all is well. files: names, each once."""
     parts = []
     for severity in Severity:
         count = sum(item.severity is severity for item in diagnostics)
         if count:
             parts.append(f"{count} {severity.value}{'s' if count > 1 else ''}")
-    where = f"{files} file{'s' if files != 1 else ''}"
+    where = printable(files[0]) if len(files) == 1 else f"{len(files)} files"
     if not parts:
-        return f"{where} checked, nothing to complain about"
+        return f"{where} {'is' if len(files) == 1 else 'are'} valid."
     text = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"{text} in {where}"
 

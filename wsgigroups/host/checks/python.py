@@ -47,7 +47,7 @@ def check_interpreter(checking: Checking, member: CheckedGroup) -> None:
     for needed in (executable, found["python_home"]):
         blocked = checking.host.blocked("use", str(needed), member.identity) if needed else None
         if blocked is not None:
-            message = f"{member.user_name} cannot enter {blocked}, and so not use {needed}"
+            message = f"{member.user_name} cannot use {needed}: no permission to enter {blocked}"
             hint = "make the environment where that user can read it: /usr/bin/python3 -m venv /srv/NAME/venv"
             checking.add("WG0606", path, message, hint)
             member.runnable = False

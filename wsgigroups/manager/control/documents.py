@@ -413,6 +413,9 @@ class ChangeDocument(Document):
     finished: bool
     revision: int | None
     groups: dict[Text, ChangedGroupDocument]
+    first_life: int = Field(
+        default=0, description="Lives from this one on began since the change did; 0: not known, of an earlier version."
+    )
     running_revision: int = Field(default=0, description="The revision whose configuration runs now.")
     seen: Text = Field(default="", description="To be given back in the next question, to be told what is new.")
 

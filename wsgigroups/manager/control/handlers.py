@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from wsgigroups.config import Configuration
 from wsgigroups.config.only import merged
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.manager import deploying
 from wsgigroups.manager.control import (
     showing_deaths,
     showing_events,
@@ -49,6 +50,7 @@ from wsgigroups.manager.control.requests import (
     ConfigurationBody,
     DashboardBody,
     DeathsQuery,
+    DeployBody,
     EventsQuery,
     GroupPath,
     GroupsBody,
@@ -310,6 +312,18 @@ class Handlers:
             return self._begun(self.applying.give_up(call.body.change))
         asked = self._asked(call, "rollback", f"uid {call.peer.uid}, rollback")
         return self._begun(await self.applying.rollback(call.body.revision, asked))
+
+    async def deploy(self, call: Call[NoParameters, NoParameters, DeployBody]) -> BegunDocument:
+        call.check((call.body.group,))
+        if call.body.overtake and call.groups is not None:
+            raise WsgigroupsError(
+                "cannot overtake an apply: that is for whoever may apply",
+                hint="leave --overtake out: this waits for its end",
+                exit_code=ExitCode.NOT_PERMITTED,
+            )
+        what = " ".join(filter(None, ("deploy", call.body.group, call.body.release)))
+        asked = self._asked(call, "deploy", f"uid {call.peer.uid}, {what}")
+        return self._begun(await deploying.deploy(self.applying, call.body.group, call.body.release, asked))
 
     def _asked(self, call: Call[Any, Any, Any], kind: str, by: str) -> Asked:
         body, peer = call.body, call.peer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
 
+from wsgigroups.config.capacity import MAXIMUM_PROCESSES
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 StepKindName = Literal["remove", "start", "live", "adopt", "scale", "rebind", "replace", "add"]
 MAXIMUM_WAIT_S = 60.0
 MAXIMUM_NUMBER = 2**53 - 1  # the same in every reader of JSON (RFC 8259 section 6)
-MAXIMUM_PROCESSES = 1024
 MAXIMUM_EVENTS = 1000  # in one answer
 
 
@@ -146,6 +146,17 @@ class _Queued(Parameters):
     )
     overtake: StrictBool = Field(default=False, description="Take the place of an apply that is under way.")
     command: str = Field(default="", description="The command line, for others who want to apply.", max_length=500)
+
+
+class DeployBody(_Queued):
+    """Which group gets the code that is there now, and what that is called."""
+
+    group: str = Field(description="The name of a group.", min_length=1, max_length=255)
+    release: str = Field(
+        default="",
+        description="A name for the code, such as a version or a commit: the history has it.",
+        max_length=128,
+    )
 
 
 class PreconditionBody(Parameters):

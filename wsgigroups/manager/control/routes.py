@@ -160,6 +160,12 @@ ROUTES: tuple[ControlRoute, ...] = (
     _act("stop", "Drain groups and keep them stopped.", requests.GroupsBody),
     _act("restart", "Replace processes, successor first.", requests.RestartBody, operators=True),
     _act("reload", "Replace processes in their eviction window.", requests.RestartBody, operators=True),
+    _act(
+        "deploy",
+        "Replace a group's processes for new code, and take it back where it fails.",
+        requests.DeployBody,
+        operators=True,
+    ),
     _act("scale", "Another number of processes.", requests.ScaleBody),
     _act(
         "rollback",

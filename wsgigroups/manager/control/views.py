@@ -35,7 +35,7 @@ from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 from wsgigroups.runtime.wire import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.model import Change, GroupState, LastError
@@ -227,6 +227,7 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
         finished=change.finished,
         revision=change.revision,
         groups=groups,
+        first_life=change.first_life,
         running_revision=shell.state.revision,
     )
 
@@ -236,8 +237,15 @@ def _brief(record: Record) -> ChangedProcessDocument | None:
     return ChangedProcessDocument(slot=record.slot, life=record.life, pid=record.pid, state=state) if state else None
 
 
-def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
-    """What the planner compares with. weighed: groups whose memory counts, which takes a while."""
+def one_of(group: GroupState) -> int | None:
+    """The pid of a process of a group, one that is ready where there is one; None: it has none."""
+    live = [record for record in group.records if record.live and record.pid]
+    ready = [record for record in live if record.state is Tenancy.READY]
+    return next((record.pid for record in [*ready, *live]), None)
+
+
+def observed(shell: Shell) -> Observed:
+    """What the planner compares with; memory takes a while, and is left out."""
     found = {}
     for name, group in shell.state.groups.items():
         if group.removing or (group.bare and not group.unknown):
@@ -246,13 +254,12 @@ def observed(shell: Shell, weighed: Collection[str] = ()) -> Observed:
         for record in group.records:
             if not record.live:
                 continue
-            used = usage(record.pid, pss=True) if record.pid and name in weighed else Usage()
             process = shell.processes.get(record.life)
             start_s = record.ready_at - record.spawned_at if record.ready_at and record.spawned_at else None
             ready = record.state is Tenancy.READY
             members.append(
                 ObservedProcess(
-                    *(record.slot, record.life, record.fingerprint, ready, start_s, used.rss_bytes or None),
+                    *(record.slot, record.life, record.fingerprint, ready, start_s),
                     code=code_of(process.info) if process else {},
                 )
             )

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from wsgigroups.plan.desired import GroupTarget
 
 START_UP = "start-up"  # the kind of change that a manager begins with: each group stands for itself
-APPLYING = ("apply", "rollback", START_UP)  # kinds of changes that have a configuration
+DEPLOY = "deploy"  # new code of one group, its configuration as before
+APPLYING = ("apply", "rollback", DEPLOY, START_UP)  # kinds of changes that are a revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A plan being carried out, with an id to wait for."""
+    """A plan being carried out, with an id to wait for. first_life: lives from this one on began since it did."""
 
     id: int
     kind: str
     groups: Mapping[str, Progress]
     revision: int | None = None
+    first_life: int = 0
 
     @property
     def finished(self) -> bool:

@@ -74,12 +74,13 @@ class CodeKnown:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Replace these groups' processes, successor first."""
+    """Replace these groups' processes, successor first. revision: of a deploy, which is done wholly or taken back."""
 
     groups: tuple[str, ...]
     kind: str = "restart"
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # group → what the new processes get
     slots: Mapping[str, frozenset[int]] = field(default_factory=dict)  # group → these alone; not there: all
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

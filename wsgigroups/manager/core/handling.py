@@ -150,6 +150,7 @@ def _looked_around(turn: Turn, event: model.Recovered | model.ListenersRenewed) 
 
 
 def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, ...]:
+    before = turn.state
     for name in event.groups:
         group = turn.state.groups[name]
         slots, target = event.slots.get(name, frozenset()), steps.with_code(group.target, event.code)
@@ -166,7 +167,11 @@ def _replace_all(turn: Turn, event: model.Restart | model.Reload) -> tuple[str, 
             )
         )
         steps.skip_backoff(turn, name)
-    turn.begin_change(event.kind, {name: Progress() for name in event.groups})
+    parts = {name: Progress() for name in event.groups}
+    if isinstance(event, model.Restart) and event.revision is not None:
+        transactions.begin_deploy(turn, before, parts, event.revision)
+    else:
+        turn.begin_change(event.kind, parts)
     return event.groups
 
 

@@ -236,7 +236,8 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
         if group.death_of(record) is None:
             group = group.blamed(LastError(record.slot, record.life, how))
     else:
-        turn.note("info", f"{record}: {event.exit}", name)
+        how = "drained and exited" if event.exit.exit_code == 0 else f"stopped: {event.exit}"
+        turn.note("info", f"{name}/{record.slot} (pid {record.pid}) {how}", name)
     turn.put(_without_wishes_of(group, record.life))
     steps.step(turn, record, lifecycle.Event(EventKind.EXITED, exit=event.exit))
     if worn or group.bare:

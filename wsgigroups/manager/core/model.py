@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.manager.core.changes import (
     APPLYING,
+    DEPLOY,
     START_UP,
     Change,
     Former,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 # commands, events and changes are known by this module as well, so that whoever speaks with the core needs one name
 __all__ = [
     "APPLYING",
+    "DEPLOY",
     "START_UP",
     "Answers",
     "Apply",

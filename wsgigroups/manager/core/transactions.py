@@ -77,6 +77,20 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     return names
 
 
+def begin_deploy(turn: Turn, before: model.State, parts: dict[str, Progress], revision: int) -> None:
+    """Begin the change of a deploy, whose groups were told to restart. before: the state without that."""
+    changed = {}
+    for name in parts:
+        group = before.groups[name]
+        renewed = 0 if group.restart_before else turn.state.groups[name].restart_before
+        changed[name] = replace(former(group), renewed=renewed)
+    returns = any(is_protected(before.groups[name]) for name in parts)
+    transaction = Transaction(turn.state.next_change, before.revision, changed, returns=returns)
+    turn.state = replace(turn.state, revision=revision)
+    turn.begin_change(model.DEPLOY, parts, revision)
+    turn.state = replace(turn.state, transaction=transaction)
+
+
 def go_on(turn: Turn) -> tuple[str, ...]:
     """Take the next step of the apply under way; return the groups to reconcile for it, none when it has to wait."""
     transaction = turn.state.transaction

@@ -38,7 +38,7 @@ class Turn:
 
     def begin_change(self, kind: str, groups: dict[str, Progress], revision: int | None = None) -> None:
         """Begin a change with a part for each of these groups."""
-        change = Change(self.state.next_change, kind, groups, revision)
+        change = Change(self.state.next_change, kind, groups, revision, self.state.next_life)
         latest = set(list(self.state.changes)[-KEPT_CHANGES + 1 :])
         kept = {key: other for key, other in self.state.changes.items() if key in latest or not other.finished}
         error = LastError(0, 0, f"overtaken by change {change.id} ({kind})")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.manager.core.model import Change, Former, Progress, Proved, State, Transaction
+from wsgigroups.manager.core import proving
+from wsgigroups.manager.core.model import DEPLOY, Change, Former, Progress, Proved, State, Transaction
 from wsgigroups.plan.desired import target_from_json
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def to_json(state: State) -> dict[str, Any] | None:
         "change": transaction.change,
         "kind": change.kind,
         "accepted": change.revision,
+        "first_life": change.first_life,
         "revision": transaction.revision,
         "former": {name: _former_to_json(was) for name, was in transaction.former.items()},
         "removals": sorted(transaction.removals),
@@ -36,7 +38,7 @@ def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
     if not kept:
         return state
     former = {name: _former_from_json(was) for name, was in kept["former"].items()}
-    removals = frozenset(kept["removals"])
+    removals, first_life = frozenset(kept["removals"]), int(kept.get("first_life", 0))
     returning = bool(kept["returning"])
     ends = "rolled-back" if returning else "done"
     parts = {}
@@ -47,12 +49,14 @@ def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
             continue
         if returning and was.target is None:
             groups[name] = replace(group, removing=True)
+        if kept["kind"] == DEPLOY and not returning and first_life:
+            groups[name] = proving.watch(group.restarting(first_life))
         gone = group.stopped or (was.target is None if returning else name in removals)
         parts[name] = Progress(goal="gone" if gone else "settled", ends=ends)
         if returning and name in removals:
             parts[name] = Progress("rolled-back")
     number = int(kept["change"])
-    change = Change(number, str(kept["kind"]), parts, kept["accepted"])
+    change = Change(number, str(kept["kind"]), parts, kept["accepted"], first_life)
     later = {name: target_from_json(target) for name, target in kept.get("later", {}).items()}
     transaction = Transaction(number, int(kept["revision"]), former, removals, bool(kept["returns"]), returning, later)
     return replace(

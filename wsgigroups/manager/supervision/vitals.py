@@ -69,6 +69,11 @@ def pss_of(pid: int) -> int:
     return 0
 
 
+def weight(pid: int) -> int:
+    """Return what one more process like this takes, in bytes: its proportional memory, else its resident one; or 0."""
+    return pss_of(pid) or usage(pid, pss=False).rss_bytes
+
+
 class Watcher:
     """Judges every ready daemon once a second."""
 

@@ -287,13 +287,13 @@ class Lifetime:
         """Open the window. A second call may end it at once (window 0), never make it longer."""
         now_s = time.monotonic()
         if self._window_ends_s is None:
-            self._log("info", "leaving: %s, window %gs" % (reason, window_s))
+            self._log("info", "stopping: %s%s" % (reason, ", within %gs" % window_s if window_s > 0 else ""))
             self._because(self._reason_on_board() or reason)
             self._window_ends_s = now_s + max(window_s, 0.0)
             self._board.words[WORD["state"]] = STATE["draining"]
             self._server.make_way()
         elif window_s <= 0 and now_s < self._window_ends_s:
-            self._log("info", "leaving: its window ends before its time")
+            self._log("info", "stopping: at once, its time to finish is cut short")
             self._window_ends_s = now_s
 
     def _stop(self) -> None:

@@ -79,7 +79,7 @@ function updateProcess(node, row, found) {
   const { process } = row;
   const up = process.pid !== null;
   let does = up ? `pid ${process.pid}, life ${process.life}` : `life ${process.life}`;
-  if (process.retry_in_s !== null) does += `, next attempt in ${duration(process.retry_in_s)}`;
+  if (process.retry_in_s !== null) does += `, next try in ${duration(process.retry_in_s)}`;
   if (process.last_exit) does += `; before it: ${process.last_exit}`;
   const threads = found.ready ? found.places / found.ready : 0;
   setText(node.cells[0], `${found.name}/${process.slot}`);
