@@ -224,7 +224,7 @@ def _refusal(visitor: Visitor, what: str, groups: Collection[str]) -> Wsgigroups
         "run the command as the user who started the manager",
     )
     if groups and not visitor.from_daemon:
-        text = f"uid {uid} may see, start, restart and reload {', '.join(sorted(groups))}, and nothing else"
+        text = f"uid {uid} may see, start, restart, reload and deploy {', '.join(sorted(groups))}, and nothing else"
     elif visitor.from_daemon and (groups or uid == os.geteuid()):
         text = f"pid {pid} comes from a daemon, and those give no orders"
         hint = "run the command outside of an application"

@@ -1,4 +1,4 @@
-"""Operators see, start, restart and reload their groups, and nothing else: every route, asked by one of `blog`."""
+"""Operators see, start, restart, reload and deploy their groups, nothing else: every route, asked by one of `blog`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ BODIES: dict[str, Any] = {
     "plan": {"configuration": {"version": 1}},
     "apply": {"configuration": {"version": 1}},
     "scale": {"processes": {"blog": 2}},
+    "deploy": {"group": "blog"},
 }
 OF_BLOG = {
     ("GET", "/v1/status"), ("GET", "/v1/groups/{name}"), ("GET", "/v1/groups/{name}/log"), ("GET", "/v1/changes/{id}"),
@@ -85,12 +86,14 @@ def test_each_route(visiting: Visiting, route: Any) -> None:
     status, answer = visiting.call(route.method, path, body)
     if route.handler == "log":
         assert status == 403, "another group writes to that log, too"
+    elif route.handler == "deploy":
+        assert status == 409, "an apply is under way, and it is not waited for"
     elif (route.method, route.path) in OF_BLOG:
         assert status == 200, answer
     else:
         assert status == 403, answer
         assert answer["exit_code"] == 5
-        assert "may see, start, restart and reload blog, and nothing else" in answer["error"]
+        assert "may see, start, restart, reload and deploy blog, and nothing else" in answer["error"]
 
 
 @pytest.mark.parametrize("path", [text.path for text in TEXTS])
@@ -111,6 +114,7 @@ def test_metrics_are_for_who_may_read_all_of_them(visiting: Visiting, path: str)
         ("POST", "/v1/restart", {"groups": ["blog"], "slots": {"shop": [1]}}),
         ("POST", "/v1/start", {"groups": ["none"]}),
         ("POST", "/v1/reload", {"groups": ["shop"]}),
+        ("POST", "/v1/deploy", {"group": "shop"}),
     ],
 )
 def test_other_groups_are_refused(visiting: Visiting, method: str, path: str, body: Any) -> None:
@@ -118,6 +122,13 @@ def test_other_groups_are_refused(visiting: Visiting, method: str, path: str, bo
     status, answer = visiting.call(method, path, body)
     assert (status, answer["exit_code"]) == (403, 5)
     assert "is no operator of it" in answer["error"]
+
+
+def test_no_operator_takes_the_place_of_an_apply(visiting: Visiting) -> None:
+    visiting.be()
+    status, answer = visiting.call("POST", "/v1/deploy", {"group": "blog", "overtake": True})
+    assert (status, answer["exit_code"]) == (403, 5)
+    assert "cannot overtake an apply" in answer["error"]
 
 
 def test_nothing_of_other_groups_is_told(visiting: Visiting) -> None:
