@@ -31,7 +31,6 @@ def test_an_operator_has_his_group_and_nothing_else(manager: ManagerUnderTest) -
     assert deployed.returncode == 0, deployed.stderr
     for command in (
         "deploy other",
-        "deploy mine --overtake",
         "stop mine",
         "scale mine=2",
         "restart other",

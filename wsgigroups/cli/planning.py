@@ -135,13 +135,19 @@ def _does(step: StepAnswer) -> str:
     if kind == "remove" and cost["processes_stopped"]:
         number = cost["processes_stopped"]
         its = "its process is" if number == 1 else f"its {number} processes are"
-        return f"{_DOES[kind]}; {its} drained"
+        return f"{_removed(step)}; {its} drained"
     if kind in ("replace", "rebind"):
         if not cost["processes_replaced"]:
             return _AT_ITS_START
         if kind == "replace" and not cost["surge_processes"]:
             return _FEWER
-    return _DOES[kind]
+    return _removed(step) if kind == "remove" else _DOES[kind]
+
+
+def _removed(step: StepAnswer) -> str:
+    """Why a group goes; where it is known which file it came from, with that."""
+    reasons = [reason["why"] for reason in step["reasons"] if reason["why"]]
+    return reasons[0] if step.get("files") and reasons else _DOES["remove"]
 
 
 def _show_step(out: Any, step: StepAnswer, *, with_cost: bool) -> None:

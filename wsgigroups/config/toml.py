@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config.capacity import (
     MAXIMUM_DEPTH,
@@ -15,9 +15,12 @@ from wsgigroups.config.capacity import (
     too_deep,
     too_many,
 )
-from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, path_text
+from wsgigroups.config.diagnostics import Diagnostic, Related, Severity, Span, path_text
 from wsgigroups.config.source import Path, Place, Source
 from wsgigroups.config.toml_places import Locator, find_places, string_end
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -64,25 +67,34 @@ def _read(source: Source, found: list[Diagnostic]) -> dict[str, Any]:
     """
     text = source.text
     apart: list[tuple[Path, str]] = []
+    shifts: dict[int, int] = {}  # line → by how many columns what stands behind its header is further to the right
     while True:
         try:
             return _together(tomllib.loads(text), apart)
         except tomllib.TOMLDecodeError as error:
             rest = Source(source.name, source.directory, text, places=find_places)
             problem, again = _syntax_error(rest, str(error))
-            found.append(problem)
+            found.append(replace(problem, span=problem.span and _unshifted(problem.span, shifts)))
             if again is None or len(found) >= MAXIMUM_REPEATED:
                 return {}
             path, place = again
             if text.startswith("[", place.value_start) and place.value_start < place.key_start:
                 name = f"\x01{len(apart)}"  # no name that anybody has
                 apart.append((path, name))
-                text = f'{text[: place.key_start]}"\\u0001{name[1:]}"{text[place.key_end :]}'
+                written = f'"\\u0001{name[1:]}"'
+                shifts[text.count("\n", 0, place.key_start) + 1] = len(written) - (place.key_end - place.key_start)
+                text = text[: place.key_start] + written + text[place.key_end :]
                 continue
             shorter = _without(text, place)
             if shorter is None:
                 return {}
             text = shorter
+
+
+def _unshifted(span: Span, shifts: Mapping[int, int]) -> Span:
+    """Return where a place is in the text as it was given."""
+    column, end_column = span.column - shifts.get(span.line, 0), span.end_column - shifts.get(span.end_line, 0)
+    return replace(span, column=max(column, 1), end_column=max(end_column, 1))
 
 
 def _together(data: dict[str, Any], apart: list[tuple[Path, str]]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_a_second_apply_waits_for_what_the_first_one_did_not_wait_for(manager: M
         )
         assert second.stderr is not None
         with second.stderr:
-            read_until(second.stderr.fileno(), b"replacing")  # it follows the change
+            read_until(second.stderr.fileno(), b"starting 1 process")  # it follows the change
             assert second.poll() is None
             gate.close()
             assert second.wait(HUNG_S) == 0
