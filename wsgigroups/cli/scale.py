@@ -10,7 +10,7 @@ from wsgigroups.cli.completing import complete_counts
 from wsgigroups.cli.naming import is_pattern, spread
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.cli.waiting import follow, with_wait
-from wsgigroups.config.capacity import MAXIMUM_PROCESSES
+from wsgigroups.config.counts import MAXIMUM_PROCESSES
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals

@@ -21,7 +21,6 @@ MAXIMUM_ANCHORS = 1_000
 MAXIMUM_SHOWN = 100  # diagnostics of one file
 MAXIMUM_REPEATED = 20  # mistakes of one kind after which a reader stops
 MAXIMUM_ITEMS = 1_000  # of one list, or variables of one environment
-MAXIMUM_PROCESSES = 1024  # that a group is scaled to by hand
 
 
 def too_many(source: Source, what: str = f"{MAXIMUM_VALUES} values") -> Diagnostic:

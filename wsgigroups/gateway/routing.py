@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,11 @@ from wsgigroups.config.sites import addresses_of, group_of, server_name, speaks_
 from wsgigroups.gateway.authority import authority_of
 from wsgigroups.gateway.mounted import route_key
 from wsgigroups.plan.routing import (
-    LINK_DIRECTORY,
     CertificateTarget,
     DirectoryTarget,
     NginxTarget,
     RoutingTarget,
+    link_path,
     numbered,
 )
 from wsgigroups.runtime.wire.routes import Link, ListenerRoute, MountRoute, Routes, SiteRoute, StaticRoute
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from wsgigroups.config import Configuration, Group, Site
     from wsgigroups.runtime.wire.spec import Application
 
-_LONGEST_NAME, _DIGITS = 16, 8  # of the file of a group's socket, and of the digest in it where the name is longer
 _HEADER_BUFFER_BYTES, _RESPONSE_BUFFER_BYTES = 32768, 65536  # what 0 of these options stands for
 
 
@@ -62,17 +60,6 @@ def served_sites(configuration: Configuration) -> dict[str, Site]:
 def addresses(sites: Mapping[str, Site]) -> tuple[str, ...]:
     """Return all addresses of these sites, each once, in the order of the file."""
     return tuple(dict.fromkeys(address for site in sites.values() for address in addresses_of(site)))
-
-
-def link_path(group: str) -> str:
-    """Return where a group's socket is, relative to the gateway's root: a path that is short, as unix(7) wants it.
-
-    Names are unique, and no group has a ~ in its name.
-    """
-    if len(group) > _LONGEST_NAME:
-        digest = hashlib.sha256(group.encode()).hexdigest()[:_DIGITS]
-        group = f"{group[: _LONGEST_NAME - _DIGITS - 1]}~{digest}"
-    return f"{LINK_DIRECTORY}/{group}.sock"
 
 
 def routing_of(configuration: Configuration, host: HostOfSites) -> RoutingTarget:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.gateway.routing import link_path
-from wsgigroups.plan.routing import GATEWAY
+from wsgigroups.plan.routing import GATEWAY, link_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

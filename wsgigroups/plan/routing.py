@@ -12,12 +12,24 @@ if TYPE_CHECKING:
 GATEWAY = "@gateway"  # its group; no group of a file can have that name
 ROUTES = ("sites.", "links.")  # how names of its options begin that stand for routes: sites.NAME.mounts./path
 LINK_DIRECTORY = "sockets"  # of the gateway's root: the groups' sockets
+_LONGEST_NAME, _DIGITS = 16, 8  # of the file of a group's socket, and of the digest in it where the name is longer
 CERTIFICATE_DIRECTORY = "certificates"  # likewise, of pairs NAME.crt and NAME.key
 
 
 def is_link(address: str, root: str) -> bool:
     """Whether a gateway with this root asks a group at this address."""
     return address.startswith(f"unix:{root}/{LINK_DIRECTORY}/")
+
+
+def link_path(group: str) -> str:
+    """Return where a group's socket is, relative to the gateway's root: a path that is short, as unix(7) wants it.
+
+    Names are unique, and no group has a ~ in its name.
+    """
+    if len(group) > _LONGEST_NAME:
+        digest = hashlib.sha256(group.encode()).hexdigest()[:_DIGITS]
+        group = f"{group[: _LONGEST_NAME - _DIGITS - 1]}~{digest}"
+    return f"{LINK_DIRECTORY}/{group}.sock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from wsgigroups.config.addresses import parse
 from wsgigroups.config.sites import linked_groups
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.gateway.mounted import applications_of, mounts_of
-from wsgigroups.gateway.routing import link_path, served_sites
+from wsgigroups.gateway.routing import served_sites
 from wsgigroups.plan.desired import CgroupTarget, Desired, GroupTarget, ListenerTarget, SpawnerTarget
 from wsgigroups.plan.effects import in_fingerprint
-from wsgigroups.plan.routing import GATEWAY
+from wsgigroups.plan.routing import GATEWAY, link_path
 from wsgigroups.runtime.wire.spec import Identity, Serving, Spec
 from wsgigroups.targets.automatic import processes_of
 from wsgigroups.targets.confinement import confinement_of

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from wsgigroups.config.counts import MAXIMUM_PROCESSES
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.runtime.text import clean
 from wsgigroups.web import frames
@@ -44,7 +45,6 @@ FILES = {
 }
 KEY_FIELD = "X-Wsgigroups-Key"
 MAXIMUM_BODY_BYTES = 4096
-MAXIMUM_PROCESSES = 1024
 STREAMS = 16  # at a time: the oldest leaves
 LOG_S = 1.0  # between two looks at a log
 KEEP_S = 15.0  # of a stream that has nothing to say

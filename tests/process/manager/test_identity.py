@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def test_plan_shows_the_pair_that_names_came_to(manager: ManagerUnderTest) -> No
     }
     shown = manager.cli("plan", path).stdout
     for name, (user, primary) in pairs.items():
-        assert f"    user: {user}\n    group: {primary}\n" in shown.partition(f"+ {name} ")[2]
+        mine = shown.partition(f"+ {name} ")[2].partition("\n+ ")[0]
+        assert re.search(rf"^    user +{re.escape(user)}\n    group +{re.escape(primary)}\n", mine, re.MULTILINE)
 
 
 def test_a_daemon_has_exactly_the_specified_descriptors(manager: ManagerUnderTest) -> None:

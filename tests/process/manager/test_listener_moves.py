@@ -40,7 +40,7 @@ def test_backlog_and_buffers_change_on_the_same_socket_without_a_process(manager
     pids, inode = manager.pids("a"), path.stat().st_ino
     text = group("a", *addresses, extra="listen-backlog = 7\nsend-buffer-size = 65536")
     planned = manager.cli("plan", str(manager.write(text))).stdout
-    assert "no process is touched" in planned
+    assert "its listeners are set anew, no process is replaced" in planned
     with manager.clients(port, 4) as clients:
         manager.apply(text)
         clients.wait_for_more(20)

@@ -79,7 +79,7 @@ def test_a_lost_state_ends_nobody_and_an_apply_takes_over(manager: ManagerUnderT
         assert manager.cli("restart", "a").returncode == 1
         plan = json.loads(manager.cli("plan", "-o", "json", str(manager.write(text))).stdout)
         assert [(step["group"], step["kind"]) for step in plan["steps"]] == [("a", "adopt")]
-        assert "1 to take over" in manager.apply(text).stdout
+        assert "1 group to take over" in manager.apply(text).stdout
         assert manager.pids("a") == before
         assert not manager.group("a")["unknown"]
         assert manager.apply(text).stdout == "No changes.\n"

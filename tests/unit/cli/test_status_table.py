@@ -16,7 +16,7 @@ from wsgigroups.cli.status import healthy, select
 from wsgigroups.cli.status_table import show_status
 from wsgigroups.cli.watching import LOOK_S, lasting
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.gateway.routing import link_path
+from wsgigroups.plan.routing import link_path
 
 LONG = "a-group-with-a-name-that-has-no-room"
 ERROR = {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.gateway.engines.nginx import NginxHost, render
 from wsgigroups.gateway.engines.nginx_program import http2_of
-from wsgigroups.gateway.routing import link_path
 from wsgigroups.interop.renderers.deadlines import longest
 from wsgigroups.interop.renderers.fronts import sites_of_front
+from wsgigroups.plan.routing import link_path
 
 if TYPE_CHECKING:
     from pathlib import PurePath

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
 
-from wsgigroups.config.capacity import MAXIMUM_PROCESSES
+from wsgigroups.config.counts import MAXIMUM_PROCESSES
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
