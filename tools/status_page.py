@@ -21,13 +21,16 @@ from `wsgigroups/runtime/wire/words.py` by `make schemas`.
 |---|---|
 | `schema_version`, `revision` | 1; the revision whose configuration runs, or is being rolled out |
 | `rolled_back` | `revision` and `ended_at` of the newest one, where its groups returned to what they were; null else |
-| `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` ([upgrades](upgrade.md)) |
+| `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` ([upgrades](upgrade.md)) and more |
 | `groups` | by name, see below |
 | `gateway` | what it serves, see below; null without sites |
 
+Of the manager: `stopping` (it was told to end), and `drains_in_s` (how much of `drain-delay` is left then; else null).
+
 Of each group: `name`, `state` (ready, degraded, starting, failed, stopped), `processes_wanted`, `processes_ready`,
-`threads`, `user`, `group`, `listen`, `python`, `interpreter` (the executable that forks its processes), `spawner`
-(whose process that is: shared, root's for one user alone, or the user's own), `requests_per_s` (that have ended, in
+`files` (that it came from), `threads`, `user`, `group`, `listen`, `python`, `interpreter` (the executable that forks
+its processes), `spawner` (whose process that is: shared, root's for one user alone, or the user's own),
+`requests_per_s` (that have ended, in
 the last ten seconds; null when not known yet), `application_p99_s` (99 of 100 requests of the last minute were in the
 application for at most so long, 10.0 standing for all that is longer; null when there were none), `restarts`,
 `last_error`, `log`, `scaled` (by hand), `scaling` (of a group whose processes [follow the load](scaling.md):

