@@ -81,7 +81,7 @@ def command(
         if readable and not plan["empty"]:
             flags = ("--only",) if only else ()
             line = next_command(options, "apply", files, profiles, flags) if options.verbosity >= 0 else ""
-            show_plan(plan, options.color, heading=source_of(plan, files), next_command=line)
+            show_plan(plan, options.color, heading=source_of(plan, files, only=only), next_command=line)
             return int(ExitCode.DONE)
         code = follow(options, None, no_wait, timeout, output=output, more=more)
         if readable and plan["empty"] and (hint := unseen_code(plan)):
@@ -89,7 +89,7 @@ def command(
         return code
     if readable and not plan["empty"] and options.verbosity >= 0:
         with for_whoever_reads():
-            show_plan(plan, options.color, heading=source_of(plan, files))
+            show_plan(plan, options.color, heading=source_of(plan, files, only=only))
     confirm_removals(plan, () if saved else files, yes=yes)
     client, until = Client(options.run_dir), deadline(timeout)
 

@@ -52,7 +52,7 @@ def command(
         show_plan(
             plan,
             options.color,
-            heading=source_of(plan, files),
+            heading=source_of(plan, files, only=only),
             next_command=again if options.verbosity >= 0 else "",
         )
         if plan["empty"] and (hint := unseen_code(plan)):

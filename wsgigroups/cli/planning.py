@@ -61,10 +61,11 @@ def show_plan(plan: PlanAnswer, color: str, *, heading: str = "", next_command: 
         say(f"Run `{next_command}` to do this.")
 
 
-def source_of(plan: PlanAnswer, files: Sequence[Path]) -> str:
-    """What is compared with what: `revision 12 → groups.toml`."""
+def source_of(plan: PlanAnswer, files: Sequence[Path], *, only: bool = False) -> str:
+    """What is compared with what: `revision 12 → groups.toml`. only: the plan knows nothing of what else runs."""
     depends = plan["precondition"]
-    runs = f"revision {depends['revision']}" if depends and depends["observed"] else "nothing runs"
+    there = bool(depends and (depends["observed"] or (only and depends["revision"])))
+    runs = f"revision {depends['revision']}" if depends and there else "nothing runs"
     return f"{runs} → {', '.join(map(str, files)) or 'the same configuration'}"
 
 

@@ -130,6 +130,8 @@ def test_what_is_compared_and_what_to_type_next(capsys: pytest.CaptureFixture[st
     assert told.err == "Run `wsgigroups apply groups.toml` to do this.\n"
     made["precondition"]["observed"] = {}
     assert source_of(made, [Path("a.toml"), Path("b.toml")]) == "nothing runs → a.toml, b.toml"
+    made["precondition"]["revision"] = 5  # that other files' groups have
+    assert source_of(made, [Path("b.toml")], only=True) == "revision 5 → b.toml"
 
 
 @pytest.mark.parametrize(
