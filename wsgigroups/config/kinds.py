@@ -30,9 +30,11 @@ class Kind:
     name: str
 
 
-def refuse(code: str, message: str, hint: str = "", mend: Mend | None = None) -> PydanticCustomError:
-    """Make the error of a value: braces in the texts are kept as they are."""
-    context: dict[str, Any] = {"message": message, "hint": hint}
+def refuse(
+    code: str, message: str, hint: str = "", mend: Mend | None = None, *, named: bool = False
+) -> PydanticCustomError:
+    """Make the error of a value: braces in the texts are kept. named: the message follows the name of the key."""
+    context: dict[str, Any] = {"message": message, "hint": hint, "named": named}
     return PydanticCustomError(code, "{message}", context if mend is None else {**context, "mend": mend})
 
 
@@ -338,9 +340,9 @@ def read_variable_value(value: Any) -> str:
         elif isinstance(value, (int, float)):
             hint, mend = "put quotation marks around it, as it stands there", Mend(covered=True)
         what = "has no value" if value is None else f"must be text, and is {type_name(value)}"
-        raise refuse("WG0312", f"this variable {what}", hint, mend)
+        raise refuse("WG0312", what, hint, mend, named=True)
     if "\0" in value or len(value) > _MAXIMUM_VARIABLE or _has_surrogates(value):
-        raise refuse("WG0312", "the value holds a NUL character or is longer than 131071 characters")
+        raise refuse("WG0312", "holds a NUL character or is longer than 131071 characters", named=True)
     return value
 
 
