@@ -151,6 +151,8 @@ def read_integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         plain = isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,17})", value, re.ASCII)
         hint, mend = (f"write {value} without quotes", Mend(str(value))) if plain else ("", None)
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+            mend = Mend(str(int(value)))
         raise refuse("WG0301", f"a whole number is expected, this is {type_name(value)}", hint, mend)
     return value
 
@@ -240,7 +242,7 @@ def read_umask(value: Any) -> str:
         # whether the digits that stand there are octal is for whoever wrote them to say
         raise refuse(
             "WG0310",
-            f"the umask {value} must be quoted: without quotes it is a number, and not octal in every format",
+            "a umask must be quoted: without quotes it is a number, and not octal in every format",
             'write the octal digits in quotes: "0027"',
             Mend(certain=False) if _UMASK.fullmatch(str(value)) else None,
         )
