@@ -192,7 +192,7 @@ class Applying:
             raise WsgigroupsError(f"cannot find change {number}")
         if not returning.can_return(self.shell.state, number):
             raise WsgigroupsError(
-                f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
+                f"cannot undo change {number}: {_why_not_undone(change)}",
                 hint="`wsgigroups rollback` applies the last good revision again",
             )
         self.shell.dispatch(model.Return(number))
@@ -491,3 +491,9 @@ class Applying:
         for name, target in wanted.targets.items():
             group = self.shell.state.groups.get(name)
             check_log(target, writers, made, in_use=group is not None and group.target is target)
+
+
+def _why_not_undone(change: model.Change) -> str:
+    if change.finished:
+        return f"it is over, {change.outcome}"
+    return "it is being undone already" if change.kind in model.APPLYING else f"it is no apply but {change.kind}"

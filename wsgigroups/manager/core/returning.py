@@ -46,11 +46,9 @@ def returns_if_failed(state: model.State, name: str) -> bool:
 
 
 def can_return(state: model.State, change: int) -> bool:
-    """Whether this change is an apply under way that can still be undone as a whole."""
+    """Whether this change is an apply under way that can still be undone as a whole; what has gone comes back."""
     transaction = state.transaction
-    if transaction is None or transaction.change != change or transaction.returning:
-        return False
-    return all(name in state.groups and not state.groups[name].removing for name in transaction.removals)
+    return transaction is not None and transaction.change == change and not transaction.returning
 
 
 def give_up(turn: Turn, change: int) -> tuple[str, ...]:
