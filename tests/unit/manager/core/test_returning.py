@@ -325,7 +325,7 @@ def test_what_is_returned_to_survives_the_manager(world: World) -> None:
     proved = model.Proved(target("a", 1, 0), 4)
     former = world.state.transaction.former
     assert (former["a"].given, former["gone"].stopped, former["b"].renewed > 0) == (4, True, True)
-    unproved = {**former, "a": replace(former["a"], proved=proved, unresolved="no such user")}
+    unproved = {**former, "a": replace(former["a"], proved=proved, unresolved="no such user", found=frozenset({1, 2}))}
     state = replace(world.state, transaction=replace(world.state.transaction, former=unproved))
     kept = json.loads(json.dumps(kept_changes.to_json(state)))
     assert kept_changes.resumed(world.state, kept).transaction == state.transaction
@@ -339,6 +339,6 @@ def test_what_an_earlier_version_has_stored_was_proved(world: World) -> None:
     kept = kept_changes.to_json(world.state)
     assert kept
     for item in kept["former"].values():
-        for name in ("proved", "stopped", "unresolved", "given", "renewed"):
+        for name in ("proved", "stopped", "unresolved", "given", "renewed", "found"):
             del item[name]
     assert kept_changes.resumed(world.state, kept).transaction == world.state.transaction
