@@ -1,4 +1,4 @@
-"""What `[server]` says of the manager itself: the revision in force decides, whatever happens to an apply or manager."""
+"""What `[server]` says of the manager itself: the revision in force decides, whatever happens to an apply."""
 
 from __future__ import annotations
 
