@@ -24,7 +24,6 @@ _NAMED = 3  # groups that are waited for, by name
 _ADDRESSES = 2
 _GONE = ("stop", "shutdown")  # kinds of changes that leave no process
 _ENDED = ("backoff", "failed")  # states of processes
-_LEAVING = ("draining", "stopping")
 _OTHERWISE = {"rolled-back": "back to what it was", "overtaken": "overtaken by another change"}
 _NOT_UP = ("starting", *_ENDED)
 
@@ -145,7 +144,7 @@ def _processes(told: _Told, group: ChangedGroupAnswer, first_life: int) -> Itera
             life = told.lives[number] = _Life(process["slot"], process["pid"])
             life.told, life.over = former and state not in _NOT_UP, former and state in _ENDED
         life.pid = process["pid"] or life.pid
-        life.asked_to_go = life.asked_to_go or state in _LEAVING
+        life.asked_to_go = life.asked_to_go or state == "draining"
         if state == "ready" and not life.told:
             life.told = True
             yield _came(told, number, life)
