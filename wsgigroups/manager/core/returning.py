@@ -100,6 +100,8 @@ def _leave_as_found(turn: Turn, change: int, name: str, was: Former, why: LastEr
     newcomers = tuple(record for record in group.records if record.life not in was.found)
     serving = {record.life for record in group.records if record.state is Tenancy.READY}
     if not serving or not serving <= was.found:
+        if told.goal == "gone" and not group.stopped:  # by the apply that is undone; another had taken it over
+            turn.set_part(change, name, Progress("rolled-back", error=told.error or why, ends="rolled-back"))
         return
     kept = tuple(record for record in group.records if record.live)
     turn.put(

@@ -159,6 +159,19 @@ def test_one_of_which_something_new_serves_goes_on(world: World) -> None:
     assert "shop" not in world.state.groups
 
 
+def test_one_that_an_apply_took_over_and_its_follower_was_to_remove_stays(world: World) -> None:
+    """It is neither what it was before both, which nobody knows how to start, nor removed."""
+    begun(world, at("blog", 2, 2, "127.0.0.1:1"), at("shop", 1, 1, "127.0.0.1:2"))
+    hold(world, "shop")
+    world.run(world.now + 20.0)
+    number = begun(world, at("shop", 1, 2, "127.0.0.1:2"))
+    fail(world, "shop")
+    world.run(world.now + 60.0)
+    assert (world.state.changes[number].outcome, world.state.transaction) == ("rolled-back", None)
+    assert {record.fingerprint for record in world.state.groups["blog"].records} == {"blog-2"}
+    assert "shop" not in world.state.groups
+
+
 def test_an_address_that_another_group_asks_for_ends_it(world: World) -> None:
     assert apply(world, at("shop", 1, 1, "127.0.0.1:1")).outcome == "done"
     assert list(world.state.groups) == ["shop"]
