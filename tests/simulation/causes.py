@@ -142,7 +142,8 @@ class Causes:
         """Raise AssertionError for what follows from nothing."""
         for name, former, group in touched(before, after):
             if group is None:
-                self.stopped.discard(name)
+                if after.transaction is None:  # otherwise it may come back, as it was
+                    self.stopped.discard(name)
             else:
                 waits = after.transaction is not None and name in after.transaction.later
                 self._judge_group(name, group, waits=waits)
@@ -257,6 +258,7 @@ class Causes:
         self.addresses = {listener.address for target in event.targets.values() for listener in target.listeners}
         for name in [name for name in self.asked if name not in {*event.targets, *event.unresolved}]:
             del self.asked[name]
+        self.stopped.difference_update(event.targets.keys() - state.groups.keys())  # those that are new
         for target in event.targets.values():
             self._wanted(target)
         self._replaced(state, *event.renewed)

@@ -102,6 +102,7 @@ class Former:
     given: int | None = None
     renewed: int = 0
     found: frozenset[int] = frozenset()
+    starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict, compare=False)  # as GroupState's; not stored
 
     def scaled(self, processes: int) -> Former:
         """Return it with another number of processes, given by hand: no failure of the change takes that back."""

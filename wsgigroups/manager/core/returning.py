@@ -29,7 +29,9 @@ def former(group: GroupState | None) -> Former:
     if group.unknown:
         return Former(group.target, found=frozenset(record.life for record in group.records if record.live))
     known = proving.best_known(group)
-    return Former(group.target, group.processes_override, known, group.stopped, group.unresolved)
+    return Former(
+        *(group.target, group.processes_override, known, group.stopped, group.unresolved), starts=group.starts
+    )
 
 
 def serves(group: GroupState) -> bool:
@@ -127,6 +129,7 @@ def _as_it_was(turn: Turn, group: GroupState | None, was: Former, *, asked: bool
             *(was.target, (), was.proved),
             processes_override=was.processes_override,
             stopped=was.stopped,
+            starts={} if asked else was.starts,
             unresolved=was.unresolved,
         )
     if was.renewed and was.renewed == group.restart_before:
