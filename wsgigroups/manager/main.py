@@ -258,8 +258,7 @@ class _Manager:
         counting = ApplicationMetrics(options.run_dir)
         observing = Observing(shell, scrapes, log_line, counting, places_from(stored.observing))
         observing.handed.update(handed.observed() if handed else {})
-        applying.observing = observing
-        applying.drain_delay.follow(stored.drain_delay_s)
+        applying.own.observing, applying.own.drain_delay_s = observing, stored.drain_delay_s
         adopted = await recover(shell, stored)
         applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
         applying.socket_files.clear(shell.state)
@@ -269,6 +268,7 @@ class _Manager:
         handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading, scrapes, counting)
         observing.make_dashboard = partial(_dashboard, handlers)
         await observing.start()
+        applying.own.follow_revision(stored.revision)
         audit = Audit(options.state_dir, journal, log_line)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line, audit)
         upgrading.server = server

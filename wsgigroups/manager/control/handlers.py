@@ -356,14 +356,14 @@ class Handlers:
         return BegunDocument(change=None, revision=self.applying.shell.state.revision)
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
-        answer = self._act(model.Shutdown(call.body.now, self.applying.drain_delay.seconds))
+        answer = self._act(model.Shutdown(call.body.now, self.applying.own.drain_delay_s))
         self.end()
         return answer
 
     async def dashboard(self, _call: Call[NoParameters, NoParameters, DashboardBody]) -> DashboardDocument:
-        if self.applying.observing is None:
+        if self.applying.own.observing is None:
             raise WsgigroupsError("cannot open a dashboard: this manager has none")
-        return DashboardDocument(url=self.applying.observing.link())
+        return DashboardDocument(url=self.applying.own.observing.link())
 
     async def upgrade(self, call: Call[NoParameters, NoParameters, UpgradeBody]) -> UpgradeDocument:
         asked = Asked("upgrade", f"uid {call.peer.uid}", call.peer.uid, call.peer.pid, wait_s=0.0, left=call.left)
