@@ -2,21 +2,25 @@
 
 `step` takes what was seen since the last look and returns what it remembers and what it wants. More processes come for
 busy threads, for requests that wait, and for interpreters that are the limit while processors are idle. One at a time
-goes, when for `scale-down-delay` fewer would have been enough. Memory and what all groups share is scaling_budget.py.
+goes, when for `scale-down-delay` fewer would have been enough. Requests that wait are the matter of scaling_queue.py,
+memory and what all groups share that of scaling_budget.py.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
+
+from wsgigroups.plan import scaling_queue
+from wsgigroups.plan.scaling_queue import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOK_S = 0.25  # between two looks
+HURRY_S = LOOK_S / 2  # until the next one at a group that has grown: less has too little in it to judge by
 LATELY_S = 2.0  # over which busy threads and processor time are averaged
-QUEUE_LOOKS = 2  # in a row at which requests wait for too long
 GIL_CORES = 0.85  # of a process that its interpreter keeps from more
 WAITING_CORES = 0.3  # of a process whose threads all wait for something else
 IDLE_CORES = 0.25  # less is none
@@ -100,8 +104,8 @@ class Memory:
     """What is remembered of a group from look to look. Moments are on the monotonic clock."""
 
     since: float
-    recent: tuple[tuple[float, float, float], ...] = ()  # seconds, busy seconds, processor seconds of the last looks
-    over: int = 0  # looks in a row at which requests waited for too long
+    recent: tuple[tuple[float, float, float, int], ...] = ()  # of looks: seconds, busy and processor seconds, taken
+    waiting: Waiting = field(default_factory=Waiting)
     needs: tuple[tuple[float, int], ...] = ()  # when a part of the delay began, and the most that was needed in it
     started_at: float | None = None  # a process was last on its way up
     raised_at: float | None = None
@@ -124,12 +128,12 @@ def step(before: Memory | None, limits: ScalingTarget, look: LoadSeen, cores: Co
     """Return what is to be remembered and what is wanted. now: seconds on the monotonic clock."""
     memory = _seen(before or Memory(now), limits, look, now)
     wait_s = _wait_s(look)
-    if look.passed_s >= LOOK_S / 2:  # else it comes between two looks, and too little has happened to judge by
-        too_long = 0 < limits.queue_target_s < wait_s
-        memory = replace(memory, over=min(QUEUE_LOOKS, memory.over + 1) if too_long else 0)
-    needed, reason = _needed(memory, limits, look, cores, wait_s, now)
+    too_long = 0 < limits.queue_target_s < wait_s
+    if look.passed_s >= HURRY_S:
+        memory = replace(memory, waiting=scaling_queue.looked(memory.waiting, look, too_long=too_long))
+    needed, reason = _needed(memory, limits, look, cores, wait_s if too_long else 0.0, now)
     memory = _noted(memory, limits, look, needed, now)
-    more, held = _bounded(needed, limits, look, cores)
+    more, held = _bounded(needed, memory, limits, look, cores)
     if more > look.wanted:
         if memory.lowered_at is not None and now - memory.lowered_at <= memory.delay_s:
             longest_s = max(MOST_DELAY_S, limits.scale_down_delay_s)
@@ -149,12 +153,14 @@ def step(before: Memory | None, limits: ScalingTarget, look: LoadSeen, cores: Co
 
 def woken(before: Memory | None, now: float) -> Memory:
     """Return what is remembered of a group that somebody has asked for something: it does not sleep at once."""
-    return replace(before or Memory(now), active_at=now, over=0, recent=())
+    return replace(before or Memory(now), active_at=now, waiting=Waiting(), recent=())
 
 
 def _seen(memory: Memory, limits: ScalingTarget, look: LoadSeen, now: float) -> Memory:
     """Take in the numbers of a look."""
-    recent = (*memory.recent, (look.passed_s, look.busy_s, look.cpu_s)) if look.passed_s > 0 else memory.recent
+    recent = memory.recent
+    if look.passed_s > 0:
+        recent = (*recent, (look.passed_s, look.busy_s, look.cpu_s, look.taken))
     while len(recent) > 1 and sum(item[0] for item in recent[1:]) >= LATELY_S:
         recent = recent[1:]
     active = look.busy_s > 0 or look.queued > 0 or look.taken > 0 or look.starting > 0
@@ -185,10 +191,22 @@ def _lately(memory: Memory) -> tuple[float, float]:
     return sum(item[1] for item in memory.recent) / seconds, sum(item[2] for item in memory.recent) / seconds
 
 
+def _takes_s(memory: Memory) -> float:
+    """For how long a request lately had a thread; 0 where none was taken."""
+    taken = sum(item[3] for item in memory.recent)
+    return sum(item[1] for item in memory.recent) / taken if taken else 0.0
+
+
+def _computes(memory: Memory, threads: int) -> float | None:
+    """Processors that a process uses all of whose threads are busy; None where nobody knows what a request takes."""
+    busy, used = _lately(memory)
+    return min(1.0, used / busy * threads) if _takes_s(memory) > 0 and busy > 0 else None
+
+
 def _needed(
     memory: Memory, limits: ScalingTarget, look: LoadSeen, cores: Cores, wait_s: float, now: float
 ) -> tuple[int, str]:
-    """How many processes the load asks for, whatever there is for them, and why."""
+    """How many processes the load asks for, whatever there is for them, and why. wait_s: 0 where it is not too long."""
     busy, used = _lately(memory)
     there = max(1, look.ready) * look.threads
     share = busy / there
@@ -199,8 +217,8 @@ def _needed(
     )
     if share >= FULL and look.ready and used / look.ready < WAITING_CORES:
         reason += "; they wait for something else: more threads would do"
-    if memory.over >= QUEUE_LOOKS:
-        by_queue = look.ready + math.ceil(look.queued / look.threads)
+    if memory.waiting.too_long and wait_s:
+        by_queue = scaling_queue.needed(memory.waiting, look, limits.target_utilisation, _takes_s(memory))
         if by_queue > number:
             number = by_queue
             reason = f"requests wait {wait_s * 1000:.0f} ms, target {limits.queue_target_s * 1000:.0f} ms"
@@ -211,9 +229,17 @@ def _needed(
     return number, reason
 
 
-def _bounded(needed: int, limits: ScalingTarget, look: LoadSeen, cores: Cores) -> tuple[int, str]:
-    """What of it may be started now, and why not all: at most twice as many before those on their way are ready."""
-    more = min(limits.within(needed), max(1, look.ready * 2, look.wanted))
+def _bounded(needed: int, memory: Memory, limits: ScalingTarget, look: LoadSeen, cores: Cores) -> tuple[int, str]:
+    """What of it may be started now, and why not all: at most twice as many at a look.
+
+    More than twice those that are ready only as far as processors are idle for them: one on its way up has used none.
+    """
+    most = look.ready * 2
+    computes = _computes(memory, look.threads)
+    if computes is not None:
+        room = math.floor(cores.idle / computes) if computes > 0 else look.wanted
+        most = max(most, min(look.wanted * 2, look.ready + room))
+    more = min(limits.within(needed), max(1, most, look.wanted))
     if look.wanted < limits.minimum:
         return max(more, limits.minimum), ""
     if needed <= look.wanted:

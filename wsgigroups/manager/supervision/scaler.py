@@ -47,6 +47,8 @@ class Scaler:
     _load: GroupLoad = field(default_factory=GroupLoad)
     _memories: dict[str, Memory] = field(default_factory=dict)
     _wants: dict[str, Want] = field(default_factory=dict)
+    _grown: set[str] = field(default_factory=set)  # at their last look
+    _between: bool = False  # the last look was between two at everybody
     _sizes: dict[str, int] = field(default_factory=dict)  # bytes of the largest process that was seen of a group
 
     def __post_init__(self) -> None:
@@ -56,14 +58,27 @@ class Scaler:
         """Look until cancelled."""
         try:
             while True:
-                any_follows = any(group.target.scaling for group in self.state().groups.values())
-                await asyncio.sleep(scaling.LOOK_S if any_follows else IDLE_S)
-                self.look()
+                await asyncio.sleep(self._pause_s())
+                self.next_look()
         finally:
             self.sleepers.close()
 
+    def _pause_s(self) -> float:
+        if self._grown or self._between:
+            return scaling.HURRY_S
+        return scaling.LOOK_S if any(group.target.scaling for group in self.state().groups.values()) else IDLE_S
+
+    def next_look(self) -> None:
+        """Look at everybody, or between two such looks at those that have grown: twice as many may not be enough."""
+        self._between = bool(self._grown) and not self._between
+        if self._between:
+            for name in sorted(self._grown):
+                self._look_at(name)
+        else:
+            self.look()
+
     def became_ready(self, group: str) -> None:
-        """Look at it at once: those that were begun have come up, and twice as many may be there now."""
+        """Look at it at once: those that were begun have come up."""
         known = self.state().groups.get(group)
         if known is not None and known.follows_load:
             asyncio.get_running_loop().call_soon(self._look_at, group)
@@ -85,6 +100,7 @@ class Scaler:
         self.sleepers.look(groups)
         lives = {record.life for group in groups.values() for record in group.records}
         self._load.keep(groups, lives)
+        self._grown &= groups.keys()
         for known in (self._memories, self._wants, self._sizes):
             for name in known.keys() - groups:
                 del known[name]
@@ -117,6 +133,9 @@ class Scaler:
         shared = self._shared(groups, now) if more_wanted else Shared()
         for name, want in share(asks, shared).items():
             self._wants[name] = want
+            self._grown.discard(name)
+            if want.processes > groups[name].wanted:
+                self._grown.add(name)
             if want.processes != groups[name].wanted:
                 self.dispatch(model.Scaled(name, want.processes, want.reason))
 
