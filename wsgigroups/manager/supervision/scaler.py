@@ -20,6 +20,7 @@ from wsgigroups.manager.supervision.vitals import pss_of
 from wsgigroups.plan import scaling
 from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.plan.scaling_budget import Ask, Shared, growing, share
+from wsgigroups.plan.scaling_rest import rested, rests_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,10 @@ class Scaler:
     _memories: dict[str, Memory] = field(default_factory=dict)
     _wants: dict[str, Want] = field(default_factory=dict)
     _grown: set[str] = field(default_factory=set)  # at their last look
+    _until: dict[str, tuple[GroupState, float]] = field(
+        default_factory=dict
+    )  # as it was looked at, until when it rests
+    _left_out: dict[str, list[float]] = field(default_factory=dict)  # seconds before each look since, while it rests
     _between: bool = False  # the last look was between two at everybody
     _sizes: dict[str, int] = field(default_factory=dict)  # bytes of the largest process that was seen of a group
 
@@ -101,13 +106,13 @@ class Scaler:
         lives = {record.life for group in groups.values() for record in group.records}
         self._load.keep(groups, lives)
         self._grown &= groups.keys()
-        for known in (self._memories, self._wants, self._sizes):
+        for known in (self._memories, self._wants, self._sizes, self._until, self._left_out):
             for name in known.keys() - groups:
                 del known[name]
         awake = {name: group for name, group in groups.items() if group.follows_load and not group.asleep}
         for name in groups.keys() - awake.keys():
-            self._memories.pop(name, None)
-            self._wants.pop(name, None)
+            for known in (self._memories, self._wants, self._until, self._left_out):
+                known.pop(name, None)
         if awake:
             self._decide(awake)
 
@@ -121,10 +126,17 @@ class Scaler:
         cores = self.machine.cores(now)
         asks = {}
         for name, group in groups.items():
+            if self._rests(name, group, now):
+                continue
             limits = group.target.scaling
             assert limits is not None
             look = self._load.look(group, self.processes, now)
-            self._memories[name], want = scaling.step(self._memories.get(name), limits, look, cores, now)
+            before = self._memories.get(name)
+            if before is not None:
+                before = rested(before, self._left_out.pop(name, ()))
+            memory, want = scaling.step(before, limits, look, cores, now)
+            self._memories[name] = memory
+            self._until[name] = group, rests_until(memory, limits, look, want, now)
             more = want.processes > group.wanted
             room = self._room_bytes(group) if more else None
             size = self._size(group) if more or look.starting else 0
@@ -138,6 +150,14 @@ class Scaler:
                 self._grown.add(name)
             if want.processes != groups[name].wanted:
                 self.dispatch(model.Scaled(name, want.processes, want.reason))
+
+    def _rests(self, name: str, group: GroupState, now: float) -> bool:
+        """Whether a look would come to what the last one did; it counts as one."""
+        known, until = self._until.get(name, (None, now))
+        if known is not group or now >= until or not self._load.is_silent(group, self.processes):
+            return False
+        self._left_out.setdefault(name, []).append(self._load.passed_s(name, now))
+        return True
 
     def _shared(self, groups: Mapping[str, GroupState], now: float) -> Shared:
         """What is left for all of them: the least of what their targets say, while a change of that goes on."""

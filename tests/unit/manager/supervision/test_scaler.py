@@ -65,7 +65,11 @@ class Looking:
         )
         for record in records:
             self.processes[record.life] = SimpleNamespace(
-                pid=record.pid, exited=False, snapshot=partial(self.board, record.life)
+                pid=record.pid,
+                exited=False,
+                snapshot=partial(self.board, record.life),
+                board_fd=-1,
+                info={"threads": 1},
             )
         target = small_target(name=name, scaling=scaling, processes=len(states))
         self.groups[name] = model.GroupState(target, records, automatic=len(states))
