@@ -261,10 +261,10 @@ class _Manager:
         applying.observing = observing
         applying.drain_delay.follow(stored.drain_delay_s)
         adopted = await recover(shell, stored)
-        applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
-        applying.socket_files.clear(shell.state)
         if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
             applying.around = replace(applying.around, cwd=Path(stored.cwd))
+        applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
+        applying.socket_files.clear(shell.state)
         upgrading = Upgrading(applying, handover.command(), self._ending.set)
         handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading, scrapes, counting)
         observing.make_dashboard = partial(_dashboard, handlers)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
@@ -31,7 +32,6 @@ from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.core.model import GroupState
@@ -59,10 +59,13 @@ def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path,
     except (OSError, ValueError):
         digest_key = None
     code = CodeReader()
-    targets = resolve(configuration, surroundings(run_dir, log_dir, state_dir, digest_key))
+    observed, notices = observe(run_dir, state_dir)
+    around = surroundings(run_dir, log_dir, state_dir, digest_key)
+    if observed and (cwd := _cwd(store)):  # what runs keeps its default of `home`, wherever a manager is started
+        around = replace(around, cwd=cwd)
+    targets = resolve(configuration, around)
     found = code.read(targets.values())
     targets = {name: with_code(target, found.get(name)) for name, target in targets.items()}
-    observed, notices = observe(run_dir, state_dir)
     kept = CodeKeeper(state_dir / "code")
     planned = plan(targets, observed, lambda digest: code.files.get(digest) or kept.files_of(digest)).to_json()
     try:
@@ -71,6 +74,14 @@ def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path,
         revision = store.last_number()
     depends = precondition(revision, targets, observed, keyed=digest_key is not None)
     return {**planned, "notices": [*planned["notices"], *notices], "precondition": depends.to_json()}
+
+
+def _cwd(store: Store) -> Path | None:
+    """Where the manager was started that started what runs; None: it is not known."""
+    with contextlib.suppress(WsgigroupsError):
+        if stored := store.load().cwd:
+            return Path(stored)
+    return None
 
 
 def observe(run_dir: Path, state_dir: Path) -> tuple[Observed, list[str]]:
