@@ -17,7 +17,7 @@ from wsgigroups.config.observing import places_of
 from wsgigroups.config.only import touched
 from wsgigroups.config.own import drain_delay_text, own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
-from wsgigroups.manager import failpoints, gateway_root
+from wsgigroups.manager import failpoints, gateway_root, inherited
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, returning, transactions
@@ -430,7 +430,7 @@ class Applying:
     def _store(self, state: model.State) -> None:
         """Store a state. Raises OSError."""
         stored = to_stored(self.shell, state)
-        stored.cwd = str(self.around.cwd)
+        inherited.note(stored, self.around)
         stored.drain_delay_s = self.drain_delay.seconds
         if self.observing:
             stored.observing = dict(self.observing.places.by_option)

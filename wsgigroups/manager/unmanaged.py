@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.code import CodeKeeper
+from wsgigroups.manager.inherited import inherited
 from wsgigroups.manager.store import Store, Stored
 from wsgigroups.manager.supervision.connected_spawners import Inventory
 from wsgigroups.manager.supervision.recovery import is_in_force
@@ -32,6 +32,7 @@ from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.core.model import GroupState
@@ -61,27 +62,17 @@ def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path,
     code = CodeReader()
     observed, notices = observe(run_dir, state_dir)
     around = surroundings(run_dir, log_dir, state_dir, digest_key)
-    if observed and (cwd := _cwd(store)):  # what runs keeps its default of `home`, wherever a manager is started
-        around = replace(around, cwd=cwd)
-    targets = resolve(configuration, around)
+    try:
+        stored = store.load()
+    except WsgigroupsError:
+        stored = Stored(store.last_number())
+    targets = resolve(configuration, inherited(stored, around) if observed else around)
     found = code.read(targets.values())
     targets = {name: with_code(target, found.get(name)) for name, target in targets.items()}
     kept = CodeKeeper(state_dir / "code")
     planned = plan(targets, observed, lambda digest: code.files.get(digest) or kept.files_of(digest)).to_json()
-    try:
-        revision = store.load().revision
-    except WsgigroupsError:
-        revision = store.last_number()
-    depends = precondition(revision, targets, observed, keyed=digest_key is not None)
+    depends = precondition(stored.revision, targets, observed, keyed=digest_key is not None)
     return {**planned, "notices": [*planned["notices"], *notices], "precondition": depends.to_json()}
-
-
-def _cwd(store: Store) -> Path | None:
-    """Where the manager was started that started what runs; None: it is not known."""
-    with contextlib.suppress(WsgigroupsError):
-        if stored := store.load().cwd:
-            return Path(stored)
-    return None
 
 
 def observe(run_dir: Path, state_dir: Path) -> tuple[Observed, list[str]]:
@@ -117,6 +108,9 @@ def _observed(group: GroupState, members: tuple[ObservedProcess, ...]) -> Observ
         scaled=override is not None,
         stopped=group.stopped,
         members=members,
+        wanted=group.wanted,
+        ready=sum(member.fingerprint == group.target.fingerprint for member in members),
+        trouble="not running",
         unknown=group.unknown,
         listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
         code=group.target.code,
