@@ -42,7 +42,7 @@ def _make(directory: str) -> None:
 
 
 def _judge(path: str) -> None:
-    """Raise PermissionError where somebody else could put another directory in the place of this one, or of a parent."""
+    """Raise PermissionError where somebody else could put another directory in the place of this, or of a parent."""
     parent = os.path.dirname(path)
     if parent != path:
         _judge(parent)
