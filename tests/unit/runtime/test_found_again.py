@@ -58,6 +58,7 @@ def test_nothing_is_made_below_what_others_can_write(listener: socket.socket, pa
         sticky_of_root = mode == 0o1777 and os.geteuid() == 0
         made = bound_again(listener)
         assert (made is not None) == sticky_of_root
+        assert (tmp_path / "run").exists() == sticky_of_root
         if made:
             made.close()
             shutil.rmtree(tmp_path / "run")
