@@ -16,7 +16,7 @@ from wsgigroups.config import Configuration
 from wsgigroups.config.only import touched
 from wsgigroups.config.own import own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
-from wsgigroups.manager import failpoints, gateway_root
+from wsgigroups.manager import failpoints, gateway_root, inherited
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, returning, transactions
@@ -417,7 +417,7 @@ class Applying:
     def _store(self, state: model.State) -> None:
         """Store a state. Raises OSError."""
         stored = to_stored(self.shell, state)
-        stored.cwd = str(self.around.cwd)
+        inherited.note(stored, self.around)
         self.own.keep_in(stored)
         self.store.save(stored)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.code import CodeKeeper
+from wsgigroups.manager.inherited import inherited
 from wsgigroups.manager.store import Store, Stored
 from wsgigroups.manager.supervision.connected_spawners import Inventory
 from wsgigroups.manager.supervision.recovery import is_in_force
@@ -59,17 +60,18 @@ def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path,
     except (OSError, ValueError):
         digest_key = None
     code = CodeReader()
-    targets = resolve(configuration, surroundings(run_dir, log_dir, state_dir, digest_key))
+    observed, notices = observe(run_dir, state_dir)
+    around = surroundings(run_dir, log_dir, state_dir, digest_key)
+    try:
+        stored = store.load()
+    except WsgigroupsError:
+        stored = Stored(store.last_number())
+    targets = resolve(configuration, inherited(stored, around) if observed else around)
     found = code.read(targets.values())
     targets = {name: with_code(target, found.get(name)) for name, target in targets.items()}
-    observed, notices = observe(run_dir, state_dir)
     kept = CodeKeeper(state_dir / "code")
     planned = plan(targets, observed, lambda digest: code.files.get(digest) or kept.files_of(digest)).to_json()
-    try:
-        revision = store.load().revision
-    except WsgigroupsError:
-        revision = store.last_number()
-    depends = precondition(revision, targets, observed, keyed=digest_key is not None)
+    depends = precondition(stored.revision, targets, observed, keyed=digest_key is not None)
     return {**planned, "notices": [*planned["notices"], *notices], "precondition": depends.to_json()}
 
 
@@ -106,6 +108,9 @@ def _observed(group: GroupState, members: tuple[ObservedProcess, ...]) -> Observ
         scaled=override is not None,
         stopped=group.stopped,
         members=members,
+        wanted=group.wanted,
+        ready=sum(member.fingerprint == group.target.fingerprint for member in members),
+        trouble="not running",
         unknown=group.unknown,
         listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
         code=group.target.code,

@@ -91,6 +91,7 @@ REFUSED = [
     ('load = "eagerly"', "WG0305", 'did you mean "eager"?'),
     ("load = 1", "WG0305", "eager, lazy"),
     ('listen = ["x"]', "WG0306", "127.0.0.1:8000"),
+    ('listen = ["unix:@blog"]', "WG0306", "unix:/run/blog.sock"),
     ('listen = "127.0.0.1:8000"', "WG0301", '["127.0.0.1:8000"]'),
     ("listen = [8000]", "WG0301", "an integer"),
     ('home = "~/x"', "WG0307", "${HOME}"),
