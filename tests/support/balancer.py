@@ -50,13 +50,18 @@ def probe(port: int, path: str, host: str = "127.0.0.1", timeout_s: float = HUNG
 
 
 class Balancer:
-    """A context manager with `count` clients that ask one request after the other; `lost` says what failed."""
+    """A context manager with `count` clients that ask one request after the other; `lost` says what failed.
 
-    def __init__(self, backends: list[Backend], count: int, path: str = "/", rest_s: float = REST_S) -> None:
+    rest_s: between two requests of a client; look_s: between two checks of a backend, so late it may hear of its end.
+    """
+
+    def __init__(
+        self, backends: list[Backend], count: int, path: str = "/", rest_s: float = REST_S, look_s: float = LOOK_S
+    ) -> None:
         self.backends = backends
         self.lost: list[str] = []
         self.answers = 0
-        self._path, self._rest_s = path, rest_s
+        self._path, self._rest_s, self._look_s = path, rest_s, look_s
         self._stop = threading.Event()
         self._moved = threading.Condition()
         self._threads = [threading.Thread(target=self._watch, args=(backend,)) for backend in backends]
@@ -106,7 +111,7 @@ class Balancer:
                     backend.left += 1
                 backend.takes = ready
                 self._moved.notify_all()
-            self._stop.wait(LOOK_S)
+            self._stop.wait(self._look_s)
 
     @contextlib.contextmanager
     def _chosen(self, client: int) -> Iterator[Backend | None]:

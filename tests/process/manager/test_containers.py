@@ -31,6 +31,7 @@ pytestmark = [
 UID = 10001
 
 CLIENTS, REST_S = 6, 0.05
+LOOK_S = 1.0  # a pod that is gone so soon loses requests
 GRACE_S = 33  # drain-delay, 20 s of shutdown-timeout, a second to exit, two more
 APPLICATION = '''\
 def application(environ, start_response):
@@ -212,7 +213,7 @@ def test_pods_are_replaced_and_stopped_under_load(shop: Shop) -> None:
     shop.build(shop.copied("second", release=2), "shop:2")
     with shop.pod("old", 0) as old, shop.pod("new", 1, release=2, threads=3) as new, shop.place.network():
         assert old.spec["terminationGracePeriodSeconds"] == GRACE_S
-        with Balancer([old.backend, new.backend], CLIENTS, rest_s=REST_S) as balancer:
+        with Balancer([old.backend, new.backend], CLIENTS, rest_s=REST_S, look_s=LOOK_S) as balancer:
             for pod, release in ((old, 1), (new, 2)):
                 pod.play()
                 balancer.wait(lambda backend=pod.backend: backend.takes, "it is asked")
