@@ -79,6 +79,8 @@ def test_what_is_rendered(tmp_path: Path) -> None:
     assert program == "wsgigroups"
     assert early_signals.is_manager(arguments)
     assert arguments[1:] == ["/app/conf/groups.toml", "--profile", "container"]
+    # files of somebody with umask 077 are readable, and two checkouts are one image
+    assert last["COPY"] == "--chmod=755 . /app"
     assert [name for name, _rest in found].index("USER") > [name for name, _rest in found].index("COPY")
 
 
