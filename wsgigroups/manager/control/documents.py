@@ -30,7 +30,7 @@ Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
 class Document(BaseModel):
     """Base of all answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # made once it is answered with
 
 
 class HolderDocument(Document):
