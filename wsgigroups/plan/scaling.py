@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wsgigroups.plan import scaling_queue
-from wsgigroups.plan.scaling_queue import Waiting
+from wsgigroups.plan.scaling_queue import QueueMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,7 @@ class Memory:
 
     since: float
     recent: Recent = ()
-    waiting: Waiting = field(default_factory=Waiting)
+    waiting: QueueMemory = field(default_factory=QueueMemory)
     needs: tuple[tuple[float, int], ...] = ()  # when a part of the delay began, and the most that was needed in it
     started_at: float | None = None  # a process was last on its way up
     raised_at: float | None = None
@@ -169,7 +169,7 @@ def step(before: Memory | None, limits: ScalingTarget, look: LoadSeen, cores: Co
 
 def woken(before: Memory | None, now: float) -> Memory:
     """Return what is remembered of a group that somebody has asked for something: it does not sleep at once."""
-    return replace(before or Memory(now), active_at=now, waiting=Waiting(), recent=())
+    return replace(before or Memory(now), active_at=now, waiting=QueueMemory(), recent=())
 
 
 def _seen(memory: Memory, limits: ScalingTarget, look: LoadSeen, now: float) -> Memory:
