@@ -182,7 +182,7 @@ def test_root_gets_another_account_for_daemons() -> None:
 def test_the_runs_share_out_all_tests() -> None:
     """What an account leaves out exists, the other account does not leave it out, and nobody misses a marked test."""
     shared = (*shares.ROOT_IS_ENOUGH, *shares.ORDINARY_IS_ENOUGH)
-    for path in (*shared, *shares.ONE_AT_A_TIME, *sharing.LONGEST):
+    for path in (*shared, *shares.ONE_AT_A_TIME, *shares.COVERED, *shares.NOT_MEASURED, *sharing.LONGEST):
         assert (environment.CLONE / path).exists(), path
     for number, path in enumerate(shared):
         assert not any(Path(path).is_relative_to(other) for other in shared[:number] + shared[number + 1 :]), path

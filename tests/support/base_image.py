@@ -1,10 +1,11 @@
-"""The files of a small base image, made of this machine's: a Python with pip, a shell, and the libraries of both.
+"""The files of small images, made of this machine's: a Python with pip and a shell as a base, and systemd on top of it.
 
 Runs in pytest's process. No registry is asked. It takes a second, where a Debian of its own takes a minute.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -21,6 +22,13 @@ _LEFT_OUT = re.compile(
     r"/(__pycache__|config-[^/]*|idlelib|lib2to3|pydoc_data|sitecustomize\.py|test|tests|tkinter)(/|$)"
 )
 _SHELL = "/bin/sh"
+_SYSTEMD = Path("/lib/systemd/systemd")
+_OF_SYSTEMD = (_SYSTEMD, Path("/lib/systemd/systemd-cgroups-agent"), Path("/lib/systemd/systemd-shutdown"))
+_PROGRAMS = ("/bin/systemctl", "/bin/kill")
+_TEXTS = {
+    "etc/passwd": "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+}
 
 
 def write(archive: Path, extensions: Iterable[Path]) -> None:
@@ -35,6 +43,23 @@ def write(archive: Path, extensions: Iterable[Path]) -> None:
         if python != "/usr/bin/python3":
             tar.addfile(_entry("usr/bin/python3", tarfile.SYMTYPE, 0o777, python))
         tar.addfile(_entry("tmp", tarfile.DIRTYPE, 0o1777))
+
+
+def write_systemd(archive: Path) -> str:
+    """Write those of systemd, with the targets of a machine that has nothing to do; return the program."""
+    beside = sorted(path for path in _SYSTEMD.parent.glob("systemd-executor") if path.exists())  # from 254 on
+    binaries = [*map(str, (*_OF_SYSTEMD, *beside)), *_PROGRAMS]
+    targets = [path for path in sorted(_SYSTEMD.parent.glob("system/*.target")) if not path.is_symlink()]
+    with tarfile.open(archive, "w") as tar:
+        for path in (*binaries, *_libraries(binaries), *map(str, targets)):
+            tar.add(os.path.realpath(path), path, filter=_of_root)
+        tar.addfile(_entry("lib/systemd/system/default.target", tarfile.SYMTYPE, 0o777, "multi-user.target"))
+        tar.addfile(_entry("root", tarfile.DIRTYPE, 0o700))
+        for name, text in _TEXTS.items():
+            entry = _entry(name, tarfile.REGTYPE, 0o644)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return str(_SYSTEMD)
 
 
 def _libraries(binaries: list[str]) -> list[str]:

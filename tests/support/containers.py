@@ -29,7 +29,7 @@ _SETTINGS = """\
 default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 [engine]
 cgroup_manager = "cgroupfs"
-events_logger = "none"
+events_logger = "file"
 runtime = "crun"
 [network]
 network_backend = "netavark"
@@ -94,18 +94,22 @@ def container_place(directory: Path) -> Iterator[ContainerPlace]:
         )
     assert process.stdin
     assert process.stdout
+    made: set[str] = set()
     try:
         if process.stdout.readline() != b"ready\n":
             raise OSError((directory / "place.log").read_text())
         place = ContainerPlace(directory, _child(process.pid))
-        yield place
-        place.podman("pod", "rm", "--all", "--force", "--time=0")
-        place.podman("rm", "--all", "--force", "--time=0")
+        try:
+            yield place
+        finally:
+            place.podman("pod", "rm", "--all", "--force", "--time=0")
+            place.podman("rm", "--all", "--force", "--time=0")
+            made.update(place.podman("events", "--stream=false", "--format={{.ID}}").split())
     finally:
         process.stdin.close()
         process.stdout.close()
         process.wait(HUNG_S)
-        _remove_cgroups()
+        _remove_cgroups(made)
 
 
 def _bounded(limit: int) -> int:
@@ -137,9 +141,14 @@ def _entered(network: str) -> Iterator[None]:
         os.close(other)
 
 
-def _remove_cgroups() -> None:
-    """Remove what podman has made in each hierarchy, but for what has processes: that is somebody else's."""
-    for top in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
-        for path in sorted((path for path in (top, *top.rglob("*")) if path.is_dir()), reverse=True):
-            with contextlib.suppress(OSError):
+def _remove_cgroups(made: set[str]) -> None:
+    """Remove what podman and systemd leave of these pods and containers: others may have some in the same place."""
+    everywhere = Path("/sys/fs/cgroup")
+    for top in (*everywhere.glob("libpod_parent"), *everywhere.glob("*/libpod_parent")):
+        for own in (path for path in top.iterdir() if path.name.removeprefix("libpod-") in made):
+            for path in sorted((own, *own.rglob("*/")), reverse=True):
+                if path.is_dir():
+                    path.rmdir()
+        for path in (top / "conmon", top):
+            with contextlib.suppress(OSError):  # in use, or not there
                 path.rmdir()

@@ -27,6 +27,7 @@ LONGEST = (
     "tests/process/daemon/test_loading.py",
     "tests/process/daemon/test_patched.py",
     "tests/simulation",
+    "tests/property",
 )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wsgigroups.plan import scaling_queue
-from wsgigroups.plan.scaling_queue import Waiting
+from wsgigroups.plan.scaling_queue import QueueMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,7 @@ class Memory:
 
     since: float
     recent: Recent = ()
-    waiting: Waiting = field(default_factory=Waiting)
+    waiting: QueueMemory = field(default_factory=QueueMemory)
     needs: tuple[tuple[float, int], ...] = ()  # when a part of the delay began, and the most that was needed in it
     started_at: float | None = None  # a process was last on its way up
     raised_at: float | None = None
@@ -169,7 +169,7 @@ def step(before: Memory | None, limits: ScalingTarget, look: LoadSeen, cores: Co
 
 def woken(before: Memory | None, now: float) -> Memory:
     """Return what is remembered of a group that somebody has asked for something: it does not sleep at once."""
-    return replace(before or Memory(now), active_at=now, waiting=Waiting(), recent=())
+    return replace(before or Memory(now), active_at=now, waiting=QueueMemory(), recent=())
 
 
 def _seen(memory: Memory, limits: ScalingTarget, look: LoadSeen, now: float) -> Memory:
@@ -180,17 +180,17 @@ def _seen(memory: Memory, limits: ScalingTarget, look: LoadSeen, now: float) -> 
         delay_s = limits.scale_down_delay_s
     return replace(
         memory,
-        recent=recent_with(memory.recent, look.passed_s, look.busy_s, look.cpu_s, look.taken),
+        recent=_recent_with(memory.recent, look),
         started_at=now if look.starting else memory.started_at,
         active_at=now if active or memory.active_at is None else memory.active_at,
         delay_s=delay_s,
     )
 
 
-def recent_with(recent: Recent, passed_s: float, busy_s: float = 0.0, cpu_s: float = 0.0, taken: int = 0) -> Recent:
-    """Return the last looks with one more, those of LATELY_S."""
-    if passed_s > 0:
-        recent = (*recent, (passed_s, busy_s, cpu_s, taken))
+def _recent_with(recent: Recent, look: LoadSeen) -> Recent:
+    """Return the last looks with this one, those of LATELY_S."""
+    if look.passed_s > 0:
+        recent = (*recent, (look.passed_s, look.busy_s, look.cpu_s, look.taken))
     seconds = 0.0
     for place in range(len(recent) - 1, 0, -1):
         seconds += recent[place][0]

@@ -20,7 +20,7 @@ STEADY = 0.1  # a queue that changes by no more of what is taken, and of its len
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueMemory:
     """What is remembered of a queue. over: looks in a row at which requests waited for too long, up to QUEUE_LOOKS."""
 
     over: int = 0
@@ -35,13 +35,13 @@ class Waiting:
         return self.over >= QUEUE_LOOKS
 
 
-def looked(before: Waiting, look: LoadSeen, *, too_long: bool) -> Waiting:
+def looked(before: QueueMemory, look: LoadSeen, *, too_long: bool) -> QueueMemory:
     """Return what is remembered after a look. too_long: whether requests wait for too long at this one."""
     over = min(QUEUE_LOOKS, before.over + 1) if too_long else 0
     first = before.queued_at_first if before.too_long else look.queued
     change = look.queued - before.queued
     come_per_s = max(0, look.taken + change) / look.passed_s
-    return Waiting(
+    return QueueMemory(
         over,
         look.queued,
         first,
@@ -50,7 +50,7 @@ def looked(before: Waiting, look: LoadSeen, *, too_long: bool) -> Waiting:
     )
 
 
-def needed(waiting: Waiting, look: LoadSeen, target_utilisation: float, takes_s: float) -> int:
+def needed(waiting: QueueMemory, look: LoadSeen, target_utilisation: float, takes_s: float) -> int:
     """Return the processes that are needed for it. takes_s: of a thread, by a request; 0: not known."""
     for_each = look.ready + math.ceil(look.queued / look.threads)
     if waiting.steady or takes_s <= 0:

@@ -1,19 +1,16 @@
-"""Groups that nobody asks for anything: until when a look comes to the same, and what the next one begins with. Pure.
+"""Groups that nobody asks for anything: until when a look comes to the same. Pure.
 
-Two hundred sites are mostly silent. A look at one of those is left out while its boards say what they said, and what is
-remembered afterwards is what it would have been with those looks.
+Two hundred sites are mostly silent. A look at one of those is left out while its boards say what they said: those
+that are remembered were as silent as it would be.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wsgigroups.plan.scaling import LOOK_S, lately, recent_with
+from wsgigroups.plan.scaling import LATELY_S, LOOK_S, lately
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wsgigroups.plan.scaling import LoadSeen, Memory, ScalingTarget, Want
 
 REST_S = 2.0  # at most: by so much later a process goes that nobody needs
@@ -30,12 +27,7 @@ def rests_until(memory: Memory, limits: ScalingTarget, look: LoadSeen, want: Wan
     silent = not (found.taken or found.busy or look.queued or want.held) and found.used <= LITTLE * look.ready
     if not (settled and silent and memory.waiting.over == 0 and memory.active_at is not None):
         return now
+    if sum(item[0] for item in memory.recent) < LATELY_S:
+        return now
     until = now + REST_S
     return min(until, memory.active_at + limits.sleep_after_s - LOOK_S) if limits.sleeps else until
-
-
-def rested(memory: Memory, passed_s: Iterable[float]) -> Memory:
-    """Return what is remembered after looks that were left out. passed_s: between each of them and the one before."""
-    for seconds in passed_s:
-        memory = replace(memory, recent=recent_with(memory.recent, seconds))
-    return memory

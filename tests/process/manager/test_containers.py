@@ -1,4 +1,4 @@
-"""What is rendered as an image and as pods, with podman: built, started, replaced and stopped.
+"""What is rendered as an image, as pods and as a unit, with podman: built, started, replaced and stopped.
 
 No scheduler and no kubelet: the test does what these would do.
 """
@@ -8,54 +8,28 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import pytest
-from support import base_image, wheelhouse
 from support.balancer import Balancer, probe
-from support.containers import HUNG_S, ContainerPlace, container_place
+from support.booted import BootedMachine, booted
+from support.clients import Clients
+from support.containers import HUNG_S, container_place
 from support.looking import wait
-from support.pods import NETWORK, SUBNET, PodUnderTest
+from support.pods import NETWORK, SUBNET
+from support.shop_image import Shop, built
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.needs("podman", "crun", "conmon", "iptables"),
+    pytest.mark.needs("podman", "crun", "conmon", "iptables", "systemctl"),
     pytest.mark.timeout(600),  # images are built
 ]
 UID = 10001
-
 CLIENTS, REST_S = 6, 0.05
 LOOK_S = 1.0  # a pod that is gone so soon loses requests
 GRACE_S = 33  # drain-delay, 20 s of shutdown-timeout, a second to exit, two more
-APPLICATION = '''\
-def application(environ, start_response):
-    """Say which release this is."""
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"release {release}\\n"]
-'''
-GROUPS = """\
-version = 1
-[server]
-error-log = "/dev/stdout"
-{server}[kubernetes]
-image = "localhost/shop:{release}"
-directory = "/app"
-[groups.shop]
-app = "shop:application"
-python-path = ["."]
-listen = ["0.0.0.0:8000"]
-processes = 2
-threads = {threads}
-memory-limit = "400M"
-shutdown-timeout = "20s"
-trusted-proxies = ["10.0.0.0/8"]
-"""
 FACTS = """
 import json, os
 status = dict(line.split(":\\t", 1) for line in open("/proc/1/status").read().splitlines())
@@ -67,92 +41,14 @@ print(json.dumps(found))
 MODE = "import os; print(format(os.stat('/run/wsgigroups').st_mode & 0o7777, 'o'))"
 
 
-def wsgigroups(directory: Path, *arguments: str) -> None:
-    """Run a command in a directory."""
-    subprocess.run(
-        [sys.executable, "-m", "wsgigroups", *arguments], cwd=directory, check=True, timeout=HUNG_S, capture_output=True
-    )
-
-
-@dataclass
-class Shop:
-    """A place for containers with an image `shop:1` in it, and the directory that was built from."""
-
-    place: ContainerPlace
-    context: Path
-
-    def build(self, context: Path, tag: str, *more: str) -> str:
-        """Build as the rendered file says; return the digest."""
-        self.place.podman(
-            "build",
-            "--timestamp",
-            "0",
-            *more,
-            f"--tag=localhost/{tag}",
-            f"--file={context}/Containerfile",
-            str(context),
-        )
-        return self.place.podman("image", "inspect", "--format={{.Digest}}", f"localhost/{tag}")
-
-    def copied(self, name: str, release: int) -> Path:
-        """Return another directory to build from, with that release of the application."""
-        context = self.place.directory / name
-        shutil.copytree(self.context, context)
-        (context / "shop.py").write_text(APPLICATION.format(release=release))
-        return context
-
-    @contextlib.contextmanager
-    def pod(
-        self, name: str, number: int, release: int = 1, server: str = "", threads: int = 4
-    ) -> Iterator[PodUnderTest]:
-        """A pod of what is rendered, not yet started. number: of its address; from 1 on, with a kubelet's volumes."""
-        place = self.place.directory / name
-        place.mkdir()
-        (place / "groups.toml").write_text(GROUPS.format(release=release, server=server, threads=threads))
-        wsgigroups(place, "render", "kubernetes", "groups.toml", "-o", "base")
-        pod = PodUnderTest(self.place, place / "base", name, number, self._volumes(name, number) if number else {})
-        try:
-            yield pod
-        finally:
-            pod.remove()
-
-    def _volumes(self, name: str, number: int) -> dict[str, object]:
-        """The volumes of a pod as a kubelet makes them, which podman does not: its own are the user's alone."""
-        store = self.place.directory / "store" / f"volumes-{name}"
-        make = 'mkdir -p "$0/run" "$0/tmp" && mount -t tmpfs -o mode=2777,size=16m none "$0/run" && chmod 777 "$0/tmp"'
-        subprocess.run(self.place.enter("sh", "-c", make, str(store)), check=True, timeout=HUNG_S)
-        volumes = [
-            {"name": volume, "emptyDir": None, "hostPath": {"path": f"{store}/{volume}", "type": "Directory"}}
-            for volume in ("run", "tmp")
-        ]
-        ports = [{"containerPort": port, "hostPort": port + number} for port in (8000, 9180)]
-        return {"volumes": volumes, "containers": [{"name": "wsgigroups", "ports": ports}]}
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    directory = tmp_path_factory.mktemp("containers")
-    context = directory / "context"
-    (context / "wheelhouse").mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         try:
-            place = stack.enter_context(container_place(directory))
+            place = stack.enter_context(container_place(tmp_path_factory.mktemp("containers")))
         except OSError as error:
             pytest.skip(f"root may not have name spaces of its own here: {error}")
-        base_image.write(directory / "base.tar", wheelhouse.extensions("wsgigroups"))
-        named = ("--change=ENV PATH=/usr/bin:/bin", "-", "localhost/base:1")
-        place.podman("import", *named, given=directory / "base.tar")
-        base = place.podman("image", "inspect", "--format={{.Digest}}", "localhost/base:1")
-        (context / "requirements.txt").write_text(wheelhouse.fill(context / "wheelhouse"))
-        (context / "shop.py").write_text(APPLICATION.format(release=1))
-        (context / "groups.toml").write_text(GROUPS.format(release=1, server="", threads=4))
-        wsgigroups(
-            context, "render", "containerfile", "groups.toml", "--base", f"localhost/base@{base}", "-o", "Containerfile"
-        )
-        built = Shop(place, context)
-        built.build(context, "shop:1", "--no-cache")
-        place.podman("network", "create", "--disable-dns", f"--subnet={SUBNET}.0/24", NETWORK)
-        yield built
+        yield built(place)
 
 
 def answer(address: str) -> str:
@@ -211,7 +107,11 @@ def test_a_pod_is_confined_and_its_probes_tell_how_it_is(shop: Shop) -> None:
 def test_pods_are_replaced_and_stopped_under_load(shop: Shop) -> None:
     """One more first, then one less, as maxSurge 1 and maxUnavailable 0 have it; then the new one is stopped."""
     shop.build(shop.copied("second", release=2), "shop:2")
-    with shop.pod("old", 0) as old, shop.pod("new", 1, release=2, threads=3) as new, shop.place.network():
+    with (
+        shop.pod("old", 0) as old,
+        shop.pod("new", 1, 2, 'drain-delay = "4s"\n', threads=3) as new,
+        shop.place.network(),
+    ):
         assert old.spec["terminationGracePeriodSeconds"] == GRACE_S
         with Balancer([old.backend, new.backend], CLIENTS, rest_s=REST_S, look_s=LOOK_S) as balancer:
             for pod, release in ((old, 1), (new, 2)):
@@ -230,3 +130,66 @@ def test_pods_are_replaced_and_stopped_under_load(shop: Shop) -> None:
         assert old.backend.left
         assert new.backend.left
         assert new.exit_code() == 0, new.log()
+
+
+ON_A_MACHINE = """\
+version = 1
+[groups.shop]
+app = "shop:application"
+python-path = ["/app"]
+listen = ["127.0.0.1:8000"]
+user = "nobody"
+home = "/"
+threads = {threads}
+private-tmp = true
+protect-system = "full"
+"""
+FILE = "/etc/wsgigroups.toml"
+LEFT = """
+import os, pathlib
+for pid in filter(str.isdecimal, os.listdir("/proc")):
+    if pid != str(os.getpid()) and b"wsgigroups" in pathlib.Path("/proc", pid, "cmdline").read_bytes():
+        print(pid)
+"""
+
+
+def group_of(machine: BootedMachine) -> dict[str, Any]:
+    """What the manager says of the only group."""
+    (group,) = json.loads(machine.run("wsgigroups", "status", "-o", "json"))["groups"]
+    return dict(group)
+
+
+def pids(group: dict[str, Any]) -> list[int]:
+    """The processes of a group, as their machine numbers them."""
+    return [process["pid"] for process in group["processes"]]
+
+
+def test_systemd_runs_the_unit_that_is_rendered(shop: Shop) -> None:
+    """Its manager is killed, it is reloaded and restarted while clients ask, and it is stopped."""
+    with booted(shop) as machine, shop.place.network():
+        machine.write(FILE, ON_A_MACHINE.format(threads=4))
+        machine.run("wsgigroups", "render", "systemd", FILE, "-o", "/etc/systemd/system/wsgigroups.service")
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "start", "wsgigroups")  # returns when the group is up
+        assert answer("127.0.0.1") == "release 1\n"
+        before = group_of(machine)
+        assert before["user"] == "nobody"
+        for process in before["processes"]:
+            assert {found["state"] for found in process["confinement"].values()} == {"enforced"}
+        with Clients(8000, 4, close=True, rest_s=REST_S) as clients:
+            clients.wait_for_more(20)
+            (first,) = machine.unit("MainPID")
+            machine.run("kill", "-KILL", first)
+            running = ("1", "active", "running")
+            wait(lambda: machine.unit("NRestarts", "ActiveState", "SubState") == running, machine.log, HUNG_S)
+            assert pids(group_of(machine)) == pids(before)  # taken over
+            clients.wait_for_more(20)
+            machine.write(FILE, ON_A_MACHINE.format(threads=5))
+            machine.run("systemctl", "reload", "wsgigroups")
+            wait(lambda: group_of(machine)["threads"] == 5, machine.log, HUNG_S)
+            machine.run("systemctl", "restart", "wsgigroups")
+            clients.wait_for_more(20)
+        assert clients.failures == []
+        machine.run("systemctl", "stop", "wsgigroups")
+        assert machine.unit("Result", "ExecMainStatus", "SubState") == ("success", "0", "dead"), machine.log()
+        assert machine.python(LEFT) == ""

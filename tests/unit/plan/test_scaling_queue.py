@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wsgigroups.plan.scaling import LOOK_S, LoadSeen
-from wsgigroups.plan.scaling_queue import Waiting, looked, needed
+from wsgigroups.plan.scaling_queue import QueueMemory, looked, needed
 
 THREADS = 4
 
@@ -14,9 +14,9 @@ def seen(queued: int, taken: int, ready: int = 2) -> LoadSeen:
     return LoadSeen(ready, ready, THREADS, LOOK_S, taken=taken, queued=queued)
 
 
-def after(*looks: tuple[int, int], too_long: bool = True) -> Waiting:
+def after(*looks: tuple[int, int], too_long: bool = True) -> QueueMemory:
     """What is remembered after looks with so many that wait, and so many that were taken."""
-    waiting = Waiting()
+    waiting = QueueMemory()
     for queued, taken in looks:
         waiting = looked(waiting, seen(queued, taken), too_long=too_long)
     return waiting

@@ -97,10 +97,9 @@ class GroupLoad:
                 silent = False
         return silent
 
-    def passed_s(self, name: str, now: float) -> float:
-        """Return how long ago a group was looked at, which counts as a look with nothing in it."""
-        before, self._looked_at[name] = self._looked_at[name], now
-        return now - before
+    def left_out(self, name: str, now: float) -> None:
+        """Count a look at a silent group that was left out: the next one is about the time since."""
+        self._looked_at[name] = now
 
     def keep(self, names: Collection[str], lives: Collection[int]) -> None:
         """Forget all others."""

@@ -20,7 +20,7 @@ from wsgigroups.manager.supervision.vitals import pss_of
 from wsgigroups.plan import scaling
 from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.plan.scaling_budget import Ask, Shared, growing, share
-from wsgigroups.plan.scaling_rest import rested, rests_until
+from wsgigroups.plan.scaling_rest import rests_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,6 @@ class Scaler:
     _until: dict[str, tuple[GroupState, float]] = field(
         default_factory=dict
     )  # as it was looked at, until when it rests
-    _left_out: dict[str, list[float]] = field(default_factory=dict)  # seconds before each look since, while it rests
     _between: bool = False  # the last look was between two at everybody
     _sizes: dict[str, int] = field(default_factory=dict)  # bytes of the largest process that was seen of a group
 
@@ -106,12 +105,12 @@ class Scaler:
         lives = {record.life for group in groups.values() for record in group.records}
         self._load.keep(groups, lives)
         self._grown &= groups.keys()
-        for known in (self._memories, self._wants, self._sizes, self._until, self._left_out):
+        for known in (self._memories, self._wants, self._sizes, self._until):
             for name in known.keys() - groups:
                 del known[name]
         awake = {name: group for name, group in groups.items() if group.follows_load and not group.asleep}
         for name in groups.keys() - awake.keys():
-            for known in (self._memories, self._wants, self._until, self._left_out):
+            for known in (self._memories, self._wants, self._until):
                 known.pop(name, None)
         if awake:
             self._decide(awake)
@@ -131,10 +130,7 @@ class Scaler:
             limits = group.target.scaling
             assert limits is not None
             look = self._load.look(group, self.processes, now)
-            before = self._memories.get(name)
-            if before is not None:
-                before = rested(before, self._left_out.pop(name, ()))
-            memory, want = scaling.step(before, limits, look, cores, now)
+            memory, want = scaling.step(self._memories.get(name), limits, look, cores, now)
             self._memories[name] = memory
             self._until[name] = group, rests_until(memory, limits, look, want, now)
             more = want.processes > group.wanted
@@ -156,7 +152,7 @@ class Scaler:
         known, until = self._until.get(name, (None, now))
         if known is not group or now >= until or not self._load.is_silent(group, self.processes):
             return False
-        self._left_out.setdefault(name, []).append(self._load.passed_s(name, now))
+        self._load.left_out(name, now)
         return True
 
     def _shared(self, groups: Mapping[str, GroupState], now: float) -> Shared:

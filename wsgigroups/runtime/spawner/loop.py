@@ -35,7 +35,7 @@ from .strangers import RefusedConnections
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
 _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
-_LOOK_MS = 1000  # between looks whether the next manager can find us
+_LOOK_MS = 250  # between looks whether the next manager can find us: a service manager starts it at once
 _REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refused: at once, and a second after that
 _NO_REASON = 0
 _RESERVE = 8  # descriptors for the next manager's connections, and for what a fork needs
