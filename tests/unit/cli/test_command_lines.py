@@ -111,6 +111,7 @@ def test_json_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) ->
             ["error: missing argument 'GROUP'\n", "usage: wsgigroups drill [", "hint: `wsgigroups drill --help`"],
         ),
         ("wait soon", ["error: invalid value for 'CHANGE': "]),
+        ("import", ["error: missing argument 'KIND'. Choose from: apache, mod_wsgi-express, gunicorn, "]),
     ],
 )
 def test_a_wrong_line_is_told_in_the_same_voice(
