@@ -77,6 +77,7 @@ def test_processes_with_nothing_to_do_take_connections_in_turn(pair: Pair) -> No
         who = []
         for _ in range(20):
             pause()  # both wait
+            pair.clock.advance(0.01)
             with socket.create_connection(pair.sock.getsockname()):
                 who.append(taken.get(timeout=30))
     finally:

@@ -29,6 +29,7 @@ _LATELY_NS = int(2 * PROBE_S * 1e9)  # between two looks; after a longer time it
 PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
 _MOST = 64  # taken in at once, when nobody gets on
 _FEW = 4  # taken in at once, when nobody is free
+_TURN_NS = 1_000_000  # under load all take part anyway
 LEAVE_NS = 2_000_000  # for so long a connection is left to siblings
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -66,6 +67,7 @@ class Listening:
         self.saturated = False  # no request thread is free
         self.reserved = False  # none is free for a request that waits long: see lanes.Lanes
         self._taken = 0  # connections since the start
+        self._turned_ns = 0  # when we last went behind our siblings
         self._looks = 0  # in a row that saw connections wait
         self._first_look_ns = self.looked_ns = 0  # when `probe` looked: the first of those, and last
         self._ended = 0  # how many calls had ended by then
@@ -222,8 +224,9 @@ class Listening:
         """Accept up to `most` connections."""
         found: List[Connection] = []
         listener = self._by_fd[fd]
+        now_ns = self._clock()
         if listener.pulse is not None and not self.saturated:
-            listener.pulse.word[0] = self._clock()
+            listener.pulse.word[0] = now_ns
         while len(found) < most:
             try:
                 found.append(listener.accept(trust))
@@ -243,18 +246,20 @@ class Listening:
                     raise
                 # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
         self._taken += len(found)
-        if found and self.watching and self._has_siblings and fd in self._by_fd:
-            self._go_behind(fd)
+        if found and now_ns - self._turned_ns >= _TURN_NS and self._has_siblings:
+            self._go_behind(fd, now_ns)
         return found
 
-    def _go_behind(self, fd: int) -> None:
+    def _go_behind(self, fd: int, now_ns: int) -> None:
         """Have a sibling that has waited for longer woken for the next connection.
 
         The kernel wakes the first of those that wait, and who was woken keeps its place: with little to do, one process
         would take everything, and a new one would not be tried by anybody.
         """
-        self._epoll.unregister(fd)
-        self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        if self.watching and fd in self._by_fd:
+            self._turned_ns = now_ns
+            self._epoll.unregister(fd)
+            self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
     def _lose(self, listener: Listener) -> None:
         """Let go of a socket that does not listen any more: somebody who has it as well has shut it down."""
