@@ -79,6 +79,8 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "events": (("events -f", ""), ("events --since 1h blog", "")),
     "history": (("history", ""), ("history 12", "what revision 12 changed")),
     "rollback": (("rollback", "the last good revision"), ("rollback 12", "")),
+    "pause": (("pause", "no further process is replaced"),),
+    "resume": (("resume", ""), ("resume --no-wait", "")),
     "wait": (("wait 17 --timeout 2m", "a change that was begun with --no-wait"),),
     "upgrade": (("upgrade", "after pip install --upgrade"),),
     "shutdown": (("shutdown", "requests end first"), ("shutdown --now", "nothing is waited for")),

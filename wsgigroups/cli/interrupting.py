@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # as a shell says SIGINT
 _UNDONE = ("apply", "deploy", "rollback")
-_QUESTION = "Interrupted. Go on waiting (g), pause: the change goes on without you (p)"
+_QUESTION = "Interrupted. Go on waiting (g), leave: the change goes on without you (l)"
 
 
 def go_on_waiting(client: Client, number: int) -> bool:
@@ -29,7 +29,12 @@ def go_on_waiting(client: Client, number: int) -> bool:
     choice = _ask(kind)
     if choice == "r":
         client.act("rollback", {"change": number})
-    if choice != "p":
+    if choice == "p":
+        client.act("pause", {"change": number})
+        say(f"Change {number} ({kind}) is paused: no further process is replaced.")
+        say("hint: `wsgigroups resume` lets it go on, `wsgigroups rollback` undoes it")
+        return False
+    if choice != "l":
         return True
     say(f"Interrupted: change {number} ({kind}) goes on in the background.")
     say(f"hint: {ways_back(kind, number)}")
@@ -44,12 +49,12 @@ def ways_back(kind: str, number: int) -> str:
 
 def _ask(kind: str) -> str:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
-        return "p"
-    letters, question = ["g", "p"], _QUESTION
+        return "l"
+    letters, question = ["g", "l"], _QUESTION
     if kind in _UNDONE:
-        letters, question = ["g", "p", "r"], f"{_QUESTION}, roll back (r)"
+        letters, question = ["g", "l", "p", "r"], f"{_QUESTION}, pause (p), roll back (r)"
     try:
-        answer: Any = click.prompt(f"\n{question}", type=click.Choice(letters), default="p", err=True)
+        answer: Any = click.prompt(f"\n{question}", type=click.Choice(letters), default="l", err=True)
     except (click.Abort, KeyboardInterrupt):
-        return "p"
+        return "l"
     return str(answer)

@@ -46,6 +46,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("events", "Show what happened: starts, deaths with their cause, changes, adoption."),
     "history": ("history", "List accepted configurations."),
     "rollback": ("rollback", "Apply an earlier revision again."),
+    "pause": ("pause", "Let the apply under way rest: no further process is replaced."),
+    "resume": ("resume", "Let an apply go on that was paused, and wait for its end."),
     "wait": ("wait", "Wait for the end of a change that was begun before."),
     "upgrade": ("upgrade", "Hand over to the version that was installed, without dropping a request."),
     "shutdown": ("shutdown", "Drain everything and end the manager."),

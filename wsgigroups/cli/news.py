@@ -174,6 +174,8 @@ def _came(told: _Told, number: int, life: _Life) -> str:
 
 def waited_for(change: ChangeAnswer) -> Iterator[str]:
     """Yield what the change waits for, a line for each of the first groups."""
+    if change.get("paused"):
+        yield f"change {change['id']} is paused: `wsgigroups resume` lets it go on"
     pending = [(name, group) for name, group in sorted(change["groups"].items()) if group["state"] == "pending"]
     for name, group in pending[:_NAMED]:
         parts = []

@@ -237,6 +237,8 @@ def _last_line(status: StatusAnswer, now: float, *, wide: bool) -> Text:
     if undone:
         when = ago(undone["ended_at"], now) if undone["ended_at"] else ""
         text += f" ({undone['revision']} was rolled back{f' {when}' if when else ''})"
+    if paused := status.get("paused_change"):
+        text += f" · change {paused} is paused: `wsgigroups resume` lets it go on"
     text += f" · manager {manager['pid']}, up {duration(manager['uptime_s'])}"
     if manager.get("stopping"):
         left_s = manager.get("drains_in_s")

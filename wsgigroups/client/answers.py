@@ -43,6 +43,7 @@ class ChangeAnswer(TypedDict):
     groups: dict[str, ChangedGroupAnswer]
     first_life: int
     running_revision: int
+    paused: bool
     seen: str
 
 
@@ -512,6 +513,7 @@ class StatusAnswer(TypedDict):
     groups: list[GroupAnswer]
     gateway: GatewayAnswer | None
     rolled_back: RolledBackAnswer | None
+    paused_change: int | None
 
 
 class StepAnswer(TypedDict):

@@ -162,6 +162,8 @@ class Applying:
             failpoints.reached("apply: resolved")
             if same is None:
                 await self.prepare_gateway(wanted.targets)
+            if same and self.shell.state.transaction and self.shell.state.transaction.paused:
+                return self.pause(same.id, paused=False)
             with uncollected():
                 return same or self._begin(wanted, asked)
 
@@ -195,6 +197,20 @@ class Applying:
         self.shell.dispatch(model.Return(number))
         self.save()
         return self.shell.state.changes[number]
+
+    def pause(self, number: int | None, *, paused: bool) -> model.Change:
+        """Let an apply under way rest, or go on; without a number the one that is. Raises WsgigroupsError."""
+        chosen = self.shell.state.open_apply if number is None else number
+        change = None if chosen is None else self.shell.state.changes.get(chosen)
+        what = "pause" if paused else "resume"
+        if change is None:
+            which = "no apply is under way" if number is None else f"there is no change {number}"
+            raise WsgigroupsError(f"cannot {what}: {which}", hint="`wsgigroups events` shows what there was")
+        if not returning.can_return(self.shell.state, change.id):
+            raise WsgigroupsError(f"cannot {what} change {change.id}: {_why_not_undone(change)}")
+        self.shell.dispatch(model.Pause(change.id, paused))
+        self.save()
+        return change
 
     def _under_way(self, asked: Wanted) -> model.Change | None:
         """The apply under way, when it brings about just this."""

@@ -198,13 +198,14 @@ def test_an_apply_can_take_the_place_of_the_one_under_way(manager: ManagerUnderT
         gate.close()
 
 
-@pytest.mark.parametrize("answer", ["none", "p", "r"])
+@pytest.mark.parametrize("answer", ["none", "l", "p", "r"])
 def test_ctrl_c_stops_the_waiting_and_the_change_only_when_asked(manager: ManagerUnderTest, answer: str) -> None:
     port = manager.port()
-    manager.apply(group("a", "hello_app:application", port))
+    two = "processes = 2\nrollout = { min-ready-time = 0 }"
+    manager.apply(group("a", "hello_app:application", port, two))
     before = manager.pids("a")
     with Gate(manager.base) as gate:
-        path = manager.write(gated(manager, "a", port))
+        path = manager.write(gated(manager, "a", port, two))
         ours, theirs = pty.openpty()
         streams = {"stdin": theirs, "stderr": theirs} if answer != "none" else {"stderr": theirs, "stdin": -3}
         environment = {**os.environ, "TERM": "dumb"}
@@ -220,7 +221,7 @@ def test_ctrl_c_stops_the_waiting_and_the_change_only_when_asked(manager: Manage
                 terminal.write(answer.encode() + b"\n")
             if answer != "r":
                 said = read_until(terminal.fileno(), b"`wsgigroups rollback` undoes it")
-                assert b"goes on in the background" in said
+                assert (b"is paused" if answer == "p" else b"goes on in the background") in said
             else:
                 read_until(terminal.fileno(), b"rolled back to revision 1")
             assert applying.wait(HUNG_S) == (8 if answer == "r" else 130)
@@ -228,9 +229,20 @@ def test_ctrl_c_stops_the_waiting_and_the_change_only_when_asked(manager: Manage
         if answer == "none":
             undone = manager.cli("rollback")
             assert undone.returncode == 0, undone.stderr
+        if answer == "p":
+            assert "change 2 is paused" in manager.cli("status").stdout
+            assert manager.cli("pause", "--json").returncode == 0, "once more is no mistake"
         gate.close()
-        assert manager.cli("wait", "2").returncode == (0 if answer == "p" else 8)
-    assert (manager.pids("a") == before) == (answer != "p")
+        if answer == "p":
+            old = set(before.values())
+            manager.wait_for("the successor", lambda: len(set(manager.pids("a").values()) - old) == 1)
+            assert under_way(manager, 2)
+            assert set(manager.pids("a").values()) & old, "no further one is replaced"
+            resumed = manager.cli("resume")
+            assert resumed.returncode == 0, resumed.stderr
+            assert manager.cli("resume").returncode == 1
+        assert manager.cli("wait", "2").returncode == (0 if answer in "lp" else 8)
+    assert (manager.pids("a") == before) == (answer not in "lp")
 
 
 def read_until(fd: int, text: bytes) -> bytes:

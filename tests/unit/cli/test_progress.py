@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from wsgigroups.cli import progress
-from wsgigroups.cli.news import SILENCE_S, ChangeNews
+from wsgigroups.cli.news import SILENCE_S, ChangeNews, waited_for
 
 
 def process(slot: int, life: int, state: str, pid: int | None = None) -> dict[str, Any]:
@@ -158,6 +158,11 @@ def test_a_screen_is_never_higher_than_the_terminal() -> None:
     text = drawn(many, height=10)
     assert "0 of 2 ready, 3 old processes to stop" in text
     assert max(len(part.splitlines()) for part in text.split("\x1b[2K")) <= 12
+
+
+def test_a_change_that_is_paused_says_how_it_goes_on() -> None:
+    paused = of_blog("pending", 1, *OLD, leaving=1, paused=True)
+    assert next(waited_for(paused)) == "change 7 is paused: `wsgigroups resume` lets it go on"  # type: ignore[arg-type]
 
 
 def test_what_is_waited_for_while_nothing_changes_is_said_once() -> None:

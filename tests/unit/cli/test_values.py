@@ -39,7 +39,19 @@ def waiting() -> list[str]:
 
 
 def test_the_commands_that_wait() -> None:
-    changing = {"apply", "start", "stop", "restart", "reload", "scale", "rollback", "shutdown", "upgrade", "deploy"}
+    changing = {
+        "apply",
+        "start",
+        "stop",
+        "restart",
+        "reload",
+        "scale",
+        "rollback",
+        "shutdown",
+        "upgrade",
+        "deploy",
+        "resume",
+    }
     assert set(waiting()) == {*changing, "drill", "wait", "status"}
 
 

@@ -287,6 +287,7 @@ class StatusDocument(Document):
     rolled_back: RolledBackDocument | None = Field(
         default=None, description="The newest revision, where its groups returned to what they were."
     )
+    paused_change: int | None = Field(default=None, description="The apply under way, where somebody has paused it.")
 
 
 class RevisionDocument(Document):
@@ -422,6 +423,7 @@ class ChangeDocument(Document):
         default=0, description="Lives from this one on began since the change did; 0: not known, of an earlier version."
     )
     running_revision: int = Field(default=0, description="The revision whose configuration runs now.")
+    paused: bool = Field(default=False, description="No further process is replaced until somebody resumes it.")
     seen: Text = Field(default="", description="To be given back in the next question, to be told what is new.")
 
 

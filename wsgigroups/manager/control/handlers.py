@@ -57,6 +57,7 @@ from wsgigroups.manager.control.requests import (
     LogQuery,
     NoParameters,
     Parameters,
+    PauseBody,
     ReopenBody,
     RestartBody,
     RevisionPath,
@@ -312,6 +313,12 @@ class Handlers:
             return self._begun(self.applying.give_up(call.body.change))
         asked = self._asked(call, "rollback", f"uid {call.peer.uid}, rollback")
         return self._begun(await self.applying.rollback(call.body.revision, asked))
+
+    async def pause(self, call: Call[NoParameters, NoParameters, PauseBody]) -> BegunDocument:
+        return self._begun(self.applying.pause(call.body.change, paused=True))
+
+    async def resume(self, call: Call[NoParameters, NoParameters, PauseBody]) -> BegunDocument:
+        return self._begun(self.applying.pause(call.body.change, paused=False))
 
     async def deploy(self, call: Call[NoParameters, NoParameters, DeployBody]) -> BegunDocument:
         call.check((call.body.group,))

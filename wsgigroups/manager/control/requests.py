@@ -203,6 +203,14 @@ class RollbackBody(_Queued):
     )
 
 
+class PauseBody(Parameters):
+    """Which apply."""
+
+    change: StrictInt | None = Field(
+        default=None, description="The number of its change; null: of the one under way.", ge=1, le=MAXIMUM_NUMBER
+    )
+
+
 class ReopenBody(Parameters):
     """Nothing to say: it is about every log."""
 

@@ -26,6 +26,8 @@ _ACTS = {  # those of the other handlers are their names
     "events": "see events",
     "deaths_of": "see how processes ended",
     "rollback": "roll back",
+    "pause": "pause a change",
+    "resume": "resume a change",
     "reopen": "reopen logs",
     "dashboard": "open the dashboard",
     "shutdown": "shut down",
@@ -193,6 +195,8 @@ ROUTES: tuple[ControlRoute, ...] = (
         "Apply an earlier revision again, without a number the last good one; or undo a change.",
         requests.RollbackBody,
     ),
+    _act("pause", "Let the apply under way rest: no further process is replaced.", requests.PauseBody),
+    _act("resume", "Let an apply go on that was paused.", requests.PauseBody),
     _act("reopen", "Open every log again, after the files were renamed.", requests.ReopenBody),
     ControlRoute(
         "POST",

@@ -53,6 +53,7 @@ def status(
 
     started_at: monotonic seconds; sites: what was shown of them last; files: those that groups came from, by group.
     """
+    transaction = shell.state.transaction
     return StatusDocument(
         revision=shell.state.revision,
         manager=ManagerDocument(
@@ -67,6 +68,7 @@ def status(
         ),
         groups=[group_view(shell, group, files.get(name, ())) for name, group in sorted(shell.state.groups.items())],
         gateway=(sites or ShownSites()).of(shell.state, shell.processes),
+        paused_change=transaction.change if transaction and transaction.paused else None,
     )
 
 
@@ -207,7 +209,7 @@ def _retry_in_s(record: Record) -> float | None:
 
 def change_view(shell: Shell, change: Change) -> ChangeDocument:
     """One change with the progress of its groups."""
-    groups = {}
+    groups, transaction = {}, shell.state.transaction
     for name, progress in change.groups.items():
         group = shell.state.groups.get(name)
         members = group.members() if group else ()
@@ -230,6 +232,7 @@ def change_view(shell: Shell, change: Change) -> ChangeDocument:
         groups=groups,
         first_life=change.first_life,
         running_revision=shell.state.revision,
+        paused=bool(transaction and transaction.change == change.id and transaction.paused),
     )
 
 

@@ -124,6 +124,7 @@ class Transaction:
     returns: bool = True  # something served before
     returning: bool = False
     later: Mapping[str, GroupTarget] = field(default_factory=dict)  # in force once those are ready that they lead to
+    paused: bool = False  # no further process is replaced, and no group removed
 
     def scaled(self, name: str, processes: int) -> Transaction:
         """Return it with what a group returns to having another number of processes."""

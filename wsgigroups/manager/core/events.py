@@ -58,6 +58,14 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Let the apply under way rest, or go on; another change's number does nothing."""
+
+    change: int
+    paused: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class StillUnresolved:
     """A group could not be had again, and why."""
 
@@ -315,6 +323,7 @@ class Tick:
 Event = (
     Apply
     | Return
+    | Pause
     | Resolved
     | Rerouted
     | CodeKnown

@@ -100,6 +100,7 @@ def _dispatch(turn: Turn, event: model.Event) -> tuple[str, ...]:
         case (
             model.Apply()
             | model.Return()
+            | model.Pause()
             | model.Resolved()
             | model.StillUnresolved()
             | model.Rerouted()

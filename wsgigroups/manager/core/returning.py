@@ -66,7 +66,7 @@ def give_up(turn: Turn, change: int) -> tuple[str, ...]:
 
 def take_back(turn: Turn, transaction: Transaction, change: Change, why: LastError | None) -> tuple[str, ...]:
     """Have every group that the change touched be what it was; the change is over when they are."""
-    undone = replace(transaction, returning=True, later={})
+    undone = replace(transaction, returning=True, later={}, paused=False)
     turn.state = replace(turn.state, revision=transaction.revision, transaction=undone)
     turn.commands.append(model.StoreState())
     for name, part in change.groups.items():

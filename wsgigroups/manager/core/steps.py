@@ -51,7 +51,10 @@ def reconcile(turn: Turn, name: str) -> None:
     if group.stopped or group.removing:
         end_windows(turn, name)
         group = turn.state.groups[name]
-    for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), proving.budget(group, turn.now)):
+    budget = proving.budget(group, turn.now)
+    if is_paused(turn.state, name):
+        budget = replace(budget, slots=0)
+    for intent in rollout.reconcile(group.wanted, proving.members(group, turn.now), budget):
         match intent:
             case rollout.Begin(slot):
                 _begin(turn, name, slot)
@@ -64,6 +67,12 @@ def reconcile(turn: Turn, name: str) -> None:
         look_at = min((time for time in looks if time is not None), default=None)
         if look_at != group.look_at:
             turn.put(replace(group, look_at=look_at))
+
+
+def is_paused(state: model.State, name: str) -> bool:
+    """Whether a group is to have no process replaced, since the apply that changes it is paused."""
+    transaction = state.transaction
+    return transaction is not None and transaction.paused and name in transaction.former
 
 
 def _conclude(turn: Turn, name: str) -> None:

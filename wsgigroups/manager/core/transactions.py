@@ -15,7 +15,7 @@ from wsgigroups.manager.core import model, proving, steps
 from wsgigroups.manager.core.changes import by_hand
 from wsgigroups.manager.core.model import GroupState, LastError, Progress, Transaction
 from wsgigroups.manager.core.retargeting import retarget
-from wsgigroups.manager.core.returning import former, give_up, is_protected, serves, take_back
+from wsgigroups.manager.core.returning import can_return, former, give_up, is_protected, serves, take_back
 from wsgigroups.plan.planner import needs_replacement
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 _READY = Tenancy.READY
 
 
-_Asked = model.Apply | model.Return | model.Resolved | model.StillUnresolved | model.Rerouted | model.CodeKnown
+_Asked = (
+    model.Apply | model.Return | model.Pause | model.Resolved | model.StillUnresolved | model.Rerouted | model.CodeKnown
+)
 
 
 def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
@@ -38,6 +40,8 @@ def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
             return _begin(turn, event)
         case model.Return():
             return give_up(turn, event.change)
+        case model.Pause():
+            return _pause(turn, event)
         case model.Resolved() | model.StillUnresolved():
             return _looked_again(turn, event)
         case model.Rerouted():
@@ -107,6 +111,8 @@ def go_on(turn: Turn) -> tuple[str, ...]:
                 "error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}"
             )
             return take_back(turn, transaction, change, None)
+        if transaction.paused:
+            return ()
         first = [
             part for name, part in change.groups.items() if name not in {*transaction.removals, *transaction.later}
         ]
@@ -122,6 +128,17 @@ def go_on(turn: Turn) -> tuple[str, ...]:
     if change.finished:
         turn.state = replace(turn.state, transaction=None)
     return ()
+
+
+def _pause(turn: Turn, event: model.Pause) -> tuple[str, ...]:
+    """Let the apply under way rest, or go on; return the groups to reconcile."""
+    transaction = turn.state.transaction
+    if transaction is None or not can_return(turn.state, event.change) or transaction.paused == event.paused:
+        return ()
+    turn.state = replace(turn.state, transaction=replace(transaction, paused=event.paused))
+    turn.note("info", f"change {event.change} {'is paused' if event.paused else 'goes on'}")
+    turn.commands.append(model.StoreState())
+    return tuple(turn.state.changes[event.change].groups)
 
 
 def _put_later(turn: Turn, transaction: Transaction) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ def to_json(state: State) -> dict[str, Any] | None:
         "removals": sorted(transaction.removals),
         "returns": transaction.returns,
         "returning": transaction.returning,
+        "paused": transaction.paused,
         "later": {name: target.to_json() for name, target in transaction.later.items()},
     }
 
@@ -58,7 +59,10 @@ def resumed(state: State, kept: Mapping[str, Any] | None) -> State:
     number = int(kept["change"])
     change = Change(number, str(kept["kind"]), parts, kept["accepted"], first_life)
     later = {name: target_from_json(target) for name, target in kept.get("later", {}).items()}
-    transaction = Transaction(number, int(kept["revision"]), former, removals, bool(kept["returns"]), returning, later)
+    paused = bool(kept.get("paused", False))
+    transaction = Transaction(
+        *(number, int(kept["revision"]), former, removals, bool(kept["returns"]), returning, later, paused)
+    )
     return replace(
         state,
         groups=groups,

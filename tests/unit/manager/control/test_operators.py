@@ -78,7 +78,7 @@ def visiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visiti
         yield Visiting(api, monkeypatch)
 
 
-VERBS = {"see", "open", "reopen", "roll", "shut", "plan", "apply", "stop", "scale", "upgrade"}
+VERBS = {"see", "open", "reopen", "pause", "resume", "roll", "shut", "plan", "apply", "stop", "scale", "upgrade"}
 
 
 def test_operators_may_connect_before_the_answer(visiting: Visiting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -326,7 +326,7 @@ def test_what_is_returned_to_survives_the_manager(world: World) -> None:
     former = world.state.transaction.former
     assert (former["a"].given, former["gone"].stopped, former["b"].renewed > 0) == (4, True, True)
     unproved = {**former, "a": replace(former["a"], proved=proved, unresolved="no such user", found=frozenset({1, 2}))}
-    state = replace(world.state, transaction=replace(world.state.transaction, former=unproved))
+    state = replace(world.state, transaction=replace(world.state.transaction, former=unproved, paused=True))
     kept = json.loads(json.dumps(kept_changes.to_json(state)))
     assert kept_changes.resumed(world.state, kept).transaction == state.transaction
 

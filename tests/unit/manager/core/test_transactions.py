@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.applies import apply, fail, fingerprints, lives, tell
+from tests.simulation.applies import apply, fail, fingerprints, lives, ready, tell, until_ready
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
@@ -134,6 +134,45 @@ def test_an_apply_is_undone_when_somebody_asks_while_it_goes_on(world: World) ->
     state = world.state
     world.tell(model.Return(number))
     assert world.state == state, "over is over"
+
+
+def test_an_apply_that_is_paused_replaces_nothing_more_until_it_goes_on(world: World) -> None:
+    apply(world, target("a", 3, 1), target("gone", 1, 1))
+    number = tell(world, target("a", 3, 2))
+    until_ready(world, "a", "a-2")
+    world.tell(model.Pause(number))
+    world.run(world.now + 60)
+    kinds = sorted(record.fingerprint for record in world.state.groups["a"].records)
+    assert kinds in (["a-1", "a-1", "a-2"], ["a-1", "a-2", "a-2"]), "what was begun is brought to its end"
+    assert fingerprints(world)["gone"] == {"gone-1"}
+    assert not world.state.changes[number].finished
+    old = next(r.life for r in world.state.groups["a"].records if r.fingerprint == "a-1")
+    world.end(old)
+    world.run(world.now + 60)
+    assert len(ready(world, "a")) == 3, "what ends is followed"
+    world.tell(model.Pause(number + 1, paused=False))
+    assert world.state.transaction is not None
+    assert world.state.transaction.paused, "it was about another change"
+    world.tell(model.Pause(number, paused=False))
+    world.run(world.now + 60)
+    assert world.state.changes[number].outcome == "done"
+    assert fingerprints(world) == {"a": {"a-2"}}
+
+
+def test_an_apply_that_is_paused_fails_and_is_undone_as_any(world: World) -> None:
+    apply(world, target("a", 2, 1), target("b", 1, 1))
+    number = tell(world, target("a", 2, 2), target("b", 1, 2))
+    world.tell(model.Pause(number))
+    fail(world, "b")
+    world.run(world.now + 60)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert fingerprints(world) == {"a": {"a-1"}, "b": {"b-1"}}
+    number = tell(world, target("a", 2, 3))
+    world.tell(model.Pause(number))
+    world.tell(model.Return(number))
+    world.run(world.now + 60)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert fingerprints(world)["a"] == {"a-1"}
 
 
 def test_the_same_apply_again_tries_what_is_not_ready_at_once(world: World) -> None:
