@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Callable, Dict, List, NoReturn, Optional, Tuple
+from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from .. import kernel
 from ..log import Log
@@ -29,6 +29,7 @@ from ..wire.sender import PAUSE_S
 from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
+from .molds import Molds
 from .sessions import kill_sessions
 from .strangers import RefusedConnections
 
@@ -37,9 +38,11 @@ _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused f
 _REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refused: at once, and a second after that
 _NO_REASON = 0
 _RESERVE = 8  # descriptors for the next manager's connections, and for what a fork needs
+_MOLDS = 2  # the first protocol that knows of them
 _HEARD_OUT = 4096  # reads of what a manager said before it was lost
 
-Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns the forked child into a daemon
+# channel, reports, board, and where a founder's mold is asked and answers: turns the forked child into a daemon
+Become = Callable[..., NoReturn]
 
 
 class Spawner:
@@ -57,6 +60,7 @@ class Spawner:
         self._become = become
         self._log = log
         self._registry = Registry()
+        self._molds = Molds(self._registry, log, self._tell)
         self._connections: List[ManagerConnection] = []
         self._manager: Optional[ManagerConnection] = None
         self._retiring = False
@@ -82,7 +86,7 @@ class Spawner:
 
     def _is_over(self) -> bool:
         flushed = self._manager is None or self._manager.is_flushed
-        return self._retiring and not len(self._registry) and flushed
+        return self._retiring and not len(self._registry) and not len(self._molds) and flushed
 
     def _wait(self) -> List[int]:
         poller = select.poll()
@@ -99,6 +103,8 @@ class Spawner:
             if unsaid_fd is not None:
                 poller.register(unsaid_fd, select.POLLOUT)
             paused = paused or connection.starved
+        for answers in self._molds.answers():
+            poller.register(answers, select.POLLIN)
         ready = poller.poll(_PAUSE_MS if paused else None)
         if paused:
             self._accept_paused = False
@@ -117,6 +123,8 @@ class Spawner:
             connection = next((item for item in self._connections if fd in (item.fileno(), item.unsaid_fd())), None)
             if connection is not None:
                 self._guarded(connection, lambda: self._exchange(connection))
+            else:
+                self._molds.hear(fd)
 
     def _drain_wake(self) -> None:
         try:
@@ -241,13 +249,20 @@ class Spawner:
                 os.dup2(fds[0], 2)
             close(fds)
             if isinstance(message, messages.Drop):
-                self._registry.drop(message.kind, message.key)
+                self._drop(message)
             elif isinstance(message, messages.Retire):
                 self._retiring = True
+                self._molds.end_all()  # nothing is forked any more
             elif isinstance(message, messages.Ping):
                 connection.send(messages.Pong(message.number))
             elif not isinstance(message, messages.Reopen):
                 self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
+
+    def _drop(self, message: messages.Drop) -> None:
+        if message.kind == "mold":
+            self._molds.drop(message.key)
+        else:
+            self._registry.drop(message.kind, message.key)
 
     def _greet(self, connection: ManagerConnection, hello: messages.Hello) -> None:
         if self._manager is not None and self._manager is not connection:
@@ -262,6 +277,9 @@ class Spawner:
         for exited in self._registry.exits():
             connection.send(exited)
         connection.send(messages.InventoryEnded())
+        if hello.protocol >= _MOLDS:
+            for molded in self._molds.told():
+                connection.send(molded)
 
     def _hello(self) -> messages.Hello:
         python = sys.version.split()[0].rstrip("+")
@@ -330,33 +348,51 @@ class Spawner:
             daemon_end, manager_end, reports, reports_write, board = fds
         else:
             daemon_end, reports_write, board = fds
+        ours, theirs = [manager_end, reports, board], [daemon_end, reports_write]
+        if request.mold and request.mold != str(request.life):
+            reason = self._molds.ask(request, (daemon_end, reports_write, board), ours)
+            close(fds if reason else theirs)
+            if reason:
+                self._refuse(request, reason)
+            return
+        founder_fds: Sequence[int] = ()
+        try:
+            founder_fds = self._molds.prepare(request) if request.mold else ()
+            pid, pidfd = self._fork_off(daemon_end, reports_write, board, *founder_fds)
+        except OSError as error:
+            close(fds)
+            if founder_fds:
+                self._molds.founded(request.mold, 0)
+            self._refuse(request, "cannot fork: %s" % error)
+            return
+        finally:
+            close(list(founder_fds))
+        if request.mold:
+            self._molds.founded(request.mold, pid)
+        close(theirs)
+        self._registry.add(Child(request.life, pid, request.info, pidfd, *ours))
+        self._tell(messages.Spawned(request.life, pid), (pidfd,))
+
+    def _fork_off(self, *passed: int) -> Tuple[int, int]:
+        """Fork a daemon with these descriptors; return its pid and a pidfd. Raises OSError."""
         # With signals blocked none can arrive in the child while it still has the parent's handlers and wake-up pipe.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         # Before the fork and not after it: whoever may raise a limit of the child must not be overtaken by the child.
         self._limit_descriptors(self._limits[0])
         try:
-            pid = os.fork()
-        except OSError as error:
-            self._limit_descriptors(self._limits[1])
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-            close(fds)
-            self._refuse(request, "cannot fork: %s" % error)
-            return
-        if pid == 0:
-            self._become(daemon_end, reports_write, board)
-        self._limit_descriptors(self._limits[1])
-        try:
-            pidfd = kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
-        except OSError as error:
-            os.kill(pid, signal.SIGKILL)
-            close(fds)
-            self._refuse(request, "cannot open a pidfd: %s" % error)
-            return
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    self._become(*passed)
+            finally:
+                self._limit_descriptors(self._limits[1])
+            try:
+                return pid, kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
+            except OSError:
+                os.kill(pid, signal.SIGKILL)
+                raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        close([daemon_end, reports_write])
-        self._registry.add(Child(request.life, pid, request.info, pidfd, manager_end, reports, board))
-        self._tell(messages.Spawned(request.life, pid), (pidfd,))
 
     def _limit_descriptors(self, soft: int) -> None:
         with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
@@ -375,7 +411,7 @@ class Spawner:
             return "cannot fork: life %d is running" % request.life
         if threading.active_count() != 1:
             return "cannot fork: this spawner has %d threads" % threading.active_count()
-        return ""
+        return self._molds.reason_to_refuse(request) if request.mold else ""
 
     def _refuse(self, request: messages.Fork, reason: str) -> None:
         self._log("error", "life=%d %s" % (request.life, reason))
@@ -383,6 +419,7 @@ class Spawner:
 
     def _reap(self) -> None:
         """Take every child that has ended. SIGCHLD coalesces (signal(7)), so look until there is none."""
+        self._molds.hear_all()
         while True:
             try:
                 # WNOWAIT: the zombie stays and pins its pid until its session has been killed.
@@ -392,6 +429,8 @@ class Spawner:
             if found is None:
                 return
             if not self._registry.has_process(found.si_pid):
+                if self._molds.reaping(found.si_pid):
+                    kill_sessions({found.si_pid}, apart=self._registry.pids())
                 os.waitpid(found.si_pid, 0)
                 continue
             dead = {child.pid for child in self._registry.dead()} | {found.si_pid}
@@ -401,6 +440,7 @@ class Spawner:
 
     def _take(self, pid: int, left: int) -> None:
         """Reap one child and tell of its end; left: processes of its session that were killed."""
+        self._molds.reaping(pid)  # a founder before its mold
         _pid, status, usage = os.wait4(pid, 0)
         child = self._registry.remove(pid)
         if child is None:
