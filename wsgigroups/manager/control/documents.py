@@ -97,6 +97,15 @@ class ProcessDocument(ProcessFigures, _Process):
     )
 
 
+class MoldDocument(Document):
+    """A process that has a group's application loaded and forks its processes (preload)."""
+
+    pid: int
+    started_at: Text = Field(description="When the process was started that made it: UTC, in whole seconds.")
+    rss_bytes: int
+    pss_bytes: int
+
+
 class RolloutDocument(Document):
     """How far the replacement of a group's processes is by what has still to show that it lasts."""
 
@@ -159,6 +168,7 @@ class GroupDocument(GroupFigures, _Group):
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
+    molds: list[MoldDocument] = Field(default=[], description="Of a group with preload; serving nothing.")
     proved: bool = Field(
         default=False, description="Its configuration has come up and lasted: a rollout returns to it."
     )

@@ -47,6 +47,11 @@ class Mold:
     pid: int
     started_at: str
 
+    @property
+    def number(self) -> int:
+        """What it has in the place of a life where processes are counted by that: none of a life."""
+        return -int(self.name)
+
 
 def kind_of(target: GroupTarget) -> str:
     """Return what tells apart targets whose processes inherit different things from a mold."""
@@ -73,6 +78,10 @@ class Molds:
     def of(self, group: str) -> list[Mold]:
         """The molds of a group, the oldest first."""
         return [mold for mold in self._known.values() if mold.group == group]
+
+    def pids(self) -> dict[int, int]:
+        """The processes of all molds, by `Mold.number`."""
+        return {mold.number: mold.pid for mold in self._known.values()}
 
     # Which one
 
@@ -171,10 +180,8 @@ class Molds:
             self._founders.pop(int(message.mold), None)
         mold = self._known.get(message.mold)
         if mold and mold.spawner == spawner.key:
-            if message.reason:
-                self.log(
-                    "warning", f"{mold.group}: the mold of life {mold.name} (pid {mold.pid}): {message.reason[:256]}"
-                )
+            why = f", {message.reason[:256]}" if message.reason else ""
+            self.log("warning", f"{mold.group}: its mold (pid {mold.pid}) is gone{why}; the next process makes another")
             self._forget(mold)
 
     def lost(self, spawner: str) -> None:

@@ -33,8 +33,8 @@ def leave_mold(given: Given, lines: LogLines, mold_fds: Sequence[int], before: F
     """
     left = leftovers.found(before)
     if left:
-        what = "cannot preload the application: after the import %s" % ", and ".join(left)
-        raise StepError("import", what + '; write preload = "off", or let the first request make that')
+        what = "cannot preload the application: after the import " + ", and ".join(left)
+        raise StepError("import", what + '; write preload = "off", or start that in the first request')
     with step("import", "make a mold"):
         gc.collect()
         gc.freeze()  # a collection would write to pages that are shared
@@ -51,8 +51,9 @@ def leave_mold(given: Given, lines: LogLines, mold_fds: Sequence[int], before: F
 
 
 def _fork_apart() -> int:
-    """Fork a process that is not this one's child: return its pid, in itself 0. Raises OSError, ValueError."""
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    """Fork a process that is the spawner's child: return its pid, in itself 0. Raises OSError, ValueError."""
+    said, says = os.pipe2(os.O_CLOEXEC)
+    waits, goes = os.pipe2(os.O_CLOEXEC)
     between = os.fork()
     if between == 0:
         pid = -1
@@ -60,18 +61,23 @@ def _fork_apart() -> int:
             pid = os.fork()
         finally:
             if pid:
-                os.write(write_end, b"%d" % pid)
+                os.write(says, b"%d" % pid)
                 os._exit(0)
-        os.close(read_end)
-        os.close(write_end)
+        for fd in (said, says, goes):
+            os.close(fd)
+        os.read(waits, 1)  # until who is between is gone
+        os.close(waits)
         return 0
-    os.close(write_end)
-    said = os.read(read_end, _PID_BYTES)
-    os.close(read_end)
-    os.waitpid(between, 0)  # from here on it is the spawner's
-    pid = int(said)
+    os.close(says)
+    os.close(waits)
+    try:
+        pid = int(os.read(said, _PID_BYTES))
+    finally:
+        os.close(said)
+        os.waitpid(between, 0)
+        os.close(goes)
     if pid < 0:
-        raise OSError("cannot fork")
+        raise OSError("no process can be forked")
     return pid
 
 

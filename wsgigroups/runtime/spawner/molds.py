@@ -133,7 +133,7 @@ class Molds:
         except (BlockingIOError, InterruptedError):
             return
         if not data:
-            raise RuleError("" if not mold.pid else "it has ended")
+            raise RuleError("")  # most likely it has ended; it is of no further use in any case
         mold.receiver.feed(data)
         while mold.receiver.waiting:
             self._take(mold, messages.decode(mold.receiver.take()))
@@ -182,14 +182,14 @@ class Molds:
         """Whether a process that has ended is a mold, which is forgotten. The caller ends its session and reaps it."""
         for mold in list(self._molds.values()):
             if mold.pid == pid:
-                self._end(mold, "it has ended", alive=False)
+                self._end(mold, "", alive=False)
                 return True
             if mold.founder == pid and not mold.pid:
                 self._end(mold, "")
         return self._ended.pop(pid, None) is not None
 
     def _end(self, mold: Mold, why: str, *, alive: bool = True) -> None:
-        """Kill it and forget it, and refuse what it was asked for."""
+        """Kill it and forget it, and refuse what it was asked for. why: the rule that it broke, if it did."""
         del self._molds[mold.name]
         if why:
             self._log("warning", "the mold of life %s (pid %d) is ended: %s" % (mold.name, mold.pid, why))
@@ -200,7 +200,7 @@ class Molds:
         self._let_go(mold)
         for life, (_request, kept) in mold.asked.items():
             close([fd for fd in kept if fd >= 0])
-            self._tell(messages.Refused(life, "its mold did not fork" + (": " + why if why else "")))
+            self._tell(messages.Refused(life, "cannot fork: its mold has ended"))
         self._tell(messages.Unmolded(mold.name, why))
 
     @staticmethod
