@@ -74,6 +74,7 @@ class Molds:
     _known: dict[str, Mold] = field(default_factory=dict)  # by name
     _founders: dict[int, tuple[str, str]] = field(default_factory=dict)  # life → group, kind
     _looking: asyncio.TimerHandle | None = None
+    _early: list[tuple[AnySpawner, messages.Molded]] | None = field(default_factory=list)  # None: groups are known
 
     def of(self, group: str) -> list[Mold]:
         """The molds of a group, the oldest first."""
@@ -147,8 +148,17 @@ class Molds:
 
     # What spawners say
 
+    def open(self) -> None:
+        """What there was before this manager is known: now molds can be told from what nobody wants."""
+        early, self._early = self._early or [], None
+        for spawner, message in early:
+            self.came(spawner, message)
+
     def came(self, spawner: AnySpawner, message: messages.Molded) -> None:
         """A mold is there. What a user's spawner says is looked at, as with a daemon that it has forked."""
+        if self._early is not None:
+            self._early.append((spawner, message))
+            return
         info, name = message.info, message.mold
         group = self.state().groups.get(str(info.get("group")))
         life = self._founders.pop(int(name), None) if name.isdigit() else None
