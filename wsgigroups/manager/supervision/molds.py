@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 10.0  # for a mold to fork; one that does not is ended
 LOOK_S = 0.1  # from an event to the look at which molds are needed still
+_DIGITS = 18  # of a life, at most
 _LATE_S = 5.0  # a founder is ready, and its mold is still not heard of: there is none
 _ON_THE_WAY = (Tenancy.SPAWNING, Tenancy.STARTING)
 
@@ -160,14 +161,14 @@ class Molds:
             self._early.append((spawner, message))
             return
         info, name = message.info, message.mold
-        group = self.state().groups.get(str(info.get("group")))
-        life = self._founders.pop(int(name), None) if name.isdigit() else None
-        if group is None or not name.isdigit() or group.target.spawner.key != spawner.key:
+        group, founder = self.state().groups.get(str(info.get("group"))), _life(name)
+        if group is None or not 0 < founder < self.state().next_life or group.target.spawner.key != spawner.key:
             spawner.send(messages.Drop("mold", name))
             return
+        founds = self._founders.pop(founder, None)
         try:
             if isinstance(spawner, UserSpawner):
-                known = {process.pid for process in self.processes.values()}
+                known = {process.pid for process in self.processes.values()} | set(self.pids().values())
                 pidfd = hold_child(message.pid, spawner, group.target.spawner.gid, known)
             else:
                 pidfd = os.pidfd_open(message.pid)
@@ -177,17 +178,16 @@ class Molds:
             return
         except OSError:
             return  # it has ended, which is told next
-        self.remains.enter_mold(group.target.name, int(name), message.pid, pidfd)
+        self.remains.enter_mold(group.target.name, founder, message.pid, pidfd)
         os.close(pidfd)
-        kind = life[1] if life else str(info.get("mold_kind", ""))
+        kind = founds[1] if founds else str(info.get("mold_kind", ""))
         started_at = str(info.get("started_at", ""))[:32]
         self._known[name] = Mold(name, group.target.name, kind, spawner.key, message.pid, started_at)
         self.look_soon()
 
     def gone(self, spawner: AnySpawner, message: messages.Unmolded) -> None:
         """A mold has ended, or will never be."""
-        if message.mold.isdigit():
-            self._founders.pop(int(message.mold), None)
+        self._founders.pop(_life(message.mold), None)
         mold = self._known.get(message.mold)
         if mold and mold.spawner == spawner.key:
             why = f", {message.reason[:256]}" if message.reason else ""
@@ -240,3 +240,8 @@ class Molds:
     def _mold_of(self, record: Record) -> str:
         process = self.processes.get(record.life)
         return str(process.info.get("mold", "")) if process else ""
+
+
+def _life(name: str) -> int:
+    """Return the life that a mold is named by; 0 for what is no such name."""
+    return int(name) if name.isascii() and name.isdigit() and len(name) <= _DIGITS else 0

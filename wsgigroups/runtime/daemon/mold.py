@@ -9,6 +9,7 @@ is the spawner's child as well. Runs in the main thread, the only one.
 from __future__ import annotations
 
 import gc
+import sys
 from typing import FrozenSet, List, Sequence
 
 from ..log import LogLines
@@ -36,6 +37,8 @@ def leave_mold(given: Given, lines: LogLines, mold_fds: Sequence[int], before: F
         what = "cannot preload the application: after the import " + ", and ".join(left)
         raise StepError("import", what + '; write preload = "off", or start that in the first request')
     with step("import", "make a mold"):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # else what it holds is written by each process
         gc.collect()
         gc.freeze()  # a collection would write to pages that are shared
         forked = _fork_apart()
