@@ -16,7 +16,7 @@ from .script import ScriptRules
 from .target import Application
 
 
-class Loaded:
+class LoadedApplications:
     """What files are like is remembered when this is made: before anything is loaded."""
 
     def __init__(self, given: Given) -> None:

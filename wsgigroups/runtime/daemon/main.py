@@ -29,7 +29,7 @@ from .failure import StepError, step
 from .given import Given
 from .leftovers import open_descriptors
 from .lifetime import Lifetime
-from .loaded import Loaded
+from .loaded import LoadedApplications
 from .mold import leave_mold
 from .overdue import tells_where
 from .reporter import SpecError
@@ -83,7 +83,7 @@ def _start(given: Given, lines: LogLines, mold_fds: Sequence[int]) -> Lifetime:
     modules.install(here)
     handlers.restrict(spec.signals, log)
     given.lifetime = Lifetime(spec, given.reporter, given.board, here)
-    loaded = Loaded(given)
+    loaded = LoadedApplications(given)
     before: FrozenSet[int] = open_descriptors() if mold_fds else frozenset()
     pid = os.getpid()
     with tells_where(given.reporter, spec.life):
@@ -113,7 +113,7 @@ def _start(given: Given, lines: LogLines, mold_fds: Sequence[int]) -> Lifetime:
     return given.lifetime
 
 
-def _begin_life(given: Given, lines: LogLines, here: Here, loaded: Loaded) -> None:
+def _begin_life(given: Given, lines: LogLines, here: Here, loaded: LoadedApplications) -> None:
     """Be the daemon of another life than that which the mold was made in: all else of it is inherited."""
     spec = given.spec
     given.board.words[WORD["state"]] = STATE["starting"]

@@ -29,7 +29,7 @@ from ..wire.sender import PAUSE_S
 from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
-from .molds import Molds
+from .molds import MoldRegistry
 from .sessions import kill_sessions
 from .strangers import RefusedConnections
 
@@ -60,7 +60,7 @@ class Spawner:
         self._become = become
         self._log = log
         self._registry = Registry()
-        self._molds = Molds(self._registry, log, self._tell)
+        self._molds = MoldRegistry(self._registry, log, self._tell)
         self._connections: List[ManagerConnection] = []
         self._manager: Optional[ManagerConnection] = None
         self._retiring = False

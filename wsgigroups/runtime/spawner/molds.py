@@ -31,7 +31,7 @@ class RuleError(Exception):
 
 
 @dataclass
-class Mold:
+class ForkingMold:
     """One, from the fork of its founder on. pid: 0 until it has said that it is there."""
 
     name: str  # the life of its founder
@@ -44,14 +44,14 @@ class Mold:
     asked: Dict[int, Tuple[messages.Fork, List[int]]] = field(default_factory=dict)  # life → with what we keep of it
 
 
-class Molds:
+class MoldRegistry:
     """All of them, by name."""
 
     def __init__(self, registry: Registry, log: Log, tell: Tell) -> None:
         self._registry = registry
         self._log = log
         self._tell = tell
-        self._molds: Dict[str, Mold] = {}
+        self._molds: Dict[str, ForkingMold] = {}
         self._ended: Dict[int, str] = {}  # pid → name: killed, and not reaped yet
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Molds:
             theirs.close()
             raise
         os.set_blocking(read_end, False)
-        self._molds[request.mold] = Mold(request.mold, 0, request.info, ours, read_end)
+        self._molds[request.mold] = ForkingMold(request.mold, 0, request.info, ours, read_end)
         return theirs.detach(), write_end
 
     def founded(self, name: str, founder: int) -> None:
@@ -127,7 +127,7 @@ class Molds:
             if mold.asked or not mold.pid:
                 self.hear(mold.answers)
 
-    def _hear(self, mold: Mold) -> None:
+    def _hear(self, mold: ForkingMold) -> None:
         try:
             data = os.read(mold.answers, READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -138,7 +138,7 @@ class Molds:
         while mold.receiver.waiting:
             self._take(mold, messages.decode(mold.receiver.take()))
 
-    def _take(self, mold: Mold, message: messages.Message) -> None:
+    def _take(self, mold: ForkingMold, message: messages.Message) -> None:
         if isinstance(message, messages.Molded) and not mold.pid:
             self._require_child(message.pid, mold.founder)
             mold.pid = message.pid
@@ -152,7 +152,7 @@ class Molds:
             return
         raise RuleError("it said what it was not asked for")
 
-    def _spawned(self, mold: Mold, message: messages.Spawned) -> None:
+    def _spawned(self, mold: ForkingMold, message: messages.Spawned) -> None:
         pidfd = kernel.pidfd_open(message.pid)  # our child: nobody else reaps it
         request, kept = mold.asked.pop(message.life)
         manager_end, reports, board = kept
@@ -188,7 +188,7 @@ class Molds:
                 self._end(mold, "")
         return self._ended.pop(pid, None) is not None
 
-    def _end(self, mold: Mold, why: str, *, alive: bool = True) -> None:
+    def _end(self, mold: ForkingMold, why: str, *, alive: bool = True) -> None:
         """Kill it and forget it, and refuse what it was asked for. why: the rule that it broke, if it did."""
         del self._molds[mold.name]
         if why:
@@ -204,7 +204,7 @@ class Molds:
         self._tell(messages.Unmolded(mold.name, why))
 
     @staticmethod
-    def _let_go(mold: Mold) -> None:
+    def _let_go(mold: ForkingMold) -> None:
         mold.requests.close()
         os.close(mold.answers)
 
