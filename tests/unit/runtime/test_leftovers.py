@@ -17,6 +17,11 @@ sys.stdout.flush()
 os.kill(0, signal.SIGKILL)
 """
 
+SEVEN = """
+run = {"run": lambda self: time.sleep(600), "__module__": "shop"}
+[type("Own", (threading.Thread,), run)(name=name, daemon=True).start() for name in "abcdefg"]
+"""
+
 
 def found(source: str) -> str:
     """What it says after this source has run."""
@@ -37,8 +42,7 @@ def found(source: str) -> str:
             "['1 thread runs (Batch of time)']",
         ),
         (
-            "run = {'run': lambda self: time.sleep(600), '__module__': 'shop'}\n"
-            + "[type('Own', (threading.Thread,), run)(name=n, daemon=True).start() for n in 'abcdefg']",
+            SEVEN,
             "['7 threads run (a of shop, b of shop, c of shop, d of shop, e of shop, ...)']",
         ),
         ("s = socket.socket()", "['1 socket is open (descriptor {0})']"),
