@@ -102,6 +102,10 @@ def test_mold_forks_what_its_founder_has_loaded(manager: Manager, script: Script
         assert os.getsid(process) == process
         if os.geteuid() == 0:
             assert field(process, "Uid") == [str(ALICE)] * 4
+    for life in (first, second):  # signals that are the application's, which has no handlers
+        life.signal(signal.SIGHUP)
+        life.signal(signal.SIGUSR2)
+        assert life.get()[0] == 200
     assert manager.drain(second).exit_code == 0
 
 

@@ -23,7 +23,7 @@ from ..wire.board import STATE, WORD
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Identity, Spec
-from . import applications, descriptors, handlers, health, interpreter, privileges, resources, surroundings
+from . import applications, descriptors, handlers, health, interpreter, privileges, resources, signals, surroundings
 from .confining import Confining
 from .failure import StepError, step
 from .given import Given
@@ -122,6 +122,7 @@ def _begin_life(given: Given, lines: LogLines, here: Here, loaded: LoadedApplica
     given.open_log(lines)
     here.begin(spec)
     handlers.own()
+    signals.ignore_again()
     loaded.go_by(spec, given.board)
     set_title(spec.title)
     given.lifetime = Lifetime(spec, given.reporter, given.board, here)

@@ -98,7 +98,7 @@ def _be_mold(given: Given, lines: LogLines, requests_fd: int, answers_fd: int) -
         except (EOFError, OSError, FrameError):
             os._exit(0)
         if _forked(body, fds, answers_fd):
-            channel.sock.detach()  # the descriptor is closed by its number
+            channel.sock.detach()  # the descriptor is closed by its number; a read brings one message with descriptors
             given.take(*fds)
             return
 
