@@ -56,6 +56,7 @@ class Bench:
         self.told: list[model.Event] = []
         self.logged: list[str] = []
         self.event = asyncio.Event()
+        self.waits: asyncio.Queue[None] = asyncio.Queue()  # one for each time that a life begins to wait
         pool: Any = SimpleNamespace(ready=lambda _key: self.spawner, user=lambda _key: None)
         remains: Any = SimpleNamespace(
             enter_mold=lambda group, life, _pid, _pidfd: self.entered.append((group, life)),
@@ -63,9 +64,18 @@ class Bench:
         )
         self.molds = Molds(
             *(pool, remains, self.processes, self.state, self.told.append),
-            *(lambda _level, text: self.logged.append(text), lambda: self.event),
+            *(lambda _level, text: self.logged.append(text), self._changed),
         )
         self.molds.open()
+
+    def _changed(self) -> asyncio.Event:
+        self.waits.put_nowait(None)
+        return self.event
+
+    async def wait(self, lives: int) -> None:
+        """Until so many lives have begun to wait, or do again."""
+        for _life in range(lives):
+            await self.waits.get()
 
     def state(self) -> model.State:
         return model.State({"blog": self.group}, next_life=100)
@@ -102,9 +112,9 @@ def test_first_one_founds_a_mold_and_the_others_wait_for_it() -> None:
         bench = Bench(records=(record(1, SPAWNING), record(2, SPAWNING), record(3, SPAWNING)))
         assert await bench.which(1) == "1"
         second, third = bench.which(2), bench.which(3)
-        await asyncio.sleep(0)
+        await bench.wait(2)
         bench.has(record(1, STARTING), record(2, SPAWNING), record(3, SPAWNING))
-        await asyncio.sleep(0)
+        await bench.wait(2)
         assert not second.done()
         bench.came(1)
         bench.has(*bench.group.records)
@@ -119,10 +129,10 @@ def test_next_one_founds_a_mold_where_the_first_does_not_come_up() -> None:
         bench = Bench(records=(record(1, SPAWNING), record(2, SPAWNING), record(3, SPAWNING)))
         assert await bench.which(1) == "1"
         second, third = bench.which(2), bench.which(3)
-        await asyncio.sleep(0)
+        await bench.wait(2)
         bench.has(record(1, Tenancy.COOLING), record(2, SPAWNING), record(3, SPAWNING))
         assert await second == "2"
-        await asyncio.sleep(0)
+        await bench.wait(1)
         assert not third.done()
         bench.has(record(2, SPAWNING), record(3, Tenancy.KILLING))
         assert await third is None, "nobody wants it any more"
