@@ -41,16 +41,15 @@ def leave_mold(given: Given, lines: LogLines, mold_fds: Sequence[int], before: F
             stream.flush()  # else what it holds is written by each process
         gc.collect()
         gc.freeze()  # a collection would write to pages that are shared
-        forked = _fork_apart()
-    is_mold = not forked
-    if is_mold:
+        is_founder = _fork_apart() > 0
+    if not is_founder:
         try:
             _be_mold(given, lines, *mold_fds)
         except BaseException:  # noqa: BLE001 - whatever it is, no second daemon of its founder's life may come of it
             os._exit(STEPS["spec"])
     for fd in mold_fds:
         os.close(fd)
-    return is_mold
+    return not is_founder
 
 
 def _fork_apart() -> int:
