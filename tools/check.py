@@ -26,7 +26,17 @@ from tools import environment, facts, second_look
 from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, Recipe, say
 from tools.lock import CONSTRAINTS
-from tools.shares import ORDINARY_IS_ENOUGH, ROOT_IS_ENOUGH, Share, shares, timed, without
+from tools.shares import (
+    COVERED,
+    ORDINARY_IS_ENOUGH,
+    ROOT_IS_ENOUGH,
+    Share,
+    measured,
+    shares,
+    taken_branches,
+    timed,
+    without,
+)
 
 INSTALLS = (
     ("--upgrade", "pip>=25.1"),  # the first that knows --group
@@ -259,8 +269,18 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
         if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
             failed.append("pytest without the accelerator")
     if bench.account.is_caller():
-        return failed if bench.run("pytest", *extra) else [*failed, "pytest"]
+        return failed + run_alone(bench, extra)
     return failed + (run_part(bench, extra) if extra else run_shares(bench))
+
+
+def run_alone(bench: Bench, extra: Sequence[str]) -> list[str]:
+    """Run all tests, or what these arguments choose, as the only account there is; return what failed."""
+    if extra:
+        return [] if bench.run("pytest", *extra) else ["pytest"]
+    failed = cover(bench, ())
+    others = bench.run("pytest", "-m", "not measured", *without(COVERED))
+    by_themselves = bench.run("pytest", "-m", "measured", *measured(bench.tree))
+    return failed if others and by_themselves else [*failed, "pytest"]
 
 
 def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
@@ -286,10 +306,11 @@ def run_shares(bench: Bench) -> list[str]:
         succeeded += [bench.run(*by_themselves.command), *(outcome == [True] for outcome in beside)]
         runs = zip((here, by_themselves, *others), succeeded, strict=True)
         verdict = second_look.look_again([share for share, passed in runs if not passed], bench.run_again)
+        covered = bench.run("coverage", "report", taken_branches(theirs))
     if verdict.by_chance:
         say("\nfailed in the run of all tests, passed alone; what they said is further up:")
         say("\n".join(f"  {test}" for test in verdict.by_chance))
-    return list(verdict.failed)
+    return [*verdict.failed, *(() if covered else ("coverage",))]
 
 
 def main(arguments: list[str]) -> None:

@@ -10,7 +10,16 @@ from tools import facts
 from tools.choose import SetUpError, choose_place
 from tools.environment import CLONE, say
 
-IN_CLONE = (".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache", "dist", "site")
+IN_CLONE = (
+    ".hypothesis",
+    ".import_linter_cache",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    "__pycache__",  # of hatch_build.py, which pip imports to build
+    "dist",
+    "site",
+)
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ application for at most so long, 10.0 standing for all that is longer; null when
 `last_error`, `log`, `scaled` (by hand), `scaling` (of a group whose processes [follow the load](scaling.md):
 `processes_min`, `processes_max`, `pinned`, `asleep`, `reason`, `held`, `queue_wait_s`, `delay_s`; else null),
 `confinement` (the options of it that are set, as text), `cleanup` (cgroup or
-session: [cgroups](cgroups.md)), `not_in_force` (options whose limits do not hold, with the reason), `unknown` (it was
+session: [cgroups](cgroups.md)), `strays` (pids of what processes that have ended may have left behind),
+`not_in_force` (options whose limits do not hold, with the reason), `unknown` (it was
 found running and nothing says what it should be), `unresolved` (why the configuration in force cannot be followed on
 this host at present), `proved` (its configuration came up and lasted, so that a rollout that fails returns to it),
 `rollout` (while processes are replaced: `new_ready`, `old_ready`, `watched_s` until the first new ones have lasted,

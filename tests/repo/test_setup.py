@@ -14,7 +14,7 @@ import pytest
 from support import sharing
 from support.configurations import messages
 
-from tools import environment, facts, quickstart, shares
+from tools import clean, environment, facts, quickstart, shares
 from tools.choose import Interpreter, Place, SetUpError, choose_interpreter, choose_place, lacks_only_packages
 from wsgigroups.config import load
 
@@ -182,7 +182,7 @@ def test_root_gets_another_account_for_daemons() -> None:
 def test_the_runs_share_out_all_tests() -> None:
     """What an account leaves out exists, the other account does not leave it out, and nobody misses a marked test."""
     shared = (*shares.ROOT_IS_ENOUGH, *shares.ORDINARY_IS_ENOUGH)
-    for path in (*shared, *shares.ONE_AT_A_TIME, *sharing.LONGEST):
+    for path in (*shared, *shares.ONE_AT_A_TIME, *shares.COVERED, *shares.NOT_MEASURED, *sharing.LONGEST):
         assert (environment.CLONE / path).exists(), path
     for number, path in enumerate(shared):
         assert not any(Path(path).is_relative_to(other) for other in shared[:number] + shared[number + 1 :]), path
@@ -278,3 +278,9 @@ def test_an_old_python_is_told_so() -> None:
     )
     assert done.returncode == 1
     assert "3.10 or newer is needed" in done.stderr
+
+
+def test_clean_removes_what_git_does_not_see() -> None:
+    ignored = {line.strip("/") for line in (environment.CLONE / ".gitignore").read_text().split() if line.endswith("/")}
+    people = {"*.egg-info", ".venv*", "try"}  # what somebody has made
+    assert set(clean.IN_CLONE) | {".build"} == ignored - people, "the build directory is removed, wherever it is"

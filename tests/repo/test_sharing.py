@@ -81,6 +81,20 @@ def test_one_run_alone_has_what_two_would_take_from_each_other(tmp_path: Path) -
     assert len({share.failures for share in (first, *others)}) == shares.RUNS
 
 
+def test_one_run_of_the_ordinary_account_measures_branches(tmp_path: Path) -> None:
+    other, covers = shares.shares(str(tmp_path), [], as_account=True)
+    assert covers.command[:4] == ("coverage", "run", f"--data-file={tmp_path}/coverage", "-m")
+    for path in shares.COVERED:
+        assert f"--first={path}" in covers.command
+        assert f"--ignore={path}" in other.command
+    for path in shares.NOT_MEASURED:
+        assert f"--ignore={path}" in covers.command
+        assert f"--ignore={path}" not in other.command
+    of_root = shares.shares(str(tmp_path), [], as_account=False)
+    assert {share.command[0] for share in (other, *of_root)} == {"pytest"}
+    assert not any(f"--ignore={path}" in share.command for share in of_root for path in shares.COVERED)
+
+
 def test_tests_with_a_bound_on_time_are_found() -> None:
     found = shares.measured(environment.CLONE)
     assert "tests/process/manager/test_storms.py" in found

@@ -93,6 +93,20 @@ def test_after_a_replacement_what_the_old_process_left_is_gone(there: Under, how
     assert there.get(there.a, "/pid")[0] == 200
 
 
+def test_what_is_left_of_several_lives_goes_with_the_last(there: Under) -> None:
+    """What an earlier process had left was older than the last one, and taken for none of its."""
+    strays = [there.stray("hide")]
+    for _round in range(2):
+        assert there.cli("restart", "a").returncode == 0
+        strays.append(there.stray("hide"))
+    (group,) = [group for group in there.status()["groups"] if group["name"] == "a"]
+    assert set(strays) == set(group["strays"]) if there.way == "session" else not group["strays"]
+    assert there.cli("stop", "a").returncode == 0
+    for stray in strays:
+        there.gone(stray)
+    there.all_is_well()
+
+
 @pytest.mark.parametrize("how", ["keep", "keep-hidden"])
 def test_another_manager_ends_what_is_left_of_the_lives_it_found(there: Under, how: str) -> None:
     pids, stray = there.pids("a"), there.stray(how)

@@ -61,6 +61,7 @@ class Causes:
     ended: dict[int, str] = field(default_factory=dict)  # life → why it alone may end
     trouble: set[str] = field(default_factory=set)  # groups that failed since the last apply: all of it may return
     going: set[int] = field(default_factory=set)  # lives whose end has begun
+    found: dict[str, set[int]] = field(default_factory=dict)  # the lives of groups that were unknown when it began
     stopping: bool = False
     followed: bool = False  # there was another manager before: two processes of one slot may have been found
     hasty: bool = False  # shutdown --now: no window counts any more
@@ -135,12 +136,14 @@ class Causes:
         if state.transaction is None:
             self.before = None
         self.stopped = {name for name, group in state.groups.items() if group.stopped}
+        self.found.update((name, {r.life for r in g.records}) for name, g in state.groups.items() if g.unknown)
 
     def judge(self, before: model.State, after: model.State, commands: tuple[model.Command, ...]) -> None:
         """Raise AssertionError for what follows from nothing."""
         for name, former, group in touched(before, after):
             if group is None:
-                self.stopped.discard(name)
+                if after.transaction is None:  # otherwise it may come back, as it was
+                    self.stopped.discard(name)
             else:
                 waits = after.transaction is not None and name in after.transaction.later
                 self._judge_group(name, group, waits=waits)
@@ -218,7 +221,8 @@ class Causes:
         if group.removing and (self.trouble or name not in self.asked):
             return "removed"
         if group.unknown:
-            return ""
+            newcomer = self.trouble and record.life not in self.found.get(name, {record.life})
+            return "it was to take over what is unknown" if newcomer else ""
         if record.life in self.ended:
             return self.ended[record.life]
         if record.life < self.replaced_before.get(name, 0):
@@ -250,9 +254,11 @@ class Causes:
         elif state.transaction is None or not state.transaction.returns:
             self.before = Before.of(state)
         self.trouble.clear()
+        self.found.update((name, {r.life for r in g.records}) for name, g in state.groups.items() if g.unknown)
         self.addresses = {listener.address for target in event.targets.values() for listener in target.listeners}
         for name in [name for name in self.asked if name not in {*event.targets, *event.unresolved}]:
             del self.asked[name]
+        self.stopped.difference_update(event.targets.keys() - state.groups.keys())  # those that are new
         for target in event.targets.values():
             self._wanted(target)
         self._replaced(state, *event.renewed)

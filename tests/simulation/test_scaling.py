@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 import pytest
 
 from tests.simulation.scaling_world import MEBIBYTE, Machine, Simulated
-from wsgigroups.plan.scaling import ScalingTarget
+from wsgigroups.plan.scaling import HURRY_S, ScalingTarget
 
 LIMITS = ScalingTarget(minimum=1, maximum=20)
 HOUR_S = 3600.0
@@ -23,29 +24,53 @@ def one(group: Simulated, **machine: float) -> Machine:
     return Machine({"blog": group}, **machine)  # type: ignore[arg-type]
 
 
-def test_a_tenfold_step_is_answered_within_a_second_and_the_time_of_a_few_starts() -> None:
+def peak(group: Simulated) -> int:
+    return max(to for _at, _of, to in group.changes)
+
+
+def began(group: Simulated, since: float) -> float:
+    """When the last process was begun, in seconds after a moment."""
+    return max(at for at, of, to in group.changes if to > of) - since
+
+
+@pytest.mark.parametrize("imports_s", [0.05, 0.3, 1.0, 10.0])
+def test_a_tenfold_step_has_all_that_it_needs_begun_within_a_second_and_no_more(imports_s: float) -> None:
     """24 requests a second of 0.1 s are 2.4 busy threads: ⌈2.4 / (4 × 0.7)⌉ = 1. Ten times as many: ⌈24 / 2.8⌉ = 9.
 
-    Two looks with a queue are 0.5 s; 1 → 2 → 4 → 8 → 9 are four starts, each of them seen at the look after it.
+    Two looks with a queue are 0.5 s; 1 → 2 → 4 → 8 → 9 are four looks, an eighth of a second apart.
     """
-    blog = Simulated(lambda now: 24.0 if now < 20 else 240.0, LIMITS, imports_s=0.05)
+    blog = Simulated(lambda now: 24.0 if now < 20 else 240.0, LIMITS, imports_s=imports_s)
     machine = one(blog)
-    machine.run(19.75)
-    assert blog.ready == 1
-    machine.run(0.25 + 4 * 0.25 + 0.25)
-    assert blog.ready * blog.threads > 24  # as many threads as requests are under way
-    machine.run(10)
+    machine.run(20 + 0.5 + 3 * HURRY_S + imports_s)
+    assert began(blog, 20.0) <= 1.0
+    assert (blog.ready, blog.starting) == (9, [])
+    machine.run(60)
     assert blog.waits[-1][1] <= LIMITS.queue_target_s
-    assert blog.ready >= 9
+    # those who came meanwhile are answered by busy threads, of which the target wants fewer
+    assert peak(blog) <= 9 + math.ceil(imports_s) + 3
 
 
-def test_no_more_than_twice_as_many_are_begun_before_the_first_are_ready() -> None:
-    blog = Simulated(lambda _now: 400.0, LIMITS, imports_s=30.0)
+@pytest.mark.parametrize("imports_s", [0.3, 1.0, 10.0])
+def test_ten_times_the_clients_have_what_they_need_begun_within_a_second_and_no_more(imports_s: float) -> None:
+    """Clients who ask again when they are answered: 2, later 25. All of those have a thread with ⌈25 / 4⌉ = 7.
+
+    Their threads are then busy all the time, and the target asks for ⌈25 / (4 × 0.7)⌉ = 9.
+    """
+    blog = Simulated(lambda _now: 0.0, LIMITS, clients=lambda now: 2.0 if now < 20 else 25.0, imports_s=imports_s)
     machine = one(blog)
+    machine.run(20 + 0.5 + 3 * HURRY_S + imports_s)
+    assert began(blog, 20.0) <= 1.0
+    assert blog.ready >= 7
+    machine.run(60 + 2 * imports_s)
+    assert (blog.ready, peak(blog)) == (9, 9)
+
+
+def test_what_computes_is_begun_only_as_far_as_processors_are_idle_for_it() -> None:
+    """Its queue asks for 20; a process takes a processor, and of four three are idle."""
+    blog = Simulated(lambda _now: 1000.0, LIMITS, threads=4, takes_s=0.02, computes_s=0.02, imports_s=30.0)
+    machine = one(blog, cores=4.0)
     machine.run(25)
-    assert (blog.ready, len(blog.starting)) == (1, 1)
-    machine.run(30)
-    assert (blog.ready, len(blog.starting)) == (2, 2)
+    assert (blog.ready, len(blog.starting)) == (1, 3)
 
 
 def test_a_ramp_is_followed_up_at_once_and_down_one_at_a_time_after_the_delay() -> None:

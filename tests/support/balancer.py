@@ -21,10 +21,12 @@ REST_S = 0.005
 
 @dataclass(eq=False)
 class Backend:
-    """One manager: where its group and its probes answer."""
+    """One manager: where its group and its probes answer. check_s: a check that takes longer has failed."""
 
     port: int
     health_port: int
+    host: str = "127.0.0.1"
+    check_s: float = HUNG_S
     takes: bool = False  # requests are sent to it
     left: int = 0  # how often it has been taken out
     underway: int = 0
@@ -32,12 +34,12 @@ class Backend:
 
     def ready(self) -> bool:
         """Ask it whether requests should be sent to it."""
-        return probe(self.health_port, "/readyz") == 200
+        return probe(self.health_port, "/readyz", self.host, self.check_s) == 200
 
 
-def probe(port: int, path: str) -> int:
+def probe(port: int, path: str, host: str = "127.0.0.1", timeout_s: float = HUNG_S) -> int:
     """The status of a probe; 0: nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HUNG_S)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -48,13 +50,18 @@ def probe(port: int, path: str) -> int:
 
 
 class Balancer:
-    """A context manager with `count` clients that ask one request after the other; `lost` says what failed."""
+    """A context manager with `count` clients that ask one request after the other; `lost` says what failed.
 
-    def __init__(self, backends: list[Backend], count: int, path: str = "/") -> None:
+    rest_s: between two requests of a client; look_s: between two checks of a backend, so late it may hear of its end.
+    """
+
+    def __init__(
+        self, backends: list[Backend], count: int, path: str = "/", rest_s: float = REST_S, look_s: float = LOOK_S
+    ) -> None:
         self.backends = backends
         self.lost: list[str] = []
         self.answers = 0
-        self._path = path
+        self._path, self._rest_s, self._look_s = path, rest_s, look_s
         self._stop = threading.Event()
         self._moved = threading.Condition()
         self._threads = [threading.Thread(target=self._watch, args=(backend,)) for backend in backends]
@@ -90,7 +97,7 @@ class Balancer:
 
     def wait_until_left(self, backend: Backend) -> None:
         """Wait until nothing is sent to a backend any more, and all that was is answered. Raises TimeoutError."""
-        self.wait(lambda: not (backend.takes or backend.underway), f"{backend.port} has nothing to do")
+        self.wait(lambda: not (backend.takes or backend.underway), f"{backend.host}:{backend.port} has nothing to do")
 
     def summary(self) -> Counter[str]:
         """How often what was lost, by its kind."""
@@ -104,7 +111,7 @@ class Balancer:
                     backend.left += 1
                 backend.takes = ready
                 self._moved.notify_all()
-            self._stop.wait(LOOK_S)
+            self._stop.wait(self._look_s)
 
     @contextlib.contextmanager
     def _chosen(self, client: int) -> Iterator[Backend | None]:
@@ -131,24 +138,24 @@ class Balancer:
             with self._chosen(client) as backend:
                 if backend is not None:
                     self._exchange(client, backend)
-            self._stop.wait(REST_S)
+            self._stop.wait(self._rest_s)
 
     def _exchange(self, client: int, backend: Backend) -> None:
         """One request, on the connection that the client has kept, or another one."""
         connection = backend.kept.pop(client, None)
         kept = connection is not None
         if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", backend.port, timeout=HUNG_S)
+            connection = http.client.HTTPConnection(backend.host, backend.port, timeout=HUNG_S)
         try:
             connection.request("GET", self._path)
             response = connection.getresponse()
             response.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            self.lost.append(f"{type(error).__name__}: port {backend.port}, kept {kept}: {error}")
+            self.lost.append(f"{type(error).__name__}: {backend.host}:{backend.port}, kept {kept}: {error}")
             return
         if response.status != 200:
-            self.lost.append(f"status {response.status}: port {backend.port}, kept {kept}")
+            self.lost.append(f"status {response.status}: {backend.host}:{backend.port}, kept {kept}")
         if response.will_close:
             connection.close()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+KUBECTL = Path(sys.executable).parent / "kubectl"
 CLUSTER = """\
 version = 1
 [kubernetes]
@@ -73,3 +75,21 @@ def container(rendered: Mapping[str, Any], name: str = "shop") -> Any:
     """Return the container of a group."""
     (found,) = rendered[f"{name}-deployment"]["spec"]["template"]["spec"]["containers"]
     return found
+
+
+def kustomized(directory: Path) -> str:
+    """Return the objects that kubectl would apply, as YAML."""
+    done = subprocess.run(
+        [KUBECTL, "kustomize", directory], capture_output=True, text=True, timeout=60, check=False, env={"HOME": "/"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def write(directory: Path, files: Mapping[str, str]) -> Path:
+    """Write texts into a new directory; return it."""
+    directory.mkdir()
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    return directory

@@ -362,9 +362,9 @@ def _nginx_host(what: Scene, **more: Any) -> NginxHost:
 
 
 @contextlib.contextmanager
-def kept_engine(what: Scene) -> Iterator[Client]:
-    """Serve with the distribution's nginx, kept as a manager's gateway keeps it."""
-    base = what.directory / "kept"
+def kept_engine(what: Scene, name: str = "kept", parting: bool = False) -> Iterator[Client]:
+    """Serve with the distribution's nginx, kept as a manager's gateway keeps it. parting: each answer is the last."""
+    base = what.directory / name
     base.mkdir(mode=0o755)
     with _listeners() as listeners:
         texts = _texts(listeners)
@@ -386,12 +386,13 @@ def kept_engine(what: Scene) -> Iterator[Client]:
             log=lambda _level, text: said.append(text),
             name="1",
         )
-        log = os.open(what.directory / "kept.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = os.open(what.directory / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         directories = [open_directory(path) for path in what.directories]
         try:
             server.route(render(what.routes(texts), host).encode(), 7, directories, [log])
             server.start()
-            yield Client("kept", _addresses(listeners), what.directory / "kept.log")
+            server.part(parting)
+            yield Client(name, _addresses(listeners), what.directory / f"{name}.log")
         finally:
             for fd in (*directories, log):
                 os.close(fd)

@@ -79,9 +79,13 @@ class Kept:
         text = self.text(links, self.number, len(logs), len(directories), **site)
         self.server.route(text.encode(), self.number, list(directories), list(logs))
 
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a client of its own; it connects when it asks."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=HUNG_S)
+
     def get(self, path: str = "/") -> tuple[int, bytes]:
         """Ask for a path on a connection of its own."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=HUNG_S)) as connection:
+        with contextlib.closing(self.connection()) as connection:
             connection.request("GET", path, headers={"Host": SITE})
             response = connection.getresponse()
             return response.status, response.read()

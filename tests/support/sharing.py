@@ -16,6 +16,7 @@ import pytest
 # These take longest: a run that began with one of them last would keep everybody waiting.
 LONGEST = (
     "tests/process/manager/test_ansible_rollouts.py",
+    "tests/process/manager/test_containers.py",
     "tests/process/manager/test_deaths_in_an_apply.py",
     "tests/process/manager/test_drill.py",
     "tests/process/manager/test_recycling.py",
@@ -26,6 +27,7 @@ LONGEST = (
     "tests/process/daemon/test_loading.py",
     "tests/process/daemon/test_patched.py",
     "tests/simulation",
+    "tests/property",
 )
 
 

@@ -77,7 +77,8 @@ def command(
     plan = saved.plan if saved else asked.plan(options)
     readable = output == "text"
     more: dict[str, Any] = {} if readable else {"plan": plan}
-    if dry_run or (plan["empty"] and not plan.get("unrecorded")):
+    # a plan of earlier with nothing to do is refused, too, where the state has moved: the manager is to look
+    if dry_run or (plan["empty"] and not plan.get("unrecorded") and not saved):
         if readable and not plan["empty"]:
             flags = ("--only",) if only else ()
             line = next_command(options, "apply", files, profiles, flags) if options.verbosity >= 0 else ""

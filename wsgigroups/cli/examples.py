@@ -80,7 +80,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "history": (("history", ""), ("history 12", "what revision 12 changed")),
     "rollback": (("rollback", "the last good revision"), ("rollback 12", "")),
     "wait": (("wait 17 --timeout 2m", "a change that was begun with --no-wait"),),
-    "upgrade": (("upgrade", "after pip install --upgrade wsgigroups"),),
+    "upgrade": (("upgrade", "after pip install --upgrade"),),
     "shutdown": (("shutdown", "requests end first"), ("shutdown --now", "nothing is waited for")),
     "config show": (
         ("config show", "each value with its origin"),

@@ -54,7 +54,7 @@ def explain_usage(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the help
         error.show()
         return error.exit_code
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("\n\t", " ")  # choices have a line each, set apart by a tab
     context = getattr(error, "ctx", None)
     _say(f"error: {clean(message[:1].lower() + message[1:], chr(10))}", None)
     if context is not None:

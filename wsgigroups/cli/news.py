@@ -34,6 +34,7 @@ class _Life:
     pid: int | None
     told: bool = False  # that it came up: before the change, or in it
     over: bool = False
+    asked_to_go: bool = False
 
 
 @dataclass(slots=True)
@@ -129,6 +130,8 @@ class ChangeNews:
 def _processes(told: _Told, group: ChangedGroupAnswer, first_life: int) -> Iterator[str]:
     """Yield `1 3543 → 3637`, `3 started (pid 3634)`, `3 stopped (pid 3634)`, `1 failed to start (pid 3637)`.
 
+    One that a change has stopped before it was ready has not failed.
+
     first_life: of the change; earlier lives are not its doing. 0: not known, so what is up at first was there before.
     """
     present = set()
@@ -141,6 +144,7 @@ def _processes(told: _Told, group: ChangedGroupAnswer, first_life: int) -> Itera
             life = told.lives[number] = _Life(process["slot"], process["pid"])
             life.told, life.over = former and state not in _NOT_UP, former and state in _ENDED
         life.pid = process["pid"] or life.pid
+        life.asked_to_go = life.asked_to_go or state == "draining"
         if state == "ready" and not life.told:
             life.told = True
             yield _came(told, number, life)
@@ -153,7 +157,8 @@ def _processes(told: _Told, group: ChangedGroupAnswer, first_life: int) -> Itera
         life.over = True
         followed = any(other.slot == life.slot and later > number for later, other in told.lives.items())
         if not life.told:
-            yield f"{life.slot} failed to start{_pid(life)}"
+            how = "stopped before it was ready" if life.asked_to_go else "failed to start"
+            yield f"{life.slot} {how}{_pid(life)}"
         elif not followed:
             yield f"{life.slot} stopped{_pid(life)}"
 

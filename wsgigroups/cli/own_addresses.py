@@ -5,6 +5,7 @@ Runs in the user's process.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def _own(options: Globals) -> frozenset[str] | None:
         if not client.running():
             # what a manager that died has left listens on, and is taken over
             return None if any((options.run_dir / "spawners").glob("*.sock")) else frozenset()
+        if os.geteuid() not in (0, client.path.stat().st_uid):
+            return None  # operators are told of their own groups alone
         status = client.status()
     except (WsgigroupsError, OSError):
         return None

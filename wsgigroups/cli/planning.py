@@ -11,7 +11,7 @@ import click
 
 from wsgigroups.cli.amounts import counted
 from wsgigroups.cli.output import plain_console, say
-from wsgigroups.config.units import approximate_bytes, format_bytes, format_duration
+from wsgigroups.config.units import format_bytes, format_duration
 from wsgigroups.plan.routing import ROUTES
 from wsgigroups.runtime.text import clean
 
@@ -118,7 +118,7 @@ def _takes(cost: Mapping[str, Any]) -> str:
     if cost.get("duration_s"):
         parts.append(f"about {_about(cost['duration_s'])}")
     if cost.get("surge_bytes"):
-        parts.append(f"+{approximate_bytes(cost['surge_bytes'])} meanwhile")
+        parts.append(f"+{_room(cost['surge_bytes'])} meanwhile")
     return ", ".join(parts)
 
 
@@ -126,6 +126,12 @@ def _about(seconds: float) -> str:
     if seconds < 120:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min"
+
+
+def _room(size_bytes: int) -> str:
+    """An estimate, with no more digits than one has."""
+    megabytes = max(1, round(size_bytes / 2**20))
+    return f"{megabytes} MiB" if megabytes < 10 * 1024 else f"{round(megabytes / 1024)} GiB"
 
 
 def _does(step: StepAnswer) -> str:

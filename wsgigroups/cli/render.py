@@ -33,7 +33,7 @@ _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 
 @click.command("render", cls=Verb)
-@click.argument("form", type=click.Choice((*FORMS, CLUSTER)))
+@click.argument("form", metavar="FORM", type=click.Choice((*FORMS, CLUSTER)))
 @FILES
 @PROFILE
 @click.option(

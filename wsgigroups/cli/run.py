@@ -72,6 +72,9 @@ def command(
 
     # what runs was begun with these files already, and goes on whatever they have become
     configuration = read() if files and handed is None else None
+    from wsgigroups.manager.loading import load
+
+    load()
     from wsgigroups.manager.main import ManagerOptions, run_manager
 
     return run_manager(

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from wsgigroups.cli.amounts import duration
+from wsgigroups.cli.amounts import counted, duration
 from wsgigroups.cli.culprits import last_words
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wsgigroups.client.answers import GroupAnswer
+
+_STRAYS = 5  # that are named
 
 
 def troubles(group: GroupAnswer) -> Iterator[Text]:
@@ -37,6 +39,8 @@ def troubles(group: GroupAnswer) -> Iterator[Text]:
         yield _line("red", f"nobody can connect to {clean(address)}: ", why)
     for option, why in group["not_in_force"].items():
         yield _line("yellow", f"{clean(option)} is not in force: ", why)
+    if group.get("strays"):  # a manager of an earlier version has none
+        yield Text(_strays(group["strays"]), style="yellow")
     if unanswered := _unanswered(group):
         yield Text(f"of its requests {unanswered}", style="yellow")
     if rollout := _rollout(group):
@@ -48,6 +52,13 @@ def troubles(group: GroupAnswer) -> Iterator[Text]:
         yield Text(f"{limits} processes by its load: {clean(scaling['reason'])}", style="dim")
         if scaling["held"]:
             yield _line("yellow", "no more processes now: ", scaling["held"])
+
+
+def _strays(pids: Sequence[int]) -> str:
+    named = ", ".join(map(str, pids[:_STRAYS])) + (", …" if len(pids) > _STRAYS else "")
+    ends = "ends" if len(pids) == 1 else "end"
+    number = counted(len(pids), "process", "processes")
+    return f"left behind, or helpers: {number} ({named}), which {ends} with the user's last"
 
 
 def _line(style: str, what: str, why: str) -> Text:

@@ -5,6 +5,7 @@ Runs in the user's process.
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wsgigroups.cli.loading import FILES, running
-from wsgigroups.cli.output import say
+from wsgigroups.cli.output import say, write_data
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.config.diagnostics import Severity
 from wsgigroups.config.reports import FORMATS
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     from wsgigroups.config.diagnostics import Finding
 
 
+OUTPUTS = (*FORMATS, "yaml")
 PASSES = 3  # what is fixed may bring to light what was hidden behind it
 
 
 @click.command("validate", cls=Verb)
 @FILES
-@click.option("-o", "--output", type=click.Choice(FORMATS), default="text", help="Format of the report, on stdout.")
+@click.option("-o", "--output", type=click.Choice(OUTPUTS), default="text", help="Format of the report, on stdout.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Overlay to use; repeatable.")
 @click.option("--offline", is_flag=True, help="Leave out what depends on the host: users, paths, interpreters.")
@@ -113,6 +115,11 @@ def choose_check(offline: bool, facts: Path | None) -> Callable[[Parts], list[Fi
 def write_report(result: Loaded, output: str, options: Globals) -> None:
     """Write the report to stdout, for text its last line to stderr."""
     names = list(dict.fromkeys(source.name for source in result.sources))
+    if output == "yaml":
+        from wsgigroups.config.reports import renderer
+
+        write_data(json.loads(renderer("json")(result.diagnostics, names)), output)
+        return
     if output != "text":
         from wsgigroups.config.reports import renderer
 

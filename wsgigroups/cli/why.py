@@ -52,7 +52,10 @@ def command(options: Globals, name: str, last: int, stacks: bool, output: str) -
         write_data({"schema_version": 1, "groups": groups}, output)
         return
     for item in groups:
-        lines = [*(sentences(item) if "state" in item else ()), *deaths.sentences(item["deaths"], stacks=stacks)]
+        lines = [
+            *(sentences(item, stacks=stacks) if "state" in item else ()),
+            *deaths.sentences(item["deaths"], stacks=stacks),
+        ]
         click.echo("\n".join(lines))
 
 
@@ -80,12 +83,12 @@ def reasons(group: GroupAnswer) -> dict[str, Any]:
     return {**{key: whole.get(key) for key in _OF_GROUP}, "processes": processes}
 
 
-def sentences(group: GroupAnswer) -> Iterator[str]:
-    """The same for people, a line each; nothing in them is obeyed by a terminal."""
-    return map(clean, _sentences(group))
+def sentences(group: GroupAnswer, *, stacks: bool = False) -> Iterator[str]:
+    """The same for people, a line each; nothing in them is obeyed by a terminal. stacks: with all that was told."""
+    return map(clean, _sentences(group, stacks=stacks))
 
 
-def _sentences(group: GroupAnswer) -> Iterator[str]:
+def _sentences(group: GroupAnswer, *, stacks: bool) -> Iterator[str]:
     ready, wanted = group["processes_ready"], group["processes_wanted"]
     scaled = ", scaled by hand" if group["scaled"] else ""
     yield f"{group['name']} is {group['state']}: {ready} of {wanted} processes are ready{scaled}"
@@ -103,7 +106,24 @@ def _sentences(group: GroupAnswer) -> Iterator[str]:
     if error:
         step = f" (step {error['step']})" if error["step"] else ""
         yield f"  last error, life {error['life']}{step}: {error['message']}"
-        yield from indented(error["traceback"])
+        told = error["traceback"] or ""
+        yield from indented(told) if stacks else _shortened(told, group["name"])
+
+
+def _shortened(told: str, group: str) -> Iterator[str]:
+    """Of an error all of its traceback; of the stacks of threads the innermost calls of the application."""
+    from wsgigroups.manager.core.stacks import fold, read, without_stacks
+
+    threads = read(told)
+    if not threads:
+        yield from indented(told)
+        return
+    yield from (f"    {line}" for line in without_stacks(told.splitlines()) if line.strip())
+    for thread in threads:
+        own = [frame for frame in fold(thread.frames) if frame.kind == "application"]
+        if own:
+            yield f"    in {own[-1]}"
+    yield f"    all stacks: wsgigroups why {group} --stacks"
 
 
 def _process(process: Mapping[str, Any]) -> str:

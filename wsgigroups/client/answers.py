@@ -279,6 +279,7 @@ class GroupAnswer(TypedDict):
     scaled: bool
     scaling: ScalingAnswer | None
     cleanup: Literal["cgroup", "session"]
+    strays: list[int]
     not_in_force: dict[str, str]
     confinement: dict[str, str]
     processes: list[ProcessAnswer]

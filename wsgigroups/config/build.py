@@ -243,10 +243,10 @@ def _finding(item: Any, path: Path, options: Mapping[str, Option]) -> Finding:
     here = (*path, *location)
     context = item.get("ctx") or {}
     kind = item["type"]
-    if kind.startswith("WG"):
-        mend = context.get("mend")
-        return Finding(kind, here, context["message"], context["hint"] or None, at_key=at_key, mend=mend)
     name = str(location[-1]) if location else ""
+    if kind.startswith("WG"):
+        message = f"{name} {context['message']}" if context["named"] else context["message"]
+        return Finding(kind, here, message, context["hint"] or None, at_key=at_key, mend=context.get("mend"))
     option = options.get(str(location[0])) if location else None
     if kind == "literal_error":
         choices = [text.strip("'") for text in re.findall(r"'[^']*'", context["expected"])]

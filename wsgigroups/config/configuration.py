@@ -23,7 +23,7 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 class Configuration(BaseModel):
     """One valid configuration: composed, with absolute paths and without profiles, defaults or includes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # its tables are read one by one
 
     version: Literal[1] = 1
     server: ServerDefaults = Field(default_factory=ServerDefaults)

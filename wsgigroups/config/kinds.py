@@ -30,9 +30,11 @@ class Kind:
     name: str
 
 
-def refuse(code: str, message: str, hint: str = "", mend: Mend | None = None) -> PydanticCustomError:
-    """Make the error of a value: braces in the texts are kept as they are."""
-    context: dict[str, Any] = {"message": message, "hint": hint}
+def refuse(
+    code: str, message: str, hint: str = "", mend: Mend | None = None, *, named: bool = False
+) -> PydanticCustomError:
+    """Make the error of a value: braces in the texts are kept. named: the message follows the name of the key."""
+    context: dict[str, Any] = {"message": message, "hint": hint, "named": named}
     return PydanticCustomError(code, "{message}", context if mend is None else {**context, "mend": mend})
 
 
@@ -149,6 +151,8 @@ def read_integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         plain = isinstance(value, str) and re.fullmatch(r"-?(?:0|[1-9][0-9]{0,17})", value, re.ASCII)
         hint, mend = (f"write {value} without quotes", Mend(str(value))) if plain else ("", None)
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+            mend = Mend(str(int(value)))
         raise refuse("WG0301", f"a whole number is expected, this is {type_name(value)}", hint, mend)
     return value
 
@@ -238,7 +242,7 @@ def read_umask(value: Any) -> str:
         # whether the digits that stand there are octal is for whoever wrote them to say
         raise refuse(
             "WG0310",
-            f"the umask {value} must be quoted: without quotes it is a number, and not octal in every format",
+            "a umask must be quoted: without quotes it is a number, and not octal in every format",
             'write the octal digits in quotes: "0027"',
             Mend(certain=False) if _UMASK.fullmatch(str(value)) else None,
         )
@@ -338,9 +342,9 @@ def read_variable_value(value: Any) -> str:
         elif isinstance(value, (int, float)):
             hint, mend = "put quotation marks around it, as it stands there", Mend(covered=True)
         what = "has no value" if value is None else f"must be text, and is {type_name(value)}"
-        raise refuse("WG0312", f"this variable {what}", hint, mend)
+        raise refuse("WG0312", what, hint, mend, named=True)
     if "\0" in value or len(value) > _MAXIMUM_VARIABLE or _has_surrogates(value):
-        raise refuse("WG0312", "the value holds a NUL character or is longer than 131071 characters")
+        raise refuse("WG0312", "holds a NUL character or is longer than 131071 characters", named=True)
     return value
 
 

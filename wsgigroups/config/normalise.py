@@ -203,7 +203,8 @@ class Normaliser:
         return value if value.startswith("/") else str(FilePath(self.directory) / value)
 
     def _socket_path(self, value: Any, written: Path) -> Any:
-        if isinstance(value, str) and value.startswith("unix:") and len(value) > len("unix:"):
+        # @ begins an abstract name, which is refused, and no path: `unix:./@name` is one
+        if isinstance(value, str) and value.startswith("unix:") and value[len("unix:") :][:1] not in ("", "@"):
             return "unix:" + str(self._absolute(value[len("unix:") :], written))
         return value
 

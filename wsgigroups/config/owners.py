@@ -25,7 +25,7 @@ class Owners(BaseModel):
     groups has those of sites, too. included_by: file → the file that included it. defaults: `[defaults]`, as composed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     groups: dict[str, Files] = {}
     sites: dict[str, Files] = {}

@@ -13,17 +13,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
-from wsgigroups.config.observing import places_of
 from wsgigroups.config.only import touched
-from wsgigroups.config.own import drain_delay_text, own_options
+from wsgigroups.config.own import own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
-from wsgigroups.manager import failpoints, gateway_root
+from wsgigroups.manager import failpoints, gateway_root, inherited
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, returning, transactions
-from wsgigroups.manager.drain_delay import DrainDelay
 from wsgigroups.manager.log_checks import Writers, check_log
 from wsgigroups.manager.ordering import Orders
+from wsgigroups.manager.own_settings import OwnSettings
 from wsgigroups.manager.owning import KnownOwners, Wanted
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
 from wsgigroups.manager.socket_files import SocketFiles
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from wsgigroups.manager.observing.observing import Observing
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
     from wsgigroups.manager.supervision.shell import Shell
@@ -65,8 +63,7 @@ class Applying:
     orders: Orders = field(init=False)
     owners: KnownOwners = field(init=False)
     conditions: Preconditions = field(default_factory=Preconditions)
-    observing: Observing | None = None  # the manager's own listeners
-    drain_delay: DrainDelay = field(default_factory=DrainDelay)
+    own: OwnSettings = field(init=False)
     _known: Targets = field(default_factory=Targets)
     _based_on: dict[int, int] = field(default_factory=dict)  # revisions about some groups → what the others have
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -76,6 +73,7 @@ class Applying:
         self.socket_files = SocketFiles(self.store.directory, self.log)
         self.orders = Orders(self)
         self.owners = KnownOwners(self.store)
+        self.own = OwnSettings(self.store)
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
 
@@ -104,10 +102,9 @@ class Applying:
 
     def _with_own(self, found: Plan, wanted: Wanted) -> Plan:
         """Return a plan with what changes for the manager itself."""
-        if self.observing is None:
+        if self.own.observing is None:
             return found
-        now = {**self.observing.places.by_option, **drain_delay_text(self.drain_delay.seconds)}
-        return with_manager(found, now, own_options(wanted.configuration.server))
+        return with_manager(found, self.own.by_option(), own_options(wanted.configuration.server))
 
     def whole_of(self, revision: int) -> int:
         """Return the revision that was about every group, and on which this one, which may be about some, is based."""
@@ -192,7 +189,7 @@ class Applying:
             raise WsgigroupsError(f"cannot find change {number}")
         if not returning.can_return(self.shell.state, number):
             raise WsgigroupsError(
-                f"cannot undo change {number}: it is {'over' if change.finished else 'too late'}, {change.outcome}",
+                f"cannot undo change {number}: {_why_not_undone(change)}",
                 hint="`wsgigroups rollback` applies the last good revision again",
             )
         self.shell.dispatch(model.Return(number))
@@ -202,9 +199,7 @@ class Applying:
     def _under_way(self, asked: Wanted) -> model.Change | None:
         """The apply under way, when it brings about just this."""
         state = self.shell.state
-        if self.observing and self.observing.places != places_of(asked.configuration.server):
-            return None
-        if self.drain_delay.seconds != asked.configuration.server.drain_delay:
+        if not self.own.are(asked.configuration.server):
             return None
         if state.open_apply is None or (state.transaction and state.transaction.returning):
             return None
@@ -231,19 +226,13 @@ class Applying:
         opened, renewed = self._open(targets), planned.with_new_code
         failpoints.reached("apply: listeners are open")
         own: dict[str, socket.socket] = {}
-        overtaken = self.shell.state.transaction
         try:
-            if self.observing:
-                own = self.observing.prepare(places_of(configuration.server))
+            own = self.own.prepare(configuration.server)
             change = self.accept(wanted, opened, asked, renewed=renewed, repairs=planned.repairs)
         except WsgigroupsError:
-            if self.observing:
-                self.observing.discard(own)
+            self.own.discard(own)
             raise
-        if self.observing:
-            overtakes = overtaken is not None and overtaken.returns
-            self.observing.commit(places_of(configuration.server), own, overtakes=overtakes)
-        self.drain_delay.follow(configuration.server.drain_delay)
+        self.own.commit(configuration.server, own)
         self.save()
         return change
 
@@ -369,9 +358,7 @@ class Applying:
         if change.outcome != "done":
             self._listen_as_before(change)
         if change.outcome == "rolled-back":
-            if self.observing:
-                self.observing.take_back()
-            self.drain_delay.take_back()
+            self.own.follow_revision(self.shell.state.revision)
             self.save()
         try:
             self.store.set_outcome(change.revision, change.outcome)
@@ -382,8 +369,8 @@ class Applying:
 
     def look(self) -> None:
         """Record that the revision that runs is good when its apply failed, and what it asked for came up by itself."""
-        if self.observing:
-            self.observing.look()
+        if self.own.observing:
+            self.own.observing.look()
         state = self.shell.state
         if not self._failed or self._failed != state.revision or state.open_apply is not None:
             return
@@ -430,10 +417,8 @@ class Applying:
     def _store(self, state: model.State) -> None:
         """Store a state. Raises OSError."""
         stored = to_stored(self.shell, state)
-        stored.cwd = str(self.around.cwd)
-        stored.drain_delay_s = self.drain_delay.seconds
-        if self.observing:
-            stored.observing = dict(self.observing.places.by_option)
+        inherited.note(stored, self.around)
+        self.own.keep_in(stored)
         self.store.save(stored)
 
     def _open(self, targets: Desired) -> dict[str, dict[str, HeldListener]]:
@@ -491,3 +476,9 @@ class Applying:
         for name, target in wanted.targets.items():
             group = self.shell.state.groups.get(name)
             check_log(target, writers, made, in_use=group is not None and group.target is target)
+
+
+def _why_not_undone(change: model.Change) -> str:
+    if change.finished:
+        return f"it is over, {change.outcome}"
+    return "it is being undone already" if change.kind in model.APPLYING else f"it is no apply but {change.kind}"

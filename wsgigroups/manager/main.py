@@ -13,10 +13,9 @@ import resource
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsgigroups import __version__
@@ -33,6 +32,7 @@ from wsgigroups.manager.core.happenings import Happening
 from wsgigroups.manager.death_store import DeathStore
 from wsgigroups.manager.guarding import Guard
 from wsgigroups.manager.heard import HeardSignals
+from wsgigroups.manager.inherited import inherited
 from wsgigroups.manager.journal import Journal
 from wsgigroups.manager.observing.application_metrics import ApplicationMetrics
 from wsgigroups.manager.observing.observing import Observing
@@ -66,6 +66,7 @@ from wsgigroups.trust.walking import judging_root, make_directories, private_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from wsgigroups.config import Configuration
     from wsgigroups.manager.observing.served_dashboard import ServedDashboard
@@ -258,17 +259,17 @@ class _Manager:
         counting = ApplicationMetrics(options.run_dir)
         observing = Observing(shell, scrapes, log_line, counting, places_from(stored.observing))
         observing.handed.update(handed.observed() if handed else {})
-        applying.observing = observing
-        applying.drain_delay.follow(stored.drain_delay_s)
+        applying.own.observing, applying.own.drain_delay_s = observing, stored.drain_delay_s
         adopted = await recover(shell, stored)
+        if shell.state.groups:
+            applying.around = inherited(stored, applying.around)
         applying.save()  # before a life is handed out: were this manager killed, the next would give the number again
         applying.socket_files.clear(shell.state)
-        if shell.state.groups and stored.cwd:  # what runs keeps its default of `home`, wherever this one was started
-            applying.around = replace(applying.around, cwd=Path(stored.cwd))
         upgrading = Upgrading(applying, handover.command(), self._ending.set)
         handlers = Handlers(applying, journal, deaths, started_at, self._ending.set, upgrading, scrapes, counting)
         observing.make_dashboard = partial(_dashboard, handlers)
         await observing.start()
+        applying.own.follow_revision(stored.revision)
         audit = Audit(options.state_dir, journal, log_line)
         server = ControlServer(options.run_dir / "control.sock", handlers, options.read_gid, log_line, audit)
         upgrading.server = server

@@ -105,7 +105,7 @@ class Signals:
         now = self._loop.time()
         if not self._ended_at:
             self._ended_at = now
-            delay_s = self._applying.drain_delay.seconds if shell.state.groups else 0.0
+            delay_s = self._applying.own.drain_delay_s if shell.state.groups else 0.0
             later = f"in {delay_s:g} s (drain-delay) " if delay_s else ""
             self._log(name, "info", f"{name}: asked to end, {later}draining everything")
             if not shell.state.stopping:

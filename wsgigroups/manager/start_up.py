@@ -12,7 +12,6 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wsgigroups.config.observing import places_of
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.core import model
 from wsgigroups.manager.log_checks import Writers, check_log
@@ -42,9 +41,7 @@ class StartUp:
 
     async def begin(self, configuration: Configuration) -> None:
         """Apply a configuration, group by group."""
-        if self.applying.observing:
-            self.applying.observing.follow(places_of(configuration.server))
-        self.applying.drain_delay.follow(configuration.server.drain_delay)
+        self.applying.own.follow(configuration.server)
         targets, failed = await self._resolve(configuration, None)
         if self.applying.shell.state.stopping:
             return  # asked to end meanwhile

@@ -47,6 +47,7 @@ class Stored:
     next_change: int = 1
     transaction: Any = None  # of the apply under way: supervision/kept_changes.py
     cwd: str = ""  # of the manager that started what runs: `home` where neither home nor user is set
+    locale: dict[str, str] | None = None  # its LANG and LC_ALL; None: an earlier version did not write them
     observing: dict[str, str] = field(default_factory=dict)  # option → address, of the manager's own listeners
     drain_delay_s: float = 0.0
 
@@ -314,4 +315,6 @@ def _stored(data: Any) -> Stored:
             setattr(stored, name, data[name])
     if isinstance(data.get("observing"), dict):
         stored.observing = {str(key): text for key, text in data["observing"].items() if isinstance(text, str)}
+    if isinstance(data.get("locale"), dict):
+        stored.locale = {str(key): text for key, text in data["locale"].items() if isinstance(text, str)}
     return stored

@@ -1,51 +1,27 @@
-"""What runs while no manager does: as the stored state and the spawners tell. Changes nothing, takes nothing over.
+"""What an apply would change that has to start a manager. Changes nothing, takes nothing over.
 
 Runs in a command, for `plan`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.manager.code import CodeKeeper
+from wsgigroups.manager.inherited import inherited
 from wsgigroups.manager.store import Store, Stored
-from wsgigroups.manager.supervision.connected_spawners import Inventory
-from wsgigroups.manager.supervision.recovery import is_in_force
-from wsgigroups.manager.supervision.remembering import group_from_json
-from wsgigroups.manager.supervision.spawners import uid_of_socket
-from wsgigroups.manager.supervision.unknown import unknown_groups
-from wsgigroups.plan.code import code_of
-from wsgigroups.plan.observed import Observed, ObservedGroup, ObservedProcess
 from wsgigroups.plan.planner import plan
 from wsgigroups.plan.precondition import precondition
-from wsgigroups.runtime.wire import frames, messages
 from wsgigroups.targets.code import CodeReader, with_code
 from wsgigroups.targets.resolve import resolve, surroundings
-from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from wsgigroups.config import Configuration
-    from wsgigroups.manager.core.model import GroupState
-
-ANSWER_TIMEOUT_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Teller:
-    """A spawner that lives; empty words where it does not tell."""
-
-    key: str
-    executable: str = ""
-    python: str = ""
+    from wsgigroups.plan.observed import Observed
 
 
 def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path, log_dir: Path) -> dict[str, Any]:
@@ -59,111 +35,35 @@ def plan_unmanaged(configuration: Configuration, run_dir: Path, state_dir: Path,
     except (OSError, ValueError):
         digest_key = None
     code = CodeReader()
-    targets = resolve(configuration, surroundings(run_dir, log_dir, state_dir, digest_key))
+    observed, notices = observe(run_dir, state_dir)
+    around = surroundings(run_dir, log_dir, state_dir, digest_key)
+    try:
+        stored = store.load()
+    except WsgigroupsError:
+        stored = Stored(store.last_number())
+    targets = resolve(configuration, inherited(stored, around) if observed else around)
     found = code.read(targets.values())
     targets = {name: with_code(target, found.get(name)) for name, target in targets.items()}
-    observed, notices = observe(run_dir, state_dir)
     kept = CodeKeeper(state_dir / "code")
     planned = plan(targets, observed, lambda digest: code.files.get(digest) or kept.files_of(digest)).to_json()
-    try:
-        revision = store.load().revision
-    except WsgigroupsError:
-        revision = store.last_number()
-    depends = precondition(revision, targets, observed, keyed=digest_key is not None)
+    depends = precondition(stored.revision, targets, observed, keyed=digest_key is not None)
     return {**planned, "notices": [*planned["notices"], *notices], "precondition": depends.to_json()}
 
 
 def observe(run_dir: Path, state_dir: Path) -> tuple[Observed, list[str]]:
     """Return what a manager that starts would find, and what is to be said of it. Nothing without a living spawner."""
-    found = list(_look(run_dir / "spawners"))
-    if not found:
+    paths = _sockets(run_dir / "spawners")
+    if not paths:
         return {}, []
-    notices: list[str] = []
-    try:
-        stored = Store(state_dir).load()
-    except WsgigroupsError as error:
-        stored = Stored()
-        notices.append(error.message)
-    groups = {}
-    for name, item in stored.groups.items():
-        if is_in_force(item, run_dir):
-            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # then it is unknown
-                groups[name] = group_from_json(item)
-    groups.update(unknown_groups(found, groups))
-    members = _members(found)
-    running = sum(len(there) for there in members.values())
-    what = f"{running} {'process serves' if running == 1 else 'processes serve'} on"
-    notices.append(f"no manager runs, {what}; `wsgigroups apply` starts one, which adopts what runs")
-    return {name: _observed(group, tuple(members.get(name, ()))) for name, group in groups.items()}, notices
+    from wsgigroups.manager.left_running import left_running  # most of a manager is loaded for it
+
+    return left_running(paths, run_dir, state_dir)
 
 
-def _observed(group: GroupState, members: tuple[ObservedProcess, ...]) -> ObservedGroup:
-    override = group.processes_override
-    return ObservedGroup(
-        options=group.target.options,
-        fingerprint=group.target.fingerprint,
-        processes=group.wanted_if_started,
-        scaled=override is not None,
-        stopped=group.stopped,
-        members=members,
-        unknown=group.unknown,
-        listen=tuple(listener.address for listener in group.target.listeners) if group.unknown else (),
-        code=group.target.code,
-        follows_load=group.target.scaling is not None and override is None,
-    )
-
-
-def _members(found: list[tuple[_Teller, Inventory]]) -> dict[str, list[ObservedProcess]]:
-    members: dict[str, list[ObservedProcess]] = {}
-    for _spawner, inventory in found:
-        for kept, _fds in inventory.kept:
-            if kept.kind == "process":
-                info = kept.info
-                slot, fingerprint = int(info["slot"]), str(info["fingerprint"])
-                process = ObservedProcess(slot, int(kept.key), fingerprint, ready=True, code=code_of(info))
-                members.setdefault(str(info["group"]), []).append(process)
-    return members
-
-
-def _look(directory: Path) -> Iterator[tuple[_Teller, Inventory]]:
-    """Ask every spawner; those that are users' have nothing to tell that the keeper does not."""
+def _sockets(directory: Path) -> list[Path]:
+    """Return the sockets that spawners may have; none in a directory that is not to be trusted."""
     try:
         with follow(str(directory), trusted_here()):
-            paths = sorted(directory.glob("*.sock"))
+            return sorted(directory.glob("*.sock"))
     except (OSError, UntrustedPathError):
-        return
-    for path in paths:
-        if uid_of_socket(path) is not None:
-            continue
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(ANSWER_TIMEOUT_S)
-            try:
-                sock.connect(str(path))
-                if peer_of(sock).uid not in (0, os.geteuid()):
-                    continue
-            except OSError:
-                continue  # nobody is there
-            yield _ask(path.stem, sock)
-
-
-def _ask(key: str, sock: socket.socket) -> tuple[_Teller, Inventory]:
-    teller, inventory = _Teller(key), Inventory()
-    receiver = frames.Receiver()
-    try:
-        frames.send(sock, messages.Look().to_frame())
-        while True:
-            data, fds = frames.receive_some(sock)
-            if not data:
-                return teller, inventory
-            for body, _fds in receiver.feed(data, fds):
-                match messages.decode(body):
-                    case messages.Hello() as hello:
-                        teller = _Teller(hello.key or key, hello.executable, hello.python)
-                    case messages.Kept() as kept:
-                        inventory.kept.append((kept, []))
-                    case messages.InventoryEnded():
-                        return teller, inventory
-    except (OSError, frames.FrameError, messages.MessageError):
-        return teller, inventory  # one of an earlier version does not know the question
-    finally:
-        receiver.close()
+        return []

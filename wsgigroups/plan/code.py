@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from wsgigroups.plan.observed import ObservedGroup
 
 NAMED_FILES = 5
+_APPLICATION = "application"  # the option
+_OF_APPLICATION = ("application", "script")  # parts that are other files, and no new ones, where that is another
 
 Files = Mapping[str, str]  # name → digest of the content
 FilesOf = Callable[[str], "Files | None"]  # what a part with this digest consisted of; None: it is not known any more
@@ -46,21 +48,23 @@ def code_change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) ->
     if group.stopped:
         return None
     running = [member.code or group.code for member in group.members] or [group.code]
+    before = group.options.get(_APPLICATION)
+    another = before is not None and before != target.options.get(_APPLICATION)
     pairs = sorted(
         {
             (part, code[part], target.code[part])
             for code in running
             for part in code.keys() & target.code.keys()
-            if code[part] != target.code[part]
+            if code[part] != target.code[part] and not (another and part.startswith(_OF_APPLICATION))
         }
     )
     if not pairs:
         return None
     names: dict[str, None] = {}
     for _part, old, new in pairs:
-        before, after = files_of(old), files_of(new)
-        if before is not None and after is not None:
-            names |= dict.fromkeys(changed_files(before, after))
+        were, are = files_of(old), files_of(new)
+        if were is not None and are is not None:
+            names |= dict.fromkeys(changed_files(were, are))
     ordered = sorted(names)
     return CodeChange(
         tuple(dict.fromkeys(part for part, _old, _new in pairs)),

@@ -2,21 +2,25 @@
 
 `step` takes what was seen since the last look and returns what it remembers and what it wants. More processes come for
 busy threads, for requests that wait, and for interpreters that are the limit while processors are idle. One at a time
-goes, when for `scale-down-delay` fewer would have been enough. Memory and what all groups share is scaling_budget.py.
+goes, when for `scale-down-delay` fewer would have been enough. Requests that wait are the matter of scaling_queue.py,
+memory and what all groups share that of scaling_budget.py.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wsgigroups.plan import scaling_queue
+from wsgigroups.plan.scaling_queue import QueueMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOK_S = 0.25  # between two looks
+HURRY_S = LOOK_S / 2  # until the next one at a group that has grown: less has too little in it to judge by
 LATELY_S = 2.0  # over which busy threads and processor time are averaged
-QUEUE_LOOKS = 2  # in a row at which requests wait for too long
 GIL_CORES = 0.85  # of a process that its interpreter keeps from more
 WAITING_CORES = 0.3  # of a process whose threads all wait for something else
 IDLE_CORES = 0.25  # less is none
@@ -95,13 +99,28 @@ class Cores:
     idle: float
 
 
+Recent = tuple[tuple[float, float, float, int], ...]  # of looks: seconds, busy and processor seconds, taken
+
+
+class Lately(NamedTuple):
+    """The last looks together. busy: threads, used: processors, of all processes, on average; takes_s: 0, not known."""
+
+    busy: float
+    used: float
+    taken: int
+    takes_s: float  # for how long a request had a thread
+
+
+_NOTHING = Lately(0.0, 0.0, 0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What is remembered of a group from look to look. Moments are on the monotonic clock."""
 
     since: float
-    recent: tuple[tuple[float, float, float], ...] = ()  # seconds, busy seconds, processor seconds of the last looks
-    over: int = 0  # looks in a row at which requests waited for too long
+    recent: Recent = ()
+    waiting: QueueMemory = field(default_factory=QueueMemory)
     needs: tuple[tuple[float, int], ...] = ()  # when a part of the delay began, and the most that was needed in it
     started_at: float | None = None  # a process was last on its way up
     raised_at: float | None = None
@@ -124,12 +143,13 @@ def step(before: Memory | None, limits: ScalingTarget, look: LoadSeen, cores: Co
     """Return what is to be remembered and what is wanted. now: seconds on the monotonic clock."""
     memory = _seen(before or Memory(now), limits, look, now)
     wait_s = _wait_s(look)
-    if look.passed_s >= LOOK_S / 2:  # else it comes between two looks, and too little has happened to judge by
-        too_long = 0 < limits.queue_target_s < wait_s
-        memory = replace(memory, over=min(QUEUE_LOOKS, memory.over + 1) if too_long else 0)
-    needed, reason = _needed(memory, limits, look, cores, wait_s, now)
-    memory = _noted(memory, limits, look, needed, now)
-    more, held = _bounded(needed, limits, look, cores)
+    too_long = 0 < limits.queue_target_s < wait_s
+    if look.passed_s >= HURRY_S:
+        memory = replace(memory, waiting=scaling_queue.looked(memory.waiting, look, too_long=too_long))
+    found = lately(memory)
+    needed, reason = _needed(memory, found, limits, look, cores, wait_s if too_long else 0.0, now)
+    memory = _noted(memory, found, limits, look, needed, now)
+    more, held = _bounded(needed, found, limits, look, cores)
     if more > look.wanted:
         if memory.lowered_at is not None and now - memory.lowered_at <= memory.delay_s:
             longest_s = max(MOST_DELAY_S, limits.scale_down_delay_s)
@@ -149,25 +169,48 @@ def step(before: Memory | None, limits: ScalingTarget, look: LoadSeen, cores: Co
 
 def woken(before: Memory | None, now: float) -> Memory:
     """Return what is remembered of a group that somebody has asked for something: it does not sleep at once."""
-    return replace(before or Memory(now), active_at=now, over=0, recent=())
+    return replace(before or Memory(now), active_at=now, waiting=QueueMemory(), recent=())
 
 
 def _seen(memory: Memory, limits: ScalingTarget, look: LoadSeen, now: float) -> Memory:
     """Take in the numbers of a look."""
-    recent = (*memory.recent, (look.passed_s, look.busy_s, look.cpu_s)) if look.passed_s > 0 else memory.recent
-    while len(recent) > 1 and sum(item[0] for item in recent[1:]) >= LATELY_S:
-        recent = recent[1:]
     active = look.busy_s > 0 or look.queued > 0 or look.taken > 0 or look.starting > 0
     delay_s = max(memory.delay_s, limits.scale_down_delay_s)
     if memory.raised_at is not None and now - memory.raised_at > FORGIVEN_S:
         delay_s = limits.scale_down_delay_s
     return replace(
         memory,
-        recent=recent,
+        recent=_recent_with(memory.recent, look),
         started_at=now if look.starting else memory.started_at,
         active_at=now if active or memory.active_at is None else memory.active_at,
         delay_s=delay_s,
     )
+
+
+def _recent_with(recent: Recent, look: LoadSeen) -> Recent:
+    """Return the last looks with this one, those of LATELY_S."""
+    if look.passed_s > 0:
+        recent = (*recent, (look.passed_s, look.busy_s, look.cpu_s, look.taken))
+    seconds = 0.0
+    for place in range(len(recent) - 1, 0, -1):
+        seconds += recent[place][0]
+        if seconds >= LATELY_S:
+            return recent[place:]
+    return recent
+
+
+def lately(memory: Memory) -> Lately:
+    """Return what is known of the last looks together."""
+    seconds = busy_s = cpu_s = 0.0
+    taken = 0
+    for item in memory.recent:
+        seconds += item[0]
+        busy_s += item[1]
+        cpu_s += item[2]
+        taken += item[3]
+    if seconds <= 0:
+        return _NOTHING
+    return Lately(busy_s / seconds, cpu_s / seconds, taken, busy_s / taken if taken else 0.0)
 
 
 def _wait_s(look: LoadSeen) -> float:
@@ -177,19 +220,22 @@ def _wait_s(look: LoadSeen) -> float:
     return max(taken_s, queued_s)
 
 
-def _lately(memory: Memory) -> tuple[float, float]:
-    """Busy threads and busy processors, of all processes together."""
-    seconds = sum(item[0] for item in memory.recent)
-    if seconds <= 0:
-        return 0.0, 0.0
-    return sum(item[1] for item in memory.recent) / seconds, sum(item[2] for item in memory.recent) / seconds
+def _computes(found: Lately, threads: int) -> float | None:
+    """Processors that a process uses all of whose threads are busy; None where nobody knows what a request takes."""
+    return min(1.0, found.used / found.busy * threads) if found.takes_s > 0 else None
 
 
 def _needed(
-    memory: Memory, limits: ScalingTarget, look: LoadSeen, cores: Cores, wait_s: float, now: float
+    memory: Memory,
+    found: Lately,
+    limits: ScalingTarget,
+    look: LoadSeen,
+    cores: Cores,
+    wait_s: float,
+    now: float,
 ) -> tuple[int, str]:
-    """How many processes the load asks for, whatever there is for them, and why."""
-    busy, used = _lately(memory)
+    """How many processes the load asks for, whatever there is for them, and why. wait_s: 0 where it is not too long."""
+    busy, used = found.busy, found.used
     there = max(1, look.ready) * look.threads
     share = busy / there
     number = math.ceil(round(busy / (look.threads * limits.target_utilisation), 6))
@@ -199,8 +245,8 @@ def _needed(
     )
     if share >= FULL and look.ready and used / look.ready < WAITING_CORES:
         reason += "; they wait for something else: more threads would do"
-    if memory.over >= QUEUE_LOOKS:
-        by_queue = look.ready + math.ceil(look.queued / look.threads)
+    if memory.waiting.too_long and wait_s:
+        by_queue = scaling_queue.needed(memory.waiting, look, limits.target_utilisation, found.takes_s)
         if by_queue > number:
             number = by_queue
             reason = f"requests wait {wait_s * 1000:.0f} ms, target {limits.queue_target_s * 1000:.0f} ms"
@@ -211,9 +257,17 @@ def _needed(
     return number, reason
 
 
-def _bounded(needed: int, limits: ScalingTarget, look: LoadSeen, cores: Cores) -> tuple[int, str]:
-    """What of it may be started now, and why not all: at most twice as many before those on their way are ready."""
-    more = min(limits.within(needed), max(1, look.ready * 2, look.wanted))
+def _bounded(needed: int, found: Lately, limits: ScalingTarget, look: LoadSeen, cores: Cores) -> tuple[int, str]:
+    """What of it may be started now, and why not all: at most twice as many at a look.
+
+    More than twice those that are ready only as far as processors are idle for them: one on its way up has used none.
+    """
+    most = look.ready * 2
+    computes = _computes(found, look.threads)
+    if computes is not None:
+        room = math.floor(cores.idle / computes) if computes > 0 else look.wanted
+        most = max(most, min(look.wanted * 2, look.ready + room))
+    more = min(limits.within(needed), max(1, most, look.wanted))
     if look.wanted < limits.minimum:
         return max(more, limits.minimum), ""
     if needed <= look.wanted:
@@ -227,11 +281,11 @@ def _bounded(needed: int, limits: ScalingTarget, look: LoadSeen, cores: Cores) -
     return more, ""
 
 
-def _noted(memory: Memory, limits: ScalingTarget, look: LoadSeen, needed: int, now: float) -> Memory:
+def _noted(memory: Memory, found: Lately, limits: ScalingTarget, look: LoadSeen, needed: int, now: float) -> Memory:
     """Remember the most that was needed, for as long as nobody may leave because of it."""
-    busy, used = _lately(memory)
     least = max(
-        _more_than(busy / (look.threads * limits.target_utilisation * DOWN)), _more_than(used / (GIL_CORES * DOWN))
+        _more_than(found.busy / (look.threads * limits.target_utilisation * DOWN)),
+        _more_than(found.used / (GIL_CORES * DOWN)),
     )
     number = max(needed, min(least, look.wanted))
     width_s = memory.delay_s / _PARTS

@@ -224,6 +224,11 @@ def inode_of_file(file: int) -> Inode | None:
     return (found.st_dev, found.st_ino) if found.st_nlink else None
 
 
+def nobody_may_connect(file: int) -> bool:
+    """Whether the mode of an open socket file permits it to no user: that takes the right to write (unix(7))."""
+    return file >= 0 and not os.fstat(file).st_mode & 0o222
+
+
 def unlink_if_same(path: str, inode: Inode | None, trusted: Trusted | None) -> None:
     """Remove a socket file if it is still the one that was made; a directory that cannot be trusted stays as it is."""
     with contextlib.suppress(OSError):

@@ -28,6 +28,7 @@ QUERIES = {
     "why of a process": ["why", "blog/1"],
     "history": ["history"],
     "plan": ["plan", "FILE"],
+    "validate": ["validate", "--offline", "FILE"],
     "config show": ["config", "show", "FILE"],
     "facts": ["facts"],
     "explain": ["explain"],

@@ -23,8 +23,14 @@ ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Client]]:
     directory = tmp_path_factory.mktemp("contract")
-    with scene(directory) as what, embedded(what) as ours, nginx_engine(what) as theirs, kept_engine(what) as kept:
-        yield [ours, theirs, kept]
+    with (
+        scene(directory) as what,
+        embedded(what) as ours,
+        nginx_engine(what) as theirs,
+        kept_engine(what) as kept,
+        kept_engine(what, "parting", parting=True) as parting,
+    ):
+        yield [ours, theirs, kept, parting]
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -33,7 +39,7 @@ def test_what_is_asked_of_every_engine(name: str, engines: list[Client]) -> None
     theirs = DIFFERENT.get(name, EXPECTED[name])
     if name in BY_VERSION and found["nginx"] == EXPECTED[name]:
         theirs = EXPECTED[name]
-    assert found == {"embedded": EXPECTED[name], "nginx": theirs, "kept": theirs}
+    assert found == {"embedded": EXPECTED[name], "nginx": theirs, "kept": theirs, "parting": theirs}
 
 
 def test_the_list_of_differences_is_the_one_in_the_documentation() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.gateway import FakeDaemon, open_directory, read_packet
-from support.keeper import Kept, kept
+from support.keeper import SITE, Kept, kept
 from support.nginx import NGINX
 from support.serving import HUNG_S
 
@@ -19,7 +21,7 @@ from wsgigroups.runtime.gateway.table import RoutesError
 from wsgigroups.runtime.keeper.generations import private_directory
 from wsgigroups.runtime.keeper.program import children_of, reason_in, takes_requests
 from wsgigroups.runtime.wire.board import LISTENING
-from wsgigroups.runtime.wire.routes import Link, StaticRoute
+from wsgigroups.runtime.wire.routes import Link, MountRoute, StaticRoute
 
 pytestmark = pytest.mark.needs(NGINX)
 
@@ -60,6 +62,14 @@ def slow(nginx: Kept, gate: Gate, found: list[tuple[int, bytes]]) -> threading.T
     return thread
 
 
+def last(client: http.client.HTTPConnection, path: str) -> bool:
+    """Whether the answer is the last one of its connection; a client that was told so connects anew."""
+    client.request("GET", path, headers={"Host": SITE})
+    response = client.getresponse()
+    response.read()
+    return response.will_close
+
+
 def test_another_configuration_is_in_force_when_it_was_told_and_what_has_begun_ends_by_the_old_one(
     tmp_path: Path, gates: dict[str, Gate], links: dict[str, Link]
 ) -> None:
@@ -88,6 +98,33 @@ def test_another_configuration_is_in_force_when_it_was_told_and_what_has_begun_e
     os.close(log)
     assert os.listdir(tmp_path / "base") == []
     assert [text for level, text in nginx.logged if level != "info"] == []
+
+
+def test_while_it_parts_each_answer_is_the_last_and_connections_that_are_kept_stay_open(
+    tmp_path: Path, links: dict[str, Link]
+) -> None:
+    (tmp_path / "index").write_text("a file")
+    directory = open_directory(tmp_path)
+    asked = ("/one", "/files/index", "/one%2Fa%20b?c=%3Fd", "/nothing")
+    site = {
+        "mounts": (MountRoute("/", "one"), MountRoute("/nothing", "nobody")),
+        "statics": (StaticRoute("/files", 0),),
+    }
+    links = {"one": links["one"], "nobody": Link(str(tmp_path / "nobody"))}
+    with kept(tmp_path / "base", links, directories=[directory], **site) as nginx, contextlib.ExitStack() as stack:
+        clients = {path: stack.enter_context(contextlib.closing(nginx.connection())) for path in asked}
+        before = {path: last(clients[path], path) for path in asked}
+        assert not any(before.values())
+        workers = nginx.workers
+        nginx.server.part(True)
+        nginx.server.part(True)
+        assert {path: last(clients[path], path) for path in asked} == dict.fromkeys(asked, True)
+        nginx.server.part(False)
+        nginx.server.part(False)
+        assert {path: last(clients[path], path) for path in asked} == before
+        assert nginx.workers == workers
+    os.close(directory)
+    assert [text for level, text in nginx.logged if level != "info" and "nobody" not in text] == []
 
 
 def test_a_configuration_that_cannot_be_used_changes_nothing_and_says_why(

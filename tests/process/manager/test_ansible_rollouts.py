@@ -135,18 +135,28 @@ def _names(machines: Fleet) -> list[str]:
     return sorted(str(path) for pattern in ("m?/*", "m?/releases/*") for path in machines.base.glob(pattern))
 
 
-@pytest.mark.parametrize(("refusing", "reached"), [("m1", ["m1"]), ("m3", ["m1", "m3"])])
-def test_a_broken_release_stops_and_is_undone_on_disk_too(machines: Fleet, refusing: str, reached: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("refusing", "reached", "pauses", "more"),
+    [
+        ("m1", ["m1"], False, ["--limit", "m1,m3"]),
+        ("m3", ["m1", "m3"], True, ["--limit", "m1,m3"]),
+        # one of two at a time: the other one is well, and the third one does not get it (max_fail_percentage)
+        ("m2", ["m1", "m2"], False, ["-e", "canary=2"]),
+    ],
+)
+def test_a_broken_release_stops_and_is_undone_on_disk_too(
+    machines: Fleet, refusing: str, reached: list[str], pauses: bool, more: list[str]
+) -> None:
     before = machines.files(), machines.answers()
     mark = machines.base / refusing / "refuses-3"
     mark.touch()
     try:
         with Load(machines.machines) as load:
-            said = machines.run(*command(machines, "3", "--limit", "m1,m3"), code=2)
+            said = machines.run(*command(machines, "3", *more), code=2)
     finally:
         mark.unlink()
     assert f"release 3 failed on {refusing}" in said
-    assert ("Pausing for 1 seconds" in said) == (len(reached) > 1), "between machines, and not behind the last one"
+    assert ("Pausing for 1 seconds" in said) == pauses, "between machines, and not behind the last one"
     assert not load.lost
     assert (machines.files(), machines.answers()) == before
     assert sorted(set(re.findall(r"\[(m\d)\]", said))) == reached

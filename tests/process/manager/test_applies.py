@@ -274,10 +274,14 @@ def test_home_written_as_its_default_is_a_change(manager: ManagerUnderTest) -> N
 def test_a_manager_started_elsewhere_replaces_nothing(manager: ManagerUnderTest) -> None:
     manager.apply(group("a", "hello_app:application", manager.port()))
     before = manager.pids("a")
-    os.kill(manager.manager_pid, signal.SIGKILL)
-    done = manager.cli("apply", str(manager.base / "groups.toml"), cwd="/")
-    assert (done.returncode, done.stdout) == (0, "No changes.\n")
-    assert manager.pids("a") == before
+    for directory in ("/", "/usr"):  # the second one learns from the first where, and how, what runs was started
+        os.kill(manager.manager_pid, signal.SIGKILL)
+        elsewhere = {"cwd": directory, "env": {**os.environ, "LANG": "C", "LC_ALL": "POSIX"}}
+        planned = manager.cli("plan", str(manager.base / "groups.toml"), **elsewhere)
+        assert (planned.returncode, planned.stdout) == (0, "No changes.\n"), directory
+        done = manager.cli("apply", str(manager.base / "groups.toml"), **elsewhere)
+        assert (done.returncode, done.stdout) == (0, "No changes.\n"), directory
+        assert manager.pids("a") == before
 
 
 def test_no_umask_opens_a_directory_to_others(manager: ManagerUnderTest) -> None:

@@ -68,7 +68,7 @@ def test_plan_names_the_option_its_effect_and_the_cost(manager: ManagerUnderTest
     for words in ("± a   rolling replacement", "15 → 3 ", "new processes needed: ", "SECRET   changed", "+ b   new"):
         assert words in plan.stdout, plan.stdout
     assert re.search(
-        r"^1 group to add, 1 to replace: .* About \d+ s, \+[\d.]+ MiB meanwhile\.$", plan.stdout, re.MULTILINE
+        r"^1 group to add, 1 to replace: .* About \d+ s, \+\d+ MiB meanwhile\.$", plan.stdout, re.MULTILINE
     )
     assert plan.stderr.splitlines()[-1].endswith(f" apply {manager.base / 'groups.toml'}` to do this.")
     assert "hunter" not in plan.stdout + plan.stderr

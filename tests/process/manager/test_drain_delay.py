@@ -14,8 +14,10 @@ import pytest
 from support.balancer import Backend, Balancer, probe
 from support.faults import outlives
 from support.manager import APPS, HUNG_S, ManagerUnderTest
+from support.nginx import NGINX
 
 CLIENTS, STOPS = 32, 3
+FORMS = ["group", "site", pytest.param("nginx", marks=pytest.mark.needs(NGINX))]
 LONG = "10m"  # a delay that a test ends itself
 APART_S = 0.3  # between two signals that are not one
 
@@ -38,6 +40,8 @@ def site(port: int) -> str:
 
 def text(form: str, backend: Backend, delay: str = LONG) -> str:
     """A configuration that serves at the backend's port, by the group itself or by the gateway."""
+    if form == "nginx":
+        return '[gateway]\nengine = "nginx"\n' + text("site", backend, delay)
     if form == "group":
         return server(backend.health_port, delay) + group(f'listen = ["127.0.0.1:{backend.port}"]\n')
     app = 'app = "hello_app:application"\n'
@@ -68,17 +72,20 @@ def signal_all(process: subprocess.Popen[bytes]) -> None:
             each.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("form", ["group", "site"])
+@pytest.mark.parametrize("form", FORMS)
 def test_no_request_is_lost_behind_a_balancer(manager: ManagerUnderTest, form: str) -> None:
     one, other = (Backend(manager.port(), manager.port()) for _number in range(2))
     path = manager.write(text(form, one))
     with second(manager, manager.write(text(form, other), "other.toml")), Balancer([one, other], CLIENTS) as balancer:
         balancer.wait(lambda: other.takes, "the other one is up")
-        for number in range(STOPS):
+        for number in range(1 if form == "nginx" else STOPS):
             with manager.foreground(str(path)) as process:
                 balancer.wait(lambda: one.takes, "it is up")
                 balancer.wait_for_more(4 * CLIENTS)
-                signal_all(process)
+                if form == "nginx":  # which ends at once whoever it is that sends it a TERM
+                    process.send_signal(signal.SIGTERM)
+                else:
+                    signal_all(process)
                 balancer.wait_until_left(one)
                 assert outlives(process.pid, APART_S), manager.foreground_log()
                 process.send_signal(signal.SIGTERM)
@@ -99,7 +106,7 @@ def answer(port: int) -> http.client.HTTPResponse:
         connection.close()
 
 
-@pytest.mark.parametrize("form", ["group", "site"])
+@pytest.mark.parametrize("form", FORMS)
 def test_it_serves_on_and_says_so(manager: ManagerUnderTest, form: str) -> None:
     backend = Backend(manager.port(), manager.port())
     with manager.foreground(str(manager.write(text(form, backend)))) as process:

@@ -65,6 +65,7 @@ def test_a_log_that_cannot_be_opened_again_is_kept(manager: ManagerUnderTest) ->
     port = manager.port()
     manager.apply(group(port))
     manager.get(port, "/first")
+    assert said(manager.log("a")) == ["said /first"], "it has been opened"
     os.rename(manager.log_dir / "a.log", manager.log_dir / "a.log.1")
     (manager.log_dir / "a.log").symlink_to("a.log.1")
     assert manager.cli("logs", "--reopen").returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.faults import outlives
 from support.log_settling import log_writers
-from support.manager import APPS, ManagerUnderTest
+from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 
 def group(name: str, port: int, extra: str = "") -> str:
@@ -51,6 +51,21 @@ def test_a_run_directory_that_is_removed_comes_back_and_the_next_manager_finds_a
         assert log_writers() == writers
         clients.wait_for_more(10)
     assert clients.failures == []
+
+
+def test_a_run_directory_that_is_removed_while_no_manager_runs_strands_nobody(manager: ManagerUnderTest) -> None:
+    """Whoever served went on, and no manager could find it: the address was in use for ever."""
+    port = manager.port()
+    manager.apply(group("a", port, "processes = 2"))
+    pids, pid = manager.pids("a"), manager.manager_pid
+    sockets = {str(path.relative_to(manager.run_dir)) for path in manager.run_dir.glob("spawners/*.sock")}
+    os.kill(pid, signal.SIGKILL)
+    assert not outlives(pid, HUNG_S)
+    shutil.rmtree(manager.run_dir)
+    come_back(manager.run_dir, sockets, pids[1])
+    assert manager.cli("apply", str(manager.base / "groups.toml")).stdout == "No changes.\n"
+    assert manager.pids("a") == pids
+    assert manager.get(port)[0] == 200
 
 
 def test_what_lies_where_a_file_was_is_not_followed(manager: ManagerUnderTest) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from support.faults import outlives
 from support.gate import Gate
-from support.manager import APPS, ManagerUnderTest
+from support.manager import APPS, HUNG_S, ManagerUnderTest
 
 
 def group(name: str, port: int, extra: str = "") -> str:
@@ -123,15 +123,18 @@ def test_a_plan_without_a_manager_is_of_what_runs(manager: ManagerUnderTest) -> 
     steps, notices = planned()
     assert steps == []
     assert "no manager runs, 2 processes serve on" in notices
+    os.kill(before[1], signal.SIGKILL)
+    assert not outlives(before[1], HUNG_S)
+    assert planned()[0] == [("a", "start")], "drift by a death"
     manager.write(text.replace("processes = 2", "processes = 3\nthreads = 2"))
     assert planned()[0] == [("a", "replace")]
     manager.write(text)
     (manager.state_dir / "state.json").unlink()
     assert planned()[0] == [("a", "adopt")]
-    assert "2 processes serve on" in manager.cli("plan", path).stderr
+    assert "1 process serves on" in manager.cli("plan", path).stderr
     assert manager.get(port)[0] == 200
     start_manager(manager)
-    assert manager.pids("a") == before
+    assert manager.pids("a")[2] == before[2]
 
 
 def test_stop_ends_an_unknown_group_and_frees_its_address(manager: ManagerUnderTest) -> None:

@@ -20,10 +20,10 @@ def group(name: str, port: int, extra: str = "") -> str:
     )
 
 
-def planned(manager: ManagerUnderTest, text: str) -> Path:
+def planned(manager: ManagerUnderTest, text: str, *, code: int = 2) -> Path:
     path = manager.base / "saved"
     done = manager.cli("plan", "--out", str(path), "--detailed-exitcode", str(manager.write(text)))
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == code, done.stderr
     return path
 
 
@@ -58,6 +58,18 @@ def test_a_plan_is_refused_where_the_state_has_moved(manager: ManagerUnderTest) 
     done = apply(manager, path)  # it is as it was
     assert done.returncode == 0, done.stderr
     assert set(manager.pids("a").values()).isdisjoint(before.values())
+
+
+def test_a_plan_with_nothing_to_do_is_refused_where_the_state_has_moved(manager: ManagerUnderTest) -> None:
+    text = group("a", manager.port(), "processes = 2")
+    manager.apply(text)
+    path = planned(manager, text, code=0)
+    nothing = apply(manager, path)
+    assert (nothing.returncode, nothing.stdout) == (0, "No changes.\n"), nothing.stderr
+    assert manager.cli("scale", "a=1").returncode == 0
+    refused = apply(manager, path)
+    assert refused.returncode == 1
+    assert "a was changed, scaled, stopped or started" in refused.stderr
 
 
 def test_a_plan_is_refused_where_the_code_has_moved(manager: ManagerUnderTest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -34,15 +35,15 @@ for number in range({AT_ONCE}):
 
 @contextlib.contextmanager
 def container(
-    manager: ManagerUnderTest, *arguments: str, where: Sequence[str] = (), user: Sequence[str] = ()
+    manager: ManagerUnderTest, *arguments: str, where: Sequence[str] = (), before: Sequence[str] = ()
 ) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
     """A manager that is process 1 of a name space: unshare(1), which ends as it does, and itself.
 
-    where: other directories; user: a command that becomes another user.
+    where: other directories; before: a command that executes it, as another user say.
     """
     manager.log_dir.mkdir(exist_ok=True)
     manager_command = [*manager.command(), *where, "run", *arguments]
-    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *user, *manager_command]
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *before, *manager_command]
     with open(manager.log_dir / "foreground.log", "ab") as log:
         outer = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
@@ -61,11 +62,14 @@ def group(port: int) -> str:
     return f'[groups.a]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'
 
 
-def handles(pid: int, number: int) -> bool:
-    """Whether a process has a handler for a signal; without one process 1 never gets it (pid_namespaces(7))."""
+def has(pid: int, mask: str, number: int) -> bool:
+    """Whether a signal is in a mask of proc(5): SigCgt, it has a handler; SigBlk, it waits.
+
+    Process 1 never gets one with neither (pid_namespaces(7)).
+    """
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    caught = next(line for line in lines if line.startswith("SigCgt:"))
-    return bool(int(caught.split()[1], 16) & (1 << (number - 1)))
+    found = next(line for line in lines if line.startswith(f"{mask}:"))
+    return bool(int(found.split()[1], 16) & (1 << (number - 1)))
 
 
 # milliseconds after it listens: it imports, reads, takes its locks, serves, forks, is ready
@@ -73,11 +77,26 @@ def handles(pid: int, number: int) -> bool:
 def test_it_ends_well_as_soon_as_it_has_begun(manager: ManagerUnderTest, after_ms: int) -> None:
     with container(manager, str(manager.write(group(manager.port())))) as (outer, inner):
         until = time.monotonic() + HUNG_S
-        while not handles(inner.pid, signal.SIGTERM):
+        while not has(inner.pid, "SigCgt", signal.SIGTERM):
             assert time.monotonic() < until, "it does not listen to SIGTERM"
             pause()
         assert outlives(inner.pid, after_ms / 1000)
         inner.send_signal(signal.SIGTERM)
+        assert not outlives(outer.pid, HUNG_S)
+        assert outer.wait() == 0, manager.foreground_log()
+
+
+def test_a_stop_before_it_has_begun_waits_where_a_containerfile_of_ours_starts_it(manager: ManagerUnderTest) -> None:
+    gate = manager.base / "gate"
+    os.mkfifo(gate)
+    before = ["env", "--block-signal=TERM", "sh", "-c", f'read -r _ <{gate}; exec "$@"', "sh"]
+    with container(manager, str(manager.write(group(manager.port()))), before=before) as (outer, inner):
+        until = time.monotonic() + HUNG_S
+        while not has(inner.pid, "SigBlk", signal.SIGTERM):
+            assert time.monotonic() < until, "it would lose the signal"
+            pause()
+        inner.send_signal(signal.SIGTERM)
+        gate.write_text("begin\n")
         assert not outlives(outer.pid, HUNG_S)
         assert outer.wait() == 0, manager.foreground_log()
 
@@ -98,7 +117,7 @@ def test_a_volume_that_everybody_can_write_is_a_place_for_its_directories(manage
             check=False,
         )  # fmt: skip
 
-    with container(manager, str(path), where=where, user=user) as (outer, inner):
+    with container(manager, str(path), where=where, before=user) as (outer, inner):
         own = volume / f"wsgigroups-{NOBODY}"
         manager.wait_for("it answers", lambda: (own / "control.sock").exists() and not inside("status").returncode)
         assert own.stat().st_uid == NOBODY

@@ -12,10 +12,13 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from support.clients import kept_alive
 from support.faults import outlives
 from support.manager import HUNG_S, ManagerUnderTest
 from support.tree import ROOT
+
+from wsgigroups.errors import WsgigroupsError
 
 SAMPLES, CERTIFICATES = ROOT / "sample-configs", ROOT / "tests" / "support" / "certificates"
 SCRIPT = """
@@ -203,8 +206,10 @@ def test_routes_that_cannot_be_used_change_nothing(manager: ManagerUnderTest) ->
     )
     manager.apply(site)
     static = f'[[sites."{host}".static]]\npath = "/static"\ndirectory = "{files}/gone"\n'
-    done = manager.apply(site + static, code=1)
-    assert "cannot serve the directory" in done.stderr
+    refused = manager.apply(site + static, code=2)
+    assert f"error[WG0613]: there is no directory {files}/gone" in refused.stderr
+    with pytest.raises(WsgigroupsError, match="cannot serve the directory"):
+        manager.change_to(site + static)  # the manager looks itself
     assert ask(port, host)[0] == "app"
     assert manager.status()["revision"] == 1
     assert "No changes." in manager.apply(site).stdout

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.looking import wait
 from support.processes import HUNG_S, Manager, members_of, open_descriptors
 from support.users import ALICE
 
@@ -89,6 +90,19 @@ def test_it_listens_where_the_manager_says_when_its_file_is_gone(manager: Manage
         for fd in nonsense:
             os.close(fd)
     assert len(looked_at(other)) == 3
+    manager.drain(life)
+
+
+def test_without_a_manager_it_makes_its_socket_again(manager: Manager, script: Script) -> None:
+    life = manager.fork(script(HELLO))
+    life.ready()
+    manager.disconnect()
+    manager.path.unlink()
+    wait(manager.path.exists, lambda: manager.spawner_log)
+    assert manager.path.stat().st_mode & 0o777 == 0o600
+    assert life.get() == (200, b"hello")
+    manager.connect()
+    assert [message.key for message, _fds in manager.kept] == [str(life.number)]
     manager.drain(life)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
+from ruamel.yaml import YAML
 
 from wsgigroups.cli.examples import EXAMPLES
 from wsgigroups.cli.main import COMMANDS, Globals, cli, main
@@ -67,6 +70,28 @@ def test_json_has_a_short_name(line: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert read(line, monkeypatch)[1]["output"] == "json"
 
 
+def test_whatever_prints_data_does_it_in_both_formats() -> None:
+    """`serve` alone says one thing, in a line, to whoever started it."""
+    choices = {
+        words: set(parameter.type.choices)
+        for words, command in commands()
+        for parameter in command.params
+        if parameter.name == "output" and isinstance(parameter.type, click.Choice)
+    }
+    assert len(choices) > 20
+    assert {words for words, found in choices.items() if not {"text", "json", "yaml"} <= found} == {"serve"}
+
+
+def test_the_report_of_validate_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text('version = 1\n[groups.a]\napp = "a:b"\nproceses = 2\n')
+    asked = ["validate", "--offline", str(path), "-o"]
+    done = {output: CliRunner().invoke(cli, [*asked, output], catch_exceptions=False) for output in ("json", "yaml")}
+    found = json.loads(done["json"].stdout)
+    assert found["valid"] is False
+    assert YAML(typ="safe", pure=True).load(done["yaml"].stdout) == found
+
+
 def test_json_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WSGIGROUPS_STATUS_OUTPUT", "yaml")
     assert read("status", monkeypatch)[1]["output"] == "yaml"
@@ -86,6 +111,7 @@ def test_json_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) ->
             ["error: missing argument 'GROUP'\n", "usage: wsgigroups drill [", "hint: `wsgigroups drill --help`"],
         ),
         ("wait soon", ["error: invalid value for 'CHANGE': "]),
+        ("import", ["error: missing argument 'KIND'. Choose from: apache, mod_wsgi-express, gunicorn, "]),
     ],
 )
 def test_a_wrong_line_is_told_in_the_same_voice(

@@ -50,6 +50,16 @@ def test_a_replacement_says_what_it_costs(capsys: pytest.CaptureFixture[str]) ->
     assert last == "1 group to replace: 2 processes replaced, 1 started. About 7 s, +40 MiB meanwhile."
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [(8_660_000, "+8 MiB"), (1000, "+1 MiB"), (22.2 * MIB, "+22 MiB"), (20 * 1024 * MIB, "+20 GiB")],
+)
+def test_memory_is_an_estimate_and_reads_like_one(size_bytes: float, said: str) -> None:
+    made = planned(processes=3, fingerprint="g")
+    made["steps"][0]["cost"]["surge_bytes"] = int(size_bytes)
+    assert summary(made).endswith(f", {said} meanwhile.")
+
+
 def test_values_have_their_units_and_0_is_what_it_means(capsys: pytest.CaptureFixture[str]) -> None:
     made = planned(request_timeout="0", memory_max=str(1024 * MIB))
     first, *reasons, _empty, last = shown(made, capsys)

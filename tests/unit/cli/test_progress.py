@@ -105,6 +105,8 @@ def test_one_that_fails_and_one_that_goes_are_told() -> None:
     assert told([failed, failed])[1:] == ["[0.0s] blog/1 failed to start"]
     gone = [of_blog("pending", 0, *OLD, process(1, 3, "starting", 43)), of_blog("rolled-back", 2, *OLD)]
     assert told(gone) == ["[0.0s] blog/1 failed to start (pid 43)", "[0.0s] blog: back to what it was"]
+    leaving = of_blog("pending", 0, *OLD, process(1, 3, "draining", 43))
+    assert told([gone[0], leaving, gone[1]])[0] == "[0.0s] blog/1 stopped before it was ready (pid 43)"
     stopping = [of_blog("pending", 2, *OLD, leaving=1, wanted=1), of_blog("done", 1, OLD[0], wanted=1)]
     assert told(stopping, timed=False) == [
         "[0.0s] blog: replacing 1 process, stopping 1",

@@ -225,7 +225,7 @@ def test_what_makes_no_sense(arguments: tuple[str, ...], said: str, plain: Path)
 def test_a_base_without_a_digest_is_taken_where_that_is_meant(plain: Path) -> None:
     result = run("containerfile", plain, "--base", "python:3.13-slim", "--allow-tag")
     assert "FROM python:3.13-slim\n" in result.stdout
-    assert 'ENTRYPOINT ["wsgigroups", "run", "/app/plain.toml"]\n' in result.stdout
+    assert 'ENTRYPOINT ["env", "--block-signal=TERM", "wsgigroups", "run", "/app/plain.toml"]\n' in result.stdout
 
 
 def test_the_manager_is_started_with_what_was_named(plain: Path) -> None:

@@ -52,6 +52,15 @@ def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return show
 
 
+def test_what_is_left_behind_is_named(shown: Callable[..., list[str]]) -> None:
+    def told(*strays: int) -> str:
+        return "\n".join(shown(None, status(group("blog", strays=list(strays)))))
+
+    assert "left behind, or helpers: 1 process (41), which ends with the user's last" in told(41)
+    assert "6 processes (1, 2, 3, 4, 5, …), which end with the user's last" in told(1, 2, 3, 4, 5, 6)
+    assert "left behind" not in told()
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 140])
 def test_the_width_alone_decides_on_the_columns(width: int, shown: Callable[..., list[str]]) -> None:
     failing = group("b", state="failed", processes_ready=0, last_error=ERROR, restarts=6)

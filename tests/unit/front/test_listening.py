@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import select
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.gated import GET, Gated, pass_time, queue_up, waiting
+from support.looking import pause
 from support.pulses import heard_on, pulse_page
 from support.serving import Clock, Running, new_pulse, receive_response, serving
 
@@ -52,6 +55,36 @@ def pair() -> Iterator[Pair]:
     found = Pair()
     yield found
     found.close()
+
+
+def test_processes_with_nothing_to_do_take_connections_in_turn(pair: Pair) -> None:
+    """Also when those come one after another, and the first that waits could take them all."""
+    taken: queue.Queue[int] = queue.Queue()
+    over = threading.Event()
+
+    def take(number: int, listening: Listening, epoll: select.epoll) -> None:
+        listening.adjust(full=False)
+        while epoll.poll() and not over.is_set():
+            for connection in listening.accept(pair.fd, Trust([]), 1):
+                connection.sock.close()
+                taken.put(number)
+
+    both = ((1, pair.one, pair.epolls[0]), (2, pair.other, pair.epolls[1]))
+    threads = [threading.Thread(target=take, args=args) for args in both]
+    for thread in threads:
+        thread.start()
+    try:
+        who = []
+        for _ in range(20):
+            pause()  # both wait
+            with socket.create_connection(pair.sock.getsockname()):
+                who.append(taken.get(timeout=30))
+    finally:
+        over.set()
+        pair.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(30)
+    assert min(who.count(1), who.count(2)) >= 8, who
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from support.configurations import codes
 
 from wsgigroups.config import load
+from wsgigroups.config.diagnostics import Severity
 from wsgigroups.host.checks.certain import certain
 from wsgigroups.host.real import RealHost
 
@@ -20,7 +21,7 @@ TEXT = (
 
 
 class Root(RealHost):
-    """This host as root asks it; a question about an interpreter or an application fails the test."""
+    """This host as root asks it; a question that starts a program or reads a file of a site fails the test."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +29,7 @@ class Root(RealHost):
         self.answers["addresses"] = {"[]": ["127.0.0.1"]}
 
     def ask(self, question: str, *arguments: str) -> object:
-        assert question not in ("interpreter", "application", "blocked", "locales"), question
+        assert question not in ("interpreter", "application", "locales", "certificate", "page"), question
         return super().ask(question, *arguments)
 
 
@@ -47,7 +48,9 @@ def test_what_is_closed_to_its_user_is_not(path: Path, tmp_path: Path) -> None:
     (tmp_path / "site" / "lib").mkdir(parents=True)
     (tmp_path / "site" / "a.wsgi").write_text("raise")
     (tmp_path / "site").chmod(0o700)  # an access control list may open it
-    assert not load([path], check=certain(Root()), trust=False).errors
+    loaded = load([path], check=certain(Root()), trust=False)
+    assert not loaded.errors
+    assert {item.code for item in loaded.diagnostics if item.severity is Severity.WARNING} >= {"WG0623"}
 
 
 def test_what_root_cannot_see_is_not_missing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +78,51 @@ def test_warnings_are_told_before_an_apply_and_keep_it_from_nothing(tmp_path: Pa
     loaded = load([path], check=certain(host))
     assert loaded.configuration is not None
     assert {"WG0614", "WG0616"} <= set(codes(loaded))
+
+
+SITES = """
+version = 1
+[gateway]
+user = "#4242"
+[defaults]
+user = "#4242"
+app = "a:b"
+[groups.a]
+listen = ["127.0.0.1:8000"]
+trusted-proxies = ["127.0.0.1"]
+environment = { PASSWORD = "x" }
+[groups.b]
+[sites."www.example.org"]
+listen = ["127.0.0.1:8443", "192.0.2.1:8443"]
+process-group = "b"
+certificate = "gone.crt"
+certificate-key = "gone.key"
+error-pages = { 502 = "gone.html" }
+static = [{ path = "/s", directory = "DIRECTORY" }]
+mounts = [{ path = "/" }]
+"""
+
+
+def test_what_groups_share_is_told_before_an_apply(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text(SITES.replace("DIRECTORY", str(tmp_path)))
+    host = Root()
+    host.answers["open_to_others"] = {json.dumps([str(path)]): True}
+    loaded = load([path], check=certain(host), trust=False)
+    assert {code for code in codes(loaded) if code.startswith("WG06")} == {
+        "WG0619",  # an address that is nobody's
+        "WG0633",  # groups of one user
+        "WG0634",  # a secret that everybody can read
+        "WG0635",  # a proxy that everybody can be
+        "WG0655",  # an application with the gateway's user
+    }
+
+
+def test_what_the_gateway_could_not_start_with_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "groups.toml"
+    path.write_text(SITES.replace("DIRECTORY", "/gone").replace("[gateway]", '[gateway]\nengine = "nginx"'))
+    host = Root()
+    host.answers["lacks_nginx"] = {"[]": True}
+    loaded = load([path], check=certain(host), trust=False)
+    assert loaded.errors
+    assert {"WG0613", "WG0657"} <= set(codes(loaded))

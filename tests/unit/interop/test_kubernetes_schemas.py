@@ -6,8 +6,6 @@ No API server, scheduler or kubelet is asked: docs/kubernetes.md says so.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,12 @@ import jsonschema
 import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
-from support.clusters import SHOP, base, objects, parsed
+from support.clusters import SHOP, base, kustomized, objects, parsed, write
 
 from wsgigroups.interop.renderers.kubernetes import ClusterRequest, KubernetesVersion
 
 SCHEMAS = Path(__file__).parents[2] / "support" / "schemas" / "kubernetes"
 EXTENSIONS = {"HTTPRoute": "http-route", "ScaledObject": "scaled-object", "PodMonitor": "pod-monitor"}
-KUBECTL = Path(sys.executable).parent / "kubectl"
 EVERYTHING = (
     SHOP.replace("[groups.shop]", 'namespace = "web"\nautoscale = "keda"\nreplicas-max = 8\n[groups.shop]')
     + """\
@@ -95,22 +92,10 @@ def test_misspelt_fields_are_seen() -> None:
             validate_by_schema({**item, "spec": {**item["spec"], "selectr": {}}})
 
 
-def kustomized(directory: Path) -> dict[tuple[str, str], Any]:
+def applied(directory: Path) -> dict[tuple[str, str], Any]:
     """Return what kubectl would apply, by kind and name."""
-    done = subprocess.run(
-        [KUBECTL, "kustomize", directory], capture_output=True, text=True, timeout=60, check=False, env={"HOME": "/"}
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    documents = list(YAML(typ="safe", pure=True).load_all(done.stdout))
+    documents = list(YAML(typ="safe", pure=True).load_all(kustomized(directory)))
     return {(item["kind"], item["metadata"]["name"]): item for item in documents}
-
-
-def write(directory: Path, files: Mapping[str, str]) -> Path:
-    directory.mkdir()
-    for name, text in files.items():
-        (directory / name).write_text(text)
-    return directory
 
 
 def mounted_configuration(found: Mapping[tuple[str, str], Any], group: str) -> str:
@@ -122,7 +107,7 @@ def mounted_configuration(found: Mapping[tuple[str, str], Any], group: str) -> s
 
 def test_kustomize_builds_it_and_a_changed_file_replaces_pods(tmp_path: Path) -> None:
     files = base(EVERYTHING)
-    found = kustomized(write(tmp_path / "a", files))
+    found = applied(write(tmp_path / "a", files))
     assert {kind for kind, _name in found} == {
         "ConfigMap", "Deployment", "Service", "NetworkPolicy", "PodMonitor", "PodDisruptionBudget", "ScaledObject",
         "HorizontalPodAutoscaler", "HTTPRoute",
@@ -131,7 +116,7 @@ def test_kustomize_builds_it_and_a_changed_file_replaces_pods(tmp_path: Path) ->
     assert ("Service", "y") in found
     before = mounted_configuration(found, "shop")
     assert parsed(found["ConfigMap", before]["data"]["groups.yaml"]) == parsed(files["shop-groups.yaml"])
-    after = kustomized(write(tmp_path / "b", base(EVERYTHING.replace("threads = 10", "threads = 11"))))
+    after = applied(write(tmp_path / "b", base(EVERYTHING.replace("threads = 10", "threads = 11"))))
     assert mounted_configuration(after, "shop") != before
     assert mounted_configuration(after, "y") == mounted_configuration(found, "y")  # other groups stay as they are
 
@@ -146,7 +131,7 @@ def test_an_overlay_changes_it(tmp_path: Path) -> None:
             "replicas:\n- {name: 'y', count: 3}\n"
         )
     }
-    found = kustomized(write(tmp_path / "staging", overlay))
+    found = applied(write(tmp_path / "staging", overlay))
     (only,) = found["Deployment", "shop"]["spec"]["template"]["spec"]["containers"]
     assert only["image"] == "registry.example.org/shop:1.5"
     assert {item["metadata"]["namespace"] for item in found.values()} == {"staging"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.rendering import CONTEXT, START, configured, rendered
@@ -46,6 +47,13 @@ def instructions(text: str) -> list[tuple[str, str]]:
     return [(name, " ".join(rest.split())) for name, rest in found]
 
 
+def entry(text: str) -> list[Any]:
+    """The words before the arguments of the command, and a list of those. No shell is before them: it is process 1."""
+    words = json.loads(dict(instructions(text))["ENTRYPOINT"])
+    at = words.index("wsgigroups") + 1
+    return [*words[:at], words[at:]]
+
+
 def test_what_is_rendered(tmp_path: Path) -> None:
     found = instructions(text_of(tmp_path))
     assert {name for name, _rest in found} == KNOWN
@@ -65,11 +73,21 @@ def test_what_is_rendered(tmp_path: Path) -> None:
     )
     last = dict(found)
     assert (last["USER"], last["STOPSIGNAL"]) == ("10001:10001", "SIGTERM")
-    program, *arguments = json.loads(last["ENTRYPOINT"])  # no shell before it, so it is process 1
+    *waits, program, arguments = entry(text_of(tmp_path))
+    assert waits == ["env", "--block-signal=TERM"]
+    assert ("RUN", f"{' '.join(waits)} true") in found, "a base with another env fails here"
     assert program == "wsgigroups"
     assert early_signals.is_manager(arguments)
     assert arguments[1:] == ["/app/conf/groups.toml", "--profile", "container"]
+    # files of somebody with umask 077 are readable, and two checkouts are one image
+    assert last["COPY"] == "--chmod=755 . /app"
     assert [name for name, _rest in found].index("USER") > [name for name, _rest in found].index("COPY")
+
+
+def test_an_env_that_cannot_have_signals_wait_is_not_asked_for_it(tmp_path: Path) -> None:
+    text = text_of(tmp_path, "docker.io/library/python:3.13-alpine@sha256:" + "01234567" * 8)
+    assert entry(text)[0] == "wsgigroups"
+    assert "block-signal" not in text
 
 
 def test_what_is_otherwise_in_a_container_is_said(tmp_path: Path) -> None:

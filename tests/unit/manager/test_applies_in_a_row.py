@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.manager import APPS
 
 from wsgigroups.config import Configuration, load
-from wsgigroups.config.observing import ObservingPlaces
 from wsgigroups.errors import MovedError
 from wsgigroups.manager import applying as module
 from wsgigroups.manager.applying import Applying
@@ -120,29 +118,3 @@ def test_what_would_do_more_is_refused_unless_it_is_agreed_to(tmp_path: Path, po
             bench.close()
 
     asyncio.run(story())
-
-
-@pytest.mark.parametrize("returns", [True, False])
-def test_the_managers_own_listeners_learn_that_an_apply_is_overtaken(tmp_path: Path, port: int, returns: bool) -> None:
-    """One that has something to return to: what that is, the second one returns to as well."""
-    told: list[bool] = []
-
-    async def story() -> None:
-        bench = Bench(tmp_path, port)
-        bench.applying.observing = SimpleNamespace(  # type: ignore[assignment]
-            places=ObservingPlaces(),
-            prepare=lambda _places: {},
-            commit=lambda _places, _own, *, overtakes: told.append(overtakes),
-        )
-        try:
-            first, second = bench.configuration(1), bench.configuration(2)
-            await bench.apply(first, await bench.asked(first))
-            transaction = bench.shell.state.transaction
-            assert transaction
-            bench.shell.state = replace(bench.shell.state, transaction=replace(transaction, returns=returns))
-            await bench.apply(second, await bench.asked(second))
-        finally:
-            bench.close()
-
-    asyncio.run(story())
-    assert told == [False, returns]

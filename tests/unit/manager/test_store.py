@@ -26,6 +26,7 @@ def test_an_empty_directory_is_an_empty_state(store: Store) -> None:
 
 def test_what_is_saved_is_loaded_and_private(store: Store) -> None:
     saved = Stored(3, 20_000, {"blog": {"stopped": False}}, next_change=7, transaction={"change": 6}, cwd="/srv")
+    saved.locale = {"LANG": "C"}
     store.save(saved)
     assert store.load() == saved
     path = store.directory / "state.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from support.targets import small_target
 
@@ -49,6 +50,17 @@ def test_a_process_of_which_it_is_not_known_has_what_its_group_had() -> None:
 def test_a_group_without_a_process_is_tried_with_the_new_code() -> None:
     assert not plan({"blog": small_target(code=NEW)}, {"blog": running(group=OLD)}).empty
     assert plan({"blog": small_target(code=NEW)}, {"blog": running(group=OLD, stopped=True)}).empty
+
+
+def test_another_application_has_other_files_and_no_new_ones() -> None:
+    code = {"application": "new", "script at /api": "new", "code in /srv": "same"}
+    target = small_target(code=code, options={"application": "b:app"})
+    group = replace(running(dict.fromkeys(code, "old") | {"code in /srv": "same"}), options={"application": "a:app"})
+    (step,) = plan({"blog": target}, {"blog": group}).steps
+    assert [reason.option for reason in step.reasons] == ["application"]
+    group = replace(group, members=running(dict.fromkeys(code, "old")).members)
+    (step,) = plan({"blog": target}, {"blog": group}).steps
+    assert [(r.option, r.why) for r in step.reasons if r.option == "code"] == [("code", "new: code in /srv")]
 
 
 def test_the_first_files_are_named_and_the_others_counted() -> None:

@@ -59,6 +59,7 @@ class OptionModel(BaseModel):
         validate_by_alias=True,
         hide_input_in_errors=True,
         validate_default=False,
+        defer_build=True,  # what reads a file is made once, for all tables, and only where one is read
     )
 
     def __eq__(self, other: object) -> bool:

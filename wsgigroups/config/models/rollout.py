@@ -69,8 +69,9 @@ class RolloutOptions(OptionModel):
         50,
         "Give a rollout up when so many per cent of the answers of its new processes have a status of 500 or more, and "
         "more of them than of the processes before. It is compared from abort-minimum-requests requests on, for as "
-        "long as the rollout takes. A group with little to do gives a new process few of its connections, since the "
-        "kernel wakes whoever waited first: there health-path says more.",
+        "long as the rollout takes. Three are enough where all are errors, and less than one in a hundred times the "
+        "processes before would have answered so. Processes with nothing to do take new connections in turn; "
+        "requests on kept connections stay where they are. Where hardly anybody asks, health-path says more.",
         effect=Effect.LIVE,
         reason=_NEXT,
         example="10%",

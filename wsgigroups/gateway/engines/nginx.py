@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wsgigroups.gateway.engines.nginx_frame import TALLIED, error_pages, frame, trust, usual_pages
+from wsgigroups.gateway.engines.nginx_frame import TALLIED, error_pages, frame, parting, trust, usual_pages
 from wsgigroups.gateway.engines.nginx_text import (
     RenderError,
     expression,
@@ -147,6 +147,8 @@ class _Rendering:
         for line in self._about(listener, name, site):
             yield f"    {line}"
         for line in self._challenges():
+            yield f"    {line}"
+        for line in parting() if self._host.kept else ():
             yield f"    {line}"
         redirected = site.redirect_to_https and not listener.tls
         for line in self._redirected(name) if redirected else self._locations(site, listener):

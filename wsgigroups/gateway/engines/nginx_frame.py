@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.gateway.engines.nginx_text import DOLLAR, plain_word, seconds, word
 from wsgigroups.runtime.wire.media_types import TABLE, UNKNOWN
+from wsgigroups.runtime.wire.routes import PARTING_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from wsgigroups.gateway.engines.nginx import NginxHost
 
 PAGE = "/.wsgigroups/page-"  # internal: no client gets there
+_PARTING = "/.wsgigroups/parting"  # internal likewise
 PAGE_STATUSES = (400, 403, 404, 405, 408, 412, 413, 414, 416, 500, 501, 502, 503, 504, 505)
 _REASONS = {
     400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
@@ -102,6 +104,7 @@ def _http(host: NginxHost, servers: int, names: int) -> Iterator[str]:
     yield "merge_slashes off; server_tokens off; absolute_redirect off; underscores_in_headers off;"
     yield "sendfile on; tcp_nopush on; reset_timedout_connection on; autoindex off;"
     if host.kept:
+        yield f"root {PARTING_FILE};"  # made absolute in $document_root, which nothing else goes by
         yield 'log_format wsgigroups_tally "$status $bytes_sent";'
     yield TALLIED if host.kept else "access_log off;"
     yield "ssl_session_cache shared:wsgigroups:10m; uninitialized_variable_warn off;"
@@ -168,6 +171,20 @@ def trust(networks: Sequence[str]) -> Iterator[str]:
     """Whose word is taken for a client's address."""
     for item in networks:
         yield f"set_real_ip_from {'unix:' if item == 'unix' else word(item, 'the network')};"
+
+
+def parting() -> Iterator[str]:
+    """Yield what closes a server's connections with their answers while the keeper has a file of that name.
+
+    The request is led through a location that keeps none open, and goes on with its own path. No new file is read for
+    it: nginx would close idle connections with that, on which a request may be on its way.
+    """
+    yield f"if (-f $document_root) {{ rewrite ^ {_PARTING}$uri; }}"
+    yield f"location {_PARTING}/ {{"
+    yield "    internal;"
+    yield "    keepalive_timeout 0; client_max_body_size 0;"  # that of its own place is looked at afterwards
+    yield f'    rewrite "(?s)^{_PARTING.replace(".", "[.]")}(/.*)$" $1 last;'
+    yield "}"
 
 
 def error_pages(own: Mapping[int, str], *, hidden: bool = False) -> Iterator[str]:

@@ -23,12 +23,19 @@ _CREDENTIALS = re.compile(r"://[^/@:]*:[^/@]+@")  # in a URL (RFC 3986 section 3
 
 def check_borders(checking: Checking, members: Sequence[CheckedGroup]) -> None:
     """All of it; most only where the manager would be root, and so serve several users."""
-    checking.attempt(lambda: _check_secrets(checking, members))
+    check_sharing(checking, members)
     if not checking.privileged:
         return
     for path, place in dict(_paths_of_root(checking, members)).items():
         checking.attempt(lambda path=path, place=place: _check_path(checking, path, place))  # type: ignore[misc]
     _check_logs(checking, members)
+
+
+def check_sharing(checking: Checking, members: Sequence[CheckedGroup]) -> None:
+    """What is only warned of: groups of one user, secrets that others can read, proxies that anybody can be."""
+    checking.attempt(lambda: _check_secrets(checking, members))
+    if not checking.privileged:
+        return
     _check_users(checking, members)
     for member in members:
         _check_proxies(checking, member)

@@ -45,7 +45,6 @@ class Checking:
     privileged: bool
     findings: list[Finding] = field(default_factory=list)
     unanswered: int = 0
-    judging: bool = True  # by permission bits, who can use what
     _mounts: dict[str, list[tuple[Path, Mount]]] | None = None  # by group
 
     def add(self, code: str, path: Path, message: str, hint: str | None = None) -> None:

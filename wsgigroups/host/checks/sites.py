@@ -19,8 +19,22 @@ if TYPE_CHECKING:
 
 def check_sites(checking: Checking, members: list[CheckedGroup]) -> None:
     """Everything that sites name has to be there, and to be of use."""
+    gateway = check_gateway(checking, members)
+    for name, site in checking.parts.sites.items():
+        path: Path = ("sites", name)
+        checking.attempt(lambda path=path, site=site: _certificate(checking, path, site, gateway))  # type: ignore[misc]
+        for status, file in site.error_pages.items():
+            there: Path = (*path, "error-pages", status)
+            checking.attempt(lambda there=there, file=file: _page(checking, there, file, gateway))  # type: ignore[misc]
+
+
+def check_gateway(checking: Checking, members: list[CheckedGroup]) -> Viewer | None:
+    """What serves the sites: who it is, what it takes, where it listens, its directories. No file of a site is read.
+
+    Returns who its processes would be; None where that is whoever checks, or cannot be told.
+    """
     if not checking.parts.sites:
-        return
+        return None
     gateway: list[Viewer | None] = [None]
 
     def look() -> None:
@@ -37,13 +51,10 @@ def check_sites(checking: Checking, members: list[CheckedGroup]) -> None:
     for name, site in checking.parts.sites.items():
         path: Path = ("sites", name)
         checking.attempt(lambda path=path, site=site: _addresses(checking, path, site))  # type: ignore[misc]
-        checking.attempt(lambda path=path, site=site: _certificate(checking, path, site, gateway[0]))  # type: ignore[misc]
         for i, static in enumerate(site.static):
             here: Path = (*path, "static", i, "directory")
             checking.attempt(lambda here=here, directory=static.directory: _static(checking, here, directory))  # type: ignore[misc]
-        for status, file in site.error_pages.items():
-            there: Path = (*path, "error-pages", status)
-            checking.attempt(lambda there=there, file=file: _page(checking, there, file, gateway[0]))  # type: ignore[misc]
+    return gateway[0]
 
 
 def _engine(checking: Checking) -> None:

@@ -30,6 +30,7 @@ _VENV = "/opt/wsgigroups"
 _NAME, _TAG = r"[a-zA-Z0-9][a-zA-Z0-9._/-]*(?::[0-9]+/[a-zA-Z0-9._/-]+)?", r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
 _IMAGE = re.compile(rf"{_NAME}(?::{_TAG})?(?:@sha256:[0-9a-f]{{64}})?")
 _FIRST_FREE_PORT = 1024
+_WAITS = ["env", "--block-signal=TERM"]  # https://www.gnu.org/software/coreutils/manual/html_node/env-invocation.html
 _HEAD = (
     "# Made by `wsgigroups render containerfile`. It needs beside it:",
     "#   requirements.txt  with a hash for each wheel, wsgigroups among them (pip-compile --generate-hashes)",
@@ -46,7 +47,8 @@ def containerfile(configuration: Configuration, context: RenderContext) -> str:
             hint="--base docker.io/library/python:3.13-slim@sha256:…",
             exit_code=ExitCode.USAGE,
         )
-    command = ["wsgigroups", "run", *(_inside(path, context.manager) for path in context.manager.files)]
+    waits = _WAITS if "alpine" not in context.base else []
+    command = [*waits, "wsgigroups", "run", *(_inside(path, context.manager) for path in context.manager.files)]
     for name in context.manager.profiles:
         command += ["--profile", name]
     stop_s = math.ceil(stop_deadlines(configuration).service_s)
@@ -64,14 +66,24 @@ def containerfile(configuration: Configuration, context: RenderContext) -> str:
         f"RUN python3 -m compileall -qq --invalidation-mode unchecked-hash {_VENV}/lib || true",
         f"ENV PATH={_VENV}/bin:$PATH",
         f"WORKDIR {_HERE}",
-        f"COPY . {_HERE}",
+        "# whatever modes the files have here: the user below has to read them, and two builds are to be the same",
+        f"COPY --chmod=755 . {_HERE}",
         "ENV WSGIGROUPS_RUN_DIR=/tmp/run WSGIGROUPS_STATE_DIR=/tmp/state WSGIGROUPS_LOG_DIR=/tmp/log",
         f"USER {UID}:{UID}",
         *(f"EXPOSE {port}" for port in _ports(configuration)),
+        *_checked(waits),
         "STOPSIGNAL SIGTERM",
         f"ENTRYPOINT {json.dumps(command)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _checked(waits: list[str]) -> Iterator[str]:
+    """Have the build fail, not the start, where the base has another env."""
+    if waits:
+        yield "# A stop in the first moment waits until process 1 listens to it, instead of being lost. The env of"
+        yield "# coreutils does that since 8.31; where the base has another one, leave it out here and in ENTRYPOINT."
+        yield f"RUN {' '.join(waits)} true"
 
 
 def _inside(path: str, manager: ManagerStart) -> str:

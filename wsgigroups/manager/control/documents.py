@@ -30,7 +30,7 @@ Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
 class Document(BaseModel):
     """Base of all answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # made once it is answered with
 
 
 class HolderDocument(Document):
@@ -165,6 +165,11 @@ class GroupDocument(GroupFigures, _Group):
         default=None, description="Null: the number of processes does not follow the load."
     )
     cleanup: Cleanup = Field(description="How what its processes leave behind is ended: docs/cgroups.md.")
+    strays: list[int] = Field(
+        default=[],
+        description="Processes of its user whose parent has ended, by pid: what is left of processes that have ended, "
+        "or helpers of one that runs. They end with the last process of this user. None where cleanup is cgroup.",
+    )
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]

@@ -31,7 +31,7 @@ def _field(word: Word) -> tuple[Any, Any]:
 
 def _model(name: str, words: Iterable[Word]) -> Any:
     fields: Any = {word.key: _field(word) for word in words}
-    return create_model(name, __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
+    return create_model(name, __config__=ConfigDict(frozen=True, extra="forbid", defer_build=True), **fields)
 
 
 class ProcessFigures(_model("_ProcessFigures", SHOWN)):  # type: ignore[misc]  # its fields are a table

@@ -264,7 +264,7 @@ class Handlers:
             view = self._change(call.path.id)
         own = {name: group for name, group in view.groups.items() if call.sees(name)}
         if call.groups is not None and not own:
-            raise WsgigroupsError(f"cannot find change {call.path.id}")
+            raise _unknown(call.path.id)
         return view.model_copy(update={"groups": own})
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
@@ -356,14 +356,14 @@ class Handlers:
         return BegunDocument(change=None, revision=self.applying.shell.state.revision)
 
     async def shutdown(self, call: Call[NoParameters, NoParameters, ShutdownBody]) -> BegunDocument:
-        answer = self._act(model.Shutdown(call.body.now, self.applying.drain_delay.seconds))
+        answer = self._act(model.Shutdown(call.body.now, self.applying.own.drain_delay_s))
         self.end()
         return answer
 
     async def dashboard(self, _call: Call[NoParameters, NoParameters, DashboardBody]) -> DashboardDocument:
-        if self.applying.observing is None:
+        if self.applying.own.observing is None:
             raise WsgigroupsError("cannot open a dashboard: this manager has none")
-        return DashboardDocument(url=self.applying.observing.link())
+        return DashboardDocument(url=self.applying.own.observing.link())
 
     async def upgrade(self, call: Call[NoParameters, NoParameters, UpgradeBody]) -> UpgradeDocument:
         asked = Asked("upgrade", f"uid {call.peer.uid}", call.peer.uid, call.peer.pid, wait_s=0.0, left=call.left)
@@ -372,7 +372,7 @@ class Handlers:
     def _change(self, number: int) -> ChangeDocument:
         change = self.applying.shell.state.changes.get(number)
         if change is None:  # never was, or is no longer among those that are kept
-            raise WsgigroupsError(f"cannot find change {number}")
+            raise _unknown(number)
         view = views.change_view(self.applying.shell, change)
         return view.model_copy(update={"seen": _digest(view)})
 
@@ -414,6 +414,12 @@ class Handlers:
 
     def _begun(self, change: model.Change | None) -> BegunDocument:
         return BegunDocument(change=change.id if change else None, revision=self.applying.shell.state.revision)
+
+
+def _unknown(number: int) -> WsgigroupsError:
+    """What is said of a change that is not known, or not for who asks: the same of both."""
+    hint = "the latest changes are kept; `wsgigroups events` says how others ended"
+    return WsgigroupsError(f"cannot find change {number}", hint=hint)
 
 
 def _digest(view: ChangeDocument) -> str:

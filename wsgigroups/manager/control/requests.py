@@ -25,7 +25,12 @@ MAXIMUM_EVENTS = 1000  # in one answer
 class Parameters(BaseModel):
     """Base of all that is sent; names that are not known are refused, because they are mostly misspelt."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        defer_build=True,  # made once somebody sends it
+    )
 
 
 class NoParameters(Parameters):

@@ -15,6 +15,21 @@ from wsgigroups.metrics.exposition import OPENMETRICS, TEXT
 
 HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PERMITTED: 403}
 OTHERWISE = 409  # of what was understood and cannot be done
+_ACTS = {  # those of the other handlers are their names
+    "status": "see the status",
+    "change": "see a change",
+    "group": "see a group",
+    "log": "see logs",
+    "history": "see the history",
+    "difference": "see the history",
+    "configuration": "see the configuration",
+    "events": "see events",
+    "deaths_of": "see how processes ended",
+    "rollback": "roll back",
+    "reopen": "reopen logs",
+    "dashboard": "open the dashboard",
+    "shutdown": "shut down",
+}
 
 
 class Access(Enum):
@@ -47,6 +62,11 @@ class ControlRoute:
         """Whether calls of it are in the audit log: all that do more than look."""
         return self.method != "GET" and self.handler != "plan"
 
+    @property
+    def act(self) -> str:
+        """What somebody does who calls it, behind “cannot”."""
+        return _ACTS.get(self.handler, self.handler)
+
 
 @dataclass(frozen=True, slots=True)
 class TextRoute:
@@ -59,6 +79,7 @@ class TextRoute:
     media: tuple[str, ...]
     in_path: tuple[str, ...] = ()
     method: str = "GET"
+    act: str = "see metrics"
 
 
 def _get(

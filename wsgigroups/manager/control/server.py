@@ -175,6 +175,8 @@ class ControlServer:
             left = partial(self._is_left, request)
             async with self._audit.of(route, caller.peer, body) as answers:
                 answers.append(await handler(replace(caller, path=in_path, query=query, body=body, left=left)))
+            if route.changes:
+                self.admit()  # who operates a group from now on may connect before the answer says that it is there
             response = answer(answers[-1])
             await send(request, response)
             return response
@@ -211,7 +213,7 @@ class ControlServer:
         groups = operated(self._handlers.applying.shell.state.groups, uid, members)
         if groups and not visitor.from_daemon and isinstance(route, ControlRoute) and route.operators:
             return Call(visitor.peer, groups=groups)
-        refusal = _refusal(visitor, route.handler, groups)
+        refusal = _refusal(visitor, route.act, groups)
         self._entrance.complain(f"uid {uid} (pid {pid}) may not {route.method} {route.path}")
         await self._audit.refused(route, visitor.peer, refusal)
         raise refusal

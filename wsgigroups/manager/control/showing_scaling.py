@@ -34,9 +34,13 @@ def sentence(scaler: Scaler, group: GroupState) -> str:
     limits = group.target.scaling
     if limits is None or group.stopped or group.removing:
         return ""
+    number = f"{group.wanted} process{'' if group.wanted == 1 else 'es'}"
+    if group.processes_override is not None:
+        return (
+            f"{number}, {_reason(scaler, group)}; after an apply by its load, from {limits.minimum} to {limits.maximum}"
+        )
     want = scaler.want(group.target.name)
     held = f"; no more now: {want.held}" if want and want.held else ""
-    number = f"{group.wanted} process{'' if group.wanted == 1 else 'es'}"
     return f"{number} by its load, from {limits.minimum} to {limits.maximum}: {_reason(scaler, group)}{held}"
 
 

@@ -109,6 +109,7 @@ def group_view(shell: Shell, group: GroupState, files: Sequence[str] = ()) -> Gr
         scaled=group.processes_override is not None,
         scaling=showing_scaling.document(shell.scaler, group),
         cleanup=shell.remains.way_of(record.life for record in group.records),
+        strays=shell.remains.left(target.uid),
         not_in_force={**limited.missing, **limited.refused},
         confinement=asked,
         processes=processes,

@@ -90,7 +90,8 @@ class Former:
     """What a group was before a change. target None: there was no such group.
 
     proved: what it could return to by itself. given: the number of processes that was given by hand since. renewed: the
-    GroupState.restart_before by which the change has its processes replaced for new code; 0: it does not.
+    GroupState.restart_before by which the change has its processes replaced for new code; 0: it does not. found: the
+    lives of a group that was unknown; its target only describes it.
     """
 
     target: GroupTarget | None
@@ -100,10 +101,12 @@ class Former:
     unresolved: str = ""
     given: int | None = None
     renewed: int = 0
+    found: frozenset[int] = frozenset()
+    starts: Mapping[int, tuple[float, ...]] = field(default_factory=dict, compare=False)  # as GroupState's; not stored
 
     def scaled(self, processes: int) -> Former:
         """Return it with another number of processes, given by hand: no failure of the change takes that back."""
-        if self.target is None:
+        if self.target is None or self.found:
             return self
         proved = self.proved and self.proved.scaled(processes)
         override = by_hand(self.target, processes)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model, proving
+from wsgigroups.lifecycle import step as lifecycle
+from wsgigroups.lifecycle.table import EventKind, Tenancy
+from wsgigroups.manager.core import model, proving, steps
 from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress
 from wsgigroups.manager.core.retargeting import retarget
 
@@ -25,8 +26,12 @@ def former(group: GroupState | None) -> Former:
     """Return what there is to return to of a group that a change is about to touch."""
     if group is None or group.removing:
         return Former(None)
+    if group.unknown:
+        return Former(group.target, found=frozenset(record.life for record in group.records if record.live))
     known = proving.best_known(group)
-    return Former(group.target, group.processes_override, known, group.stopped, group.unresolved)
+    return Former(
+        *(group.target, group.processes_override, known, group.stopped, group.unresolved), starts=group.starts
+    )
 
 
 def serves(group: GroupState) -> bool:
@@ -46,11 +51,9 @@ def returns_if_failed(state: model.State, name: str) -> bool:
 
 
 def can_return(state: model.State, change: int) -> bool:
-    """Whether this change is an apply under way that can still be undone as a whole."""
+    """Whether this change is an apply under way that can still be undone as a whole; what has gone comes back."""
     transaction = state.transaction
-    if transaction is None or transaction.change != change or transaction.returning:
-        return False
-    return all(name in state.groups and not state.groups[name].removing for name in transaction.removals)
+    return transaction is not None and transaction.change == change and not transaction.returning
 
 
 def give_up(turn: Turn, change: int) -> tuple[str, ...]:
@@ -71,6 +74,9 @@ def take_back(turn: Turn, transaction: Transaction, change: Change, why: LastErr
             turn.set_part(change.id, name, replace(part, state="rolled-back", error=why))
     for name, was in transaction.former.items():
         group, told = turn.state.groups.get(name), change.groups.get(name)
+        if was.found:
+            _leave_as_found(turn, change.id, name, was, why)
+            continue
         after = _as_it_was(turn, group, was, asked=why is not None)
         if after is None:
             continue
@@ -82,6 +88,32 @@ def take_back(turn: Turn, transaction: Transaction, change: Change, why: LastErr
             error = (told.error if told else None) or why
             turn.set_part(change.id, name, Progress(state, goal, error, "rolled-back"))
     return tuple(sorted(transaction.former))
+
+
+def _leave_as_found(turn: Turn, change: int, name: str, was: Former, why: LastError | None) -> None:
+    """Have a group that was taken over be unknown again, where what was found running of it is all that serves.
+
+    One of which something new serves stays as it is: what has gone cannot be started again.
+    """
+    group, told = turn.state.groups.get(name), turn.state.changes[change].groups.get(name)
+    assert was.target is not None
+    if group is None or group.removing or told is None or told.state not in ("pending", "failed", "rolled-back"):
+        return
+    newcomers = tuple(record for record in group.records if record.life not in was.found)
+    serving = {record.life for record in group.records if record.state is Tenancy.READY}
+    if not serving or not serving <= was.found:
+        if told.goal == "gone" and not group.stopped:  # by the apply that is undone; another had taken it over
+            turn.set_part(change, name, Progress("rolled-back", error=told.error or why, ends="rolled-back"))
+        return
+    kept = tuple(record for record in group.records if record.live)
+    turn.put(
+        GroupState(was.target, kept, starts=group.starts, restarts=group.restarts, ended=group.ended, unknown=True)
+    )
+    for record in newcomers:
+        if record.live:
+            steps.leave(turn, record, lifecycle.Event(EventKind.WANT_DOWN, reason="stop"))
+    turn.note("warning", f"{name}: nothing is known of it again, what was found running serves on", name)
+    turn.set_part(change, name, Progress("rolled-back", error=told.error or why, ends="rolled-back"))
 
 
 def _wish(group: GroupState) -> tuple[object, ...]:
@@ -97,6 +129,7 @@ def _as_it_was(turn: Turn, group: GroupState | None, was: Former, *, asked: bool
             *(was.target, (), was.proved),
             processes_override=was.processes_override,
             stopped=was.stopped,
+            starts={} if asked else was.starts,
             unresolved=was.unresolved,
         )
     if was.renewed and was.renewed == group.restart_before:

@@ -55,8 +55,8 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
     about = {*turn.state.groups, *event.targets, *event.unresolved}
     names = tuple(sorted(about if event.only is None else about & event.only))
     overtaken = turn.state.transaction if turn.state.transaction and turn.state.transaction.returns else None
-    # what is not known, or cannot be had, is nothing to return to
-    was = {name: group for name in names if not (group := turn.state.groups.get(name)) or not group.bare}
+    # what cannot be had is nothing to return to
+    was = {name: group for name in names if not (group := turn.state.groups.get(name)) or _is_something(group)}
     parts, removals, later = _put(turn, names, event)
     changed = _changed(turn, event, {name: group for name, group in was.items() if name in parts})
     returns = any(group and is_protected(group) for name, group in was.items() if name in changed)
@@ -215,6 +215,10 @@ def _failed(part: Progress | None) -> bool:
     if part is None or part.state not in ("failed", "rolled-back"):
         return False
     return part.error is None or part.error.life != 0
+
+
+def _is_something(group: GroupState) -> bool:
+    return bool(group.records) if group.unknown else not group.bare
 
 
 def _is_leaving(turn: Turn, name: str) -> bool:

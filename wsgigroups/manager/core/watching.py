@@ -11,7 +11,11 @@ from wsgigroups.manager.core.model import LastError
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
+    from wsgigroups.manager.core.model import Answers
     from wsgigroups.manager.core.turn import Turn
+
+_FEW = 3  # answers, all of them errors: below, one broken page that somebody asks for twice would decide
+_CHANCE = 0.01  # that the processes before would have answered so, too
 
 
 def wanting_room(state: model.State, event: model.Event, now: float) -> tuple[str, ...]:
@@ -53,7 +57,7 @@ def _counted(turn: Turn, event: model.RolloutCounted) -> tuple[str, ...]:
     if group is None or not group.rolling or group.stopped:
         return ()
     policy, new, old = group.target.rollout, event.new, event.old
-    if not policy.abort_error_rate or new.requests < policy.abort_minimum_requests:
+    if not policy.abort_error_rate or not _tells(new, old, policy.abort_minimum_requests):
         return ()
     as_before = old.requests > 0 and new.errors * old.requests <= old.errors * new.requests
     if as_before or new.errors * 100 < policy.abort_error_rate * new.requests:
@@ -68,6 +72,18 @@ def _counted(turn: Turn, event: model.RolloutCounted) -> tuple[str, ...]:
     else:
         lives.stop_replacing(turn, event.group, error)
     return (event.group,)
+
+
+def _tells(new: Answers, old: Answers, enough: int) -> bool:
+    """Whether the answers are enough to judge by.
+
+    Fewer are where all of them are errors, and those of the processes before make that no chance.
+    """
+    if new.requests >= enough:
+        return True
+    if new.requests < _FEW or new.errors < new.requests or not old.requests:
+        return False
+    return (old.errors / old.requests) ** new.requests < _CHANCE
 
 
 def _room_found(turn: Turn, event: model.RoomFound) -> tuple[str, ...]:

@@ -56,7 +56,6 @@ class Observing:
     handed: dict[str, socket.socket] = field(default_factory=dict)
     begun: bool = False  # what the manager was started with is under way
     make_dashboard: Callable[[], ServedDashboard] | None = None  # called when one is wanted: None, it can have none
-    _former: ObservingPlaces = field(default_factory=ObservingPlaces)
     _open: dict[str, _Place] = field(default_factory=dict)
     _runners: dict[bool, web.AppRunner] = field(default_factory=dict)  # by whether health is answered, too
     _dashboard: ServedDashboard | None = None
@@ -113,13 +112,8 @@ class Observing:
             listener.close()
             _unlink(address, inode)
 
-    def commit(self, places: ObservingPlaces, opened: Mapping[str, socket.socket], *, overtakes: bool = False) -> None:
-        """Answer at these places, and at no others. overtakes: what the change before returned to, this one does."""
-        if not overtakes:
-            self._former = self.places
-        self._answer_at(places, opened)
-
-    def _answer_at(self, places: ObservingPlaces, opened: Mapping[str, socket.socket]) -> None:
+    def commit(self, places: ObservingPlaces, opened: Mapping[str, socket.socket]) -> None:
+        """Answer at these places, and at no others."""
         if self._dashboard is not None and places.dashboard != self.places.dashboard:
             self._dashboard.end_sessions()
         self.places = places
@@ -138,14 +132,10 @@ class Observing:
         self.commit(places, {})
         self.look()
 
-    def take_back(self) -> None:
-        """Want what was wanted before the last change: its apply has been undone."""
-        if self.places != self._former:
-            self._answer_at(self._former, {})
-            self.look()
-
     def look(self) -> None:
         """Try again what could not be had, and make a socket's file again that is lost."""
+        if not self._runners:
+            return  # `start` looks when there is somebody to answer
         for address, place in list(self._open.items()):
             if place.inode is not None and inode_of(parse(address).path) != place.inode:
                 self.log("warning", f"the file of {address} was lost: it is made again")
@@ -162,7 +152,7 @@ class Observing:
                 self._said[address] = error.message
                 continue
             self._said.pop(address, None)
-            self._answer_at(self.places, opened)
+            self.commit(self.places, opened)
 
     def descriptors(self) -> dict[str, int]:
         """The listeners, for the next version."""

@@ -82,6 +82,7 @@ def _former_to_json(was: Former) -> dict[str, Any]:
         "unresolved": was.unresolved,
         "given": was.given,
         "renewed": was.renewed,
+        "found": sorted(was.found),
     }
 
 
@@ -96,4 +97,5 @@ def _former_from_json(item: Mapping[str, Any]) -> Former:
         *(target, override, proved, bool(item.get("stopped", False)), str(item.get("unresolved", ""))),
         given=item.get("given"),
         renewed=int(item.get("renewed", 0)),
+        found=frozenset(int(life) for life in item.get("found", ())),
     )

@@ -23,6 +23,7 @@ from wsgigroups.trust.sockets import (
     Inode,
     inode_of,
     inode_of_file,
+    nobody_may_connect,
     open_socket_file,
     unlink_if_same,
 )
@@ -167,6 +168,8 @@ class Listeners:
                 found[address] = "the file of its socket is gone, or is another one"
             elif is_shut(listener.sock):
                 found[address] = "somebody has shut it down"
+            elif nobody_may_connect(listener.file):
+                found[address] = "the mode of its file lets nobody connect: chmod 600 it"
         return found
 
     def by_name(self) -> dict[str, HeldListener]:

@@ -1,6 +1,7 @@
 """What the core is told of replacements: answers of new and old processes, and memory for more of them.
 
-Runs in the manager's only thread: before what replaces processes, and once a second while they are replaced.
+Runs in the manager's only thread: before what replaces processes, when new ones have lasted, and once a second while
+processes are replaced.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ def look(shell: Shell) -> None:
 def before(state: model.State, event: model.Event, now: float) -> list[model.RoomFound]:
     """What has to be known before an event that has processes replaced is handled. now: on the monotonic clock."""
     return rooms(state, watching.wanting_room(state, event, now))
+
+
+def due(state: model.State, processes: Mapping[int, Process], event: model.Event, now: float) -> list[model.Event]:
+    """Answers of the rollouts that may go on now that new processes have lasted: the first ones decide as they are."""
+    if not isinstance(event, model.Tick):
+        return []
+    groups = [g for g in state.groups.values() if g.look_at is not None and g.look_at <= now and g.rolling]
+    return [_counted(group, processes) for group in groups]
 
 
 def rooms(state: model.State, names: Iterable[str]) -> list[model.RoomFound]:

@@ -20,6 +20,7 @@ from wsgigroups.manager.supervision.vitals import pss_of
 from wsgigroups.plan import scaling
 from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.plan.scaling_budget import Ask, Shared, growing, share
+from wsgigroups.plan.scaling_rest import rests_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,11 @@ class Scaler:
     _load: GroupLoad = field(default_factory=GroupLoad)
     _memories: dict[str, Memory] = field(default_factory=dict)
     _wants: dict[str, Want] = field(default_factory=dict)
+    _grown: set[str] = field(default_factory=set)  # at their last look
+    _until: dict[str, tuple[GroupState, float]] = field(
+        default_factory=dict
+    )  # as it was looked at, until when it rests
+    _between: bool = False  # the last look was between two at everybody
     _sizes: dict[str, int] = field(default_factory=dict)  # bytes of the largest process that was seen of a group
 
     def __post_init__(self) -> None:
@@ -56,14 +62,27 @@ class Scaler:
         """Look until cancelled."""
         try:
             while True:
-                any_follows = any(group.target.scaling for group in self.state().groups.values())
-                await asyncio.sleep(scaling.LOOK_S if any_follows else IDLE_S)
-                self.look()
+                await asyncio.sleep(self._pause_s())
+                self.next_look()
         finally:
             self.sleepers.close()
 
+    def _pause_s(self) -> float:
+        if self._grown or self._between:
+            return scaling.HURRY_S
+        return scaling.LOOK_S if any(group.target.scaling for group in self.state().groups.values()) else IDLE_S
+
+    def next_look(self) -> None:
+        """Look at everybody, or between two such looks at those that have grown: twice as many may not be enough."""
+        self._between = bool(self._grown) and not self._between
+        if self._between:
+            for name in sorted(self._grown):
+                self._look_at(name)
+        else:
+            self.look()
+
     def became_ready(self, group: str) -> None:
-        """Look at it at once: those that were begun have come up, and twice as many may be there now."""
+        """Look at it at once: those that were begun have come up."""
         known = self.state().groups.get(group)
         if known is not None and known.follows_load:
             asyncio.get_running_loop().call_soon(self._look_at, group)
@@ -85,13 +104,14 @@ class Scaler:
         self.sleepers.look(groups)
         lives = {record.life for group in groups.values() for record in group.records}
         self._load.keep(groups, lives)
-        for known in (self._memories, self._wants, self._sizes):
+        self._grown &= groups.keys()
+        for known in (self._memories, self._wants, self._sizes, self._until):
             for name in known.keys() - groups:
                 del known[name]
         awake = {name: group for name, group in groups.items() if group.follows_load and not group.asleep}
         for name in groups.keys() - awake.keys():
-            self._memories.pop(name, None)
-            self._wants.pop(name, None)
+            for known in (self._memories, self._wants, self._until):
+                known.pop(name, None)
         if awake:
             self._decide(awake)
 
@@ -105,10 +125,14 @@ class Scaler:
         cores = self.machine.cores(now)
         asks = {}
         for name, group in groups.items():
+            if self._rests(name, group, now):
+                continue
             limits = group.target.scaling
             assert limits is not None
             look = self._load.look(group, self.processes, now)
-            self._memories[name], want = scaling.step(self._memories.get(name), limits, look, cores, now)
+            memory, want = scaling.step(self._memories.get(name), limits, look, cores, now)
+            self._memories[name] = memory
+            self._until[name] = group, rests_until(memory, limits, look, want, now)
             more = want.processes > group.wanted
             room = self._room_bytes(group) if more else None
             size = self._size(group) if more or look.starting else 0
@@ -117,8 +141,19 @@ class Scaler:
         shared = self._shared(groups, now) if more_wanted else Shared()
         for name, want in share(asks, shared).items():
             self._wants[name] = want
+            self._grown.discard(name)
+            if want.processes > groups[name].wanted:
+                self._grown.add(name)
             if want.processes != groups[name].wanted:
                 self.dispatch(model.Scaled(name, want.processes, want.reason))
+
+    def _rests(self, name: str, group: GroupState, now: float) -> bool:
+        """Whether a look would come to what the last one did; it counts as one."""
+        known, until = self._until.get(name, (None, now))
+        if known is not group or now >= until or not self._load.is_silent(group, self.processes):
+            return False
+        self._load.left_out(name, now)
+        return True
 
     def _shared(self, groups: Mapping[str, GroupState], now: float) -> Shared:
         """What is left for all of them: the least of what their targets say, while a change of that goes on."""

@@ -153,7 +153,7 @@ class Shell:
     def dispatch(self, event: model.Event) -> None:
         """Let the core handle one event and carry out what it says."""
         now = time.monotonic()
-        for known in rolling.before(self.state, event, now):
+        for known in (*rolling.before(self.state, event, now), *rolling.due(self.state, self.processes, event, now)):
             self.dispatch(known)
         before = self.state
         self.state, commands = handling.handle(before, event, now)

@@ -49,12 +49,22 @@ def usage(pid: int, *, pss: bool) -> Usage:
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             rss_bytes = int(file.read().split()[1]) * _PAGE_BYTES
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            numbers = file.read().rpartition(b")")[2].split()
-        cpu_s = (int(numbers[11]) + int(numbers[12])) / _TICKS_PER_S
     except (OSError, IndexError, ValueError):
         return Usage()
-    return Usage(rss_bytes, pss_of(pid) if pss else 0, cpu_s)
+    return Usage(rss_bytes, pss_of(pid) if pss else 0, cpu_of(pid))
+
+
+def cpu_of(pid: int) -> float:
+    """Return the seconds of processors that a process has used; 0 when it is gone."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            numbers = os.read(fd, 4096).rpartition(b")")[2].split(None, 13)
+        finally:
+            os.close(fd)
+        return (int(numbers[11]) + int(numbers[12])) / _TICKS_PER_S
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def pss_of(pid: int) -> int:

@@ -122,7 +122,7 @@ class Upgrading:
                 locks={str(path): lock.fd for path, lock in locks.items()},
                 passed=[(found.sock.fileno(), found.name) for found in sockets],
                 names=sorted(passed.names),
-                observing=self.applying.observing.descriptors() if self.applying.observing else {},
+                observing=self.applying.own.observing.descriptors() if self.applying.own.observing else {},
                 unresolved=any(group.unresolved for group in shell.state.groups.values()),
             )
             log("info", f"handing over to the version that is installed, with {sys.executable}")

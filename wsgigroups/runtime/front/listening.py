@@ -243,7 +243,18 @@ class Listening:
                     raise
                 # ECONNABORTED and what accept(2) lists as pending network errors: the next one may be good
         self._taken += len(found)
+        if found and self.watching and self._has_siblings and fd in self._by_fd:
+            self._go_behind(fd)
         return found
+
+    def _go_behind(self, fd: int) -> None:
+        """Have a sibling that has waited for longer woken for the next connection.
+
+        The kernel wakes the first of those that wait, and who was woken keeps its place: with little to do, one process
+        would take everything, and a new one would not be tried by anybody.
+        """
+        self._epoll.unregister(fd)
+        self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
 
     def _lose(self, listener: Listener) -> None:
         """Let go of a socket that does not listen any more: somebody who has it as well has shut it down."""

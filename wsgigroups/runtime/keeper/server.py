@@ -15,6 +15,7 @@ from ..log import bounded
 from ..originals import Lock, os, select, signal, socket, time
 from ..threads import ServerThread
 from ..wire.board import LISTENING, WORD, Board
+from ..wire.routes import PARTING_FILE
 from . import program
 from .generations import Generation, new_pipe, private_directory, remove_tree, write_private
 from .program import Program, children_of, is_worker, takes_requests
@@ -215,8 +216,17 @@ class KeeperServer:
     def make_way(self) -> None:
         """Leave new connections to the successor: nginx has no such word, both take them."""
 
-    def part(self, _wanted: bool) -> None:
-        """Do nothing: nginx can be told so only by another file, and closes idle connections when it reads one."""
+    def part(self, wanted: bool) -> None:
+        """Have each answer say `Connection: close`, or no more: nginx looks for the file with each request."""
+        path = os.path.join(self._directory, PARTING_FILE)
+        try:
+            if wanted:
+                write_private(path, b"")
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+        except OSError as error:
+            self._log("warning", "nginx cannot be told whether it keeps connections: %s" % error.strerror)
 
     def stop_accepting(self, _idle_s: Optional[float] = None, _closes: bool = False) -> None:
         """Have it take nothing new, finish what it has, and end; connections that nothing comes on are closed."""

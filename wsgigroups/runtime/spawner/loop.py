@@ -29,12 +29,14 @@ from ..wire.sender import PAUSE_S
 from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
+from .found_again import bound_again
 from .molds import MoldRegistry
 from .sessions import kill_sessions
 from .strangers import RefusedConnections
 
 MAXIMUM_CONNECTIONS = 8  # one manager, and those that have not said hello yet
 _PAUSE_MS = int(PAUSE_S * 1000)  # before trying again what the kernel refused for want of descriptors
+_LOOK_MS = 250  # between looks whether the next manager can find us: a service manager starts it at once
 _REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refused: at once, and a second after that
 _NO_REASON = 0
 _RESERVE = 8  # descriptors for the next manager's connections, and for what a fork needs
@@ -89,6 +91,8 @@ class Spawner:
         return self._retiring and not len(self._registry) and not len(self._molds) and flushed
 
     def _wait(self) -> List[int]:
+        if self._manager is None:
+            self._be_found()
         poller = select.poll()
         poller.register(self._wake_read, select.POLLIN)
         paused = self._accept_paused
@@ -105,7 +109,7 @@ class Spawner:
             paused = paused or connection.starved
         for answers in self._molds.answers():
             poller.register(answers, select.POLLIN)
-        ready = poller.poll(_PAUSE_MS if paused else None)
+        ready = poller.poll(_PAUSE_MS if paused else _LOOK_MS if self._manager is None else None)
         if paused:
             self._accept_paused = False
             for connection in list(self._connections):
@@ -134,6 +138,14 @@ class Spawner:
             pass
 
     # Connections
+
+    def _be_found(self) -> None:
+        """Make the socket again that somebody has removed, as long as there is something that a manager would want."""
+        if len(self._registry):
+            listener = bound_again(self._listener)
+            if listener is not None:
+                self._accept_on(listener)
+                self._log("warning", "its socket was gone, and is there again")
 
     def _accept(self) -> None:
         try:
@@ -311,12 +323,15 @@ class Spawner:
             return
         try:
             listener.listen(4)
-            listener.setblocking(False)
-            rights.take_rights(listener, take=False)
+            self._accept_on(listener)
         except OSError as error:
             listener.close()
             self._log("error", "cannot listen on another socket: %s" % error)
-            return
+
+    def _accept_on(self, listener: socket.socket) -> None:
+        """Take a socket that listens in the place of the one before. Raises OSError."""
+        listener.setblocking(False)
+        rights.take_rights(listener, take=False)
         self._listener.close()
         self._listener = listener
 

@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 WELL_KNOWN = "/.well-known/acme-challenge/"  # of the path of each host, then the token (RFC 8555 section 8.3)
+PARTING_FILE = "parting"  # of a keeper: while it is in its directory, nginx closes each connection with its answer
 COUNT_BYTES = 8  # of a word on a page where requests of sites are counted
 REFUSED = 2**63  # on a board in the place of a number: the routes that it was told last cannot be used
 

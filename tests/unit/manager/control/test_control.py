@@ -147,3 +147,4 @@ def test_a_change_that_is_forgotten_while_somebody_waits_is_not_found(api: Contr
         waiting.join(0.05)
     assert replies[0].status == 409
     assert "cannot find change 1" in replies[0].document["error"]
+    assert "wsgigroups events" in replies[0].document["hint"]

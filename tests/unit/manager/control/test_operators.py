@@ -78,6 +78,18 @@ def visiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visiti
         yield Visiting(api, monkeypatch)
 
 
+VERBS = {"see", "open", "reopen", "roll", "shut", "plan", "apply", "stop", "scale", "upgrade"}
+
+
+def test_operators_may_connect_before_the_answer(visiting: Visiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    admitted: list[frozenset[int]] = []
+    monkeypatch.setattr(
+        "wsgigroups.manager.control.server.let_in", lambda _path, uids, _gids, _mode: admitted.append(uids)
+    )
+    assert visiting.call("POST", "/v1/start", {"groups": ["blog"]})[0] == 200
+    assert admitted == [{UID, UID + 5}]
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_each_route(visiting: Visiting, route: Any) -> None:
     visiting.be()
@@ -94,6 +106,9 @@ def test_each_route(visiting: Visiting, route: Any) -> None:
         assert status == 403, answer
         assert answer["exit_code"] == 5
         assert "may see, start, restart, reload and deploy blog, and nothing else" in answer["error"]
+        verb, *others = answer["error"].removeprefix("cannot ").partition(":")[0].split()
+        assert verb in VERBS, "it is a sentence"
+        assert others or verb in ("plan", "apply", "stop", "scale", "upgrade")
 
 
 @pytest.mark.parametrize("path", [text.path for text in TEXTS])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.simulation.applies import fail, hold, until_ready
 from tests.simulation.world import World, target
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.lifecycle.table import Tenancy
@@ -84,6 +85,91 @@ def test_another_fingerprint_is_replaced_and_nothing_is_there_to_return_to(world
     world.run(world.now + 30.0)
     assert not before & lives(world, "blog")
     assert len(lives(world, "blog")) == 2
+
+
+def begun(world: World, *targets: GroupTarget) -> int:
+    """Begin an apply; return the number of its change."""
+    number = world.state.next_change
+    world.tell(model.Apply({asked.name: asked for asked in targets}, world.state.revision + 1))
+    return number
+
+
+def test_a_group_that_fails_when_it_is_taken_over_is_unknown_again(world: World) -> None:
+    before, described = lives(world, "blog"), world.state.groups["blog"].target
+    number = begun(world, at("blog", 2, 2, "127.0.0.1:1"))
+    fail(world, "blog")
+    world.run(world.now + 60.0)
+    change, blog = world.state.changes[number], world.state.groups["blog"]
+    assert (change.outcome, world.state.revision) == ("rolled-back", 1)
+    assert change.groups["blog"].error is not None
+    assert change.groups["blog"].error.message == "cannot import"
+    assert (blog.unknown, blog.target, lives(world, "blog")) == (True, described, before)
+    end_one(world, "blog")
+    assert len(lives(world, "blog")) == 1, "nobody knows how to start one"
+
+
+def test_what_was_changed_beside_it_returns_too(world: World) -> None:
+    apply(world, at("shop", 1, 1, "127.0.0.1:2"))
+    before = lives(world, "blog")
+    number = begun(world, at("blog", 2, 2, "127.0.0.1:1"), at("shop", 1, 2, "127.0.0.1:2"))
+    fail(world, "blog")
+    world.run(world.now + 60.0)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert (lives(world, "blog"), world.state.groups["blog"].unknown) == (before, True)
+    assert world.state.groups["shop"].target.fingerprint == "shop-1"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_one_that_was_taken_over_stays_when_another_fails(world: World, version: int) -> None:
+    """With the same fingerprint, whose processes are kept, and with another, whose processes are new."""
+    before = lives(world, "blog")
+    number = begun(world, at("blog", 2, version, "127.0.0.1:1"), at("shop", 1, 1, "127.0.0.1:2"))
+    hold(world, "shop")
+    world.run(world.now + 20.0)
+    fail(world, "shop")
+    world.run(world.now + 60.0)
+    change, blog = world.state.changes[number], world.state.groups["blog"]
+    assert (change.outcome, change.groups["blog"].state) == ("rolled-back", "done")
+    assert (blog.unknown, blog.target.fingerprint, len(blog.records)) == (False, f"blog-{version}", 2)
+    assert (lives(world, "blog") == before) == (version == 1)
+
+
+def test_one_that_was_on_its_way_is_unknown_again_when_another_fails(world: World) -> None:
+    before = lives(world, "blog")
+    number = begun(world, at("blog", 2, 2, "127.0.0.1:1"), at("shop", 1, 1, "127.0.0.1:2"))
+    hold(world, "blog")
+    fail(world, "shop")
+    world.run(world.now + 60.0)
+    assert world.state.changes[number].groups["blog"].state == "rolled-back"
+    assert (world.state.groups["blog"].unknown, lives(world, "blog")) == (True, before)
+    assert "shop" not in world.state.groups
+
+
+def test_one_of_which_something_new_serves_goes_on(world: World) -> None:
+    """What has gone cannot be started again."""
+    before = lives(world, "blog")
+    number = begun(world, at("blog", 2, 2, "127.0.0.1:1"), at("shop", 1, 1, "127.0.0.1:2"))
+    until_ready(world, "blog", "blog-2")
+    assert before & lives(world, "blog")
+    world.tell(model.Return(number))
+    world.run(world.now + 60.0)
+    blog = world.state.groups["blog"]
+    assert (blog.unknown, {r.fingerprint for r in blog.records}) == (False, {"blog-2"})
+    assert len(blog.records) == 2
+    assert "shop" not in world.state.groups
+
+
+def test_one_that_an_apply_took_over_and_its_follower_was_to_remove_stays(world: World) -> None:
+    """It is neither what it was before both, which nobody knows how to start, nor removed."""
+    begun(world, at("blog", 2, 2, "127.0.0.1:1"), at("shop", 1, 1, "127.0.0.1:2"))
+    hold(world, "shop")
+    world.run(world.now + 20.0)
+    number = begun(world, at("shop", 1, 2, "127.0.0.1:2"))
+    fail(world, "shop")
+    world.run(world.now + 60.0)
+    assert (world.state.changes[number].outcome, world.state.transaction) == ("rolled-back", None)
+    assert {record.fingerprint for record in world.state.groups["blog"].records} == {"blog-2"}
+    assert "shop" not in world.state.groups
 
 
 def test_an_address_that_another_group_asks_for_ends_it(world: World) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation.applies import apply, fail, fingerprints, hold, lives, ready, tell, until_ready
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.step import Exit
+from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 
 
@@ -87,6 +90,30 @@ def test_a_group_that_the_first_has_removed_comes_back(world: World, away: float
     assert fingerprints(world) == wanted
     gone = world.state.groups["gone"]
     assert (gone.stopped, gone.processes_override, len(gone.records)) == (stopped, 3, 0 if stopped else 3)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_one_that_comes_back_has_the_starts_that_it_has_had(world: World, asked: bool) -> None:
+    """Where somebody asks for it they are forgiven; a failure is nobody's asking."""
+    apply(world, target("a", 1, 1), target("gone", 1, 1), target("slow", 1, 1, shutdown_s=0.0))
+    (slow,) = lives(world, "slow")
+    world.daemons[slow].mood = "deaf"
+    many = {1: tuple(world.now + number for number in range(10))}
+    gone = replace(world.state.groups["gone"], starts=many)
+    world.state = replace(world.state, groups={**world.state.groups, "gone": gone})
+    tell(world, target("a", 1, 1), target("more", 1, 1))
+    world.run(world.now + 30.0)
+    assert "gone" not in world.state.groups
+    number = tell(world, target("a", 1, 2), target("more", 1, 1))
+    if asked:
+        world.tell(model.Return(number))
+    else:
+        fail(world, "a")
+    held = [record for record in world.state.groups["gone"].records if record.state is Tenancy.COOLING]
+    assert bool(held) == (not asked)
+    world.end(slow)
+    world.run(world.now + 120.0)
+    assert len(ready(world, "gone")) == 1
 
 
 def test_a_target_of_the_first_that_was_proved_is_no_end(world: World) -> None:

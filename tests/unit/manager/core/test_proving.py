@@ -204,7 +204,12 @@ def counted(new: tuple[int, int], old: tuple[int, int] = (0, 0)) -> model.Rollou
     ("new", "old", "ends"),
     [
         ((20, 10), (1000, 0), True),
-        ((19, 19), (1000, 0), False),  # too few to say
+        ((19, 18), (1000, 0), False),  # too few to say
+        ((3, 3), (1000, 0), True),  # all of them
+        ((3, 3), (1000, 200), True),
+        ((3, 3), (1000, 300), False),  # those before would have, in 3 of 100 cases
+        ((2, 2), (1000, 0), False),
+        ((3, 3), (0, 0), False),  # nobody knows what they would have answered
         ((20, 9), (1000, 0), False),
         ((40, 40), (1000, 1000), False),  # they were no better before
         ((40, 40), (1000, 999), True),

@@ -11,7 +11,7 @@ from tests.simulation.applies import apply, fail, fingerprints, give_up, hold, l
 from tests.simulation.world import World, target
 from wsgigroups.lifecycle.step import Exit
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.core import model
+from wsgigroups.manager.core import model, returning
 from wsgigroups.manager.supervision import kept_changes
 from wsgigroups.plan.desired import GroupTarget
 from wsgigroups.plan.routing import RoutingTarget
@@ -268,6 +268,27 @@ def test_what_leaves_may_refuse_its_limits(world: World) -> None:
     assert world.state.changes[number].outcome == "done"
 
 
+@pytest.mark.parametrize("away", [0.0, 30.0])
+def test_an_apply_can_be_undone_until_the_last_group_has_gone(world: World, away: float) -> None:
+    """One that is on its way out, and one that is gone, beside another that takes its time."""
+    apply(world, target("a", 1, 1), target("gone", 2, 1), target("slow", 1, 1, shutdown_s=0.0))
+    (slow,) = lives(world, "slow")
+    world.daemons[slow].mood = "deaf"
+    number = tell(world, target("a", 1, 2))
+    while not world.state.groups["slow"].removing:
+        world.run(world.now + 0.001)
+    world.run(world.now + away)
+    assert ("gone" in world.state.groups) == (not away)
+    assert returning.can_return(world.state, number)
+    world.tell(model.Return(number))
+    assert not returning.can_return(world.state, number), "it is being undone already"
+    world.end(slow)
+    world.run(world.now + 60)
+    assert world.state.changes[number].outcome == "rolled-back"
+    assert fingerprints(world) == {"a": {"a-1"}, "gone": {"gone-1"}, "slow": {"slow-1"}}
+    assert len(ready(world, "gone")) == 2
+
+
 def test_a_gateway_that_waits_for_its_routes_can_be_stopped(world: World) -> None:
     apply(world, gateway("a"), target("a", 1, 1))
     tell(world, gateway("a, b"), target("a", 1, 1), target("b", 1, 1))
@@ -304,7 +325,7 @@ def test_what_is_returned_to_survives_the_manager(world: World) -> None:
     proved = model.Proved(target("a", 1, 0), 4)
     former = world.state.transaction.former
     assert (former["a"].given, former["gone"].stopped, former["b"].renewed > 0) == (4, True, True)
-    unproved = {**former, "a": replace(former["a"], proved=proved, unresolved="no such user")}
+    unproved = {**former, "a": replace(former["a"], proved=proved, unresolved="no such user", found=frozenset({1, 2}))}
     state = replace(world.state, transaction=replace(world.state.transaction, former=unproved))
     kept = json.loads(json.dumps(kept_changes.to_json(state)))
     assert kept_changes.resumed(world.state, kept).transaction == state.transaction
@@ -318,6 +339,6 @@ def test_what_an_earlier_version_has_stored_was_proved(world: World) -> None:
     kept = kept_changes.to_json(world.state)
     assert kept
     for item in kept["former"].values():
-        for name in ("proved", "stopped", "unresolved", "given", "renewed"):
+        for name in ("proved", "stopped", "unresolved", "given", "renewed", "found"):
             del item[name]
     assert kept_changes.resumed(world.state, kept).transaction == world.state.transaction

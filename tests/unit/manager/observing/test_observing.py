@@ -140,26 +140,10 @@ def test_a_change_binds_first_and_closes_what_is_not_wanted(
     assert ask(wanted.health, "/livez")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(places.health, "/livez")
-    observed.within(observed.observing.take_back)
+    observed.within(lambda: observed.observing.follow(places))
     assert ask(places.health, "/livez")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(wanted.health, "/livez")
-
-
-@pytest.mark.parametrize("overtakes", [True, False])
-def test_one_that_overtakes_another_returns_to_what_was_before_both(
-    observed: Observed, places: ObservingPlaces, ports: Ports, overtakes: bool
-) -> None:
-    first, second = (ObservingPlaces(f"127.0.0.1:{ports.reserve()}") for _ in range(2))
-
-    def change(wanted: ObservingPlaces, *, overtakes: bool) -> None:
-        observed.observing.commit(wanted, observed.observing.prepare(wanted), overtakes=overtakes)
-
-    observed.within(lambda: change(first, overtakes=False))
-    observed.within(lambda: change(second, overtakes=overtakes))
-    observed.within(observed.observing.take_back)
-    assert observed.observing.places == (places if overtakes else first)
-    assert ask(observed.observing.places.health, "/livez")[0] == 200
 
 
 def test_an_address_that_is_taken_is_refused_or_tried_again(

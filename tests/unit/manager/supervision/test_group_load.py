@@ -40,7 +40,7 @@ class Loaded:
         records = tuple(Record("blog", life, life, "f", state=Tenancy.READY, pid=life) for life in self.boards)
         self.group = GroupState(TARGET, records)
         self.load = GroupLoad()
-        monkeypatch.setattr(group_load, "usage", lambda pid, pss: SimpleNamespace(cpu_s=self.cpu_s[pid]))
+        monkeypatch.setattr(group_load, "cpu_of", lambda pid: self.cpu_s[pid])
 
     def read(self, fd: int) -> board.Snapshot | None:
         try:

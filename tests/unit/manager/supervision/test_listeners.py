@@ -251,6 +251,16 @@ def test_a_kept_socket_knows_its_file(listeners: Listeners, path: Path, harm: st
     first.close_all()
 
 
+def test_a_file_whose_mode_lets_nobody_connect_is_told(listeners: Listeners, path: Path) -> None:
+    address = f"unix:{path}"
+    bind(listeners, "a", ListenerTarget(address))
+    for mode, told in ((0o000, True), (0o555, True), (0o020, False), (0o600, False)):
+        path.chmod(mode)
+        found = listeners.unreachable("a", [address])
+        assert ("lets nobody connect" in found.get(address, "")) == told, (oct(mode), found)
+        assert listeners.lost("a") == [], "it is no other file: no other socket is bound"
+
+
 def test_a_directory_that_is_gone_is_told_until_it_is_there(listeners: Listeners, tmp_path: Path) -> None:
     path = tmp_path / "sockets" / "a.sock"
     path.parent.mkdir()

@@ -110,6 +110,19 @@ def test_answers_of_new_and_old_processes_are_added_up() -> None:
     assert told == []
 
 
+def test_the_answers_are_counted_when_new_processes_have_lasted() -> None:
+    """At that moment the others would follow: a second later they have."""
+    records = tuple(Record("blog", life, life, "f" if life > 2 else "old", Tenancy.READY) for life in (1, 2, 3))
+    proved = Proved(small_target(fingerprint="old"))
+    under_way = model.GroupState(small_target(processes=2), records, proved=proved, watched=True, look_at=5.0)
+    processes = {1: process(10, 1), 2: process(20, 2), 3: process(4, 4)}
+    state = model.State({"blog": under_way, "other": replace(under_way, watched=False)})
+    counted = model.RolloutCounted("blog", model.Answers(4, 4), model.Answers(30, 3))
+    assert rolling.due(state, processes, model.Tick(), 5.0) == [counted]
+    assert rolling.due(state, processes, model.Tick(), 4.9) == []
+    assert rolling.due(state, processes, model.LifeLetGo(1), 5.0) == []
+
+
 def test_what_replaces_processes_is_preceded_by_the_room_for_them(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
     monkeypatch.setattr(memory, "left", lambda: 10 * memory.own_bytes(large) + 1)
     state = model.State({"blog": group(large)})

@@ -16,7 +16,7 @@ from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import memory, scaler
 from wsgigroups.manager.supervision.scaler import Scaler
-from wsgigroups.plan.scaling import LOOK_S, Cores, ScalingTarget
+from wsgigroups.plan.scaling import HURRY_S, LOOK_S, Cores, ScalingTarget
 
 MIB = 1 << 20
 FOLLOWS = ScalingTarget(1, 8, reserve_percent=0)
@@ -40,6 +40,7 @@ class Looking:
         self.left, self.now = 10_000 * MIB, 100.0
         self.told: list[model.Event] = []
         self.asked: list[str] = []
+        self.boards: set[str] = set()  # groups whose boards were read
         machine: Any = SimpleNamespace(
             cores=self.cores, capacity=lambda _now: SimpleNamespace(memory_bytes=10_000 * MIB), pressure=lambda: 0.0
         )
@@ -64,12 +65,17 @@ class Looking:
         )
         for record in records:
             self.processes[record.life] = SimpleNamespace(
-                pid=record.pid, exited=False, snapshot=partial(self.board, record.life)
+                pid=record.pid,
+                exited=False,
+                snapshot=partial(self.board, record.life),
+                board_fd=-1,
+                info={"threads": 1},
             )
         target = small_target(name=name, scaling=scaling, processes=len(states))
         self.groups[name] = model.GroupState(target, records, automatic=len(states))
 
     def board(self, life: int) -> Board:
+        self.boards.add(sorted(self.groups)[life // 100 - 1])
         return Board(self.queued.get(life, 0))
 
     def look(self, times: int = 3) -> list[model.Event]:
@@ -81,8 +87,9 @@ class Looking:
         return list(self.told)
 
     def became_ready(self, name: str) -> list[model.Event]:
-        """What the core is told because a process of this group is ready."""
+        """What the core is told because a process of this group is ready, a moment after the last look."""
         del self.told[:]
+        self.now += LOOK_S / 5
 
         async def run() -> None:
             self.scaler.became_ready(name)
@@ -118,6 +125,24 @@ def test_requests_that_wait_are_told_as_a_number_with_its_reason(looking: Lookin
     want = looking.scaler.want("blog")
     assert want
     assert want.processes == 2
+
+
+def test_what_has_grown_is_looked_at_once_more_between_two_looks_at_everybody(looking: Looking) -> None:
+    looking.has("blog", Tenancy.READY)
+    looking.has("shop", Tenancy.READY)
+    looking.queued[101] = 50
+    looked = []
+    for _turn in range(8):
+        looking.now += HURRY_S
+        looking.boards.clear()
+        looking.scaler.next_look()
+        looked.append(sorted(looking.boards))
+        for event in looking.told[-1:]:
+            assert isinstance(event, model.Scaled)
+            looking.has("blog", *[Tenancy.READY] * event.processes)
+    everybody = ["blog", "shop"]
+    assert looked == [everybody, everybody, everybody, ["blog"], everybody, ["blog"], everybody, everybody]
+    assert [event.processes for event in looking.told if isinstance(event, model.Scaled)] == [2, 4, 8]
 
 
 @pytest.mark.parametrize("at_once", [True, False])

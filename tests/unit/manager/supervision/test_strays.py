@@ -27,6 +27,7 @@ SPARED = Spared(MANAGER, frozenset({OTHER}), frozenset({SPAWNER}), frozenset({SP
 def ended(**changes: object) -> Ended:
     values: dict[str, object] = {
         "pid": LIFE, "uid": ALICE, "started": 100, "descendants": frozenset(), "marks": frozenset(), "alone": False,
+        "since": 100,
     }  # fmt: skip
     return Ended(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -66,6 +67,13 @@ def test_who_belongs_to_a_stranger_that_has_the_number_of_the_life_now_is_none()
 def test_nobody_who_is_older_than_the_life() -> None:
     assert found(ended(), Seen(40, 1, LIFE, 99)) == set()
     assert found(ended(alone=True), Seen(50, MANAGER, 49, 99)) == set()
+
+
+def test_an_orphan_that_an_earlier_life_has_left() -> None:
+    assert found(ended(alone=True, since=80), Seen(50, MANAGER, 49, 99)) == {50}
+    assert found(ended(alone=True, since=80), Seen(50, MANAGER, 49, 79)) == set()
+    assert found(ended(alone=False, since=80), Seen(50, MANAGER, 49, 99)) == set()
+    assert found(ended(alone=True, since=80), Seen(40, 1, LIFE, 99)) == set(), "who is no orphan of the manager's"
 
 
 def test_an_orphan_only_where_no_other_life_of_its_user_is_left() -> None:

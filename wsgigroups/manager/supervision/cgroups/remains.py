@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -51,6 +52,11 @@ class _Life:
     listeners: frozenset[str] = frozenset()  # marks of its group's, as it was told to end and as it ended
 
 
+def _owner(uid: int | None) -> int:
+    """Whose processes those of a group are. None: this manager's."""
+    return os.geteuid() if uid is None else uid
+
+
 @dataclass(slots=True)
 class Remains:
     """One per manager. around: who is never a stray, asked at each look; listening: marks of listeners, by group.
@@ -68,6 +74,9 @@ class Remains:
     reason: str = ""  # why there is no tree
     _lives: dict[int, _Life] = field(default_factory=dict)
     _molds: dict[tuple[str, int], LifeCgroup] = field(default_factory=dict)  # by group and founder
+    _since: dict[int, int] = field(
+        default_factory=dict
+    )  # by user: when the first of the lives began whose strays may live
     _limited: dict[str, tuple[CgroupTarget, Limited]] = field(default_factory=dict)  # by group
     _gone: list[_Life] = field(default_factory=list)  # whose strays are to be looked for
     _leaving: set[LifeCgroup] = field(default_factory=set)  # killed, not yet empty
@@ -75,6 +84,8 @@ class Remains:
     _looking: asyncio.TimerHandle | None = None
     _seen: Mapping[int, Seen] = field(default_factory=dict)
     _looked_until: float = 0.0  # on the loop's clock
+    _orphans: Mapping[int, frozenset[int]] = field(default_factory=dict)  # with whose they are
+    _counted_until: float = 0.0  # monotonic
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # set when nothing is on its way out any more
 
     def __post_init__(self) -> None:
@@ -155,10 +166,12 @@ class Remains:
         self._lives[process.life].adopted = True
 
     def _note(self, process: Process, pid: int, uid: int | None, cgroup: LifeCgroup | None) -> None:
-        seen = strays.look_at(pid)
+        seen, owner = strays.look_at(pid), _owner(uid)
+        if seen:
+            self._since[owner] = min(seen.started, self._since.get(owner, seen.started))
         self._lives[process.life] = _Life(
             pid=pid,
-            uid=os.geteuid() if uid is None else uid,
+            uid=owner,
             group=process.group,
             started=seen.started if seen else 0,
             marks=process.marks,
@@ -256,17 +269,43 @@ class Remains:
         if killed and attempt < len(_AGAIN_S):  # until a look finds nobody
             self._look_in(_AGAIN_S[attempt], attempt + 1)
         else:
+            for uid in {life.uid for life in self._gone if self._is_alone(life)}:
+                self._since.pop(uid, None)
             self._gone.clear()
             self._tell_quiet()
+
+    def _is_alone(self, life: _Life) -> bool:
+        return all(other.uid != life.uid for other in self._lives.values())
 
     def _known_by(self, life: _Life) -> Ended:
         """What strays of a life can be known by now: less, where others of its user are there, or have come since.
 
         Nobody but lives and what descends from them may have a group's listener, whichever life it came from.
         """
-        alone = all(other.uid != life.uid for other in self._lives.values())
-        marks = life.marks | life.listeners
-        return strays.Ended(life.pid, life.uid, life.started, frozenset(life.descendants), marks, alone)
+        return strays.Ended(
+            pid=life.pid,
+            uid=life.uid,
+            started=life.started,
+            descendants=frozenset(life.descendants),
+            marks=life.marks | life.listeners,
+            alone=self._is_alone(life),
+            since=self._since.get(life.uid, life.started),
+        )
+
+    def left(self, uid: int | None) -> list[int]:
+        """The processes of a user, by pid, that were re-parented to the manager and may be what is left of a life.
+
+        They may also be helpers of a process that runs. None where lives have cgroups: what is left of one is ended.
+        """
+        if self.tree:
+            return []
+        now = time.monotonic()
+        if now >= self._counted_until:
+            around = self.around()
+            orphans = sorted(around.adopted - around.lives - around.spawners)
+            self._orphans = {pid: strays.user_ids(pid) for pid in orphans}
+            self._counted_until = now + _FRESH_S
+        return [pid for pid, users in self._orphans.items() if _owner(uid) in users]
 
     def sweep(self) -> None:
         """End what is in cgroups of lives that nobody has: those that ended while there was no manager."""

@@ -2,7 +2,8 @@
 
 A stray is a process of the life's user that shows that it comes from there: it is in the life's session, was seen as
 a descendant, or holds what only processes of that life, or of its group, are given. Where no other life of that user
-is left, whoever was re-parented to the manager counts, too: it can come from nowhere else.
+is left, whoever was re-parented to the manager counts, too: it can come from nowhere else than from this life, or from
+one before it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Ended:
     descendants: frozenset[tuple[int, int]]  # pid and started, as seen before it ended
     marks: frozenset[str]  # what it was given and nobody else may have: `pipe:[1]`, `socket:[2]`
     alone: bool  # no other life of its user is left
+    since: int  # when the first life of its user began since the last time that none was left: as started
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +160,16 @@ def find_strays(
         its_own = there is None or there.started == life.started  # else a stranger has its number, and a session of it
         under = below([life.pid], seen) if its_own else set()
         for process, users in candidates:
-            # later lives can have its number, and a session its name: nothing of this life is older than itself
-            if life.uid not in users or process.started < life.started or process.pid in found | {life.pid}:
+            if life.uid not in users or process.pid in found | {life.pid}:
                 continue
-            if (
+            # later lives can have its number, and a session its name: nothing of this life is older than itself
+            its = process.started >= life.started and (
                 (its_own and process.session == life.pid)
                 or process.pid in under
                 or (process.pid, process.started) in life.descendants
-                or (life.alone and process.pid in orphans)
                 or holds(process.pid, life.marks)
-            ):
+            )
+            if its or (life.alone and process.started >= life.since and process.pid in orphans):
                 found.add(process.pid)
     return found
 
