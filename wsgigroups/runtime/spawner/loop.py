@@ -16,12 +16,11 @@ import sys
 import threading
 import time
 import traceback
-from typing import Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Callable, List, NoReturn, Optional, Sequence, Tuple
 
 from .. import kernel
 from ..log import Log
 from ..wire import identity, messages, origin, rights, room
-from ..wire.board import read
 from ..wire.frames import Frame, FrameError
 from ..wire.in_flight import in_flight
 from ..wire.rates import Bucket
@@ -462,7 +461,7 @@ class Spawner:
             return
         if left:
             self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
-        words = _words(child.board)
+        words = child.words()
         exited = messages.Exited(
             life=child.life,
             pid=pid,
@@ -474,26 +473,12 @@ class Spawner:
             reason=words.get("reason", _NO_REASON) & 0xFFFF,
             info=child.info,
             words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
-            in_flight=in_flight(child.board, _threads(child.info)),
+            in_flight=in_flight(child.board, child.threads),
             ended_at=time.time(),
         )
         close(child.descriptors())
         self._registry.ended(exited)
         self._tell(exited)
-
-
-def _threads(info: Dict[str, object]) -> int:
-    """How many request threads a process has, as its Fork said; 0 where it did not."""
-    threads = info.get("threads", 0)
-    return threads if isinstance(threads, int) else 0
-
-
-def _words(board: int) -> Dict[str, int]:
-    """Return the words of a board, untrusted integers; none for one that was overwritten."""
-    try:
-        return read(board, 0).values
-    except (OSError, ValueError):
-        return {}
 
 
 def _only_wake(_number: int, _frame: object) -> None:
