@@ -57,14 +57,14 @@ def one(ground: Ground, head: str, confined: bool) -> dict[str, float]:
         )
         group += f'user = "{ground.account.name}"\n' if os.geteuid() == 0 else ""
         trial.run("apply", "--yes", str(trial.write(group + (CONFINEMENT if confined else ""))))
-        times_s = [_scaled(trial, FIRST + number + 1) for number in range(STARTS)]
+        times_s = [scaled(trial, FIRST + number + 1) for number in range(STARTS)]
         status: dict[str, Any] = json.loads(trial.run("status", "-o", "json"))
         pids = [process["pid"] for found in status["groups"] for process in found["processes"]]
         memory = [accounting.own_cost(pid).pss_bytes for pid in pids]
         return {"ready_ms": statistics.median(times_s) * 1000, "pss_mib": statistics.median(memory) / 1048576}
 
 
-def _scaled(trial: Trial, processes: int) -> float:
+def scaled(trial: Trial, processes: int) -> float:
     """Ask for one process more on the control socket itself; return the seconds until the change is over."""
     from wsgigroups.client import Client
 

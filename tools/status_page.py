@@ -42,7 +42,8 @@ found running and nothing says what it should be), `unresolved` (why the configu
 this host at present), `proved` (its configuration came up and lasted, so that a rollout that fails returns to it),
 `rollout` (while processes are replaced: `new_ready`, `old_ready`, `watched_s` until the first new ones have lasted,
 `returns` when there is something to return to, `surge`, `unavailable`, `short_of_memory`), `unreachable` (addresses
-at which nobody can connect now, with the reason: [listeners](listeners.md)), `processes`.
+at which nobody can connect now, with the reason: [listeners](listeners.md)), `processes`, `molds` (what forks its
+processes, with [preload](preload.md): `pid`, `started_at`, `rss_bytes`, `pss_bytes`).
 
 Of each process: `slot`, `pid`, `life`, `state` (starting, ready, draining, stopping, backoff, failed), `started_at`,
 `uptime_s`, `rss_bytes`, `pss_bytes`, `cpu_s`, `failures` (ends in a row that nobody asked for), `last_exit`,

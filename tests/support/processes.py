@@ -187,7 +187,7 @@ class Manager:
         sock.connect(str(self.path))
         self.disconnect()
         self.connection = Channel(sock)
-        self.send(messages.Hello(messages.ABI, os.getpid()))
+        self.send(messages.Hello(messages.ABI, os.getpid(), protocol=messages.PROTOCOL))
         hello, _fds = self._next()
         assert isinstance(hello, messages.Hello)
         self.forget_kept()
@@ -262,8 +262,9 @@ class Manager:
         return Spec(**values)
 
     def fork(self, *applications: Application, **changes: Any) -> Life:
-        """Ask for a daemon and send it its spec; returns as soon as the fork is reported."""
-        life = self.fork_bare(threads=changes.get("serving", {}).get("threads", 3))
+        """Ask for a daemon and send it its spec; returns as soon as the fork is reported. mold, founds: `fork_bare`."""
+        mold, founds = changes.pop("mold", None), changes.pop("founds", False)
+        life = self.fork_bare(changes.get("serving", {}).get("threads", 3), mold, founds=founds)
         spec = self.spec(life.number, applications, **changes)
         with contextlib.ExitStack() as stack:
             listeners = []
@@ -278,8 +279,8 @@ class Manager:
             life.channel.send(messages.SpecMessage(spec.to_wire()).to_frame(), [log, *listeners])
         return life
 
-    def fork_bare(self, threads: int = 3) -> Life:
-        """Ask for a daemon that has got no spec yet."""
+    def fork_bare(self, threads: int = 3, mold: Life | None = None, *, founds: bool = False) -> Life:
+        """Ask for a daemon that has got no spec yet. mold: of the life that founded it; founds: it is to found one."""
         self._counter += 1
         number = self._counter
         theirs, ours = socket.socketpair()
@@ -290,7 +291,7 @@ class Manager:
         info = {"group": "blog", "slot": 1, "fingerprint": "0" * 8}
         with theirs:
             fds = [theirs.fileno(), ours.fileno(), reports, reports_write, board_fd]
-            self.send(messages.Fork(number, info), fds)
+            self.send(messages.Fork(number, info, str(mold.number if mold else number if founds else "")), fds)
         os.close(reports_write)
         while getattr((answer := self._next())[0], "life", 0) != number:
             self._waiting.append(answer)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from rich.console import Group
 from rich.text import Text
 
+from wsgigroups.cli.amounts import memory
 from wsgigroups.cli.events import line as event_line
 from wsgigroups.cli.output import indented
 from wsgigroups.errors import WsgigroupsError
@@ -75,6 +76,9 @@ def _facts(
     yield "python", f"{group['python']}, {group['interpreter']}{home}"
     if group["user"]:
         yield "user", f"{group['user']}, group {group['group']}"
+    for mold in group.get("molds", ()):
+        held = memory(mold["pss_bytes"] or mold["rss_bytes"])
+        yield "mold", f"pid {mold['pid']}, {held}, made {mold['started_at']}: it forks the processes"
     yield "addresses", " ".join(addresses(group, gateway)) or "none"
     sites = gateway["sites"] if gateway else []
     mounts = [f"{site['name']}{path}" for site in sites for path, to in site["mounts"].items() if to == group["name"]]

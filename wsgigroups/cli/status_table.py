@@ -27,7 +27,7 @@ from wsgigroups.runtime.text import clean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from wsgigroups.client.answers import GatewayAnswer, GroupAnswer, ProcessAnswer, StatusAnswer
+    from wsgigroups.client.answers import GatewayAnswer, GroupAnswer, MoldAnswer, ProcessAnswer, StatusAnswer
 
 UNBOUNDED = 1000  # columns, of what is no terminal: a line is as long as it has to be, for those who search in it
 MOST_ADDRESSES = 3  # of a group; `status GROUP` and `-o wide` have them all
@@ -187,7 +187,7 @@ def row_of_group(group: GroupAnswer, gateway: GatewayAnswer | None, shape: Shape
         "busy": Text(f"{group['requests_active']}/{ready * group['threads']}" if ready else "0"),
         "req/s": Text(rate(group.get("requests_per_s")) if ready else NOTHING),
         "p99": Text(latency(group.get("application_p99_s")) if ready else NOTHING),
-        "mem": Text(memory(sum(map(_held, group["processes"])))),
+        "mem": Text(memory(held_by(group))),
         "pid": Text(),
         "life": Text(),
         "up": Text(),
@@ -225,7 +225,12 @@ def _of_process(group: GroupAnswer, process: ProcessAnswer, shape: Shape) -> Row
     }
 
 
-def _held(process: ProcessAnswer) -> int:
+def held_by(group: GroupAnswer) -> int:
+    """Bytes that the group's processes take, and what forks them."""
+    return sum(map(_held, group["processes"])) + sum(map(_held, group.get("molds", ())))
+
+
+def _held(process: ProcessAnswer | MoldAnswer) -> int:
     """Bytes that it takes of the machine: its part of what is shared, where the kernel says that."""
     return process.get("pss_bytes") or process["rss_bytes"]
 

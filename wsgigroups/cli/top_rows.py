@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wsgigroups.cli.amounts import NOTHING, duration, latency, memory, rate
 from wsgigroups.cli.signs import sign
+from wsgigroups.cli.status_table import held_by
 from wsgigroups.gateway.shown_addresses import addresses
 from wsgigroups.runtime.text import clean
 
@@ -158,7 +159,7 @@ def _row(group: GroupAnswer, status: StatusAnswer, spent: dict[int, float]) -> G
         per_s=group.get("requests_per_s"),
         p99_s=group.get("application_p99_s"),
         cpu_percent=sum(known) if known else None,
-        held_bytes=sum(process["pss_bytes"] or process["rss_bytes"] for process in processes),
+        held_bytes=held_by(group),
         address=" ".join(addresses(group, status.get("gateway"))),
     )
 

@@ -284,6 +284,7 @@ class GroupAnswer(TypedDict):
     not_in_force: dict[str, str]
     confinement: dict[str, str]
     processes: list[ProcessAnswer]
+    molds: list[MoldAnswer]
     proved: bool
     rollout: RolloutAnswer | None
     unknown: bool
@@ -336,6 +337,15 @@ class ManagerAnswer(TypedDict):
     handovers: int
     stopping: bool
     drains_in_s: float | None
+
+
+class MoldAnswer(TypedDict):
+    """A process that has a group's application loaded and forks its processes (preload)."""
+
+    pid: int
+    started_at: str
+    rss_bytes: int
+    pss_bytes: int
 
 
 class OptionChangeAnswer(TypedDict):

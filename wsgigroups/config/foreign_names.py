@@ -52,7 +52,8 @@ GROUP_KEYS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("wsgi-file", "wsgi-script", "file", "script-alias"), ("script", "")),
     "callable": ("callable-object", "with script; with app it stands behind the colon"),
     **dict.fromkeys(("command", "cmd", "exec-start", "execstart"), ("app", "daemons are not commands")),
-    **dict.fromkeys(("preload-app", "preload", "lazy-apps", "lazy", "autoload"), ("load", '"eager" or "lazy"')),
+    **dict.fromkeys(("lazy-apps", "lazy", "autoload"), ("load", '"eager" or "lazy"')),
+    "preload-app": ("preload", '"app"'),
     **dict.fromkeys(
         ("py-autoreload", "autoreload", "touch-reload", "reload-on-exception"),
         ("script-reloading", "with watch for other files"),

@@ -40,6 +40,8 @@ class GroupFacts:
     proved: bool  # its configuration came up and lasted
     ended: Mapping[str, int] = field(default_factory=dict)
     processes: tuple[ProcessFacts, ...] = ()
+    molds_rss_bytes: int = 0  # of those that fork its processes (preload)
+    molds_pss_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,11 +142,11 @@ OF_GROUP: tuple[Source[Totals], ...] = (
             MetricKind.GAUGE,
             "resident memory of the processes, what they share counted in each",
         ),
-        lambda t: {(): sum(p.rss_bytes for p in t.group.processes)},
+        lambda t: {(): sum(p.rss_bytes for p in t.group.processes) + t.group.molds_rss_bytes},
     ),
     (
         Metric("proportional_memory_bytes", MetricKind.GAUGE, "memory of the processes, of what is shared their part"),
-        lambda t: {(): sum(p.pss_bytes for p in t.group.processes)},
+        lambda t: {(): sum(p.pss_bytes for p in t.group.processes) + t.group.molds_pss_bytes},
     ),
     (
         Metric("restarts", MetricKind.COUNTER, "processes that followed one that nobody had asked to end"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # of which a group without it is as it was before there was such an option
 _ONLY_WRITTEN = frozenset(
     {
-        *("release", "watch", "reload", "signals", "tracing", "operators"),
+        *("release", "watch", "reload", "signals", "tracing", "operators", "preload"),
         *("processes-min", "processes-max", "target-utilisation", "queue-target", "scale-down-delay"),
     }
 )

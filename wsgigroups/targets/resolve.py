@@ -441,6 +441,7 @@ def _spec(name: str, group: Group, server: ServerDefaults, facts: HostFacts) -> 
         locale=group.locale,
         switch_interval_s=group.switch_interval or 0.0,
         load=group.load,
+        preload=group.preload,
         health=health_of(group),
         script_reloading=group.script_reloading,
         reload=tuple(str(path) for path in group.reload),

@@ -46,7 +46,7 @@ def row(group: Mapping[str, Any], gateway: Mapping[str, Any] | None) -> dict[str
         "queued": group["requests_queued"],
         "per_s": group["requests_per_s"],
         "p99_s": group["application_p99_s"],
-        "memory_bytes": sum(held_bytes(process) for process in group["processes"]),
+        "memory_bytes": sum(map(held_bytes, [*group["processes"], *group.get("molds", ())])),
         "addresses": [clean(address) for address in addresses(group, gateway)],
         "error": clean(error["message"])[:_ERROR_CHARACTERS] if error and group["state"] != "ready" else None,
         "rolling": group["rollout"] is not None,

@@ -66,6 +66,7 @@ def test_gunicorn_becomes_a_group(tmp_path: Path) -> None:
     }
     dropped = said(draft, Fidelity.DROPPED)
     assert dropped.keys() == {"preload: True", "celery", "novelty: 1", "--no-such-option x"}
+    assert "for itself" in dropped["preload: True"]
     assert dropped["celery"] == "no application of WSGI: leave celery with gravity"
     assert not any("hush" in text for text in draft.comments.values())
     lines = {gap.setting.what: gap.setting.line for gap in draft.gaps}

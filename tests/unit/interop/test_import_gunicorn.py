@@ -32,7 +32,8 @@ def test_a_command_line_in_a_shell(tmp_path: Path) -> None:
     assert shop["environment"] == {"FOO": "1", "A": "b", "C": "d,e"}
     assert shop["listen"] == ["0.0.0.0:${PORT:-8000}"]
     assert loaded(draft, "gunicorn", tmp_path / "groups.toml").groups["shop"].listen == ("0.0.0.0:8000",)
-    assert "imports the application for itself" in said(draft, Fidelity.DROPPED)["--preload"]
+    assert shop["preload"] == "app"
+    assert "a start fails where threads" in said(draft, Fidelity.APPROXIMATED)["--preload"]
 
 
 def test_one_worker_without_threads_answers_one_request_and_is_replaced_when_that_hangs() -> None:
@@ -76,11 +77,22 @@ def test_the_command_line_wins_over_the_variable_and_that_over_the_file() -> Non
         ("reload", True, "reload", ["/srv/shop/**/*.py"]),
         ("raw_env", ["A=b=c"], "environment", {"A": "b=c"}),
         ("worker_class", "gevent", "threads", 40),
+        ("preload_app", True, "preload", None),
+        ("preload_app", False, "preload", None),
     ],
 )
 def test_settings_and_their_options(setting: str, value: object, option: str, expected: object) -> None:
     name = "a-b" if setting == "proc_name" else "shop"
     assert group(of({setting: value}), name).get(option) == expected
+
+
+def test_what_several_processes_share_is_loaded_once() -> None:
+    draft = of({"preload_app": True, "workers": 3})
+    assert group(draft, "shop")["preload"] == "app"
+    assert "docs/preload.md" in said(draft, Fidelity.APPROXIMATED)["preload_app = True"]
+    assert "with nobody" in said(of({"preload_app": True}), Fidelity.DROPPED)["preload_app = True"]
+    greenlets = of({"preload_app": True, "workers": 3, "worker_class": "gevent"})
+    assert "greenlets" in said(greenlets, Fidelity.DROPPED)["preload_app = True"]
 
 
 def test_certificates_make_a_site(tmp_path: Path) -> None:

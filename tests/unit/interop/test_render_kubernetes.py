@@ -124,6 +124,7 @@ MIB = 2**20
         ('processes = 2\nmemory-limit = "200M"', "724Mi"),  # 64 + (2 + 1) × 200 × 1.1
         ('processes = 8\nmemory-limit = "100M"', "1164Mi"),  # 64 + (8 + 2) × 100 × 1.1
         ('memory-limit = "100M"', "284Mi"),  # one process
+        ('preload = "app"\nmemory-limit = "100M"', "394Mi"),  # 64 + (1 + 1 + the mold) × 100 × 1.1
         ('processes = 2\nprocesses-max = 4\nmemory-limit = "100M"', "614Mi"),  # 64 + (4 + 1) × 100 × 1.1
         ('processes = 4\nmemory-limit = "100M"\nrollout.max-surge = 3', "834Mi"),  # 64 + (4 + 3) × 100 × 1.1
     ],

@@ -95,6 +95,12 @@ def _counting(group: Group, _server: ServerDefaults) -> Found:
         yield "WG0531", "application-metrics", message, "leave one of the two out"
 
 
+def _preloading(group: Group, _server: ServerDefaults) -> Found:
+    if group.preload == "app" and group.load == "lazy":
+        message = 'with load = "lazy" nothing is loaded when a process starts, so that nothing could be shared'
+        yield "WG0534", "preload", message, 'leave load out, or set preload = "off"'
+
+
 def _without_effect(group: Group, _server: ServerDefaults) -> Found:
     for attribute, name in (("server_metrics", "server-metrics"), ("response_flush_delay", "response-flush-delay")):
         if group.is_set(attribute) and getattr(group, attribute):
@@ -114,5 +120,6 @@ _CHECKS = (
     check_scaling,
     _late_variables,
     _counting,
+    _preloading,
     _without_effect,
 )

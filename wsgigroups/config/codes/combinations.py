@@ -221,4 +221,12 @@ COMBINATIONS = (
         "Set processes-max, or leave the rule out.",
         _BLOG + "target-utilisation = 0.5\n",
     ),
+    error(
+        "WG0534",
+        "Nothing to preload",
+        'preload = "app" has processes forked by one that has loaded the application. With load = "lazy" it is loaded '
+        "at the first request of each process.",
+        "Leave one of the two out.",
+        _BLOG + 'preload = "app"\nload = "lazy"\n',
+    ),
 )

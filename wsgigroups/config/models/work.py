@@ -70,6 +70,20 @@ class ApplicationOptions(OptionModel):
         related=("startup-timeout",),
         extension=True,
     )
+    preload: Annotated[Literal["off", "app"], Kind("choice")] = option(
+        "off",
+        "app: the first process of the group leaves a mold behind when it has loaded the application: a process that "
+        "serves nothing and forks the next ones. They share the memory of what was loaded, and start within a moment. "
+        "Other code, other options and a restart make another mold. A start is refused where the application has "
+        "threads, sockets, event loops or processes of its own when it is loaded, which a fork would lose or share; it "
+        "may make them at the first request, or in os.register_at_fork(after_in_child=…).",
+        effect=Effect.REPLACE,
+        reason=_LOADS,
+        example="app",
+        choices=("off", "app"),
+        related=("load", "processes"),
+        extension=True,
+    )
     script_reloading: Reloading = option(
         False,
         "Watch the script file: when it changes, or a function reload_required(path) in it returns true, the processes "

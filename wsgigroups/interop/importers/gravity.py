@@ -41,7 +41,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "gunicorn": {"bind": "localhost:8080", "workers": 1, "timeout": 300},
     "reports": {"bind": "localhost:9001", "workers": 1, "timeout": 300},
 }
-_SAME = {"bind": "bind", "workers": "workers", "timeout": "timeout", "preload": "preload_app"}
+_SAME = {"bind": "bind", "workers": "workers", "timeout": "timeout"}
+_PRELOAD = "Galaxy starts threads when it is loaded: each process loads it for itself"
 _OF_SERVICE = {"start_timeout": "startup-timeout", "stop_timeout": "shutdown-timeout"}
 _GIGABYTES = {"memory_limit": "memory-max", "memory_high": "memory-high"}
 _GIBIBYTE = 1024**3
@@ -185,9 +186,11 @@ class _File:
                 self._put_memory(place, name, value, setting)
             elif name in ("environment", "config_file", "extra_args"):
                 self._draft.note((*place, "environment"), setting)
+            elif name == "preload" and value:
+                self._draft.drop(setting, _PRELOAD)
             elif name == "url_prefix" and value:
                 self._draft.drop(setting, "a mount of a site has a path")
-            elif name in _NEEDLESS or value is None or value == "":
+            elif name in _NEEDLESS or value in (None, "") or name == "preload":
                 self._draft.needless(setting)
             elif name not in _SAME:
                 self._draft.drop(setting, _OTHERWISE)

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
-from wsgigroups.manager.control.documents import Document, ErrorDocument, HolderDocument
+from wsgigroups.manager.control.documents import ErrorDocument, HolderDocument
 from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp.typedefs import Handler, Middleware
+
+    from wsgigroups.manager.control.document import Document
 
 
 def answer(document: Document, status: int = 200) -> web.Response:

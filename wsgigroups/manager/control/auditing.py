@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from wsgigroups.manager.control.documents import Document
+    from wsgigroups.manager.control.document import Document
     from wsgigroups.manager.control.requests import Parameters
     from wsgigroups.manager.control.routes import ControlRoute, TextRoute
     from wsgigroups.manager.journal import Journal

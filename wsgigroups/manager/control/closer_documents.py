@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from wsgigroups.manager.control.documents import Document, FrameDocument, ProcessState, RevisionDocument, Text
+from wsgigroups.manager.control.document import Document, Text
+from wsgigroups.manager.control.documents import FrameDocument, ProcessState, RevisionDocument  # noqa: TC001  (pydantic)
 
 
 class BusyThreadDocument(Document):

@@ -1,36 +1,24 @@
 """The documents that the control API answers with, typed: `schemas/control.openapi.json` is made from them.
 
-Pure. What no encoder takes in a tenant's text or a file's name is written as escapes here: it never spoils an answer.
+Pure.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from wsgigroups.manager.control.document import Document, Text
 from wsgigroups.manager.control.figures import GroupFigures, ProcessFigures
 from wsgigroups.manager.core.deaths import Cause  # noqa: TC001  (pydantic reads it)
 from wsgigroups.manager.core.happenings import Kind  # noqa: TC001
 from wsgigroups.manager.core.stacks import FrameKind  # noqa: TC001
 
-
-def _encodable(value: Any) -> Any:
-    """Write lone surrogates, of names that are no UTF-8, as escapes; JSON has no other way (RFC 8259 section 8.2)."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-
-
-Text = Annotated[str, BeforeValidator(_encodable)]
 ProcessState = Literal["starting", "ready", "draining", "stopping", "backoff", "failed"]
 Cleanup = Literal["cgroup", "session"]
 GroupStateName = Literal["ready", "degraded", "starting", "failed", "asleep", "stopped"]
 Outcome = Literal["pending", "done", "failed", "rolled-back", "overtaken"]
-
-
-class Document(BaseModel):
-    """Base of all answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # made once it is answered with
 
 
 class HolderDocument(Document):
@@ -95,6 +83,15 @@ class ProcessDocument(ProcessFigures, _Process):
     former_runtime: bool = Field(
         default=False, description="It was started by another version of wsgigroups; a restart replaces it."
     )
+
+
+class MoldDocument(Document):
+    """A process that has a group's application loaded and forks its processes (preload)."""
+
+    pid: int
+    started_at: Text = Field(description="When the process was started that made it: UTC, in whole seconds.")
+    rss_bytes: int
+    pss_bytes: int
 
 
 class RolloutDocument(Document):
@@ -164,6 +161,7 @@ class GroupDocument(GroupFigures, _Group):
     not_in_force: dict[Text, Text] = Field(description="Limits of its cgroup that do not hold, and why.")
     confinement: dict[Text, Text] = Field(description="The options of confinement that are set, as text.")
     processes: list[ProcessDocument]
+    molds: list[MoldDocument] = Field(default=[], description="Of a group with preload; serving nothing.")
     proved: bool = Field(
         default=False, description="Its configuration has come up and lasted: a rollout returns to it."
     )

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode
 from wsgigroups.manager.control import closer_documents, documents, requests
 from wsgigroups.metrics.exposition import OPENMETRICS, TEXT
+
+if TYPE_CHECKING:
+    from wsgigroups.manager.control.document import Document
 
 HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PERMITTED: 403}
 OTHERWISE = 409  # of what was understood and cannot be done
@@ -53,7 +57,7 @@ class ControlRoute:
     access: Access
     handler: str
     summary: str
-    answer: type[documents.Document]
+    answer: type[Document]
     body: type[requests.Parameters] | None = None
     in_path: type[requests.Parameters] = requests.NoParameters
     query: type[requests.Parameters] = requests.NoParameters
@@ -84,9 +88,7 @@ class TextRoute:
     act: str = "see metrics"
 
 
-def _get(
-    path: str, handler: str, summary: str, answer: type[documents.Document], *, operators: bool = False
-) -> ControlRoute:
+def _get(path: str, handler: str, summary: str, answer: type[Document], *, operators: bool = False) -> ControlRoute:
     return ControlRoute("GET", path, Access.READ, handler, summary, answer, operators=operators)
 
 

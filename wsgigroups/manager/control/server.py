@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.manager.control.auditing import Audit
-    from wsgigroups.manager.control.documents import Document
+    from wsgigroups.manager.control.document import Document
     from wsgigroups.manager.control.entrance import Visitor
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024

@@ -21,6 +21,7 @@ from wsgigroups.manager.control.documents import (
     GroupDocument,
     LastErrorDocument,
     ManagerDocument,
+    MoldDocument,
     ProcessDocument,
     RolloutDocument,
     StatusDocument,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.core.model import Change, GroupState, LastError
+    from wsgigroups.manager.supervision.molds import Mold
     from wsgigroups.manager.supervision.shell import Shell
     from wsgigroups.plan.desired import GroupTarget
 
@@ -113,12 +115,19 @@ def group_view(shell: Shell, group: GroupState, files: Sequence[str] = ()) -> Gr
         not_in_force={**limited.missing, **limited.refused},
         confinement=asked,
         processes=processes,
+        molds=[mold_view(mold) for mold in shell.molds.of(target.name)],
         proved=not group.unproved,
         rollout=rollout_view(group, time.monotonic()),
         unknown=group.unknown,
         unreachable=unreachable,
         unresolved=group.unresolved or None,
     )
+
+
+def mold_view(mold: Mold) -> MoldDocument:
+    """A process that forks others of its group."""
+    used = usage(mold.pid, pss=True)
+    return MoldDocument(pid=mold.pid, started_at=mold.started_at, rss_bytes=used.rss_bytes, pss_bytes=used.pss_bytes)
 
 
 def rollout_view(group: GroupState, now: float) -> RolloutDocument | None:

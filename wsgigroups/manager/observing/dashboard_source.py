@@ -26,7 +26,7 @@ from wsgigroups.trust.peers import Peer
 from wsgigroups.trust.walking import judging_root
 
 if TYPE_CHECKING:
-    from wsgigroups.manager.control.documents import Document
+    from wsgigroups.manager.control.document import Document
     from wsgigroups.web.source import Answer
 
 _NOTHING = NoParameters()

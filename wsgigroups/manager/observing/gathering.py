@@ -41,6 +41,8 @@ def group_facts(shell: Shell, group: GroupState) -> GroupFacts:
         proved=not group.unproved,
         ended=group.ended,
         processes=tuple(_process_facts(shell, r) for r in group.records if r.live and PROCESS_STATE[r.state]),
+        molds_rss_bytes=sum(usage(mold.pid, pss=False).rss_bytes for mold in shell.molds.of(group.target.name)),
+        molds_pss_bytes=sum(shell.weighing.of(mold.number, mold.pid) for mold in shell.molds.of(group.target.name)),
     )
 
 

@@ -62,7 +62,7 @@ class ConnectedSpawner:
         self._inventory: Inventory | None = Inventory()
         self.introduced: asyncio.Future[Inventory] = asyncio.get_running_loop().create_future()
         self.connection = FrameConnection(sock, self._frame, self._closed)
-        self.send(messages.Hello(messages.ABI, os.getpid()))
+        self.send(messages.Hello(messages.ABI, os.getpid(), protocol=messages.PROTOCOL))
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         """Send one message; the caller keeps its descriptors. Raises OSError when they cannot wait in the queue."""

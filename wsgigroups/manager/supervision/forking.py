@@ -21,6 +21,7 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import routing
 from wsgigroups.manager.supervision.counting import make_counting_directory
 from wsgigroups.manager.supervision.keeping import keeper_of
+from wsgigroups.manager.supervision.molds import ANSWER_S, Molds, kind_of
 from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.spawners import LostSpawnerError
 from wsgigroups.manager.supervision.specs import build_spec
@@ -69,6 +70,7 @@ class Forking:
     logs: Logs
     umask: int  # of processes of groups that set none
     published: routing.Published
+    molds: Molds
     queue: StartQueue = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,8 +90,13 @@ class Forking:
             self.logs.expect(target)
             spawner = await self.pool.get(target.spawner, target.log_path)
             failpoints.reached("spawn: spawner there")
+            mold = await self.molds.which(record, self._target_now(record, target), spawner.key)
+            if mold is None:
+                self.queue.over(record.life)
+                self.dispatch(model.LifeExited(record.life, Exit(-1, 0)))  # there never was one
+                return
             self._keep_twice()
-            process = self._start(record, self._target_now(record, target), spawner)
+            process = self._start(record, self._target_now(record, target), spawner, mold)
         except WsgigroupsError as error:
             # a spawner that could not be started may be another time; one that root must not start stays that
             permanent = isinstance(error, DoubtfulInterpreterError)
@@ -119,9 +126,10 @@ class Forking:
         group = self.state().groups.get(record.group)
         return group.target if group and group.target.fingerprint == record.fingerprint else target
 
-    def _start(self, record: Record, target: GroupTarget, spawner: AnySpawner) -> Process:
+    def _start(self, record: Record, target: GroupTarget, spawner: AnySpawner, mold: str) -> Process:
         """Have one process forked and send it its spec. Raises OSError, FrameError, and leaves nothing open then.
 
+        mold: the one that it comes from; its own life: it founds one.
         A child of a user's spawner gets its spec when it is known to be one: see `admit`.
         """
         spec = build_spec(target, record, self.umask)
@@ -140,6 +148,7 @@ class Forking:
                 "revision": self.state().revision,
                 **described_by(target),
                 **routing.engine_of(target),
+                **({"mold": mold, "mold_kind": kind_of(target)} if mold else {}),
             }
             process, fork_fds = self._process(record.life, info, passed)
             process.given = target
@@ -151,10 +160,10 @@ class Forking:
             try:
                 if isinstance(spawner, UserSpawner):
                     daemon_end, _ours, _reports, reports_write, board_fd = fork_fds
-                    spawner.send(messages.Fork(record.life, info), (daemon_end, reports_write, board_fd))
+                    spawner.send(messages.Fork(record.life, info, mold), (daemon_end, reports_write, board_fd))
                     asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, self._no_answer, spawner, record.life)
                 else:
-                    spawner.send(messages.Fork(record.life, info), fork_fds)
+                    spawner.send(messages.Fork(record.life, info, mold), fork_fds)
                     failpoints.reached("spawn: fork sent")
                     # it waits for its spec until it is where it belongs
                     process.hold(messages.SpecMessage(spec.to_wire()), passengers)
@@ -162,6 +171,8 @@ class Forking:
                 del self.processes[record.life]
                 process.close()  # a child that was forked already sees the end of its channel and leaves
                 raise
+        if mold and mold != str(record.life):
+            asyncio.get_running_loop().call_later(ANSWER_S, self.molds.no_answer, record.life, mold, spawner)
         self.keeping.group(record.group, spawner)
         failed = self.remains.limit(target)
         if failed:

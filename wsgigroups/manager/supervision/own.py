@@ -27,6 +27,7 @@ def spared(shell: Shell) -> Spared:
         lives=frozenset(process.pid for process in shell.processes.values() if process.pid > 0),
         spawners=frozenset(_spawner_pids(shell)),
         adopted=adopted(),
+        molds=frozenset(shell.molds.pids().values()),
     )
 
 

@@ -69,6 +69,7 @@ def is_in_force(item: dict[str, Any], run_dir: Path) -> bool:
 async def recover(shell: Shell, stored: Stored) -> int:
     """Adopt what lives; return the number of daemons adopted. Without a living spawner nothing is wanted."""
     adopted = await _recover(shell, stored)
+    shell.molds.open()
     for name, group in shell.state.groups.items():
         if group.records:
             shell.outside.record([Happening("adopted", f"{len(group.records)} processes", name)])

@@ -31,6 +31,7 @@ from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_proc
 from wsgigroups.manager.supervision.letting_go import LettingGo
 from wsgigroups.manager.supervision.listeners import Listeners
 from wsgigroups.manager.supervision.logs import Logs
+from wsgigroups.manager.supervision.molds import Molds
 from wsgigroups.manager.supervision.processes import Hooks, Process
 from wsgigroups.manager.supervision.retuning import Retuning
 from wsgigroups.manager.supervision.scaler import Scaler
@@ -104,6 +105,7 @@ class Shell:
     quotas: GroupLog = field(init=False)
     logs: Logs = field(init=False)
     remains: Remains = field(init=False)
+    molds: Molds = field(init=False)
     forking: Forking = field(init=False)
     unserved: UnservedGroups = field(init=False)
     _timer: asyncio.TimerHandle | None = None
@@ -138,9 +140,14 @@ class Shell:
         self.beside_routes = BesideRoutes(self.published, self.processes, self.logs, out.log)
         self.scaler = Scaler(lambda: self.state, self.processes, self.listeners, self.dispatch)
         self.letting_go = LettingGo(lambda life: self.dispatch(model.LifeLetGo(life)))
+        self.molds = Molds(
+            *(self.pool, self.remains, self.processes, lambda: self.state, self.dispatch, out.log),
+            lambda: self.changed,
+        )
         self.forking = Forking(
             *(self.pool, self.listeners, self.keeping, self.remains, self.processes, self.hooks),
             *(lambda: self.state, self.dispatch, out.log, self.logs, out.umask, self.published),
+            self.molds,
         )
 
     def dispatch(self, event: model.Event) -> None:
@@ -162,6 +169,11 @@ class Shell:
         if may_stop(event, commands):
             self.beside_routes.look(self.state)
         self._arm()
+        self.molds.look_soon()
+        self.tell_changed()
+
+    def tell_changed(self) -> None:
+        """Have everybody look who waits for something to happen."""
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -290,7 +302,15 @@ class Shell:
                 self.forking.begin(process)
             case messages.Refused(life, reason) if process and process.pid == 0:
                 self.processes.pop(life).close()
-                self.dispatch(model.LifeRefused(life, reason[:4096]))
+                # of a mold that is gone, which is followed by another one
+                accident = process.info.get("mold", str(life)) != str(life)
+                self.dispatch(model.LifeRefused(life, reason[:4096], accident=accident))
+            case messages.Molded():
+                self.molds.came(spawner, message)
+                self.tell_changed()
+            case messages.Unmolded():
+                self.molds.gone(spawner, message)
+                self.tell_changed()
             case messages.Exited():
                 self.take_exit(spawner, message)
             case messages.Spawned() if process is None and isinstance(spawner, ConnectedSpawner) and fds:
@@ -316,6 +336,7 @@ class Shell:
 
     def _spawner_lost(self, spawner: AnySpawner) -> None:
         self.pool.child_pids()
+        self.molds.lost(spawner.key)
         if self.state.draining:
             return
         why = f": {spawner.why}" if isinstance(spawner, UserSpawner) else ""

@@ -75,7 +75,8 @@ class UserSpawner:
             self._connection = FrameConnection(link.sock, None, self.end)
             self._loop.add_reader(self._pidfd, self._ended)
             self._reports.start()
-            self._connection.send(messages.Hello(messages.ABI, os.getpid()).to_frame(), [write_end])
+            hello = messages.Hello(messages.ABI, os.getpid(), protocol=messages.PROTOCOL)
+            self._connection.send(hello.to_frame(), [write_end])
         finally:
             os.close(write_end)
 
@@ -123,7 +124,7 @@ class UserSpawner:
             case messages.InventoryEnded():
                 if not self.introduced.done():
                     self.introduced.set_result(None)
-            case messages.Spawned() | messages.Refused() | messages.Exited():
+            case messages.Spawned() | messages.Refused() | messages.Exited() | messages.Molded() | messages.Unmolded():
                 self._on_message(self, message, [])
             case _:
                 return False

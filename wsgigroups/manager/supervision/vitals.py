@@ -113,7 +113,8 @@ class Watcher:
         self._shell.outside.record(self._slow.due(now))
         rolling.look(self._shell)
         self._shell.utilisation.keep(self._shell.processes)
-        self._shell.weighing.look({life: known.pid for life, known in self._shell.processes.items()})
+        weighed = {life: known.pid for life, known in self._shell.processes.items()}
+        self._shell.weighing.look({**weighed, **self._shell.molds.pids()})
         for group in list(self._shell.state.groups.values()):
             if group.unknown:
                 continue  # what it may do is not known

@@ -23,8 +23,6 @@ class Here:
 
     def __init__(self, spec: Spec, log: Log) -> None:
         self.group = spec.group
-        self.slot = spec.slot
-        self.life = spec.life
         self.threads = spec.serving.threads
         self.processes = spec.processes
         self.shutdown_reason = ""  # why the process leaves, once it does
@@ -32,10 +30,16 @@ class Here:
         self.events = Subscribers(log)
         self.shutdown = Subscribers(log)
         self.signals = Subscribers(log)
-        self.began_s = time.time()
-        self.began_ns = time.monotonic_ns()
         self._server: Optional["Server"] = None
         self._numbers = itertools.count(1)
+        self.begin(spec)
+
+    def begin(self, spec: Spec) -> None:
+        """Be this life's; who has subscribed stays."""
+        self.slot = spec.slot
+        self.life = spec.life
+        self.began_s = time.time()
+        self.began_ns = time.monotonic_ns()
         self._window = figures.Window(self.began_ns, self.began_s)
 
     def attach(self, server: "Server") -> None:

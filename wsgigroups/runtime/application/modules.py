@@ -44,7 +44,6 @@ def own(here: Here) -> types.ModuleType:
     names = {
         "RequestTimeout": RequestTimeout,
         "group": here.group,
-        "slot": here.slot,
         "threads": here.threads,
         "process_metrics": here.process_metrics,
         "request_metrics": here.request_metrics,
@@ -53,7 +52,11 @@ def own(here: Here) -> types.ModuleType:
         "subscribe_shutdown": here.shutdown.add,
         "subscribe_signals": here.signals.add,
     }
-    changing = {"active_requests": here.active_requests, "shutdown_reason": lambda: here.shutdown_reason}
+    changing = {
+        "slot": lambda: here.slot,  # the application may have been loaded in another process (preload)
+        "active_requests": here.active_requests,
+        "shutdown_reason": lambda: here.shutdown_reason,
+    }
     return _module(OWN, "What a process of wsgigroups tells its application.", names, changing)
 
 

@@ -15,6 +15,7 @@ from ..originals import os, signal
 
 _MOST_SAID = 256  # places; code may be made while it runs
 _register = signal.signal
+_owner = {"pid": 0}  # the process whose signals are the server's
 
 
 def restrict(mode: str, log: Log) -> None:
@@ -24,14 +25,19 @@ def restrict(mode: str, log: Log) -> None:
     vars(sys.modules["signal"])["signal"] = replacement(mode, log)
 
 
+def own() -> None:
+    """Have this process be the one whose signals are the server's: a daemon, also one that a mold has forked."""
+    _owner["pid"] = os.getpid()
+
+
 def replacement(mode: str, log: Log) -> Callable[[int, Any], Any]:
     """Return what stands for signal.signal in this process."""
-    pid = os.getpid()
+    own()
     said: Set[Tuple[str, int]] = set()
 
     def restricted(signalnum: int, handler: Any) -> Any:
         """signal.signal, which is the server's in a process of wsgigroups: see its option `signals`."""
-        if os.getpid() != pid:
+        if os.getpid() != _owner["pid"]:
             return _register(signalnum, handler)
         frame = sys._getframe(1)
         place = frame.f_code.co_filename, frame.f_lineno

@@ -19,9 +19,13 @@ class Loading:
     """The board has the first attempt at the application that has been wanted for longest, 0 while none is wanted."""
 
     def __init__(self, board: Optional[Board] = None) -> None:
-        self._words = None if board is None else board.words
+        self.publish_on(board)
         self._lock = Lock()
         self._since_ns: Dict[object, int] = {}
+
+    def publish_on(self, board: Optional[Board]) -> None:
+        """Tell it there from now on; None: nowhere."""
+        self._words = None if board is None else board.words
 
     @contextlib.contextmanager
     def of(self, application: object, *forgiven: type) -> Iterator[None]:

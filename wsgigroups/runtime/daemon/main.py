@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import sys
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from .. import signal_stack
 from ..application import modules
@@ -19,93 +19,113 @@ from ..log import Log, LogLines, escaped
 from ..originals import os, socket
 from ..server import Server
 from ..wire import messages, origin
-from ..wire.board import STATE, WORD, Board
+from ..wire.board import STATE, WORD
 from ..wire.exits import STEPS
 from ..wire.pulse import Pulse
 from ..wire.spec import Identity, Spec
-from . import applications, descriptors, handlers, health, interpreter, privileges, resources, surroundings
+from . import applications, descriptors, handlers, health, interpreter, privileges, resources, signals, surroundings
 from .confining import Confining
 from .failure import StepError, step
+from .given import Given
+from .leftovers import open_descriptors
 from .lifetime import Lifetime
-from .loading import Loading
+from .loaded import LoadedApplications
+from .mold import leave_mold
 from .overdue import tells_where
-from .reloading import FileWatch, Freshness
-from .reporter import Reporter, SpecError
-from .script import ScriptRules
+from .reporter import SpecError
 from .title import set_title
 
 
-def run(channel_fd: int, reports_fd: int, board_fd: int) -> int:
-    """Become the daemon that the spec on the channel describes and serve until told to leave; the exit code."""
-    reporter = Reporter(channel_fd, reports_fd)
+def run(channel_fd: int, reports_fd: int, board_fd: int, *mold_fds: int) -> int:
+    """Become the daemon that the spec on the channel describes and serve until told to leave; the exit code.
+
+    mold_fds: it leaves a mold, which is asked and answers there.
+    """
     try:
-        board = Board(board_fd)
-        os.close(board_fd)
-        spec, fds = reporter.receive_spec()
+        given = Given(channel_fd, reports_fd, board_fd)
     except (SpecError, ValueError, OSError) as error:
         sys.stderr.write("wsgigroups daemon pid=%d: %s\n" % (os.getpid(), escaped(str(error))))
         sys.stderr.flush()
         return STEPS["spec"]
-    lines = LogLines(2, lambda: "%s/%d life=%d pid=%d" % (spec.group, spec.slot, spec.life, os.getpid()))
+    lines = LogLines(2, lambda: "%s/%d life=%d pid=%d" % (*_place(given.spec), os.getpid()))
     log = lines.log
     try:
-        lifetime = _start(spec, fds, reporter, board, lines)
+        lifetime = _start(given, lines, mold_fds)
     except StepError as failure:
+        spec = given.spec  # that of another life than at first, in what a mold has forked
         log("error", "%s\n%s" % (failure, failure.trace) if failure.trace else str(failure))
         limited = "DATA" in spec.rlimits or "AS" in spec.rlimits
         reason = "memory-limit" if limited and failure.wants_memory else ""
-        reporter.send_failed(messages.Failed(spec.life, failure.step, str(failure), failure.trace, reason))
+        given.reporter.send_failed(messages.Failed(spec.life, failure.step, str(failure), failure.trace, reason))
         return failure.exit_code
     return lifetime.serve()
 
 
-def _start(spec: Spec, fds: List[int], reporter: Reporter, board: Board, lines: LogLines) -> Lifetime:
-    log = lines.log
-    board.words[WORD["state"]] = STATE["starting"]
-    log_fd, rest = fds[0], fds[1:]
-    access_fd = rest.pop() if spec.access_log else None
-    kept = [*reporter.descriptors(), *rest] + ([] if access_fd is None else [access_fd])
-    if spec.log_token:
-        lines.switch(spec.log_token, rest.pop(0))
-    reporter.on_log = lines.switch
-    listener_fds, pulse_fds = rest[: len(spec.listen)], rest[len(spec.listen) :]
-    descriptors.redirect(log_fd)
+def _place(spec: Spec) -> Tuple[str, int, int]:
+    return spec.group, spec.slot, spec.life
+
+
+def _start(given: Given, lines: LogLines, mold_fds: Sequence[int]) -> Lifetime:
+    log, spec = lines.log, given.spec
+    given.board.words[WORD["state"]] = STATE["starting"]
+    given.open_log(lines)
     if spec.gateway:
         from . import gateway  # not in daemons of applications; nor later, since its root is empty
     with step("session", "confine the process"):
-        confined = _confine(spec, kept, log)
+        confined = _confine(spec, [*given.kept(), *mold_fds], log)
     if spec.gateway:
-        return gateway.start(spec, confined, listener_fds, _pulses(pulse_fds), reporter, board, lines)
+        listener_fds, pulses = given.listener_fds, _pulses(given.pulse_fds)
+        return gateway.start(spec, confined, listener_fds, pulses, given.reporter, given.board, lines)
     with step("interpreter", "prepare the interpreter"):
         _furnish(spec, lines)
     here = Here(spec, log)
     lines.request_id = here.request_id
     modules.install(here)
     handlers.restrict(spec.signals, log)
-    lifetime = Lifetime(spec, reporter, board, here)
-    fresh = Freshness(lifetime.script_changed)
-    files = FileWatch(spec.reload, lifetime.script_changed)
+    given.lifetime = Lifetime(spec, given.reporter, given.board, here)
+    loaded = LoadedApplications(given)
+    before: FrozenSet[int] = open_descriptors() if mold_fds else frozenset()
     pid = os.getpid()
-    rules = ScriptRules(spec.script_user, spec.script_group)
-    with tells_where(reporter, spec.life):
+    with tells_where(given.reporter, spec.life):
         with step("import", "load the applications"):
-            application = applications.build(spec, rules, log, lifetime.script_changed, Loading(board), fresh)
+            application = loaded.load(log)
         if os.getpid() != pid:
             os._exit(STEPS["import"])  # the application forked and came back: one process of the two is enough
-        if spec.health is not None:
+        if spec.health is not None and not mold_fds:
             health.check(spec.health, spec.serving, application)
-    pulses = _pulses(pulse_fds)
-    server = _server(spec, listener_fds, pulses, application, board, log, _access_log(access_fd, lines))
-    if fresh.watches:
-        server.hold_for_successor(fresh.outdated)
+    if mold_fds:
+        if leave_mold(given, lines, mold_fds, before):
+            _begin_life(given, lines, here, loaded)
+        spec = given.spec
+        if spec.health is not None:
+            with tells_where(given.reporter, spec.life):
+                health.check(spec.health, spec.serving, application)
+    server = _server(given, application, lines)
+    if loaded.fresh.watches:
+        server.hold_for_successor(loaded.fresh.outdated)
     here.attach(server)
     if spec.tracing == "opentelemetry":
         observer = spans(spec.group, spec.slot, log)
         if observer is not None:
             server.observe(observer)
     with step("serving", "start serving"):
-        lifetime.start(server, rules, confined, files)
-    return lifetime
+        given.lifetime.start(server, loaded.rules, confined, loaded.files)
+    return given.lifetime
+
+
+def _begin_life(given: Given, lines: LogLines, here: Here, loaded: LoadedApplications) -> None:
+    """Be the daemon of another life than that which the mold was made in: all else of it is inherited."""
+    spec = given.spec
+    given.board.words[WORD["state"]] = STATE["starting"]
+    with step("session", "start a session"):
+        os.setsid()
+    given.open_log(lines)
+    here.begin(spec)
+    handlers.own()
+    signals.ignore_again()
+    loaded.go_by(spec, given.board)
+    set_title(spec.title)
+    given.lifetime = Lifetime(spec, given.reporter, given.board, here)
 
 
 def _confine(spec: Spec, kept: List[int], log: Log) -> Dict[str, List[str]]:
@@ -165,24 +185,18 @@ def _furnish(spec: Spec, lines: LogLines) -> None:
     set_title(spec.title)
 
 
-def _server(
-    spec: Spec,
-    listener_fds: List[int],
-    pulses: List[Pulse],
-    application: Callable[..., Any],
-    board: Board,
-    log: Log,
-    access_log: Callable[[bytes], None],
-) -> Server:
+def _server(given: Given, application: Callable[..., Any], lines: LogLines) -> Server:
+    spec, pulses = given.spec, _pulses(given.pulse_fds)
+    access_log = _access_log(given.access_fd, lines)
     with step("serving", "use the listeners %s" % ", ".join(spec.listen)):
-        listeners = [socket.socket(fileno=fd) for fd in listener_fds]
+        listeners = [socket.socket(fileno=fd) for fd in given.listener_fds]
         return Server(
             settings=spec.serving,
             listeners=listeners,
             pulses=pulses,
             application=application,
-            board=board,
-            log=log,
+            board=given.board,
+            log=lines.log,
             access_log=access_log,
             identity="%s/%d" % (spec.group, spec.slot),
             environ=_environ(spec),

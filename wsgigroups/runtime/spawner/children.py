@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from ..wire.board import read
 from ..wire.messages import Exited
 
 MAXIMUM_EXITS = 4096  # the oldest is forgotten; a manager that never acknowledges must not make us grow
@@ -32,6 +33,19 @@ class Child:
     def descriptors(self) -> List[int]:
         """Return [pidfd, manager's end of the channel, read end of the reports, board]."""
         return [fd for fd in (self.pidfd, self.channel, self.reports, self.board) if fd >= 0]
+
+    @property
+    def threads(self) -> int:
+        """How many request threads it has, as its Fork said; 0 where it did not."""
+        threads = self.info.get("threads", 0)
+        return threads if isinstance(threads, int) else 0
+
+    def words(self) -> Dict[str, int]:
+        """Return the words of its board, untrusted integers; none for one that was overwritten."""
+        try:
+            return read(self.board, 0).values
+        except (OSError, ValueError):
+            return {}
 
 
 @dataclass

@@ -88,8 +88,10 @@ def _announce(options: Options) -> None:
     os.close(options.ready_fd)
 
 
-def _become(channel: int, reports: int, board: int) -> NoReturn:
+def _become(channel: int, reports: int, board: int, *mold_fds: int) -> NoReturn:
     """Forget the spawner and run a daemon on these descriptors; ends the process whatever happens.
+
+    mold_fds: of one that founds a mold, where that is asked and where it answers.
 
     Objects of the spawner stay referenced by the frames below, so that none of their descriptors is closed a second
     time by the garbage collector after its number has been used again.
@@ -98,9 +100,9 @@ def _become(channel: int, reports: int, board: int) -> NoReturn:
     try:
         _forget_signals()
         code = exits.STEPS["descriptors"]
-        kernel.close_all_except({0, 1, 2, channel, reports, board})
+        kernel.close_all_except({0, 1, 2, channel, reports, board, *mold_fds})
         code = exits.STEPS["spec"]
-        code = run_daemon(channel, reports, board)
+        code = run_daemon(channel, reports, board, *mold_fds)
     except BaseException:
         traceback.print_exc()
         raise

@@ -16,12 +16,11 @@ import sys
 import threading
 import time
 import traceback
-from typing import Callable, Dict, List, NoReturn, Optional, Tuple
+from typing import Callable, List, NoReturn, Optional, Sequence, Tuple
 
 from .. import kernel
 from ..log import Log
 from ..wire import identity, messages, origin, rights, room
-from ..wire.board import read
 from ..wire.frames import Frame, FrameError
 from ..wire.in_flight import in_flight
 from ..wire.rates import Bucket
@@ -30,6 +29,7 @@ from ..wire.words import COUNTER, WORDS
 from .children import Child, Item, Registry, close
 from .connection import ConnectionLostError, ManagerConnection, peer_uid
 from .found_again import bound_again
+from .molds import MoldRegistry
 from .sessions import kill_sessions
 from .strangers import RefusedConnections
 
@@ -39,9 +39,11 @@ _LOOK_MS = 250  # between looks whether the next manager can find us: a service 
 _REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refused: at once, and a second after that
 _NO_REASON = 0
 _RESERVE = 8  # descriptors for the next manager's connections, and for what a fork needs
+_MOLDS = 2  # the first protocol that knows of them
 _HEARD_OUT = 4096  # reads of what a manager said before it was lost
 
-Become = Callable[[int, int, int], NoReturn]  # channel, reports, board: turns the forked child into a daemon
+# channel, reports, board, and where a founder's mold is asked and answers: turns the forked child into a daemon
+Become = Callable[..., NoReturn]
 
 
 class Spawner:
@@ -59,6 +61,7 @@ class Spawner:
         self._become = become
         self._log = log
         self._registry = Registry()
+        self._molds = MoldRegistry(self._registry, log, self._tell)
         self._connections: List[ManagerConnection] = []
         self._manager: Optional[ManagerConnection] = None
         self._retiring = False
@@ -84,7 +87,7 @@ class Spawner:
 
     def _is_over(self) -> bool:
         flushed = self._manager is None or self._manager.is_flushed
-        return self._retiring and not len(self._registry) and flushed
+        return self._retiring and not len(self._registry) and not len(self._molds) and flushed
 
     def _wait(self) -> List[int]:
         if self._manager is None:
@@ -103,6 +106,8 @@ class Spawner:
             if unsaid_fd is not None:
                 poller.register(unsaid_fd, select.POLLOUT)
             paused = paused or connection.starved
+        for answers in self._molds.answers():
+            poller.register(answers, select.POLLIN)
         ready = poller.poll(_PAUSE_MS if paused else _LOOK_MS if self._manager is None else None)
         if paused:
             self._accept_paused = False
@@ -121,6 +126,8 @@ class Spawner:
             connection = next((item for item in self._connections if fd in (item.fileno(), item.unsaid_fd())), None)
             if connection is not None:
                 self._guarded(connection, lambda: self._exchange(connection))
+            else:
+                self._molds.hear(fd)
 
     def _drain_wake(self) -> None:
         try:
@@ -253,13 +260,20 @@ class Spawner:
                 os.dup2(fds[0], 2)
             close(fds)
             if isinstance(message, messages.Drop):
-                self._registry.drop(message.kind, message.key)
+                self._drop(message)
             elif isinstance(message, messages.Retire):
                 self._retiring = True
+                self._molds.end_all()  # nothing is forked any more
             elif isinstance(message, messages.Ping):
                 connection.send(messages.Pong(message.number))
             elif not isinstance(message, messages.Reopen):
                 self._log("warning", "ignored a message: %s is not for a spawner" % body["type"])
+
+    def _drop(self, message: messages.Drop) -> None:
+        if message.kind == "mold":
+            self._molds.drop(message.key)
+        else:
+            self._registry.drop(message.kind, message.key)
 
     def _greet(self, connection: ManagerConnection, hello: messages.Hello) -> None:
         if self._manager is not None and self._manager is not connection:
@@ -274,6 +288,9 @@ class Spawner:
         for exited in self._registry.exits():
             connection.send(exited)
         connection.send(messages.InventoryEnded())
+        if hello.protocol >= _MOLDS:
+            for molded in self._molds.told():
+                connection.send(molded)
 
     def _hello(self) -> messages.Hello:
         python = sys.version.split()[0].rstrip("+")
@@ -345,33 +362,51 @@ class Spawner:
             daemon_end, manager_end, reports, reports_write, board = fds
         else:
             daemon_end, reports_write, board = fds
+        ours, theirs = [manager_end, reports, board], [daemon_end, reports_write]
+        if request.mold and request.mold != str(request.life):
+            reason = self._molds.ask(request, (daemon_end, reports_write, board), ours)
+            close(fds if reason else theirs)
+            if reason:
+                self._refuse(request, reason)
+            return
+        founder_fds: Sequence[int] = ()
+        try:
+            founder_fds = self._molds.prepare(request) if request.mold else ()
+            pid, pidfd = self._fork_off(daemon_end, reports_write, board, *founder_fds)
+        except OSError as error:
+            close(fds)
+            if founder_fds:
+                self._molds.founded(request.mold, 0)
+            self._refuse(request, "cannot fork: %s" % error)
+            return
+        finally:
+            close(list(founder_fds))
+        if request.mold:
+            self._molds.founded(request.mold, pid)
+        close(theirs)
+        self._registry.add(Child(request.life, pid, request.info, pidfd, *ours))
+        self._tell(messages.Spawned(request.life, pid), (pidfd,))
+
+    def _fork_off(self, *passed: int) -> Tuple[int, int]:
+        """Fork a daemon with these descriptors; return its pid and a pidfd. Raises OSError."""
         # With signals blocked none can arrive in the child while it still has the parent's handlers and wake-up pipe.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         # Before the fork and not after it: whoever may raise a limit of the child must not be overtaken by the child.
         self._limit_descriptors(self._limits[0])
         try:
-            pid = os.fork()
-        except OSError as error:
-            self._limit_descriptors(self._limits[1])
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-            close(fds)
-            self._refuse(request, "cannot fork: %s" % error)
-            return
-        if pid == 0:
-            self._become(daemon_end, reports_write, board)
-        self._limit_descriptors(self._limits[1])
-        try:
-            pidfd = kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
-        except OSError as error:
-            os.kill(pid, signal.SIGKILL)
-            close(fds)
-            self._refuse(request, "cannot open a pidfd: %s" % error)
-            return
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    self._become(*passed)
+            finally:
+                self._limit_descriptors(self._limits[1])
+            try:
+                return pid, kernel.pidfd_open(pid)  # the zombie at least is there: only this thread reaps
+            except OSError:
+                os.kill(pid, signal.SIGKILL)
+                raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        close([daemon_end, reports_write])
-        self._registry.add(Child(request.life, pid, request.info, pidfd, manager_end, reports, board))
-        self._tell(messages.Spawned(request.life, pid), (pidfd,))
 
     def _limit_descriptors(self, soft: int) -> None:
         with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
@@ -390,7 +425,7 @@ class Spawner:
             return "cannot fork: life %d is running" % request.life
         if threading.active_count() != 1:
             return "cannot fork: this spawner has %d threads" % threading.active_count()
-        return ""
+        return self._molds.reason_to_refuse(request) if request.mold else ""
 
     def _refuse(self, request: messages.Fork, reason: str) -> None:
         self._log("error", "life=%d %s" % (request.life, reason))
@@ -398,6 +433,7 @@ class Spawner:
 
     def _reap(self) -> None:
         """Take every child that has ended. SIGCHLD coalesces (signal(7)), so look until there is none."""
+        self._molds.hear_all()
         while True:
             try:
                 # WNOWAIT: the zombie stays and pins its pid until its session has been killed.
@@ -407,6 +443,8 @@ class Spawner:
             if found is None:
                 return
             if not self._registry.has_process(found.si_pid):
+                if self._molds.reaping(found.si_pid):
+                    kill_sessions({found.si_pid}, apart=self._registry.pids())
                 os.waitpid(found.si_pid, 0)
                 continue
             dead = {child.pid for child in self._registry.dead()} | {found.si_pid}
@@ -416,13 +454,14 @@ class Spawner:
 
     def _take(self, pid: int, left: int) -> None:
         """Reap one child and tell of its end; left: processes of its session that were killed."""
+        self._molds.reaping(pid)  # a founder before its mold
         _pid, status, usage = os.wait4(pid, 0)
         child = self._registry.remove(pid)
         if child is None:
             return
         if left:
             self._log("notice", "life=%d pid=%d left %d processes behind: killed" % (child.life, pid, left))
-        words = _words(child.board)
+        words = child.words()
         exited = messages.Exited(
             life=child.life,
             pid=pid,
@@ -434,26 +473,12 @@ class Spawner:
             reason=words.get("reason", _NO_REASON) & 0xFFFF,
             info=child.info,
             words={word.name: words[word.name] for word in WORDS if word.kind == COUNTER and word.name in words},
-            in_flight=in_flight(child.board, _threads(child.info)),
+            in_flight=in_flight(child.board, child.threads),
             ended_at=time.time(),
         )
         close(child.descriptors())
         self._registry.ended(exited)
         self._tell(exited)
-
-
-def _threads(info: Dict[str, object]) -> int:
-    """How many request threads a process has, as its Fork said; 0 where it did not."""
-    threads = info.get("threads", 0)
-    return threads if isinstance(threads, int) else 0
-
-
-def _words(board: int) -> Dict[str, int]:
-    """Return the words of a board, untrusted integers; none for one that was overwritten."""
-    try:
-        return read(board, 0).values
-    except (OSError, ValueError):
-        return {}
 
 
 def _only_wake(_number: int, _frame: object) -> None:

@@ -1,11 +1,12 @@
 """The messages: one frozen class each, a frame's "type" names the class.
 
-Two conversations. Manager and spawner, on the spawner's socket in the run directory: hello, look, listen, keep, drop,
-fork, spawned, refused, exited, kept, inventory-ended, retire, ping, pong. Manager and daemon of one life: on the
-channel, a socket that only the manager writes, spec, drain, part, tune, route-files, site-counts, route, dump-stacks,
-interrupt; on the reports, a pipe that only the daemon writes (wire/lines.py), ready, failed, in-flight, leaving. Every
-message about a process carries its life; the receiver drops what belongs to another one. Unknown types are ignored with
-a log line, so that versions can differ by one.
+Three conversations. Manager and spawner, on the spawner's socket in the run directory: hello, look, listen, keep,
+drop, fork, spawned, refused, exited, kept, inventory-ended, retire, ping, pong, molded, unmolded. Spawner and mold
+(spawner/molds.py), on a socket that only the spawner writes, fork; on a pipe that only the mold writes, molded,
+spawned, refused. Manager and daemon of one life: on the channel, a socket that only the manager writes, spec, drain,
+part, tune, route-files, site-counts, route, dump-stacks, interrupt; on the reports, a pipe that only the daemon writes
+(wire/lines.py), ready, failed, in-flight, leaving. Every message about a process carries its life; the receiver drops
+what belongs to another one. Unknown types are ignored with a log line, so that versions can differ by one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any, Dict, Type
 # Of both conversations. A spawner of another ABI is never asked to fork: a manager takes what it kept, has its daemons
 # followed by new ones and retires it. 1: daemons answered on the channel. 2: they report on a pipe.
 ABI = 2
-# What is understood within an ABI, by who answers hello. 0: a spawner that did not say. 1: ping.
-PROTOCOL = 1
+# What is understood within an ABI, by who says hello. 0: a spawner that did not say, or an earlier manager. 1: ping.
+# 2: molds.
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,15 @@ class Fork(Message):
 
     The spawner closes the daemon's end and the write end after the fork and keeps the others. `info` is what a later
     manager needs to recognise the process: at least group, slot and fingerprint; never secrets.
+
+    mold: of protocol 2 or later; "" for a process that loads the application itself. Else the life that founds the
+    mold, as text: this life's own has the process leave a mold when it has loaded the application, another one's has
+    that mold fork. The spawner sends the latter on to the mold with fds [daemon's end, write end, board].
     """
 
     life: int
     info: Dict[str, Any] = field(default_factory=dict)
+    mold: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,26 @@ class Pong(Message):
     """Spawner to manager: it is there."""
 
     number: int
+
+
+@dataclass(frozen=True)
+class Molded(Message):
+    """Mold to spawner: it has the application, and forks. Spawner to manager, of protocol 2 or later: so it is.
+
+    To the manager also behind the inventory, of each that is there; then `info` is that of the Fork that founded it.
+    """
+
+    mold: str  # the life that founded it
+    pid: int
+    info: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unmolded(Message):
+    """Spawner to manager: the mold is gone, or never came to be although its founder lives."""
+
+    mold: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -337,6 +364,8 @@ MESSAGES: Dict[str, Type[Message]] = {
     "retire": Retire,
     "ping": Ping,
     "pong": Pong,
+    "molded": Molded,
+    "unmolded": Unmolded,
     "spec": SpecMessage,
     "drain": Drain,
     "part": PartMessage,

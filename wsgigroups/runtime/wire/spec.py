@@ -150,6 +150,7 @@ class Spec:
     confinement: Confinement = Confinement()
     gateway: bool = False  # it serves sites by routes (wire.routes) and has no application
     nginx: Optional[str] = None  # … with this program, which the process keeps
+    preload: str = "off"  # or "app": the first process of a kind leaves a mold, which forks the next ones
     tracing: str = "off"  # or "opentelemetry": each request has spans
     log_token: str = ""  # begins a record in the log writer's pipe (wire.log_frames); "": the log is written itself
     access_log: bool = False  # one descriptor more: the access log; else access lines go to the log

@@ -20,7 +20,8 @@ from wsgigroups.manager.supervision.cgroups.strays import (
 
 MANAGER, SPAWNER, LIFE, OTHER = 10, 11, 20, 30
 ALICE, BOB = 1001, 1002
-SPARED = Spared(MANAGER, frozenset({OTHER}), frozenset({SPAWNER}), frozenset({SPAWNER, 50, 51}))
+MOLD = 12
+SPARED = Spared(MANAGER, frozenset({OTHER}), frozenset({SPAWNER}), frozenset({SPAWNER, 50, 51}), frozenset({MOLD}))
 
 
 def ended(**changes: object) -> Ended:
@@ -33,6 +34,7 @@ def ended(**changes: object) -> Ended:
 
 def found(life: Ended, *processes: Seen, uids: dict[int, int] | None = None, holding: tuple[int, ...] = ()) -> set[int]:
     always = [Seen(1, 0, 1, 0), Seen(MANAGER, 1, MANAGER, 5), Seen(SPAWNER, MANAGER, SPAWNER, 6)]
+    always.append(Seen(MOLD, SPAWNER, MOLD, 105))
     living = Seen(OTHER, SPAWNER, OTHER, 110)
     seen = {process.pid: process for process in (*always, living, *processes)}
     return find_strays(
@@ -77,6 +79,18 @@ def test_an_orphan_that_an_earlier_life_has_left() -> None:
 def test_an_orphan_only_where_no_other_life_of_its_user_is_left() -> None:
     assert found(ended(alone=True), ORPHAN) == {50}
     assert found(ended(), ORPHAN) == set()
+
+
+def test_an_orphan_of_a_spawner_is_one_and_what_is_just_forked_is_none() -> None:
+    assert found(ended(alone=True), Seen(40, SPAWNER, 49, 200), Seen(41, 40, 49, 200)) == {40}
+    assert found(ended(), Seen(40, SPAWNER, LIFE, 200)) == {40}
+    for session in (SPAWNER, MOLD):
+        assert found(ended(alone=True), Seen(40, SPAWNER, session, 200), Seen(41, 40, session, 200)) == set()
+
+
+def test_a_mold_and_what_it_forks_are_none() -> None:
+    held = ended(alone=True, descendants=frozenset({(MOLD, 105)}), marks=frozenset({"pipe:[1]"}))
+    assert found(held, Seen(41, MOLD, MOLD, 200), holding=(MOLD, 41)) == set()
 
 
 def test_children_of_another_thread_of_the_manager_are_its_helpers() -> None:

@@ -62,6 +62,7 @@ class Watched:
             postpone=self.postponed.append,
             utilisation=Utilisation(),
             weighing=Weighing(lambda _pid: 0),
+            molds=SimpleNamespace(pids=dict),
             dispatch=self.dispatched.append,
         )
         clock = SimpleNamespace(monotonic=lambda: self.now_s, monotonic_ns=lambda: int(self.now_s * 1e9))

@@ -81,6 +81,7 @@ class _Writer:
         self._draft.default(self._place, "keep-alive-timeout", 2, f"keepalive, {_DEFAULT}")
         for name in ("limit_request_line", "limit_request_field_size"):
             self._limit(name)
+        self._preload()
         self._code()
         self._identity()
         self._logs()
@@ -155,6 +156,18 @@ class _Writer:
             return
         sentence = "" if value else "there is a largest value, which is written"
         self._draft.put(self._place, name.replace("_", "-"), value or _UNLIMITED[name], found[1], sentence)
+
+    def _preload(self) -> None:
+        found = self._get("preload_app")
+        if found is None or not truth(found[0]):
+            return
+        if self._greenlets:
+            self._draft.drop(found[1], "an application with greenlets is loaded by each process for itself")
+        elif "processes" not in self._draft.table(self._place):
+            self._draft.drop(found[1], "there is one process, which would share what it has loaded with nobody")
+        else:
+            sentence = "a start fails where threads, sockets or event loops are there after the import: docs/preload.md"
+            self._draft.put(self._place, "preload", "app", found[1], sentence)
 
     def _code(self) -> None:
         paths = self._get("pythonpath")

@@ -52,7 +52,6 @@ NEEDLESS = frozenset(
 )  # fmt: skip
 _HOOK = "gunicorn's hooks are not called: what it does belongs where the application is imported"
 SENTENCES = {
-    "preload_app": "each process imports the application for itself, before it is called ready",
     "daemon": "`wsgigroups apply` starts a manager in the background, `run` one in the foreground",
     "initgroups": "supplementary-groups names them one by one",
     "loglevel": "what the application says is logged whatever its level",
@@ -103,7 +102,7 @@ MAPPED = frozenset(
         *SAME, "bind", "workers", "threads", "worker_class", "timeout", "max_requests_jitter", "limit_request_line",
         "limit_request_field_size", "reload", "reload_extra_files", "chdir", "raw_env", "user", "group", "umask",
         "forwarded_allow_ips", "accesslog", "access_log_format", "errorlog", "syslog", "statsd_host", "proc_name",
-        "pythonpath", "certfile", "keyfile", "wsgi_app",
+        "pythonpath", "certfile", "keyfile", "wsgi_app", "preload_app",
     }
 )  # fmt: skip
 KNOWN = MAPPED | NEEDLESS | OTHERS | SENTENCES.keys() | HOOKS.keys()

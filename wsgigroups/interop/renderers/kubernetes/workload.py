@@ -133,7 +133,7 @@ def most_processes(group: Group) -> int:
 
 
 def memory_bytes(group: Group) -> int:
-    """What the pod may have: each process up to memory-limit, successors and all else too. 0 where nothing bounds them.
+    """What the pod may have: each process up to memory-limit, successors, a mold and all else. 0: nothing bounds them.
 
     A pod above its limit is killed as a whole (memory.oom.group, from Kubernetes 1.28 on), so that memory-limit, at
     which one process gets MemoryError, has to come first.
@@ -142,7 +142,7 @@ def memory_bytes(group: Group) -> int:
     if not group.memory_limit or not processes:
         return 0
     successors = max(1, Share.written(group.rollout.max_surge).up(processes))
-    of_processes = (processes + successors) * group.memory_limit
+    of_processes = (processes + successors + (group.preload == "app")) * group.memory_limit
     return BASE_BYTES + -(-of_processes * (100 + _BESIDE_PERCENT) // 100)
 
 

@@ -73,6 +73,7 @@ class Remains:
     tree: Tree | None = None
     reason: str = ""  # why there is no tree
     _lives: dict[int, _Life] = field(default_factory=dict)
+    _molds: dict[tuple[str, int], LifeCgroup] = field(default_factory=dict)  # by group and founder
     _since: dict[int, int] = field(
         default_factory=dict
     )  # by user: when the first of the lives began whose strays may live
@@ -176,6 +177,23 @@ class Remains:
             marks=process.marks,
             cgroup=cgroup,
         )
+
+    def enter_mold(self, group: str, founder: int, pid: int, pidfd: int) -> None:
+        """Put a mold into a cgroup of its own, so that it does not end with what is left of its founder."""
+        if self.tree is None:
+            return
+        try:
+            cgroup = self.tree.life(group, 0, founder)
+            self._molds[group, founder] = cgroup
+            cgroup.enter(pid, pidfd)
+        except OSError as error:
+            self.log("warning", f"{group}: its mold (pid {pid}) is in no cgroup of its own: {error.strerror}")
+
+    def mold_ended(self, group: str, founder: int) -> None:
+        """End what is left of a mold."""
+        cgroup = self._molds.pop((group, founder), None)
+        if cgroup:
+            self._clear(cgroup)
 
     def leaves(self, process: Process) -> None:
         """It was told to end: what descends from it now can be recognised when it is gone."""
@@ -293,7 +311,7 @@ class Remains:
         """End what is in cgroups of lives that nobody has: those that ended while there was no manager."""
         if self.tree is None:
             return
-        kept = {life.cgroup for life in self._lives.values()} | self.users.kept()
+        kept = {life.cgroup for life in self._lives.values()} | self.users.kept() | set(self._molds.values())
         for cgroup in [*self.tree.lives(), *self.tree.spawners()]:
             if cgroup not in kept:
                 self._clear(cgroup)

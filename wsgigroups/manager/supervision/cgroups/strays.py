@@ -46,12 +46,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Spared:
-    """Who is never a stray, and who may have been re-parented to the manager."""
+    """Who is never a stray, and who may have been re-parented to the manager.
+
+    A spawner that has had molds is what orphans are re-parented to.
+    """
 
     manager: int
     lives: frozenset[int]
     spawners: frozenset[int]
     adopted: frozenset[int]
+    molds: frozenset[int] = frozenset()
 
 
 def look() -> dict[int, Seen]:
@@ -141,11 +145,14 @@ def find_strays(
 ) -> set[int]:
     """Return the strays of these lives among the processes seen."""
     lives = list(ended)
-    # what spawners have just forked is not known as a life yet
-    forking = {process.pid for process in seen.values() if process.parent in spared.spawners}
-    forking -= {life.pid for life in lives}
-    kept = {1, spared.manager, *spared.spawners, *forking, *spared.lives}
-    kept |= below(spared.lives | forking, seen)
+    # what spawners and molds have just forked is not known as a life yet, and has no session of its own
+    forkers = spared.spawners | spared.molds
+    sessions = {seen[pid].session for pid in forkers if pid in seen}
+    children = [process for process in seen.values() if process.parent in spared.spawners]
+    forking = {process.pid for process in children if process.session in sessions} - {life.pid for life in lives}
+    kept = {1, spared.manager, *forkers, *forking, *spared.lives}
+    kept |= below(spared.lives | spared.molds | forking, seen)
+    orphans = spared.adopted | {process.pid for process in children}
     candidates = [(p, user_ids(p.pid)) for p in seen.values() if p.pid not in kept and p.state not in _GONE]
     found: set[int] = set()
     for life in lives:
@@ -162,7 +169,7 @@ def find_strays(
                 or (process.pid, process.started) in life.descendants
                 or holds(process.pid, life.marks)
             )
-            if its or (life.alone and process.started >= life.since and process.pid in spared.adopted):
+            if its or (life.alone and process.started >= life.since and process.pid in orphans):
                 found.add(process.pid)
     return found
 
