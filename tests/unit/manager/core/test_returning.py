@@ -67,6 +67,21 @@ def test_a_number_that_is_given_while_routes_wait_is_in_force_with_them(world: W
     assert numbers(world, "@gateway") == (2, 2)
 
 
+def test_routes_wait_while_an_apply_is_paused(world: World) -> None:
+    apply(world, gateway("a"), target("a", 1, 1), target("gone", 1, 1))
+    number = tell(world, gateway("a, b"), target("a", 1, 1), target("b", 1, 1))
+    world.tell(model.Pause(number))
+    world.run(world.now + 60)
+    assert ready(world, "b")
+    routing = world.state.groups["@gateway"].target.routing
+    assert routing is not None
+    assert (routing.text, "gone" in world.state.groups) == ("a", True)
+    world.tell(model.Pause(number, paused=False))
+    world.run(world.now + 60)
+    assert world.state.changes[number].outcome == "done"
+    assert "gone" not in world.state.groups
+
+
 @pytest.mark.parametrize("order", [model.Restart, model.Reload])
 def test_a_number_that_was_given_before_outlives_new_code_that_fails(
     world: World, order: type[model.Restart | model.Reload]
