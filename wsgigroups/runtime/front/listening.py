@@ -29,7 +29,7 @@ _LATELY_NS = int(2 * PROBE_S * 1e9)  # between two looks; after a longer time it
 PAUSE_NS = 1_000_000_000  # after accept(2) failed for want of descriptors or memory
 _MOST = 64  # taken in at once, when nobody gets on
 _FEW = 4  # taken in at once, when nobody is free
-_TURN_NS = 1_000_000  # under load all take part anyway
+_TURN_NS = 5_000_000  # under load all take part anyway
 LEAVE_NS = 2_000_000  # for so long a connection is left to siblings
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
