@@ -61,7 +61,7 @@ class ObservingDoor:
         self._lasting: dict[GuestSocket, None] = {}  # likewise, of those who may stay
         self._greeting: set[asyncio.Task[None]] = set()
         self._farewells = Farewells()
-        self._closed = False
+        self._closed = self._resting = False
         listener.setblocking(False)
         if listener.family == socket.AF_UNIX:
             take_rights(listener, take=False)
@@ -77,6 +77,21 @@ class ObservingDoor:
         for guest in list(self._guests):
             self._show_out(guest)
         self._farewells.close()
+
+    @property
+    def is_visited(self) -> bool:
+        """Whether somebody is to be answered who does not stay for long."""
+        return len(self._guests) > len(self._lasting)
+
+    def rest(self) -> None:
+        """Let nobody in until `go_on`: who comes waits in the queue of the listener."""
+        self._resting = True
+        self._loop.remove_reader(self.listener.fileno())
+
+    def go_on(self) -> None:
+        """Let people in again."""
+        self._resting = False
+        self._open_again()
 
     def let_stay(self, fd: int) -> None:
         """Have the guest with this descriptor leave when it likes: it has shown that it may. One of LASTING."""
@@ -109,7 +124,7 @@ class ObservingDoor:
         self._loop.call_later(_PAUSE_S, self._open_again)
 
     def _open_again(self) -> None:
-        if not self._closed:
+        if not (self._closed or self._resting):
             self._loop.add_reader(self.listener.fileno(), self._accept_some)
 
     def _let_in(self, sock: socket.socket) -> None:

@@ -7,6 +7,7 @@ goes on without it, and tries again. They are never a reason for anything else t
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from wsgigroups.trust.sockets import Inode
 
 CLEAR_S = 10.0
+_LEAVE_S = 1.0  # for those who are in when the next version is to follow
+_LOOK_S = 0.005  # between two looks whether they have left
 
 
 @dataclass(slots=True)
@@ -157,6 +160,20 @@ class Observing:
     def descriptors(self) -> dict[str, int]:
         """The listeners, for the next version."""
         return {address: place.door.listener.fileno() for address, place in self._open.items()}
+
+    async def rest(self) -> None:
+        """Let nobody in until `go_on`, and answer those who are in, for a moment at most: the next version follows."""
+        doors = [place.door for place in self._open.values()]
+        for door in doors:
+            door.rest()
+        until = time.monotonic() + _LEAVE_S
+        while any(door.is_visited for door in doors) and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_S)
+
+    def go_on(self) -> None:
+        """Let people in again: there is no next version."""
+        for place in self._open.values():
+            place.door.go_on()
 
     async def stop(self) -> None:
         """Answer nobody any more."""

@@ -108,6 +108,9 @@ class Upgrading:
         """
         shell, log = self.applying.shell, self.applying.log
         listener = await server.let_go()
+        observing = self.applying.own.observing
+        if observing:
+            await observing.rest()
         early_signals.block()  # who comes from here on waits for the next version
         for _turn in range(_TURNS):
             await asyncio.sleep(0)
@@ -122,7 +125,7 @@ class Upgrading:
                 locks={str(path): lock.fd for path, lock in locks.items()},
                 passed=[(found.sock.fileno(), found.name) for found in sockets],
                 names=sorted(passed.names),
-                observing=self.applying.own.observing.descriptors() if self.applying.own.observing else {},
+                observing=observing.descriptors() if observing else {},
                 unresolved=any(group.unresolved for group in shell.state.groups.values()),
             )
             log("info", f"handing over to the version that is installed, with {sys.executable}")
@@ -135,6 +138,8 @@ class Upgrading:
                 log("error", f"cannot execute {self.argv[0]}: {error.strerror}; this manager goes on")
         self.begun = False
         early_signals.unblock()
+        if observing:
+            observing.go_on()
         await server.start(listener)
 
 

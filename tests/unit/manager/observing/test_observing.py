@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.observed import Observed, ask, connect, group_of, read_answer
+from support.observed import HUNG_S, Observed, ask, connect, group_of, read_answer
 from support.ports import Ports
 from support.targets import small_target
 
 from wsgigroups.config.observing import ObservingPlaces, is_local, places_from
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.manager.observing import door, probes
+from wsgigroups.manager.observing import door, observing, probes
 from wsgigroups.metrics.exposition import OPENMETRICS
 
 BLOG = small_target(name="blog")
@@ -166,6 +168,27 @@ def test_a_file_that_is_lost_is_made_again(observed: Observed, places: Observing
     Path(places.metrics.removeprefix("unix:")).unlink()
     observed.within(observed.observing.look)
     assert ask(places.metrics, "/metrics")[0] == 200
+
+
+def test_who_is_in_is_answered_before_the_next_version_follows_and_nobody_else_let_in(
+    observed: Observed, places: ObservingPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "_LEAVE_S", HUNG_S)
+    with connect(places.health) as early:
+        early.sendall(b"GET /livez HTTP/1.1\r\n")
+        assert ask(places.health, "/livez")[0] == 200  # the early one has been let in before
+        resting = threading.Thread(target=observed.within, args=(observed.observing.rest,))
+        resting.start()
+        resting.join(0.1)
+        assert resting.is_alive()
+        early.sendall(b"Host: x\r\n\r\n")
+        assert read_answer(early) == (200, "ok\n")
+    resting.join()
+    with connect(places.health) as late:
+        late.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert select.select([late], [], [], 0.1)[0] == []
+        observed.within(observed.observing.go_on)  # there is none
+        assert read_answer(late) == (200, "ok\n")
 
 
 def test_the_next_version_gets_the_listeners_with_who_waits_there(tmp_path: Path, places: ObservingPlaces) -> None:
