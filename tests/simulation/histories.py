@@ -72,6 +72,7 @@ class History:
         """From now on the world is friendly: new processes are good, bad ones end, what is missing is there."""
         world = self.world
         world.calm()
+        self.people.go_on()
         self.people.resolve(likely=1.0)
         for life, daemon in world.daemons.items():
             if daemon.alive and daemon.mood in STUCK:

@@ -52,6 +52,8 @@ class People:
 
     def act(self) -> None:
         """One of them does one thing."""
+        if random.Random(self.world.state.next_life).random() < 0.5:
+            self.go_on()
         names = sorted(name for name, group in self.world.state.groups.items() if not group.removing)
         if not names:
             return self.apply()
@@ -93,6 +95,14 @@ class People:
         renewed = frozenset(name for name in targets if name in state.groups and dice.random() < 0.1)
         self._measure(targets)
         self.world.tell(model.Apply(targets, state.revision + 1, kind, described, renewed))
+        if random.Random(self.world.state.next_life).random() < 0.2:  # of its own, as for _slots
+            self.world.tell(model.Pause(state.next_change))
+
+    def go_on(self) -> None:
+        """What was paused goes on."""
+        transaction = self.world.state.transaction
+        if transaction and transaction.paused:
+            self.world.tell(model.Pause(transaction.change, paused=False))
 
     def target(self, name: str, version: int) -> GroupTarget:
         """What a group should be."""

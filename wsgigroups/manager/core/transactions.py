@@ -111,7 +111,7 @@ def go_on(turn: Turn) -> tuple[str, ...]:
                 "error", f"change {change.id}: {failed} failed, all groups return to revision {transaction.revision}"
             )
             return take_back(turn, transaction, change, None)
-        if transaction.paused:
+        if transaction.paused and not change.finished:
             return ()
         first = [
             part for name, part in change.groups.items() if name not in {*transaction.removals, *transaction.later}

@@ -167,7 +167,7 @@ class Observing:
         for door in doors:
             door.rest()
         until = time.monotonic() + _LEAVE_S
-        while any(door.is_visited for door in doors) and time.monotonic() < until:
+        while any(door.is_visited for door in doors) and time.monotonic() < until:  # noqa: ASYNC110 - seldom
             await asyncio.sleep(_LOOK_S)
 
     def go_on(self) -> None:
