@@ -1,4 +1,4 @@
-"""The files of small images, made of this machine's: a Python with pip and a shell as a base, and systemd on top of it.
+"""The files of small images, made of this machine's: a Python with pip, a shell and `env`, and systemd on top of it.
 
 Runs in pytest's process. No registry is asked. It takes a second, where a Debian of its own takes a minute.
 """
@@ -22,6 +22,7 @@ _LEFT_OUT = re.compile(
     r"/(__pycache__|config-[^/]*|idlelib|lib2to3|pydoc_data|sitecustomize\.py|test|tests|tkinter)(/|$)"
 )
 _SHELL = "/bin/sh"
+_BASIC = (_SHELL, "/usr/bin/env", "/usr/bin/true")  # of Debian's images, those that ours need
 _SYSTEMD = Path("/lib/systemd/systemd")
 _OF_SYSTEMD = (_SYSTEMD, Path("/lib/systemd/systemd-cgroups-agent"), Path("/lib/systemd/systemd-shutdown"))
 _PROGRAMS = ("/bin/systemctl", "/bin/kill")
@@ -34,9 +35,9 @@ _TEXTS = {
 def write(archive: Path, extensions: Iterable[Path]) -> None:
     """Write them as a tar archive. extensions: compiled files whose libraries are wanted, too."""
     python, library = os.path.realpath(sys.executable), Path(os.__file__).parent
-    binaries = [_SHELL, python, *map(str, library.glob("lib-dynload/*.so")), *map(str, extensions)]
+    binaries = [*_BASIC, python, *map(str, library.glob("lib-dynload/*.so")), *map(str, extensions)]
     with tarfile.open(archive, "w") as tar:
-        for path in (_SHELL, python, *_libraries(binaries)):
+        for path in (*_BASIC, python, *_libraries(binaries)):
             tar.add(os.path.realpath(path), path, filter=_of_root)
         for source, place in ((library, library), (Path(pip.__file__).parent, library / "pip")):
             tar.add(source, str(place), filter=_of_root)
