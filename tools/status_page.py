@@ -21,6 +21,7 @@ from `wsgigroups/runtime/wire/words.py` by `make schemas`.
 |---|---|
 | `schema_version`, `revision` | 1; the revision whose configuration runs, or is being rolled out |
 | `rolled_back` | `revision` and `ended_at` of the newest one, where its groups returned to what they were; null else |
+| `paused_change` | the number of the apply under way, where somebody has paused it (`wsgigroups resume`); null else |
 | `manager` | `pid`, `version`, `uptime_s`, `cleanup`, `cleanup_reason`, `handovers` ([upgrades](upgrade.md)) and more |
 | `groups` | by name, see below |
 | `gateway` | what it serves, see below; null without sites |
