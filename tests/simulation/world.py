@@ -22,7 +22,8 @@ from wsgigroups.manager.core import adopting, handling, model
 from wsgigroups.manager.core.handling import handle
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.supervision import kept_changes
-from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
+from wsgigroups.manager.supervision.remembering import group_from_json
+from wsgigroups.manager.supervision.state_texts import StateTexts
 from wsgigroups.plan.desired import GroupTarget, ListenerTarget, RolloutTarget, SpawnerTarget
 from wsgigroups.plan.rollout import settled
 from wsgigroups.runtime.wire.spec import Serving
@@ -186,7 +187,7 @@ class World:
         groups = {}
         for name, group in stored.groups.items():
             if not group.removing and not group.bare:
-                groups[name] = group_from_json(json.loads(json.dumps(group_to_json(group))))
+                groups[name] = group_from_json(json.loads(StateTexts().group(name, group, "/run", ())))
         for daemon in self.forked.values():
             found = told.find(daemon.life)
             group = groups.get(daemon.group)

@@ -49,10 +49,14 @@ class FrameConnection:
         Raises OSError when descriptors that must wait cannot be duplicated; nothing was sent then, and the connection
         goes on.
         """
+        self.send_encoded(frames.encode(body, fds), fds)
+
+    def send_encoded(self, frame: bytes, fds: Sequence[int] = ()) -> None:
+        """Send what `frames.encode` has made of a body and these descriptors, as `send` does."""
         if self._closed:
             return
         try:
-            self._sender.send(body, fds)
+            self._sender.send_encoded(frame, fds)
         except SendError as error:
             self.close(str(error))
             return

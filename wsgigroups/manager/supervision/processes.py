@@ -79,7 +79,7 @@ class Process:
         self.log_token = ""  # what its records begin with, where the log writer takes them
         self.log_said: Callable[[], str] | None = None  # tells what it said last, where its log is no file
         self.marks: frozenset[str] = frozenset()  # what it has and nobody else: cgroups.strays
-        self._held: tuple[messages.Message, list[int]] | None = None  # what it waits for
+        self._held: tuple[bytes, list[int]] | None = None  # the frame that it waits for
         self._later: list[messages.Message] | None = None  # what it is told before it has its spec: for afterwards
         self._hooks = hooks
         self._loop = asyncio.get_running_loop()
@@ -113,13 +113,15 @@ class Process:
         One that has no spec yet is told afterwards: whatever else comes first is no spec, and ends it. Without
         descriptors, since those of a spec are as new.
         """
-        later = self._later
-        if later is not None and not isinstance(message, messages.SpecMessage):
+        if self._later is not None and not isinstance(message, messages.SpecMessage):
             if not fds:
-                later.append(message)
+                self._later.append(message)
             return
-        self._later = None
-        self.channel.send(message.to_frame(), fds)
+        self._send(encode(message.to_frame(), fds), fds)
+
+    def _send(self, frame: bytes, fds: Sequence[int]) -> None:
+        later, self._later = self._later, None
+        self.channel.send_encoded(frame, fds)
         for each in later or ():
             self.channel.send(each.to_frame())
 
@@ -129,8 +131,7 @@ class Process:
 
     def hold(self, message: messages.Message, fds: Sequence[int]) -> None:
         """Keep what it is to be sent first until `begin`. Raises OSError, FrameError when that cannot be."""
-        encode(message.to_frame(), fds)
-        self._held = (message, [])
+        self._held = (encode(message.to_frame(), fds), [])
         for fd in fds:
             self._held[1].append(os.dup(fd))
 
@@ -138,7 +139,7 @@ class Process:
         """Send what it waits for. Raises OSError."""
         if self._held:
             try:
-                self.send(*self._held)
+                self._send(*self._held)
             finally:
                 self._let_go()
 

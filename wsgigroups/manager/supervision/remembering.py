@@ -15,11 +15,9 @@ KEPT_TEXT = 8192  # characters: of a traceback the end counts
 KEPT_REQUESTS = 50
 
 
-def group_to_json(group: GroupState) -> dict[str, Any]:
-    """Return what is stored of a group."""
+def rest_to_json(group: GroupState) -> dict[str, Any]:
+    """Return what is stored of a group besides its targets."""
     return {
-        "target": group.target.to_json(),
-        "proved": _proved_to_json(group),
         "stopped": group.stopped,
         "processes_override": group.processes_override,
         "automatic": group.automatic,
@@ -33,14 +31,6 @@ def _ended_to_json(group: GroupState) -> dict[str, int]:
     """What processes that have ended have counted; of sites that are gone nobody asks any more."""
     routing = group.target.routing
     return of_these_sites(group.ended, site_keys(routing.text) if routing and sites_in(group.ended) else ())
-
-
-def _proved_to_json(group: GroupState) -> dict[str, Any] | None:
-    """The target to return to; without one of its own where it is the group's."""
-    if group.proved is None:
-        return None
-    own = {"target": group.proved.target.to_json()} if group.unproved else {}
-    return {"processes_override": group.proved.processes_override, **own}
 
 
 def group_from_json(item: dict[str, Any]) -> GroupState:

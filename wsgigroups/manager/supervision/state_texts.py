@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.supervision import kept_changes
-from wsgigroups.manager.supervision.remembering import group_to_json
+from wsgigroups.manager.supervision.remembering import rest_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from wsgigroups.manager.core.model import GroupState, State
+    from wsgigroups.plan.desired import GroupTarget
 
 _Key = tuple[object, ...]
 
@@ -25,6 +26,7 @@ class StateTexts:
     """What was stored last. All that it is made of is frozen, so that the same objects give the same text."""
 
     _groups: dict[str, tuple[_Key, str]] = field(default_factory=dict)
+    _targets: dict[str, list[tuple[GroupTarget, str]]] = field(default_factory=dict)  # by group; they are most of it
     _transaction: tuple[_Key, str] = ((), "null")
 
     def group(self, name: str, group: GroupState, run_dir: str, counted: Sequence[int]) -> str:
@@ -35,9 +37,29 @@ class StateTexts:
         )
         known = self._groups.get(name)
         if known is None or not _same(known[0], key):
-            text = json.dumps({**group_to_json(group), "run_dir": run_dir, "counted": list(counted)})
-            known = self._groups[name] = key, text
+            rest = json.dumps({**rest_to_json(group), "run_dir": run_dir, "counted": list(counted)})
+            known = self._groups[name] = key, self._with_targets(name, group, rest)
         return known[1]
+
+    def _with_targets(self, name: str, group: GroupState, rest: str) -> str:
+        """Put the targets before the rest, as JSON: that of the group, and the one to return to."""
+        used: list[tuple[GroupTarget, str]] = []
+        target = self._target(name, group.target, used)
+        proved = "null"
+        if group.proved is not None:
+            members = [f'"processes_override": {json.dumps(group.proved.processes_override)}']
+            if group.unproved:  # without one of its own where it is the group's
+                members.append(f'"target": {self._target(name, group.proved.target, used)}')
+            proved = f"{{{', '.join(members)}}}"
+        self._targets[name] = used
+        return f'{{"target": {target}, "proved": {proved}, {rest[1:]}'
+
+    def _target(self, name: str, target: GroupTarget, used: list[tuple[GroupTarget, str]]) -> str:
+        """Return the text of a target, made anew where it is another object; `used` is what is to be kept."""
+        known = [text for before, text in self._targets.get(name, ()) if before is target]
+        text = known[0] if known else json.dumps(target.to_json())
+        used.append((target, text))
+        return text
 
     def transaction(self, state: State) -> str:
         """The apply under way."""
@@ -51,6 +73,7 @@ class StateTexts:
         """Forget groups that are not among these."""
         for name in self._groups.keys() - names:
             del self._groups[name]
+            self._targets.pop(name, None)
 
 
 def _same(former: _Key, key: _Key) -> bool:

@@ -27,8 +27,8 @@ _FLAGS_BEFORE_310 = (
 
 def prepare(spec: Spec) -> None:
     """Activate python-home, extend sys.path, and hide that this process was once a spawner. Raises StepError."""
-    # After chroot the same paths are other directories. importlib.invalidate_caches would import importlib.metadata.
-    sys.path_importer_cache.clear()
+    if spec.chroot is not None:
+        sys.path_importer_cache.clear()
     _forget_bootstrap()
     _require_readable_library()
     with step(_STEP, "use python-home %r" % spec.python_home):

@@ -55,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         kernel.join_new_session_keyring()
     spawner = Spawner(options.key, listener, _become, log, (soft, hard))
     gc.collect()
+    sys._clear_type_cache()
     gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared
     gc.enable()
     _announce(options)

@@ -11,7 +11,7 @@ what belongs to another one. Unknown types are ignored with a log line, so that 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Type
 
 # Of both conversations. A spawner of another ABI is never asked to fork: a manager takes what it kept, has its daemons
@@ -27,8 +27,8 @@ class Message:
     """Base of all; fields are plain JSON data."""
 
     def to_frame(self) -> Dict[str, Any]:
-        """Return the body of a frame."""
-        return dict(asdict(self), type=TYPE_OF[type(self)])
+        """Return the body of a frame: what it is made of is not copied."""
+        return dict(self.__dict__, type=TYPE_OF[type(self)])
 
 
 @dataclass(frozen=True)
@@ -394,14 +394,13 @@ def decode(body: Dict[str, Any]) -> Message:
     if kind is None:
         raise MessageError("unknown message type %r" % (body["type"],))
     values = {}
-    for item in fields(kind):
-        if item.name not in body:
+    for name, expected in _EXPECTED[kind]:
+        if name not in body:
             continue
-        value = body[item.name]
-        expected = _JSON_TYPE[str(item.type)]
+        value = body[name]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise MessageError("%s.%s is %s" % (body["type"], item.name, type(value).__name__))
-        values[item.name] = value
+            raise MessageError("%s.%s is %s" % (body["type"], name, type(value).__name__))
+        values[name] = value
     try:
         return kind(**values)
     except TypeError as error:
@@ -409,3 +408,4 @@ def decode(body: Dict[str, Any]) -> Message:
 
 
 _JSON_TYPE: Dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "Dict[str, Any]": dict}
+_EXPECTED = {kind: [(item.name, _JSON_TYPE[str(item.type)]) for item in fields(kind)] for kind in MESSAGES.values()}

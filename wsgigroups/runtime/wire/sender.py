@@ -69,7 +69,11 @@ class Sender:
         (EMFILE) when descriptors that must wait cannot be duplicated: then the frame is as if it had not been given,
         and the connection goes on.
         """
-        data = memoryview(encode(body, fds))
+        self.send_encoded(encode(body, fds), fds)
+
+    def send_encoded(self, frame: bytes, fds: Sequence[int] = ()) -> None:
+        """Send what `encode` has made of a body and these descriptors, as `send` does."""
+        data = memoryview(frame)
         if self._queued_bytes + len(data) > self._maximum_queued_bytes:
             raise SendError("the peer does not read: %d bytes are waiting for it" % self._queued_bytes)
         if not self._queue:

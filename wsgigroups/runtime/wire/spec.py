@@ -5,7 +5,7 @@ Made by the manager, read by the daemon from its own channel after the fork; the
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Optional, Tuple, Union
 
 
@@ -60,8 +60,8 @@ class Serving:
 
     def tuned(self, changes: Dict[str, Any]) -> "Serving":
         """Return a copy with the known keys of `changes`; unknown keys are ignored (a newer manager)."""
-        known = {item.name for item in fields(self)}
-        kept = asdict(self)
+        known = self.__dataclass_fields__
+        kept = dict(self.__dict__)
         kept.update({key: value for key, value in changes.items() if key in known})
         kept["trusted_proxies"] = tuple(kept["trusted_proxies"])
         kept["trusted_uids"] = tuple(kept["trusted_uids"])
@@ -94,7 +94,7 @@ class Confinement:
     namespaces: int = 0  # CLONE_NEW… that are refused
 
     def __bool__(self) -> bool:
-        return any(value != default for value, default in zip(astuple(self)[1:], astuple(Confinement())[1:]))
+        return replace(self, required=False) != Confinement()
 
 
 @dataclass(frozen=True)
@@ -157,17 +157,23 @@ class Spec:
 
     def to_wire(self) -> Dict[str, Any]:
         """Return plain JSON data."""
-        data = asdict(self)
+        data: Dict[str, Any] = _plain(self)
+        data["applications"] = [_plain(application) for application in self.applications]
         for application in data["applications"]:
             if not application["key"]:
                 del application["key"]  # of which an earlier version knows nothing
         return data
 
 
+def _plain(value: Any) -> Any:
+    """Return the fields of one of the classes here, by name; any other value as it is, which asdict would copy."""
+    names = getattr(type(value), "__dataclass_fields__", None)
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+
+
 def from_wire(data: Dict[str, Any]) -> Spec:
     """Build a Spec from JSON data; unknown keys are ignored, missing ones raise TypeError or KeyError."""
-    known = {item.name for item in fields(Spec)}
-    kept = {key: value for key, value in data.items() if key in known}
+    kept = {key: value for key, value in data.items() if key in Spec.__dataclass_fields__}
     kept["applications"] = tuple(Application(**item) for item in kept["applications"])
     kept["serving"] = Serving().tuned(kept["serving"])
     kept["listen"] = tuple(kept["listen"])

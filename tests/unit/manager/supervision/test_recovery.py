@@ -13,7 +13,8 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.core.model import Proved
 from wsgigroups.manager.store import Store, Stored
 from wsgigroups.manager.supervision.recovery import first_in_slots
-from wsgigroups.manager.supervision.remembering import group_from_json, group_to_json
+from wsgigroups.manager.supervision.remembering import group_from_json
+from wsgigroups.manager.supervision.state_texts import StateTexts
 from wsgigroups.plan.desired import RolloutTarget, Share
 
 NEW, OLD = small_target(fingerprint="new"), small_target(fingerprint="old", rollout=RolloutTarget(canary=Share(2)))
@@ -22,7 +23,7 @@ NEW, OLD = small_target(fingerprint="new"), small_target(fingerprint="old", roll
 def through_the_store(group: model.GroupState, directory: Path) -> model.GroupState:
     store = Store(directory)
     store.prepare()
-    store.save(Stored(groups={"blog": group_to_json(group)}))
+    store.save(Stored(groups={"blog": StateTexts().group("blog", group, "/run", ())}))
     return group_from_json(store.load().groups["blog"])
 
 
@@ -37,7 +38,7 @@ def test_a_target_that_is_proved_is_stored_once(tmp_path: Path) -> None:
     group = model.GroupState(NEW, proved=Proved(NEW, 3))
     found = through_the_store(group, tmp_path)
     assert (found.unproved, found.fallback, found.watched) == (False, None, False)
-    assert json.dumps(group_to_json(group)).count('"fingerprint": "new"') == 1
+    assert StateTexts().group("blog", group, "/run", ()).count('"fingerprint": "new"') == 1
 
 
 def test_what_was_never_proved_is_not_proved_by_the_death_of_a_manager(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_what_was_never_proved_is_not_proved_by_the_death_of_a_manager(tmp_path:
 
 @pytest.mark.parametrize("absent", [("proved",), ("restarts", "ended", "proved")])
 def test_what_an_earlier_version_stored_is_what_ran(absent: tuple[str, ...]) -> None:
-    data: dict[str, Any] = json.loads(json.dumps(group_to_json(model.GroupState(NEW))))
+    data: dict[str, Any] = json.loads(StateTexts().group("blog", model.GroupState(NEW), "/run", ()))
     for name in absent:
         del data[name]
     del data["target"]["rollout"]

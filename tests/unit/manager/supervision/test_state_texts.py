@@ -11,8 +11,9 @@ from support.targets import small_target
 
 from wsgigroups.manager.core.model import Change, Former, GroupState, LastError, Progress, Proved, State, Transaction
 from wsgigroups.manager.supervision import kept_changes
-from wsgigroups.manager.supervision.remembering import group_to_json
+from wsgigroups.manager.supervision.remembering import group_from_json, rest_to_json
 from wsgigroups.manager.supervision.state_texts import StateTexts
+from wsgigroups.plan.desired import GroupTarget
 
 GROUP = GroupState(small_target())
 
@@ -20,7 +21,9 @@ GROUP = GroupState(small_target())
 def test_a_group_that_is_as_it_was_has_the_same_text_whatever_its_processes_do() -> None:
     texts = StateTexts()
     first = texts.group("blog", GROUP, "/run", [])
-    assert json.loads(first) == {**json.loads(json.dumps(group_to_json(GROUP))), "run_dir": "/run", "counted": []}
+    rest = json.loads(json.dumps(rest_to_json(GROUP)))
+    target = json.loads(json.dumps(GROUP.target.to_json()))
+    assert json.loads(first) == {**rest, "target": target, "proved": None, "run_dir": "/run", "counted": []}
     assert texts.group("blog", replace(GROUP, restart_before=7, records=()), "/run", ()) is first
 
 
@@ -45,6 +48,22 @@ def test_each_thing_that_is_stored_of_a_group_makes_another_text(changes: dict[s
     text = texts.group("blog", after, "/run", [])
     assert text == StateTexts().group("blog", after, "/run", [])
     assert text != StateTexts().group("blog", GROUP, "/run", [])
+
+
+@pytest.mark.parametrize("proved", [small_target(), small_target(fingerprint="h")], ids=["the same", "another"])
+def test_what_is_stored_of_a_group_gives_the_group_back(proved: GroupTarget) -> None:
+    group = replace(GROUP, proved=Proved(proved, 3), stopped=True)
+    after = group_from_json(json.loads(StateTexts().group("blog", group, "/run", [])))
+    assert (after.target, after.proved, after.stopped) == (group.target, group.proved, True)
+
+
+def test_the_text_of_a_target_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, made = StateTexts(), []
+    monkeypatch.setattr(GroupTarget, "to_json", lambda target: made.append(target.fingerprint) or {})
+    new = replace(GROUP, target=small_target(fingerprint="g"), proved=Proved(GROUP.target, None))
+    for group in (GROUP, replace(GROUP, restarts=1), new, replace(new, restarts=2)):
+        texts.group("blog", group, "/run", [])
+    assert made == ["f", "g"]
 
 
 def test_where_it_is_in_force_and_the_exits_that_are_counted_make_another_text() -> None:
