@@ -77,6 +77,8 @@ class StartUp:
         self, configuration: Configuration, names: Collection[str] | None
     ) -> tuple[Desired, dict[str, str]]:
         targets, failed = await asyncio.to_thread(resolve_each, configuration, self.applying.around, names)
+        starting = [target.spawner for target in targets.values() if not self.applying.stays_stopped(target.name)]
+        self.applying.shell.forking.start_ahead(starting)
         noted: dict[str, GroupTarget] = {}
         for name, target in targets.items():
             try:

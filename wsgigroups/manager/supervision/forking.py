@@ -26,7 +26,7 @@ from wsgigroups.manager.supervision.processes import Hooks, Process, moment
 from wsgigroups.manager.supervision.spawners import LostSpawnerError
 from wsgigroups.manager.supervision.specs import build_spec
 from wsgigroups.manager.supervision.start_queue import StartQueue
-from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError
+from wsgigroups.manager.supervision.starting import DoubtfulInterpreterError, keeper_target
 from wsgigroups.manager.supervision.unknown import described_by
 from wsgigroups.manager.supervision.user_spawners import (
     ANSWER_TIMEOUT_S,
@@ -40,7 +40,7 @@ from wsgigroups.runtime.wire import board, identity, messages, room
 from wsgigroups.runtime.wire.frames import FrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.manager.supervision.cgroups.remains import Remains
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.listeners import HeldListener, Listeners
     from wsgigroups.manager.supervision.logs import Logs
     from wsgigroups.manager.supervision.spawners import AnySpawner, SpawnerPool
-    from wsgigroups.plan.desired import GroupTarget
+    from wsgigroups.plan.desired import GroupTarget, SpawnerTarget
 
 _OF_A_START = 11  # both ends of channel and reports, the channel's copy, board, pidfd, log, its pipe, access log
 _RESERVE = 24
@@ -72,9 +72,26 @@ class Forking:
     published: routing.Published
     molds: Molds
     queue: StartQueue = field(init=False)
+    _ahead: set[asyncio.Task[None]] = field(default_factory=set)  # the loop itself keeps no task alive (asyncio)
 
     def __post_init__(self) -> None:
         self.queue = StartQueue(lambda lives: self.dispatch(model.StillQueued(lives)))
+
+    def start_ahead(self, targets: Iterable[SpawnerTarget]) -> None:
+        """Have the interpreters started that are about to be needed, while there is something else to do.
+
+        Of users' spawners only what keeps for them: they begin with the first process. A failure is told by `spawn`,
+        which tries again.
+        """
+        wanted = {target.key: target for target in (keeper_target() if t.uid is not None else t for t in targets)}
+        for target in wanted.values():
+            task = asyncio.get_running_loop().create_task(self._start_ahead(target))
+            self._ahead.add(task)
+            task.add_done_callback(self._ahead.discard)
+
+    async def _start_ahead(self, target: SpawnerTarget) -> None:
+        with contextlib.suppress(WsgigroupsError, OSError):
+            await self.pool.get(target)
 
     async def spawn(self, record: Record, target: GroupTarget) -> None:
         """Have a process of this target forked for the record; what cannot be is told as `LifeRefused`."""
