@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: help try try-stop test test-vm fast lint schemas docs coverage bench conformance mutants package lock clean
+.PHONY: help try try-stop test test-vm fast lint schemas docs coverage bench conformance started mutants package lock clean
 
 help:                ## show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -41,6 +41,9 @@ bench:               ## measure against other servers: benchmarks/RESULTS.md (BE
 
 conformance:         ## as root on Debian: ask an Apache with mod_wsgi the same as this project: docs/conformance.md
 	@$(PYTHON) -B -m tools.check conformance
+
+started:             ## write down anew what processes call at their start, whose code spawners gather
+	@$(PYTHON) -B -m tools.check started
 
 mutants:             ## break each listed line, one at a time, and see that its test fails (minutes; as root: all of them)
 	@$(PYTHON) -B -m tools.check mutants $(MUTANTS_ARGS)

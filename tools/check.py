@@ -228,6 +228,11 @@ def mutate(bench: Bench, extra: Sequence[str]) -> list[str]:
     return [] if bench.run("python", "-m", "tools.mutants", *extra) else ["mutants"]
 
 
+def write_started(bench: Bench, _extra: Sequence[str]) -> list[str]:
+    """Write down anew, in the clone, what processes call at their start."""
+    return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.started") else ["started"]
+
+
 def generate(bench: Bench, _extra: Sequence[str]) -> list[str]:
     """Write the generated files of the clone again."""
     return [] if replace(bench, tree=CLONE).run("python", "-m", "tools.generate") else ["schemas"]
@@ -327,6 +332,7 @@ def main(arguments: list[str]) -> None:
         "mutants": mutate,
         "package": package,
         "schemas": generate,
+        "started": write_started,
         "prepare": lambda _bench, _extra: [],
     }
     parser = argparse.ArgumentParser(prog="tools.check", description=__doc__)

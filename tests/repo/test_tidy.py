@@ -26,6 +26,7 @@ PLACES = [
     r"tools/([a-z_]+\.py|constraints\.txt)",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",
     r"wsgigroups/py\.typed",
+    r"wsgigroups/runtime/spawner/started\.txt",
     r"wsgigroups/web/static/[a-z]+\.(css|html|js|svg)",
     r"wsgigroups/runtime/_accelerator(\.(c|pyi)|_(link|gateway)\.h)",
 ]

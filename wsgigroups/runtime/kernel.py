@@ -6,12 +6,16 @@ Must not keep state beyond the C library's handle and never retry on its own.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import errno
 import struct
 from typing import Any, Iterable, List, Optional, Tuple
 
 from .originals import os, signal
+
+# What `signal` is made of: that one makes an object of each number, some 130 for each fork.
+signals: Any = _signal
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long

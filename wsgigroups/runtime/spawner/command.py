@@ -21,7 +21,7 @@ from ..daemon import signals
 from ..daemon.main import run as run_daemon
 from ..log import never_blocking
 from ..wire import exits, identity
-from . import warm
+from . import gathering, warm
 from .arguments import Options, UsageError, parse
 from .loop import Spawner
 
@@ -54,8 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     with contextlib.suppress(OSError):  # daemons leave it again, unless their user has no quota for keyrings left
         kernel.join_new_session_keyring()
     spawner = Spawner(options.key, listener, _become, log, (soft, hard))
+    gathering.gather(gathering.started())
     gc.collect()
-    sys._clear_type_cache()
+    if sys.version_info < (3, 12):  # it counts references to names, which are immortal since
+        sys._clear_type_cache()
     gc.freeze()  # what exists now stays out of the collector's way, so that its pages stay shared
     gc.enable()
     _announce(options)
@@ -118,5 +120,5 @@ def _forget_signals() -> None:
     """
     signal.set_wakeup_fd(-1)
     for number in (*_IGNORED, signal.SIGCHLD):
-        signal.signal(number, signals.ignore if number in signals.IGNORED else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        kernel.signals.signal(number, signals.ignore if number in signals.IGNORED else kernel.signals.SIG_DFL)
+    kernel.signals.pthread_sigmask(signal.SIG_SETMASK, ())

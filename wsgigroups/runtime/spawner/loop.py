@@ -40,6 +40,7 @@ _REFUSALS, _REFUSALS_PER_S = 20.0, 1.0  # lines about connections that were refu
 _NO_REASON = 0
 _RESERVE = 8  # descriptors for the next manager's connections, and for what a fork needs
 _MOLDS = 2  # the first protocol that knows of them
+_ALL = frozenset(map(int, signal.valid_signals()))
 _HEARD_OUT = 4096  # reads of what a manager said before it was lost
 
 # channel, reports, board, and where a founder's mold is asked and answers: turns the forked child into a daemon
@@ -390,7 +391,7 @@ class Spawner:
     def _fork_off(self, *passed: int) -> Tuple[int, int]:
         """Fork a daemon with these descriptors; return its pid and a pidfd. Raises OSError."""
         # With signals blocked none can arrive in the child while it still has the parent's handlers and wake-up pipe.
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        unblocked = kernel.signals.pthread_sigmask(signal.SIG_BLOCK, _ALL)
         # Before the fork and not after it: whoever may raise a limit of the child must not be overtaken by the child.
         self._limit_descriptors(self._limits[0])
         try:
@@ -406,7 +407,7 @@ class Spawner:
                 os.kill(pid, signal.SIGKILL)
                 raise
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            kernel.signals.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def _limit_descriptors(self, soft: int) -> None:
         with contextlib.suppress(OSError, ValueError):  # a container may forbid it; then fewer daemons fit
