@@ -380,6 +380,19 @@ def test_log_survives_a_reader_that_left() -> None:
         os.close(write)
 
 
+@pytest.mark.parametrize("root", [None, "/srv/jail"])
+def test_what_is_known_of_directories_stays_unless_they_are_others(
+    monkeypatch: pytest.MonkeyPatch, root: str | None
+) -> None:
+    """To forget it costs each process a hundred pages, and a look at the whole standard library."""
+    known = {"/usr/lib/python3": None}
+    monkeypatch.setattr(sys, "path_importer_cache", dict(known))
+    for name in ("_forget_bootstrap", "_require_readable_library", "activate", "add_directories"):
+        monkeypatch.setattr(interpreter, name, lambda *_arguments: None)
+    interpreter.prepare(spec(chroot=root))
+    assert sys.path_importer_cache == (known if root is None else {})
+
+
 def test_flags_look_like_a_plain_start() -> None:
     flags = interpreter.flags_of_a_plain_start()
     assert flags.isolated == flags.no_site == flags.ignore_environment == flags[6] == flags[12] == 0
