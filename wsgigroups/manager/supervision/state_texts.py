@@ -13,53 +13,48 @@ from wsgigroups.manager.supervision import kept_changes
 from wsgigroups.manager.supervision.remembering import rest_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from wsgigroups.manager.core.model import GroupState, State
     from wsgigroups.plan.desired import GroupTarget
 
 _Key = tuple[object, ...]
+_Kept = tuple["GroupTarget", str]  # a target, and its text
 
 
 @dataclass(slots=True)
 class StateTexts:
     """What was stored last. All that it is made of is frozen, so that the same objects give the same text."""
 
-    _groups: dict[str, tuple[_Key, str]] = field(default_factory=dict)
-    _targets: dict[str, list[tuple[GroupTarget, str]]] = field(default_factory=dict)  # by group; they are most of it
+    _groups: dict[str, tuple[_Key, str]] = field(default_factory=dict)  # without the targets, which are most of it
+    _targets: dict[str, tuple[_Kept, ...]] = field(default_factory=dict)  # by group: its own, and the one to return to
     _transaction: tuple[_Key, str] = ((), "null")
 
     def group(self, name: str, group: GroupState, run_dir: str, counted: Sequence[int]) -> str:
         """One group; run_dir: where it is in force; counted: lives of whose exits a next manager is told again."""
         key = (
-            *(group.target, group.proved, group.stopped, group.processes_override, group.restarts, group.ended),
+            *(group.target, group.stopped, group.processes_override, group.restarts, group.ended),
             *(group.automatic, group.last_error, group.deaths, run_dir, tuple(counted)),
         )
         known = self._groups.get(name)
         if known is None or not _same(known[0], key):
             rest = json.dumps({**rest_to_json(group), "run_dir": run_dir, "counted": list(counted)})
-            known = self._groups[name] = key, self._with_targets(name, group, rest)
-        return known[1]
+            known = self._groups[name] = key, rest
+        return f'{{"target": {self._targets_of(name, group)}, {known[1][1:]}'
 
-    def _with_targets(self, name: str, group: GroupState, rest: str) -> str:
-        """Put the targets before the rest, as JSON: that of the group, and the one to return to."""
-        used: list[tuple[GroupTarget, str]] = []
-        target = self._target(name, group.target, used)
+    def _targets_of(self, name: str, group: GroupState) -> str:
+        """The text of its target, and then of what was proved: without a target where that is the same."""
+        before = self._targets.get(name, ())
+        used = [_kept(group.target, before)]
         proved = "null"
         if group.proved is not None:
-            members = [f'"processes_override": {json.dumps(group.proved.processes_override)}']
-            if group.unproved:  # without one of its own where it is the group's
-                members.append(f'"target": {self._target(name, group.proved.target, used)}')
-            proved = f"{{{', '.join(members)}}}"
-        self._targets[name] = used
-        return f'{{"target": {target}, "proved": {proved}, {rest[1:]}'
-
-    def _target(self, name: str, target: GroupTarget, used: list[tuple[GroupTarget, str]]) -> str:
-        """Return the text of a target, made anew where it is another object; `used` is what is to be kept."""
-        known = [text for before, text in self._targets.get(name, ()) if before is target]
-        text = known[0] if known else json.dumps(target.to_json())
-        used.append((target, text))
-        return text
+            proved = f'{{"processes_override": {json.dumps(group.proved.processes_override)}'
+            if group.unproved:
+                used.append(_kept(group.proved.target, before))
+                proved += f', "target": {used[1][1]}'
+            proved += "}"
+        self._targets[name] = tuple(used)
+        return f'{used[0][1]}, "proved": {proved}'
 
     def transaction(self, state: State) -> str:
         """The apply under way."""
@@ -81,3 +76,8 @@ def _same(former: _Key, key: _Key) -> bool:
     if len(former) != len(key):
         return False
     return all(a is b or (isinstance(a, (int, str, tuple)) and a == b) for a, b in zip(former, key, strict=True))
+
+
+def _kept(target: GroupTarget, before: Iterable[_Kept]) -> _Kept:
+    """A target with its text, which is made anew where it is another object."""
+    return next((kept for kept in before if kept[0] is target), None) or (target, json.dumps(target.to_json()))
