@@ -154,5 +154,5 @@ def read(fd: int, threads: int) -> Snapshot:
     words = memoryview(raw).cast("Q")
     if words[0] != MAGIC or words[1] != ABI:
         raise ValueError("the board was overwritten")
-    values = {name: words[index] for name, index in WORD.items()}
+    values = dict(zip(WORD, words[: len(WORD)].tolist()))  # they stand in a row, from the first word on
     return Snapshot(values, {index: word for index, word in enumerate(words[BUSY_WORD : BUSY_WORD + threads]) if word})
