@@ -53,14 +53,14 @@ class Throughput:
         for name in self._seen.keys() - groups.keys():
             del self._seen[name]
         for name, group in groups.items():
-            counts = [group.ended.get(_TOTAL, 0), *(group.ended.get(word, 0) for word in _RANGES)]
-            for record in group.records:
-                process = processes.get(record.life)
-                if process is not None and not process.closed:
-                    counts = [one + other for one, other in zip(counts, _counts(process.board_fd), strict=True)]
-            seen = self._seen.setdefault(name, _Seen())
+            found = [processes.get(record.life) for record in group.records]
+            counted = [_counts(process.board_fd) for process in found if process is not None and not process.closed]
+            if group.ended or not counted:
+                counted.append((group.ended.get(_TOTAL, 0), *(group.ended.get(word, 0) for word in _RANGES)))
+            counts = counted[0] if len(counted) == 1 else tuple(map(sum, zip(*counted, strict=True)))
+            seen = self._seen.get(name) or self._seen.setdefault(name, _Seen())
             seen.totals.append((now, min(counts[0], _MOST)))
-            seen.latest = tuple(counts[1:])
+            seen.latest = counts[1:]
             if not seen.marks or now - seen.marks[-1][0] >= MARK_S:
                 seen.marks.append((now, seen.latest))
 
