@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 
 
 def with_taken_addresses(options: Globals, check: Check) -> Check:
-    """Return a check that finds addresses in use, too; the same one where it cannot be told whose they are."""
-    own = _own(options)
-    return check if own is None else partial(_both, check, own)
+    """Return a check that finds addresses in use, too; nothing is said of them where it cannot be told whose they are.
+
+    A manager is asked only where an address of the configuration is in use.
+    """
+    return partial(_both, options, check)
 
 
-def _both(check: Check, own: frozenset[str], parts: Parts) -> list[Finding]:
+def _both(options: Globals, check: Check, parts: Parts) -> list[Finding]:
     from wsgigroups.host.checks.taken import check_taken
     from wsgigroups.host.listening import listening
 
-    return [*check(parts), *check_taken(parts, listening(), own)]
+    there = listening()
+    taken = check_taken(parts, there, ())
+    if taken:
+        own = _own(options)
+        taken = [] if own is None else check_taken(parts, there, own)
+    return [*check(parts), *taken]
 
 
 def _own(options: Globals) -> frozenset[str] | None:
@@ -45,9 +52,6 @@ def _own(options: Globals) -> frozenset[str] | None:
             return None if any((options.run_dir / "spawners").glob("*.sock")) else frozenset()
         if os.geteuid() not in (0, client.path.stat().st_uid):
             return None  # operators are told of their own groups alone
-        status = client.status()
-    except (WsgigroupsError, OSError):
+        return frozenset(client.addresses()["addresses"])
+    except (WsgigroupsError, OSError):  # one of an earlier version does not tell
         return None
-    gateway = status.get("gateway")
-    listeners = [item["address"] for item in gateway["listeners"]] if gateway else []
-    return frozenset([*listeners, *(address for group in status["groups"] for address in group["listen"])])

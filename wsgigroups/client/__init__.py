@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsgigroups.client.answers import (
+        AddressesAnswer,
         BegunAnswer,
         ChangeAnswer,
         ConfigurationAnswer,
@@ -154,6 +155,11 @@ class Client:
     def status(self, timeout_s: float | None = None) -> StatusAnswer:
         """Groups and processes."""
         answer: StatusAnswer = self._call("GET", "/v1/status", None, timeout_s)
+        return answer
+
+    def addresses(self) -> AddressesAnswer:
+        """What groups and the gateway listen on."""
+        answer: AddressesAnswer = self._call("GET", "/v1/addresses", None)
         return answer
 
     def group(self, name: str) -> GroupDetailsAnswer:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 
+class AddressesAnswer(TypedDict):
+    """The addresses of all groups and of the gateway, as the configuration writes them."""
+
+    schema_version: Literal[1]
+    addresses: list[str]
+
+
 class BegunAnswer(TypedDict):
     """What a call that changes something has begun."""
 

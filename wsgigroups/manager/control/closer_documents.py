@@ -35,6 +35,13 @@ class ThreadsDocument(Document):
     busy: list[BusyThreadDocument] = Field(description="The request under way for longest first.")
 
 
+class AddressesDocument(Document):
+    """The addresses of all groups and of the gateway, as the configuration writes them."""
+
+    schema_version: Literal[1] = 1
+    addresses: list[Text]
+
+
 class ConfigurationDocument(Document):
     """The configuration that runs, or is being rolled out, secrets included."""
 

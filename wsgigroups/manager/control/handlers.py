@@ -25,6 +25,7 @@ from wsgigroups.manager.control import (
     views,
 )
 from wsgigroups.manager.control.closer_documents import (  # a test reads them in the signatures
+    AddressesDocument,
     ConfigurationDocument,
     DashboardDocument,
     DifferenceDocument,
@@ -164,6 +165,13 @@ class Handlers:
             return found
         gateway = found.gateway.model_copy(update={"orders": self.applying.orders.shown()})
         return found.model_copy(update={"gateway": gateway})
+
+    async def addresses(self, _call: Plain) -> AddressesDocument:
+        """Far less than the status: commands ask before each apply."""
+        targets = [group.target for group in self.applying.shell.state.groups.values()]
+        found = {address for target in targets for address in target.spec.listen}
+        found |= {listener.address for target in targets for listener in target.listeners}
+        return AddressesDocument(addresses=sorted(found))
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """Return the text of all metrics and its type."""

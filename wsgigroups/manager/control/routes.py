@@ -21,6 +21,7 @@ HTTP_STATUS = {ExitCode.USAGE: 400, ExitCode.NO_SUCH_GROUP: 404, ExitCode.NOT_PE
 OTHERWISE = 409  # of what was understood and cannot be done
 _ACTS = {  # those of the other handlers are their names
     "status": "see the status",
+    "addresses": "see the addresses",
     "change": "see a change",
     "group": "see a group",
     "log": "see logs",
@@ -101,6 +102,7 @@ def _act(handler: str, summary: str, body: type[requests.Parameters], *, operato
 
 ROUTES: tuple[ControlRoute, ...] = (
     _get("/v1/status", "status", "Groups and processes.", documents.StatusDocument, operators=True),
+    _get("/v1/addresses", "addresses", "What groups and the gateway listen on.", closer_documents.AddressesDocument),
     ControlRoute(
         "GET",
         "/v1/changes/{id}",
