@@ -17,7 +17,7 @@ from support.interpreters import library_of
         ("/usr/bin/python3.11", "/usr", "/usr/bin/python3.11"),
         ("/usr/local/bin/python3.12", "/usr/local", "/usr/local/bin/python3.12"),
         ("/tmp/x/lib/python3.13", "/tmp/x", "/usr/local/lib/python3.13"),
-        ("/root/.pyenv/versions/3.11.7/lib/libpython3.11.so.1.0", "/root/.pyenv/versions/3.11.7",
+        ("/srv/pyenv/3.11.7/lib/libpython3.11.so.1.0", "/srv/pyenv/3.11.7",
          "/usr/local/lib/libpython3.11.so.1.0"),
         ("/lib/x86_64-linux-gnu/libc.so.6", "/srv/python", "/lib/x86_64-linux-gnu/libc.so.6"),
     ],

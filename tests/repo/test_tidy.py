@@ -23,7 +23,7 @@ PLACES = [
     r"man/wsgigroups(-[a-z]+)*\.1",
     r"wsgigroups/config/generated/[a-z.]+\.json",
     r"tests/.*",
-    r"tools/([a-z_]+\.py|constraints\.txt)",
+    r"tools/([a-z_]+\.py|constraints\.txt|releases\.toml)",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",
     r"wsgigroups/py\.typed",
     r"wsgigroups/web/static/[a-z]+\.(css|html|js|svg)",
