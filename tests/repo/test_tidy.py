@@ -11,7 +11,7 @@ from support.tree import ROOT, calls, files, parsed, python_files
 
 LONGEST_FILE_LINES = 500
 PLACES = [
-    r"(LICENSE|Makefile|(README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md|mkdocs\.yml|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-(config|hooks)\.yaml)",
+    r"(LICENSE|Makefile|(README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md|mkdocs\.yml|(pyproject\.toml|uv\.lock)|\.gitignore|action\.yml|\.pre-commit-(config|hooks)\.yaml)",
     r"\.ci/run",
     r"\.github/(workflows|ISSUE_TEMPLATE)/[a-z]+\.yml",
     r"hatch_build\.py",
