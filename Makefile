@@ -51,7 +51,7 @@ mutants:             ## break each listed line, one at a time, and see that its 
 package:             ## the sdist and a wheel in dist/, checked, installed and started
 	@$(PYTHON) -B -m tools.check package
 
-lock:                ## choose the versions of all packages that tests and linters use anew: tools/constraints.txt
+lock:                ## choose the versions of all packages that tests and linters use anew: uv.lock, tools/constraints.txt
 	@$(PYTHON) -B -m tools.check lock
 
 clean: try-stop      ## stop the quickstart and remove what the other targets made

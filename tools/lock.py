@@ -1,8 +1,9 @@
 """`make lock`: choose anew the versions with which the linters and tests run, and write them down for CI.
 
-`tools/constraints.txt` has a line for each package that the project, its extras and its dependency groups need, for
-Python 3.10 and every later version. pip is told to keep to it (`tools/check.py`): a release of somebody else's does not
-change what a commit's tests say. Where packages come from is not in it. uv chooses; it is installed for this alone.
+uv chooses, and writes `uv.lock`: each file of each package by its hash, for Python 3.10 and every later version. Pip
+has the same versions in `tools/constraints.txt` and is told to keep to them (`tools/check.py`): a release of somebody
+else's does not change what a commit's tests say. Both name the public index, whatever index the machine has configured:
+what another one serves is not what the lock says. uv is installed for this alone.
 """
 
 from __future__ import annotations
@@ -14,26 +15,21 @@ from tools.choose import SetUpError
 from tools.environment import CLONE, run, say
 
 CONSTRAINTS = "tools/constraints.txt"
-GROUPS = ("ansible", "apps", "bench", "docs", "lint", "real", "tests")
-OLDEST = "3.10"
+LOCK = "uv.lock"
+INDEX = "https://pypi.org/simple"
+HEAD = "# Made from uv.lock by `make lock`.\n"
+_QUIET = ("--quiet", "--no-config", "--no-progress")
 
 
-def command(uv: str) -> list[str]:
-    """Return the command that writes the file."""
-    groups = [word for group in GROUPS for word in ("--group", group)]
-    how = ["--universal", "--python-version", OLDEST, "--all-extras", "--upgrade", "--no-annotate", "--quiet"]
-    return [
-        uv,
-        "pip",
-        "compile",
-        *how,
-        *groups,
-        "--custom-compile-command",
-        "make lock",
-        "-o",
-        CONSTRAINTS,
-        "pyproject.toml",
-    ]
+def choosing(uv: str, python: str) -> list[str]:
+    """Return the command that chooses and writes the lock."""
+    return [uv, "lock", "--upgrade", "--default-index", INDEX, "--python", python, *_QUIET]
+
+
+def writing(uv: str, python: str) -> list[str]:
+    """Return the command that writes what the lock has for pip, without a head."""
+    what = ["--all-extras", "--all-groups", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
+    return [uv, "export", "--frozen", *what, "--python", python, *_QUIET, "-o", CONSTRAINTS]
 
 
 def main() -> None:
@@ -41,11 +37,14 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as place:
             run([sys.executable, "-I", "-m", "venv", place])
-            run([f"{place}/bin/python", "-I", "-m", "pip", "install", "--quiet", "uv>=0.5"])
-            run(command(f"{place}/bin/uv"))
+            run([f"{place}/bin/python", "-I", "-m", "pip", "install", "--quiet", "uv>=0.9"])
+            run(choosing(f"{place}/bin/uv", sys.executable))
+            run(writing(f"{place}/bin/uv", sys.executable))
     except SetUpError as problem:
         sys.exit(f"error: {problem}")
-    say(f"{CLONE / CONSTRAINTS}: {len((CLONE / CONSTRAINTS).read_text().splitlines())} lines")
+    lines = (CLONE / CONSTRAINTS).read_text()
+    (CLONE / CONSTRAINTS).write_text(HEAD + lines)
+    say(f"{CLONE / CONSTRAINTS}: {len(lines.splitlines())} packages")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Manual pages of the commands, in the language of man(7): from the same tables as `--help`."""
+"""Manual pages of the commands, in the language of man(7): from the same tables as `--help`.
+
+click-man (0.6) does not make them, since it has no sections for examples, variables and exit codes, finds no command
+that is loaded when it is called, and escapes no text: a line that begins with a dot would be a request of roff.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from support.interpreters import Accessible, present
+from support.interpreters import ALL_VERSIONS, Accessible, find, present
 from support.tree import ROOT
 
 from tools.environment import PACKAGED
@@ -79,6 +79,22 @@ def test_one_file_for_every_interpreter(clone: Path, interpreters: Accessible) -
     assert not list(clone.rglob("*.so"))
     for version in present():
         assert reads(clone.parent / "unpacked", interpreters.get(version)) == "True", version
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.parametrize("version", present(ALL_VERSIONS))
+def test_sizes_are_read_as_such_whichever_headers_it_is_built_with(version: str) -> None:
+    """Those of 3.13 and later name functions that read an int in an interpreter before 3.13."""
+    ask = "import sysconfig; print(sysconfig.get_path('include'))"
+    include = subprocess.run([str(find(version)), "-I", "-c", ask], capture_output=True, text=True, check=True).stdout
+    if not (Path(include.strip()) / "Python.h").exists() and version != sysconfig.get_python_version():
+        return  # a distribution's, without its headers
+    source = ROOT / "wsgigroups" / "runtime" / "_accelerator.c"
+    command = ["cc", "-E", "-P", f"-I{include.strip()}", str(source)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    code = text.partition("LONGEST_NAME")[2]
+    called = set(re.findall(r"\b_?Py\w*(?:ParseTuple|BuildValue)\w*(?=\()", code))
+    assert called == {"_PyArg_ParseTuple_SizeT", "_Py_BuildValue_SizeT"}
 
 
 @pytest.mark.parametrize("compiler", ["/bin/false", "/nonexistent/cc", ""])

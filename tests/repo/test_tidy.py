@@ -11,7 +11,7 @@ from support.tree import ROOT, calls, files, parsed, python_files
 
 LONGEST_FILE_LINES = 500
 PLACES = [
-    r"(LICENSE|Makefile|(README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md|mkdocs\.yml|pyproject\.toml|\.gitignore|action\.yml|\.pre-commit-(config|hooks)\.yaml)",
+    r"(LICENSE|Makefile|(README|CHANGELOG|CODE_OF_CONDUCT|CONTRIBUTING|SECURITY)\.md|mkdocs\.yml|(pyproject\.toml|uv\.lock)|\.gitignore|action\.yml|\.pre-commit-(config|hooks)\.yaml)",
     r"\.ci/run",
     r"\.github/(workflows|ISSUE_TEMPLATE)/[a-z]+\.yml",
     r"hatch_build\.py",
@@ -23,7 +23,7 @@ PLACES = [
     r"man/wsgigroups(-[a-z]+)*\.1",
     r"wsgigroups/config/generated/[a-z.]+\.json",
     r"tests/.*",
-    r"tools/([a-z_]+\.py|constraints\.txt)",
+    r"tools/([a-z_]+\.py|constraints\.txt|releases\.toml)",
     r"wsgigroups/([a-z_]+/)*[a-z_0-9]+\.py",
     r"wsgigroups/py\.typed",
     r"wsgigroups/runtime/spawner/started\.txt",

@@ -19,7 +19,7 @@ import pip
 
 HUNG_S = 120.0
 _LEFT_OUT = re.compile(
-    r"/(__pycache__|config-[^/]*|idlelib|lib2to3|pydoc_data|sitecustomize\.py|test|tests|tkinter)(/|$)"
+    r"/(__pycache__|config-[^/]*|(dist|site)-packages|idlelib|lib2to3|pydoc_data|sitecustomize\.py|test|tests|tkinter)(/|$)"
 )
 _SHELL = "/bin/sh"
 _BASIC = (_SHELL, "/usr/bin/env", "/usr/bin/true")  # of Debian's images, those that ours need
@@ -34,16 +34,31 @@ _TEXTS = {
 
 def write(archive: Path, extensions: Iterable[Path]) -> None:
     """Write them as a tar archive. extensions: compiled files whose libraries are wanted, too."""
-    python, library = os.path.realpath(sys.executable), Path(os.__file__).parent
-    binaries = [*_BASIC, python, *map(str, library.glob("lib-dynload/*.so")), *map(str, extensions)]
+    python, library = Path(os.path.realpath(sys.executable)), Path(os.path.realpath(os.__file__)).parent
+    binaries = [*_BASIC, *map(str, (python, *library.glob("lib-dynload/*.so"), *extensions))]
+    libraries = [Path(path) for path in _libraries(binaries)]
     with tarfile.open(archive, "w") as tar:
-        for path in (*_BASIC, python, *_libraries(binaries)):
-            tar.add(os.path.realpath(path), path, filter=_of_root)
-        for source, place in ((library, library), (Path(pip.__file__).parent, library / "pip")):
-            tar.add(source, str(place), filter=_of_root)
-        if python != "/usr/bin/python3":
-            tar.addfile(_entry("usr/bin/python3", tarfile.SYMTYPE, 0o777, python))
+        for path in (*map(Path, _BASIC), *libraries):
+            tar.add(path.resolve(), path, filter=_of_root)
+        # those that belong to the Python are found beside it, or where they were when it was built
+        for path in (python, library, *(path for path in libraries if placed(path) != path)):
+            tar.add(path.resolve(), placed(path), filter=_of_root)
+        tar.add(Path(pip.__file__).parent, placed(library) / "pip", filter=_of_root)
+        if placed(python).name != "python3":
+            link = placed(python).with_name("python3")
+            tar.addfile(_entry(str(link.relative_to("/")), tarfile.SYMTYPE, 0o777, python.name))
         tar.addfile(_entry("tmp", tarfile.DIRTYPE, 0o1777))
+
+
+def placed(path: Path, prefix: str = sys.base_prefix) -> Path:
+    """Return where a file of the Python is in an image: it may come from where each container has a mount of its own.
+
+    A distribution's stays in /usr, any other one is in /usr/local as in the images of Python.
+    """
+    real = os.path.realpath(prefix)
+    if real != "/usr" and path.is_relative_to(real):
+        return "/usr/local" / path.relative_to(real)
+    return path
 
 
 def write_systemd(archive: Path) -> str:
@@ -67,7 +82,8 @@ def _libraries(binaries: list[str]) -> list[str]:
     """What the loader finds for them, but for what their own packages bring."""
     told = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False, timeout=HUNG_S).stdout
     own = sysconfig.get_path("platlib")
-    return sorted({path for path in re.findall(r"(/\S+) \(0x", told) if not path.startswith(own)})
+    found = {os.path.normpath(path) for path in re.findall(r"(/\S+) \(0x", told)}
+    return sorted(path for path in found if not path.startswith(own))
 
 
 def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

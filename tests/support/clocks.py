@@ -73,7 +73,7 @@ class Clocked(ManagerUnderTest):
     def command(self, *arguments: str) -> list[str]:
         """The command line; of a manager, one whose spawners begin with the clock."""
         command = super().command(*arguments)
-        return frozen.earlier(command, self.base / "clocked.py") if arguments[:1] == ("run",) else command
+        return frozen.with_runtime(command, self.base / "clocked.py") if arguments[:1] == ("run",) else command
 
     @contextmanager
     def clock(self) -> Iterator[Clock]:

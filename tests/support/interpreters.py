@@ -24,12 +24,16 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "test", "tests", "idlelib", "t
 
 @cache
 def find(version: str) -> Path | None:
-    """Return an executable of this version, e.g. "3.8", that works; None when the machine has none."""
+    """Return an executable of this version, e.g. "3.8", that works; None when the machine has none.
+
+    Of the version that runs the tests, the one that does.
+    """
     roots = [os.environ.get("PYENV_ROOT", ""), os.path.expanduser("~/.pyenv"), "/opt/pyenv"]
     candidates = [path for root in roots if root for path in glob.glob(f"{root}/versions/{version}.*/bin/python3")]
     candidates += glob.glob(f"/opt/hostedtoolcache/Python/{version}.*/x64/bin/python3")
-    candidates += [found for found in (shutil.which(f"python{version}"), sys.executable) if found]
-    for candidate in [f"/usr/bin/python{version}", f"/usr/local/bin/python{version}", *sorted(candidates)]:
+    candidates += [found for found in [shutil.which(f"python{version}")] if found]
+    distributed = [f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"]
+    for candidate in [sys.executable, *distributed, *sorted(candidates)]:
         base = _base(candidate, version)
         if base is not None:
             return base
@@ -47,6 +51,12 @@ def _base(candidate: str, version: str) -> Path | None:
         return None
     found, executable = run.stdout.splitlines()
     return Path(executable) if found == version else None
+
+
+def library_of(executable: Path) -> Path:
+    """Return the directory of its standard library."""
+    command = [str(executable), "-I", "-S", "-c", "import os; print(os.path.dirname(os.__file__))"]
+    return Path(subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.rstrip("\n"))
 
 
 def present(versions: tuple[str, ...] = VERSIONS) -> list[str]:

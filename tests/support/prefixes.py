@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
+
+from support.interpreters import library_of
 
 _REAL = "with open({real!r}, encoding='utf-8') as file:\n    exec(compile(file.read(), {real!r}, 'exec'))\n"
 # root in any of the three ids is what must not be
@@ -40,12 +41,9 @@ class TenantPrefix:
         self.home = directory
         self.witness = directory / "witness"
         self._uid = uid
-        code = "import os, sys; print(os.path.dirname(os.__file__)); print('%d.%d' % sys.version_info[:2])"
-        seen = subprocess.run([str(base), "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
-        original, version = seen.stdout.splitlines()
-        self.original = Path(original)
-        self.executable = directory / "bin" / f"python{version}"
-        self.library = directory / "lib" / f"python{version}"
+        self.original = library_of(base)
+        self.executable = directory / "bin" / self.original.name
+        self.library = directory / "lib" / self.original.name
         self.executable.parent.mkdir(parents=True)
         self.library.mkdir(parents=True)
         shutil.copy(base.resolve(), self.executable)

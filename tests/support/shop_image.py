@@ -103,7 +103,7 @@ def built(place: ContainerPlace) -> Shop:
     context = directory / "context"
     (context / "wheelhouse").mkdir(parents=True)
     base_image.write(directory / "base.tar", wheelhouse.extensions("wsgigroups"))
-    named = ("--change=ENV PATH=/usr/bin:/bin", "-", "localhost/base:1")
+    named = ("--change=ENV PATH=/usr/local/bin:/usr/bin:/bin", "-", "localhost/base:1")
     place.podman("import", *named, given=directory / "base.tar")
     base = place.podman("image", "inspect", "--format={{.Digest}}", "localhost/base:1")
     (context / "requirements.txt").write_text(wheelhouse.fill(context / "wheelhouse"))

@@ -15,6 +15,15 @@
 #include <Python.h>
 #include <string.h>
 
+/* "#" is a Py_ssize_t. Before 3.13 that is so under these names alone, which each later version has, too, as part of the
+ * stable ABI; its headers name others, which an earlier interpreter reads an int with. */
+#ifndef PyArg_ParseTuple
+PyAPI_FUNC(int) _PyArg_ParseTuple_SizeT(PyObject *, const char *, ...);
+PyAPI_FUNC(PyObject *) _Py_BuildValue_SizeT(const char *, ...);
+#define PyArg_ParseTuple _PyArg_ParseTuple_SizeT
+#define Py_BuildValue _Py_BuildValue_SizeT
+#endif
+
 enum { LONGEST_NAME = 62, SETS = 128, LONGEST_PATH = 2048, LENGTH_DIGITS = 18, PORT_DIGITS = 5 };
 enum { LONGEST_TEXT = 1024, LONGEST_ANSWER = 4096, ANSWER_LENGTH_DIGITS = 15 };
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.descriptors import described
+from support.interpreters import library_of, present
 from support.processes import Manager, open_descriptors
 from support.users import ALICE, BOB, identity, uid_of
 
@@ -169,8 +170,11 @@ def test_process_is_named(manager: Manager, script: Script) -> None:
 
 
 @pytest.mark.root
-def test_chroot(manager: Manager, workspace: Path, script: Script) -> None:
-    """A jail with nothing in it but a script: what daemons need is in memory already."""
+@pytest.mark.parametrize("version", present())
+def test_chroot(managers: Callable[..., Manager], version: str, workspace: Path) -> None:
+    """A jail with nothing in it but a script: what daemons need is in memory already, wherever the interpreter lies."""
+    manager = managers(version)
+    manager.start()
     jail = workspace / "jail"
     jail.mkdir()
     source = """
@@ -182,7 +186,7 @@ def application(environ, start_response):
     return [body]
 """
     (jail / "app.wsgi").write_text(source)
-    library = Path(os.__file__).parent
+    library = library_of(manager.interpreter)
     inside = jail / str(library)[1:]
     inside.mkdir(parents=True)
     (inside / "site.py").write_text((library / "site.py").read_text())

@@ -7,13 +7,15 @@ import os
 import shutil
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.gateway import ADDRESS, FakeDaemon, Gateway, gateway, open_directory, read_packet
-from support.serving import Clock, receive_all, receive_response
+from support.serving import HUNG_S, Clock, receive_all, receive_response
 
 from wsgigroups.runtime.gateway import tickets
 from wsgigroups.runtime.wire.routes import Link, ListenerRoute, MountRoute, Routes, SiteRoute, StaticRoute
@@ -137,6 +139,41 @@ def test_clients_that_do_it_wrong(certificates: Path) -> None:
         with gateway(routes, certificates="/nonexistent") as front, pytest.raises(OSError):  # noqa: PT011, SIM117
             with secured(front, "one.test", "one"):
                 pass
+
+
+class LaterContext(ssl.SSLContext):
+    """A context as Python 3.12 makes it, whichever runs the tests: an end without a close_notify is an error."""
+
+    def __new__(cls, protocol: int) -> LaterContext:  # noqa: PYI034 — Self is Python 3.11
+        context = super().__new__(cls, protocol)
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_ends_its_side_without_a_word_is_answered(
+    certificates: Path, version: ssl.TLSVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9112 section 9.8: servers are ready for that."""
+    later = SimpleNamespace(**{**vars(ssl), "SSLContext": LaterContext})
+    monkeypatch.setattr("wsgigroups.runtime.gateway.certificates.ssl", later)
+
+    def late(sock: socket.socket) -> None:  # the end has come by then
+        read_packet(sock)
+        assert ended.wait(HUNG_S)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+
+    ended = threading.Event()
+    with FakeDaemon(late) as daemon, gateway(routes_of(daemon.link), certificates=str(certificates)) as front:
+        with secured(front, "one.test", "one", version) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: one.test\r\n\r\n")
+            socket.socket.shutdown(sock, socket.SHUT_WR)
+            ended.set()
+            assert receive_response(sock)[2] == b"late"
+        with secured(front, "one.test", "one", version) as sock:  # in the middle of a body there is nothing to answer
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 9\r\n\r\nhalf")
+            socket.socket.shutdown(sock, socket.SHUT_WR)
+            assert receive_all(sock) == b""
 
 
 def test_a_handshake_that_does_not_go_on_is_given_up(certificates: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
+import urllib.request
+from collections.abc import Callable
 from functools import partial
 
 import psutil
@@ -78,23 +81,56 @@ def test_a_spawner_killed_again_and_again_in_the_middle_of_forks(manager: Manage
     assert [f for f in clients.failures if f.how.startswith("status")] == [], f"seed {seed}"
 
 
-def test_a_spawner_with_an_earlier_runtime_forks_nothing_and_its_processes_serve_until_they_are_replaced(
+def begin(manager: ManagerUnderTest, command: list[str], up: Callable[[], bool]) -> subprocess.Popen[bytes]:
+    """Start a manager of another version and wait until it is up."""
+    manager.log_dir.mkdir()
+    with open(manager.log_dir / "earlier.log", "wb") as log:
+        earlier = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    manager.wait_for("it is up", up)
+    return earlier
+
+
+def test_the_processes_of_the_last_release_are_followed_and_nobodys_requests_are_lost(
+    manager: ManagerUnderTest,
+) -> None:
+    port = manager.port()
+    text = group("a", port, extra='home = "/"\n')
+    path = manager.base / "of-the-release.toml"
+    path.write_text(f"version = 1\n{text}")
+    command = frozen.of_release(manager.command("run", str(path)), frozen.unpack(manager.base))
+    earlier = begin(manager, command, lambda: serves(port))
+    (former,) = [child.pid for child in psutil.Process(earlier.pid).children()]
+    with manager.clients(port, 2) as clients:
+        clients.wait_for_more(4)
+        earlier.kill()
+        earlier.wait()
+        clients.wait_for_more(4)
+        manager.apply(text)
+        assert not outlives(former, HUNG_S)  # it ends with its last process
+        assert former not in {parent(pid) for pid in manager.pids("a").values()}
+        clients.wait_for_more(10)
+    assert clients.failures == []
+    assert "has the runtime of another one" in manager.log("manager")
+
+
+def serves(port: int) -> bool:
+    """Whether somebody answers there."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=HUNG_S) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def test_a_spawner_with_another_runtime_forks_nothing_and_its_processes_serve_until_they_are_replaced(
     manager: ManagerUnderTest,
 ) -> None:
     port, other = manager.port(), manager.port()
     text = group("a", port) + group("b", other, processes=1)
-    bootstrap = frozen.unpack(manager.base)
-    path = manager.write(text)
-    manager.log_dir.mkdir()
-    with open(manager.log_dir / "earlier.log", "wb") as log:
-        earlier = subprocess.Popen(
-            frozen.earlier(manager.command("run", str(path)), bootstrap),
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-        )
-    manager.wait_for(
-        "it is up", lambda: manager.client.running() and manager.status()["groups"] and len(manager.pids("a")) == 2
+    bootstrap = frozen.changed(manager.base)
+    command = frozen.with_runtime(manager.command("run", str(manager.write(text))), bootstrap)
+    earlier = begin(
+        manager,
+        command,
+        lambda: bool(manager.client.running() and manager.status()["groups"] and len(manager.pids("a")) == 2),
     )
     manager.wait_for("b, too", lambda: manager.pids("b"))
     before, former = manager.pids("a"), parent(manager.pids("a")[1])

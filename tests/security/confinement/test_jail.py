@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from support.attempts import Tenant
+from support.interpreters import library_of
 
 from wsgigroups.runtime.confinement import landlock
 from wsgigroups.runtime.wire.spec import Application, Confinement
@@ -46,7 +46,7 @@ def test_a_jail_with_all_of_it(tenant: Tenant) -> None:
         (jail / name).mkdir(parents=True)
     for name in ("tmp/theirs", "dev/real", "hidden/file", "kept/file", "home/file"):
         (jail / name).write_text("text")
-    library = Path(os.__file__).parent
+    library = library_of(tenant.manager.interpreter)
     inside = jail / str(library)[1:]
     inside.mkdir(parents=True)
     (inside / "site.py").write_text((library / "site.py").read_text())

@@ -69,7 +69,10 @@ def test_the_deployment() -> None:
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     only = container(found)
-    assert (only["image"], only["command"]) == ("registry.example.org/shop:1.4", ["wsgigroups"])
+    waits = ["env", "--block-signal=TERM"]  # a stop in the first moment is not lost
+    assert (only["image"], only["command"]) == ("registry.example.org/shop:1.4", [*waits, "wsgigroups"])
+    alpine = SHOP.replace("registry.example.org/shop:1.4", "registry.example.org/shop:1.4-alpine")
+    assert container(objects(alpine))["command"] == ["wsgigroups"]  # its env has no such word
     assert only["args"] == ["run", "--group", "shop", "/etc/wsgigroups/groups.yaml"]
     assert only["securityContext"] == {
         "allowPrivilegeEscalation": False,

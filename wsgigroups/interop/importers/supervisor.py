@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PROGRAM = re.compile(r"(?:program|fcgi-program):(.+)")
 _PLACEHOLDER = re.compile(r"%\((ENV_)?(\w+)\)[sd](?:\d*d)?")
+# what configparser has for that, from 3.13 on and before
+_CONTINUED_NOTHING = (getattr(configparser, "MultilineContinuationError", AttributeError), AttributeError)
 _NEEDLESS = frozenset(
     {
         "command", "directory", "environment", "process_name", "autostart", "autorestart", "startsecs", "startretries",
@@ -55,8 +57,7 @@ def _file(draft: Draft, path: str, request: ImportRequest, surroundings: ImportS
     try:
         parser.read_string(text, path)
     except (configparser.Error, AttributeError) as error:
-        # configparser has the latter for a line that continues an option without a value
-        said = str(error) if isinstance(error, configparser.Error) else "a line continues an option that has no value"
+        said = "a line continues an option that has no value" if isinstance(error, _CONTINUED_NOTHING) else str(error)
         message = f"cannot read {path}: {one_line(said)}"
         raise WsgigroupsError(message, exit_code=ExitCode.USAGE) from None
     lines = _lines_of(text)

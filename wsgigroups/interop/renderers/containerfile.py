@@ -16,6 +16,7 @@ from wsgigroups.config.addresses import parse
 from wsgigroups.config.kinds import is_stream
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.interop.renderers.deadlines import stop_deadlines
+from wsgigroups.interop.renderers.first_moment import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ _VENV = "/opt/wsgigroups"
 _NAME, _TAG = r"[a-zA-Z0-9][a-zA-Z0-9._/-]*(?::[0-9]+/[a-zA-Z0-9._/-]+)?", r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
 _IMAGE = re.compile(rf"{_NAME}(?::{_TAG})?(?:@sha256:[0-9a-f]{{64}})?")
 _FIRST_FREE_PORT = 1024
-_WAITS = ["env", "--block-signal=TERM"]  # https://www.gnu.org/software/coreutils/manual/html_node/env-invocation.html
 _HEAD = (
     "# Made by `wsgigroups render containerfile`. It needs beside it:",
     "#   requirements.txt  with a hash for each wheel, wsgigroups among them (pip-compile --generate-hashes)",
@@ -47,7 +47,7 @@ def containerfile(configuration: Configuration, context: RenderContext) -> str:
             hint="--base docker.io/library/python:3.13-slim@sha256:…",
             exit_code=ExitCode.USAGE,
         )
-    waits = _WAITS if "alpine" not in context.base else []
+    waits = waiting(context.base)
     command = [*waits, "wsgigroups", "run", *(_inside(path, context.manager) for path in context.manager.files)]
     for name in context.manager.profiles:
         command += ["--profile", name]

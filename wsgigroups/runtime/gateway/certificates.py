@@ -28,6 +28,9 @@ def new_context(minimum: str = "1.2") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS.get(minimum, ssl.TLSVersion.TLSv1_3)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
+    # clients that end without a close_notify have ended all the same (RFC 9112 section 9.8); to some versions of Python
+    # that is the default, with others OpenSSL sends no answer after such an end
+    context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.interop.renderers.first_moment import waiting
 from wsgigroups.interop.renderers.kubernetes.deadlines import LIVENESS, READINESS, ProbeTimes, deadlines_of
 from wsgigroups.interop.renderers.kubernetes.groups_file import SECRETS, secret_keys
 
@@ -71,7 +72,7 @@ def _container(workload: Workload, startup: ProbeTimes, moved: Moved) -> dict[st
     return {
         "name": "wsgigroups",
         "image": workload.image,
-        "command": ["wsgigroups"],
+        "command": [*waiting(workload.image), "wsgigroups"],
         "args": ["run", "--group", workload.group_name, FILE],
         "env": [{"name": f"WSGIGROUPS_{name}_DIR", "value": path} for name, path in _DIRECTORIES.items()],
         **({"envFrom": [{"secretRef": {"name": name}} for name in secrets]} if secrets else {}),
