@@ -13,7 +13,10 @@ from support.accounts import ALICE_UID, BOB_UID
 
 from wsgigroups.cli import new_files, plan_files, rendered_files
 from wsgigroups.cli.asking import ConfigurationRequest
+from wsgigroups.cli.log_files import log_of
+from wsgigroups.cli.log_lines import LogChoice
 from wsgigroups.cli.render import _pages
+from wsgigroups.client import Client
 from wsgigroups.config.loader import load
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.host.foreign_files import ForeignFiles
@@ -108,6 +111,9 @@ def test_nothing_but_a_file_is_opened(ground: Ground) -> None:
             rendered_files.check({ground.alice / name: "x"}, str, "")
         assert plan_files.read([ground.alice / name]) is None
         assert ForeignFiles(None, [str(ground.alice / name)]).text(str(ground.alice / name)) is None
+        log = log_of(Client(ground.alice), "a", str(ground.alice / name))  # as a manager of alice's could say
+        with pytest.raises(WsgigroupsError, match="not a regular file"):
+            log.last(10, LogChoice())
 
 
 def test_a_page_for_everybody_is_no_file_of_roots(ground: Ground) -> None:
