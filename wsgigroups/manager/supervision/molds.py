@@ -217,12 +217,23 @@ class Molds:
     def _look(self) -> None:
         self._looking = None
         for mold in list(self._known.values()):
-            spawner = self.pool.ready(mold.spawner) or self.pool.user(mold.spawner)
-            if spawner is None or not self._is_needed(mold):
-                self._forget(mold)
-                if spawner:
-                    with contextlib.suppress(OSError):
-                        spawner.send(messages.Drop("mold", mold.name))
+            if self._spawner_of(mold) is None or not self._is_needed(mold):
+                self._end(mold)
+
+    def end(self) -> None:
+        """End all that there are, before their spawners do: what they have left is known by whose children it is."""
+        for mold in list(self._known.values()):
+            self._end(mold)
+
+    def _end(self, mold: Mold) -> None:
+        self._forget(mold)
+        spawner = self._spawner_of(mold)
+        if spawner:
+            with contextlib.suppress(OSError):
+                spawner.send(messages.Drop("mold", mold.name))
+
+    def _spawner_of(self, mold: Mold) -> AnySpawner | None:
+        return self.pool.ready(mold.spawner) or self.pool.user(mold.spawner)
 
     def _is_needed(self, mold: Mold) -> bool:
         """Whether the next process of its group would come from it, or from it again if a rollout is given up.
