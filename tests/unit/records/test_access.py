@@ -19,7 +19,6 @@ from wsgigroups.runtime import originals
 from wsgigroups.runtime.protocol.heads import Head
 from wsgigroups.runtime.records import access
 from wsgigroups.runtime.records.access import PREPARED, AccessLog
-from wsgigroups.runtime.records.lines import is_line
 
 GET = b"GET /p%20q?a=b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: agent/1\r\nConnection: close\r\n\r\n"
 
@@ -53,8 +52,6 @@ def test_apache_formats(form: str) -> None:
     stamp = rb"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]"
     assert re.fullmatch(rb"127\.0\.0\.1 - - " + stamp + rb' "GET /p%20q\?a=b HTTP/1\.1" 200 \d+' + tail, line)
     assert b'" 501 ' in refused
-    assert is_line(line.decode())
-    assert is_line(refused.decode())
 
 
 @pytest.mark.parametrize("form", ["common", "combined", "json"])
@@ -116,8 +113,6 @@ def test_json() -> None:
     assert record["sent_bytes"] == 5
     assert record["duration_s"] >= 0
     assert record["time"].endswith("Z")
-    assert is_line(line.decode())
-    assert not is_line(line.decode().replace("referer", "Resource")), "that would be whose record it is"
 
 
 @pytest.mark.parametrize("form", ["common", "combined", "json"])
@@ -128,7 +123,6 @@ def test_nothing_can_be_forged(form: str) -> None:
     )
     text = line.decode("ascii")
     assert text.isprintable()
-    assert is_line(text)
     if form == "json":
         record = json.loads(text)
         assert record["user_agent"] == evil.decode("latin-1")
