@@ -16,12 +16,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wsgigroups.runtime.text import clean
+from wsgigroups.runtime.wire.rights import take_rights
+
 if TYPE_CHECKING:
     from wsgigroups.config.addresses import Address
 
 THINK_S = (0.001, 0.03)  # between the requests of a client
 SLOW_THINK_S = (0.5, 4.5)  # of every fourth that keeps its connection: longer than a process takes to be replaced
 ANSWER_TIMEOUT_S = 30.0
+_READ_BYTES = 65536
 _LOSSES = 20  # that are told one by one
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where wildcards are reached
 
@@ -60,6 +64,7 @@ class _Connection(http.client.HTTPConnection):
         if address.path is not None:
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.sock.settimeout(self.timeout)
+            take_rights(self.sock, take=False)
             self.sock.connect(address.path)
             return
         host = address.host or ""
@@ -70,6 +75,16 @@ class _Connection(http.client.HTTPConnection):
     def has_ended(self) -> bool:
         """Whether the other side has closed it, or said something that nobody asked for."""
         return self.sock is not None and bool(select.select([self.sock], [], [], 0)[0])
+
+
+def _read_away(response: http.client.HTTPResponse) -> None:
+    """Read an answer to its end and keep nothing of it. Raises OSError, HTTPException for one that has none."""
+    until = time.monotonic() + ANSWER_TIMEOUT_S
+    while response.read(_READ_BYTES):
+        if time.monotonic() > until:
+            raise TimeoutError(f"the answer has no end within {ANSWER_TIMEOUT_S:g} s")
+    if response.length:  # read(amt) does not tell of it
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 class Load:
@@ -84,7 +99,7 @@ class Load:
         self._repeats = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._go_on, args=(number,)) for number in range(clients)]
+        self._threads = [threading.Thread(target=self._go_on, args=(number,), daemon=True) for number in range(clients)]
 
     def __enter__(self) -> Load:  # noqa: PYI034 - Self is Python 3.11
         for thread in self._threads:
@@ -93,8 +108,9 @@ class Load:
 
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
+        until = time.monotonic() + ANSWER_TIMEOUT_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))  # who answers decides how long that takes
 
     def ask_once(self) -> str:
         """Ask once, before it begins; why there is no answer, or ""."""
@@ -155,10 +171,10 @@ class Load:
         try:
             connection.request("GET", self._path, headers=headers)
             response = connection.getresponse()
-            response.read()
+            _read_away(response)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            return f"{type(error).__name__}: {error}"
+            return clean(f"{type(error).__name__}: {error}")  # which may be what the application has sent
         if response.will_close or not keeps:
             connection.close()
         with self._lock:

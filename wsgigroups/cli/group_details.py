@@ -18,6 +18,7 @@ from wsgigroups.cli.output import indented
 from wsgigroups.errors import WsgigroupsError
 from wsgigroups.gateway.shown_addresses import addresses
 from wsgigroups.runtime.text import clean
+from wsgigroups.trust.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +90,7 @@ def _facts(
 def _log(path: str) -> list[str]:
     """The last lines of a log, or why there are none."""
     try:
-        with open(path, "rb") as file:
-            if not file.seekable():
-                return ["(it is no file)"]
+        with os.fdopen(open_regular(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
             lines = file.read(_TAIL_BYTES).decode(errors="replace").splitlines()
     except OSError as error:

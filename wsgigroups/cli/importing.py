@@ -13,6 +13,7 @@ import click
 
 from wsgigroups.cli.verbs import Verb
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.trust.regular import open_regular
 
 if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
@@ -78,7 +79,9 @@ def command(
     variables = {name: value for name, _, value in (text.partition("=") for text in map(_as_text, defined))}
     paths = tuple(os.path.abspath(path) for path in files)
     request = ImportRequest(paths, _as_text(line), variables, _as_text(app), directory)
-    draft = import_files(kind, request, ForeignFiles(python), str(output.parent.absolute()) if output else directory)
+    draft = import_files(
+        kind, request, ForeignFiles(python, paths), str(output.parent.absolute()) if output else directory
+    )
     _refuse_nothing(draft, kind)
     text = write(draft, kind, tuple(map(str, files)) or (line,))
     if output is None:
@@ -102,7 +105,9 @@ def _as_text(word: str) -> str:
 def _refuse_unreadable(path: Path) -> None:
     """Say why a file that a person named cannot be read, by the name that the person has given."""
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY))
+        os.close(
+            os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY) if path.is_dir() else open_regular(str(path))
+        )
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise WsgigroupsError(f"cannot read {path}: {reason}", exit_code=ExitCode.USAGE) from None

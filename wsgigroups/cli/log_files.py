@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from wsgigroups.cli.log_lines import parsed
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.trust.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class FollowedLog:
         found: deque[str] = deque(maxlen=lines)
         if choice.since_s > 0:
             for older in self._renamed(choice.since_s):
-                with open(older, "rb") as renamed:
+                with os.fdopen(open_regular(older), "rb") as renamed:
                     found.extend(choice.of(_texts(_from(renamed, choice.since_s))))
         file = self._open()
         if file is not None:
@@ -78,7 +79,7 @@ class FollowedLog:
 
     def _open(self) -> BinaryIO | None:
         try:
-            self._file = open(self.path, "rb")  # noqa: SIM115  (kept open while it is followed)
+            self._file = os.fdopen(open_regular(self.path), "rb")  # kept open while it is followed
         except FileNotFoundError:
             return None
         except PermissionError:
@@ -87,6 +88,8 @@ class FollowedLog:
                 hint="run the command as the user who started the manager",
                 exit_code=ExitCode.NOT_PERMITTED,
             ) from None
+        except OSError as error:  # whose manager it is may be anybody, and name anything
+            raise WsgigroupsError(f"cannot read {self.path}: {(error.strerror or str(error)).lower()}") from None
         return self._file
 
     def _replaced(self, file: BinaryIO) -> bool:
@@ -150,8 +153,7 @@ class ToldLog:
 def log_of(client: Client, group: str, path: str) -> FollowedLog | ToldLog:
     """Return the log of a group as this user may read it."""
     try:
-        with open(path, "rb"):
-            pass
+        os.close(open_regular(path))
     except PermissionError:
         return ToldLog(client, group)
     except OSError:

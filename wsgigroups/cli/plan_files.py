@@ -5,13 +5,17 @@ Runs in the user's process. A file holds what its configuration holds, secrets i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from wsgigroups.cli.asking import ConfigurationRequest
+from wsgigroups.cli.new_files import replace_at_once
+from wsgigroups.config.reading import untrusted
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.trust.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,33 +39,41 @@ class PlanFile:
 def save(path: Path, plan: PlanAnswer, asked: ConfigurationRequest) -> None:
     """Write a plan file, wholly or not at all. Raises WsgigroupsError."""
     body = {"kind": KIND, "schema_version": SCHEMA_VERSION, "plan": plan, **asked.body}
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(json.dumps(body).encode())
-        os.replace(temporary, path)
+        replace_at_once(path, json.dumps(body).encode(), 0o600)
     except OSError as error:
         raise WsgigroupsError(f"cannot write the plan to {path}: {error.strerror}") from None
 
 
 def read(files: Sequence[Path]) -> PlanFile | None:
     """Return the plan file that was named; None where configurations were. Raises WsgigroupsError."""
-    marked = [path for path in files if _is_marked(path)]
-    if not marked:
-        return None
-    (path, *others) = marked
-    if others or len(files) > 1:
+    opened = [(path, file) for path in files if (file := _opened(path)) is not None]
+    try:
+        return _read(opened, len(files)) if opened else None
+    finally:
+        for _path, file in opened:
+            file.close()
+
+
+def _read(opened: Sequence[tuple[Path, BinaryIO]], named: int) -> PlanFile:
+    ((path, file), *others) = opened
+    if others or named > 1:
         raise WsgigroupsError(
             f"cannot apply the plan {path} together with other files", hint="name it alone", exit_code=ExitCode.USAGE
         )
+    component = untrusted(path)
+    if component is not None:
+        raise WsgigroupsError(
+            f"cannot use the plan {path}: another user could change {component}, and root would do what it says",
+            hint="plan into a directory that root alone can write",
+            exit_code=ExitCode.USAGE,
+        )
     try:
-        with open(path, "rb") as file:
-            body = json.loads(file.read(_MAXIMUM_BYTES))
+        body = json.loads(file.read(_MAXIMUM_BYTES))
         version, plan, configuration = body["schema_version"], body["plan"], body["configuration"]
         complete = isinstance(configuration, dict) and {"steps", "counts", "notices", "precondition"} <= plan.keys()
         only = tuple(map(str, body["only"])) if "only" in body else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         complete, version, only = False, SCHEMA_VERSION, None
     if version != SCHEMA_VERSION or not complete:
         why = "it is of another version" if version != SCHEMA_VERSION else "it is damaged"
@@ -71,13 +83,14 @@ def read(files: Sequence[Path]) -> PlanFile | None:
     return PlanFile(plan, ConfigurationRequest(configuration, only))
 
 
-def _is_marked(path: Path) -> bool:
-    """Whether a file begins as plan files do; what cannot be read is told by whoever reads configurations."""
+def _opened(path: Path) -> BinaryIO | None:
+    """Open a file that begins as plan files do; what cannot be read is told by whoever reads configurations."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            return os.read(fd, len(_MARK)) == _MARK
-        finally:
-            os.close(fd)
+        file = os.fdopen(open_regular(str(path)), "rb")
     except OSError:
-        return False
+        return None
+    with contextlib.suppress(OSError):
+        if file.peek(len(_MARK))[: len(_MARK)] == _MARK:
+            return file
+    file.close()
+    return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
     from wsgigroups.config import Configuration
     from wsgigroups.interop.renderers import ManagerStart
+    from wsgigroups.trust.helpers import Account
 
 # names of renderers, which are loaded when one is wanted
 FORMS = (
@@ -104,7 +105,7 @@ def command(
     user, primary = _person(configuration)
     context = RenderContext(
         options.run_dir,
-        _pages(configuration) if renderer.pages else {},
+        _pages(configuration, user) if renderer.pages else {},
         user,
         primary,
         _said(renderer.asks, program),
@@ -173,16 +174,34 @@ def _load(options: Globals, files: tuple[Path, ...], profiles: tuple[str, ...]) 
     return result.configuration
 
 
-def _pages(configuration: Configuration) -> dict[str, str]:
+def _pages(configuration: Configuration, user: str) -> dict[str, str]:
+    """Return the pages by their paths. user: who serves them; a path that others can change is read as that user."""
+    from wsgigroups.trust.certificates import MAXIMUM_PAGE_BYTES
+    from wsgigroups.trust.helpers import read_file
+
+    account = _reader(user)
     found: dict[str, str] = {}
     for name, site in configuration.sites.items():
         for path in site.error_pages.values():
             try:
-                found[str(path)] = Path(path).read_text("utf-8")
+                found[str(path)] = read_file(str(path), account, MAXIMUM_PAGE_BYTES).decode()
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
                 raise WsgigroupsError(f"cannot use the page {path} of site {name!r}: {why}") from None
     return found
+
+
+def _reader(user: str) -> Account:
+    """Whoever serves pages, as far as this host knows; else a user who owns nothing."""
+    import pwd
+
+    from wsgigroups.trust.helpers import STRANGER, Account
+
+    try:
+        known = pwd.getpwuid(int(user[1:])) if user.startswith("#") else pwd.getpwnam(user)
+    except (KeyError, ValueError):
+        return STRANGER
+    return Account(known.pw_uid, known.pw_gid, (known.pw_gid,), known.pw_name)
 
 
 def _person(configuration: Configuration) -> tuple[str, str]:

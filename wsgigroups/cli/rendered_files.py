@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import stat
+import os
 from typing import TYPE_CHECKING
 
 import click
 
+from wsgigroups.cli.new_files import refuse_others_way
+from wsgigroups.config.kinds import is_stream
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.trust.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +46,8 @@ def placed(files: Rendering, output: Path, *, alone: bool) -> dict[Path, str]:
 def write(texts: Mapping[Path, str], directory: Path | None) -> None:
     """Write the files, and make the directory and those below it that they want. Raises WsgigroupsError."""
     for path, text in texts.items():
+        if not is_stream(str(path)):
+            refuse_others_way(path)
         try:
             if directory is not None:
                 directory.mkdir(exist_ok=True)
@@ -88,10 +93,9 @@ def check(texts: Mapping[Path, str], covered: Callable[[str], str], mark: str) -
 
 def _begins_with(path: Path, mark: str) -> bool:
     try:
-        # a pipe would not be opened before somebody writes to it
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if path.is_symlink():
             return False
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(str(path)), "rb") as file:
             return file.read(len(mark) + 1) == f"{mark}\n".encode()
     except OSError:
         return False
@@ -99,7 +103,8 @@ def _begins_with(path: Path, mark: str) -> bool:
 
 def _there(path: Path) -> str | None:
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        with os.fdopen(open_regular(str(path)), "rb") as file:
+            return file.read().decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

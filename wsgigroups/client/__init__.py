@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
+from wsgigroups.runtime.wire.rights import take_rights
 from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.stopped import is_stopped
 from wsgigroups.trust.walking import UntrustedPathError, follow, trusted_here
@@ -74,6 +75,7 @@ def connect(sock: socket.socket, path: Path, *, reads_only: bool) -> None:
             pass  # nobody else can put a socket there
     except UntrustedPathError as error:
         raise _impostor(path, str(error.doubt)) from None
+    take_rights(sock, take=False)  # of a manager that may be another user's
     timeout_s = sock.gettimeout()
     sock.settimeout(CONNECT_TIMEOUT_S)  # its queue may be full
     sock.connect(str(path))

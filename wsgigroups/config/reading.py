@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsgigroups.trust.judging import Trusted
 from wsgigroups.trust.walking import untrusted_component
 
 if TYPE_CHECKING:
@@ -125,14 +126,17 @@ def reason(error: OSError) -> str:
 
 
 def untrusted(path: Path) -> Path | None:
-    """As root: the first component of the file's path that another user could change. Everybody else: None.
-
-    The owner that sudo names is trusted: it is that user who makes root read the file.
-    """
+    """As root: the first component of the file's path that another user could change. Everybody else: None."""
     if os.geteuid() != 0:
         return None
+    return untrusted_component(path, max(trusted_to_name().uids))
+
+
+def trusted_to_name() -> Trusted:
+    """Whose files root reads because it was told to: its own, and those of the user that sudo names, who tells it."""
     sudo = os.environ.get("SUDO_UID", "")
-    return untrusted_component(path, int(sudo) if sudo.isascii() and sudo.isdigit() and len(sudo) < 11 else 0)
+    uid = int(sudo) if sudo.isascii() and sudo.isdigit() and len(sudo) < 11 else 0
+    return Trusted(frozenset({0, uid}))
 
 
 def _settled(fd: int) -> os.stat_result:

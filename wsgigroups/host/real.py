@@ -24,13 +24,12 @@ from wsgigroups.host.interface import HIDDEN, SoughtApplication, UnknownError, V
 from wsgigroups.host.interpreters import can_execute, can_read, find_interpreter
 from wsgigroups.host.programs import find_nginx
 from wsgigroups.trust.certificates import MAXIMUM_PAGE_BYTES, PairError, read_pair
-from wsgigroups.trust.helpers import Account, HelperError, read_file, run_helper
+from wsgigroups.trust.helpers import STRANGER, Account, HelperError, read_file, run_helper
 from wsgigroups.trust.interpreters import doubt_about_interpreter
 from wsgigroups.trust.validity import days_left
 from wsgigroups.trust.walking import untrusted_component
 
 PROBE_TIMEOUT_S = 20.0
-_STRANGER = (2**32 - 2, 2**32 - 2, ())  # the last number there is: a user who owns nothing and has no groups
 _MAXIMUM_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -167,7 +166,7 @@ class RealHost:
         return None
 
     def _open_to_others(self, file: str) -> bool:
-        return can_read(Path(file), *_STRANGER) is True
+        return can_read(Path(file), STRANGER.uid, STRANGER.gid, STRANGER.groups) is True
 
     def _environment(self, python_home: str) -> dict[str, Any]:
         try:
@@ -208,7 +207,7 @@ def _account(identity_key: str) -> Account:
     if identity_key:
         identity = Viewer.of_key(identity_key)
         return Account(identity.uid, identity.gid, identity.groups)
-    return Account(*_STRANGER) if os.geteuid() == 0 else Account(os.geteuid(), os.getegid())
+    return STRANGER if os.geteuid() == 0 else Account(os.geteuid(), os.getegid())
 
 
 def _number(path: str) -> int | None:

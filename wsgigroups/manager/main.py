@@ -320,6 +320,7 @@ class _Manager:
             start_up.stop()
             await server.stop()
             await observing.stop()
+        shell.molds.end()
         for spawner in await shell.pool.end():
             log_line("warning", f"spawner {spawner.key} (pid {spawner.pid}) did not end by itself and was killed")
         shell.unserved.close()

@@ -208,6 +208,8 @@ pack_plain(const Plain *plain, PyObject *constant, PyObject *about, Py_ssize_t p
     return size;
 }
 
+enum { SO_PASSRIGHTS_ = 83 }; /* <asm-generic/socket.h>, Linux 6.16; before it this way is not taken */
+
 static int
 is_one_of(uid_t user, PyObject *uids)
 {
@@ -233,7 +235,9 @@ send_packed(const char *address, size_t length, PyObject *uids, size_t size, int
     struct ucred who;
     socklen_t who_size = sizeof who;
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = (uint64_t)fd};
-    if (connect(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1))
+    int none = 0; /* before it has a peer: a daemon that sends descriptors decides how long their close takes */
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS_, &none, sizeof none)
+        || connect(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1))
         || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) || !is_one_of(who.uid, uids)
         || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)
         || send(fd, packed, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size) {

@@ -11,7 +11,6 @@ import json
 import os
 import selectors
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsgigroups.runtime import kernel
 from wsgigroups.trust.judging import ROOT_ALONE
+from wsgigroups.trust.regular import NOT_REGULAR, open_regular
 from wsgigroups.trust.walking import UntrustedPathError, follow
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ TIMEOUT_S = 10.0
 SCAN_TIMEOUT_S = 20.0
 _MAXIMUM_SCAN_BYTES = 16 * 1024 * 1024
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_NOT_A_FILE, _TOO_LARGE = "it is not a regular file", "it is larger than {} KiB"
-_SAID = {65: _NOT_A_FILE, 66: _TOO_LARGE, 67: "user {user} cannot read it"}  # by the launcher's exit codes
+_TOO_LARGE = "it is larger than {} KiB"
+_SAID = {65: NOT_REGULAR, 66: _TOO_LARGE, 67: "user {user} cannot read it"}  # by the launcher's exit codes
 _READ_BYTES = 65536
 
 
@@ -47,6 +47,9 @@ class Account:
     gid: int
     groups: tuple[int, ...] = ()
     name: str = ""
+
+
+STRANGER = Account(2**32 - 2, 2**32 - 2, (), "nobody in particular")  # the last number: who owns nothing, in no group
 
 
 def run_helper(
@@ -97,27 +100,33 @@ def read_file(path: str, account: Account, maximum_bytes: int) -> bytes:
             if place.missing:
                 raise FileNotFoundError(2, os.strerror(2), path)
             if place.entry < 0:
-                raise IsADirectoryError(21, _NOT_A_FILE, path)
+                raise IsADirectoryError(21, NOT_REGULAR, path)
             return _read_here(f"/proc/self/fd/{place.entry}", maximum_bytes)
     except UntrustedPathError:
-        return _read_as(path, account, maximum_bytes)
+        return read_as(path, account, maximum_bytes)
+
+
+def matching_as(pattern: str, account: Account, maximum: int) -> list[str]:
+    """Return the paths that a pattern of the shell stands for, sorted, as an account sees them; at most so many.
+
+    Raises HelperError.
+    """
+    status, output = _run(account, ["match", pattern, str(maximum)], b"", TIMEOUT_S, _MAXIMUM_SCAN_BYTES)
+    if status:
+        raise HelperError(f"the helper that looks for it ended with status {status}")
+    return [str(path) for path in json.loads(output)]
 
 
 def _read_here(path: str, maximum_bytes: int) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(0, _NOT_A_FILE)
-        with os.fdopen(os.dup(fd), "rb") as file:
-            data = file.read(maximum_bytes + 1)
-    finally:
-        os.close(fd)
+    with os.fdopen(open_regular(path), "rb") as file:
+        data = file.read(maximum_bytes + 1)
     if len(data) > maximum_bytes:
         raise OSError(0, _TOO_LARGE.format(maximum_bytes // 1024))
     return data
 
 
-def _read_as(path: str, account: Account, maximum_bytes: int) -> bytes:
+def read_as(path: str, account: Account, maximum_bytes: int) -> bytes:
+    """Return the content of a file as an account sees it, wherever it is. Raises OSError as `read_file`."""
     try:
         status, data = _run(account, ["read", path, str(maximum_bytes)], b"", TIMEOUT_S, maximum_bytes)
     except HelperError as error:

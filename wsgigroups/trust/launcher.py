@@ -1,12 +1,14 @@
-"""Becomes a helper: drops everything, then reads one file or becomes another program. Run by path, never imported.
+"""Becomes a helper: drops everything, then looks at files or becomes another program. Run by path, never imported.
 
 The manager's own interpreter runs it with -I -S in a session of its own, so that whoever it becomes has no terminal.
 Its arguments: uid, gid, further groups with commas ("-" for all three: stay who we are), and then "read" PATH BYTES,
-"scan" or "execute" PROGRAM ARGUMENT…. Standard library, `scanner` and `runtime.kernel` only.
+"match" PATTERN NUMBER, "scan" or "execute" PROGRAM ARGUMENT…. Standard library, `scanner` and `runtime.kernel` only.
 """
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
 import os
 import resource
@@ -71,6 +73,9 @@ def main(arguments: list[str]) -> int:
     drop(uid, gid, groups)
     if what == "read":
         return read(rest[0], int(rest[1]))
+    if what == "match":
+        json.dump(sorted(itertools.islice(glob.iglob(rest[0]), int(rest[1]))), sys.stdout)
+        return 0
     if what == "scan":
         json.dump(scanner.answer(json.load(sys.stdin)), sys.stdout)
         return 0

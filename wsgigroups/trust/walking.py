@@ -14,7 +14,7 @@ import grp
 import os
 import pwd
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _NAME_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+NOBODY = 2**32 - 2  # of `others_of`: the last number there is
 _MAXIMUM_LINKS = 40  # as the kernel: path_resolution(7)
 _MAXIMUM_ACL_BYTES = 65536
 
@@ -73,7 +74,7 @@ def trusted_here() -> Trusted:
     uid = os.geteuid()
     if uid == 0:
         return Trusted(frozenset({0}))
-    return Trusted(frozenset({0, uid, os.stat("/").st_uid}), frozenset({0, *_own_group(uid)}), or_alone=True)
+    return Trusted(frozenset({0, uid, os.stat("/").st_uid}), frozenset({0, *own_group(uid)}), or_alone=True)
 
 
 def judging_root() -> Trusted | None:
@@ -81,7 +82,8 @@ def judging_root() -> Trusted | None:
     return trusted_here() if os.geteuid() == 0 else None
 
 
-def _own_group(uid: int) -> list[int]:
+def own_group(uid: int) -> list[int]:
+    """The group that a user has alone, as distributions give one to each; none where others are in it."""
     try:
         user = pwd.getpwuid(uid)
         group = grp.getgrgid(user.pw_gid)
@@ -99,6 +101,25 @@ def doubt_about(path: str, trusted: Trusted) -> Doubt | None:
         return error.doubt
     except OSError:
         return None
+
+
+def others_of(path: str, trusted: Trusted) -> list[int]:
+    """Return who besides the trusted could change where a path leads, by uid; NOBODY stands for whom a mode lets."""
+    found: list[int] = []
+    while (doubt := doubt_about(path, trusted)) is not None:
+        uid = NOBODY if doubt.by_mode else _owner(doubt.path)
+        if uid in (*trusted.uids, NOBODY):
+            return [*found, NOBODY]
+        found.append(uid)
+        trusted = replace(trusted, uids=trusted.uids | {uid}, gids=trusted.gids | set(own_group(uid)))
+    return found
+
+
+def _owner(path: str) -> int:
+    try:
+        return os.stat(path, follow_symlinks=False).st_uid
+    except OSError:  # it has just been taken away
+        return NOBODY
 
 
 def doubt_below(directory: str, trusted: Trusted, left_out: frozenset[str] = frozenset()) -> Doubt | None:

@@ -174,6 +174,7 @@ def test_what_cannot_be_said_stands_at_the_top(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ('app = "blog.wsgi:application"', 'app = "blog.wsgi:make()"', "is a factory"),
+        ('home = "/srv/blog"', 'home = "/srv/$${HOME}"', "Apache would put a variable in"),
         ('home = "/srv/blog"', "", "not known which file blog.wsgi:application"),
         (
             'certificate = "/etc/ssl/a.crt"\ncertificate-key = "/etc/ssl/a.key"',

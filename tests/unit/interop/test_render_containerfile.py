@@ -114,3 +114,12 @@ def test_the_files_are_in_the_directory_of_the_build(tmp_path: Path) -> None:
 def test_what_names_no_image_is_refused(image: str, tmp_path: Path) -> None:
     with pytest.raises(WsgigroupsError, match="names no image"):
         text_of(tmp_path, image)
+
+
+def test_name_of_a_site_is_no_instruction(tmp_path: Path) -> None:
+    """A line end in it began a line of its own, which the build carried out."""
+    text = TEXT.replace('"www.example.org"', '"www\\nRUN touch /tmp/owned"').replace('"0.0.0.0:80"', '"127.0.0.1:8080"')
+    text = text.replace("process-group", 'server-name = "www.example.org"\nprocess-group')
+    said = rendered("containerfile", configured(text, tmp_path / "groups.toml"), replace(CONTEXT, base=BASE))
+    assert "www?RUN touch /tmp/owned: 127.0.0.1:8080 is not reached" in said
+    assert not any("owned" in rest for _name, rest in instructions(said))

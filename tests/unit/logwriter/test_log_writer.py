@@ -46,6 +46,30 @@ def test_records_and_raw_lines_are_written_with_whose_they_are(writer: WriterUnd
     assert over.text.endswith("child=100 info: of a child")
 
 
+FORGED = (
+    "2026-01-31T09:00:00.000Z b/1 life=1 pid=1 error: gone",
+    "2026-01-31T09:00:00.000Z - b/1",
+    "    what bob said further",
+    '{"Timestamp":"2026-01-31T09:00:00.000Z","Resource":{"service.instance.id":"b/1"},"Body":"gone"}',
+)
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_what_is_no_line_of_an_access_log_is_a_record_of_whoever_sends_it(
+    writer: WriterUnderTest, tmp_path: Path, forged: str
+) -> None:
+    """A process knows how lines of its access log are sent, and they are written without a word whose they are."""
+    log = tmp_path / "a.log"
+    writer.outlet(log)
+    pipe = writer.source("7", log, records_per_s=2)
+    line = '1.2.3.4 - - "GET /"'
+    sent = f"{line}\n{forged}\n{forged}\n{forged}\n".encode()
+    os.write(pipe, b"".join(log_frames.access_frames(TOKEN.encode(), 99, sent)))
+    writer.flush()
+    assert said(log)[:3] == [line, *[f"blog/1 life=7 pid=99 output: {forged}"] * 2]
+    assert all("left out" in more for more in said(log)[3:]), "they count as records"
+
+
 def test_what_was_said_before_a_death_is_written_and_told(writer: WriterUnderTest, tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     writer.outlet(log)

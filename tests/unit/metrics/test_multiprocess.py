@@ -188,3 +188,13 @@ def test_other_names_are_nobodys(name: str) -> None:
 
 def test_the_bounds_hold_together() -> None:
     assert application_metrics.MAXIMUM_BYTES <= application_metrics.MAXIMUM_TOTAL
+
+
+def test_what_a_group_has_left_that_is_no_file_keeps_no_other_from_being_removed(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        counting_directory(tmp_path, name).mkdir(parents=True)
+        (counting_directory(tmp_path, name) / "counter_1.db").touch()
+    (counting_directory(tmp_path, "b") / "made").mkdir()
+    ApplicationMetrics(tmp_path).look(())
+    left = counting_directory(tmp_path, "b")
+    assert sorted(left.parent.rglob("*")) == [left, left / "made"]

@@ -17,6 +17,7 @@ from wsgigroups.config.kinds import is_stream
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.interop.renderers.deadlines import stop_deadlines
 from wsgigroups.interop.renderers.first_moment import waiting
+from wsgigroups.interop.renderers.unsaid import in_a_comment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def containerfile(configuration: Configuration, context: RenderContext) -> str:
     stop_s = math.ceil(stop_deadlines(configuration).service_s)
     lines = [
         *_HEAD,
-        *(f"# {note}" for note in _notes(configuration)),
+        *(f"# {in_a_comment(note)}" for note in _notes(configuration)),
         f"# Give it time to stop: podman stop --time {stop_s}, terminationGracePeriodSeconds: {stop_s}.",
         f"FROM {context.base}",
         "ENV PYTHONDONTWRITEBYTECODE=1",

@@ -19,5 +19,9 @@ class Unsaid:
 
     def comment(self, head: str) -> list[str]:
         """Return lines of a comment; none where everything was said. head: the sentence before them."""
-        shown = ["".join(item if item.isprintable() else "?" for item in text) for text in self.lines]
-        return ["#", f"# {head}", *(f"#   {text}" for text in shown)] if shown else []
+        return ["#", f"# {head}", *(f"#   {in_a_comment(text)}" for text in self.lines)] if self.lines else []
+
+
+def in_a_comment(text: str) -> str:
+    """Return a text that stays in the line of a comment, whatever names of the configuration are in it."""
+    return "".join(item if item.isprintable() else "?" for item in text)

@@ -59,9 +59,9 @@ class ApplicationMetrics:
             for group in groups:
                 self._fold(group)
             for directory in (counting_directory(self._run_dir, "-").parent, self._ended_dir):
-                with contextlib.suppress(OSError):
-                    for name in os.listdir(directory):
-                        if name not in groups:
+                for name in _names(directory):
+                    if name not in groups:
+                        with contextlib.suppress(OSError):  # a directory that a tenant has made in it stays
                             self._forget(directory / name)
             for group in self._ended.keys() - set(groups):
                 del self._ended[group]
@@ -157,6 +157,13 @@ class ApplicationMetrics:
         finally:
             os.close(directory)
         return living, dead
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def _read_file(directory: int, name: str, uid: int) -> bytes:

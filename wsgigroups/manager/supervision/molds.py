@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision.start_queue import TELL_S
-from wsgigroups.manager.supervision.user_spawners import ImpostorError, UserSpawner, hold_child
+from wsgigroups.manager.supervision.user_spawners import ImpostorError, UserSpawner, hold_as, hold_child
 from wsgigroups.runtime.wire import messages
 
 if TYPE_CHECKING:
@@ -156,7 +156,10 @@ class Molds:
             self.came(spawner, message)
 
     def came(self, spawner: AnySpawner, message: messages.Molded) -> None:
-        """A mold is there. What a user's spawner says is looked at, as with a daemon that it has forked."""
+        """A mold is there. It is looked at before anything is done to it, as a daemon that a user's spawner has forked.
+
+        What a spawner of root's says was true when it said so; the number may be another process's by now.
+        """
         if self._early is not None:
             self._early.append((spawner, message))
             return
@@ -165,20 +168,21 @@ class Molds:
         if group is None or not 0 < founder < self.state().next_life or group.target.spawner.key != spawner.key:
             spawner.send(messages.Drop("mold", name))
             return
-        founds = self._founders.pop(founder, None)
+        founds, target = self._founders.pop(founder, None), group.target
         try:
             if isinstance(spawner, UserSpawner):
                 known = {process.pid for process in self.processes.values()} | set(self.pids().values())
-                pidfd = hold_child(message.pid, spawner, group.target.spawner.gid, known)
+                pidfd = hold_child(message.pid, spawner, target.spawner.gid, known)
             else:
-                pidfd = os.pidfd_open(message.pid)
+                uid = os.geteuid() if target.uid is None else target.uid
+                pidfd = hold_as(message.pid, uid, spawner.pid)
         except ImpostorError as error:
-            assert isinstance(spawner, UserSpawner)
-            spawner.end(f"it named a mold that it does not have: {error}")
+            if isinstance(spawner, UserSpawner):
+                spawner.end(f"it named a mold that it does not have: {error}")
+            else:
+                spawner.send(messages.Drop("mold", name))  # it has ended, or is of no use
             return
-        except OSError:
-            return  # it has ended, which is told next
-        self.remains.enter_mold(group.target.name, founder, message.pid, pidfd)
+        self.remains.enter_mold(-founder, group.target.name, message.pid, pidfd, group.target.uid)
         os.close(pidfd)
         kind = founds[1] if founds else str(info.get("mold_kind", ""))
         started_at = str(info.get("started_at", ""))[:32]
@@ -201,7 +205,7 @@ class Molds:
 
     def _forget(self, mold: Mold) -> None:
         del self._known[mold.name]
-        self.remains.mold_ended(mold.group, int(mold.name))
+        self.remains.mold_ended(mold.number)
 
     # Which are needed
 
@@ -213,12 +217,23 @@ class Molds:
     def _look(self) -> None:
         self._looking = None
         for mold in list(self._known.values()):
-            spawner = self.pool.ready(mold.spawner) or self.pool.user(mold.spawner)
-            if spawner is None or not self._is_needed(mold):
-                self._forget(mold)
-                if spawner:
-                    with contextlib.suppress(OSError):
-                        spawner.send(messages.Drop("mold", mold.name))
+            if self._spawner_of(mold) is None or not self._is_needed(mold):
+                self._end(mold)
+
+    def end(self) -> None:
+        """End all that there are, before their spawners do: what they have left is known by whose children it is."""
+        for mold in list(self._known.values()):
+            self._end(mold)
+
+    def _end(self, mold: Mold) -> None:
+        self._forget(mold)
+        spawner = self._spawner_of(mold)
+        if spawner:
+            with contextlib.suppress(OSError):
+                spawner.send(messages.Drop("mold", mold.name))
+
+    def _spawner_of(self, mold: Mold) -> AnySpawner | None:
+        return self.pool.ready(mold.spawner) or self.pool.user(mold.spawner)
 
     def _is_needed(self, mold: Mold) -> bool:
         """Whether the next process of its group would come from it, or from it again if a rollout is given up.

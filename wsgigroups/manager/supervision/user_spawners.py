@@ -177,6 +177,11 @@ def hold_child(pid: int, spawner: UserSpawner, gid: int, known: set[int]) -> int
     return _held(pid, wanted)
 
 
+def hold_as(pid: int, uid: int, parent: int) -> int:
+    """Return a pidfd of a process that is this user's, and the child of another one. Raises ImpostorError."""
+    return _held(pid, {"Uid": [str(uid)] * 4, "PPid": [str(parent)]})
+
+
 def parent_of(pid: int) -> int:
     """The parent of a process; 0 for one that is not there."""
     return int((_status(pid).get("PPid") or ["0"])[0])

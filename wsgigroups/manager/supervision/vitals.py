@@ -6,6 +6,7 @@ Runs in the manager's only thread, once a second. Everything read from a board i
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -31,6 +32,8 @@ LATE_S = 2.0  # the manager did not run for longer than this: daemons may not ha
 # Of the reasons on a board: wishes that last until there is a successor. One for a script is over when that fails.
 WISHES = frozenset({"maximum-requests", "cpu-time-limit", haste.EVICTION})
 AHEAD_S = 1.0  # a time so far in the future is no reading of a clock that all processes share
+_PATIENCE_S = 0.25  # some hundred times what it takes as a rule
+_SLOW_S = 60.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -68,7 +71,39 @@ def cpu_of(pid: int) -> float:
 
 
 def pss_of(pid: int) -> int:
-    """Return the proportional memory of a process in bytes; 0 when it is gone, or the kernel does not say."""
+    """Return the proportional memory of a process in bytes; 0 when it is gone, or the kernel does not say at once.
+
+    The kernel goes through all that a process has mapped, under a lock that the process can hold: how long that takes
+    is up to a tenant. So it is waited for in a thread of its own, and not for long; there is one such thread at most.
+    """
+    return _SCALE.weigh(pid)
+
+
+class MemoryScale:
+    """What a tenant cannot keep its manager busy with. read: takes as long as the process likes."""
+
+    def __init__(self, read: Callable[[int], int]) -> None:
+        self._read = read
+        self._busy: threading.Thread | None = None
+        self._slow: dict[int, float] = {}  # by pid: until when it is not asked again
+
+    def weigh(self, pid: int) -> int:
+        """Return what there is to be read, 0 for what is not there in time."""
+        now = time.monotonic()
+        if now < self._slow.get(pid, 0.0) or (self._busy and self._busy.is_alive()):
+            return 0
+        found: list[int] = []
+        thread = threading.Thread(target=lambda: found.append(self._read(pid)), daemon=True)
+        thread.start()
+        thread.join(_PATIENCE_S)
+        if found:
+            return found[0]
+        self._busy = thread
+        self._slow = {other: until for other, until in self._slow.items() if now < until} | {pid: now + _SLOW_S}
+        return 0
+
+
+def _read_pss(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
             for line in file:
@@ -77,6 +112,9 @@ def pss_of(pid: int) -> int:
     except (OSError, ValueError):
         pass  # ended just now, or a kernel that does not say
     return 0
+
+
+_SCALE = MemoryScale(_read_pss)
 
 
 def weight(pid: int) -> int:

@@ -10,6 +10,7 @@ from ..originals import select, socket
 from ..protocol.forwarding import Trust
 from ..protocol.names import TRUSTED, UNTRUSTED
 from ..wire.pulse import Pulse
+from ..wire.rights import take_rights
 from .connection import RECEIVE_BYTES, Connection
 
 _INFO_BYTES, _UNACKED = 104, struct.Struct("24x I")  # struct tcp_info of linux/tcp.h, as far as tcpi_unacked
@@ -39,6 +40,7 @@ class Listener:
         self.base = dict(base)
         self._wildcard = False
         if self.unix:
+            take_rights(sock, take=False)
             # No port and no name: what the Host field says is completed by the caller.
             self.base.update(SERVER_NAME="", SERVER_PORT="80", REMOTE_ADDR="", REMOTE_PORT="")
         else:

@@ -16,6 +16,7 @@ from ..front.timing import SECOND_NS
 from ..originals import select, socket
 from ..protocol.errors import ProtocolError
 from ..wire.board import WORD
+from ..wire.rights import is_free_of_rights, take_rights
 from ..wire.routes import Link
 from . import forwarding, packets
 from .reply import Reply
@@ -62,6 +63,7 @@ class LinkRequest(Reply):
         "_collected_bytes",
         "_dropping",
         "_outgoing",
+        "_peeks",
         "_readable",
         "_retried",
         "_sock",
@@ -84,6 +86,7 @@ class LinkRequest(Reply):
         self._chunked = False  # the body goes on in chunks, because nobody knows its length
         self._dropping = False  # nobody wants the rest of the body
         self._sock: Optional[socket.socket] = None
+        self._peeks = False  # before Linux 6.16: what comes is looked at before it is read
         self._outgoing = Output()  # what the daemon has yet to take
         self._tried_ns = 0  # when a connection was first wanted
         self._retried = False
@@ -209,6 +212,8 @@ class LinkRequest(Reply):
         except OSError as error:
             self._connect_later(error)
             return
+        # before it has a peer: a daemon that sends descriptors decides how long their close takes
+        self._peeks = not take_rights(sock, take=False)
         try:
             sock.connect(link.socket)
             user = _CREDENTIALS.unpack(sock.getsockopt(_SOCKET, _PEER, _CREDENTIALS_BYTES))[1]
@@ -340,6 +345,10 @@ class LinkRequest(Reply):
         sock, self._sock = self._sock, None
         if sock is not None:
             self.loop.poller.guests.pop(sock.fileno(), None)
+            if self._peeks and not is_free_of_rights(sock):
+                self.loop.connections.epoll.unregister(sock.fileno())
+                sock.detach()  # left open: nobody here can wait for its close, as the end of this process does not
+                return
             sock.close()
 
     def _wait(self, what: int, time_ns: int) -> None:

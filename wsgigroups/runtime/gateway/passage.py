@@ -13,6 +13,7 @@ from ..originals import select
 from ..protocol.chunked import ChunkedDecoder
 from ..protocol.errors import ProtocolError
 from ..protocol.responses import WITH_LENGTH
+from ..wire.rights import read_without_rights
 from ..wire.routes import Link
 from . import answers
 from .asking import (
@@ -84,7 +85,8 @@ class Passage(LinkRequest):
             if self._paused or not self._readable or self._sock is None:
                 break
             try:
-                data = self._sock.recv(_READ_BYTES)
+                sock = self._sock
+                data = read_without_rights(sock, _READ_BYTES) if self._peeks else sock.recv(_READ_BYTES)
             except BlockingIOError:
                 self._readable = False
                 break

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Callable, Deque, List, NamedTuple, Tuple
 
 from ..originals import os, time
+from ..records.lines import is_line
 from ..text import clean
 from ..wire.log_frames import AccessLines, Raw, Said, Splitter
 from ..wire.log_messages import KeptSource
@@ -80,16 +81,27 @@ class LogPipe:
         lines: List[Tuple[str, bytes]] = []
         now_ns = time.time_ns()
         for item in found:
-            if isinstance(item, AccessLines):
-                lines.append(("info", _clean_lines(item.data)))
-            elif self.facts.form == "lines":
-                assert isinstance(item, Raw)
-                lines.append(("info", _clean_lines(item.line + b"\n")))
+            if self.facts.form == "lines":
+                assert isinstance(item, (AccessLines, Raw))
+                data = item.data if isinstance(item, AccessLines) else item.line + b"\n"
+                lines.append(("info", _joined(_clean_lines(data))))
+            elif isinstance(item, AccessLines):
+                self._access(item.data, now_ns, lines)
             elif self._passes(lines):
                 lines.append(self._record(item, now_ns))
         if over and self._left_out:
             lines += self._tell_left_out()
         return lines
+
+    def _access(self, data: bytes, now_ns: int, lines: List[Tuple[str, bytes]]) -> None:
+        """Have lines of an access log written as they are; what is none would be a record without an author."""
+        cleaned = _clean_lines(data)
+        known = [line for line in cleaned if is_line(line)]
+        if known:
+            lines.append(("info", _joined(known)))
+        for line in cleaned if len(known) < len(cleaned) else ():
+            if not is_line(line) and self._passes(lines):
+                lines.append(self._record(Raw(line.encode("utf-8", "backslashreplace")), now_ns))
 
     def _record(self, item: NamedTuple, now_ns: int) -> Tuple[str, bytes]:
         if isinstance(item, Said):
@@ -122,8 +134,12 @@ class LogPipe:
             self._said_bytes -= len(self._said.popleft()) + 1
 
 
-def _clean_lines(data: bytes) -> bytes:
-    """Return lines of an access log as they are; control characters, which they never have, escaped."""
+def _clean_lines(data: bytes) -> List[str]:
+    """Return lines without their ends; control characters, which those of an access log never have, escaped."""
     text = data.decode("utf-8", "backslashreplace")
     lines = text[:-1].split("\n") if text.endswith("\n") else text.split("\n")
-    return ("\n".join([clean(line, "\t") for line in lines]) + "\n").encode("utf-8", "backslashreplace")
+    return [clean(line, "\t") for line in lines]
+
+
+def _joined(lines: List[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")

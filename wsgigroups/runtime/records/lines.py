@@ -7,6 +7,7 @@ more in them than the format has itself, they are made again, with every value e
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Callable, Dict, List, NamedTuple
 
 from ..originals import time
@@ -29,6 +30,17 @@ _JSON = (
 _JSON_WIDTH = 16
 _QUOTED = frozenset((3, 7, 10, 11, 12))  # places of JSON whose values bring their quotes, or are null
 _JSON_SPECIAL = _JSON.count('"') + 2 * len(_QUOTED) + 1
+_TEXT = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_SHAPE = re.compile(
+    # a time is no address, so no line is taken for a record of a log
+    r"(?!\d{4}-)[^\s{]* - .*|"
+    + re.escape(_JSON[:-1])
+    .replace('"%s\\.%sZ"', _TEXT)
+    .replace('"%s"', _TEXT)
+    .replace(r"%d\.%s%s", r"\d+\.\d{6}")
+    .replace("%d", r"\d+")
+    .replace("%s", "(?:null|%s)" % _TEXT)
+)
 THOUSANDTHS = tuple("%03d" % number for number in range(1000))  # quicker than the format with leading zeros
 
 
@@ -60,6 +72,11 @@ class Format(NamedTuple):
 
     def _lines(self, count: int, values: List[Any]) -> bytes:
         return (self.template * count % tuple(values)).encode("ascii", "backslashreplace")
+
+
+def is_line(text: str) -> bool:
+    """Whether a text could be a line of one of the formats, without its end: nothing else may be written as one."""
+    return _SHAPE.fullmatch(text) is not None
 
 
 def _ask_common(head: Head) -> Asked:

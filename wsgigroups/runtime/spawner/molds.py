@@ -120,6 +120,8 @@ class MoldRegistry:
             self._hear(mold)
         except (RuleError, LineError, messages.MessageError) as error:
             self._end(mold, str(error))
+        except OSError as error:  # no descriptor is left for what it forked
+            self._end(mold, "what it says cannot be taken: %s" % error)
 
     def hear_all(self) -> None:
         """Read what is awaited of molds: before anybody is reaped whom it may name."""
@@ -162,7 +164,7 @@ class MoldRegistry:
     def _require_child(self, pid: int, like: int) -> None:
         """Raise RuleError unless a process is our child, known to nobody, and may do what that other one may."""
         known = self._registry.has_process(pid) or any(pid == mold.pid for mold in self._molds.values())
-        if known or pid in self._ended or not _is_child(pid) or _credentials(pid) != _credentials(like):
+        if known or pid in self._ended or not _is_child(pid) or not _are_alike(pid, like):
             raise RuleError("it named process %d, which it has not forked" % pid)
 
     # The end
@@ -216,6 +218,12 @@ def _is_child(pid: int) -> bool:
     except (OSError, OverflowError):
         return False
     return pid > 0
+
+
+def _are_alike(pid: int, like: int) -> bool:
+    """Whether two processes may do the same; where that cannot be told they are not."""
+    found = _credentials(pid)
+    return bool(found) and found == _credentials(like)
 
 
 def _credentials(pid: int) -> Dict[bytes, bytes]:

@@ -19,6 +19,7 @@ from wsgigroups.manager.core.changes import Proved
 from wsgigroups.manager.supervision.molds import Molds, kind_of
 from wsgigroups.plan.desired import GroupTarget
 from wsgigroups.runtime.wire import messages
+from wsgigroups.runtime.wire.spec import Identity
 
 HUNG_S = 10.0
 TARGET = small_target(spec=small_spec(preload="app"), code={"app": "1"})
@@ -34,6 +35,7 @@ class FakeSpawner:
     """Notes what is dropped."""
 
     key = "k"
+    pid = os.getppid()
 
     def __init__(self) -> None:
         self.dropped: list[str] = []
@@ -51,16 +53,16 @@ class Bench:
         self.group = model.GroupState(TARGET, **group)
         self.processes: dict[int, Any] = {}
         self.spawner: Any = FakeSpawner()
-        self.entered: list[tuple[str, int]] = []
-        self.ended: list[tuple[str, int]] = []
+        self.entered: list[tuple[str, int]] = []  # group, and number in the place of a life
+        self.ended: list[int] = []
         self.told: list[model.Event] = []
         self.logged: list[str] = []
         self.event = asyncio.Event()
         self.waits: asyncio.Queue[None] = asyncio.Queue()  # one for each time that a life begins to wait
         pool: Any = SimpleNamespace(ready=lambda _key: self.spawner, user=lambda _key: None)
         remains: Any = SimpleNamespace(
-            enter_mold=lambda group, life, _pid, _pidfd: self.entered.append((group, life)),
-            mold_ended=lambda group, life: self.ended.append((group, life)),
+            enter_mold=lambda number, group, _pid, _pidfd, _uid: self.entered.append((group, number)),
+            mold_ended=self.ended.append,
         )
         self.molds = Molds(
             *(pool, remains, self.processes, self.state, self.told.append),
@@ -119,7 +121,23 @@ def test_first_one_founds_a_mold_and_the_others_wait_for_it() -> None:
         bench.came(1)
         bench.has(*bench.group.records)
         assert (await second, await third) == ("1", "1")
-        assert bench.entered == [("blog", 1)]
+        assert bench.entered == [("blog", -1)]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("parent", "uid"), [(os.getpid(), os.geteuid()), (os.getppid(), os.geteuid() + 1)])
+def test_process_that_has_the_number_of_a_mold_by_now_is_none(parent: int, uid: int) -> None:
+    """It was put into the mold's cgroup, and killed with it."""
+
+    async def test() -> None:
+        bench = Bench(records=(record(1, READY),))
+        bench.spawner.pid = parent
+        bench.group = replace(
+            bench.group, target=replace(TARGET, spec=replace(TARGET.spec, identity=Identity(uid, uid, ())))
+        )
+        bench.came(1)
+        assert (bench.entered, bench.molds.of("blog"), bench.spawner.dropped) == ([], [], ["1"])
 
     run(test)
 
@@ -194,7 +212,7 @@ def test_molds_that_nothing_comes_from_are_ended(
             bench.came(5 + number, target)
         bench.has(**changes)
         assert bench.looked() == dropped
-        assert bench.ended == [("blog", int(name)) for name in dropped]
+        assert bench.ended == [-int(name) for name in dropped]
 
     run(test)
 

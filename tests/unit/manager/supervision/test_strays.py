@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 import pytest
 from support.faults import outlives
 
+from wsgigroups.manager.supervision.cgroups import strays
 from wsgigroups.manager.supervision.cgroups.strays import (
     Ended,
     Seen,
@@ -144,3 +146,18 @@ def test_both_ends_of_a_pipe_have_one_mark() -> None:
             os.close(end)
     with pytest.raises(OSError, match="No such file"):
         mark_of(ends[0])
+
+
+def test_no_more_links_of_a_process_are_read_than_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs a microsecond, and a tenant has as many as it likes, in as many processes."""
+    read_end, write_end = os.pipe()
+    highest = fcntl.fcntl(write_end, fcntl.F_DUPFD_CLOEXEC, 900)
+    mark = strays.mark_of(write_end)
+    os.close(read_end)
+    os.close(write_end)
+    try:
+        assert strays.holds(os.getpid(), frozenset({mark}))
+        monkeypatch.setattr(strays, "_MAXIMUM_LINKS", 2)
+        assert not strays.holds(os.getpid(), frozenset({mark}))
+    finally:
+        os.close(highest)

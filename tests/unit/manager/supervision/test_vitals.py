@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from wsgigroups.lifecycle.watch import Rules
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import vitals
 from wsgigroups.manager.supervision.utilisation import Utilisation
-from wsgigroups.manager.supervision.vitals import Watcher
+from wsgigroups.manager.supervision.vitals import MemoryScale, Watcher
 from wsgigroups.manager.supervision.weighing import Weighing
 from wsgigroups.runtime.wire import messages
 from wsgigroups.runtime.wire.board import REASON, WORD, Snapshot
@@ -25,6 +26,30 @@ RULES = Rules(
     interrupt_timeout_s=5.0,
     deadlock_timeout_s=0.0,
 )
+
+
+def test_process_that_cannot_be_weighed_is_not_waited_for() -> None:
+    """The kernel goes through what it has mapped, under a lock of its own: the manager's only thread stood still."""
+    release, asked = threading.Event(), []
+
+    def read(pid: int) -> int:
+        asked.append(pid)
+        if pid == 1:
+            release.wait()
+        return pid * 1024
+
+    scale = MemoryScale(read)
+    assert scale.weigh(2) == 2048
+    assert scale.weigh(1) == 0
+    assert scale.weigh(2) == 0, "one thread that waits is enough"
+    assert asked == [2, 1]
+    waiting = scale._busy
+    assert waiting is not None
+    release.set()
+    waiting.join(10.0)
+    assert scale.weigh(2) == 2048
+    assert scale.weigh(1) == 0
+    assert asked == [2, 1, 2], "it is not asked again at once"
 
 
 class Watched:

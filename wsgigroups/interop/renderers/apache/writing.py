@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.errors import WsgigroupsError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,8 +15,13 @@ _PLAIN = re.compile(r"[^\s\"'\\<>#]+")
 
 
 def word(text: object) -> str:
-    """One argument of a directive, in quotes where it needs them (ap_getword_conf)."""
+    """One argument of a directive, in quotes where it needs them (ap_getword_conf). Raises WsgigroupsError."""
     plain = str(text)
+    if "${" in plain or not plain.isprintable():
+        raise WsgigroupsError(
+            f"cannot render {plain!r}: Apache would put a variable in, or read several lines",
+            hint="a name without ${ and without line ends",
+        )
     if _PLAIN.fullmatch(plain):
         return plain
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"')

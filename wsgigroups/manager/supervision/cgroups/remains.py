@@ -72,8 +72,7 @@ class Remains:
     users: UserCgroups = field(init=False)
     tree: Tree | None = None
     reason: str = ""  # why there is no tree
-    _lives: dict[int, _Life] = field(default_factory=dict)
-    _molds: dict[tuple[str, int], LifeCgroup] = field(default_factory=dict)  # by group and founder
+    _lives: dict[int, _Life] = field(default_factory=dict)  # molds by numbers below 0 (molds.Mold)
     _since: dict[int, int] = field(
         default_factory=dict
     )  # by user: when the first of the lives began whose strays may live
@@ -143,19 +142,25 @@ class Remains:
 
     def enter(self, process: Process, pid: int, pidfd: int, uid: int | None) -> None:
         """Put a child that waits for its spec into a cgroup of its own. uid: of its group; None: this manager's."""
-        cgroup = None
-        if self.tree:
-            group, slot = process.group, int(process.info["slot"])
-            self._released.discard(group)
-            try:
-                cgroup = self.tree.life(group, slot, process.life)
-                cgroup.enter(pid, pidfd)
-            except OSError as error:
-                self.log("warning", f"{group}/{slot} life={process.life} is in no cgroup: {error.strerror}")
-                if cgroup:
-                    cgroup.remove()
-                cgroup = None
+        group, slot = process.group, int(process.info["slot"])
+        cgroup = self._home(f"{group}/{slot} life={process.life}", group, slot, process.life, pid, pidfd)
         self._note(process, pid, uid, cgroup)
+
+    def _home(self, what: str, group: str, slot: int, life: int, pid: int, pidfd: int) -> LifeCgroup | None:
+        """Put a process into a cgroup of its own; None where there is none."""
+        if self.tree is None:
+            return None
+        self._released.discard(group)
+        cgroup = None
+        try:
+            cgroup = self.tree.life(group, slot, life)
+            cgroup.enter(pid, pidfd)
+        except OSError as error:
+            self.log("warning", f"{what} is in no cgroup: {error.strerror}")
+            if cgroup:
+                cgroup.remove()
+            return None
+        return cgroup
 
     def adopt(self, process: Process, uid: int | None) -> None:
         """Take over a process of a former manager, with the cgroup that it is in."""
@@ -166,43 +171,61 @@ class Remains:
         self._lives[process.life].adopted = True
 
     def _note(self, process: Process, pid: int, uid: int | None, cgroup: LifeCgroup | None) -> None:
+        self._begin(process.life, process.group, pid, uid, cgroup, process.marks)
+
+    def _begin(
+        self,
+        number: int,
+        group: str,
+        pid: int,
+        uid: int | None,
+        cgroup: LifeCgroup | None,
+        marks: frozenset[str] = frozenset(),
+    ) -> None:
         seen, owner = strays.look_at(pid), _owner(uid)
         if seen:
             self._since[owner] = min(seen.started, self._since.get(owner, seen.started))
-        self._lives[process.life] = _Life(
+        self._lives[number] = _Life(
             pid=pid,
             uid=owner,
-            group=process.group,
+            group=group,
             started=seen.started if seen else 0,
-            marks=process.marks,
+            marks=marks,
             cgroup=cgroup,
         )
 
-    def enter_mold(self, group: str, founder: int, pid: int, pidfd: int) -> None:
-        """Put a mold into a cgroup of its own, so that it does not end with what is left of its founder."""
-        if self.tree is None:
-            return
-        try:
-            cgroup = self.tree.life(group, 0, founder)
-            self._molds[group, founder] = cgroup
-            cgroup.enter(pid, pidfd)
-        except OSError as error:
-            self.log("warning", f"{group}: its mold (pid {pid}) is in no cgroup of its own: {error.strerror}")
+    def enter_mold(self, number: int, group: str, pid: int, pidfd: int, uid: int | None) -> None:
+        """Put a mold into a cgroup of its own, so that it does not end with what is left of its founder.
 
-    def mold_ended(self, group: str, founder: int) -> None:
-        """End what is left of a mold."""
-        cgroup = self._molds.pop((group, founder), None)
-        if cgroup:
-            self._clear(cgroup)
+        number: in the place of a life, below 0: its founder's, negative.
+        """
+        cgroup = self._home(f"{group}: its mold (pid {pid})", group, 0, -number, pid, pidfd)
+        self._begin(number, group, pid, uid, cgroup)
+
+    def mold_ended(self, number: int) -> None:
+        """End what is left of a mold that has ended, or is about to."""
+        life = self._lives.pop(number, None)
+        if life is None:
+            return
+        if life.cgroup:
+            self._clear(life.cgroup)
+            return
+        self._note_descendants(life)
+        self._gone.append(life)
+        self._look_in(0.0 if life.descendants else _LATER_S)
 
     def leaves(self, process: Process) -> None:
         """It was told to end: what descends from it now can be recognised when it is gone."""
         life = self._lives.get(process.life)
         if life and life.cgroup is None:
-            seen = self._look()
-            under = strays.below([process.pid], seen)
             life.listeners |= self.listening(life.group)  # those of a group that is stopped are closed before it ends
-            life.descendants |= {(pid, seen[pid].started) for pid in under}
+            self._note_descendants(life)
+
+    def _note_descendants(self, life: _Life) -> None:
+        seen = self._look()
+        there = seen.get(life.pid)
+        if there and there.started == life.started:
+            life.descendants |= {(pid, seen[pid].started) for pid in strays.below([life.pid], seen)}
 
     def _look(self) -> Mapping[int, Seen]:
         """Return the processes of a moment ago at most: hundreds that are told to end together take one look."""
@@ -311,7 +334,7 @@ class Remains:
         """End what is in cgroups of lives that nobody has: those that ended while there was no manager."""
         if self.tree is None:
             return
-        kept = {life.cgroup for life in self._lives.values()} | self.users.kept() | set(self._molds.values())
+        kept = {life.cgroup for life in self._lives.values()} | self.users.kept()
         for cgroup in [*self.tree.lives(), *self.tree.spawners()]:
             if cgroup not in kept:
                 self._clear(cgroup)

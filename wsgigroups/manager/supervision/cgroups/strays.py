@@ -9,6 +9,7 @@ one before it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+_MAXIMUM_LINKS = 8192  # of one process: a tenant may have hundreds of thousands, in many processes
 _GONE = "ZX"  # states of processes that have ended
 
 
@@ -109,14 +111,14 @@ def mark_of(fd: int) -> str:
 
 
 def holds(pid: int, marks: frozenset[str]) -> bool:
-    """Whether a process has one of these open; False where we may not look.
+    """Whether a process has one of these open; False where we may not look, or would have to look for too long.
 
     Only links are read: to ask a file of the tenant's for its inode can take as long as the tenant likes.
     """
-    with contextlib.suppress(OSError):
-        for number in os.listdir(f"/proc/{pid}/fd"):
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in itertools.islice(entries, _MAXIMUM_LINKS):
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{pid}/fd/{number}") in marks:
+                if os.readlink(entry.path) in marks:
                     return True
     return False
 
