@@ -75,7 +75,11 @@ class Applying:
         self.owners = KnownOwners(self.store)
         self.own = OwnSettings(self.store)
         self.code = CodeKeeper(self.store.directory / "code")
-        self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
+        self.queue = ApplyQueue(
+            lambda: self.shell.state.open_apply,
+            lambda: self.shell.state.transaction is not None and self.shell.state.transaction.paused,
+            lambda: self.shell.changed,
+        )
 
     async def plan(self, read: Read, only: Collection[str] | None = None) -> dict[str, Any]:
         """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError.

@@ -81,7 +81,7 @@ OOM_SCORE_ADJ = -900  # proc_pid_oom_score_adj(5): behind everybody else, and no
 
 @dataclass(frozen=True, slots=True)
 class ManagerOptions:
-    """How to run. reload reads the configuration anew on SIGHUP; ready_fd gets a line once the API answers, or why it never will.
+    """How to run. reload reads the configuration anew on SIGHUP; ready_fd: of who waits, readiness.py has what it gets.
 
     handover: of the version that this process was before; what it began with is not begun again.
     """

@@ -50,9 +50,10 @@ class Asked:
 
 @dataclass(slots=True)
 class ApplyQueue:
-    """Whose turn it is. open_change: the number of the apply under way, None when there is none."""
+    """Whose turn it is. open_change: the number of the apply under way, None when there is none; paused: it rests."""
 
     open_change: Callable[[], int | None]
+    paused: Callable[[], bool]
     changed: Callable[[], asyncio.Event]  # the event that is set when the state changes next
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _holder: Asked | None = None
@@ -108,12 +109,10 @@ class ApplyQueue:
             "pid": asked.pid,
             "command": asked.command,
             "for_s": round(time.monotonic() - asked.since, 1),
+            "paused": self.paused(),
         }
-        return BusyError(
-            f"cannot apply now: {describe(holder)}",
-            holder,
-            hint="wait until it ends, or take its place: --overtake",
-        )
+        way = "`wsgigroups resume` lets it go on" if holder["paused"] else "wait until it ends"
+        return BusyError(f"cannot apply now: {describe(holder)}", holder, hint=f"{way}, or take its place: --overtake")
 
     @staticmethod
     def _left_s(asked: Asked) -> float | None:
@@ -130,4 +129,5 @@ def describe(holder: Mapping[str, object]) -> str:
     change = f"change {holder['change']}" if holder["change"] is not None else "one that has not begun"
     command = f" ({holder['command']})" if holder["command"] else ""
     who = f"uid {holder['uid']} pid {holder['pid']}{command}"
-    return f"{change}, {holder['kind']} by {who}, is under way for {holder['for_s']} s"
+    how = "is paused" if holder["paused"] else f"is under way for {holder['for_s']} s"
+    return f"{change}, {holder['kind']} by {who}, {how}"
