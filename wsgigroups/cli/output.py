@@ -80,6 +80,7 @@ def write_data(value: Any, output: str) -> None:
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
+    yaml.representer.add_multi_representer(dict, type(yaml.representer).represent_dict)  # answers are of a kind of it
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     buffer = StringIO()

@@ -15,6 +15,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.client.versions import Answer, OtherVersionError, is_unknown_call
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
 from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.stopped import is_stopped
@@ -98,6 +99,8 @@ def _impostor(path: Path, why: str) -> WsgigroupsError:
 
 # what operators of a group may call, whose manager may be another user's: nothing but names of groups is sent
 _WITHOUT_SECRETS = frozenset({"/v1/start", "/v1/restart", "/v1/reload"})
+_NO_SUCH_CALL = (http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED)
+_UNKNOWN_KEY = "(WG0201)"
 _ABSENT = (FileNotFoundError, NotADirectoryError, ConnectionRefusedError)  # no socket, or nobody who listens on it
 _OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told otherwise
 
@@ -234,7 +237,10 @@ class Client:
                 connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
                 sent = True
                 response = connection.getresponse()
-                answer = json.loads(response.read())
+                content = response.read()
+                if response.status in _NO_SUCH_CALL and is_unknown_call(method, content):
+                    raise OtherVersionError(f"cannot ask the manager on {self.path}, which does not know {path}")
+                answer = json.loads(content, object_hook=Answer)
             except PermissionError:
                 raise self._not_permitted() from None
             except TimeoutError:
@@ -251,6 +257,9 @@ class Client:
         if answer.get("moved") and response.status != http.client.OK:
             raise MovedError(tuple(answer["moved"]))
         if response.status != http.client.OK:
+            if _UNKNOWN_KEY in str(answer.get("error")) and body is not None and "configuration" in body:
+                # it was read by this version before it was sent
+                raise OtherVersionError(f"cannot be understood by the manager on {self.path}: {answer['error']}")
             raise WsgigroupsError(
                 str(answer.get("error", response.reason)),
                 hint=answer.get("hint"),
