@@ -25,7 +25,7 @@ class OtherVersionError(WsgigroupsError, KeyError):
 
 
 def is_unknown_call(method: str, content: bytes) -> bool:
-    """Whether what a manager refused with says that it has no such route; a route that finds nothing has words for it."""
+    """Whether a manager's refusal says that it has no such route; a route that finds nothing has words for that."""
     try:
         return str(json.loads(content)["error"]).startswith(f"cannot {method} ")
     except (ValueError, KeyError, TypeError):

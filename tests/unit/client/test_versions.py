@@ -97,7 +97,7 @@ def test_a_configuration_that_the_manager_cannot_read(answering: Answering) -> N
         answering("400 Bad Request", body).plan({"version": 1})
 
 
-@pytest.mark.parametrize(("output", "text"), [("json", '{\n  "a": {}\n}\n'), ("yaml", "a: {}\n")])
+@pytest.mark.parametrize(("output", "text"), [("json", '{\n  "a": {\n    "b": 1\n  }\n}\n'), ("yaml", "a:\n  b: 1\n")])
 def test_an_answer_is_written_as_any_document(output: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    write_data(Answer(a=Answer()), output)
+    write_data(Answer(a=Answer(b=1)), output)
     assert capsys.readouterr().out == text
