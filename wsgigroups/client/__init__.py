@@ -100,6 +100,7 @@ def _impostor(path: Path, why: str) -> WsgigroupsError:
 # what operators of a group may call, whose manager may be another user's: nothing but names of groups is sent
 _WITHOUT_SECRETS = frozenset({"/v1/start", "/v1/restart", "/v1/reload"})
 _NO_SUCH_CALL = (http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED)
+_ACCEPTS = b"00010000"  # __SO_ACCEPTCON in the flags of /proc/net/unix
 _UNKNOWN_KEY = "(WG0201)"
 _ABSENT = (FileNotFoundError, NotADirectoryError, ConnectionRefusedError)  # no socket, or nobody who listens on it
 _OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told otherwise
@@ -108,11 +109,24 @@ _OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told other
 def no_manager(path: Path) -> WsgigroupsError:
     """What is to be said when nobody serves the control socket at this path: for whom, where, and the way out."""
     hint = "`wsgigroups apply` starts one; --run-dir names the directory of another"
-    if str(path.parent) != _OF_ROOT and os.path.lexists(os.path.join(_OF_ROOT, SOCKET_NAME)):
+    if _left_alone(path.parent):
+        hint = "what its manager had started is still there; `wsgigroups apply` starts one, which adopts that"
+    elif str(path.parent) != _OF_ROOT and os.path.lexists(os.path.join(_OF_ROOT, SOCKET_NAME)):
         hint = f"root's manager may run: sudo wsgigroups, or --run-dir {_OF_ROOT}; `wsgigroups apply` starts your own"
     return WsgigroupsError(
         f"no manager is running for {_who()} (looked in {path.parent})", hint=hint, exit_code=ExitCode.NO_MANAGER
     )
+
+
+def _left_alone(run_dir: Path) -> bool:
+    """Whether somebody listens on a spawner's socket there (/proc/net/unix, proc(5))."""
+    begins = f"{os.path.abspath(run_dir)}/spawners/".encode(errors="surrogateescape")
+    try:
+        with open("/proc/net/unix", "rb") as file:
+            columns = [line.rstrip(b"\n").split(None, 7) for line in file]
+    except OSError:
+        return False
+    return any(len(line) == 8 and line[3] == _ACCEPTS and line[7].startswith(begins) for line in columns)
 
 
 def _who() -> str:
