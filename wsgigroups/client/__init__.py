@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wsgigroups.client.versions import Answer, OtherVersionError, is_unknown_call
+from wsgigroups.client.versions import OtherVersionError, PartialAnswer, is_unknown_call
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
 from wsgigroups.trust.peers import peer_of
 from wsgigroups.trust.stopped import is_stopped
@@ -254,7 +254,7 @@ class Client:
                 content = response.read()
                 if response.status in _NO_SUCH_CALL and is_unknown_call(method, content):
                     raise OtherVersionError(f"cannot ask the manager on {self.path}, which does not know {path}")
-                answer = json.loads(content, object_hook=Answer)
+                answer = json.loads(content, object_hook=PartialAnswer)
             except PermissionError:
                 raise self._not_permitted() from None
             except TimeoutError:

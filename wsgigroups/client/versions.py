@@ -32,7 +32,7 @@ def is_unknown_call(method: str, content: bytes) -> bool:
         return True  # none of its documents
 
 
-class Answer(dict[str, Any]):
+class PartialAnswer(dict[str, Any]):
     """An object of an answer, which may be without what this version reads."""
 
     def __missing__(self, name: str) -> NoReturn:

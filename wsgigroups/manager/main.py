@@ -39,7 +39,7 @@ from wsgigroups.manager.observing.observing import Observing
 from wsgigroups.manager.observing.push import Pusher
 from wsgigroups.manager.observing.scraping import Scrapes
 from wsgigroups.manager.observing.telemetry_sender import TelemetrySender
-from wsgigroups.manager.readiness import Waiting
+from wsgigroups.manager.readiness import AwaitedStart
 from wsgigroups.manager.renewing import CertificateWatch
 from wsgigroups.manager.signals import Signals
 from wsgigroups.manager.start_up import StartUp
@@ -114,7 +114,7 @@ def run_manager(options: ManagerOptions) -> int:
     telling = Telling(notifier, FdStore(notifier, maximum, log_line))
     run_lock, state_lock = options.run_dir / "manager.lock", options.state_dir / "manager.lock"
     held = handed.locks if handed else {}
-    waiting = Waiting(None if handed else options.ready_fd)
+    starter = AwaitedStart(None if handed else options.ready_fd)
     try:
         _prepare_run_dir(options.run_dir)
         Store(options.state_dir).prepare()
@@ -125,10 +125,10 @@ def run_manager(options: ManagerOptions) -> int:
             locks = {run_lock: in_run, state_lock: in_state}
             if not handed:
                 _refuse_foreign_socket(options.run_dir / "control.sock")
-            return asyncio.run(_Manager(options, locks, telling, passed, umask, given, waiting).run())
+            return asyncio.run(_Manager(options, locks, telling, passed, umask, given, starter).run())
     except WsgigroupsError as error:
         notifier.send([f"STATUS={clean(error.message)}"])
-        waiting.tell_failed(error, runs=isinstance(error, lock.TakenLockError) and error.path == run_lock)
+        starter.tell_failed(error, runs=isinstance(error, lock.TakenLockError) and error.path == run_lock)
         raise
 
 
@@ -211,10 +211,10 @@ class _Manager:
         passed: PassedSockets,
         umask: int,
         given: dict[str, str],
-        waiting: Waiting,
+        starter: AwaitedStart,
     ) -> None:
         self._options = options
-        self._waiting = waiting
+        self._starter = starter
         self._locks = locks
         self._telling = telling
         self._passed = passed
@@ -302,7 +302,7 @@ class _Manager:
                 await start_up.begin(configuration)
             self._telling.started()
             observing.begun = True
-            self._waiting.tell_ready()
+            self._starter.tell_ready()
             await self._ending.wait()
             while upgrading.begun:
                 self._ending.clear()

@@ -15,8 +15,8 @@ from wsgigroups.errors import ExitCode, WsgigroupsError
 _READY = b"ready"
 
 
-class Waiting:
-    """Who waits for a line on this descriptor; nobody where it is None. The first line is the last."""
+class AwaitedStart:
+    """Who started the manager waits for a line on this descriptor; nobody where it is None. The first is the last."""
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
@@ -39,7 +39,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StartOutcome:
     """What became of a start. error: as the manager has it, None where it did not say; runs: another one does."""
 
     ready: bool
@@ -47,13 +47,13 @@ class Heard:
     runs: bool = False
 
 
-def heard(line: bytes) -> Heard:
+def heard(line: bytes) -> StartOutcome:
     """Read the line; what is none of ours is a manager that said nothing."""
     if line.startswith(_READY):
-        return Heard(ready=True)
+        return StartOutcome(ready=True)
     try:
         answer = json.loads(line)
         error = WsgigroupsError(answer["error"], hint=answer["hint"], exit_code=ExitCode(answer["exit_code"]))
-        return Heard(ready=False, error=error, runs=bool(answer["runs"]))
+        return StartOutcome(ready=False, error=error, runs=bool(answer["runs"]))
     except (ValueError, KeyError, TypeError):
-        return Heard(ready=False)
+        return StartOutcome(ready=False)

@@ -16,7 +16,7 @@ from wsgigroups import __version__
 from wsgigroups.cli import failures
 from wsgigroups.cli.output import write_data
 from wsgigroups.client import SOCKET_NAME, Client
-from wsgigroups.client.versions import Answer, OtherVersionError
+from wsgigroups.client.versions import OtherVersionError, PartialAnswer
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 Answering = Callable[[str, bytes], Client]
@@ -64,7 +64,7 @@ def test_what_an_answer_does_not_have_is_of_another_version(answering: Answering
 
 def test_a_command_says_it_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyError) as caught:
-        Answer({})["paused_change"]
+        PartialAnswer({})["paused_change"]
     assert failures.explain(caught.value, 0) == ExitCode.FAILED
     said = capsys.readouterr().err
     assert said.startswith("error: cannot understand the manager, whose answer has no 'paused_change'")
@@ -99,5 +99,5 @@ def test_a_configuration_that_the_manager_cannot_read(answering: Answering) -> N
 
 @pytest.mark.parametrize(("output", "text"), [("json", '{\n  "a": {\n    "b": 1\n  }\n}\n'), ("yaml", "a:\n  b: 1\n")])
 def test_an_answer_is_written_as_any_document(output: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    write_data(Answer(a=Answer(b=1)), output)
+    write_data(PartialAnswer(a=PartialAnswer(b=1)), output)
     assert capsys.readouterr().out == text

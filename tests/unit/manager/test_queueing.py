@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,13 +12,15 @@ from wsgigroups.cli import turns
 from wsgigroups.client import Client
 from wsgigroups.errors import BusyError, WsgigroupsError
 from wsgigroups.manager.queueing import ApplyQueue, Asked
+from wsgigroups.manager.supervision.shell import Shell
 
 
 def refused(*, paused: bool) -> BusyError:
     """What an apply that may not wait is told, while change 7 is under way."""
 
     async def ask() -> BusyError:
-        queue = ApplyQueue(lambda: 7, lambda: paused, asyncio.Event)
+        shell = SimpleNamespace(state=SimpleNamespace(open_apply=7, paused=paused), changed=asyncio.Event())
+        queue = ApplyQueue(cast(Shell, shell))
         queue.begun(7, Asked("apply", "uid 1", 1, 2, "wsgigroups apply a.toml"))
         with pytest.raises(BusyError) as caught:
             await queue.end_of_change(Asked("apply", "uid 1", 1, 3, wait_s=0.0))

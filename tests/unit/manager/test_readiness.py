@@ -7,7 +7,7 @@ import os
 import pytest
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
-from wsgigroups.manager.readiness import Waiting, heard
+from wsgigroups.manager.readiness import AwaitedStart, heard
 
 
 def line_of(fd: int) -> bytes:
@@ -17,9 +17,9 @@ def line_of(fd: int) -> bytes:
 
 def test_that_it_is_up_is_said_once() -> None:
     read_end, write_end = os.pipe()
-    waiting = Waiting(write_end)
-    waiting.tell_ready()
-    waiting.tell_failed(WsgigroupsError("cannot go on"), runs=False)  # the number may be somebody else's by now
+    starter = AwaitedStart(write_end)
+    starter.tell_ready()
+    starter.tell_failed(WsgigroupsError("cannot go on"), runs=False)  # the number may be somebody else's by now
     assert line_of(read_end) == b"ready\n"
 
 
@@ -27,7 +27,7 @@ def test_that_it_is_up_is_said_once() -> None:
 def test_why_it_is_not_up(runs: bool) -> None:
     read_end, write_end = os.pipe()
     error = WsgigroupsError("cannot use it:\nno", hint="another", exit_code=ExitCode.NOT_PERMITTED)
-    Waiting(write_end).tell_failed(error, runs=runs)
+    AwaitedStart(write_end).tell_failed(error, runs=runs)
     found = heard(line_of(read_end))
     assert found.error is not None
     assert (found.error.message, found.error.hint, found.error.exit_code) == (
@@ -45,7 +45,7 @@ def test_a_manager_that_said_nothing(line: bytes) -> None:
 
 
 def test_nobody_waits_or_has_left() -> None:
-    Waiting(None).tell_ready()
+    AwaitedStart(None).tell_ready()
     read_end, write_end = os.pipe()
     os.close(read_end)
-    Waiting(write_end).tell_ready()
+    AwaitedStart(write_end).tell_ready()
