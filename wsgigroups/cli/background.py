@@ -7,11 +7,13 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode, WsgigroupsError
 from wsgigroups.manager import early_signals
+from wsgigroups.manager.readiness import heard
 from wsgigroups.manager.systemd.notifying import VARIABLES
 from wsgigroups.trust.walking import judging_root, make_directories, open_to_append
 
@@ -23,10 +25,14 @@ if TYPE_CHECKING:
     from wsgigroups.cli.main import Globals
 
 START_TIMEOUT_S = 30.0
+LOOK_S = 0.05
 
 
 def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
-    """Start a manager unless one runs; return whether it was started. check runs first: a bad file starts nothing."""
+    """Start a manager unless one runs; return whether it was started. check runs first: a bad file starts nothing.
+
+    Where somebody else starts one at the same moment, that one is waited for.
+    """
     if Client(options.run_dir).running():
         return False
     check()
@@ -41,18 +47,30 @@ def ensure_manager(options: Globals, check: Callable[[], object]) -> bool:
         child, ready = start_manager(options, stdout=log, stderr=log)
     finally:
         os.close(log)
+    until = time.monotonic() + START_TIMEOUT_S
     with ready:
         came, _, _ = select.select([ready], [], [], START_TIMEOUT_S)
-        if not came or not ready.readline().startswith(b"ready"):
-            child.kill()
-            child.wait()
-            raise WsgigroupsError(
-                "cannot start a manager in the background",
-                hint=f"its last words are in {options.log_dir / 'manager.log'}",
-                exit_code=ExitCode.FAILED,
-            )
+        found = heard(ready.readline() if came else b"")
+    if not found.ready:
+        child.kill()
+        child.wait()
+        if found.runs and _answers(options, until):
+            return False  # somebody else has started one at the same moment
+        raise WsgigroupsError(
+            found.error.message if found.error else "cannot start a manager in the background",
+            hint=(found.error and found.error.hint) or f"its last words are in {options.log_dir / 'manager.log'}",
+            exit_code=ExitCode.FAILED,
+        )
     child.returncode = 0  # it outlives this command on purpose; nobody waits for it here
     return True
+
+
+def _answers(options: Globals, until: float) -> bool:
+    """Whether the manager of this run directory answers by then: it may have begun a moment ago, or be another's."""
+    client = Client(options.run_dir)
+    while not (there := client.running()) and time.monotonic() < until:
+        time.sleep(LOOK_S)
+    return there
 
 
 def start_manager(

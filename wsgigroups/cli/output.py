@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsgigroups.errors import BusyError, MovedError
 from wsgigroups.runtime.text import clean, clean_lines
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from wsgigroups.errors import WsgigroupsError
+
 OUTPUT_FORMATS = ("text", "json", "yaml")
+_WRITTEN = "wsgigroups.written"  # in the meta of contexts: a document is on stdout already
 
 
 def console(color: str, *, err: bool = False) -> Console:
@@ -71,6 +75,7 @@ def _escaped(line: str) -> str:
 
 def write_data(value: Any, output: str) -> None:
     """Write plain data to stdout as json or yaml: UTF-8 in every locale. Names that are not UTF-8 survive in json."""
+    _note_written()
     if output == "json":
         text = _visible(json.dumps(value, indent=2, ensure_ascii=False))
         click.echo(text.encode("utf-8", "backslashreplace"))
@@ -82,6 +87,7 @@ def write_data(value: Any, output: str) -> None:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.representer.add_multi_representer(dict, type(yaml.representer).represent_dict)  # answers are of a kind of it
     buffer = StringIO()
     yaml.dump(value, buffer)
     if clean_lines(buffer.getvalue()) != buffer.getvalue():
@@ -94,9 +100,31 @@ def write_data(value: Any, output: str) -> None:
 
 def write_line(value: Any) -> None:
     """Write plain data to stdout as one line of JSON, at once: whoever started the command waits for it."""
+    _note_written()
     line = json.dumps(value, ensure_ascii=False)
     click.echo(_visible(line).encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
+
+
+def write_error(error: WsgigroupsError, output: str) -> None:
+    """Write for programs why a command has no result, unless one is on stdout already."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.meta.get(_WRITTEN):
+        return
+    more: dict[str, Any] = {}
+    if isinstance(error, BusyError):
+        more["holder"] = error.holder
+    if isinstance(error, MovedError):
+        more["moved"] = list(error.moved)
+    document = {"schema_version": 1, "error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
+    with contextlib.suppress(OSError):  # what is said on stderr, and the exit code, are the same
+        write_data({**document, **more}, output)
+
+
+def _note_written() -> None:
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.meta[_WRITTEN] = True
 
 
 @contextlib.contextmanager

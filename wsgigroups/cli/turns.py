@@ -52,14 +52,17 @@ def begin(
         except BusyError as busy:
             if not queue:
                 raise
-            holder = (busy.holder["change"], busy.holder["pid"])
+            paused = bool(busy.holder.get("paused"))
+            holder = (busy.holder["change"], busy.holder["pid"], paused)
             if holder != told:
                 say(f"Waiting: {clean(busy.message)}")
+                if paused and busy.hint:  # it does not end by itself
+                    say(f"hint: {clean(busy.hint)}")
                 told = holder
             wait_s = _PATIENCE_S if until is None else min(_PATIENCE_S, until - time.monotonic())
             if wait_s <= 0:
                 raise WsgigroupsError(
                     f"timed out while waiting for another apply; nothing was changed: {busy.message}",
-                    hint="--overtake takes its place",
+                    hint=busy.hint if paused else "--overtake takes its place",
                     exit_code=ExitCode.TIMED_OUT,
                 ) from None

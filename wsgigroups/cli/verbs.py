@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from wsgigroups.cli.examples import EXAMPLES
+from wsgigroups.errors import WsgigroupsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ DIRECTORY = click.Path(path_type=Path, readable=False)
 COLORS = ("auto", "always", "never")
 COLOR_HELP = "Colours (NO_COLOR and FORCE_COLOR too)."
 PREFIX = "WSGIGROUPS"
+DOCUMENTS = ("json", "yaml")  # forms of output that programs read
 _VERBOSITY = "wsgigroups.verbosity"  # in the meta of contexts: what was given anywhere on the line
 _AS_JSON = "wsgigroups.json"
 GIVEN_RUN_DIR = "wsgigroups.run-dir"  # where no command runs: for the shell's completion
@@ -125,6 +127,17 @@ class _Common(click.Command):
                 raise click.UsageError(f"--json and --output {ctx.params['output']} exclude each other.", ctx)
             ctx.params["output"] = "json"
         return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; a program that asked for a document gets one, too, where there is no result."""
+        try:
+            return super().invoke(ctx)
+        except WsgigroupsError as error:
+            if _writes_json(self) and ctx.params.get("output") in DOCUMENTS:
+                from wsgigroups.cli.output import write_error
+
+                write_error(error, ctx.params["output"])
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []

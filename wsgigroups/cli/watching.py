@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from wsgigroups.cli.output import say
@@ -22,7 +23,10 @@ _AGAIN_S = 1.0  # of --watch
 
 
 def watch_status(ask: Callable[[], StatusAnswer], color: str, *, named: bool, wide: bool, sites: bool) -> None:
-    """Show the status again every second until interrupted; while no manager answers, what the last one said."""
+    """Show the status again every second until interrupted; while no manager answers, what the last one said.
+
+    On a terminal in the same place; where nothing can be overwritten, as in a pipe, one below the other.
+    """
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -30,8 +34,9 @@ def watch_status(ask: Callable[[], StatusAnswer], color: str, *, named: bool, wi
     from wsgigroups.cli.status_table import Shape, status_console, status_view
 
     out = status_console(color)
+    in_place = out.is_terminal and not out.is_dumb_terminal
     status = ask()
-    with Live(console=out, auto_refresh=False, vertical_overflow="ellipsis") as live:
+    with Live(console=out, auto_refresh=False, vertical_overflow="ellipsis") if in_place else nullcontext() as live:
         while True:
             shape = Shape(out.width, wide=wide, processes=named or wide, sites=sites)
             lost = ""
@@ -41,7 +46,12 @@ def watch_status(ask: Callable[[], StatusAnswer], color: str, *, named: bool, wi
                 if error.exit_code not in (ExitCode.NO_MANAGER, ExitCode.TIMED_OUT):
                     raise
                 lost = f"no manager answers, this is from before: {error.message}"
-            live.update(Group(status_view(status, shape, out), Text(lost, style="red")), refresh=True)
+            view = Group(status_view(status, shape, out), Text(lost, style="red"))
+            if live:
+                live.update(view, refresh=True)
+            else:
+                out.print(view)
+                out.file.flush()
             time.sleep(_AGAIN_S)
 
 

@@ -15,6 +15,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from wsgigroups.client.versions import OtherVersionError, PartialAnswer, is_unknown_call
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
 from wsgigroups.runtime.wire.rights import take_rights
 from wsgigroups.trust.peers import peer_of
@@ -101,6 +102,9 @@ def _impostor(path: Path, why: str) -> WsgigroupsError:
 
 # what operators of a group may call, whose manager may be another user's: nothing but names of groups is sent
 _WITHOUT_SECRETS = frozenset({"/v1/start", "/v1/restart", "/v1/reload"})
+_NO_SUCH_CALL = (http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED)
+_ACCEPTS = b"00010000"  # __SO_ACCEPTCON in the flags of /proc/net/unix
+_UNKNOWN_KEY = "(WG0201)"
 _ABSENT = (FileNotFoundError, NotADirectoryError, ConnectionRefusedError)  # no socket, or nobody who listens on it
 _OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told otherwise
 
@@ -108,11 +112,24 @@ _OF_ROOT = "/run/wsgigroups"  # where root's manager is unless it was told other
 def no_manager(path: Path) -> WsgigroupsError:
     """What is to be said when nobody serves the control socket at this path: for whom, where, and the way out."""
     hint = "`wsgigroups apply` starts one; --run-dir names the directory of another"
-    if str(path.parent) != _OF_ROOT and os.path.lexists(os.path.join(_OF_ROOT, SOCKET_NAME)):
+    if _left_alone(path.parent):
+        hint = "what its manager had started is still there; `wsgigroups apply` starts one, which adopts that"
+    elif str(path.parent) != _OF_ROOT and os.path.lexists(os.path.join(_OF_ROOT, SOCKET_NAME)):
         hint = f"root's manager may run: sudo wsgigroups, or --run-dir {_OF_ROOT}; `wsgigroups apply` starts your own"
     return WsgigroupsError(
         f"no manager is running for {_who()} (looked in {path.parent})", hint=hint, exit_code=ExitCode.NO_MANAGER
     )
+
+
+def _left_alone(run_dir: Path) -> bool:
+    """Whether somebody listens on a spawner's socket there (/proc/net/unix, proc(5))."""
+    begins = f"{os.path.abspath(run_dir)}/spawners/".encode(errors="surrogateescape")
+    try:
+        with open("/proc/net/unix", "rb") as file:
+            columns = [line.rstrip(b"\n").split(None, 7) for line in file]
+    except OSError:
+        return False
+    return any(len(line) == 8 and line[3] == _ACCEPTS and line[7].startswith(begins) for line in columns)
 
 
 def _who() -> str:
@@ -242,7 +259,10 @@ class Client:
                 connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
                 sent = True
                 response = connection.getresponse()
-                answer = json.loads(response.read())
+                content = response.read()
+                if response.status in _NO_SUCH_CALL and is_unknown_call(method, content):
+                    raise OtherVersionError(f"cannot ask the manager on {self.path}, which does not know {path}")
+                answer = json.loads(content, object_hook=PartialAnswer)
             except PermissionError:
                 raise self._not_permitted() from None
             except TimeoutError:
@@ -259,6 +279,9 @@ class Client:
         if answer.get("moved") and response.status != http.client.OK:
             raise MovedError(tuple(answer["moved"]))
         if response.status != http.client.OK:
+            if _UNKNOWN_KEY in str(answer.get("error")) and body is not None and "configuration" in body:
+                # it was read by this version before it was sent
+                raise OtherVersionError(f"cannot be understood by the manager on {self.path}: {answer['error']}")
             raise WsgigroupsError(
                 str(answer.get("error", response.reason)),
                 hint=answer.get("hint"),

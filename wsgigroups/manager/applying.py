@@ -75,7 +75,7 @@ class Applying:
         self.owners = KnownOwners(self.store)
         self.own = OwnSettings(self.store)
         self.code = CodeKeeper(self.store.directory / "code")
-        self.queue = ApplyQueue(lambda: self.shell.state.open_apply, lambda: self.shell.changed)
+        self.queue = ApplyQueue(self.shell)
 
     async def plan(self, read: Read, only: Collection[str] | None = None) -> dict[str, Any]:
         """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError.
@@ -162,7 +162,7 @@ class Applying:
             failpoints.reached("apply: resolved")
             if same is None:
                 await self.prepare_gateway(wanted.targets)
-            if same and self.shell.state.transaction and self.shell.state.transaction.paused:
+            if same and self.shell.state.paused:
                 return self.pause(same.id, paused=False)
             with uncollected():
                 return same or self._begin(wanted, asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import WsgigroupsError
@@ -34,11 +34,12 @@ ANSWER_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _Teller:
-    """A spawner that lives; empty words where it does not tell."""
+    """A spawner that lives; empty words where it does not tell. told: whether it has named all that it keeps."""
 
     key: str
     executable: str = ""
     python: str = ""
+    told: bool = False
 
 
 def left_running(sockets: Sequence[Path], run_dir: Path, state_dir: Path) -> tuple[Observed, list[str]]:
@@ -60,9 +61,20 @@ def left_running(sockets: Sequence[Path], run_dir: Path, state_dir: Path) -> tup
     groups.update(unknown_groups(found, groups))
     members = _members(found)
     running = sum(len(there) for there in members.values())
-    what = f"{running} {'process serves' if running == 1 else 'processes serve'} on"
-    notices.append(f"no manager runs, {what}; `wsgigroups apply` starts one, which adopts what runs")
+    all_told = all(teller.told for teller, _inventory in found)
+    notices.append(
+        f"no manager runs, {_what(running, all_told=all_told)}; `wsgigroups apply` starts one, which adopts what runs"
+    )
     return {name: _observed(group, tuple(members.get(name, ()))) for name, group in groups.items()}, notices
+
+
+def _what(running: int, *, all_told: bool) -> str:
+    """What goes on, in a clause."""
+    known = f"{running} {'process serves' if running == 1 else 'processes serve'} on"
+    if all_told:
+        return known
+    untold = "what a spawner of another version has"
+    return f"{known}, and {untold}" if running else f"{untold} serves on"
 
 
 def _observed(group: GroupState, members: tuple[ObservedProcess, ...]) -> ObservedGroup:
@@ -128,7 +140,7 @@ def _ask(key: str, sock: socket.socket) -> tuple[_Teller, Inventory]:
                     case messages.Kept() as kept:
                         inventory.kept.append((kept, []))
                     case messages.InventoryEnded():
-                        return teller, inventory
+                        return replace(teller, told=True), inventory
     except (OSError, frames.FrameError, messages.MessageError):
         return teller, inventory  # one of an earlier version does not know the question
     finally:

@@ -22,6 +22,17 @@ _LET_GO_S = 2.0  # for what is left of a holder that has died
 _LOOK_S = 0.02
 
 
+class TakenLockError(WsgigroupsError):
+    """Another manager has the lock on this file. holder: a clause with its pid, where that is known."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(
+            f"cannot start a manager: another one{holder} holds {path}",
+            hint="`wsgigroups status` asks the one that runs",
+        )
+        self.path = path
+
+
 class HeldLock:
     """A lock that is held, and its file. Made by `held`."""
 
@@ -87,10 +98,7 @@ def _take(path: Path) -> int:
             if gone and time.monotonic() < until:  # a child that it was starting has the lock until it executes
                 time.sleep(_LOOK_S)
                 continue
-            raise WsgigroupsError(
-                f"cannot start a manager: another one{holder} holds {path}",
-                hint="`wsgigroups status` asks the one that runs",
-            ) from None
+            raise TakenLockError(path, holder) from None
         except BaseException:
             os.close(fd)
             raise

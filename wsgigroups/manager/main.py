@@ -39,6 +39,7 @@ from wsgigroups.manager.observing.observing import Observing
 from wsgigroups.manager.observing.push import Pusher
 from wsgigroups.manager.observing.scraping import Scrapes
 from wsgigroups.manager.observing.telemetry_sender import TelemetrySender
+from wsgigroups.manager.readiness import AwaitedStart
 from wsgigroups.manager.renewing import CertificateWatch
 from wsgigroups.manager.signals import Signals
 from wsgigroups.manager.start_up import StartUp
@@ -80,7 +81,7 @@ OOM_SCORE_ADJ = -900  # proc_pid_oom_score_adj(5): behind everybody else, and no
 
 @dataclass(frozen=True, slots=True)
 class ManagerOptions:
-    """How to run. reload reads the configuration anew on SIGHUP; ready_fd gets a line once the API answers.
+    """How to run. reload reads the configuration anew on SIGHUP; ready_fd: of who waits, readiness.py has what it gets.
 
     handover: of the version that this process was before; what it began with is not begun again.
     """
@@ -113,6 +114,7 @@ def run_manager(options: ManagerOptions) -> int:
     telling = Telling(notifier, FdStore(notifier, maximum, log_line))
     run_lock, state_lock = options.run_dir / "manager.lock", options.state_dir / "manager.lock"
     held = handed.locks if handed else {}
+    starter = AwaitedStart(None if handed else options.ready_fd)
     try:
         _prepare_run_dir(options.run_dir)
         Store(options.state_dir).prepare()
@@ -123,9 +125,10 @@ def run_manager(options: ManagerOptions) -> int:
             locks = {run_lock: in_run, state_lock: in_state}
             if not handed:
                 _refuse_foreign_socket(options.run_dir / "control.sock")
-            return asyncio.run(_Manager(options, locks, telling, passed, umask, given).run())
+            return asyncio.run(_Manager(options, locks, telling, passed, umask, given, starter).run())
     except WsgigroupsError as error:
         notifier.send([f"STATUS={clean(error.message)}"])
+        starter.tell_failed(error, runs=isinstance(error, lock.TakenLockError) and error.path == run_lock)
         raise
 
 
@@ -208,8 +211,10 @@ class _Manager:
         passed: PassedSockets,
         umask: int,
         given: dict[str, str],
+        starter: AwaitedStart,
     ) -> None:
         self._options = options
+        self._starter = starter
         self._locks = locks
         self._telling = telling
         self._passed = passed
@@ -297,9 +302,7 @@ class _Manager:
                 await start_up.begin(configuration)
             self._telling.started()
             observing.begun = True
-            if options.ready_fd is not None and not handed:
-                os.write(options.ready_fd, b"ready\n")
-                os.close(options.ready_fd)
+            self._starter.tell_ready()
             await self._ending.wait()
             while upgrading.begun:
                 self._ending.clear()

@@ -16,6 +16,7 @@ from wsgigroups.errors import BusyError, WsgigroupsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from wsgigroups.manager.supervision.shell import Shell
     from wsgigroups.plan.planner import Plan
     from wsgigroups.plan.precondition import Precondition
 
@@ -50,10 +51,9 @@ class Asked:
 
 @dataclass(slots=True)
 class ApplyQueue:
-    """Whose turn it is. open_change: the number of the apply under way, None when there is none."""
+    """Whose turn it is. shell: has the apply under way, and the event that is set when the state changes next."""
 
-    open_change: Callable[[], int | None]
-    changed: Callable[[], asyncio.Event]  # the event that is set when the state changes next
+    shell: Shell
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _holder: Asked | None = None
     _begun: tuple[int, Asked] | None = None  # the change that was begun last, and who asked for it
@@ -81,13 +81,13 @@ class ApplyQueue:
     async def end_of_change(self, asked: Asked) -> bool:
         """In one's turn: wait until no apply is under way; tell whether there was one. Raises BusyError as `turn`."""
         waited = False
-        while self.open_change() is not None and not asked.overtake:
+        while self.shell.state.open_apply is not None and not asked.overtake:
             left_s = self._left_s(asked)
             if left_s is not None and left_s <= 0:
                 raise self._busy()
             waited = True
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.changed().wait(), left_s)
+                await asyncio.wait_for(self.shell.changed.wait(), left_s)
             self._still_wanted(asked)
         return waited
 
@@ -96,7 +96,7 @@ class ApplyQueue:
         self._begun = (change, asked)
 
     def _busy(self) -> BusyError:
-        change = self.open_change()
+        change = self.shell.state.open_apply
         if change is not None and self._begun and self._begun[0] == change:
             asked = self._begun[1]
         else:
@@ -108,12 +108,10 @@ class ApplyQueue:
             "pid": asked.pid,
             "command": asked.command,
             "for_s": round(time.monotonic() - asked.since, 1),
+            "paused": self.shell.state.paused,
         }
-        return BusyError(
-            f"cannot apply now: {describe(holder)}",
-            holder,
-            hint="wait until it ends, or take its place: --overtake",
-        )
+        way = "`wsgigroups resume` lets it go on" if holder["paused"] else "wait until it ends"
+        return BusyError(f"cannot apply now: {describe(holder)}", holder, hint=f"{way}, or take its place: --overtake")
 
     @staticmethod
     def _left_s(asked: Asked) -> float | None:
@@ -130,4 +128,5 @@ def describe(holder: Mapping[str, object]) -> str:
     change = f"change {holder['change']}" if holder["change"] is not None else "one that has not begun"
     command = f" ({holder['command']})" if holder["command"] else ""
     who = f"uid {holder['uid']} pid {holder['pid']}{command}"
-    return f"{change}, {holder['kind']} by {who}, is under way for {holder['for_s']} s"
+    how = "is paused" if holder["paused"] else f"is under way for {holder['for_s']} s"
+    return f"{change}, {holder['kind']} by {who}, {how}"

@@ -47,15 +47,14 @@ def code_change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) ->
     """Return what is new for the processes that run, or would be started; None if that is nothing."""
     if group.stopped:
         return None
-    running = [member.code or group.code for member in group.members] or [group.code]
     before = group.options.get(_APPLICATION)
     another = before is not None and before != target.options.get(_APPLICATION)
     pairs = sorted(
         {
             (part, code[part], target.code[part])
-            for code in running
+            for code, same in _running(target, group, another=another)
             for part in code.keys() & target.code.keys()
-            if code[part] != target.code[part] and not (another and part.startswith(_OF_APPLICATION))
+            if code[part] != target.code[part] and (same or not part.startswith(_OF_APPLICATION))
         }
     )
     if not pairs:
@@ -73,6 +72,20 @@ def code_change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) ->
         tuple(ordered[:NAMED_FILES]),
         max(0, len(ordered) - NAMED_FILES),
     )
+
+
+def _running(target: GroupTarget, group: ObservedGroup, *, another: bool) -> list[tuple[Mapping[str, str], bool]]:
+    """The code of the processes that would stay, each with whether it is of the application that the target has.
+
+    A process of neither what is in force nor what is asked for is replaced whatever its code is: a change to what is in
+    force is on its way, or paused.
+    """
+    staying = [
+        (member.code or group.code, not another or member.fingerprint == target.fingerprint != group.fingerprint)
+        for member in group.members
+        if member.fingerprint in (group.fingerprint, target.fingerprint)
+    ]
+    return staying or [(group.code, not another)]
 
 
 def changed_files(before: Files, after: Files) -> list[str]:

@@ -142,6 +142,7 @@ def _plain(item: Reason | Cost) -> dict[str, Any]:
 
 CODE = "code"  # the reason that is no option
 RESOLVED_OF_A_NEW_GROUP = ("application", "listen", "user", "group", "python", "interpreter", "spawner", "sites")
+ALREADY_THERE = "the processes that run are that"
 LISTED_NAMES = 3
 _ORDER = list(StepKind)
 _STRONGEST = ("replace", "rebind", "scale", "live", "none")
@@ -274,8 +275,13 @@ def _change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> Ste
     elif target.scaling and group.scaled:
         limits = f"from {target.scaling.minimum} to {target.scaling.maximum}"
         reasons.append(Reason("processes", str(group.processes), limits, "scale", "given by hand; the load says again"))
+    staying = _staying(target, group, reasons)
+    there = 0 < staying == sum(member.ready for member in group.members)  # successors that are not wanted only stop
+    if there:
+        reasons = [replace(r, effect="none", why=ALREADY_THERE) if r.effect == "replace" else r for r in reasons]
     replaced = any(reason.effect == "replace" for reason in reasons)
-    if target.fingerprint != group.fingerprint and not any(r.effect in ("replace", "rebind") for r in reasons):
+    another = target.fingerprint != group.fingerprint and not there
+    if another and not any(r.effect in ("replace", "rebind") for r in reasons):
         reasons.append(Reason("fingerprint", group.fingerprint[:12], target.fingerprint[:12], "replace", "resolution"))
         replaced = True
     if not reasons:
@@ -284,8 +290,15 @@ def _change(target: GroupTarget, group: ObservedGroup, files_of: FilesOf) -> Ste
     kind = {"replace": StepKind.REPLACE, "rebind": StepKind.REBIND, "scale": StepKind.SCALE}.get(
         strongest, StepKind.LIVE
     )
-    replaced = replaced or target.fingerprint != group.fingerprint
-    return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced))
+    replaced = replaced or another
+    return Step(target.name, kind, tuple(reasons), _cost(target, group, replaced=replaced, staying=staying))
+
+
+def _staying(target: GroupTarget, group: ObservedGroup, reasons: list[Reason]) -> int:
+    """How many ready processes are what is asked for, though their group is to be something else by now."""
+    if target.fingerprint == group.fingerprint or any(reason.option in (CODE, "listen") for reason in reasons):
+        return 0
+    return sum(member.ready and member.fingerprint == target.fingerprint for member in group.members)
 
 
 def _start(name: str, group: ObservedGroup) -> Step | None:
@@ -296,14 +309,14 @@ def _start(name: str, group: ObservedGroup) -> Step | None:
     return Step(name, StepKind.START, (reason,), Cost(processes_started=group.wanted - group.ready))
 
 
-def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool) -> Cost:
+def _cost(target: GroupTarget, group: ObservedGroup, *, replaced: bool, staying: int = 0) -> Cost:
     started = max(0, target.processes - group.processes)
     stopped = max(0, group.processes - target.processes)
     if group.stopped:
         return Cost()
     if not replaced:
         return Cost(processes_started=started, processes_stopped=stopped)
-    kept = min(target.processes, group.processes)
+    kept = max(1, min(target.processes, group.processes) - staying)
     extra = min(kept, target.rollout.max_surge.up(target.processes))
     watched_s = target.rollout.min_ready_time_s + target.rollout.canary_time_s
     sizes = [member.rss_bytes for member in group.members if member.rss_bytes]

@@ -205,7 +205,8 @@ told = json.dumps([only_in_venv.value, sys.prefix, sys.exec_prefix, sys.executab
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"python_home": "/absent"}, "it is no venv"),
+        ({"python_home": "/absent"}, "No such file or directory"),
+        ({"python_home": "{workspace}"}, "it is no venv"),
         ({"python_home": "{workspace}/other"}, "it was made for another version"),
         ({"python_path": ("{workspace}/absent",)}, "cannot use python-path"),
         ({"python_path": ("{workspace}/app.wsgi",)}, "it is not a directory"),

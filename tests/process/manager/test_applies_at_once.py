@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 
 from support.commands import run_all
@@ -57,3 +58,20 @@ def test_twenty_at_once_each_have_their_own_end(manager: ManagerUnderTest) -> No
     revision = manager.state_dir / "revisions" / f"{accepted[0]['revision']:08d}.json"
     last = json.loads(revision.read_text())["document"]["groups"]["a"]["threads"]
     assert (manager.group("a")["threads"], manager.status()["revision"]) == (last, accepted[0]["revision"])
+
+
+def test_those_that_all_find_no_manager_share_one(manager: ManagerUnderTest) -> None:
+    file = str(manager.write(text(manager.port(), 1)))
+    applies = [manager.command("apply", "--yes", file)[3:] for _ in range(3)]
+    ended = run_all(applies, manager.base / "said", together=True)
+    assert [done.code for done in ended] == [0, 0, 0], ended
+    assert manager.status()["revision"] == 1
+
+
+def test_an_apply_says_why_no_manager_comes_up(manager: ManagerUnderTest) -> None:
+    manager.state_dir.mkdir(0o700)
+    taken = manager.state_dir / "manager.lock"
+    with taken.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = manager.apply(text(manager.port(), 1), code=1)
+    assert f"error: cannot start a manager: another one holds {taken}\nhint: `wsgigroups status`" in done.stderr

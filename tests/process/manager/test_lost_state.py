@@ -114,12 +114,14 @@ def test_a_plan_without_a_manager_is_of_what_runs(manager: ManagerUnderTest) -> 
         plan = json.loads(done.stdout)
         return [(step["group"], step["kind"]) for step in plan["steps"]], " ".join(plan["notices"])
 
+    assert "is still there" not in manager.cli("status").stderr
     steps, notices = planned()
     assert steps == [("a", "add")]
     assert "no manager runs" not in notices
     manager.apply(text)
     before = manager.pids("a")
     kill_manager(manager)
+    assert "what its manager had started is still there" in manager.cli("status").stderr
     steps, notices = planned()
     assert steps == []
     assert "no manager runs, 2 processes serve on" in notices

@@ -5,6 +5,8 @@ Runs in the manager's only thread.
 
 from __future__ import annotations
 
+import errno
+import os
 import traceback
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from aiohttp import web
 from wsgigroups.errors import BusyError, ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager.control.documents import ErrorDocument, HolderDocument
 from wsgigroups.manager.control.routes import HTTP_STATUS, OTHERWISE
+from wsgigroups.runtime.wire import room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +53,28 @@ def always_a_document(log: Callable[[str, str], None]) -> Middleware:
         except web.HTTPException as error:  # no such path, another method, a body that is too long
             sentence = f"cannot {request.method} {request.path}: {error.reason}"
             return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.USAGE)), error.status)
+        except OSError as error:
+            lacking = _lacking(error)
+            if not lacking:
+                return _mistake(request)
+            sentence = f"cannot {request.method} {request.path}: {lacking}"
+            log("error", sentence)
+            return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.FAILED)), OTHERWISE)
         except Exception:  # noqa: BLE001 - our own mistake in one call is not the caller's, nor the end of the manager
-            log("error", f"[BUG] {request.method} {request.path}:\n{traceback.format_exc()}")
-            sentence = f"cannot {request.method} {request.path}: a mistake of the manager, its log has the traceback"
-            return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.FAILED)), 500)
+            return _mistake(request)
+
+    def _mistake(request: web.Request) -> web.Response:
+        log("error", f"[BUG] {request.method} {request.path}:\n{traceback.format_exc()}")
+        sentence = f"cannot {request.method} {request.path}: a mistake of the manager, its log has the traceback"
+        return answer(ErrorDocument(error=sentence, hint=None, exit_code=int(ExitCode.FAILED)), 500)
 
     return middleware
+
+
+def _lacking(error: OSError) -> str:
+    """What the machine has not enough of, where that is why a call failed; "" where it is not."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"the manager has no descriptors left: {room.full()}"
+    if error.errno in (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return (error.strerror or os.strerror(error.errno)).lower()
+    return ""

@@ -30,6 +30,7 @@ class HolderDocument(Document):
     pid: int
     command: Text = Field(description="As whoever asked says.")
     for_s: float = Field(description="How long it has been under way.")
+    paused: bool = Field(default=False, description="Somebody has paused it: it does not end before `resume`.")
 
 
 class ErrorDocument(Document):

@@ -10,6 +10,7 @@ from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import deaths, ending, haste, model, pace, proving, returning, steps
 from wsgigroups.manager.core.blame import did_not_start, judged, out_of_memory, too_large_at_start
 from wsgigroups.manager.core.deadlines import deadline_of
+from wsgigroups.manager.core.exit_words import of_step
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added, of_end
 from wsgigroups.plan.rollout import LEAVING
@@ -230,7 +231,7 @@ def _exited(turn: Turn, group: GroupState, record: Record, event: model.LifeExit
     unasked = not worn and record.state in (Tenancy.READY, Tenancy.STARTING, Tenancy.SPAWNING, Tenancy.ABORTING)
     if unasked:
         phase = "" if record.state is Tenancy.READY else " before it was ready"
-        how = f"{event.exit}{phase}{out_of_memory(group, event)}"
+        how = f"{event.exit}{phase}{of_step(event.exit)}{out_of_memory(group, event)}"
         turn.note("warning", f"{record}: {how}", name)
         group = replace(group, restarts=group.restarts + (not _is_successor(group, record)))
         if group.death_of(record) is None:

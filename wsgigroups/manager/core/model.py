@@ -309,6 +309,11 @@ class State:
         kinds = [kind for kind in APPLYING if kind != START_UP]
         return next((c.id for c in self.changes.values() if c.kind in kinds and not c.finished), None)
 
+    @property
+    def paused(self) -> bool:
+        """Whether the apply under way is paused: it does not end by itself."""
+        return self.transaction is not None and self.transaction.paused
+
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""
         for group in self.groups.values():

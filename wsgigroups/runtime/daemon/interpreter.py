@@ -65,6 +65,8 @@ def activate(home: Optional[str]) -> None:
     elif home is None or os.path.realpath(home) in (os.path.realpath(sys.prefix), os.path.realpath(sys.exec_prefix)):
         _run_site()
     else:
+        with step(_STEP, "use python-home %r" % home):
+            os.stat(os.path.join(home, "."))  # a directory that is gone, or that this user cannot enter, says so
         raise StepError(
             _STEP, "cannot use python-home %r: it is no venv, and this interpreter's prefix is %r" % (home, sys.prefix)
         )

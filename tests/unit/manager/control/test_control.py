@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -104,6 +106,31 @@ def test_a_mistake_of_ours_is_a_document_and_a_line_in_the_log(api: ControlUnder
     assert reply.status == 500
     assert "its log has the traceback" in reply.document["error"]
     assert any("[BUG] GET /v1/status" in line and "Traceback" in line for line in api.logged)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EMFILE, "the manager has no descriptors left: "),
+        (errno.ENFILE, "RLIMIT_NOFILE allows "),
+        (errno.ENOSPC, "no space left on device"),
+        (errno.EROFS, "read-only file system"),
+        (errno.ENOMEM, "cannot allocate memory"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_mistake_of_ours(
+    api: ControlUnderTest, number: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_arguments: object, **_more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(type(api.shell), "dispatch", lacking)
+    reply = api.call("POST", "/v1/stop", b'{"groups": ["blog"]}')
+    assert reply.document["exit_code"] == 1
+    assert reply.document["error"].startswith("cannot POST /v1/stop: ")
+    assert words in reply.document["error"]
+    assert not any("BUG" in line for line in api.logged)
+    assert any(words in line for line in api.logged)
 
 
 def test_texts_that_no_encoder_takes_are_shown_as_escapes(api: ControlUnderTest) -> None:
