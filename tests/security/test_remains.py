@@ -99,8 +99,9 @@ def test_what_is_left_of_several_lives_goes_with_the_last(there: Under) -> None:
     for _round in range(2):
         assert there.cli("restart", "a").returncode == 0
         strays.append(there.stray("hide"))
-    told = set(strays) if there.way == "session" else set()
-    there.soon("they are told", lambda: set(there.group("a")["strays"]) == told)  # of a moment ago at first
+    seen = set(strays) if there.way == "session" else set()
+    # a manager looks anew when its last look is old, and the last one may have come after that
+    there.wait_for("the strays are in the status", lambda: set(there.group("a")["strays"]) == seen)
     assert there.cli("stop", "a").returncode == 0
     for stray in strays:
         there.gone(stray)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.step import EXIT_S, STALLED_SHUTDOWN_S
@@ -53,10 +52,13 @@ def touched(
     before: model.State, after: model.State
 ) -> Iterator[tuple[str, model.GroupState | None, model.GroupState | None]]:
     """Yield name, former and present state of each group that a step has changed."""
-    for name in {**before.groups, **after.groups}:
-        former, group = before.groups.get(name), after.groups.get(name)
+    for name, group in after.groups.items():
+        former = before.groups.get(name)
         if former is not group:
             yield name, former, group
+    for name, former in before.groups.items():
+        if name not in after.groups:
+            yield name, former, None
 
 
 def check_memory(world: World) -> None:
@@ -83,10 +85,11 @@ def _check_deadlines(world: World, group: model.GroupState) -> None:
 
 def _check_slots(group: model.GroupState) -> None:
     """One tenancy in each slot, and one that it follows."""
-    staying = [record for record in group.records if record.state not in LEAVING]
-    found = Counter((record.slot, group.outdated(record)) for record in staying)
-    for (slot, outdated), count in found.items():
-        assert count == 1 or outdated, f"{count} tenancies hold slot {slot} of {group.target.name}"
+    held = set()
+    for record in group.records:
+        if record.state not in LEAVING and not group.outdated(record):
+            assert record.slot not in held, f"two tenancies hold slot {record.slot} of {group.target.name}"
+            held.add(record.slot)
 
 
 def _check_done(world: World, before: model.State) -> None:

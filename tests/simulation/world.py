@@ -19,6 +19,7 @@ from tests.simulation.moods import MOODS, FakeDaemon, begin, drain, ended, kill
 from wsgigroups.lifecycle.step import Exit, Record, Timings
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import adopting, handling, model
+from wsgigroups.manager.core.deadlines import GroupDeadlines, earliest
 from wsgigroups.manager.core.handling import handle
 from wsgigroups.manager.store import LIFE_STEP
 from wsgigroups.manager.supervision import kept_changes
@@ -85,6 +86,7 @@ class World:
     starts: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # since somebody asked: group, slot → when
     _queue: list[tuple[float, int, Callable[[], model.Event | None], bool]] = field(default_factory=list)
     _ticket: int = 0
+    _deadlines: GroupDeadlines = field(default_factory=GroupDeadlines)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -223,7 +225,7 @@ class World:
     def run(self, until: float) -> None:
         """Let time pass."""
         while True:
-            deadline = handling.next_deadline(self.state)
+            deadline = earliest(self._deadlines.next(self.state.groups), self.state.drains_at)
             nexts = [t for t in (deadline, self._queue[0][0] if self._queue else None) if t is not None]
             if not nexts or min(nexts) > until:
                 self.now = max(self.now, until)

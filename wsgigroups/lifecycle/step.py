@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.table import IGNORE, IMPOSSIBLE, TABLE, TIMER, Action, EventKind, Tenancy, Timer, Transition
+from wsgigroups.replacing import replace
 
 SPAWN_S = 30.0  # from the request to the spawner's answer; it may have to start an interpreter first
 KILL_RETRY_S = 1.0

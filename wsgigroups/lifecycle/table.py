@@ -24,6 +24,8 @@ class Tenancy(Enum):
     COOLING = "cooling"  # waiting before the next life
     FAILED = "failed"  # given up until somebody asks again
 
+    __hash__ = object.__hash__  # there is one of each: no need to go by its name, in Python, for each look into a table
+
 
 class EventKind(Enum):
     """What can happen to it."""
@@ -37,6 +39,8 @@ class EventKind(Enum):
     OVERDUE = "overdue"  # the deadline of this state has passed
     EXITED = "exited"
     GAVE_UP = "gave-up"  # no attempt can succeed: the interpreter cannot be started
+
+    __hash__ = object.__hash__
 
 
 class Action(Enum):

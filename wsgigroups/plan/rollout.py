@@ -77,8 +77,13 @@ def reconcile(wanted: int, members: Sequence[Member], budget: Budget) -> tuple[I
     vacant: list[int] = []
     due: list[int] = []  # slots whose ready process wants a successor
     succeeding = 0
+    holders: dict[int, list[Member]] = {}
+    for member in staying:
+        holders.setdefault(member.slot, []).append(member)
     for slot in range(1, wanted + 1):
-        here = [member for member in staying if member.slot == slot]
+        here = holders.get(slot, [])
+        if len(here) == 1 and not here[0].outdated:
+            continue  # all is as it should be, as mostly
         current = [member for member in here if not member.outdated]
         serving = [member for member in here if member.outdated and member.state is Tenancy.READY]
         followed = any(member.state is Tenancy.READY and member.seasoned for member in current)

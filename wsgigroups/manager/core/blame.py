@@ -5,11 +5,11 @@ Pure; called by the core.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.units import format_bytes
 from wsgigroups.manager.core.model import GroupState, LastError
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record

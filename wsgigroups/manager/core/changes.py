@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,11 +6,12 @@ stacks, log): it is cleaned and cut when the record is made, and never decides a
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core.stacks import Frame
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,6 @@ the groups that it asks, since it has requests for them until it has gone.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
@@ -15,6 +14,7 @@ from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import model, steps
 from wsgigroups.manager.core.model import Progress
 from wsgigroups.plan.routing import GATEWAY, is_link
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,6 @@ reconciled, so that the next steps follow from what is, not from what was once i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.errors import ExitCode, WsgigroupsError
@@ -14,6 +13,7 @@ from wsgigroups.manager.core import ending, haste, lives, model, proving, scalin
 from wsgigroups.manager.core.deadlines import GroupDeadlines, earliest
 from wsgigroups.manager.core.model import Progress, State
 from wsgigroups.manager.core.turn import Turn
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

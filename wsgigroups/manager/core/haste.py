@@ -7,12 +7,12 @@ stalls its slot waits as after a crash, until one was ready for `backoff.HEALTHY
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import backoff
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core.model import GroupState, Held
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
@@ -14,6 +13,7 @@ from wsgigroups.manager.core.exit_words import of_step
 from wsgigroups.manager.core.model import GroupState, LastError, Progress
 from wsgigroups.manager.core.totals import added, of_end
 from wsgigroups.plan.rollout import LEAVING
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record

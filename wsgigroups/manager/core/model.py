@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.core.changes import (
@@ -67,6 +67,7 @@ from wsgigroups.manager.core.events import (
     Unresolved,
 )
 from wsgigroups.plan.rollout import Member
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,10 @@ bound is the slot's own. A start that somebody asks for begins the count anew.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record

@@ -7,12 +7,12 @@ all its processes are in place after that. It is what a later rollout returns to
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core.model import GroupState, Proved
 from wsgigroups.plan.rollout import Budget, Member, settled
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record

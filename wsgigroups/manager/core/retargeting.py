@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.core import haste, model, proving, scaling, steps
 from wsgigroups.plan.planner import needs_replacement
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.manager.core.model import GroupState

@@ -6,7 +6,6 @@ gone meanwhile comes back, one that was added goes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
@@ -14,6 +13,7 @@ from wsgigroups.lifecycle.table import EventKind, Tenancy
 from wsgigroups.manager.core import model, proving, steps
 from wsgigroups.manager.core.model import Former, GroupState, LastError, Progress
 from wsgigroups.manager.core.retargeting import retarget
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.manager.core.model import Change, Transaction

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.changes import Progress, by_hand
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.manager.core.turn import Turn

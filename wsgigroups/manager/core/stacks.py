@@ -7,9 +7,10 @@ process of a tenant's, or from its log: what does not fit is left out, and every
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from wsgigroups.replacing import replace
 from wsgigroups.runtime.text import clean
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle import step as lifecycle
@@ -11,6 +10,7 @@ from wsgigroups.lifecycle.table import Action, EventKind, Tenancy
 from wsgigroups.manager.core import haste, leaving, model, pace, proving
 from wsgigroups.manager.core.model import Progress
 from wsgigroups.plan import rollout
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

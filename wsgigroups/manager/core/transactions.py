@@ -7,7 +7,6 @@ to protect: what fails stays, is shown, and is tried again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
@@ -17,6 +16,7 @@ from wsgigroups.manager.core.model import GroupState, LastError, Progress, Trans
 from wsgigroups.manager.core.retargeting import retarget
 from wsgigroups.manager.core.returning import can_return, former, give_up, is_protected, serves, take_back
 from wsgigroups.plan.planner import needs_replacement
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -113,9 +113,8 @@ def go_on(turn: Turn) -> tuple[str, ...]:
             return take_back(turn, transaction, change, None)
         if transaction.paused and not change.finished:
             return ()
-        first = [
-            part for name, part in change.groups.items() if name not in {*transaction.removals, *transaction.later}
-        ]
+        others = {*transaction.removals, *transaction.later}
+        first = [part for name, part in change.groups.items() if name not in others]
         if transaction.later and all(part.state != "pending" for part in first):
             return _put_later(turn, transaction)
         rest = [part for name, part in change.groups.items() if name not in transaction.removals]

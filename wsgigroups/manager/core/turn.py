@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wsgigroups.manager.core import model
 from wsgigroups.manager.core.model import APPLYING, START_UP, Change, GroupState, LastError, Note, Progress, State
+from wsgigroups.replacing import replace
 
 KEPT_CHANGES = 50  # and all that are not over: somebody waits for them, and an apply has more to do
 

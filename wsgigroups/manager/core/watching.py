@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
 from wsgigroups.manager.core import lives, model, proving
 from wsgigroups.manager.core.model import LastError
+from wsgigroups.replacing import replace
 
 if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
