@@ -8,7 +8,6 @@ import re
 import signal
 from typing import Any
 
-import pytest
 from support.faults import outlives
 from support.gate import Gate
 from support.manager import APPS, HUNG_S, ManagerUnderTest
@@ -37,7 +36,6 @@ def wait_another(manager: ManagerUnderTest, pid: int) -> int:
     return found
 
 
-@pytest.mark.cold  # what dies soon after a quick start can be found dead before its last lines are in the log
 def test_how_processes_ended_and_what_they_were_doing(manager: ManagerUnderTest) -> None:
     manager.expect_in_log("Fatal Python error: Segmentation fault")
     port = manager.port()
