@@ -22,7 +22,6 @@ import psutil
 from support.accounts import Accounts
 from support.looking import pause
 from support.manager import APPS, ManagerUnderTest
-from support.warm import Warm
 
 from wsgigroups.manager.supervision.cgroups.hierarchy import find_place
 
@@ -50,8 +49,8 @@ class _Holding:
 class Tenants(ManagerUnderTest):
     """alice's group is `a` with `hostile_app`, bob's is `b`; strays that an attack leaves are ended at the end."""
 
-    def __init__(self, directory: Path, accounts: Accounts, warm: Warm | None = None) -> None:
-        super().__init__(directory, accounts, warm)
+    def __init__(self, directory: Path, accounts: Accounts) -> None:
+        super().__init__(directory, accounts)
         self.a, self.b = self.port(), self.port()
         self._strays: list[int] = []
         self._before: _Holding | None = None  # of the manager, since the last apply

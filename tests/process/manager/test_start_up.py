@@ -19,8 +19,6 @@ from support.accounts import Accounts
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 
-pytestmark = pytest.mark.cold
-
 
 def group(name: str, port: int, extra: str = "") -> str:
     return (
