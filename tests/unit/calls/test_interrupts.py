@@ -407,6 +407,48 @@ def test_after_one_was_taken_back_calls_can_be_traced() -> None:
     assert (done.returncode, done.stdout) == (0, "0\ntraced\n"), done.stderr
 
 
+TRACED_WHILE_TAKING_BACK = """
+import faulthandler, sys, threading
+faulthandler.dump_traceback_later(60, exit=True)
+from wsgigroups.runtime.calls import interrupts
+from wsgigroups.runtime.wsgi.interrupted import RequestTimeout
+
+door, taken = interrupts.Door(threading.get_ident()), threading.Event()
+
+def main_thread():
+    door.token.pop()
+    taken.set()
+    interrupts.raise_in(door.ident, RequestTimeout)
+    door.raised.append(None)
+
+def call():
+    other.start()
+    taken.wait()
+
+def trace(frame, event, argument):
+    return trace
+
+sys.settrace(trace)
+for _ in range(200):
+    other = threading.Thread(target=main_thread)
+    taken.clear()
+    try:
+        interrupts.guarded(door, call)
+    except RequestTimeout:
+        pass
+    other.join()
+print("done")
+"""
+
+
+def test_a_request_that_is_traced_can_be_interrupted() -> None:
+    """Under a debugger, coverage or a profiler; likewise."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED_WHILE_TAKING_BACK], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
 def test_it_never_comes_up_outside_of_the_application_however_often_it_is_raised() -> None:
     doors, done = Interrupts(), threading.Event()
     counts = {"called": 0, "interrupted": 0, "outside": 0}

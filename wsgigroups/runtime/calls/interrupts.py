@@ -64,10 +64,9 @@ class _Answered(BaseException):
     """Comes up at once in the thread that has raised it."""
 
 
-def raise_in(ident: int, kind: Optional[type]) -> None:
-    """Raise in a thread; None: take back what has not come up yet."""
-    what = ctypes.py_object(kind) if kind is not None else ctypes.py_object()
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
+def raise_in(ident: int, kind: type) -> None:
+    """Raise in a thread."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(kind))
 
 
 def take_back(ident: int) -> None:
@@ -75,11 +74,16 @@ def take_back(ident: int) -> None:
 
     CPython has a flag for all threads, that something is to be raised in one. To take something back raises that flag,
     too, and only what comes up lowers it. While it is up, each loop takes longer, and CPython 3.11 goes round for ever
-    at the first call that somebody traces (sys.settrace): so something does come up.
+    at the first call of a Python function that somebody traces (sys.settrace): so something else takes its place and
+    comes up, and no such function is called meanwhile.
     """
-    raise_in(ident, None)
+    put, thread, answered = (
+        ctypes.pythonapi.PyThreadState_SetAsyncExc,
+        ctypes.c_ulong(ident),
+        ctypes.py_object(_Answered),
+    )
     try:
-        raise_in(ident, _Answered)
+        put(thread, answered)
         while True:
             pass
     except _Answered:
