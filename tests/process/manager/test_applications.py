@@ -171,6 +171,7 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/leaking/memory/1", None, {}),
     ("GET", "/leaking/files/1", None, {}),
     ("GET", "/lasting/", None, {}),
+    ("GET", "/mold/", None, {}),
     ("GET", "/leaving/one", None, {}),
     ("GET", "/live_facts/", None, {}),
     ("POST", "/noisy/", b"line\n" * 10, PLAIN),

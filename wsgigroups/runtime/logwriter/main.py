@@ -6,6 +6,7 @@ stays who it is, an ordinary user; manager: the uid of managers. Runs in the man
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import resource
 import signal
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     with socket.socket(fileno=listen_fd) as listener:
         listener.listen(BACKLOG)  # here, so that a manager finds this process there (SO_PEERCRED)
         writer = WritingLoop(listener, int(arguments[4]))
-        os.write(ready_fd, b"ready\n")
+        with contextlib.suppress(OSError):  # nobody waits any more; the socket is what counts
+            os.write(ready_fd, b"ready\n")
         os.close(ready_fd)
         code = writer.run()
     os._exit(code)  # a thread may be in a write that a disk never ends
