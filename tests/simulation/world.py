@@ -113,6 +113,9 @@ class World:
                             self.causes.late(record)
             self.causes.hear(before, event)
         self.state, commands = handle(before, event, self.now)
+        remembered = self._deadlines.next(self.state.groups, before.groups, self.state.touched)
+        if len(self.history) % 16 == 0:
+            assert remembered == GroupDeadlines().next(self.state.groups), "a turn does not tell whom it has touched"
         if isinstance(event, ASKED) or any(isinstance(c, (model.FinishChange, model.StoreState)) for c in commands):
             self.stored = self.state
         if len(self.history) % 64 == 0:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wsgigroups.manager.core import haste
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from wsgigroups.manager.core.model import GroupState
 
@@ -37,12 +37,25 @@ class GroupDeadlines:
 
     _seen: dict[str, GroupState] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)  # of groups that have one
+    _latest: Mapping[str, GroupState] | None = None  # what was looked at last
 
-    def next(self, groups: Mapping[str, GroupState]) -> float | None:
-        """When Tick should be sent at the latest."""
+    def next(
+        self,
+        groups: Mapping[str, GroupState],
+        before: Mapping[str, GroupState] | None = None,
+        touched: Collection[str] = (),
+    ) -> float | None:
+        """When Tick should be sent at the latest.
+
+        before, touched: what these groups were before some of them were touched; where that was looked at last, only
+        those are looked at.
+        """
         seen, due = self._seen, self._due
-        for name, group in groups.items():
-            if seen.get(name) is not group:
+        names = touched if before is not None and before is self._latest else groups
+        self._latest = groups
+        for name in names:
+            group = groups.get(name)
+            if group is not None and seen.get(name) is not group:
                 seen[name] = group
                 deadline = deadline_of(group)
                 if deadline is None:

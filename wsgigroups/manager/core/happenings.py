@@ -42,7 +42,8 @@ def happened(
     before: model.State, event: model.Event, after: model.State, commands: Iterable[model.Command]
 ) -> tuple[Happening, ...]:
     """Return what one event came to, in order: of a process, of its group, of changes."""
-    found = before.find(getattr(event, "life", 0))
+    life = getattr(event, "life", 0)
+    found = before.find(life) if life else None
     of_a_life = list(_of_life(*found, event, after)) if found else []
     touched = (found[0].target.name,) if found else tuple(after.groups)
     return (

@@ -65,17 +65,12 @@ def _overdue(turn: Turn, record: Record) -> None:
 
 def queued(turn: Turn, event: model.StillQueued) -> tuple[str, ...]:
     """Nobody has asked a spawner for these lives before now."""
-    lives = set(event.lives)
-    for group in turn.state.groups.values():
-        waiting = [r for r in group.records if r.life in lives and r.state is Tenancy.SPAWNING]
-        if waiting:
-            records = tuple(
-                replace(record, spawned_at=turn.now, deadline=turn.now + lifecycle.SPAWN_S)
-                if record in waiting
-                else record
-                for record in group.records
-            )
-            turn.put(replace(group, records=records))
+    for life in event.lives:
+        found = turn.state.find(life)
+        if found and found[1].state is Tenancy.SPAWNING:
+            group, record = found
+            later = replace(record, spawned_at=turn.now, deadline=turn.now + lifecycle.SPAWN_S)
+            turn.put(group.with_record(record, later))
     return ()
 
 

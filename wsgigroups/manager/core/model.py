@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from wsgigroups.lifecycle.step import Record
     from wsgigroups.plan.desired import GroupTarget
 
+KEPT_HOMES = 16384  # lives of which it is remembered where they are found
+
 # commands, events and changes are known by this module as well, so that whoever speaks with the core needs one name
 __all__ = [
     "APPLYING",
@@ -280,6 +282,10 @@ class GroupState:
             deaths={slot: more(error) for slot, error in self.deaths.items()},
         )
 
+    def find(self, life: int) -> tuple[GroupState, Record] | None:
+        """The record of a life that is one of its own, with itself."""
+        return next(((self, record) for record in self.records if record.life == life), None)
+
     def with_record(self, before: Record, after: Record | None) -> GroupState:
         """Return the group with one record replaced, or dropped."""
         kept = [after if record is before else record for record in self.records]
@@ -298,6 +304,9 @@ class State:
     stopping: bool = False  # everything was asked to end
     drains_at: float | None = None  # when that begins, where it is put off (drain-delay)
     transaction: Transaction | None = None  # of the apply under way
+    touched: frozenset[str] = field(default=frozenset(), compare=False)  # groups that the last turn has changed
+    # Where lives were last: what `find` has learned, and nothing else. One for a state and all that follow from it.
+    homes: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def draining(self) -> bool:
@@ -317,8 +326,20 @@ class State:
 
     def find(self, life: int) -> tuple[GroupState, Record] | None:
         """The group and record of a life, while it lasts."""
-        for group in self.groups.values():
-            for record in group.records:
-                if record.life == life:
-                    return group, record
+        home = self.groups.get(self.homes.get(life, ""))
+        found = home and home.find(life)
+        if found:
+            return found
+        for name, group in self.groups.items():
+            found = group.find(life)
+            if found:
+                self.settle(name, group)
+                return found
         return None
+
+    def settle(self, name: str, group: GroupState) -> None:
+        """Note where the lives of a group are found: a look at each of a thousand groups takes its time."""
+        if len(self.homes) > KEPT_HOMES:
+            self.homes.clear()
+        for record in group.records:
+            self.homes[record.life] = name

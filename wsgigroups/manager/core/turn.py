@@ -18,13 +18,18 @@ class Turn:
     state: State
     now: float
     commands: list[model.Command] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)  # groups that were put or dropped
 
     def put(self, group: GroupState) -> None:
         """Take over a group."""
-        self.state = replace(self.state, groups={**self.state.groups, group.target.name: group})
+        name = group.target.name
+        self.touched.add(name)
+        self.state.settle(name, group)
+        self.state = replace(self.state, groups={**self.state.groups, name: group})
 
     def drop(self, name: str) -> None:
         """Forget a group."""
+        self.touched.add(name)
         self.state = replace(self.state, groups={k: v for k, v in self.state.groups.items() if k != name})
 
     def note(self, level: str, text: str, group: str = "") -> None:
@@ -75,7 +80,8 @@ class Turn:
         self.state = replace(self.state, changes={**self.state.changes, change: after})
 
     def finish(self, before: State) -> None:
-        """Tell of every change that is over and was not before this turn."""
+        """Tell of every change that is over and was not before this turn, and of the groups that are others."""
+        self.state = replace(self.state, touched=frozenset(self.touched))
         for key, change in self.state.changes.items():
             former = before.changes.get(key)
             if change is not former and change.finished and (former is None or not former.finished):

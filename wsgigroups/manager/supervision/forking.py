@@ -201,8 +201,11 @@ class Forking:
 
         Raises OSError.
         """
+        needed = _OF_A_START + 2 * len(target.listeners)
+        if not room.reason_for_none(needed + len(self.processes), _RESERVE):
+            return  # whoever has not answered yet
         answers = sum(process.pid == 0 for process in self.processes.values())  # each brings a pidfd
-        full = room.reason_for_none(_OF_A_START + 2 * len(target.listeners) + answers, _RESERVE)
+        full = room.reason_for_none(needed + answers, _RESERVE)
         if full:
             raise OSError(errno.EMFILE, f"the manager has no descriptors left: {full}")
 

@@ -168,7 +168,7 @@ class Shell:
         failpoints.reached("turn: carried out")
         if may_stop(event, commands):
             self.beside_routes.look(self.state)
-        self._arm()
+        self._arm(before)
         self.molds.look_soon()
         self.tell_changed()
 
@@ -177,11 +177,13 @@ class Shell:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def _arm(self) -> None:
+    def _arm(self, before: model.State | None = None) -> None:
+        """Have time alone be noticed. before: the state that the present one follows from, by one event."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        deadline = earliest(self._deadlines.next(self.state.groups), self.state.drains_at)
+        groups, former = self.state.groups, before.groups if before else None
+        deadline = earliest(self._deadlines.next(groups, former, self.state.touched), self.state.drains_at)
         if deadline is not None:
             self._timer = asyncio.get_running_loop().call_at(deadline, self.dispatch, model.Tick())
 

@@ -66,7 +66,8 @@ class StartQueue:
 
     def _go_on(self) -> None:
         while self._queue and len(self._begun) < self.at_once:
-            life = min(self._queue, key=lambda life: self._under_way[self._queue[life][0]])
+            idle = (life for life, (group, _came) in self._queue.items() if group not in self._under_way)
+            life = next(idle, None) or min(self._queue, key=lambda life: self._under_way[self._queue[life][0]])
             group, came = self._queue.pop(life)
             if not came.cancelled():
                 self._begin(group, life)

@@ -25,10 +25,13 @@ def test_what_is_remembered_is_what_a_whole_look_finds() -> None:
     dice, remembered = random.Random(8), GroupDeadlines()
     groups: dict[str, GroupState] = {}
     for _round in range(500):
-        name = f"g{dice.randrange(6)}"
+        name, before = f"g{dice.randrange(6)}", groups
         if dice.random() < 0.3:
             groups = {key: value for key, value in groups.items() if key != name}
         else:
             groups = {**groups, name: some_group(dice, name)}
         whole = [at for group in groups.values() if (at := deadline_of(group)) is not None]
-        assert remembered.next(groups) == min(whole, default=None)
+        if dice.random() < 0.8:  # mostly it is known what has changed, and since when
+            assert remembered.next(groups, before, {name}) == min(whole, default=None)
+        elif dice.random() < 0.5:
+            assert remembered.next(groups) == min(whole, default=None)
