@@ -31,7 +31,6 @@ MODULES = {
     "lasting": "lasting_app",
     "leaving": "leaving_app",
     "live_facts": "live_facts_app",
-    "mold": "mold_app",
     "noisy": "noisy_app",
     "printing": "printing_app",
     "reporting": "reporting_app",

@@ -171,7 +171,6 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("GET", "/leaking/memory/1", None, {}),
     ("GET", "/leaking/files/1", None, {}),
     ("GET", "/lasting/", None, {}),
-    ("GET", "/mold/", None, {}),
     ("GET", "/leaving/one", None, {}),
     ("GET", "/live_facts/", None, {}),
     ("POST", "/noisy/", b"line\n" * 10, PLAIN),
@@ -192,9 +191,16 @@ REQUESTS: list[tuple[str, str, bytes | None, dict[str, str]]] = [
     ("POST", "/uploading/ignore", b"line\n" * 10, PLAIN),
     ("GET", "/forking/", None, {}),  # last: its children wait at the same gate
 ]
-# On purpose: tests/process/serving asks the first for each of its offences, tests/security the next two, and the last
-# changes the standard library of its whole process.
-MISBEHAVE = {"misbehaving_app", "conforming_app", "hasty_app", "hostile_app", "patched_app"}  # the second when asked to
+# On purpose: tests/process/serving asks the first for each of its offences, tests/security the next two, and the mold;
+# and the last changes the standard library of its whole process.
+MISBEHAVE = {
+    "misbehaving_app",
+    "conforming_app",
+    "hasty_app",
+    "hostile_app",
+    "mold_app",
+    "patched_app",
+}  # the second when asked to
 
 
 def test_every_well_behaved_application_is_validated() -> None:
