@@ -12,7 +12,9 @@ from support.manager import APPS, ManagerUnderTest
 BROKEN = 10
 SETTLED_S = 10.0  # the promise is about what a storm costs from then on
 WINDOW_S = 10.0
-MOST_OF_A_CORE = 0.5  # without a backoff it is all of it; the promise is 5 %, which the benchmark measures (faults)
+# Without a backoff it is all of it. The promise is 5 %, which the benchmark measures (faults): on a machine that idles,
+# what wakes once a second can run at a tenth of its pace.
+MOST_OF_A_CORE = 0.5
 
 
 def group(name: str, app: str, port: int) -> str:

@@ -27,9 +27,9 @@ _FLAGS_BEFORE_310 = (
 
 def prepare(spec: Spec) -> None:
     """Activate python-home, extend sys.path, and hide that this process was once a spawner. Raises StepError."""
-    if (
-        spec.chroot is not None
-    ):  # the same paths are other directories; else what is known is looked up when they change
+    # After chroot the same paths are other directories; else a finder looks anew when its directory has changed.
+    # importlib.invalidate_caches would import importlib.metadata.
+    if spec.chroot is not None:
         sys.path_importer_cache.clear()
     _forget_bootstrap()
     _require_readable_library()
