@@ -13,7 +13,7 @@ BROKEN = 10
 SETTLED_S = 10.0  # the promise is about what a storm costs from then on
 WINDOW_S = 10.0
 # Without a backoff it is all of it. The promise is 5 %, which the benchmark measures (faults): on a machine that idles,
-# what wakes once a second can run at a tenth of its pace.
+# what wakes once a second can run at a small part of its pace.
 MOST_OF_A_CORE = 0.5
 
 
