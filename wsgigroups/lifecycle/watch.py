@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PERIOD_S = 1.0  # between two looks at a process that does something
+_QUIET_S = 4.0  # and at one that does nothing, at most
+_LATE = 0.05  # of a limit: how much later than at once it may be seen that it is passed
+
+
 class Verdict(Enum):
     """What should follow."""
 
@@ -79,6 +84,26 @@ class Judgement:
     detail: str
     requests: Sequence[Underway] = ()  # which to interrupt
     serves: bool = False
+
+
+def quiet_s(rules: Rules) -> float:
+    """Seconds between two looks at a process that does nothing: fewer where a limit is short. 1 … 4.
+
+    What passes a limit until the next look is noticed late by that much. Memory that a thread of the application takes
+    meanwhile has nothing to do with time.
+    """
+    if rules.memory_soft_limit_bytes:
+        return PERIOD_S
+    limits = (
+        rules.deadlock_timeout_s,
+        rules.request_timeout_s,
+        rules.interrupt_timeout_s,
+        rules.inactivity_timeout_s,
+        rules.restart_interval_s,
+        rules.startup_timeout_s,
+    )
+    shortest_s = min((limit for limit in limits if limit > 0), default=_QUIET_S / _LATE)
+    return min(_QUIET_S, max(PERIOD_S, shortest_s * _LATE))
 
 
 def absence_s(elapsed_s: float, period_s: float, busy_s: float) -> float:

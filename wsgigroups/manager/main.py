@@ -22,6 +22,7 @@ from wsgigroups import __version__
 from wsgigroups.config.addresses import MAXIMUM_SOCKET_PATH_BYTES
 from wsgigroups.config.observing import places_from
 from wsgigroups.errors import ExitCode, WsgigroupsError
+from wsgigroups.lifecycle.watch import PERIOD_S
 from wsgigroups.manager import early_signals, gateway_root, lock
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.control.auditing import Audit
@@ -51,7 +52,7 @@ from wsgigroups.manager.supervision.passed import PassedSockets, passed_by
 from wsgigroups.manager.supervision.recovery import recover
 from wsgigroups.manager.supervision.shell import Outside, Shell
 from wsgigroups.manager.supervision.spawners import FIRST_SOCKET
-from wsgigroups.manager.supervision.vitals import PERIOD_S, Watcher
+from wsgigroups.manager.supervision.vitals import Watcher
 from wsgigroups.manager.systemd.fdstore import FdStore, places
 from wsgigroups.manager.systemd.notifying import taken_from
 from wsgigroups.manager.systemd.telling import Telling
@@ -376,10 +377,9 @@ class _Manager:
             while True:
                 await asyncio.sleep(PERIOD_S)
                 watcher.look()
-                shell.throughput.look(shell.state.groups, shell.processes)
                 shell.pool.look(log_line)
                 shell.logs.look()
-                shell.unserved.look(shell.state.groups.values())
+                shell.unserved.look(shell.state.groups)
                 shell.beside_routes.look(shell.state)
                 applying.look()
                 server.admit()

@@ -31,12 +31,13 @@ from wsgigroups.trust.walking import trusted_here
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from pathlib import Path
 
     from wsgigroups.manager.control.auditing import Audit
     from wsgigroups.manager.control.document import Document
     from wsgigroups.manager.control.entrance import Visitor
+    from wsgigroups.manager.core.model import GroupState
 
 MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
 _BACKLOG = 512  # a connection that finds no room in it fails at once, on a UNIX socket
@@ -58,6 +59,8 @@ class ControlServer:
         self._log = log
         self._audit = audit
         self._operators: OperatorsTarget | None = None  # whom the socket's file lets in; None: that is not known
+        self._operated: Mapping[str, GroupState] = {}  # the groups that were there at the last look, and who operates
+        self._wanted = OperatorsTarget()  # them
         self._runner: web.AppRunner | None = None
         self._inode: Inode | None = None
         self._entrance: Entrance | None = None
@@ -128,7 +131,10 @@ class ControlServer:
 
     def admit(self) -> None:
         """Let those connect who operate some group, and nobody who does not any more. What fails is said once."""
-        wanted = all_operators(self._handlers.applying.shell.state.groups)
+        groups = self._handlers.applying.shell.state.groups
+        if groups is not self._operated:
+            self._operated, self._wanted = groups, all_operators(groups)
+        wanted = self._wanted
         if wanted == self._operators:
             return
         self._operators = wanted

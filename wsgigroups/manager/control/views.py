@@ -89,6 +89,7 @@ def group_view(shell: Shell, group: GroupState, files: Sequence[str] = ()) -> Gr
     ]
     limited = shell.remains.limited(target.name)
     unreachable = reachable.unreachable(shell, target.name)
+    shell.throughput.look(group, shell.processes)
     return GroupDocument(
         name=target.name,
         state=state_of(group, reached=not unreachable),

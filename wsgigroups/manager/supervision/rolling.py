@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.shell import Shell
 
 
-def look(shell: Shell) -> None:
-    """Tell of every rollout that is under way."""
+def look(shell: Shell) -> bool:
+    """Tell of every rollout that is under way; return whether there is one."""
     names = [name for name, group in shell.state.groups.items() if group.rolling]
     for name in names:
         group = shell.state.groups.get(name)
@@ -28,6 +28,7 @@ def look(shell: Shell) -> None:
             shell.dispatch(_counted(group, shell.processes))
     for event in rooms(shell.state, names):
         shell.dispatch(event)
+    return bool(names)
 
 
 def before(state: model.State, event: model.Event, now: float) -> list[model.RoomFound]:

@@ -25,6 +25,7 @@ from wsgigroups.manager.supervision import closing, dying, logs, own, rejoining,
 from wsgigroups.manager.supervision.beside_routes import BesideRoutes, may_stop
 from wsgigroups.manager.supervision.cgroups.remains import Remains
 from wsgigroups.manager.supervision.connected_spawners import ConnectedSpawner
+from wsgigroups.manager.supervision.directories import Directories
 from wsgigroups.manager.supervision.forking import Forking
 from wsgigroups.manager.supervision.group_log import GroupLog
 from wsgigroups.manager.supervision.keeping import Keeping, keeper_of, kept_processes
@@ -120,6 +121,7 @@ class Shell:
     retuning: Retuning = field(init=False)
     scaler: Scaler = field(init=False)
     throughput: Throughput = field(default_factory=Throughput)
+    directories: Directories = field(default_factory=Directories)
 
     def __post_init__(self) -> None:
         out = self.outside

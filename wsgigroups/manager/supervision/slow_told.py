@@ -29,10 +29,9 @@ class SlowTold:
             self._new[group] = min(_MOST, self._new.get(group, 0) + new)
             self._seen[life] = count
 
-    def forget(self, lives: set[int]) -> None:
-        """Keep no life that is not among these."""
-        for life in self._seen.keys() - lives:
-            del self._seen[life]
+    def forget(self, life: int) -> None:
+        """It is over."""
+        self._seen.pop(life, None)
 
     def due(self, now_s: float) -> Iterator[Happening]:
         """Give the events whose time has come. now_s: monotonic."""

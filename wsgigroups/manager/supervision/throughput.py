@@ -1,7 +1,7 @@
 """How many requests a second each group answers, and how long they take: the status shows it without looking twice.
 
-Runs in the manager's only thread, once a second. A part of each board is read: what a thousand processes cost is a few
-milliseconds.
+Runs in the manager's only thread: when processes of a group have done something, and when somebody asks. A part of each
+board is read, which takes some microseconds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from wsgigroups.runtime.wire import board
 from wsgigroups.runtime.wire.histograms import APPLICATION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from wsgigroups.manager.core.model import GroupState
     from wsgigroups.manager.supervision.processes import Process
 
-LOOKS = 11  # that are kept: a rate is that of the last ten seconds
+RATE_S = 10.0  # a rate is that of so long
+APART_S = 0.8  # two looks that are kept, at least: whoever asks often fills nothing
+PERCENTILE_S = 60.0  # a percentile is that of so long, at most
 MARK_S = 10.0  # between two looks whose ranges are kept
-MARKS = 6  # of those: a percentile is that of the last minute
+UNSEEN_S = 4.0  # what is not looked at for longer has done nothing meanwhile
 _TOTAL = "requests_total"
 _FIRST = board.WORD[_TOTAL]
 _RANGES = APPLICATION.word_names
@@ -34,11 +36,31 @@ Counts = tuple[int, ...]
 
 @dataclass(slots=True)
 class _Seen:
-    """One group: what it had answered at the last looks, and how many requests took how long."""
+    """One group: what it had answered at the last looks, and how many requests took how long.
 
-    totals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=LOOKS))
-    marks: deque[tuple[float, Counts]] = field(default_factory=lambda: deque(maxlen=MARKS))
+    Of what is older than the time that counts, the latest is kept: it is what the rest is compared with.
+    """
+
+    totals: deque[tuple[float, int]] = field(default_factory=deque)
+    marks: deque[tuple[float, Counts]] = field(default_factory=deque)
     latest: Counts = ()
+    looked: float = 0.0
+
+    def note(self, now: float, counts: Counts) -> None:
+        total = min(counts[0], _MOST)
+        if len(self.totals) > 1 and now - self.totals[-2][0] < APART_S:
+            self.totals[-1] = now, total
+        else:
+            self.totals.append((now, total))
+        if self.marks and now - self.looked > MARK_S and self.marks[-1][0] < self.looked:
+            self.marks.append((self.looked, self.latest))
+        self.looked, self.latest = now, counts[1:]
+        if not self.marks or now - self.marks[-1][0] >= MARK_S:
+            self.marks.append((now, self.latest))
+        while len(self.totals) > 1 and self.totals[1][0] <= now - RATE_S:
+            self.totals.popleft()
+        while len(self.marks) > 1 and self.marks[1][0] <= now - PERCENTILE_S + MARK_S:
+            self.marks.popleft()
 
 
 class Throughput:
@@ -47,29 +69,29 @@ class Throughput:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def look(self, groups: Mapping[str, GroupState], processes: Mapping[int, Process]) -> None:
-        """Note the counts of this moment; groups that are gone are forgotten."""
-        now = time.monotonic()
-        for name in self._seen.keys() - groups.keys():
+    def look(self, group: GroupState, processes: Mapping[int, Process]) -> None:
+        """Note the counts of this moment."""
+        found = [processes.get(record.life) for record in group.records]
+        counted = [_counts(process.board_fd) for process in found if process is not None and not process.closed]
+        if group.ended or not counted:
+            counted.append((group.ended.get(_TOTAL, 0), *(group.ended.get(word, 0) for word in _RANGES)))
+        counts = counted[0] if len(counted) == 1 else tuple(map(sum, zip(*counted, strict=True)))
+        name = group.target.name
+        seen = self._seen.get(name) or self._seen.setdefault(name, _Seen())
+        seen.note(time.monotonic(), counts)
+
+    def keep(self, groups: Container[str]) -> None:
+        """Forget all others."""
+        for name in [name for name in self._seen if name not in groups]:
             del self._seen[name]
-        for name, group in groups.items():
-            found = [processes.get(record.life) for record in group.records]
-            counted = [_counts(process.board_fd) for process in found if process is not None and not process.closed]
-            if group.ended or not counted:
-                counted.append((group.ended.get(_TOTAL, 0), *(group.ended.get(word, 0) for word in _RANGES)))
-            counts = counted[0] if len(counted) == 1 else tuple(map(sum, zip(*counted, strict=True)))
-            seen = self._seen.get(name) or self._seen.setdefault(name, _Seen())
-            seen.totals.append((now, min(counts[0], _MOST)))
-            seen.latest = counts[1:]
-            if not seen.marks or now - seen.marks[-1][0] >= MARK_S:
-                seen.marks.append((now, seen.latest))
 
     def per_s(self, group: str) -> float | None:
-        """Requests a second that have ended; None before there were two looks."""
+        """Requests a second that have ended until the last look; None before there were two looks."""
         seen = self._seen.get(group)
         if seen is None or len(seen.totals) < 2:
             return None
         (since, before), (until, now) = seen.totals[0], seen.totals[-1]
+        since = max(since, min(until - RATE_S, seen.totals[1][0] - UNSEEN_S))
         return round(max(0, now - before) / (until - since), 1) if until > since else None
 
     def p99_s(self, group: str) -> float | None:

@@ -22,7 +22,7 @@ from wsgigroups.manager.supervision.connection import FrameConnection
 from wsgigroups.targets.interpreters import RUNTIME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from wsgigroups.manager.core.model import GroupState
     from wsgigroups.manager.supervision.listeners import Listeners
@@ -46,18 +46,19 @@ class UnservedGroups:
     _child: subprocess.Popen[bytes] | None = None
     _pidfd: int = -1
     _not_before: float = 0.0
+    _latest: Mapping[str, GroupState] = field(default_factory=dict)  # the groups that were there at the last look
 
     def child_pids(self) -> set[int]:
         """The answerer, while there is one."""
         return {self._child.pid} if self._child and self._child.poll() is None else set()
 
-    def look(self, groups: Iterable[GroupState]) -> None:
+    def look(self, groups: Mapping[str, GroupState]) -> None:
         """Give the answerer what nobody has served for connect-timeout, and take back what it need not have."""
         now = time.monotonic()
-        present = set()
-        for group in groups:
-            name = group.target.name
-            present.add(name)
+        if groups is self._latest and not self._since:
+            return
+        self._latest = groups
+        for name, group in groups.items():
             if not group.wanted or any(record.state is Tenancy.READY for record in group.records):
                 self.serves(name)
                 continue
@@ -65,7 +66,7 @@ class UnservedGroups:
             waited_s = now - self._since.setdefault(name, now)
             if (waited_s >= patience_s > 0 or _does_not_wake(group)) and now >= self._not_before:
                 self._answer(name)
-        for name in self._since.keys() - present:
+        for name in self._since.keys() - groups.keys():
             self.serves(name)
 
     def serves(self, group: str) -> None:

@@ -1,4 +1,4 @@
-"""How busy the request threads of each process were lately, from what its board says once a second. Pure."""
+"""How busy the request threads of each process were lately, from what its board says at each look. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from wsgigroups.runtime.wire.board import Snapshot
 
 LATELY_S = 15.0  # what was so long ago counts 37 %
@@ -47,7 +45,6 @@ class Utilisation:
         seen = self._seen.get(life)
         return seen.share if seen else None
 
-    def keep(self, lives: Collection[int]) -> None:
-        """Forget all others."""
-        for life in self._seen.keys() - lives:
-            del self._seen[life]
+    def forget(self, life: int) -> None:
+        """It is over."""
+        self._seen.pop(life, None)

@@ -1,6 +1,7 @@
 """Looking at running daemons: boards and /proc in, events and status numbers out.
 
-Runs in the manager's only thread, once a second. Everything read from a board is a tenant's word about itself.
+Runs in the manager's only thread, once a second: at those that do something, and now and then at the others.
+Everything read from a board is a tenant's word about itself.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.lifecycle.watch import Judgement, Underway, Verdict, Vitals, judge
+from wsgigroups.lifecycle.watch import PERIOD_S, Judgement, Underway, Verdict, Vitals, judge, quiet_s
 from wsgigroups.manager.core import haste, model
 from wsgigroups.manager.supervision import rolling
+from wsgigroups.manager.supervision.rounds import Rounds
 from wsgigroups.manager.supervision.slow_told import SlowTold
 from wsgigroups.manager.supervision.specs import spread
 from wsgigroups.runtime.wire import board, messages
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from wsgigroups.manager.supervision.processes import Process
     from wsgigroups.manager.supervision.shell import Shell
 
-PERIOD_S = 1.0
 LATE_S = 2.0  # the manager did not run for longer than this: daemons may not have either
 # Of the reasons on a board: wishes that last until there is a successor. One for a script is over when that fails.
 WISHES = frozenset({"maximum-requests", "cpu-time-limit", haste.EVICTION})
@@ -123,7 +124,7 @@ def weight(pid: int) -> int:
 
 
 class Watcher:
-    """Judges every ready daemon once a second."""
+    """Judges every ready daemon, each as often as it takes."""
 
     def __init__(self, shell: Shell, missed_s: Callable[[], float]) -> None:
         """missed_s: for how long the manager did not run, since it was last asked."""
@@ -134,6 +135,10 @@ class Watcher:
         # begins anew interrupts them again, which changes nothing in the daemon but when they are given up.
         self._interrupted: dict[int, dict[tuple[int, int], float]] = {}
         self._slow = SlowTold()
+        self._rounds = Rounds()
+        self._done: dict[int, tuple[int, int]] = {}  # by life: how many requests had begun, and ended
+        self._latest: Mapping[str, model.GroupState] = {}  # the groups that were there at the last look
+        self._rolls = False
 
     def look(self) -> None:
         """One round."""
@@ -145,31 +150,55 @@ class Watcher:
             self._blind_until = now + 3 * PERIOD_S
         if now < self._blind_until:
             return
-        for life in self._interrupted.keys() - self._shell.processes.keys():
-            del self._interrupted[life]
-        self._slow.forget(set(self._shell.processes))
+        for life in self._rounds.gone(self._shell.processes):
+            self._forget(life)
         self._shell.outside.record(self._slow.due(now))
-        rolling.look(self._shell)
-        self._shell.utilisation.keep(self._shell.processes)
-        weighed = {life: known.pid for life, known in self._shell.processes.items()}
-        self._shell.weighing.look({**weighed, **self._shell.molds.pids()})
-        for group in list(self._shell.state.groups.values()):
-            if group.unknown:
-                continue  # what it may do is not known
-            rules = group.target.rules
-            for record in group.records:
-                process = self._shell.processes.get(record.life)
-                if record.state is Tenancy.READY and process:
-                    # one that waits for its successor may wait for long, and can hang meanwhile
-                    leaves = group.recycle.get(record.life, "")
-                    self._judge(rules, process, now - (record.ready_at or now), leaves)
+        if self._rolls or self._latest is not self._shell.state.groups:
+            self._shell.throughput.keep(self._shell.state.groups)
+            self._rolls = rolling.look(self._shell)
+            self._latest = self._shell.state.groups
+        self._shell.weighing.look(self._pids)
+        for life in self._rounds.due(self._shell.processes, now):
+            self._rounds.again(life, now + self._look_at(life, now))
 
-    def _judge(self, rules: Rules, process: Process, age_s: float, leaves: str) -> None:
+    def _pids(self) -> Mapping[int, int]:
+        processes = {life: known.pid for life, known in self._shell.processes.items()}
+        return {**processes, **self._shell.molds.pids()}
+
+    def _forget(self, life: int) -> None:
+        self._interrupted.pop(life, None)
+        self._done.pop(life, None)
+        self._slow.forget(life)
+        self._shell.utilisation.forget(life)
+
+    def _look_at(self, life: int, now: float) -> float:
+        """Judge one; return in how many seconds it is to be looked at again."""
+        process, found = self._shell.processes.get(life), self._shell.state.find(life)
+        if process is None or found is None:
+            return PERIOD_S
+        group, record = found
+        if group.unknown or record.state is not Tenancy.READY:  # what it may do is not known, or not judged by this
+            return PERIOD_S
+        rules = group.target.rules
+        # one that waits for its successor may wait for long, and can hang meanwhile
+        leaves = group.recycle.get(life, "")
+        if not self._judge(rules, process, now - (record.ready_at or now), leaves):
+            # those that have become quiet together are not all looked at together
+            return PERIOD_S * (1 + (life - int(now) - 1) % int(quiet_s(rules)))
+        self._shell.throughput.look(group, self._shell.processes)
+        return PERIOD_S
+
+    def _judge(self, rules: Rules, process: Process, age_s: float, leaves: str) -> bool:
+        """Have done what is to be done; return whether the process does something, or something is wrong with it."""
         snapshot, threads = process.snapshot(), int(process.info["threads"])
         damage = damage_of(snapshot, threads)
+        works = True
         if snapshot is None or damage:
             snapshot = board.nothing()
         else:
+            done = snapshot["started_total"], snapshot["requests_total"]
+            works = bool(snapshot.busy) or self._done.get(process.life) != done
+            self._done[process.life] = done
             self._shell.utilisation.see(process.life, snapshot, threads, time.monotonic_ns())
             self._slow.note(process.group, process.life, snapshot["slow_requests"])
         rss_bytes = usage(process.pid, pss=False).rss_bytes if rules.memory_soft_limit_bytes else 0
@@ -177,7 +206,13 @@ class Watcher:
         seen = vitals(snapshot, age_s, rss_bytes, interrupted, damage)
         verdict = judge(rules, seen, spread(process.life))
         if verdict is None:
-            return
+            return works
+        self._follow(process, snapshot, rules, verdict, leaves)
+        return True
+
+    def _follow(
+        self, process: Process, snapshot: board.Snapshot, rules: Rules, verdict: Judgement, leaves: str
+    ) -> None:
         if verdict.verdict is Verdict.INTERRUPT:
             self._interrupt(process, snapshot, verdict)
             return

@@ -37,12 +37,13 @@ class Weighing:
             self._known[life] = self._weigh(pid)
         return self._known.get(life, 0)
 
-    def look(self, pids: Mapping[int, int]) -> None:
-        """Go on with the round, for as long as the budget lasts. pids: of all processes, by life."""
+    def look(self, pids_of_all: Callable[[], Mapping[int, int]]) -> None:
+        """Go on with the round, for as long as the budget lasts. pids_of_all: of all processes, by life."""
         now = self._clock()
         if now >= self._asked_until:
             self._known.clear()
             return
+        pids = pids_of_all()
         for life in self._known.keys() - pids:
             del self._known[life]
         self._round = self._round or list(pids)

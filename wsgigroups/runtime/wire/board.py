@@ -148,8 +148,9 @@ def part(fd: int, first: int, count: int) -> Tuple[int, ...]:
 
 def read(fd: int, threads: int) -> Snapshot:
     """Copy the board with pread. Raises ValueError when it is not a board of ours, OSError."""
-    raw = os.pread(fd, size_bytes(threads), 0)
-    if len(raw) != size_bytes(threads):
+    size = (BUSY_WORD + threads) * 8  # the pages are longer: a copy of what nobody wrote is most of what one costs
+    raw = os.pread(fd, size, 0)
+    if len(raw) != size:
         raise ValueError("the board is %d bytes long" % len(raw))
     words = memoryview(raw).cast("Q")
     if words[0] != MAGIC or words[1] != ABI:

@@ -101,12 +101,12 @@ def test_answers_of_new_and_old_processes_are_added_up() -> None:
         processes={1: process(10, 1), 2: process(20, 2), 3: process(5, 9), 4: SimpleNamespace(snapshot=lambda: None)},
         dispatch=told.append,
     )
-    rolling.look(shell)
+    assert rolling.look(shell)
     # more errors than requests is a board that is not written at one time, or a tenant's
     assert told[0] == model.RolloutCounted("blog", model.Answers(5, 5), model.Answers(30, 3))
     told.clear()
     shell.state = model.State({"blog": model.GroupState(small_target())})
-    rolling.look(shell)
+    assert not rolling.look(shell)
     assert told == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wsgigroups.manager.supervision import throughput
-from wsgigroups.manager.supervision.throughput import LOOKS, MARK_S, MARKS, Throughput, quantile
+from wsgigroups.manager.supervision.throughput import MARK_S, PERCENTILE_S, RATE_S, UNSEEN_S, Throughput, quantile
 from wsgigroups.runtime.wire import board
 from wsgigroups.runtime.wire.board import WORD
 from wsgigroups.runtime.wire.histograms import APPLICATION
@@ -25,7 +25,8 @@ class Groups:
         processes = [SimpleNamespace(board_fd=fd, closed=False) for fd in self.boards]
         self.processes: dict[int, Any] = dict(enumerate(processes, 1))
         records = [SimpleNamespace(life=life) for life in self.processes]
-        self.group: Any = SimpleNamespace(records=records, ended={})
+        target = SimpleNamespace(name="blog")
+        self.group: Any = SimpleNamespace(records=records, ended={}, target=target)
         self.rates = Throughput()
         monkeypatch.setattr(throughput, "time", SimpleNamespace(monotonic=lambda: self.now_s))
 
@@ -39,7 +40,7 @@ class Groups:
 
     def look(self, after_s: float = 1.0) -> None:
         self.now_s += after_s
-        self.rates.look({"blog": self.group}, self.processes)
+        self.rates.look(self.group, self.processes)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_rate_is_that_of_all_processes_over_the_last_looks(groups: Groups) -> 
     groups.count(30, 12)
     groups.look(2.0)
     assert groups.rates.per_s("blog") == 21.0
-    for _ in range(LOOKS):
+    for _ in range(int(RATE_S)):
         groups.look()
     assert groups.rates.per_s("blog") == 0.0, "what was long ago does not count"
 
@@ -79,7 +80,7 @@ def test_a_group_that_is_gone_is_forgotten(groups: Groups) -> None:
     groups.count(5, 5)
     groups.look()
     assert groups.rates.per_s("blog") == 10.0
-    groups.rates.look({}, groups.processes)
+    groups.rates.keep({})
     assert groups.rates.per_s("blog") is None
 
 
@@ -96,9 +97,46 @@ def test_a_percentile_is_that_of_the_last_minute(groups: Groups) -> None:
     found = groups.rates.p99_s("blog")
     assert found is not None
     assert 0.049 < found <= 0.05
-    for _ in range(MARKS):
+    for _ in range(int(PERCENTILE_S / MARK_S)):
         groups.look(MARK_S)
     assert groups.rates.p99_s("blog") is None
+
+
+def test_who_is_not_looked_at_for_long_has_done_nothing_meanwhile(groups: Groups) -> None:
+    groups.look()
+    groups.count(60, 0)
+    groups.took(4, 60)
+    groups.look(3600.0)
+    assert groups.rates.per_s("blog") == 6.0, "they came since the last look that found it idle"
+    groups.count(60 + 50, 0)
+    groups.look(1.0)
+    assert groups.rates.per_s("blog") == 11.0
+    assert groups.rates.p99_s("blog") is not None
+    groups.look(3.0)
+    groups.look(300.0)
+    assert groups.rates.per_s("blog") == 0.0
+    assert groups.rates.p99_s("blog") is None, "what was five minutes ago is not of the last one"
+
+
+def test_what_comes_after_a_pause_is_of_the_time_after_it(groups: Groups) -> None:
+    groups.look()
+    groups.look(100.0)
+    groups.count(8, 0)
+    groups.look(2.0)
+    assert groups.rates.per_s("blog") == round(8 / RATE_S, 1)
+    groups.rates = Throughput()
+    groups.look()
+    groups.count(16, 0)
+    groups.look(UNSEEN_S)
+    assert groups.rates.per_s("blog") == round(8 / UNSEEN_S, 1)
+
+
+def test_whoever_asks_often_fills_nothing_and_changes_no_rate(groups: Groups) -> None:
+    for tenth in range(300):
+        groups.count(tenth, 0)
+        groups.look(0.1)
+    assert groups.rates.per_s("blog") == 10.0
+    assert len(groups.rates._seen["blog"].totals) < 30
 
 
 def test_a_percentile_is_between_the_bounds_of_its_range() -> None:

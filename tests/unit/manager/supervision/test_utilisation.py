@@ -60,5 +60,6 @@ def test_lives_that_are_over_are_forgotten() -> None:
     seen = Utilisation()
     for second in (1, 2):
         seen.see(7, board(), 1, second * S)
-    seen.keep({8})
+    seen.forget(7)
+    seen.forget(8)
     assert seen.of(7) is None

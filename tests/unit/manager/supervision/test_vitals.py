@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wsgigroups.lifecycle.table import Tenancy
-from wsgigroups.lifecycle.watch import Rules
+from wsgigroups.lifecycle.watch import Rules, quiet_s
 from wsgigroups.manager.core import model
 from wsgigroups.manager.supervision import vitals
 from wsgigroups.manager.supervision.utilisation import Utilisation
@@ -63,6 +63,8 @@ class Watched:
         self.dispatched: list[Any] = []
         self.recorded: list[Any] = []
         self.dumps = 0
+        self.counted: list[float] = []  # when the group's requests were counted
+        self.seen: list[float] = []  # when its board was read
         self.missed_s = 0.0
         self.postponed: list[float] = []
         self.words = {**dict.fromkeys(WORD, 0), "threads": 4}
@@ -73,14 +75,17 @@ class Watched:
             info={"group": "blog", "slot": 2, "threads": 4},
             send=self.sent.append,
             behind=False,
-            snapshot=lambda: Snapshot(dict(self.words), dict(self.busy)),
+            snapshot=self._snapshot,
             dump_stacks=self._dump,
         )
         record = SimpleNamespace(life=7, state=Tenancy.READY, ready_at=1.0)
         self.target = SimpleNamespace(rules=RULES)
         group = SimpleNamespace(target=self.target, records=[record], recycle={}, rolling=False, unknown=False)
         self.shell: Any = SimpleNamespace(
-            state=SimpleNamespace(groups={"blog": group}),
+            state=SimpleNamespace(groups={"blog": group}, find=lambda life: (group, record) if life == 7 else None),
+            throughput=SimpleNamespace(
+                keep=lambda _groups: None, look=lambda _group, _all: self.counted.append(self.now_s)
+            ),
             processes={7: self.process},
             quotas=SimpleNamespace(log=lambda _group, _level, text: self.logged.append(text)),
             outside=SimpleNamespace(record=self.recorded.extend),
@@ -93,6 +98,10 @@ class Watched:
         clock = SimpleNamespace(monotonic=lambda: self.now_s, monotonic_ns=lambda: int(self.now_s * 1e9))
         monkeypatch.setattr(vitals, "time", clock)
         self.watcher = Watcher(self.shell, lambda: self.missed_s)
+
+    def _snapshot(self) -> Snapshot:
+        self.seen.append(self.now_s)
+        return Snapshot(dict(self.words), dict(self.busy))
 
     def _dump(self) -> None:
         self.dumps += 1
@@ -293,3 +302,61 @@ def test_other_reasons_are_no_wishes(monkeypatch: pytest.MonkeyPatch, reason: st
     watched.words["reason"] = REASON[reason]
     watched.look(1010)
     assert watched.dispatched == []
+
+
+def test_who_does_nothing_is_looked_at_now_and_then_and_who_works_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.target.rules = Rules(threads=4, deadlock_timeout_s=0.0)
+    for second in range(1000, 1020):
+        watched.look(second)
+    assert watched.seen[0] == 1000
+    assert len(watched.seen) <= 7, "at first, a second later, and every four seconds"
+    assert watched.counted == [1000], "nothing has ended since"
+    watched.words["started_total"] = 1
+    before = len(watched.seen)
+    while len(watched.seen) == before:
+        watched.look(watched.now_s + 1)
+    assert watched.now_s <= 1023
+    began = watched.now_s
+    watched.busy = {0: int(began) * 10**9}
+    for second in range(1, 11):
+        watched.look(began + second)
+    assert watched.seen[-11:] == [began + second for second in range(11)]
+    assert watched.counted[1:] == watched.seen[-11:]
+
+
+@pytest.mark.parametrize(
+    ("rules", "seconds"),
+    [
+        (Rules(), 4.0),
+        (Rules(deadlock_timeout_s=0.0), 4.0),
+        (Rules(request_timeout_s=60.0), 3.0),
+        (Rules(inactivity_timeout_s=10.0), 1.0),
+        (Rules(restart_interval_s=3600.0), 4.0),
+        (Rules(startup_timeout_s=40.0), 2.0),
+        (Rules(request_timeout_s=600.0, interrupt_timeout_s=2.0), 1.0),
+        (Rules(memory_soft_limit_bytes=1), 1.0),
+    ],
+)
+def test_a_limit_is_seen_to_be_passed_at_most_a_twentieth_of_it_late(rules: Rules, seconds: float) -> None:
+    assert quiet_s(rules) == pytest.approx(seconds)
+
+
+def test_those_that_become_quiet_together_are_not_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.target.rules = Rules(threads=4, deadlock_timeout_s=0.0)
+    watched.watcher._judge = lambda *_args: False  # type: ignore[method-assign]
+    found = watched.shell.state.find(7)
+    watched.shell.state.find = lambda _life: found
+    for life in range(400):
+        watched.shell.processes[life] = watched.process
+    looked: dict[int, int] = {}
+    look_at = watched.watcher._look_at
+    monkeypatch.setattr(
+        watched.watcher,
+        "_look_at",
+        lambda life, now: (looked.__setitem__(int(now), looked.get(int(now), 0) + 1), look_at(life, now))[1],
+    )
+    for second in range(1000, 1012):
+        watched.look(second)
+    assert [looked[second] for second in range(1001, 1012)] == [100] * 11

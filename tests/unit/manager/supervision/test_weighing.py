@@ -23,12 +23,12 @@ class Kernel:
 
 def test_nobody_is_weighed_before_somebody_asks_and_long_after_that() -> None:
     kernel = Kernel()
-    kernel.weighing.look(PIDS)
+    kernel.weighing.look(lambda: PIDS)
     assert not kernel.asked
     kernel.weighing.ask()
     assert kernel.weighing.of(1, 101) == 101_000
     kernel.now_s += ASKED_S + 1
-    kernel.weighing.look(PIDS)
+    kernel.weighing.look(lambda: PIDS)
     assert kernel.asked == [101]
     assert kernel.weighing.of(1, 101) == 0
 
@@ -37,7 +37,7 @@ def test_one_question_and_one_look_cost_no_more_than_the_budget() -> None:
     kernel = Kernel()
     kernel.weighing.ask()
     assert [bool(kernel.weighing.of(life, pid)) for life, pid in PIDS.items()] == [True] * 5 + [False] * 25
-    kernel.weighing.look(PIDS)
+    kernel.weighing.look(lambda: PIDS)
     assert len(kernel.asked) == 10
 
 
@@ -45,8 +45,8 @@ def test_everybody_has_a_turn_and_those_that_ended_are_forgotten() -> None:
     kernel = Kernel()
     kernel.weighing.ask()
     for _second in range(6):
-        kernel.weighing.look(PIDS)
+        kernel.weighing.look(lambda: PIDS)
     assert sorted(kernel.asked) == sorted(PIDS.values())
-    kernel.weighing.look({2: 102, 3: 0})
+    kernel.weighing.look(lambda: {2: 102, 3: 0})
     assert kernel.weighing.of(2, 102) == 102_000
     assert kernel.weighing.of(1, 101) == 0
