@@ -192,7 +192,7 @@ class World:
         groups = {}
         for name, group in stored.groups.items():
             if not group.removing and not group.bare:
-                groups[name] = group_from_json(json.loads(StateTexts().group(name, group, "/run", ())))
+                groups[name] = group_from_json(json.loads("".join(StateTexts().group(name, group, "/run", ()))))
         for daemon in self.forked.values():
             found = told.find(daemon.life)
             group = groups.get(daemon.group)

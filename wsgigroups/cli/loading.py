@@ -58,10 +58,12 @@ def load_files(
     from wsgigroups.cli.own_addresses import with_taken_addresses
     from wsgigroups.config import load
     from wsgigroups.config.owners import Owners, owners_of
+    from wsgigroups.uncollected import uncollected
 
     check = with_taken_addresses(options, certain_here()) if on_this_host else None
     there = None if files else _asked(options)
-    result = load(files or _texts(there), profiles=tuple(profiles), settle=True, check=check)
+    with uncollected():
+        result = load(files or _texts(there), profiles=tuple(profiles), settle=True, check=check)
     show_diagnostics(result, options.color)
     if result.configuration is None or result.composed is None:
         raise WsgigroupsError("cannot use this configuration", hint="nothing was changed", exit_code=ExitCode.USAGE)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import tomli
 
 from wsgigroups.config.capacity import (
     MAXIMUM_DEPTH,
@@ -22,14 +23,9 @@ from wsgigroups.config.toml_places import Locator, find_places, string_end
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _PART = r"(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*"
-# tomllib's work grows with the square of a key's parts: refuse such keys before it sees them
+# a parser's work grows with the square of a key's parts: refuse such keys before it sees them
 _LONG_KEY = re.compile(rf"(?<![\w\"'.-])(?:{_PART}\.[ \t]*){{{MAXIMUM_DEPTH},}}")
 _OPENINGS = re.compile(rf"(?:[\[{{]\s*){{{MAXIMUM_DEPTH},}}")
 
@@ -70,8 +66,8 @@ def _read(source: Source, found: list[Diagnostic]) -> dict[str, Any]:
     shifts: dict[int, int] = {}  # line → by how many columns what stands behind its header is further to the right
     while True:
         try:
-            return _together(tomllib.loads(text), apart)
-        except tomllib.TOMLDecodeError as error:
+            return _together(tomli.loads(text), apart)
+        except tomli.TOMLDecodeError as error:
             rest = Source(source.name, source.directory, text, places=find_places)
             problem, again = _syntax_error(rest, str(error))
             found.append(replace(problem, span=problem.span and _unshifted(problem.span, shifts)))

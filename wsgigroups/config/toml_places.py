@@ -1,6 +1,6 @@
 """Where keys and values stand in a TOML text. Pure.
 
-tomllib says what a document means but not where; this walks the same text and remembers offsets. It never raises: where
+tomli says what a document means but not where; this walks the same text and remembers offsets. It never raises: where
 it meets what it does not understand (after a syntax error), it stops, and what was found so far stays.
 """
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wsgigroups.config import Configuration
-from wsgigroups.config.only import touched
 from wsgigroups.config.own import own_options
 from wsgigroups.errors import ExitCode, MovedError, WsgigroupsError
 from wsgigroups.manager import failpoints, gateway_root, inherited
@@ -23,30 +22,29 @@ from wsgigroups.manager.core import handling, model, returning, transactions
 from wsgigroups.manager.log_checks import Writers, check_log
 from wsgigroups.manager.ordering import Orders
 from wsgigroups.manager.own_settings import OwnSettings
-from wsgigroups.manager.owning import KnownOwners, Wanted
+from wsgigroups.manager.owning import KnownOwners
 from wsgigroups.manager.queueing import ApplyQueue, Asked, News
+from wsgigroups.manager.resolving import Resolving, Shown
 from wsgigroups.manager.socket_files import SocketFiles
 from wsgigroups.manager.supervision.recovery import to_stored
 from wsgigroups.manager.supervision.vitals import weight
-from wsgigroups.manager.uncollected import uncollected
 from wsgigroups.plan.files import with_files
 from wsgigroups.plan.own import with_manager
 from wsgigroups.plan.planner import Plan, plan, with_memory
 from wsgigroups.plan.precondition import Preconditions, does_no_more, moved
-from wsgigroups.plan.routing import GATEWAY
-from wsgigroups.targets.once import Targets
-from wsgigroups.targets.resolve import Surroundings, resolve, resolve_some
+from wsgigroups.uncollected import uncollected
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from wsgigroups.manager.owning import Wanted
+    from wsgigroups.manager.resolving import Read
     from wsgigroups.manager.store import Store
     from wsgigroups.manager.supervision.listeners import HeldListener
     from wsgigroups.manager.supervision.shell import Shell
-    from wsgigroups.plan.desired import Desired, GroupTarget
-
-    Read = Callable[[], Configuration]  # gives the configuration, in another thread; raises WsgigroupsError
+    from wsgigroups.plan.desired import Desired
+    from wsgigroups.targets.resolve import Surroundings
 
 
 @dataclass(slots=True)
@@ -64,9 +62,8 @@ class Applying:
     owners: KnownOwners = field(init=False)
     conditions: Preconditions = field(default_factory=Preconditions)
     own: OwnSettings = field(init=False)
-    _known: Targets = field(default_factory=Targets)
+    resolving: Resolving = field(init=False)
     _based_on: dict[int, int] = field(default_factory=dict)  # revisions about some groups → what the others have
-    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
 
     def __post_init__(self) -> None:
@@ -76,14 +73,19 @@ class Applying:
         self.own = OwnSettings(self.store)
         self.code = CodeKeeper(self.store.directory / "code")
         self.queue = ApplyQueue(self.shell)
+        self.resolving = Resolving(self)
 
-    async def plan(self, read: Read, only: Collection[str] | None = None) -> dict[str, Any]:
+    async def plan(
+        self, read: Read, only: Collection[str] | None = None, who: tuple[int, int] | None = None
+    ) -> dict[str, Any]:
         """Return what `apply` would change, and what that depends on, as plain data. Raises WsgigroupsError.
 
-        only: the files that it is about.
+        only: the files that it is about; who: uid and pid of whom it is shown to.
         """
-        wanted = await self._resolve(read, only)
+        looked_at = time.monotonic()
+        wanted = await self.resolving.targets(read, only)
         observed, revision = wanted.within(views.observed(self.shell)), self.shell.state.revision
+        groups = self.shell.state.groups
         about = self.orders.notices()
         pids = {name: views.one_of(group) for name, group in self.shell.state.groups.items()}
 
@@ -95,9 +97,10 @@ class Applying:
                 sizes = {name: weight(pid) for name, pid in replaced.items() if pid}  # a millisecond each
                 found = self._with_own(with_memory(made, sizes), wanted).to_json()
                 found = with_files(found, self.owners.of(revision), wanted.configuration.owners)
+                self.resolving.shown = Shown(wanted, only, depends, groups, looked_at, who)
                 return {**found, "notices": [*found["notices"], *about], "precondition": depends.to_json()}
 
-        async with self._one_at_a_time:
+        async with self.resolving.one_at_a_time:
             return await asyncio.to_thread(planned)
 
     def _with_own(self, found: Plan, wanted: Wanted) -> Plan:
@@ -118,36 +121,6 @@ class Applying:
         """Return what would change for these targets, with no idea of the memory that it takes."""
         return plan(targets, views.observed(self.shell), self.code.files_of)
 
-    async def _resolve(self, read: Read, only: Collection[str] | None) -> Wanted:
-        """In a thread: a large configuration takes its time, and the deadlines of all others must not wait for it."""
-
-        def resolved() -> Wanted:
-            with uncollected():
-                configuration = read()
-                if only is None:
-                    return Wanted(configuration, resolve(configuration, self.around, self._known))
-                scope = touched(self.owners.of(self.shell.state.revision), configuration.owners, only)
-                return Wanted(configuration, resolve_some(configuration, self.around, {*scope, GATEWAY}), scope)
-
-        async with self._one_at_a_time:
-            wanted = await asyncio.to_thread(resolved)
-        looked = await self.code.look({name: self.noted(target) for name, target in wanted.targets.items()})
-        return self._about(replace(wanted, targets={name: self._in_force(target) for name, target in looked.items()}))
-
-    def _about(self, wanted: Wanted) -> Wanted:
-        """Where it is not about everything, it is about the gateway if that is to be another one."""
-        if wanted.scope is None:
-            return wanted
-        now = self.shell.state.groups.get(GATEWAY)
-        if wanted.targets.get(GATEWAY) is (now and now.target):
-            return replace(wanted, targets=wanted.within(wanted.targets))
-        return replace(wanted, scope=wanted.scope | {GATEWAY})
-
-    def _in_force(self, target: GroupTarget) -> GroupTarget:
-        """The target that the group has, if that is equal: what is the same is compared, and stored, no further."""
-        group = self.shell.state.groups.get(target.name)
-        return group.target if group and group.target == target else target
-
     async def apply(self, read: Read, asked: Asked) -> model.Change | None:
         """Begin the change when it is its turn; None when there is nothing to do. Raises WsgigroupsError, BusyError.
 
@@ -155,10 +128,10 @@ class Applying:
         """
         async with self.queue.turn(asked):
             failpoints.reached("apply: its turn")
-            wanted = await self._resolve(read, asked.only)
+            wanted = await self.resolving.as_shown(read, asked) or await self.resolving.targets(read, asked.only)
             same = self._under_way(wanted)
             if same is None and await self.queue.end_of_change(asked):
-                wanted = await self._resolve(read, asked.only)
+                wanted = await self.resolving.targets(read, asked.only)
             failpoints.reached("apply: resolved")
             if same is None:
                 await self.prepare_gateway(wanted.targets)
@@ -248,8 +221,9 @@ class Applying:
         except WsgigroupsError:
             self.own.discard(own)
             raise
-        self.own.commit(configuration.server, own)
-        self.save()
+        if own or not self.own.are(configuration.server):
+            self.own.commit(configuration.server, own)
+            self.save()
         return change
 
     def _planned(self, wanted: Wanted, asked: Asked) -> Plan:
@@ -354,18 +328,6 @@ class Applying:
             if event.kind != model.START_UP:
                 raise WsgigroupsError(text, hint="nothing was changed") from None
             self.log("error", text)
-
-    def noted(self, target: GroupTarget) -> GroupTarget:
-        """Return a target with notices of the limits that this machine cannot keep. Raises WsgigroupsError."""
-        missing = self.shell.remains.foresee(target.cgroup)
-        if missing and target.spec.confinement.required:
-            option, why = missing[0]
-            raise WsgigroupsError(
-                f"cannot keep {option} of group {target.name!r}, whose confinement is required: {why}",
-                hint='see docs/cgroups.md, or set confinement = "best-effort"',
-            )
-        notices = (f"{option} will not be in force: {why}" for option, why in missing)
-        return replace(target, notices=(*target.notices, *notices)) if missing else target
 
     def finished(self, change: model.Change) -> None:
         """Record how a revision's rollout ended."""

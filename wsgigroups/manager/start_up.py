@@ -18,7 +18,7 @@ from wsgigroups.manager.log_checks import Writers, check_log
 from wsgigroups.manager.owning import Wanted
 from wsgigroups.manager.queueing import Asked
 from wsgigroups.plan.routing import GATEWAY
-from wsgigroups.targets.resolve import described, resolve_each
+from wsgigroups.targets.resolve import described
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,13 +76,13 @@ class StartUp:
     async def _resolve(
         self, configuration: Configuration, names: Collection[str] | None
     ) -> tuple[Desired, dict[str, str]]:
-        targets, failed = await asyncio.to_thread(resolve_each, configuration, self.applying.around, names)
+        targets, failed = await self.applying.resolving.resolve_each(configuration, names)
         starting = [target.spawner for target in targets.values() if not self.applying.stays_stopped(target.name)]
         self.applying.shell.forking.start_ahead(starting)
         noted: dict[str, GroupTarget] = {}
         for name, target in targets.items():
             try:
-                noted[name] = self.applying.noted(target)
+                noted[name] = self.applying.resolving.noted(target)
             except WsgigroupsError as error:
                 failed[name] = error.message
         try:

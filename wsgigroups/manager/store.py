@@ -128,7 +128,11 @@ class Store:
         """Replace state.json, unless that is what it holds. Raises OSError; the old one then stands."""
         rest = {**vars(stored)}
         texts = {name: _text(rest.pop(name)) for name in ("transaction",)}
-        groups = ", ".join(f"{json.dumps(name)}: {_text(item)}" for name, item in rest.pop("groups").items())
+        pieces: list[str] = []
+        for name, item in rest.pop("groups").items():
+            pieces += (", " if pieces else "", json.dumps(name), ": ")
+            pieces += item if isinstance(item, tuple) else (_text(item),)
+        groups = "".join(pieces)
         texts |= {name: json.dumps(value) for name, value in rest.items()} | {"groups": f"{{{groups}}}"}
         whole = ", ".join(f'"{name}": {text}' for name, text in texts.items())
         data = f"{{{whole}}}".encode()

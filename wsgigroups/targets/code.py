@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     _Below = Callable[[str, str, str], list[str]]
 
+_Key = tuple[str, str | None, str | None, tuple[str, ...]]
 Files = dict[str, str]  # name → digest of the content
 _ADVICE = "name what matters in watch, or a release"
 _DISTRIBUTIONS = ("site-packages", "dist-packages")
@@ -57,15 +58,15 @@ class CodeReader:
 
     def read(self, targets: Iterable[GroupTarget]) -> dict[str, FoundCode]:
         """Return the code of each group that has no release of its own. Raises nothing."""
-        looked: dict[tuple[int, str], Part] = {}  # of one look: groups share interpreters, and often code
-        waiting: dict[int, tuple[Account, dict[str, dict[str, Any]]]] = {}
+        looked: dict[tuple[int, _Key], Part] = {}  # of one look: groups share interpreters, and often code
+        waiting: dict[int, tuple[Account, dict[_Key, dict[str, Any]]]] = {}
         below = functools.cache(_installed_below)  # within one look
         ordered = {
             target.name: (_account(target), orders_of(target, below)) for target in targets if not target.release
         }
         for account, orders in ordered.values():
             for order in orders.values():
-                key = (account.uid, _text(order))
+                key = (account.uid, _key(order))
                 if key in looked:
                     continue
                 part = self._here(order)
@@ -73,13 +74,13 @@ class CodeReader:
                     looked[key] = part
                 else:
                     waiting.setdefault(account.uid, (account, {}))[1][key[1]] = order
-        for account, orders in waiting.values():
-            for text, part in self._as(account, orders).items():
-                looked[account.uid, text] = part
+        for account, theirs in waiting.values():
+            for asked, part in self._as(account, theirs).items():
+                looked[account.uid, asked] = part
         self.files = {part.digest: dict(part.files) for part in looked.values() if part.digest}
         found = {}
         for name, (account, orders) in ordered.items():
-            parts = {label: looked[account.uid, _text(order)] for label, order in orders.items()}
+            parts = {label: looked[account.uid, _key(order)] for label, order in orders.items()}
             found[name] = FoundCode(
                 {label: part.digest for label, part in parts.items() if part.digest},
                 tuple(part.notice for part in parts.values() if part.notice),
@@ -102,19 +103,19 @@ class CodeReader:
         self._known.setdefault(-1, {}).update(scan.seen)
         return _part(files, bounded)
 
-    def _as(self, account: Account, orders: dict[str, dict[str, Any]]) -> dict[str, Part]:
+    def _as(self, account: Account, orders: dict[_Key, dict[str, Any]]) -> dict[_Key, Part]:
         question = {"orders": list(orders.values()), "known": self._known.get(account.uid, {})}
         try:
             answer = scan_files(account, question)
         except HelperError as error:
-            return {text: _unknown(order, str(error)) for text, order in orders.items()}
+            return {key: _unknown(order, str(error)) for key, order in orders.items()}
         self._known[account.uid] = answer["seen"]
         parts = {}
-        for (text, order), said in zip(orders.items(), answer["answers"], strict=True):
+        for (key, order), said in zip(orders.items(), answer["answers"], strict=True):
             if "error" in said:
-                parts[text] = _unknown(order, str(said["error"]))
+                parts[key] = _unknown(order, str(said["error"]))
             else:
-                parts[text] = _part(said.get("files", {}), str(said.get("bounded", "")))
+                parts[key] = _part(said.get("files", {}), str(said.get("bounded", "")))
         return parts
 
 
@@ -170,8 +171,9 @@ def _account(target: GroupTarget) -> Account:
     return Account(identity.uid, identity.gid, tuple(identity.groups), target.user or "")
 
 
-def _text(order: dict[str, Any]) -> str:
-    return json.dumps(order, sort_keys=True)
+def _key(order: dict[str, Any]) -> _Key:
+    """What two orders of the same have in common."""
+    return order["what"], order.get("path"), order.get("package"), tuple(order.get("directories", ()))
 
 
 def _part(files: Mapping[str, Any], bounded: str) -> Part:

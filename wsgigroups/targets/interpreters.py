@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from wsgigroups.targets.identity import Person
     from wsgigroups.trust.judging import Doubt
 
+# the manager's own environment; None: it runs in none
+_OWN_ENVIRONMENT = Path(sys.prefix) if sys.prefix != sys.base_prefix else None
 RUNTIME = Path(wsgigroups.runtime.__file__).parent
 
 
@@ -37,6 +39,7 @@ class Chooser:
     _judged: dict[Path, Doubt | None] = field(default_factory=dict)
     _found: dict[Path | None, Interpreter] = field(default_factory=dict)
     _entered: dict[tuple[object, ...], Path | bool | None] = field(default_factory=dict)
+    _spawners: dict[tuple[object, ...], SpawnerTarget] = field(default_factory=dict)
 
     def find(self, name: str, group: Group, person: Person) -> tuple[Interpreter, Doubt | None]:
         """Return the base interpreter, and what keeps root from starting it. Raises WsgigroupsError.
@@ -44,8 +47,8 @@ class Chooser:
         As root the target user must be able to use it.
         """
         python_home = Path(group.python_home) if group.python_home else None
-        if python_home is None and sys.prefix != sys.base_prefix:
-            python_home = Path(sys.prefix)  # the manager's own environment
+        if python_home is None:
+            python_home = _OWN_ENVIRONMENT
         interpreter = self._interpreter(python_home)
         if not self.root:
             return interpreter, None
@@ -90,6 +93,15 @@ class Chooser:
     ) -> SpawnerTarget:
         """Return the spawner for that interpreter: its key is all that must be the same to share one."""
         lang, lc_all = locale.get("LANG"), locale.get("LC_ALL")
+        key = interpreter.executable, lang, lc_all, person, doubt
+        known = self._spawners.get(key)
+        if known is None:
+            known = self._spawners[key] = self._spawner(interpreter, lang, lc_all, person, doubt)
+        return known
+
+    def _spawner(
+        self, interpreter: Interpreter, lang: str | None, lc_all: str | None, person: Person, doubt: Doubt | None
+    ) -> SpawnerTarget:
         version = ".".join(map(str, interpreter.version or ()))
         # a Python that was upgraded in place is another one: what has been started of it would go on forking the old
         material = [str(interpreter.executable), _mark(interpreter.executable), lang or "", lc_all or ""]

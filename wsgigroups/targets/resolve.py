@@ -104,13 +104,17 @@ def resolve(configuration: Configuration, around: Surroundings, known: Targets |
 
 
 def resolve_each(
-    configuration: Configuration, around: Surroundings, names: Collection[str] | None = None
+    configuration: Configuration,
+    around: Surroundings,
+    names: Collection[str] | None = None,
+    known: Targets | None = None,
 ) -> tuple[Desired, dict[str, str]]:
     """Return the targets that can be had on this host, and why the others cannot, by group; names: of these alone.
 
+    known: those of the last time, so that only what differs is made anew.
     What groups inherit is not looked at by itself: a name that means nothing concerns those that inherit it.
     """
-    look = _Look(configuration, around, Targets())
+    look = _Look(configuration, around, Targets() if known is None else known)
     targets, failed = {}, {}
     for name, group in look.served().items():
         if names is not None and name not in names:
@@ -161,7 +165,7 @@ def described(name: str, configuration: Configuration, around: Surroundings) -> 
 
 def _log_path(name: str, group: Group, site: Site | None, configuration: Configuration, around: Surroundings) -> str:
     error_log = group.error_log or (site.error_log if site else None) or configuration.server.error_log
-    return str(error_log) if error_log else str(around.log_dir / f"{name}.log")
+    return str(error_log) if error_log else f"{around.log_dir}/{name}.log"
 
 
 class _Look:

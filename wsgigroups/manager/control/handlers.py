@@ -277,7 +277,8 @@ class Handlers:
         return view.model_copy(update={"groups": own})
 
     async def plan(self, call: OfConfiguration) -> PlanDocument:
-        found = await self.applying.plan(self._read(call.body), call.body.only)
+        only, who = call.body.only, (call.peer.uid, call.peer.pid)
+        found = await self.applying.plan(self._read(call.body), None if only is None else tuple(only), who)
         return PlanDocument.model_validate(found)
 
     async def apply(self, call: Call[NoParameters, NoParameters, ApplyBody]) -> BegunDocument:

@@ -51,7 +51,7 @@ def asked(turn: Turn, event: _Asked) -> tuple[str, ...]:
 
 
 def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
-    """Give every group its target; return all of them.
+    """Give every group its target; return those that something may follow for: others were looked at when they changed.
 
     An apply under way is overtaken, what it would return to is not.
     """
@@ -78,7 +78,7 @@ def _begin(turn: Turn, event: model.Apply) -> tuple[str, ...]:
             steps.skip_backoff(turn, name)
     for name, found in event.unresolved.items():
         turn.settle(name, Progress("failed", error=LastError(0, 0, found.reason)))
-    return names
+    return tuple(sorted({*parts, *changed, *turn.touched}))
 
 
 def begin_deploy(turn: Turn, before: model.State, parts: dict[str, Progress], revision: int) -> None:

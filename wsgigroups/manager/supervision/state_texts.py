@@ -27,11 +27,19 @@ class StateTexts:
     """What was stored last. All that it is made of is frozen, so that the same objects give the same text."""
 
     _groups: dict[str, tuple[_Key, str]] = field(default_factory=dict)  # without the targets, which are most of it
+    _whole: dict[str, tuple[_Key, tuple[str, ...]]] = field(default_factory=dict)  # of the very group that it was
     _targets: dict[str, tuple[_Kept, ...]] = field(default_factory=dict)  # by group: its own, and the one to return to
     _transaction: tuple[_Key, str] = ((), "null")
 
-    def group(self, name: str, group: GroupState, run_dir: str, counted: Sequence[int]) -> str:
-        """One group; run_dir: where it is in force; counted: lives of whose exits a next manager is told again."""
+    def group(self, name: str, group: GroupState, run_dir: str, counted: Sequence[int]) -> tuple[str, ...]:
+        """One group, in pieces; run_dir: where it is in force; counted: lives of whose exits a next manager is told."""
+        asked = group, run_dir, tuple(counted)
+        known = self._whole.get(name)
+        if known is None or known[0][0] is not group or known[0][1:] != asked[1:]:
+            known = self._whole[name] = asked, self._group(name, group, run_dir, counted)
+        return known[1]
+
+    def _group(self, name: str, group: GroupState, run_dir: str, counted: Sequence[int]) -> tuple[str, ...]:
         key = (
             *(group.target, group.stopped, group.processes_override, group.restarts, group.ended),
             *(group.automatic, group.last_error, group.deaths, run_dir, tuple(counted)),
@@ -39,22 +47,22 @@ class StateTexts:
         known = self._groups.get(name)
         if known is None or not _same(known[0], key):
             rest = json.dumps({**rest_to_json(group), "run_dir": run_dir, "counted": list(counted)})
-            known = self._groups[name] = key, rest
-        return f'{{"target": {self._targets_of(name, group)}, {known[1][1:]}'
+            known = self._groups[name] = key, rest[1:]
+        return '{"target": ', *self._targets_of(name, group), ", ", known[1]
 
-    def _targets_of(self, name: str, group: GroupState) -> str:
+    def _targets_of(self, name: str, group: GroupState) -> tuple[str, ...]:
         """The text of its target, and then of what was proved: without a target where that is the same."""
         before = self._targets.get(name, ())
         used = [_kept(group.target, before)]
-        proved = "null"
+        proved: tuple[str, ...] = ("null",)
         if group.proved is not None:
-            proved = f'{{"processes_override": {json.dumps(group.proved.processes_override)}'
+            proved = ('{"processes_override": ', json.dumps(group.proved.processes_override))
             if group.unproved:
                 used.append(_kept(group.proved.target, before))
-                proved += f', "target": {used[1][1]}'
-            proved += "}"
+                proved += (', "target": ', used[1][1])
+            proved += ("}",)
         self._targets[name] = tuple(used)
-        return f'{used[0][1]}, "proved": {proved}'
+        return used[0][1], ', "proved": ', *proved
 
     def transaction(self, state: State) -> str:
         """The apply under way."""
@@ -69,6 +77,7 @@ class StateTexts:
         for name in self._groups.keys() - names:
             del self._groups[name]
             self._targets.pop(name, None)
+            self._whole.pop(name, None)
 
 
 def _same(former: _Key, key: _Key) -> bool:

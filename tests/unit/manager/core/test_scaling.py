@@ -18,7 +18,7 @@ from wsgigroups.plan.scaling import ScalingTarget
 
 def stored_and_read(group: model.GroupState) -> model.GroupState:
     """What the next manager knows of it."""
-    return group_from_json(json.loads(StateTexts().group("blog", group, "/run", ())))
+    return group_from_json(json.loads("".join(StateTexts().group("blog", group, "/run", ()))))
 
 
 class Core:

@@ -38,7 +38,7 @@ def test_a_target_that_is_proved_is_stored_once(tmp_path: Path) -> None:
     group = model.GroupState(NEW, proved=Proved(NEW, 3))
     found = through_the_store(group, tmp_path)
     assert (found.unproved, found.fallback, found.watched) == (False, None, False)
-    assert StateTexts().group("blog", group, "/run", ()).count('"fingerprint": "new"') == 1
+    assert "".join(StateTexts().group("blog", group, "/run", ())).count('"fingerprint": "new"') == 1
 
 
 def test_what_was_never_proved_is_not_proved_by_the_death_of_a_manager(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_what_was_never_proved_is_not_proved_by_the_death_of_a_manager(tmp_path:
 
 @pytest.mark.parametrize("absent", [("proved",), ("restarts", "ended", "proved")])
 def test_what_an_earlier_version_stored_is_what_ran(absent: tuple[str, ...]) -> None:
-    data: dict[str, Any] = json.loads(StateTexts().group("blog", model.GroupState(NEW), "/run", ()))
+    data: dict[str, Any] = json.loads("".join(StateTexts().group("blog", model.GroupState(NEW), "/run", ())))
     for name in absent:
         del data[name]
     del data["target"]["rollout"]

@@ -33,7 +33,9 @@ def test_requests_of_sites_come_back_but_for_those_that_are_gone() -> None:
         "@gateway", routing=RoutingTarget('{"sites":["a.test","b.test"]}\n{}\n{}', (), (), (), "/run")
     )
     counts = {"requests_total": 9, **of_sites({"a.test": 4, "gone.test": 5, "b.test": 0})}
-    group = group_from_json(json.loads(StateTexts().group("@gateway", GroupState(target, ended=counts), "/run", ())))
+    group = group_from_json(
+        json.loads("".join(StateTexts().group("@gateway", GroupState(target, ended=counts), "/run", ())))
+    )
     assert sites_in(group.ended) == {"a.test": 4}
     assert group.ended["requests_total"] == 9
 

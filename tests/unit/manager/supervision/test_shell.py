@@ -204,7 +204,7 @@ def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
         def save() -> bool:
             drops = [message for message in bench.spawner.asked if isinstance(message, messages.Drop)]
             assert not drops, "acknowledged before it was stored"
-            stored.append(json.loads(to_stored(bench.shell).groups["blog"]))
+            stored.append(json.loads("".join(to_stored(bench.shell).groups["blog"])))
             return next(outcomes)
 
         bench.shell.outside.save = save
@@ -215,7 +215,7 @@ def test_an_exit_is_acknowledged_when_what_the_process_counted_is_stored(
             ({"requests_total": 7, "ended:not-started": 1}, [life])
         ] * 3
         assert bench.spawner.asked[-1] == messages.Drop("process", str(life))
-        assert json.loads(to_stored(bench.shell).groups["blog"])["counted"] == []
+        assert json.loads("".join(to_stored(bench.shell).groups["blog"]))["counted"] == []
         group = views.group_view(bench.shell, bench.shell.state.groups["blog"])
         assert (group.requests_total, group.requests_active) == (7, 0)
 

@@ -23,7 +23,7 @@ def test_a_group_that_is_as_it_was_has_the_same_text_whatever_its_processes_do()
     first = texts.group("blog", GROUP, "/run", [])
     rest = json.loads(json.dumps(rest_to_json(GROUP)))
     target = json.loads(json.dumps(GROUP.target.to_json()))
-    assert json.loads(first) == {**rest, "target": target, "proved": None, "run_dir": "/run", "counted": []}
+    assert json.loads("".join(first)) == {**rest, "target": target, "proved": None, "run_dir": "/run", "counted": []}
     assert texts.group("blog", replace(GROUP, restart_before=7, records=()), "/run", ()) == first
 
 
@@ -53,7 +53,7 @@ def test_each_thing_that_is_stored_of_a_group_makes_another_text(changes: dict[s
 @pytest.mark.parametrize("proved", [small_target(), small_target(fingerprint="h")], ids=["the same", "another"])
 def test_what_is_stored_of_a_group_gives_the_group_back(proved: GroupTarget) -> None:
     group = replace(GROUP, proved=Proved(proved, 3), stopped=True)
-    after = group_from_json(json.loads(StateTexts().group("blog", group, "/run", [])))
+    after = group_from_json(json.loads("".join(StateTexts().group("blog", group, "/run", []))))
     assert (after.target, after.proved, after.stopped) == (group.target, group.proved, True)
 
 
@@ -69,8 +69,8 @@ def test_the_text_of_a_target_is_made_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_where_it_is_in_force_and_the_exits_that_are_counted_make_another_text() -> None:
     texts = StateTexts()
     texts.group("blog", GROUP, "/run", [])
-    assert json.loads(texts.group("blog", GROUP, "/run", [5]))["counted"] == [5]
-    assert json.loads(texts.group("blog", GROUP, "/other", [5]))["run_dir"] == "/other"
+    assert json.loads("".join(texts.group("blog", GROUP, "/run", [5])))["counted"] == [5]
+    assert json.loads("".join(texts.group("blog", GROUP, "/other", [5])))["run_dir"] == "/other"
 
 
 def test_the_apply_under_way_is_told_until_it_is_over() -> None:

@@ -1,7 +1,8 @@
 """Keeping the collector of cycles out of what has to be quick.
 
 A manager of a thousand groups has a million objects, nearly all of them for long; a look at all of them takes a tenth
-of a second, and what a plan or an apply makes brings it about once or twice. It comes afterwards.
+of a second, and what a plan or an apply makes brings it about once or twice. It comes afterwards. A command that reads
+a large file makes nothing but objects that last.
 """
 
 from __future__ import annotations

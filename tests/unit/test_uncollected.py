@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from wsgigroups.manager.uncollected import uncollected
+from wsgigroups.uncollected import uncollected
 
 
 def test_the_last_one_that_leaves_has_it_on_again() -> None:
