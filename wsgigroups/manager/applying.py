@@ -19,6 +19,7 @@ from wsgigroups.manager import failpoints, gateway_root, inherited
 from wsgigroups.manager.code import CodeKeeper
 from wsgigroups.manager.control import views
 from wsgigroups.manager.core import handling, model, returning, transactions
+from wsgigroups.manager.giving_back import GivingBack
 from wsgigroups.manager.log_checks import Writers, check_log
 from wsgigroups.manager.ordering import Orders
 from wsgigroups.manager.own_settings import OwnSettings
@@ -63,6 +64,7 @@ class Applying:
     conditions: Preconditions = field(default_factory=Preconditions)
     own: OwnSettings = field(init=False)
     resolving: Resolving = field(init=False)
+    giving_back: GivingBack = field(default_factory=GivingBack)
     _based_on: dict[int, int] = field(default_factory=dict)  # revisions about some groups → what the others have
     _failed: int = field(init=False, default=0)  # the last revision whose apply failed; 0: none has
 
@@ -333,6 +335,7 @@ class Applying:
         """Record how a revision's rollout ended."""
         if change.kind not in model.APPLYING or change.revision is None:
             return
+        self.giving_back.took()
         if change.outcome != "done":
             self._listen_as_before(change)
         if change.outcome == "rolled-back":
@@ -350,6 +353,7 @@ class Applying:
         if self.own.observing:
             self.own.observing.look()
         state = self.shell.state
+        self.giving_back.look(busy=self.resolving.one_at_a_time.locked() or state.open_apply is not None)
         if not self._failed or self._failed != state.revision or state.open_apply is not None:
             return
         if all(transactions.ready_as_asked(group) == group.wanted for group in state.groups.values()):

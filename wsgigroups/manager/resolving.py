@@ -75,6 +75,7 @@ class Resolving:
 
         async with self.one_at_a_time:
             wanted = await asyncio.to_thread(resolved)
+        self.applying.giving_back.took()
         looked = await self.applying.code.look({name: self.noted(target) for name, target in wanted.targets.items()})
         return self._about(replace(wanted, targets={name: self._in_force(target) for name, target in looked.items()}))
 

@@ -25,4 +25,5 @@ def counting_variables(run_dir: Path, name: str, group: Group) -> dict[str, str]
 
 def counts(target: GroupTarget, run_dir: Path) -> bool:
     """Whether the processes of a target count there."""
-    return target.spec.environment.get(VARIABLE) == str(counting_directory(run_dir, target.name))
+    counted = target.spec.environment.get(VARIABLE)
+    return counted is not None and counted == str(counting_directory(run_dir, target.name))

@@ -114,6 +114,11 @@ def _connected(path: str) -> socket.socket:
         os.close(fd)
 
 
+def _wanted(groups: Mapping[str, GroupState]) -> dict[str, str]:
+    """Return the address of the service of each group that has one."""
+    return {name: address for name, group in groups.items() if (address := group.target.options.get(OPTION, ""))}
+
+
 @dataclass(slots=True)
 class TelemetrySender:
     """Of one manager."""
@@ -122,6 +127,8 @@ class TelemetrySender:
     log: Callable[[str, str], None]
     _drains: dict[str, TelemetrySocket] = field(default_factory=dict)  # by address
     _followed: dict[int, _Followed] = field(default_factory=dict)  # by life
+    _latest: Mapping[str, GroupState] = field(default_factory=dict)  # the groups that were there at the last look
+    _wanted: Mapping[str, str] = field(default_factory=dict)  # by group: the address of its service
     _boot_s: float = field(default_factory=lambda: time.time() - time.monotonic())
 
     async def watch(self) -> None:
@@ -136,11 +143,10 @@ class TelemetrySender:
 
     async def round(self) -> None:
         """Look at each process of each group that has a service, and send what it did."""
-        wanted = {
-            name: address
-            for name, group in self.shell.state.groups.items()
-            if (address := group.target.options.get(OPTION, ""))
-        }
+        groups = self.shell.state.groups
+        if groups is not self._latest:
+            self._latest, self._wanted = groups, _wanted(groups)
+        wanted = self._wanted
         if not wanted and not self._followed:
             return
         for address in self._drains.keys() - set(wanted.values()):

@@ -52,6 +52,7 @@ class Scaler:
     _until: dict[str, tuple[GroupState, float]] = field(
         default_factory=dict
     )  # as it was looked at, until when it rests
+    _latest: tuple[Mapping[str, GroupState], Mapping[str, GroupState]] = field(default_factory=lambda: ({}, {}))
     _between: bool = False  # the last look was between two at everybody
     _sizes: dict[str, int] = field(default_factory=dict)  # bytes of the largest process that was seen of a group
 
@@ -70,7 +71,14 @@ class Scaler:
     def _pause_s(self) -> float:
         if self._grown or self._between:
             return scaling.HURRY_S
-        return scaling.LOOK_S if any(group.target.scaling for group in self.state().groups.values()) else IDLE_S
+        return scaling.LOOK_S if self._scaled() else IDLE_S
+
+    def _scaled(self) -> Mapping[str, GroupState]:
+        """The groups that have a range of processes: looked for where a group is another one."""
+        groups = self.state().groups
+        if groups is not self._latest[0]:
+            self._latest = groups, {name: group for name, group in groups.items() if group.target.scaling is not None}
+        return self._latest[1]
 
     def next_look(self) -> None:
         """Look at everybody, or between two such looks at those that have grown: twice as many may not be enough."""
@@ -98,9 +106,7 @@ class Scaler:
 
     def look(self) -> None:
         """One round."""
-        groups = {name: group for name, group in self.state().groups.items() if group.target.scaling is not None}
-        if self.state().draining:
-            groups = {}
+        groups = {} if self.state().draining else self._scaled()
         self.sleepers.look(groups)
         lives = {record.life for group in groups.values() for record in group.records}
         self._load.keep(groups, lives)

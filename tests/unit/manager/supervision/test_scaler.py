@@ -46,7 +46,7 @@ class Looking:
         )
         listeners: Any = SimpleNamespace(of=lambda _group: {})
         self.scaler = Scaler(
-            *(lambda: model.State(groups=self.groups), self.processes, listeners, self.told.append),
+            *(lambda: model.State(groups={**self.groups}), self.processes, listeners, self.told.append),
             machine=machine,
             clock=lambda: self.now,
         )
