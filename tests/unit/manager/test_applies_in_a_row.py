@@ -13,6 +13,7 @@ from support.manager import APPS
 from wsgigroups.config import Configuration, load
 from wsgigroups.errors import MovedError
 from wsgigroups.manager import applying as module
+from wsgigroups.manager import resolving
 from wsgigroups.manager.applying import Applying
 from wsgigroups.manager.queueing import Asked, News
 from wsgigroups.manager.store import Store
@@ -118,3 +119,53 @@ def test_what_would_do_more_is_refused_unless_it_is_agreed_to(tmp_path: Path, po
             bench.close()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("what", "again"),
+    [
+        ("nothing", 0),
+        ("another caller", 1),  # whoever keeps a plan for later wants to know what has moved since
+        ("time", 1),
+        ("a group is another one", 1),
+        ("another configuration", 1),
+        ("no plan was asked for", 1),
+    ],
+)
+def test_the_host_is_not_looked_at_again_for_what_was_shown_just_now(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch, what: str, again: int
+) -> None:
+    looks: list[int] = []
+    resolve = resolving.resolve
+
+    def counted(*arguments: Any) -> Any:
+        looks.append(1)
+        return resolve(*arguments)
+
+    monkeypatch.setattr(resolving, "resolve", counted)
+
+    async def story() -> None:
+        bench = Bench(tmp_path, port)
+        try:
+            first, second = bench.configuration(1), bench.configuration(2)
+            await bench.apply(first, await bench.asked(first))
+            shown = await bench.applying.plan(lambda: second, None, (0, 7))
+            expected: Precondition | None = Precondition(**shown["precondition"])
+            if what == "time":
+                monkeypatch.setattr(resolving, "FRESH_S", 0.0)
+            if what == "a group is another one":
+                bench.shell.state = replace(bench.shell.state, groups={**bench.shell.state.groups})
+            if what == "another configuration":
+                second = second.model_copy()
+            if what == "no plan was asked for":
+                expected = None
+            looks.clear()
+            caller = 8 if what == "another caller" else 7
+            asked = Asked("apply", "test", 0, caller, overtake=True, precondition=expected, shown=kinds_of(shown))
+            await bench.apply(second, asked)
+        finally:
+            bench.close()
+        assert bench.shell.state.groups["a"].target.spec.serving.threads == 2
+
+    asyncio.run(story())
+    assert len(looks) == again
