@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.manager import ManagerUnderTest
+from support.warm import warm_for
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path) as under_test:
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ManagerUnderTest]:
+    """Commands and managers in the background are forked, but in tests marked `cold`, and where time is measured."""
+    with ManagerUnderTest(tmp_path, warm=warm_for(request)) as under_test:
         yield under_test

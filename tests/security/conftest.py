@@ -11,6 +11,7 @@ import pytest
 from support.accounts import Accounts
 from support.manager import ManagerUnderTest
 from support.tenants import Tenants
+from support.warm import warm_for
 
 
 @pytest.fixture
@@ -21,13 +22,13 @@ def accounts() -> Iterator[Accounts]:
 
 
 @pytest.fixture
-def manager(tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path, accounts if os.geteuid() == 0 else None) as under_test:
+def manager(request: pytest.FixtureRequest, tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
+    with ManagerUnderTest(tmp_path, accounts if os.geteuid() == 0 else None, warm_for(request)) as under_test:
         yield under_test
 
 
 @pytest.fixture
-def tenants(tmp_path: Path, accounts: Accounts) -> Iterator[Tenants]:
+def tenants(request: pytest.FixtureRequest, tmp_path: Path, accounts: Accounts) -> Iterator[Tenants]:
     """alice attacks, bob is the neighbour who must not notice; as root."""
-    with Tenants(tmp_path, accounts) as under_test:
+    with Tenants(tmp_path, accounts, warm_for(request)) as under_test:
         yield under_test

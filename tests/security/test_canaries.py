@@ -112,6 +112,7 @@ def files(manager: ManagerUnderTest) -> dict[str, str]:
 
 
 @pytest.mark.root
+@pytest.mark.cold  # what /proc tells of a process is of how it was started
 def test_no_secret_is_told(manager: ManagerUnderTest) -> None:
     manager.expect_in_log("the database of the fixture")
     manager.expect_in_log("Fatal Python error")

@@ -43,7 +43,13 @@ class Accounts:
             path.chmod(0o644)
         self.homes = homes
 
+    @property
+    def binds(self) -> list[tuple[str, str]]:
+        """Our files, and in place of which they are seen."""
+        return [(str(self._passwd), "/etc/passwd"), (str(self._group), "/etc/group")]
+
     def command(self) -> list[str]:
         """Return the words before a command that runs it with these accounts."""
-        script = f'mount --bind {self._passwd} /etc/passwd && mount --bind {self._group} /etc/group && exec "$@"'
+        mounts = " && ".join(f"mount --bind {file} {place}" for file, place in self.binds)
+        script = f'{mounts} && exec "$@"'
         return ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh"]

@@ -30,12 +30,14 @@ from support.faults import outlives
 from support.log_settling import settle
 from support.looking import pause, wait
 from support.ports import Ports
+from support.warm import Warm, below, surroundings
 
 from wsgigroups.client import Client
 from wsgigroups.config import load
 
 APPS = Path(__file__).parent.parent / "apps"
 QUICK = "\n[defaults.rollout]\nmin-ready-time = 0\n"
+USUAL = [sys.executable, "-m", "wsgigroups"]  # how a command is started
 HUNG_S = 40.0  # a wait this long only means that something hangs
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -43,7 +45,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 class ManagerUnderTest:
     """A context manager. `apply`, `cli`, `status` … talk to it; leaving it shuts it down and looks for leftovers."""
 
-    def __init__(self, directory: Path, accounts: Accounts | None = None) -> None:
+    def __init__(self, directory: Path, accounts: Accounts | None = None, warm: Warm | None = None) -> None:
         # short and enterable by every account: socket paths end at 107 bytes, daemons may be another user
         self.base = Path(tempfile.mkdtemp(prefix="wg-", dir="/tmp"))
         self.base.chmod(0o755)
@@ -52,6 +54,7 @@ class ManagerUnderTest:
         self.client = Client(self.run_dir)
         self._announced: list[leftovers.Announced] = []
         self.accounts = accounts
+        self.warm = warm  # what forks commands and managers in the background; None: each is started for itself
         self._ports = Ports()
 
     def __enter__(self) -> ManagerUnderTest:  # noqa: PYI034 — Self is Python 3.11
@@ -86,16 +89,20 @@ class ManagerUnderTest:
         """The command line for this manager's directories."""
         prefix = self.accounts.command() if self.accounts else []
         where = ["--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir), "--log-dir", str(self.log_dir)]
-        return [*prefix, sys.executable, "-m", "wsgigroups", *where, *arguments]
+        return [*prefix, *USUAL, *where, *arguments]
 
     def cli(self, *arguments: str, timeout_s: float = 90.0, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end. What it prints goes to no terminal, whatever size one has that the tests run in."""
         if "logs" in arguments:
             settle()
-        more.setdefault("env", {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")})
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False, **more
-        )
+        command = self.command(*arguments)
+        start = [*(self.accounts.command() if self.accounts else ()), *USUAL]
+        usual = command[: len(start)] == start and more.keys() <= {"cwd", "stdin"}
+        if self.warm and usual and more.get("stdin") in (None, subprocess.DEVNULL) and self.warm.fits():
+            binds = self.accounts.binds if self.accounts else ()
+            return self.warm.run(command[len(start) :], timeout_s, more.get("cwd"), binds)
+        more.setdefault("env", surroundings())
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, **more)
 
     def cli_as(self, uid: int, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command as another user, who knows the run directory; only root can. That number has no account."""
@@ -188,7 +195,7 @@ class ManagerUnderTest:
     def processes_of(self, group: str) -> list[int]:
         """Pids of all daemons below this manager or adopted by this test that are this group's, by their title."""
         found = []
-        for process in psutil.Process().children(recursive=True):
+        for process in below():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if process.status() != psutil.STATUS_ZOMBIE and f"(wsgi:{group})" in " ".join(process.cmdline()):
                     found.append(process.pid)
@@ -287,7 +294,7 @@ class ManagerUnderTest:
 
 def _children() -> list[str]:
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for process in below():
         try:
             found.append(f"{process.pid} {process.status()} {process.name()} {' '.join(process.cmdline())[:100]}")
         except psutil.NoSuchProcess:
@@ -297,7 +304,7 @@ def _children() -> list[str]:
 
 def _reap() -> None:
     """Collect orphans that were re-parented to this process."""
-    for process in psutil.Process().children():
+    for process in below(recursive=False):
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 os.waitpid(process.pid, os.WNOHANG)
@@ -306,12 +313,12 @@ def _reap() -> None:
 
 
 def _end_children() -> None:
-    for process in psutil.Process().children(recursive=True):
+    for process in below():
         try:
             process.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+    psutil.wait_procs(below(), timeout=5)
     _reap()
 
 

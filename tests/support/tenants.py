@@ -22,6 +22,7 @@ import psutil
 from support.accounts import Accounts
 from support.looking import pause
 from support.manager import APPS, ManagerUnderTest
+from support.warm import Warm
 
 from wsgigroups.manager.supervision.cgroups.hierarchy import find_place
 
@@ -49,8 +50,8 @@ class _Holding:
 class Tenants(ManagerUnderTest):
     """alice's group is `a` with `hostile_app`, bob's is `b`; strays that an attack leaves are ended at the end."""
 
-    def __init__(self, directory: Path, accounts: Accounts) -> None:
-        super().__init__(directory, accounts)
+    def __init__(self, directory: Path, accounts: Accounts, warm: Warm | None = None) -> None:
+        super().__init__(directory, accounts, warm)
         self.a, self.b = self.port(), self.port()
         self._strays: list[int] = []
         self._before: _Holding | None = None  # of the manager, since the last apply

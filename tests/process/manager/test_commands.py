@@ -19,6 +19,8 @@ import pytest
 from support.gate import Gate
 from support.manager import APPS, HUNG_S, ManagerUnderTest
 
+pytestmark = pytest.mark.cold
+
 
 def group(name: str, app: str, port: int, extra: str = "") -> str:
     return f'[groups.{name}]\napp = "{app}"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n{extra}\n'

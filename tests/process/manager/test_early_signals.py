@@ -14,6 +14,8 @@ from support.manager import APPS, ManagerUnderTest
 
 from wsgigroups.manager import early_signals
 
+pytestmark = pytest.mark.cold
+
 
 def group(port: int) -> str:
     return f'[groups.a]\napp = "hello_app:application"\npython-path = ["{APPS}"]\nlisten = ["127.0.0.1:{port}"]\n'

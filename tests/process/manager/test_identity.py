@@ -17,6 +17,7 @@ from support.accounts import ALICE_UID, BOB_UID, EXTRA_GID, STAFF_GID, Accounts
 from support.descriptors import described
 from support.manager import APPS, ManagerUnderTest
 from support.processes import open_descriptors
+from support.warm import warm
 
 pytestmark = pytest.mark.root
 
@@ -30,7 +31,7 @@ def accounts() -> Iterator[Accounts]:
 
 @pytest.fixture
 def manager(tmp_path: Path, accounts: Accounts) -> Iterator[ManagerUnderTest]:
-    with ManagerUnderTest(tmp_path, accounts) as under_test:
+    with ManagerUnderTest(tmp_path, accounts, warm()) as under_test:
         yield under_test
 
 

@@ -19,6 +19,8 @@ from support.accounts import Accounts
 from support.faults import outlives
 from support.manager import APPS, ManagerUnderTest
 
+pytestmark = pytest.mark.cold
+
 
 def group(name: str, port: int, extra: str = "") -> str:
     return (

@@ -20,7 +20,7 @@ from support.manager import APPS, HUNG_S, ManagerUnderTest
 from wsgigroups.client import Client
 from wsgigroups.errors import ExitCode
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.cold, pytest.mark.timeout(120)]
 
 
 def group(name: str, port: int, app: str = "hello_app") -> str:
