@@ -135,6 +135,7 @@ def _serve(orders: socket.socket, giver: int) -> Order | None:
             orders.detach()  # its number may become another's
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             _become(order, descriptors[1:], giver)
             signal.pthread_sigmask(signal.SIG_SETMASK, {*before, *order.blocked})
             return order
@@ -233,6 +234,7 @@ def _start_managers_by(giver: int, binds: Sequence[tuple[str, str]]) -> None:
 
 def _main(orders: int, giver: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)  # its children do without
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: it ends when the tests do
     _load()
     if _serve(socket.socket(fileno=orders), giver) is not None:
         _run()
