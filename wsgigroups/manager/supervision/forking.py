@@ -106,6 +106,7 @@ class Forking:
         try:
             self.logs.expect(target)
             spawner = await self.pool.get(target.spawner, target.log_path)
+            await self.logs.writer.there()
             failpoints.reached("spawn: spawner there")
             mold = await self.molds.which(record, self._target_now(record, target), spawner.key)
             if mold is None:

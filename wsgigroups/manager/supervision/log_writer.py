@@ -38,6 +38,7 @@ END_S = 5.0
 AGAIN_S = (0.0, 0.1, 1.0, 5.0)  # before it is started again, by the starts that failed or did not last
 LASTED_S = 10.0
 HUNG_PINGS = 5
+THERE_S = 2.0  # that a process waits with its start for the log writer's
 SAID_S = 0.25  # that the manager may wait for a process's last words
 FLUSH_S = 1.0
 _LARGE_PIPES = (
@@ -312,10 +313,23 @@ class LogWriter:
         for key in list(self._sources):
             self._drop(key)
 
-    def _need(self) -> None:
-        if self._connection is None and self._coming is None and not self._ending and self._sources:
+    def begin(self) -> None:
+        """Have it started, if it is not there: a pipe comes soon."""
+        if self._connection is None and self._coming is None and not self._ending:
             self._coming = asyncio.get_running_loop().create_task(self._come())
             self._coming.add_done_callback(self._came)
+
+    async def there(self) -> None:
+        """Wait for one that is being started: what a process says last is lost if nobody reads it when it ends.
+
+        Not for long, and not for one that did not come the first time: processes start without it.
+        """
+        if self._connection is None and self._coming is not None and self._starts < 2:
+            await asyncio.wait({self._coming}, timeout=THERE_S)
+
+    def _need(self) -> None:
+        if self._sources:
+            self.begin()
 
     def _came(self, task: asyncio.Task[None]) -> None:
         self._coming = None

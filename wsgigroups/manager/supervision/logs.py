@@ -64,6 +64,7 @@ class Logs:
             self._facts.pop(target.log_path, None)
         else:
             self._facts[target.log_path] = self._outlet(target)
+            self.writer.begin()
 
     def lines(self, path: str, who: str, *, tenant: bool, form: str = "lines") -> int:
         """Open an access log or what a spawner says, where `who` writes. Raises OSError.

@@ -106,6 +106,51 @@ def test_it_is_started_by_the_first_pipe_and_ends_with_everything_written(bench:
     play(story)
 
 
+def test_who_waits_for_its_start_is_heard_from_its_first_word(bench: Bench) -> None:
+    async def story() -> None:
+        writer = bench.writer()
+        writer.begin()
+        await writer.there()
+        fd, own = writer.pipe(bench.facts(), OutletFacts())
+        os.write(own, record("words"))
+        os.close(fd)
+        os.close(own)
+        assert writer.last_words("7").endswith("info: words"), "it had not been there when the process ended"
+        await writer.end()
+        await bench.gone()
+
+    play(story)
+
+
+def test_nobody_waits_for_one_that_does_not_come(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        starting = asyncio.Event()
+
+        async def start(*_arguments: object) -> None:
+            if starting.is_set():
+                await asyncio.Event().wait()
+            starting.set()
+            raise OSError("no")
+
+        monkeypatch.setattr(log_writer, "start", start)
+        monkeypatch.setattr(log_writer, "AGAIN_S", (0.0,))
+        writer = bench.writer()
+        writer.begin()
+        await writer.there()
+        assert starting.is_set()
+        monkeypatch.setattr(log_writer, "THERE_S", 10 * HUNG_S)
+        writer.begin()
+        second = writer._coming
+        assert second is not None
+        await bench.wait(lambda: writer._starts == 2)
+        await asyncio.wait_for(writer.there(), HUNG_S)
+        assert not second.done()
+        second.cancel()
+        await asyncio.wait({second})
+
+    play(story)
+
+
 def test_what_is_said_while_it_is_gone_waits_for_the_next_one(bench: Bench) -> None:
     async def story() -> None:
         writer = bench.writer()
