@@ -10,7 +10,7 @@ from wsgigroups.cli.amounts import counted
 from wsgigroups.cli.interrupting import INTERRUPTED
 from wsgigroups.cli.output import say
 from wsgigroups.cli.verbs import Verb
-from wsgigroups.cli.waiting import follow, wait_until_ended, with_wait, write_change
+from wsgigroups.cli.waiting import end_of, follow, wait_until_ended, with_wait, write_change
 from wsgigroups.errors import ExitCode, WsgigroupsError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def command(options: Globals, now: bool, no_wait: bool, timeout: float | None, o
 
     client = Client(options.run_dir)
     before = client.status()
+    watched = end_of(before["manager"]["pid"])
     number = client.act("shutdown", {"now": now})["change"]
     if no_wait:
         return follow(options, number, no_wait, timeout, output=output)
@@ -39,7 +40,7 @@ def command(options: Globals, now: bool, no_wait: bool, timeout: float | None, o
             raise
         if output != "text":
             write_change(None, output, number)
-    wait_until_ended(options.run_dir, timeout)
+    wait_until_ended(options.run_dir, timeout, watched)
     there = sum(process["pid"] is not None for group in before["groups"] for process in group["processes"])
     ended = f"{counted(there, 'process', 'processes')} {'killed' if now else 'stopped'}, " if there else ""
     say(f"Shut down: {ended}the manager (pid {before['manager']['pid']}) has ended.", options.verbosity)

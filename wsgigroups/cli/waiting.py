@@ -33,6 +33,8 @@ _OUTCOME = {
     "rolled-back": ExitCode.ROLLED_BACK,
 }
 
+_LAST_MOMENT_S = 1.0  # between the lock that is let go and the end of the process, at most
+
 WAIT = (
     click.option("--no-wait", is_flag=True, help="Do not wait; print the change's number, for `wsgigroups wait`."),
     click.option(
@@ -146,10 +148,24 @@ def _wait(
             return change
 
 
-def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:
-    """Wait until the manager of this run directory has let go of its lock. Raises WsgigroupsError (7)."""
+def end_of(pid: int) -> int:
+    """Return a descriptor to read once this process has ended (pidfd_open(2)); -1: it is not seen from here."""
+    import os
+
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def wait_until_ended(run_dir: Path, timeout_s: float | None, ended: int) -> None:
+    """Wait until the manager of this run directory has let go of its lock, and is gone. Raises WsgigroupsError (7).
+
+    ended: what `end_of` gave for it; it lets go of its lock a moment before.
+    """
     import fcntl
     import os
+    import select
 
     until = time.monotonic() + (10.0 if timeout_s is None else timeout_s)
     try:
@@ -163,6 +179,8 @@ def wait_until_ended(run_dir: Path, timeout_s: float | None) -> None:
             except BlockingIOError:
                 time.sleep(0.01)
             else:
+                if ended >= 0:
+                    select.select([ended], [], [], _LAST_MOMENT_S)
                 return
     finally:
         os.close(fd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 
 import pytest
@@ -86,6 +87,16 @@ def test_programs_are_told_what_became_of_a_change(manager: ManagerUnderTest) ->
     assert back.returncode == 0, back.stderr
     ended = json.loads(manager.cli("shutdown", "--json").stdout)["change"]
     assert ended["outcome"] == "done"
+
+
+def test_a_manager_that_is_said_to_have_ended_is_gone(three: ManagerUnderTest) -> None:
+    pidfd = os.pidfd_open(three.manager_pid)
+    try:
+        said = three.cli("shutdown").stderr
+        assert f"the manager (pid {three.manager_pid}) has ended." in said
+        assert select.select([pidfd], [], [], 0.0)[0], "it is there still"
+    finally:
+        os.close(pidfd)
 
 
 def test_logs_are_documents_for_programs(three: ManagerUnderTest) -> None:
