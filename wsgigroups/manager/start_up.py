@@ -17,6 +17,7 @@ from wsgigroups.manager.core import model
 from wsgigroups.manager.log_checks import Writers, check_log
 from wsgigroups.manager.owning import Wanted
 from wsgigroups.manager.queueing import Asked
+from wsgigroups.manager.supervision.logs import writes_itself
 from wsgigroups.plan.routing import GATEWAY
 from wsgigroups.targets.resolve import described
 
@@ -77,8 +78,9 @@ class StartUp:
         self, configuration: Configuration, names: Collection[str] | None
     ) -> tuple[Desired, dict[str, str]]:
         targets, failed = await self.applying.resolving.resolve_each(configuration, names)
-        starting = [target.spawner for target in targets.values() if not self.applying.stays_stopped(target.name)]
-        self.applying.shell.forking.start_ahead(starting)
+        starting = [target for target in targets.values() if not self.applying.stays_stopped(target.name)]
+        has_logs = not all(writes_itself(target) for target in starting)
+        self.applying.shell.forking.start_ahead([target.spawner for target in starting], logs=has_logs)
         noted: dict[str, GroupTarget] = {}
         for name, target in targets.items():
             try:

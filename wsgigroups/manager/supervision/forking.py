@@ -77,12 +77,15 @@ class Forking:
     def __post_init__(self) -> None:
         self.queue = StartQueue(lambda lives: self.dispatch(model.StillQueued(lives)))
 
-    def start_ahead(self, targets: Iterable[SpawnerTarget]) -> None:
+    def start_ahead(self, targets: Iterable[SpawnerTarget], *, logs: bool = False) -> None:
         """Have the interpreters started that are about to be needed, while there is something else to do.
 
+        logs: and the log writer.
         Of users' spawners only what keeps for them: they begin with the first process. A failure is told by `spawn`,
         which tries again.
         """
+        if logs:
+            self.logs.writer.begin()
         wanted = {target.key: target for target in (keeper_target() if t.uid is not None else t for t in targets)}
         for target in wanted.values():
             task = asyncio.get_running_loop().create_task(self._start_ahead(target))
@@ -106,7 +109,7 @@ class Forking:
         try:
             self.logs.expect(target)
             spawner = await self.pool.get(target.spawner, target.log_path)
-            await self.logs.writer.there()
+            await self.logs.there(target)
             failpoints.reached("spawn: spawner there")
             mold = await self.molds.which(record, self._target_now(record, target), spawner.key)
             if mold is None:

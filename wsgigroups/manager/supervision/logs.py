@@ -64,7 +64,12 @@ class Logs:
             self._facts.pop(target.log_path, None)
         else:
             self._facts[target.log_path] = self._outlet(target)
+
+    async def there(self, target: GroupTarget) -> None:
+        """Have the log writer there for a process that is about to be forked, where it writes its log."""
+        if target.log_path in self._facts:
             self.writer.begin()
+            await self.writer.there()
 
     def lines(self, path: str, who: str, *, tenant: bool, form: str = "lines") -> int:
         """Open an access log or what a spawner says, where `who` writes. Raises OSError.
