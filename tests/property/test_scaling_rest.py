@@ -93,7 +93,7 @@ class Looker:
         )  # fmt: skip
         listeners: Any = SimpleNamespace(of=lambda _group: {})
         self.scaler = Scaler(
-            *(lambda: model.State(groups=self.groups), self.processes, listeners, self.tell),
+            *(lambda: model.State(groups={**self.groups}), self.processes, listeners, self.tell),
             machine=machine,
             clock=lambda: self.now,
         )
