@@ -90,10 +90,10 @@ def test_programs_are_told_what_became_of_a_change(manager: ManagerUnderTest) ->
 
 
 def test_a_manager_that_is_said_to_have_ended_is_gone(three: ManagerUnderTest) -> None:
-    pidfd = os.pidfd_open(three.manager_pid)
+    pid = three.manager_pid
+    pidfd = os.pidfd_open(pid)
     try:
-        said = three.cli("shutdown").stderr
-        assert f"the manager (pid {three.manager_pid}) has ended." in said
+        assert f"the manager (pid {pid}) has ended." in three.cli("shutdown").stderr
         assert select.select([pidfd], [], [], 0.0)[0], "it is there still"
     finally:
         os.close(pidfd)

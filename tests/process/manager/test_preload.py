@@ -80,7 +80,7 @@ def test_what_follows_comes_from_the_mold_until_there_is_another(manager: Manage
     manager.wait_for("its end is seen", lambda: shop.molds() == [])
     loaded_in, fourth = shop.replaced()
     assert loaded_in == fourth, "the next process makes another one"
-    assert len(shop.molds()) == 1
+    manager.wait_for("it is known", lambda: len(shop.molds()) == 1)
 
     assert manager.cli("stop", "shop").returncode == 0
     manager.wait_for("a group that is stopped has none", lambda: shop.molds() == [])

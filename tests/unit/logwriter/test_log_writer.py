@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.log_writer import TOKEN, WriterUnderTest, record
 
+from wsgigroups.runtime.logwriter import loop
 from wsgigroups.runtime.wire import log_frames, log_messages
 
 
@@ -262,3 +263,15 @@ def test_a_stream_of_the_journal_has_priorities(writer: WriterUnderTest, tmp_pat
     writer.flush()
     assert log.read_text().startswith("<4>2")
     os.close(pipe)
+
+
+def test_one_to_which_no_manager_comes_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that started it may have been killed before it could."""
+    monkeypatch.setattr(loop, "COMES_S", 0.0)
+    monkeypatch.setattr(loop, "_TICK_S", 0.01)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "w.sock"))
+        listener.listen(1)
+        writer = loop.WritingLoop(listener, os.geteuid())
+        assert writer.run() == 0
+        writer.close()

@@ -1,7 +1,7 @@
 """The log writer's loop: a listener for managers, one manager, pipes of processes, and outlets that write.
 
 One thread reads; each outlet has its own to write. Must never wait for anybody, and outlives its manager: it ends when
-it is told to, or when there is neither a manager nor a pipe any more.
+it is told to, when there is neither a manager nor a pipe any more, and when none ever came.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .pipes import LogPipe
 from .rendering import FORMATS, LogAuthor, LogEntry, entry, for_syslog, with_priorities
 
 _TICK_S = 1.0
+COMES_S = 5.0  # until a manager has come: the one that started it may have been killed before
 _FLUSH_S = 0.9  # that what was asked for by Flush may take
 _END_S = 3.0  # to write what is left
 _QUEUED_BYTES = 8 << 20
@@ -49,7 +50,7 @@ class WritingLoop:
 
     def run(self) -> int:
         """Write until told to end, or until there is nothing that could be written; return the exit code."""
-        ticked = time.monotonic()
+        ticked = began = time.monotonic()
         while self._ending is None:
             wait_s = PAUSE_S if self._flushes or (self._manager and self._manager.sender.starved) else _TICK_S
             for fd, _events in self._epoll.poll(wait_s):
@@ -64,7 +65,7 @@ class WritingLoop:
                     self._put(source, source.left_out())
             if self._manager is not None:
                 self._flush_manager(self._manager)
-            elif self._had_manager and not self._sources:
+            elif not self._sources and (self._had_manager or now - began > COMES_S):
                 break
         self._end(drain=self._ending is not False)
         return 0
