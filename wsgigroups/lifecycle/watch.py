@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 PERIOD_S = 1.0  # between two looks at a process that does something
-_QUIET_S = 4.0  # and at one that does nothing, at most
+QUIET_S = 8.0  # and at one that does nothing, at most
 _LATE = 0.05  # of a limit: how much later than at once it may be seen that it is passed
 
 
@@ -87,7 +87,7 @@ class Judgement:
 
 
 def quiet_s(rules: Rules) -> float:
-    """Seconds between two looks at a process that does nothing: fewer where a limit is short. 1 … 4.
+    """Seconds between two looks at a process that does nothing: fewer where a limit is short. 1 … 8.
 
     What passes a limit until the next look is noticed late by that much. Memory that a thread of the application takes
     meanwhile has nothing to do with time.
@@ -102,8 +102,8 @@ def quiet_s(rules: Rules) -> float:
         rules.restart_interval_s,
         rules.startup_timeout_s,
     )
-    shortest_s = min((limit for limit in limits if limit > 0), default=_QUIET_S / _LATE)
-    return min(_QUIET_S, max(PERIOD_S, shortest_s * _LATE))
+    shortest_s = min((limit for limit in limits if limit > 0), default=QUIET_S / _LATE)
+    return min(QUIET_S, max(PERIOD_S, shortest_s * _LATE))
 
 
 def absence_s(elapsed_s: float, period_s: float, busy_s: float) -> float:

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wsgigroups.lifecycle.watch import QUIET_S
 from wsgigroups.runtime.wire import board
 from wsgigroups.runtime.wire.histograms import APPLICATION
 
@@ -24,7 +25,6 @@ RATE_S = 10.0  # a rate is that of so long
 APART_S = 0.8  # two looks that are kept, at least: whoever asks often fills nothing
 PERCENTILE_S = 60.0  # a percentile is that of so long, at most
 MARK_S = 10.0  # between two looks whose ranges are kept
-UNSEEN_S = 4.0  # what is not looked at for longer has done nothing meanwhile
 _TOTAL = "requests_total"
 _FIRST = board.WORD[_TOTAL]
 _RANGES = APPLICATION.word_names
@@ -91,7 +91,8 @@ class Throughput:
         if seen is None or len(seen.totals) < 2:
             return None
         (since, before), (until, now) = seen.totals[0], seen.totals[-1]
-        since = max(since, min(until - RATE_S, seen.totals[1][0] - UNSEEN_S))
+        # what is not looked at for longer has done nothing meanwhile
+        since = max(since, min(until - RATE_S, seen.totals[1][0] - QUIET_S))
         return round(max(0, now - before) / (until - since), 1) if until > since else None
 
     def p99_s(self, group: str) -> float | None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from wsgigroups.lifecycle.watch import QUIET_S
 from wsgigroups.manager.supervision import throughput
-from wsgigroups.manager.supervision.throughput import MARK_S, PERCENTILE_S, RATE_S, UNSEEN_S, Throughput, quantile
+from wsgigroups.manager.supervision.throughput import MARK_S, PERCENTILE_S, RATE_S, Throughput, quantile
 from wsgigroups.runtime.wire import board
 from wsgigroups.runtime.wire.board import WORD
 from wsgigroups.runtime.wire.histograms import APPLICATION
@@ -127,8 +128,8 @@ def test_what_comes_after_a_pause_is_of_the_time_after_it(groups: Groups) -> Non
     groups.rates = Throughput()
     groups.look()
     groups.count(16, 0)
-    groups.look(UNSEEN_S)
-    assert groups.rates.per_s("blog") == round(8 / UNSEEN_S, 1)
+    groups.look(QUIET_S)
+    assert groups.rates.per_s("blog") == round(8 / QUIET_S, 1)
 
 
 def test_whoever_asks_often_fills_nothing_and_changes_no_rate(groups: Groups) -> None:
