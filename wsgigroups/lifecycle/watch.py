@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 PERIOD_S = 1.0  # between two looks at a process that does something
-QUIET_S = 8.0  # and at one that does nothing, at most
+QUIET_S = 15.0  # and at one that does nothing, at most
 _LATE = 0.05  # of a limit: how much later than at once it may be seen that it is passed
 
 
@@ -87,7 +87,7 @@ class Judgement:
 
 
 def quiet_s(rules: Rules) -> float:
-    """Seconds between two looks at a process that does nothing: fewer where a limit is short. 1 … 8.
+    """Seconds between two looks at a process that does nothing: fewer where a limit is short. 1 … 15.
 
     What passes a limit until the next look is noticed late by that much. Memory that a thread of the application takes
     meanwhile has nothing to do with time.

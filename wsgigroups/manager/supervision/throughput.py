@@ -91,8 +91,10 @@ class Throughput:
         if seen is None or len(seen.totals) < 2:
             return None
         (since, before), (until, now) = seen.totals[0], seen.totals[-1]
+        then, counted = seen.totals[1]
         # what is not looked at for longer has done nothing meanwhile
-        since = max(since, min(until - RATE_S, seen.totals[1][0] - QUIET_S))
+        begins = then if counted == before else then - QUIET_S
+        since = max(since, min(until - RATE_S, begins))
         return round(max(0, now - before) / (until - since), 1) if until > since else None
 
     def p99_s(self, group: str) -> float | None:

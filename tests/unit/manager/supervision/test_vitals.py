@@ -310,13 +310,13 @@ def test_who_does_nothing_is_looked_at_now_and_then_and_who_works_each_time(monk
     for second in range(1000, 1020):
         watched.look(second)
     assert watched.seen[0] == 1000
-    assert len(watched.seen) <= 5, "at first, a second later, and every eight seconds"
+    assert len(watched.seen) <= 4, "at first, a second later, and every fifteen seconds"
     assert watched.counted == [1000], "nothing has ended since"
     watched.words["started_total"] = 1
     before = len(watched.seen)
     while len(watched.seen) == before:
         watched.look(watched.now_s + 1)
-    assert watched.now_s <= 1028
+    assert watched.now_s <= 1035
     began = watched.now_s
     watched.busy = {0: int(began) * 10**9}
     for second in range(1, 11):
@@ -328,11 +328,11 @@ def test_who_does_nothing_is_looked_at_now_and_then_and_who_works_each_time(monk
 @pytest.mark.parametrize(
     ("rules", "seconds"),
     [
-        (Rules(), 8.0),
-        (Rules(deadlock_timeout_s=0.0), 8.0),
+        (Rules(), 15.0),
+        (Rules(deadlock_timeout_s=0.0), 15.0),
         (Rules(request_timeout_s=60.0), 3.0),
         (Rules(inactivity_timeout_s=10.0), 1.0),
-        (Rules(restart_interval_s=3600.0), 8.0),
+        (Rules(restart_interval_s=3600.0), 15.0),
         (Rules(startup_timeout_s=40.0), 2.0),
         (Rules(request_timeout_s=600.0, interrupt_timeout_s=2.0), 1.0),
         (Rules(memory_soft_limit_bytes=1), 1.0),
@@ -357,6 +357,6 @@ def test_those_that_become_quiet_together_are_not_looked_at_together(monkeypatch
         "_look_at",
         lambda life, now: (looked.__setitem__(int(now), looked.get(int(now), 0) + 1), look_at(life, now))[1],
     )
-    for second in range(1000, 1020):
+    for second in range(1000, 1032):
         watched.look(second)
-    assert [looked[second] for second in range(1001, 1020)] == [50] * 19
+    assert {looked[second] for second in range(1001, 1032)} == {26, 27}
