@@ -18,8 +18,9 @@ from wsgigroups.metrics.facts import Facts
 from wsgigroups.metrics.points import Growth, Point, points, statsd_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from wsgigroups.manager.core.model import GroupState
     from wsgigroups.manager.supervision.shell import Shell
 
 PERIOD_S = 10.0
@@ -107,6 +108,16 @@ class Otlp:
 _KINDS: dict[str, Callable[[str], Pushed]] = {STATSD: Statsd, OTLP: Otlp}
 
 
+def _wanted(groups: Mapping[str, GroupState]) -> set[tuple[str, str]]:
+    """Return the services that groups name, each by its option."""
+    return {
+        (option, address)
+        for group in groups.values()
+        for option in _KINDS
+        if (address := group.target.options.get(option, ""))
+    }
+
+
 @dataclass(slots=True)
 class Pusher:
     """Of one manager. started_at: monotonic seconds."""
@@ -116,6 +127,8 @@ class Pusher:
     log: Callable[[str, str], None]
     _services: dict[tuple[str, str], Pushed | None] = field(default_factory=dict)  # None: it cannot be had
     _troubled: set[tuple[str, str]] = field(default_factory=set)
+    _latest: Mapping[str, GroupState] = field(default_factory=dict)  # the groups that were there at the last look
+    _wanted: set[tuple[str, str]] = field(default_factory=set)  # services that they name, each by its option
 
     async def watch(self) -> None:
         """Tell for ever."""
@@ -128,12 +141,10 @@ class Pusher:
 
     async def round(self) -> None:
         """Tell each service once."""
-        wanted = {
-            (option, address)
-            for group in self.shell.state.groups.values()
-            for option in _KINDS
-            if (address := group.target.options.get(option, ""))
-        }
+        groups = self.shell.state.groups
+        if groups is not self._latest:
+            self._latest, self._wanted = groups, _wanted(groups)
+        wanted = self._wanted
         for key in self._services.keys() - wanted:
             service = self._services.pop(key)
             self._troubled.discard(key)

@@ -9,32 +9,38 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 _SETTLED_NS = 2_000_000_000  # far more than a tick of the kernel's clock
 _Mark = tuple[int, int, int]
 
 
 class Directories:
-    """What was seen of them."""
+    """What was seen of them, and whose files they have."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Mark] = {}
-        self._answers: dict[str, bool] = {}
+        self._groups: Mapping[str, object] = {}
+        self._users: dict[str, list[str]] = {}
 
-    def begin(self) -> None:
-        """Begin a round: each directory is looked at once in it."""
-        for path in self._seen.keys() - self._answers:
-            del self._seen[path]  # nobody has asked for it in the last one
-        self._answers = {}
+    def follow(self, groups: Mapping[str, object], directories_of: Callable[[str], Iterable[str]]) -> None:
+        """Go by these groups from now on; the very same ones have files where they had."""
+        if groups is self._groups:
+            return
+        self._groups, self._users = groups, {}
+        for name in groups:
+            for path in directories_of(name):
+                self._users.setdefault(path, []).append(name)
+        self._seen = {path: mark for path, mark in self._seen.items() if path in self._users}
 
-    def may_have_changed(self, path: str) -> bool:
-        """Whether it is another one, or a name in it may have come or gone since the former round."""
-        known = self._answers.get(path)
-        if known is None:
-            known = self._answers[path] = self._look(path)
-        return known
+    def changed(self) -> set[str]:
+        """Return the groups with a file in a directory that is another one, or where a name may have come or gone."""
+        return {name for path, names in self._users.items() if self._may_have_changed(path) for name in names}
 
-    def _look(self, path: str) -> bool:
+    def _may_have_changed(self, path: str) -> bool:
         before = self._seen.pop(path, None)
         try:
             found = os.stat(path)

@@ -10,7 +10,6 @@ import contextlib
 import os
 import socket
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from wsgigroups.config.addresses import parse
@@ -33,11 +32,9 @@ from wsgigroups.trust.walking import judging_root
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from wsgigroups.manager.supervision.directories import Directories
     from wsgigroups.plan.desired import ListenerTarget
 
 
-@lru_cache(4096)
 def _directory(address: str) -> str:
     return os.path.dirname(parse(address).path or "") or "/"
 
@@ -152,12 +149,9 @@ class Listeners:
         """Addresses of the group whose socket files are gone, or are other ones."""
         return [address for address, listener in self.of(group).items() if listener.lost]
 
-    def may_be_lost(self, group: str, directories: Directories) -> bool:
-        """Whether something may have happened to a socket file of the group since the former look."""
-        return any(
-            address.startswith("unix:") and directories.may_have_changed(_directory(address))
-            for address in self.of(group)
-        )
+    def directories(self, group: str) -> set[str]:
+        """Where the socket files of the group are."""
+        return {_directory(address) for address in self.of(group) if address.startswith("unix:")}
 
     def bind_again(self, group: str, address: str) -> None:
         """Bind a socket in the place of one whose file is lost. Raises WsgigroupsError.

@@ -20,13 +20,11 @@ def look(shell: Shell) -> None:
     """Bind again what is lost; what cannot be is told once, shown in `status`, and tried again the next time."""
     if shell.state.draining:
         return
-    shell.directories.begin()
-    failed = {name for name, _address in shell.unreachable}
-    for name, group in list(shell.state.groups.items()):
-        if not shell.listeners.may_be_lost(name, shell.directories) and name not in failed:
-            continue
+    shell.directories.follow(shell.state.groups, shell.listeners.directories)
+    for name in sorted(shell.directories.changed() | {name for name, _address in shell.unreachable}):
+        group = shell.state.groups.get(name)
         lost = shell.listeners.lost(name)
-        if not lost or group.bare or group.shut:
+        if group is None or not lost or group.bare or group.shut:
             continue
         renewed = []
         for address in lost:
