@@ -21,22 +21,23 @@ class Rounds:
         self._due: list[tuple[float, int]] = []  # a heap; what it has of lives that are gone is dropped when it comes
         self._known: set[int] = set()
 
-    def gone(self, lives: Collection[int]) -> set[int]:
-        """Return the lives that are over since the last round, which are forgotten. lives: of all processes."""
+    def follow(self, lives: Collection[int], now: float) -> set[int]:
+        """Go by these from now on, the lives of all processes; return those that are over, which are forgotten."""
         gone = self._known.difference(lives)
-        self._known -= gone
+        for life in lives:
+            if life not in self._known:
+                self.again(life, now)
+        self._known = set(lives)
         return gone
 
-    def due(self, lives: Collection[int], now: float) -> list[int]:
-        """Return whose turn it is, new ones among them; each is to be given its next one with `again`."""
-        fresh = [life for life in lives if life not in self._known]
-        self._known.update(fresh)
+    def due(self, now: float) -> list[int]:
+        """Return whose turn it is; each is to be given its next one with `again`."""
         due = []
         while self._due and self._due[0][0] <= now + _EARLY_S:
             life = heapq.heappop(self._due)[1]
             if life in self._known:
                 due.append(life)
-        return due + fresh
+        return due
 
     def again(self, life: int, at: float) -> None:
         """Look at it then."""

@@ -150,15 +150,15 @@ class Watcher:
             self._blind_until = now + 3 * PERIOD_S
         if now < self._blind_until:
             return
-        for life in self._rounds.gone(self._shell.processes):
-            self._forget(life)
         self._shell.outside.record(self._slow.due(now))
         if self._rolls or self._latest is not self._shell.state.groups:
-            self._shell.throughput.keep(self._shell.state.groups)
-            self._rolls = rolling.look(self._shell)
             self._latest = self._shell.state.groups
+            for life in self._rounds.follow(self._shell.processes, now):  # a new one is one of a group's by now
+                self._forget(life)
+            self._shell.throughput.keep(self._latest)
+            self._rolls = rolling.look(self._shell)
         self._shell.weighing.look(self._pids)
-        for life in self._rounds.due(self._shell.processes, now):
+        for life in self._rounds.due(now):
             self._rounds.again(life, now + self._look_at(life, now))
 
     def _pids(self) -> Mapping[int, int]:

@@ -7,20 +7,24 @@ from wsgigroups.manager.supervision.rounds import Rounds
 
 def test_new_ones_come_at_once_and_others_when_it_is_their_time() -> None:
     rounds = Rounds()
-    assert rounds.due([1, 2], 10.0) == [1, 2]
+    rounds.follow([1, 2], 10.0)
+    assert rounds.due(10.0) == [1, 2]
     rounds.again(1, 11.0)
     rounds.again(2, 14.0)
-    assert rounds.due([1, 2], 10.97) == [1], "a round that is a little early misses nobody"
+    assert rounds.due(10.97) == [1], "a round that is a little early misses nobody"
     rounds.again(1, 12.0)
-    assert rounds.due([1, 2, 3], 14.0) == [1, 2, 3]
-    assert rounds.due([1, 2, 3], 20.0) == []
+    rounds.follow([1, 2, 3], 14.0)
+    assert sorted(rounds.due(14.0)) == [1, 2, 3]
+    rounds.follow([1, 2, 3], 20.0)
+    assert rounds.due(20.0) == []
 
 
 def test_those_that_are_gone_are_told_once_and_have_no_turn() -> None:
     rounds = Rounds()
-    rounds.due([1, 2], 10.0)
+    rounds.follow([1, 2], 10.0)
+    rounds.due(10.0)
     rounds.again(1, 11.0)
     rounds.again(2, 11.0)
-    assert rounds.gone([2, 3]) == {1}
-    assert rounds.gone([2, 3]) == set()
-    assert rounds.due([2, 3], 11.0) == [2, 3]
+    assert rounds.follow([2, 3], 11.0) == {1}
+    assert rounds.follow([2, 3], 11.0) == set()
+    assert rounds.due(11.0) == [2, 3]

@@ -187,8 +187,10 @@ def test_what_is_known_of_a_process_is_forgotten_with_it(monkeypatch: pytest.Mon
     watched.busy = {0: 1000 * 10**9}
     assert watched.look(1012) == [(0, 1000)]
     watched.shell.processes.clear()
+    watched.shell.state.groups = {**watched.shell.state.groups}
     watched.look(1013)
     watched.shell.processes[7] = watched.process
+    watched.shell.state.groups = {**watched.shell.state.groups}
     assert watched.look(1018) == [(0, 1000)]
     assert watched.dispatched == []
 
