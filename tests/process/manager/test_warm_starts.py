@@ -28,7 +28,7 @@ COMMANDS = (
     ("explain", "processes"),
     ("render", "systemd"),
 )
-SAME = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "CapEff", "NoNewPrivs", "Threads")
+SAME = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "CapEff", "NoNewPrivs")
 
 
 def text(manager: ManagerUnderTest) -> str:
