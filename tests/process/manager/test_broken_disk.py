@@ -48,5 +48,5 @@ def test_a_broken_disk_costs_lines_and_no_request(manager: ManagerUnderTest) -> 
     assert json.loads(state.read_bytes())["revision"] == manager.status()["revision"] > revision
     assert {failure.how for failure in clients.failures} <= {"closed", "reset"}
     assert len(clients.failures) <= 4  # those of the process that was killed
-    said = manager.log("a")
-    assert re.search(r"warning: \d+ lines could not be written: Input/output error", said)
+    told = re.compile(r"warning: \d+ lines could not be written: Input/output error")
+    manager.wait_for("it is told", lambda: told.search(manager.log("a")))
