@@ -25,6 +25,7 @@ class Directories:
         self._seen: dict[str, _Mark] = {}
         self._groups: Mapping[str, object] = {}
         self._users: dict[str, list[str]] = {}
+        self.waiting: set[str] = set()  # groups whose lost files could not be made again yet
 
     def follow(self, groups: Mapping[str, object], directories_of: Callable[[str], Iterable[str]]) -> None:
         """Go by these groups from now on; the very same ones have files where they had."""

@@ -21,10 +21,14 @@ def look(shell: Shell) -> None:
     if shell.state.draining:
         return
     shell.directories.follow(shell.state.groups, shell.listeners.directories)
-    for name in sorted(shell.directories.changed() | {name for name, _address in shell.unreachable}):
+    waiting, shell.directories.waiting = shell.directories.waiting, set()
+    for name in sorted(shell.directories.changed() | waiting | {name for name, _address in shell.unreachable}):
         group = shell.state.groups.get(name)
         lost = shell.listeners.lost(name)
-        if group is None or not lost or group.bare or group.shut:
+        if group is None or not lost:
+            continue
+        if group.bare or group.shut:
+            shell.directories.waiting.add(name)
             continue
         renewed = []
         for address in lost:

@@ -138,6 +138,7 @@ class Watcher:
         self._rounds = Rounds()
         self._done: dict[int, tuple[int, int]] = {}  # by life: how many requests had begun, and ended
         self._latest: Mapping[str, model.GroupState] = {}  # the groups that were there at the last look
+        self._rules: dict[str, Rules] = {}  # by group
         self._rolls = False
 
     def look(self) -> None:
@@ -155,11 +156,21 @@ class Watcher:
             self._latest = self._shell.state.groups
             for life in self._rounds.follow(self._shell.processes, now):  # a new one is one of a group's by now
                 self._forget(life)
+            self._follow_rules(now)
             self._shell.throughput.keep(self._latest)
             self._rolls = rolling.look(self._shell)
         self._shell.weighing.look(self._pids)
         for life in self._rounds.due(now):
             self._rounds.again(life, now + self._look_at(life, now))
+
+    def _follow_rules(self, now: float) -> None:
+        """Look at once at those that go by other rules now: one that does nothing may have been left alone for long."""
+        before, self._rules = self._rules, {name: group.target.rules for name, group in self._latest.items()}
+        for name, rules in self._rules.items():
+            if name in before and before[name] is not rules and before[name] != rules:
+                for record in self._latest[name].records:
+                    if record.life in self._shell.processes:
+                        self._rounds.again(record.life, now)
 
     def _pids(self) -> Mapping[int, int]:
         processes = {life: known.pid for life, known in self._shell.processes.items()}

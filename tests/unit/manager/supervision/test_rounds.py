@@ -28,3 +28,15 @@ def test_those_that_are_gone_are_told_once_and_have_no_turn() -> None:
     assert rounds.follow([2, 3], 11.0) == {1}
     assert rounds.follow([2, 3], 11.0) == set()
     assert rounds.due(11.0) == [2, 3]
+
+
+def test_a_turn_that_comes_sooner_takes_the_place_of_the_other() -> None:
+    rounds = Rounds()
+    rounds.follow([1], 10.0)
+    assert rounds.due(10.0) == [1]
+    rounds.again(1, 25.0)
+    rounds.again(1, 12.0)
+    assert rounds.due(12.0) == [1]
+    rounds.again(1, 30.0)
+    assert rounds.due(25.0) == []
+    assert rounds.due(30.0) == [1]

@@ -362,3 +362,20 @@ def test_those_that_become_quiet_together_are_not_looked_at_together(monkeypatch
     for second in range(1000, 1032):
         watched.look(second)
     assert {looked[second] for second in range(1001, 1032)} == {26, 27}
+
+
+def test_who_goes_by_other_rules_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that is shorter now would else be noticed as late as the former one allowed."""
+    watched = Watched(monkeypatch)
+    watched.target.rules = Rules(threads=4, deadlock_timeout_s=0.0)
+    for second in range(1000, 1004):
+        watched.look(second)
+    before = len(watched.seen)
+    watched.look(1004)
+    looked_anyway = len(watched.seen) - before
+    watched.target.rules = Rules(threads=4, deadlock_timeout_s=0.0, request_timeout_s=5.0)
+    watched.shell.state.groups = {**watched.shell.state.groups}
+    watched.look(1005)
+    watched.look(1006)
+    assert watched.seen[-2:] == [1005, 1006]
+    assert looked_anyway <= 1
