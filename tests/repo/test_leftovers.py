@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import leftovers
+from support import leftovers, orphans
 from support.leftovers import Announced, complaints, incidents
 
 RECORD = """\
@@ -64,6 +64,7 @@ def test_what_was_not_announced_and_what_did_not_come(announced: tuple[Announced
 
 def test_a_zombie_that_nobody_reaps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "SETTLES_S", 0.2)
+    assert not orphans.adopts(), "a test that ran in this process before left it a subreaper"
     before = leftovers.lasting_zombies(os.getpid())  # of tests that ran in this process before
     code = "import os, sys; pid = os.fork() or os._exit(0); os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)\n"
     code += "print(pid, flush=True); sys.stdin.read()"

@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from support import orphans
 from support.looking import wait
 from support.nginx import NGINX
 from support.serving import HUNG_S
 
 from wsgigroups.gateway.engines.nginx import NginxHost, render
-from wsgigroups.runtime import kernel
 from wsgigroups.runtime.keeper.program import children_of, is_worker
 from wsgigroups.runtime.keeper.server import KeeperServer
 from wsgigroups.runtime.wire.board import WORD, Board, private
@@ -118,11 +118,12 @@ class Kept:
 def kept(
     base: Path, links: dict[str, Link], path: str = NGINX, least_life_s: float = 0.0, **how: object
 ) -> Iterator[Kept]:
-    """Run one on a loopback port. As its keeper this process becomes a child subreaper."""
-    kernel.adopt_orphans()
+    """Run one on a loopback port. As its keeper this process is a child subreaper meanwhile."""
+    orphans.adopt()
     base.mkdir(exist_ok=True)
     board = private(1)
     with contextlib.ExitStack() as stack:
+        stack.callback(orphans.adopt_no_more)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
         found = Kept(base, listener, board, path, least_life_s)
         stack.callback(board.close)

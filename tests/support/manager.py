@@ -6,7 +6,6 @@ Runs in pytest's process, which becomes a child subreaper: whatever the manager 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import http.client
 import json
 import os
@@ -23,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 import psutil
-from support import leftovers
+from support import leftovers, orphans
 from support.accounts import Accounts
 from support.clients import BackgroundGet, Clients
 from support.faults import outlives
@@ -39,7 +38,6 @@ APPS = Path(__file__).parent.parent / "apps"
 QUICK = "\n[defaults.rollout]\nmin-ready-time = 0\n"
 USUAL = [sys.executable, "-m", "wsgigroups"]  # how a command is started
 HUNG_S = 40.0  # a wait this long only means that something hangs
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class ManagerUnderTest:
@@ -58,7 +56,7 @@ class ManagerUnderTest:
         self._ports = Ports()
 
     def __enter__(self) -> ManagerUnderTest:  # noqa: PYI034 — Self is Python 3.11
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        orphans.adopt()
         self._fds = _open_fds()
         return self
 
@@ -80,7 +78,7 @@ class ManagerUnderTest:
             self._ports.close()
             _end_children()
             self._show()  # pytest shows it for a test that failed; a fixture is not told whether it did
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+            orphans.adopt_no_more()
             shutil.rmtree(self.base, ignore_errors=True)
 
     # Talking to it
