@@ -13,26 +13,34 @@ import shutil
 import signal
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from benchmarks.load import LoadError
 from benchmarks.serving import Ground
 from benchmarks.trial import Trial, trying
 
 KILLS = 20
+LIMIT_S = 30.0  # until its successor is ready
 CLIENTS = 16
 BROKEN = 10  # half raise when they are imported, half are killed with SIGKILL as soon as they are ready
 STORM_SETTLES_S = 10.0
-STORM_MEASURED_S = 10.0
+STORM_MEASURED_S = (
+    30.0  # the longest that one waits before it is started again: less would see a few of the starts, or all
+)
 MOST_MS = 1000.0  # promised: replaced within a second
 AGAIN_S = 1.0
+CALM_S = 0.2  # between two kills: all clients are connected again
 MOST_PERCENT = 5.0  # promised: of a core, from ten seconds on
 SOURCES = {
     "broken.py": "raise RuntimeError('broken on purpose')\n",
@@ -66,11 +74,8 @@ def _replacement(ground: Ground) -> dict[str, float]:
                 slot = kill + 1  # each slot once: what dies again at once waits for its backoff
                 before = _ready(trial)[slot]
                 victims.add(before)
-                os.kill(before, signal.SIGKILL)
-                began = time.monotonic()
-                while _ready(trial).get(slot) in (None, before):
-                    pass
-                gaps_s.append(time.monotonic() - began)
+                gaps_s.append(_gap_s(trial, slot, before))
+                time.sleep(CALM_S)
             answers, lost = clients.stop()
     return {
         "kills": KILLS,
@@ -111,6 +116,7 @@ def _storm(ground: Ground) -> dict[str, float]:
         "kills": kills,
         "percent_of_a_core": used_s / STORM_MEASURED_S * 100,
         "limit_percent": MOST_PERCENT,
+        "measured_s": STORM_MEASURED_S,
     }
 
 
@@ -137,40 +143,18 @@ def _running(ground: Ground, text: str, *, fails: bool = False) -> Iterator[Tria
 
 
 class _Clients:
-    """Keep-alive clients in threads until `stop`; each knows which process answered on its connection before."""
+    """Keep-alive clients in a process of their own, until `stop`."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        self._over = threading.Event()
-        self._lock = threading.Lock()
-        self._answers = 0
-        self._lost: list[int] = []
-        self._threads = [threading.Thread(target=self._go_on) for _ in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
+        command = [sys.executable, "-m", "benchmarks.keep_alive", str(port), str(CLIENTS)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        self._process.stdout.readline()  # answers come
 
     def stop(self) -> tuple[int, list[int]]:
         """Return how many answers came, and for each request that got none the pid of its connection, else 0."""
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-        return self._answers, self._lost
-
-    def _go_on(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        pid = 0
-        while not self._over.is_set():
-            try:
-                connection.request("GET", "/")
-                pid = int(connection.getresponse().read())
-                with self._lock:
-                    self._answers += 1
-            except (http.client.HTTPException, OSError):
-                connection.close()
-                with self._lock:
-                    self._lost.append(pid)
-                pid = 0
-        connection.close()
+        said: dict[str, Any] = json.loads(self._process.communicate(timeout=60)[0])
+        return said["answers"], said["lost"]
 
 
 class _Killer:
@@ -207,6 +191,26 @@ class _Killer:
                 pass
             finally:
                 self._connection.close()
+
+
+def _gap_s(trial: Trial, slot: int, pid: int) -> float:
+    """Kill a process; return how long it took until its manager knew that the next one was ready.
+
+    The manager tells when that was, so that nothing is asked of it meanwhile.
+    """
+    from wsgigroups.client import Client
+
+    client = Client(trial.directory / "run")
+    last = client.events()["last"]
+    began = time.time()
+    os.kill(pid, signal.SIGKILL)
+    while time.time() < began + LIMIT_S:
+        found = client.events(f"?after={last}&wait_s={LIMIT_S}", LIMIT_S)
+        for event in found["events"]:
+            last = event["number"]
+            if event["kind"] == "ready" and event["slot"] == slot:
+                return datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp() - began
+    raise LoadError(f"no successor of process {slot} within {LIMIT_S:.0f} s")
 
 
 def _ready(trial: Trial) -> dict[int, int]:

@@ -1,7 +1,7 @@
 """Two hundred hello applications of one process each, by wsgigroups and by what starts many of other servers.
 
 Runs in the benchmark's process. Each is started by one command and measured the same way: until every one of its UNIX
-sockets has answered, and what all of its processes take then, divided by the applications.
+sockets has answered, and what all of its processes take a little later, divided by the applications.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks.serving import Ground, start, stop
 COUNT = 200
 LIMIT_S = 180.0
 LOOK_S = 0.005
+SETTLES_S = 10.0  # until nothing is under way any more, in anybody's processes
 CALLABLE = "plain:application"
 
 
@@ -98,7 +99,7 @@ FLEETS = (
 
 
 def measure(ground: Ground, count: int = COUNT) -> dict[str, dict[str, float]]:
-    """Return seconds until all answer, and PSS in MiB for each application, of whatever is installed."""
+    """Return seconds until all answer, and PSS in MiB for each application, SETTLES_S later, of what is installed."""
     found = {}
     for fleet in FLEETS:
         if (ground.environment / "bin" / fleet.program).exists():
@@ -119,6 +120,7 @@ def _running(fleet: Fleet, ground: Ground, count: int) -> Iterator[tuple[float, 
             process = start(command, directory, output.fileno(), ground.account)
         try:
             ready_s = _until_all_answer(process, directory, count, began)
+            time.sleep(SETTLES_S)
             yield ready_s, accounting.cost([process.pid]).pss_bytes
         finally:
             _end(process)

@@ -165,7 +165,11 @@ def supervision_section(figures: dict[str, Any]) -> Iterable[str]:
             f"{storm['groups'] - killed} applications that cannot be imported and {killed} killed with `kill -9` "
             "whenever they are ready"
         )
-    yield f"| {broken}, after 10 s: manager, spawners and attempts | {storm['percent_of_a_core']:.1f} % of a core |"
+    seconds = storm.get("measured_s", 10.0)
+    yield (
+        f"| {broken}: manager, spawners and attempts in the {seconds:.0f} s after the first ten "
+        f"| {storm['percent_of_a_core']:.1f} % of a core |"
+    )
 
 
 def pictures(names: Sequence[str]) -> Iterable[str]:

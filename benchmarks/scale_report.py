@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.many import FLEETS
+from benchmarks.many import FLEETS, SETTLES_S
 
 AGAIN_S = 1.5
 CHANGE_S = 1.0
@@ -37,7 +37,7 @@ def section(figures: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         f"{count} hello applications of one process and two threads, each at a UNIX socket of its own: seconds from "
-        "the command until all of them have answered, and PSS of all processes divided by the applications."
+        f"the command until all of them have answered, and PSS of all processes, {SETTLES_S:.0f} s later, divided by the applications."
     )
     yield ""
     yield "| | all answer | ours ÷ theirs | PSS each | ours ÷ theirs | |"

@@ -30,7 +30,7 @@ from benchmarks.quiet import Others
 from benchmarks.serving import Ground
 from tools.environment import say
 
-SUPERVISION_S = 50.0  # about
+SUPERVISION_S = 70.0  # about
 SCALE_S = 150.0
 STARTS_S = 40.0
 

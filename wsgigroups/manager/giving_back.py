@@ -26,19 +26,24 @@ def trim() -> None:
         found(0)
 
 
+AGAIN = 5  # looks later: what a change leaves to be stored and looked at takes memory once more
+
+
 @dataclass(slots=True)
 class GivingBack:
     """give: what gives it back."""
 
     give: Callable[[], None] = trim
-    _taken: bool = field(default=False)
+    _looks: int = field(default=0)  # until there is nothing more to give; 0: nothing was taken
 
     def took(self) -> None:
         """Much was taken, and most of it is free by now or soon."""
-        self._taken = True
+        self._looks = AGAIN + 1
 
     def look(self, *, busy: bool) -> None:
-        """Give back once what was taken. busy: more will be taken at once."""
-        if self._taken and not busy:
-            self._taken = False
+        """Give back what was taken: at once, and again a few looks later. busy: more will be taken at once."""
+        if busy or not self._looks:
+            return
+        self._looks -= 1
+        if self._looks in (0, AGAIN):
             self.give()
