@@ -37,7 +37,8 @@ def section(figures: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         f"{count} hello applications of one process and two threads, each at a UNIX socket of its own: seconds from "
-        f"the command until all of them have answered, and PSS of all processes, {SETTLES_S:.0f} s later, divided by the applications."
+        f"the command until all of them have answered, and PSS of all processes, {SETTLES_S:.0f} s later, divided by "
+        "the applications."
     )
     yield ""
     yield "| | all answer | ours ÷ theirs | PSS each | ours ÷ theirs | |"
