@@ -35,6 +35,7 @@ _REBOUND_IN_PLACE = "its listeners are set anew, no process is replaced"
 _FEWER = "replaced in place, fewer processes serve meanwhile"
 _AT_ITS_START = "stopped: it holds from its next start on"
 _EFFECT = {"replace": "new processes needed", "rebind": "another listener", "live": "no new process"}
+_ADDED = "new in this version, with their defaults (-o json has them all)"
 _STYLE = {"+": "green", "-": "red", "±": "yellow", "~": "cyan"}
 _LEAST_IS_ZERO = ("limit-core",)
 _WIDEST = 32  # of a column; what is longer than that pushes the rest of its own line only
@@ -161,12 +162,41 @@ def _show_step(out: Any, step: StepAnswer, *, with_cost: bool) -> None:
     sign, kind = step["sign"], step["kind"]
     work = ", ".join(_work(step["cost"])) if with_cost and kind != "remove" else ""
     out.print(f"{sign} {clean(step['group'])}   {_does(step)}" + (f": {work}" if work else ""), style=_STYLE[sign])
+    added, reasons = ([], step["reasons"]) if kind == "add" else _without_added(step["reasons"])
     if kind != "remove":
-        for line in _aligned([_new(r) if kind == "add" else _reason(r) for r in step["reasons"][:MOST_REASONS]]):
+        rows = [_new(r) if kind == "add" else _reason(r) for r in reasons[:MOST_REASONS]]
+        for line in _aligned([*rows, *_added(added)]):
             out.print(f"    {clean(line)}")
-    more = len(step["reasons"]) - MOST_REASONS
+    more = len(reasons) - MOST_REASONS
     if more > 0:
         out.print(f"    and {more} more; -o json has them all")
+
+
+def _without_added(reasons: Sequence[ReasonAnswer]) -> tuple[list[ReasonAnswer], list[ReasonAnswer]]:
+    """Return the options that the version before did not have and that have their default, and all others.
+
+    Nobody has asked for those: after an upgrade there may be dozens.
+    """
+    added = [r for r in reasons if r["old"] is None and r["new"] is not None and r["new"] == _default(r["option"])]
+    return added, [reason for reason in reasons if reason not in added]
+
+
+def _default(option: str) -> str | None:
+    """Return the default as plans compare it; None for what is no option of a group."""
+    from wsgigroups.config import OPTIONS, ROLLOUT_OPTIONS
+    from wsgigroups.targets.option_texts import text_of_value
+
+    found = ROLLOUT_OPTIONS.get(option.removeprefix("rollout.")) if "." in option else OPTIONS.get(option)
+    return text_of_value(found.default) if found else None
+
+
+def _added(added: Sequence[ReasonAnswer]) -> Iterator[tuple[str, str, str]]:
+    """Yield a row for those that take new processes, and one for the rest."""
+    for effect in ("replace", "live"):
+        names = [r["option"] for r in added if (r["effect"] == "replace") == (effect == "replace")]
+        if names:
+            options = names[0] if len(names) == 1 else f"{names[0]} and {counted(len(names) - 1, 'more option')}"
+            yield options, "new in this version, with its default" if len(names) == 1 else _ADDED, _EFFECT[effect]
 
 
 def _aligned(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:

@@ -83,6 +83,19 @@ def test_an_address_that_changes_replaces(capsys: pytest.CaptureFixture[str]) ->
     assert last.startswith("1 group to replace: 2 processes replaced. About ")
 
 
+def test_what_a_new_version_brings_along_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    added = {"confinement": "best-effort", "limit_core": "0", "limit_nofile": "0", "rollout.canary": "1"}
+    made = planned(cpu_weight="7", tasks_max="0", request_timeout="5", **added)
+    _first, *reasons, _empty, _last = shown(made, capsys)
+    with_defaults = "new in this version, with their defaults (-o json has them all)"
+    assert [[part.strip() for part in columns(line)] for line in reasons] == [
+        ["cpu-weight", "7", "no new process: written to the group's cgroup while it runs"],  # somebody asked for it
+        ["request-timeout", "1m → 5s", "no new process: the manager keeps this time"],
+        ["confinement", "new in this version, with its default", "new processes needed"],
+        ["limit-core and 3 more options", with_defaults, "no new process"],
+    ]
+
+
 def test_new_code_names_files(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(planned(code="2"), capsys)
     assert lines[1] == (
