@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.manager import ManagerUnderTest
+from support.manager import APPS, ManagerUnderTest
 
 EVIL = "boom\\x1b]52;c;cm0=\\x07\\n  web/1  ready\\u202e\\x9b"
 RAW = ("\x1b", "\x07", "\u202e", "\x9b")
@@ -37,3 +37,13 @@ def test_no_command_passes_on_what_an_application_wrote(
     ours = "".join(item.stdout + item.stderr for item in shown if "logs" not in item.args)  # lines of logs are its own
     assert not [line for line in ours.splitlines() if line.startswith("  web/1  ready")]
     assert not [sign for sign in RAW if sign in manager.log("manager")]
+
+
+def test_logs_passes_on_nothing_that_is_in_a_file_already(manager: ManagerUnderTest) -> None:
+    """The log writer lets nothing of it in; another program that writes there, or an older log, may have it."""
+    listen = f'listen = ["127.0.0.1:{manager.port()}"]\n'
+    manager.apply(f'[groups.web]\napp = "hello_app:application"\npython-path = ["{APPS}"]\n{listen}')
+    with open(manager.log_dir / "web.log", "a", encoding="utf-8") as log:
+        log.write(f"{''.join(RAW)}\tlast\n")
+    said = manager.cli("logs", "web").stdout
+    assert said.splitlines()[-1] == r"\x1b\x07\u202e\x9b" + "\tlast"

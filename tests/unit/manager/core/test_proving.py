@@ -107,6 +107,19 @@ def test_what_is_not_proved_is_never_returned_to(world: World) -> None:
     assert world.state.changes[number].outcome == "rolled-back"
 
 
+def test_what_a_start_brought_and_does_not_come_up_is_not_returned_to(world: World) -> None:
+    """A start takes nothing back, so that no change under way knows what was there before."""
+    old = set(ready(world))
+    world.moods = ("never-ready",)
+    world.tell(model.Apply({"blog": blog(2)}, world.state.revision + 1, kind=model.START_UP))
+    world.run(world.now + 0.1)
+    assert (in_force(world), world.state.transaction) == ("blog-2", None)
+    number = apply(world, blog(3), "fails")
+    world.run(world.now + 300.0)
+    assert (in_force(world), set(ready(world))) == ("blog-1", old)
+    assert world.state.changes[number].outcome == "rolled-back"
+
+
 def test_a_first_target_that_was_never_ready_is_not_returned_to() -> None:
     world = World(seed=1)
     apply(world, blog(1), "fails")
