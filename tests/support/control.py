@@ -6,11 +6,12 @@ The event loop runs in a thread of pytest's process, which is the caller. Nothin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +84,16 @@ class ControlUnderTest:
             await work()
 
         asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the manager's thread do nothing as long as the block runs: it finds then what was done meanwhile."""
+        left = threading.Event()
+        self._loop.call_soon_threadsafe(left.wait, 60)
+        try:
+            yield
+        finally:
+            left.set()
 
     async def _start(self) -> None:
         store = Store(self._directory / "state")

@@ -20,6 +20,8 @@ port, path, count, before = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), byt
 sock = socket.socket(socket.AF_UNIX)
 sock.connect(chr(0) + path[1:] if path[0] == "@" else path)
 if sys.argv[5] == "stays" and os.fork() == 0:
+    os.close(1)
+    os.close(2)  # nobody waits for its end
     try:
         while sock.recv(65536):
             pass
