@@ -80,7 +80,8 @@ def test_slow_senders_cost_no_thread_and_little_memory(count: int, first: bytes,
             growth = proc.resident_bytes(server.pid) - before
             assert honest.failures == []
         assert growth / count <= 20 * 1024
-        assert proc.threads(server.pid) == threads
+        # the honest one may be back before the thread is through that has answered it: that takes a second one
+        assert proc.threads(server.pid) <= threads + 1
         server.wait_word("requests_active", 0)
         assert server.word("requests_queued") == 0
         assert server.word("connections") >= count  # none of them was turned away
