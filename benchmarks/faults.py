@@ -35,9 +35,8 @@ LIMIT_S = 30.0  # until its successor is ready
 CLIENTS = 16
 BROKEN = 10  # half raise when they are imported, half are killed with SIGKILL as soon as they are ready
 STORM_SETTLES_S = 10.0
-STORM_MEASURED_S = (
-    30.0  # the longest that one waits before it is started again: less would see a few of the starts, or all
-)
+# the longest that one waits before it is started again: less would see a few of the starts, or all
+STORM_MEASURED_S = 30.0
 MOST_MS = 1000.0  # promised: replaced within a second
 AGAIN_S = 1.0
 CALM_S = 0.2  # between two kills: all clients are connected again
@@ -67,8 +66,7 @@ def _replacement(ground: Ground) -> dict[str, float]:
             f'[groups.pid]\napp = "pid:application"\npython-path = ["{directory}"]\n'
             f'listen = ["127.0.0.1:{port}"]\nprocesses = {KILLS}\nthreads = 4\n'
         )
-        with _running(ground, text) as trial:
-            clients = _Clients(port)
+        with _running(ground, text) as trial, contextlib.closing(_Clients(port)) as clients:
             gaps_s, victims = [], set()
             for kill in range(KILLS):
                 slot = kill + 1  # each slot once: what dies again at once waits for its backoff
@@ -149,12 +147,20 @@ class _Clients:
         command = [sys.executable, "-m", "benchmarks.keep_alive", str(port), str(CLIENTS)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
-        self._process.stdout.readline()  # answers come
+        if not self._process.stdout.readline():  # a line once answers come
+            self._process.wait()
+            raise LoadError("the clients got no answers")
 
     def stop(self) -> tuple[int, list[int]]:
         """Return how many answers came, and for each request that got none the pid of its connection, else 0."""
         said: dict[str, Any] = json.loads(self._process.communicate(timeout=60)[0])
         return said["answers"], said["lost"]
+
+    def close(self) -> None:
+        """End them where they go on, because something else went wrong."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
 
 class _Killer:
@@ -196,7 +202,8 @@ class _Killer:
 def _gap_s(trial: Trial, slot: int, pid: int) -> float:
     """Kill a process; return how long it took until its manager knew that the next one was ready.
 
-    The manager tells when that was, so that nothing is asked of it meanwhile.
+    The manager tells when that was, so that nothing is asked of it meanwhile; by the clock of its events, which is not
+    the monotonic one.
     """
     from wsgigroups.client import Client
 

@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+BEGINS_S = 30.0
+
 
 class _Clients:
     """Threads until `stop`."""
@@ -28,8 +30,12 @@ class _Clients:
             thread.start()
 
     def begin(self) -> None:
-        """Wait until as many answers have come as there are clients."""
+        """Wait until as many answers have come as there are clients; end the program when they do not come."""
+        until = time.monotonic() + BEGINS_S
         while self._answers < len(self._threads):
+            if time.monotonic() > until:
+                self.stop()
+                raise SystemExit(f"{self._answers} answers within {BEGINS_S:.0f} s")
             time.sleep(0.01)
 
     def stop(self) -> dict[str, object]:
