@@ -36,6 +36,7 @@ from tools.shares import (
     taken_branches,
     timed,
     without,
+    without_accelerator,
 )
 
 INSTALLS = (
@@ -66,12 +67,6 @@ LINTS = (
     ("ruff", "check", "."),
     ("mypy",),
     ("lint-imports",),
-)
-# Run once more without the accelerator: what its absence could change.
-WITHOUT_ACCELERATOR = (
-    "tests/unit/protocol",
-    "tests/unit/front",
-    "tests/property/test_protocol_splits.py",
 )
 FAST_TESTS = ("tests/unit", "tests/property", "tests/simulation", "tests/repo")
 HUNG_S = 40 * 60  # no program here takes a third of it
@@ -156,7 +151,7 @@ class Bench:
         """Run tests of a share once more, with nothing beside them; tell whether they passed."""
         command = ("pytest", *tests)
         if not share.as_account:
-            return self.run(*command)
+            return self.run(*command, **share.environ)
         say(f"\n[{time.monotonic() - BEGAN:4.0f} s] $ {' '.join(command)}    # as {self.account.name}")
         return self._run_as_account(sys.stdout.fileno(), *command)
 
@@ -267,15 +262,17 @@ def everything(bench: Bench, extra: Sequence[str]) -> list[str]:
     """Run what CI runs; return the names of what failed."""
     # kept in the environment, by its owner, for both accounts; if one fails, the tests that need it do
     bench.run("python", "tests/support/corpora.py")
-    with contextlib.ExitStack() as stack:
-        for name in ("frameworks", "real_applications", "playbooks"):
-            stack.enter_context(bench.beside(["python", f"tests/support/{name}.py"], as_account=False))
-        failed = lint(bench, extra)
-        if not extra and not bench.run("pytest", "-q", *WITHOUT_ACCELERATOR, WSGIGROUPS_ACCELERATOR="0"):
-            failed.append("pytest without the accelerator")
-    if bench.account.is_caller():
-        return failed + run_alone(bench, extra)
-    return failed + (run_part(bench, extra) if extra else run_shares(bench))
+    with bench.shared(as_account=False) as directory:
+        bare = without_accelerator(directory)
+        with contextlib.ExitStack() as stack:
+            for name in ("frameworks", "real_applications", "playbooks"):
+                stack.enter_context(bench.beside(["python", f"tests/support/{name}.py"], as_account=False))
+            failed = lint(bench, extra)
+            unsuccessful = [] if extra or bench.run(*bare.command, **bare.environ) else [bare]
+        if not extra and not bench.account.is_caller():
+            return failed + run_shares(bench, unsuccessful)
+    failed += [share.name for share in unsuccessful]
+    return failed + (run_alone if bench.account.is_caller() else run_part)(bench, extra)
 
 
 def run_alone(bench: Bench, extra: Sequence[str]) -> list[str]:
@@ -298,8 +295,11 @@ def run_part(bench: Bench, extra: Sequence[str]) -> list[str]:
     return failed if as_account == [True] else [*failed, f"pytest as {bench.account.name}"]
 
 
-def run_shares(bench: Bench) -> list[str]:
-    """Run all tests: those of both accounts at the same time, then those with a bound on time; return what failed."""
+def run_shares(bench: Bench, unsuccessful: Sequence[Share]) -> list[str]:
+    """Run all tests: those of both accounts at the same time, then those with a bound on time; return what failed.
+
+    unsuccessful: runs before that have failed, and have a second look with the others.
+    """
     with contextlib.ExitStack() as directories:
         ours, theirs = (directories.enter_context(bench.shared(as_account=account)) for account in (False, True))
         here, *others = shares(ours, ORDINARY_IS_ENOUGH, as_account=False)
@@ -310,7 +310,8 @@ def run_shares(bench: Bench) -> list[str]:
             succeeded = [bench.run(*here.command)]
         succeeded += [bench.run(*by_themselves.command), *(outcome == [True] for outcome in beside)]
         runs = zip((here, by_themselves, *others), succeeded, strict=True)
-        verdict = second_look.look_again([share for share, passed in runs if not passed], bench.run_again)
+        failed = [*unsuccessful, *(share for share, passed in runs if not passed)]
+        verdict = second_look.look_again(failed, bench.run_again)
         covered = bench.run("coverage", "report", taken_branches(theirs))
     if verdict.by_chance:
         say("\nfailed in the run of all tests, passed alone; what they said is further up:")

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # To these it is all the same which account runs them: no account, no permission and no interpreter's place is in them.
@@ -142,6 +142,12 @@ COVERED = (
     *("tests/unit/plan", "tests/unit/protocol", "tests/unit/targets", "tests/repo/test_schema.py"),
 )
 NOT_MEASURED = ("tests/property", "tests/simulation")
+# Run once more without the accelerator: what its absence could change.
+WITHOUT_ACCELERATOR = (
+    "tests/unit/protocol",
+    "tests/unit/front",
+    "tests/property/test_protocol_splits.py",
+)
 RUNS = 2  # at the same time, of each account: they wait a good part of the time
 SLOWEST = 25  # so many tests of each run are shown with their time
 
@@ -159,6 +165,7 @@ class Share:
     command: tuple[str, ...]
     as_account: bool
     failures: Path  # where it writes what failed, if it went through all its tests: tests/conftest.py
+    environ: Mapping[str, str] = field(default_factory=dict)  # more variables of its environment
 
     def failed(self) -> list[str]:
         """Return the tests that failed; none where the run did not get so far as to tell, whatever the reason."""
@@ -198,6 +205,14 @@ def shares(directory: str, left_out: Sequence[str], *, as_account: bool) -> list
 def taken_branches(directory: str) -> str:
     """Return the argument of coverage that says where the branches are noted which tests take."""
     return f"--data-file={directory}/coverage"
+
+
+def without_accelerator(directory: str) -> Share:
+    """Return the run without the accelerator. It goes on while other accounts' packages are built."""
+    file = Path(directory, "failed-without-accelerator")
+    command = ("pytest", "-q", f"--failures={file}", *WITHOUT_ACCELERATOR)
+    environ = {"WSGIGROUPS_ACCELERATOR": "0"}
+    return Share("pytest without the accelerator", command, as_account=False, failures=file, environ=environ)
 
 
 def timed(directory: str, tree: Path) -> Share:

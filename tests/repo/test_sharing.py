@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from support.sharing import Taken, ordered, run
 
-from tools import environment, second_look, shares
+from tools import check, environment, facts, second_look, shares
 
 FILES = "tests/unit/lifecycle"
 
@@ -151,3 +151,18 @@ def test_each_run_has_a_second_look_of_its_own_and_they_are_counted_together(tmp
     assert verdict == second_look.Verdict(("one",), ("c",))
     many = [share_that_failed(tmp_path, str(n), f"a{n}", f"b{n}") for n in range(3)]
     assert second_look.look_again(many, lambda _share, _tests: True).failed == ("0", "1", "2")
+
+
+def test_what_failed_without_the_accelerator_is_looked_at_again_without_it(tmp_path: Path) -> None:
+    program = tmp_path / "pytest"
+    program.write_text(
+        f"#!{sys.executable}\nimport os, sys\nprint(*sys.argv[1:], file=open('args', 'w'))\n"
+        "sys.exit(os.environ.get('WSGIGROUPS_ACCELERATOR') != '0')\n"
+    )
+    program.chmod(0o755)
+    bench = check.Bench(tmp_path, tmp_path, facts.Account("somebody", 65534, 65534))
+    bare = shares.without_accelerator(str(tmp_path))
+    assert all((environment.CLONE / path).exists() for path in shares.WITHOUT_ACCELERATOR)
+    bare.failures.write_text("tests/a.py::test_a\n")
+    assert second_look.look_again([bare], bench.run_again) == second_look.Verdict((), ("tests/a.py::test_a",))
+    assert (tmp_path / "args").read_text() == "tests/a.py::test_a\n"

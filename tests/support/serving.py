@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from wsgigroups.runtime.front.connection import Connection
+from wsgigroups.runtime.front.connection import IDLE, Connection
 from wsgigroups.runtime.server import Server
 from wsgigroups.runtime.wire import pulse
 from wsgigroups.runtime.wire.board import WORD, Board, private
@@ -93,6 +93,13 @@ class Running:
         """Wait until a word of the board has this value. Raises TimeoutError."""
         self.wait(lambda: self.word(name) == value, lambda: f"{name} is {self.word(name)}, not {value}")
 
+    def wait_kept(self) -> None:
+        """Wait until each connection waits for its next request, and is nobody's. Raises TimeoutError.
+
+        A client has its answer, and the board no request any more, a moment before that.
+        """
+        self.wait(lambda: all(it.state == IDLE and it.deadline_ns and not it.owned for it in self.connections))
+
     def wait(self, fact: Callable[[], bool], what: Callable[[], str] = lambda: "the fact never came") -> None:
         """Wait until something is so, by looking: the other threads are running meanwhile. Raises TimeoutError."""
         until = time.monotonic() + HUNG_S
@@ -100,6 +107,14 @@ class Running:
             if time.monotonic() > until:
                 raise TimeoutError(f"{what()}; logged: {self.logged[-5:]}")
             select.select([], [], [], 0.002)
+
+
+def settle(running: Running, connections: int) -> None:
+    """Wait until the server has taken in so many connections and what they sent; a request proves that it has."""
+    running.wait(lambda: len(running.connections) >= connections)
+    with running.connect() as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert receive_response(sock)[0] == 200
 
 
 def receive_all(sock: socket.socket) -> bytes:

@@ -272,6 +272,7 @@ def test_draining_closes_idle_connections_in_time() -> None:
         running.server.stop_accepting()
         assert not running.server.wait_idle(0.0)
         running.wait(lambda: running.server.listening.stopped)
+        running.wait_kept()
         pass_time(running, clock, 2.1)
         assert receive_all(kept) == b""
         assert running.server.wait_idle(20)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.serving import Clock, Running, receive_all, receive_response, serving
+from support.serving import Clock, Running, receive_all, receive_response, serving, settle
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -78,7 +78,7 @@ def test_a_connection_that_becomes_idle_while_draining_is_not_kept_for_long() ->
         data = b""
         while not data.endswith(b"0\r\n\r\n"):
             data += sock.recv(65536)
-        running.wait(lambda: not running.server.crew.busy)
+        running.wait_kept()
         assert not running.server.is_idle()
         pass_time(running, clock, 2.1)
         assert receive_all(sock) == b""
@@ -90,10 +90,10 @@ def test_a_head_that_stops_coming(timeout_s: float, wait_s: float) -> None:
     clock = Clock()
     with serving(hello, clock=clock, socket_timeout_s=timeout_s) as running, running.connect() as sock:
         sock.sendall(b"GET / HT")
-        running.wait(lambda: any(connection.begun_ns for connection in running.connections))
+        settle(running, 1)
         pass_time(running, clock, wait_s - 0.2)
         sock.sendall(b"T")
-        running.wait(lambda: any(connection.data == b"GET / HTT" for connection in running.connections))
+        settle(running, 1)
         pass_time(running, clock, wait_s)
         assert receive_all(sock).startswith(b"HTTP/1.1 408")
 

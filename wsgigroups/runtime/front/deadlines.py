@@ -44,10 +44,11 @@ class Deadlines:
         self.next_ns = next_ns = 0
         for connection in connections:
             deadline_ns = connection.deadline_ns
-            if 0 < deadline_ns <= now_ns:
-                if not connection.owned:
-                    overdue.append(connection)
+            if 0 < deadline_ns <= now_ns and not connection.owned:
+                overdue.append(connection)
             elif deadline_ns and not 0 < next_ns <= deadline_ns:
+                # Also of one that is owned and whose time is over: a request thread has set it, and is about to give
+                # the connection back. Whoever forgets it now leaves an idle connection open for ever.
                 next_ns = deadline_ns
         if next_ns:
             self.expect(max(next_ns, now_ns + LOOK_NS))
