@@ -82,6 +82,16 @@ def wait(fact: Callable[[], bool], what: str) -> None:
         select.select([], [], [], 0.01)
 
 
+def settle(servers: Processes, honest: Clients | None) -> None:
+    """Wait until the process has done with all that have left, and has logged it.
+
+    That the application has closed what it began does not say so: a request may not have come to it yet.
+    """
+    process, stay = servers.processes[0], int(honest is not None)
+    wait(lambda: servers.word(process, "connections") <= stay, "connections are still open")
+    wait(lambda: servers.word(process, "requests_active") <= stay, "threads are still in the application")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("unix", "rounds"), [(False, 1000), (True, 200)], ids=["tcp", "unix"])
 def test_clients_that_leave(unix: bool, rounds: int) -> None:
@@ -94,7 +104,7 @@ def test_clients_that_leave(unix: bool, rounds: int) -> None:
         honest = None if unix else stack.enter_context(Clients(servers.address[1], 1, "/one"))
         for how, _called in MOMENTS.values():
             leave(servers, how, False)
-        wait(lambda: servers.word(servers.processes[0], "connections") <= (honest is not None), "warmed up")
+        settle(servers, honest)
         descriptors = proc.descriptors(pid)
         for _ in range(rounds):
             for how, _called in MOMENTS.values():
@@ -102,7 +112,7 @@ def test_clients_that_leave(unix: bool, rounds: int) -> None:
             if honest is not None:
                 honest.wait_for_more(1)
         wait(lambda: len(set(closed(servers))) == 1, "close() was not called on every answer")
-        wait(lambda: servers.word(servers.processes[0], "requests_active") == 0, "threads are still in the application")
+        settle(servers, honest)
         wait(lambda: proc.descriptors(pid) <= descriptors, f"descriptors: {proc.descriptors(pid)}, not {descriptors}")
         assert proc.threads(pid) <= 8 + 2
         lines = servers.logged().splitlines()
